@@ -1,0 +1,236 @@
+/** Label sets: how they are written, read, ordered and named. */
+
+import { GatewayError } from './errors.ts'
+
+export interface Label {
+  readonly name: string
+  readonly value: string
+}
+
+/** One stream's labels: sorted by name, no name twice, no empty value. */
+export type Labels = readonly Label[]
+
+export const EMPTY_LABELS: Labels = []
+
+const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/
+/** What Go's strconv.IsPrint lets stand as it is: letters, marks, numbers, punctuation, symbols and the ASCII space. */
+const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu
+const NEEDS_QUOTING = /["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u
+const SHORT_ESCAPES: Readonly<Record<string, string>> = {
+  '\u0007': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+}
+
+export function isLabelName(name: string): boolean {
+  return LABEL_NAME.test(name)
+}
+
+/** Orders text by its UTF-16 units: for label names and almost every value that is also the order of its UTF-8 bytes. */
+export function compareText(a: string, b: string): number {
+  return a === b ? 0 : a < b ? -1 : 1
+}
+
+/** Sorts by name and drops empty values; of a name that comes twice both stay, for the caller to refuse. */
+export function sortLabels(labels: readonly Label[]): Labels {
+  return labels.filter((label) => label.value !== '').sort((a, b) => compareText(a.name, b.name))
+}
+
+/** The first name that occurs twice in sorted labels, or undefined. */
+export function duplicateName(labels: Labels): string | undefined {
+  for (let i = 1; i < labels.length; i++) {
+    const name = (labels[i] as Label).name
+    if (name === (labels[i - 1] as Label).name) return name
+  }
+  return undefined
+}
+
+/** The value of `name`; an absent label is the empty string, as everywhere in Loki. */
+export function labelValue(labels: Labels, name: string): string {
+  for (const label of labels) if (label.name === name) return label.value
+  return ''
+}
+
+/** Labels with one more, in order; `labels` must not hold the name yet. */
+export function withLabel(labels: Labels, name: string, value: string): Labels {
+  return sortLabels([...labels, { name, value }])
+}
+
+/** Quotes as Go's strconv.Quote does. */
+export function quoteGo(text: string): string {
+  if (!NEEDS_QUOTING.test(text)) return `"${text}"`
+  return `"${text.replace(/["\\]/g, '\\$&').replace(UNPRINTABLE, escapeGo)}"`
+}
+
+function escapeGo(char: string): string {
+  const short = SHORT_ESCAPES[char]
+  if (short !== undefined) return short
+  const code = char.codePointAt(0) as number
+  if (code < 0x80) return `\\x${code.toString(16).padStart(2, '0')}`
+  // A lone surrogate cannot be in UTF-8: Go would have seen the replacement character.
+  if (code >= 0xd800 && code <= 0xdfff) return '\ufffd'
+  return code > 0xffff ? `\\U${code.toString(16).padStart(8, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
+}
+
+/** Loki's text of a label set, `{a="b", c="d"}`: the identity of a stream and what error messages show. */
+export function formatLabels(labels: Labels): string {
+  let text = '{'
+  for (const { name, value } of labels) {
+    if (text.length > 1) text += ', '
+    text += `${isLabelName(name) ? name : quoteGo(name)}=${quoteGo(value)}`
+  }
+  return `${text}}`
+}
+
+/**
+ * Reads a label string as clients send it, `{name="value", other='value', raw=\`value\`}`: any white space between
+ * tokens, a trailing comma, Go escapes (`\xHH` and octal are bytes of UTF-8), quoted names. Empty values are dropped.
+ *
+ * See the Prometheus text parser (ParseMetric), which Loki calls. Throws body_malformed with Loki's words.
+ */
+export function parseLabels(text: string): Labels {
+  const reader = new LabelReader(text)
+  const labels = reader.readSet()
+  return sortLabels(labels)
+}
+
+class LabelReader {
+  readonly #text: string
+  #at = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  readSet(): Label[] {
+    const labels: Label[] = []
+    this.#skipSpace()
+    this.#expect('{')
+    for (;;) {
+      this.#skipSpace()
+      if (this.#text[this.#at] === '}') break
+      const name = this.#readName()
+      this.#skipSpace()
+      this.#expect('=')
+      this.#skipSpace()
+      labels.push({ name, value: this.#readQuoted() })
+      this.#skipSpace()
+      if (this.#text[this.#at] === ',') this.#at++
+      else if (this.#text[this.#at] !== '}') this.#fail('"," or "}"')
+    }
+    this.#at++
+    this.#skipSpace()
+    if (this.#at < this.#text.length) this.#fail('the end')
+    return labels
+  }
+
+  #readName(): string {
+    const first = this.#text[this.#at]
+    if (first === '"' || first === "'" || first === '`') {
+      const name = this.#readQuoted()
+      if (name === '') this.#fail('a label name')
+      return name
+    }
+    const start = this.#at
+    while (/[a-zA-Z0-9_]/.test(this.#text[this.#at] ?? '')) this.#at++
+    const name = this.#text.slice(start, this.#at)
+    if (!isLabelName(name)) {
+      this.#at = start
+      this.#fail('a label name')
+    }
+    return name
+  }
+
+  #readQuoted(): string {
+    const quote = this.#text[this.#at]
+    if (quote !== '"' && quote !== "'" && quote !== '`') this.#fail('a quoted value')
+    const start = ++this.#at
+    if (quote === '`') {
+      const end = this.#text.indexOf('`', start)
+      if (end < 0) this.#fail('a closing "`"')
+      this.#at = end + 1
+      return this.#text.slice(start, end)
+    }
+    while (this.#at < this.#text.length && this.#text[this.#at] !== quote) {
+      if (this.#text[this.#at] === '\n') this.#fail('a closing quote before the end of the line')
+      this.#at += this.#text[this.#at] === '\\' ? 2 : 1
+    }
+    if (this.#at >= this.#text.length) this.#fail('a closing quote')
+    const raw = this.#text.slice(start, this.#at++)
+    const value = unescapeGo(raw, quote as string)
+    if (value === undefined) this.#fail('valid escapes')
+    return value as string
+  }
+
+  #skipSpace(): void {
+    while (/\s/.test(this.#text[this.#at] ?? '')) this.#at++
+  }
+
+  #expect(char: string): void {
+    if (this.#text[this.#at] !== char) this.#fail(`"${char}"`)
+    this.#at++
+  }
+
+  #fail(wanted: string): never {
+    const column = this.#at + 1
+    throw new GatewayError('body_malformed', `1:${column}: parse error: wanted ${wanted} at column ${column}`)
+  }
+}
+
+const SIMPLE_ESCAPES: Readonly<Record<string, string>> = {
+  a: '\u0007',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+  '\\': '\\',
+  '"': '"',
+  "'": "'",
+}
+const ESCAPE = /\\(?:([abfnrtv\\"'])|x([0-9a-fA-F]{2})|([0-7]{3})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|)/g
+const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const UTF8 = new TextEncoder()
+
+/**
+ * Undoes Go's escapes in the inside of a quoted string; undefined where Go's strconv.Unquote would refuse it or
+ * the bytes are not UTF-8. `quote` is the quote that surrounded it: the other one may not be escaped in Go.
+ */
+export function unescapeGo(raw: string, quote: string): string | undefined {
+  if (!raw.includes('\\')) return raw
+  const bytes: number[] = []
+  let last = 0
+  for (const match of raw.matchAll(ESCAPE)) {
+    pushUtf8(bytes, raw.slice(last, match.index))
+    last = match.index + match[0].length
+    const [, simple, hex, octal, short, long] = match
+    if (simple !== undefined) {
+      if ((simple === '"' || simple === "'") && simple !== quote) return undefined
+      pushUtf8(bytes, SIMPLE_ESCAPES[simple] as string)
+    } else if (hex !== undefined) bytes.push(Number.parseInt(hex, 16))
+    else if (octal !== undefined) {
+      const byte = Number.parseInt(octal, 8)
+      if (byte > 255) return undefined
+      bytes.push(byte)
+    } else {
+      const code = Number.parseInt(short ?? long ?? '', 16)
+      if (Number.isNaN(code) || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return undefined
+      pushUtf8(bytes, String.fromCodePoint(code))
+    }
+  }
+  pushUtf8(bytes, raw.slice(last))
+  try {
+    return STRICT_UTF8.decode(Uint8Array.from(bytes))
+  } catch {
+    return undefined // bytes that are no UTF-8: the one thing that decode refuses
+  }
+}
+
+function pushUtf8(bytes: number[], text: string): void {
+  for (const byte of UTF8.encode(text)) bytes.push(byte)
+}

@@ -1,0 +1,98 @@
+/** Every limit of what comes in and goes out, with its default and its reason. */
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/**
+ * Limits on pushes. The defaults are Loki's documented ones where they protect the store; where Loki refuses good
+ * data only because of its own architecture, the limit is wider or off, and the comment says so.
+ */
+export interface PushLimits {
+  /** A body as it arrives. Loki's distributor.max-recv-msg-size; agents send 1 MiB. */
+  readonly bodyBytesMax: number
+  /** A body after decompression. Loki allows 5000 MiB; ours must fit the memory of one process. */
+  readonly decompressedBytesMax: number
+  /** One stream's label text; Loki's own bound. */
+  readonly labelTextBytesMax: number
+  /** One line; longer lines are refused, or cut when lineTruncated. */
+  readonly lineBytesMax: number
+  readonly lineTruncated: boolean
+  /** How far back a line may lie; undefined accepts any age. */
+  readonly ageMsMax: number | undefined
+  /** How far ahead of the clock a line may lie. */
+  readonly futureMsMax: number
+  /** Labels of one stream, service_name not counted. OTLP resource attributes come under otlpLabelCountMax. */
+  readonly labelCountMax: number
+  /** OTLP promotes 18 attributes to labels, which Loki's 15 would refuse (grafana/loki #12913). */
+  readonly otlpLabelCountMax: number
+  readonly labelNameBytesMax: number
+  readonly labelValueBytesMax: number
+  readonly metadataAllowed: boolean
+  /** Structured metadata of one line, detected_level not counted. */
+  readonly metadataBytesMax: number
+  readonly metadataCountMax: number
+  /** Labels that every stream must carry. */
+  readonly labelsRequired: readonly string[]
+  /** Bytes a second and at once for a tenant; undefined: no limit. The store defends itself by queueBytesMax. */
+  readonly tenantRate: Rate | undefined
+  /** The same for one stream. */
+  readonly streamRate: Rate | undefined
+  /** Streams of one tenant that took a line within the last hour. */
+  readonly activeStreamsMax: number
+}
+
+export interface Rate {
+  readonly bytesPerSecond: number
+  readonly burstBytes: number
+}
+
+export const PUSH_LIMITS: PushLimits = {
+  bodyBytesMax: 100 * MIB,
+  decompressedBytesMax: 256 * MIB,
+  labelTextBytesMax: 16 * MIB,
+  lineBytesMax: 256 * KIB,
+  lineTruncated: false,
+  ageMsMax: 7 * 24 * 3600_000,
+  futureMsMax: 10 * 60_000,
+  labelCountMax: 15,
+  otlpLabelCountMax: 30,
+  labelNameBytesMax: 1024,
+  labelValueBytesMax: 2048,
+  metadataAllowed: true,
+  metadataBytesMax: 64 * KIB,
+  metadataCountMax: 128,
+  labelsRequired: [],
+  tenantRate: undefined,
+  streamRate: undefined,
+  activeStreamsMax: 5000,
+}
+
+/** Limits on reads; Loki's documented defaults. */
+export interface QueryLimits {
+  /** Bytes of a query's text. */
+  readonly queryBytesMax: number
+  /** Entries a log query may ask for. */
+  readonly entriesMax: number
+  /** Longest time range of a query. */
+  readonly rangeMsMax: number
+  /** Series of one metric query's result. */
+  readonly seriesMax: number
+  /** Points of one series. */
+  readonly pointsMax: number
+  /** How long a query may run. */
+  readonly timeoutMs: number
+}
+
+export const QUERY_LIMITS: QueryLimits = {
+  queryBytesMax: 128 * KIB,
+  entriesMax: 5000,
+  rangeMsMax: 721 * 3600_000,
+  seriesMax: 500,
+  pointsMax: 11_000,
+  timeoutMs: 60_000,
+}
+
+/** Distinct refusal texts kept for one answer: an agent logs only the first 1024 bytes of it. */
+export const REFUSAL_TEXTS_MAX = 10
+/** A window of an active stream: one hour without a line and it no longer counts. */
+export const STREAM_IDLE_MS = 3600_000

@@ -1,0 +1,95 @@
+/** All that the gateway needs from outside, each with its contract. Read this page first. */
+
+import type { Batch } from './domain/batch.ts'
+import type { Block, StreamRun } from './domain/block.ts'
+import type { Labels } from './domain/labels.ts'
+import type { Matcher } from './domain/selector.ts'
+
+/** Reads time; a test hands in its own. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  nowMs(): number
+}
+
+/** What became of a batch. */
+export interface AppendResult {
+  /** Entries that are now durable. */
+  readonly stored: number
+  /** Entries that were there before: same tenant, stream, nanosecond, line and structured metadata. */
+  readonly duplicates: number
+  /** For each id of the batch that was taken before, in the batch's order: the time of the entry that has it. */
+  readonly takenIds: ReadonlyMap<string, bigint>
+}
+
+/** The time range [start, end) in nanoseconds, of the streams that every matcher takes. */
+export interface StreamRange {
+  readonly tenant: string
+  readonly matchers: readonly Matcher[]
+  readonly start: bigint
+  readonly end: bigint
+}
+
+export interface ReadRequest extends StreamRange {
+  readonly direction: 'forward' | 'backward'
+  /**
+   * Asked before a block is loaded, with the time range it covers: false skips it. The answer may change while the
+   * read goes on (a log query that has its limit wants nothing older than its oldest find).
+   */
+  readonly wants?: (oldest: bigint, newest: bigint) => boolean
+  /** Only the columns are needed: blocks may come with empty text and metadata. */
+  readonly withoutText?: boolean
+}
+
+/** A loaded block, with the part of it that a read asked for. */
+export interface ReadBlock {
+  readonly block: Block
+  /** Runs of the streams asked for, narrowed to the time range; never empty. */
+  readonly runs: readonly StreamRun[]
+  /** Where the block stands among those that hold entries of equal times: lower came earlier. */
+  readonly sequence: number
+}
+
+/** What the store knows of itself, for /metrics; reading it is cheap. */
+export interface StoreFigures {
+  readonly blocks: number
+  readonly entries: number
+  readonly streams: number
+  /** Bytes on disk. */
+  readonly diskBytes: number
+  /** Line bytes that are stored. */
+  readonly lineBytes: number
+  /** Bytes of batches that wait for their commit. */
+  readonly queueBytes: number
+  readonly commits: number
+}
+
+/**
+ * Keeps entries.
+ *
+ * - `append` resolves when the batch is durable: it survives SIGKILL and power loss. It rejects with
+ *   store_unavailable or overloaded when it stored nothing of the batch. What it resolved is never lost.
+ * - A retried batch is not stored twice; the window in which that holds is the store's setting.
+ * - A read sees every batch whose append resolved before the read began.
+ */
+export interface LogStore {
+  append(batch: Batch): Promise<AppendResult>
+  /**
+   * Blocks with entries of the range: newest first for `backward` (no later block has an entry newer than the newest
+   * entry of an earlier block), oldest first for `forward`. Ranges of blocks may overlap. Only one block is held at a
+   * time. Rejects with store_damaged for a block that cannot be read, after the others were given.
+   */
+  read(request: ReadRequest, signal?: AbortSignal): AsyncIterable<ReadBlock>
+  /** The streams with entries in the range, sorted by their text. Near the borders of the range, some more. */
+  streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]>
+  /** Undefined when a push could be stored now; otherwise what is wrong, in words that may be shown to anybody. */
+  trouble(): string | undefined
+  figures(): StoreFigures
+  /** Finishes what was accepted, then lets go of everything. */
+  close(): Promise<void>
+}
+
+/** The bundle that compose hands to flows and transport. */
+export interface Ports {
+  readonly clock: Clock
+  readonly store: LogStore
+}
