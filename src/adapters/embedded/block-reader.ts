@@ -1,0 +1,183 @@
+/** Reads: blocks pruned by time and stream, one at a time, from a snapshot that joins and retention cannot disturb. */
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
+import { type Block, lowerBound, type StreamRun } from '../../domain/block.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { compareText, type Labels } from '../../domain/labels.ts'
+import { matchesAll } from '../../domain/selector.ts'
+import { NS_MAX, NS_MIN } from '../../domain/time.ts'
+import type { ReadBlock, ReadRequest, StreamRange } from '../../ports.ts'
+import { decodeBlock } from '../../protocol/block-format.ts'
+import { readFailure } from './database.ts'
+import { parseStreamIds, type StoredStream, StreamTable } from './stream-table.ts'
+
+/** Block rows looked at in one statement; between two of them the event loop goes on. */
+const PAGE_ROWS = 256
+
+interface BlockHead {
+  readonly id: number
+  readonly sequence: number
+  readonly oldest: bigint
+  readonly newest: bigint
+  readonly streamIds: Uint32Array
+}
+
+/** The bounds of one look at the rows, in index order. */
+interface Cursor {
+  readonly ns: bigint
+  readonly id: number
+}
+
+export class BlockReader {
+  readonly #table: StreamTable
+  readonly #newestId: StatementSync
+  readonly #backward: StatementSync
+  readonly #forward: StatementSync
+  readonly #columns: StatementSync
+  readonly #whole: StatementSync
+  readonly #onDamage: (blockId: number, cause: unknown) => void
+
+  constructor(db: DatabaseSync, onDamage: (blockId: number, cause: unknown) => void) {
+    this.#onDamage = onDamage
+    this.#table = new StreamTable(db)
+    this.#newestId = db.prepare('SELECT max(id) AS id FROM blocks')
+    this.#backward = prepareHeads(db, 'newest', 'DESC')
+    this.#forward = prepareHeads(db, 'oldest', 'ASC')
+    this.#columns = db.prepare('SELECT columns FROM blocks WHERE id = ?')
+    this.#whole = db.prepare('SELECT columns, metadata, text FROM blocks WHERE id = ?')
+  }
+
+  async *read(request: ReadRequest, signal?: AbortSignal): AsyncGenerator<ReadBlock> {
+    const wanted = this.#wantedStreams(request)
+    if (wanted.size === 0) return
+    let damage: unknown
+    for await (const head of this.#heads(request, signal)) {
+      if (request.wants?.(head.oldest, head.newest) === false) continue
+      if (!head.streamIds.some((id) => wanted.has(id))) continue
+      try {
+        const block = this.#load(head, request.withoutText === true)
+        const runs = block === undefined ? [] : narrowRuns(block, head, wanted, request)
+        if (block !== undefined && runs.length > 0) yield { block, runs, sequence: head.sequence }
+      } catch (cause) {
+        this.#onDamage(head.id, cause)
+        damage ??= cause
+      }
+      await setImmediate()
+    }
+    if (damage !== undefined) throw readFailure(damage)
+  }
+
+  async streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
+    const wanted = this.#wantedStreams(range)
+    const found = new Map<number, StoredStream>()
+    if (wanted.size > 0) {
+      for await (const head of this.#heads({ ...range, direction: 'backward' }, signal)) {
+        for (const id of head.streamIds) {
+          const stream = wanted.get(id)
+          if (stream !== undefined) found.set(id, stream)
+        }
+        if (found.size === wanted.size) break
+      }
+    }
+    return [...found.values()].sort((a, b) => compareText(a.key, b.key)).map((stream) => stream.labels)
+  }
+
+  #wantedStreams({ tenant, matchers }: StreamRange): Map<number, StoredStream> {
+    this.#table.refresh()
+    const wanted = new Map<number, StoredStream>()
+    const id = this.#table.tenantId(tenant)
+    if (id === undefined) return wanted
+    for (const stream of this.#table.streamsOf(id)) {
+      if (matchesAll(matchers, stream.labels)) wanted.set(stream.id, stream)
+    }
+    return wanted
+  }
+
+  /**
+   * Heads of the blocks that overlap the range, in the order of the direction. What is committed after the first look
+   * is not seen; what is joined or expired after it still is, as its row stays for longer than a query may take.
+   */
+  async *#heads(
+    request: StreamRange & Pick<ReadRequest, 'direction' | 'wants'>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<BlockHead> {
+    const isBackward = request.direction === 'backward'
+    const tenant = this.#table.tenantId(request.tenant) as number
+    const snapshot = (this.#newestId.get()?.['id'] as number | null) ?? 0
+    const { start, end } = request
+    let cursor: Cursor = isBackward ? { ns: NS_MAX, id: Number.MAX_SAFE_INTEGER } : { ns: NS_MIN, id: 0 }
+    for (;;) {
+      signal?.throwIfAborted()
+      const statement = isBackward ? this.#backward : this.#forward
+      const rows = statement.all({ tenant, snapshot, start, end, ns: cursor.ns, id: cursor.id })
+      const heads = rows.map(toHead)
+      for (const head of heads) {
+        signal?.throwIfAborted()
+        yield head
+      }
+      const last = heads.at(-1)
+      if (last === undefined || heads.length < PAGE_ROWS) return
+      cursor = { ns: isBackward ? last.newest : last.oldest, id: last.id }
+      await setImmediate()
+    }
+  }
+
+  #load(head: BlockHead, withoutText: boolean): Block | undefined {
+    const row = (withoutText ? this.#columns : this.#whole).get(head.id)
+    if (row === undefined) return undefined // expired while the read went on
+    const streams = [...head.streamIds].map((id) => this.#streamOf(id, head))
+    return decodeBlock(row as unknown as { columns: Uint8Array; metadata?: Uint8Array; text?: Uint8Array }, streams)
+  }
+
+  #streamOf(id: number, head: BlockHead): StoredStream {
+    const stream = this.#table.streamById(id)
+    if (stream === undefined) {
+      throw new GatewayError('store_damaged', `block ${head.id} names stream ${id}, which is not stored; restore a backup`)
+    }
+    return stream
+  }
+}
+
+function prepareHeads(db: DatabaseSync, column: 'newest' | 'oldest', order: 'ASC' | 'DESC'): StatementSync {
+  const statement = db.prepare(`
+    SELECT id, sequence, oldest, newest, streams FROM blocks
+    WHERE tenant = :tenant AND (${column}, id) ${order === 'ASC' ? '>' : '<'} (:ns, :id)
+      AND newest >= :start AND oldest < :end
+      AND id <= :snapshot AND (retired IS NULL OR retired > :snapshot)
+    ORDER BY ${column} ${order}, id ${order} LIMIT ${PAGE_ROWS}`)
+  statement.setReadBigInts(true)
+  return statement
+}
+
+function toHead(row: Record<string, unknown>): BlockHead {
+  return {
+    id: Number(row['id']),
+    sequence: Number(row['sequence']),
+    oldest: row['oldest'] as bigint,
+    newest: row['newest'] as bigint,
+    streamIds: parseStreamIds(row['streams'] as Uint8Array),
+  }
+}
+
+/** The runs of wanted streams, cut to the time range. */
+function narrowRuns(
+  block: Block,
+  head: BlockHead,
+  wanted: ReadonlyMap<number, StoredStream>,
+  { start, end }: ReadRequest,
+): StreamRun[] {
+  const isInside = head.oldest >= start && head.newest < end
+  const runs: StreamRun[] = []
+  for (const [index, run] of block.runs.entries()) {
+    if (!wanted.has(head.streamIds[index] as number)) continue
+    if (isInside) {
+      runs.push(run)
+      continue
+    }
+    const from = lowerBound(block.timestamps, run.start, run.end, start)
+    const to = lowerBound(block.timestamps, from, run.end, end)
+    if (from < to) runs.push({ ...run, start: from, end: to })
+  }
+  return runs
+}

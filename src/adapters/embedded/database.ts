@@ -1,0 +1,198 @@
+/** One SQLite file: locked for one process, opened, brought to the current schema, closed. */
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { GatewayError } from '../../domain/errors.ts'
+
+const FILE = 'millrace.db'
+const LOCK_FILE = 'millrace.lock'
+/** Marks the file as Millrace's own: "MILL". */
+const APPLICATION_ID = 0x4d494c4c
+const SCHEMA_VERSION = 1
+
+/**
+ * Blocks carry their time range in ns and their streams (u32 LE ids, one a run), so that a read prunes without loading
+ * them. A block that was joined into another stays, with `retired` = the id of the new one, until no read can want it.
+ */
+const SCHEMA = `
+  CREATE TABLE tenants (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+  CREATE TABLE streams (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    labels TEXT NOT NULL,
+    UNIQUE (tenant, key)
+  ) STRICT;
+  CREATE TABLE blocks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    oldest INTEGER NOT NULL,
+    newest INTEGER NOT NULL,
+    entries INTEGER NOT NULL,
+    line_bytes INTEGER NOT NULL,
+    committed_ms INTEGER NOT NULL,
+    retired INTEGER,
+    retired_ms INTEGER,
+    format INTEGER NOT NULL,
+    streams BLOB NOT NULL,
+    columns BLOB NOT NULL,
+    metadata BLOB NOT NULL,
+    text BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX blocks_by_newest ON blocks (tenant, newest, id);
+  CREATE INDEX blocks_by_oldest ON blocks (tenant, oldest, id);
+  CREATE INDEX blocks_retired ON blocks (retired_ms) WHERE retired IS NOT NULL;
+  CREATE TABLE entry_ids (
+    tenant INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    ns INTEGER NOT NULL,
+    PRIMARY KEY (tenant, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX entry_ids_by_time ON entry_ids (ns);
+`
+
+/** The connections of one open data folder. */
+export interface Database {
+  readonly writer: DatabaseSync
+  readonly reader: DatabaseSync
+  close(): void
+}
+
+/**
+ * Opens (or creates) the database in `dataDir` and holds it for this process alone. Throws store_unavailable when
+ * another process holds it or the folder cannot be written, store_damaged when the file is not ours or is corrupted.
+ */
+export function openDatabase(dataDir: string): Database {
+  const lock = takeLock(dataDir)
+  let writer: DatabaseSync | undefined
+  try {
+    writer = openWriter(join(dataDir, FILE))
+    const reader = new DatabaseSync(join(dataDir, FILE), { readOnly: true })
+    reader.exec('PRAGMA busy_timeout = 5000; PRAGMA mmap_size = 1073741824;')
+    return new OpenDatabase(writer, reader, lock)
+  } catch (cause) {
+    writer?.close()
+    lock.close()
+    throw cause instanceof GatewayError ? cause : openFailure(dataDir, cause)
+  }
+}
+
+class OpenDatabase implements Database {
+  readonly writer: DatabaseSync
+  readonly reader: DatabaseSync
+  readonly #lock: DatabaseSync
+
+  constructor(writer: DatabaseSync, reader: DatabaseSync, lock: DatabaseSync) {
+    this.writer = writer
+    this.reader = reader
+    this.#lock = lock
+  }
+
+  close(): void {
+    this.reader.close()
+    this.writer.close()
+    this.#lock.close()
+  }
+}
+
+/** A lock that ends with the process, however it ends: an open exclusive transaction on a file of its own. */
+function takeLock(dataDir: string): DatabaseSync {
+  let lock: DatabaseSync | undefined
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    lock = new DatabaseSync(join(dataDir, LOCK_FILE))
+    lock.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE;')
+    return lock
+  } catch (cause) {
+    lock?.close()
+    const isHeld = sqliteCode(cause) === SQLITE_BUSY
+    const why = isHeld
+      ? 'another process holds it; stop that process or set MILLRACE_DATA_DIR to another folder'
+      : 'it cannot be written; check that the folder and its permissions are right'
+    throw new GatewayError('store_unavailable', `the data folder '${dataDir}' cannot be opened: ${why}`, { cause })
+  }
+}
+
+function openWriter(path: string): DatabaseSync {
+  const db = new DatabaseSync(path)
+  try {
+    // The page size and auto_vacuum hold only when set before the first table. Large pages suit large blocks.
+    db.exec(`
+      PRAGMA busy_timeout = 5000;
+      PRAGMA page_size = 16384;
+      PRAGMA auto_vacuum = INCREMENTAL;
+      PRAGMA journal_mode = WAL;
+      PRAGMA synchronous = FULL;
+      PRAGMA wal_autocheckpoint = 2000;
+      PRAGMA temp_store = MEMORY;
+    `)
+    migrate(db, path)
+    return db
+  } catch (cause) {
+    db.close()
+    throw cause
+  }
+}
+
+function migrate(db: DatabaseSync, path: string): void {
+  const version = pragma(db, 'user_version')
+  const application = pragma(db, 'application_id')
+  if (version === SCHEMA_VERSION && application === APPLICATION_ID) return
+  if (version === 0 && pragma(db, 'page_count') <= 1) {
+    db.exec(
+      `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`,
+    )
+    return
+  }
+  const what = application === APPLICATION_ID ? `has schema ${version}` : 'is not a Millrace database'
+  throw new GatewayError(
+    'store_damaged',
+    `'${path}' ${what}; this version reads schema ${SCHEMA_VERSION}: use the version that wrote it, or another MILLRACE_DATA_DIR`,
+  )
+}
+
+/** The value of a PRAGMA that answers one number. */
+export function pragma(db: DatabaseSync, name: string): number {
+  const row = db.prepare(`PRAGMA ${name}`).get() as Record<string, number>
+  return Object.values(row)[0] as number
+}
+
+function openFailure(dataDir: string, cause: unknown): GatewayError {
+  const code = sqliteCode(cause)
+  if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
+    const advice = `move ${FILE} aside and restore it from a backup, or start with an empty folder; nothing was changed`
+    return new GatewayError('store_damaged', `the database in '${dataDir}' is corrupted: ${advice}`, { cause })
+  }
+  return new GatewayError('store_unavailable', `the database in '${dataDir}' cannot be opened: ${reason(cause)}`, { cause })
+}
+
+const SQLITE_BUSY = 5
+const SQLITE_CORRUPT = 11
+const SQLITE_FULL = 13
+const SQLITE_NOTADB = 26
+
+/** SQLite's primary result code of an error, or undefined where it is none of SQLite's. */
+function sqliteCode(error: unknown): number | undefined {
+  const code = (error as { errcode?: unknown } | null)?.errcode
+  return typeof code === 'number' ? code & 0xff : undefined
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** A failed write in words for whoever pushed: what is wrong with the store, and that nothing was stored. */
+export function writeFailure(cause: unknown): GatewayError {
+  if (cause instanceof GatewayError) return cause
+  const why =
+    sqliteCode(cause) === SQLITE_FULL ? 'the disk is full; free space or lower MILLRACE_RETENTION_BYTES' : reason(cause)
+  return new GatewayError('store_unavailable', `nothing of this push was stored: ${why}`, { cause })
+}
+
+/** A failed read in words for whoever asked. */
+export function readFailure(cause: unknown): GatewayError {
+  if (cause instanceof GatewayError) return cause
+  return new GatewayError('store_damaged', `the store cannot be read: ${reason(cause)}`, { cause })
+}

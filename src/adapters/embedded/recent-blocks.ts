@@ -1,0 +1,100 @@
+/** The blocks in which a retried line is looked for, and a bounded number of them kept decoded. */
+
+import type { Batch } from '../../domain/batch.ts'
+import { type Block, lowerBound } from '../../domain/block.ts'
+import { batchOfBlock } from '../../domain/block-builder.ts'
+import type { StoredEntries } from '../../domain/entry-order.ts'
+
+/** What is remembered of a block committed within the window. */
+export interface RecentBlock {
+  readonly id: number
+  readonly oldest: bigint
+  readonly newest: bigint
+  readonly committedMs: number
+  readonly streamIds: ReadonlySet<number>
+}
+
+/** Decoded blocks kept at most for one tenant, in bytes of lines and columns. */
+const DECODED_BYTES_MAX = 64 * 1024 * 1024
+/** What an entry's columns take, beside its line and metadata. */
+const COLUMN_BYTES = 32
+
+interface DecodedBlock {
+  readonly block: Block
+  readonly batch: Batch
+  readonly bytes: number
+}
+
+/** Recent blocks of one tenant; `load` decodes one from disk, or tells that it is gone. */
+export class RecentBlocks {
+  readonly #load: (id: number) => Block | undefined
+  readonly #blocks = new Map<number, RecentBlock>()
+  readonly #decoded = new Map<number, DecodedBlock>()
+  #decodedBytes = 0
+
+  constructor(load: (id: number) => Block | undefined) {
+    this.#load = load
+  }
+
+  /** Adds a block, decoded when the caller has it so. */
+  add(recent: RecentBlock, block?: Block): void {
+    this.#blocks.set(recent.id, recent)
+    if (block !== undefined) this.#keep(recent.id, block)
+  }
+
+  has(id: number): boolean {
+    return this.#blocks.has(id)
+  }
+
+  remove(id: number): void {
+    this.#blocks.delete(id)
+    this.#decodedBytes -= this.#decoded.get(id)?.bytes ?? 0
+    this.#decoded.delete(id)
+  }
+
+  /** Forgets blocks committed before `ms`. */
+  forgetBefore(ms: number): void {
+    for (const [id, { committedMs }] of this.#blocks) if (committedMs < ms) this.remove(id)
+  }
+
+  /** The entries of the stream in [oldest, newest] that recent blocks hold. */
+  *entriesOf(streamId: number, key: string, oldest: bigint, newest: bigint): Iterable<StoredEntries> {
+    for (const recent of [...this.#blocks.values()]) {
+      if (recent.newest < oldest || recent.oldest > newest || !recent.streamIds.has(streamId)) continue
+      const decoded = this.#decodedBlock(recent.id)
+      const run = decoded?.block.runs.find((candidate) => candidate.key === key)
+      if (decoded === undefined || run === undefined) continue
+      const { timestamps } = decoded.block
+      const start = lowerBound(timestamps, run.start, run.end, oldest)
+      const end = lowerBound(timestamps, start, run.end, newest + 1n)
+      if (start < end) yield { batch: decoded.batch, start, end }
+    }
+  }
+
+  #decodedBlock(id: number): DecodedBlock | undefined {
+    const known = this.#decoded.get(id)
+    if (known !== undefined) {
+      // The map's order is the order of use: the first is the longest unused.
+      this.#decoded.delete(id)
+      this.#decoded.set(id, known)
+      return known
+    }
+    const block = this.#load(id)
+    if (block !== undefined) return this.#keep(id, block)
+    this.remove(id)
+    return undefined
+  }
+
+  #keep(id: number, block: Block): DecodedBlock {
+    const bytes = block.text.length + block.metadata.length + block.count * COLUMN_BYTES
+    const decoded = { block, batch: batchOfBlock('', block), bytes }
+    this.#decoded.set(id, decoded)
+    this.#decodedBytes += bytes
+    for (const [oldest, { bytes: freed }] of this.#decoded) {
+      if (this.#decodedBytes <= DECODED_BYTES_MAX || oldest === id) break
+      this.#decoded.delete(oldest)
+      this.#decodedBytes -= freed
+    }
+    return decoded
+  }
+}

@@ -1,0 +1,210 @@
+/** LogStore on SQLite: concurrent appends share one commit, reads stream beside them. */
+
+import type { Batch } from '../../domain/batch.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import type { Labels } from '../../domain/labels.ts'
+import type { AppendResult, Clock, LogStore, ReadBlock, ReadRequest, StoreFigures, StreamRange } from '../../ports.ts'
+import { BlockReader } from './block-reader.ts'
+import { BlockWriter, type TotalsChange, type WriterSettings } from './block-writer.ts'
+import { type Database, openDatabase, pragma, writeFailure } from './database.ts'
+import { Maintenance, type RetentionSettings } from './maintenance.ts'
+
+export interface StoreSettings extends WriterSettings, RetentionSettings {
+  readonly dataDir: string
+  /** Bytes of batches that may wait for their commit; more are refused with overloaded. */
+  readonly queueBytesMax: number
+}
+
+/** What the store tells its owner, beside its answers. */
+export interface StoreEvents {
+  /** A commit took `ms` and held `batches`. */
+  committed(ms: number, batches: number): void
+  /** A write failed; what it held was refused. */
+  writeFailed(cause: unknown): void
+  /** A block on disk cannot be read. */
+  blockDamaged(blockId: number, cause: unknown): void
+  /** A round of maintenance failed; the next one tries again. */
+  maintenanceFailed(cause: unknown): void
+}
+
+interface Waiting {
+  readonly batch: Batch
+  readonly bytes: number
+  readonly resolve: (result: AppendResult) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Lines of one commit at most: more wait for the next, so that no commit holds the event loop for long. */
+const COMMIT_BYTES_MAX = 16 * 1024 * 1024
+/** How often small blocks are joined and old ones expire. */
+const MAINTENANCE_MS = 5_000
+/** While writes fail, one attempt in this time finds out whether they work again. */
+const PROBE_MS = 5_000
+
+export class SqliteLogStore implements LogStore {
+  readonly #database: Database
+  readonly #settings: StoreSettings
+  readonly #clock: Clock
+  readonly #events: StoreEvents
+  readonly #writer: BlockWriter
+  readonly #reader: BlockReader
+  readonly #maintenance: Maintenance
+  readonly #timer: NodeJS.Timeout
+  #queue: Waiting[] = []
+  #queueBytes = 0
+  #isScheduled = false
+  #isClosed = false
+  #maintaining: Promise<void> | undefined
+  #trouble: string | undefined
+  #probedMs = 0
+  #commits = 0
+  #totals: TotalsChange
+
+  /** Opens the store in `settings.dataDir`; throws as openDatabase does. */
+  constructor(settings: StoreSettings, clock: Clock, events: StoreEvents) {
+    this.#settings = settings
+    this.#clock = clock
+    this.#events = events
+    this.#database = openDatabase(settings.dataDir)
+    const { writer: db, reader } = this.#database
+    const onTotals = (change: TotalsChange): void => this.#addTotals(change)
+    this.#totals = readTotals(this.#database)
+    this.#writer = new BlockWriter(db, clock, settings, onTotals)
+    this.#reader = new BlockReader(reader, (id, cause) => events.blockDamaged(id, cause))
+    this.#maintenance = new Maintenance(db, this.#writer, clock, settings, onTotals)
+    this.#timer = setInterval(() => void this.maintain(), MAINTENANCE_MS)
+    this.#timer.unref()
+  }
+
+  append(batch: Batch): Promise<AppendResult> {
+    if (this.#isClosed) return Promise.reject(new GatewayError('store_unavailable', 'the gateway is shutting down; retry'))
+    const bytes = batch.lineBytes + batch.metadata.length + batch.count * 32
+    if (this.#queueBytes > 0 && this.#queueBytes + bytes > this.#settings.queueBytesMax) {
+      const text = `${this.#queueBytes} bytes wait for their commit; the limit is ${this.#settings.queueBytesMax}; retry later or raise MILLRACE_QUEUE_BYTES_MAX`
+      return Promise.reject(new GatewayError('overloaded', text))
+    }
+    this.#queueBytes += bytes
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ batch, bytes, resolve, reject })
+      this.#schedule()
+    })
+  }
+
+  read(request: ReadRequest, signal?: AbortSignal): AsyncIterable<ReadBlock> {
+    return this.#reader.read(request, signal)
+  }
+
+  streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
+    return this.#reader.streams(range, signal)
+  }
+
+  trouble(): string | undefined {
+    if (this.#trouble !== undefined) this.#probe()
+    return this.#trouble
+  }
+
+  figures(): StoreFigures {
+    const db = this.#database.reader
+    return {
+      ...this.#totals,
+      streams: this.#writer.table.size,
+      diskBytes: pragma(db, 'page_count') * pragma(db, 'page_size'),
+      queueBytes: this.#queueBytes,
+      commits: this.#commits,
+    }
+  }
+
+  /** One round of maintenance; also called by a timer. Rounds do not overlap. */
+  async maintain(): Promise<void> {
+    if (this.#maintaining === undefined && !this.#isClosed) {
+      this.#maintaining = this.#maintenance
+        .run(() => this.#isClosed)
+        .catch((cause) => this.#events.maintenanceFailed(cause))
+        .finally(() => {
+          this.#maintaining = undefined
+        })
+    }
+    await this.#maintaining
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    clearInterval(this.#timer)
+    while (this.#queue.length > 0) this.#commitSome()
+    await this.#maintaining
+    this.#database.close()
+  }
+
+  /** Commits once the event loop has read what else came meanwhile, so that those pushes share the commit. */
+  #schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    setImmediate(() => {
+      this.#isScheduled = false
+      if (this.#queue.length === 0) return
+      this.#commitSome()
+      if (this.#queue.length > 0) this.#schedule()
+    })
+  }
+
+  #commitSome(): void {
+    const waiting = this.#takeWaiting()
+    const startedMs = performance.now()
+    try {
+      const results = this.#writer.commit(waiting.map(({ batch }) => batch))
+      this.#commits++
+      this.#trouble = undefined
+      for (const [i, { resolve }] of waiting.entries()) resolve(results[i] as AppendResult)
+      this.#events.committed(performance.now() - startedMs, waiting.length)
+    } catch (cause) {
+      const failure = writeFailure(cause)
+      this.#trouble = failure.message
+      this.#events.writeFailed(cause)
+      for (const { reject } of waiting) reject(failure)
+    }
+  }
+
+  #takeWaiting(): Waiting[] {
+    let count = 0
+    let bytes = 0
+    while (count < this.#queue.length && (count === 0 || bytes < COMMIT_BYTES_MAX)) {
+      bytes += (this.#queue[count] as Waiting).bytes
+      count++
+    }
+    const waiting = this.#queue.splice(0, count)
+    for (const taken of waiting) this.#queueBytes -= taken.bytes
+    return waiting
+  }
+
+  /** Tries a write that changes nothing, at most once in PROBE_MS however often it is asked. */
+  #probe(): void {
+    const nowMs = this.#clock.nowMs()
+    if (this.#isClosed || nowMs - this.#probedMs < PROBE_MS) return
+    this.#probedMs = nowMs
+    try {
+      this.#writer.probe()
+      this.#trouble = undefined
+    } catch (cause) {
+      this.#trouble = writeFailure(cause).message
+    }
+  }
+
+  #addTotals(change: TotalsChange): void {
+    const { blocks, entries, lineBytes } = this.#totals
+    this.#totals = {
+      blocks: blocks + change.blocks,
+      entries: entries + change.entries,
+      lineBytes: lineBytes + change.lineBytes,
+    }
+  }
+}
+
+function readTotals({ writer }: Database): TotalsChange {
+  const row = writer
+    .prepare(
+      'SELECT count(*) AS blocks, coalesce(sum(entries), 0) AS entries, coalesce(sum(line_bytes), 0) AS lineBytes FROM blocks WHERE retired IS NULL',
+    )
+    .get()
+  return { blocks: row?.['blocks'] as number, entries: row?.['entries'] as number, lineBytes: row?.['lineBytes'] as number }
+}

@@ -1,0 +1,104 @@
+/** The stream index in memory: every tenant's label sets with their numbers, kept up with the database. */
+
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { Label, Labels } from '../../domain/labels.ts'
+
+export interface StoredStream {
+  readonly id: number
+  readonly key: string
+  readonly labels: Labels
+}
+
+/** One connection's view of tenants and streams. It only ever grows while open; `refresh` adds what is new. */
+export class StreamTable {
+  readonly #selectTenants: StatementSync
+  readonly #selectStreams: StatementSync
+  readonly #tenants = new Map<string, number>()
+  readonly #byTenant = new Map<number, Map<string, StoredStream>>()
+  readonly #byId = new Map<number, StoredStream>()
+  #lastTenant = 0
+  #lastStream = 0
+
+  constructor(db: DatabaseSync) {
+    this.#selectTenants = db.prepare('SELECT id, name FROM tenants WHERE id > ? ORDER BY id')
+    this.#selectStreams = db.prepare('SELECT id, tenant, key, labels FROM streams WHERE id > ? ORDER BY id')
+    this.refresh()
+  }
+
+  refresh(): void {
+    for (const row of this.#selectTenants.iterate(this.#lastTenant)) {
+      this.addTenant(row['name'] as string, row['id'] as number)
+    }
+    for (const row of this.#selectStreams.iterate(this.#lastStream)) {
+      const labels = parseLabelColumn(row['labels'] as string)
+      this.addStream(row['tenant'] as number, { id: row['id'] as number, key: row['key'] as string, labels })
+    }
+  }
+
+  tenantId(name: string): number | undefined {
+    return this.#tenants.get(name)
+  }
+
+  tenantNames(): IterableIterator<[name: string, id: number]> {
+    return this.#tenants.entries()
+  }
+
+  stream(tenant: number, key: string): StoredStream | undefined {
+    return this.#byTenant.get(tenant)?.get(key)
+  }
+
+  streamById(id: number): StoredStream | undefined {
+    return this.#byId.get(id)
+  }
+
+  streamsOf(tenant: number): Iterable<StoredStream> {
+    return this.#byTenant.get(tenant)?.values() ?? []
+  }
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  addTenant(name: string, id: number): void {
+    this.#tenants.set(name, id)
+    this.#lastTenant = Math.max(this.#lastTenant, id)
+  }
+
+  removeTenant(name: string): void {
+    this.#tenants.delete(name)
+  }
+
+  addStream(tenant: number, stream: StoredStream): void {
+    const streams = this.#byTenant.get(tenant)
+    if (streams === undefined) this.#byTenant.set(tenant, new Map([[stream.key, stream]]))
+    else streams.set(stream.key, stream)
+    this.#byId.set(stream.id, stream)
+    this.#lastStream = Math.max(this.#lastStream, stream.id)
+  }
+
+  remove(tenant: number, stream: StoredStream): void {
+    this.#byTenant.get(tenant)?.delete(stream.key)
+    this.#byId.delete(stream.id)
+  }
+}
+
+/** Labels as the column keeps them: a JSON array of name, value, name, value. */
+export function formatLabelColumn(labels: Labels): string {
+  return JSON.stringify(labels.flatMap(({ name, value }) => [name, value]))
+}
+
+function parseLabelColumn(text: string): Labels {
+  const flat = JSON.parse(text) as string[]
+  const labels: Label[] = []
+  for (let i = 0; i < flat.length; i += 2) labels.push({ name: flat[i] as string, value: flat[i + 1] as string })
+  return labels
+}
+
+/** Stream ids as a block's row keeps them: u32 LE, in the order of its runs. */
+export function formatStreamIds(ids: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(ids).buffer)
+}
+
+export function parseStreamIds(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(bytes.slice().buffer)
+}
