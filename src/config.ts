@@ -1,0 +1,113 @@
+/** The one reader of the environment. */
+
+import type { Kind, Parsed } from './config/kinds.ts'
+import { SETTINGS, type Setting } from './config/settings.ts'
+import { GatewayError } from './domain/errors.ts'
+import { nearestName } from './domain/nearest-name.ts'
+
+type Settings = typeof SETTINGS
+
+/** All settings by subject. Hand down the part that is needed, not the whole. */
+export type Config = {
+  readonly [G in keyof Settings]: {
+    readonly [S in keyof Settings[G]]: Settings[G][S] extends Setting<infer T> ? T : never
+  }
+}
+
+export type AuthConfig = Config['auth']
+
+/**
+ * Reads the `MILLRACE_*` variables of `env`. A variable that is absent or empty has its default.
+ *
+ * Throws one config_invalid that tells all faults: values that are not of their kind, settings that contradict each
+ * other, variables that do not exist. A secret's value is never in it.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const faults: string[] = []
+  const config = readGroups(env, faults)
+  faults.push(...findUnknown(env))
+  // A default in place of a refused value would be blamed for a contradiction that nobody wrote.
+  if (faults.length === 0) faults.push(...findContradictions(config))
+  if (faults.length > 0) {
+    const count = faults.length === 1 ? 'a setting is' : `${faults.length} settings are`
+    throw new GatewayError('config_invalid', `${count} wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+  }
+  return config
+}
+
+/** Every setting in the order of the documentation, with the group it belongs to. */
+export function listSettings(): readonly { readonly group: keyof Config; readonly setting: Setting<unknown> }[] {
+  return (Object.keys(SETTINGS) as (keyof Settings)[]).flatMap((group) =>
+    Object.values(SETTINGS[group]).map((setting) => ({ group, setting: setting as Setting<unknown> })),
+  )
+}
+
+function readGroups(env: Readonly<Record<string, string | undefined>>, faults: string[]): Config {
+  const groups = Object.entries(SETTINGS).map(([group, settings]) => {
+    const values = Object.entries(settings).map(([field, setting]) => [field, readSetting(env, setting, faults)])
+    return [group, Object.freeze(Object.fromEntries(values))]
+  })
+  // The type follows from SETTINGS, whose keys these are: fromEntries cannot say so.
+  return Object.freeze(Object.fromEntries(groups)) as Config
+}
+
+function readSetting(
+  env: Readonly<Record<string, string | undefined>>,
+  setting: Setting<unknown>,
+  faults: string[],
+): unknown {
+  const kind: Kind<unknown> = setting.kind
+  const given = env[setting.variable]?.trim()
+  if (given === undefined || (given === '' && kind.takesEmpty !== true)) return setting.default
+  const parsed: Parsed<unknown> = kind.parse(given)
+  if ('value' in parsed) return parsed.value
+  const came = kind.isSecret === true ? 'the value (not shown) is not right' : `got ${quote(given)}`
+  faults.push(`${setting.variable}: ${came}; wanted ${parsed.fault}`)
+  return setting.default
+}
+
+/** What came, short enough for one line of a terminal. */
+function quote(given: string): string {
+  return JSON.stringify(given.length > 80 ? `${given.slice(0, 80)}…` : given)
+}
+
+function findUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
+  const known = listSettings().map(({ setting }) => setting.variable)
+  const unknown = Object.keys(env).filter((name) => name.startsWith('MILLRACE_') && !known.includes(name))
+  return unknown.map((name) => {
+    const nearest = nearestName(
+      name.slice(9),
+      known.map((variable) => variable.slice(9)),
+    )
+    const advice =
+      nearest === undefined ? 'remove it, or look it up in the README' : `did you mean MILLRACE_${nearest}?`
+    return `${name}: no setting has this name; ${advice}`
+  })
+}
+
+function findContradictions({ auth, http, push }: Config): string[] {
+  const faults: string[] = []
+  if (auth.jwksUrl !== undefined) {
+    if (auth.jwtIssuer === undefined) faults.push('MILLRACE_JWT_ISSUER: not given; MILLRACE_JWKS_URL needs it')
+    if (auth.jwtClientIds.length === 0) faults.push('MILLRACE_JWT_CLIENT_IDS: not given; MILLRACE_JWKS_URL needs it')
+  } else {
+    const idle = [
+      ['MILLRACE_JWT_ISSUER', auth.jwtIssuer !== undefined],
+      ['MILLRACE_JWT_CLIENT_IDS', auth.jwtClientIds.length > 0],
+      ['MILLRACE_JWT_TENANT_CLAIM', auth.jwtTenantClaim !== undefined],
+    ] as const
+    for (const [variable, isGiven] of idle) {
+      if (isGiven) faults.push(`${variable}: has no effect without MILLRACE_JWKS_URL; give that too or remove it`)
+    }
+  }
+  if (auth.jwtIssuer === 'millrace') {
+    faults.push('MILLRACE_JWT_ISSUER: "millrace" is the name of the local issuer; wanted the name of another')
+  }
+  const bodyBytesMax = Math.max(push.bodyBytesMax, push.decompressedBytesMax)
+  if (http.inflightBytesMax < bodyBytesMax) {
+    faults.push(
+      `MILLRACE_INFLIGHT_BYTES_MAX: ${http.inflightBytesMax} bytes cannot hold one body of ${bodyBytesMax}; raise it, or lower MILLRACE_BODY_BYTES_MAX and MILLRACE_DECOMPRESSED_BYTES_MAX`,
+    )
+  }
+  return faults
+}
