@@ -20,10 +20,26 @@ export interface JsonBudget {
   left: number
 }
 
-/** Arrays and objects within each other. Real logs stay below 20; the bound keeps recursion off the stack's end. */
-export const JSON_DEPTH_MAX = 64
+/**
+ * Arrays and objects within each other. The bound keeps recursion off the stack's end; OTLP's JSON takes four levels for
+ * one level of an attribute.
+ */
+export const JSON_DEPTH_MAX = 256
 /** Values of one body: about 40 MB of dense JSON, and at most a few hundred MB as values. */
 export const JSON_VALUES_MAX = 4_000_000
+
+/** The longest string that V8 makes, in UTF-16 units: 2^29 - 24. A body's bytes never make more units than bytes. */
+const TEXT_BYTES_MAX = 2 ** 29 - 24
+const UTF8 = new TextDecoder()
+
+/** A body's text: bytes that are no UTF-8 become U+FFFD, a byte order mark goes. Throws body_too_large. */
+export function textOfBody(body: Uint8Array): string {
+  if (body.length <= TEXT_BYTES_MAX) return UTF8.decode(body)
+  throw new GatewayError(
+    'body_too_large',
+    `body is ${body.length} bytes; JSON of ${TEXT_BYTES_MAX} at most can be read`,
+  )
+}
 
 /** Part of a text: [start, end) in UTF-16 units. */
 export interface TextRange {

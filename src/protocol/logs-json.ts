@@ -10,6 +10,7 @@ import {
   type JsonValue,
   jsonKind,
   parseJson,
+  textOfBody,
 } from './exact-json.ts'
 
 /** The severities that are stored, the mildest first. */
@@ -64,7 +65,6 @@ const OTHER_WORDS: ReadonlyMap<string, Severity> = new Map([
   ['panic', 'fatal'],
 ])
 
-const UTF8_TEXT = new TextDecoder()
 const UTF8 = new TextEncoder()
 /** Control characters, lone surrogates and the replacement character would not come back as they were. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\ufffd]/u
@@ -86,7 +86,7 @@ export function parseSeverity(word: string): Severity | undefined {
  * Throws body_malformed for a body that is no JSON or holds no log, body_too_large for more than LOG_ITEMS_MAX logs.
  */
 export function decodeLogs(body: Uint8Array, contentType: 'json' | 'ndjson'): DecodedLogs {
-  const text = UTF8_TEXT.decode(body)
+  const text = textOfBody(body)
   const budget = { left: JSON_VALUES_MAX }
   let value: JsonValue
   try {

@@ -127,8 +127,8 @@ t.test('shows lines that others pushed into such a stream', async (t) => {
     ['a number beyond a double', '{"message":"m","n":1e999}', '"message":"m","n":1e999}'],
     [
       'nesting beyond the bound',
-      `{"message":"m","n":${'['.repeat(100)}`,
-      `"message":"{\\"message\\":\\"m\\",\\"n\\":${'['.repeat(100)}"}`,
+      `{"message":"m","n":${'['.repeat(300)}`,
+      `"message":"{\\"message\\":\\"m\\",\\"n\\":${'['.repeat(300)}"}`,
     ],
   ]
   for (const [name, line, rest] of rows) t.equal(shown(line), `${head},"severity":"info",${rest}`, name)
