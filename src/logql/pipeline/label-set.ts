@@ -1,0 +1,287 @@
+/** The labels of one entry on its way through a pipeline. */
+
+import type { Metadata } from '../../domain/batch.ts'
+import { compareText, type Label, type Labels } from '../../domain/labels.ts'
+import type { EntryLabels, EntryParts, PipelineEntry } from '../stage.ts'
+
+/** What a stage could not do, as the value of `__error__`. */
+export type PipelineError =
+  | 'JSONParserErr'
+  | 'LogfmtParserErr'
+  | 'SampleExtractionErr'
+  | 'LabelFilterErr'
+  | 'TemplateFormatErr'
+
+export const ERROR_LABEL = '__error__'
+export const ERROR_DETAILS_LABEL = '__error_details__'
+/** Set beside `__error__` where the query itself looks at errors: a metric query does not fail for such an entry. */
+export const PRESERVE_ERROR_LABEL = '__preserve_error__'
+/** What a name gets that a stronger source holds already. */
+export const EXTRACTED_SUFFIX = '_extracted'
+
+/** Where a label's value came from; ABSENT: there is none now. */
+const ABSENT = 0
+const STREAM = 1
+const METADATA = 2
+const PARSED = 3
+
+/** Names remembered between entries. Lines with ever new names make the memory start afresh. */
+const NAMES_MAX = 10_000
+
+/**
+ * Labels by slot: a name gets a number once and keeps it over all entries, so that an entry costs array writes only.
+ *
+ * Of one name in several sources the plain name goes to the stream, else to structured metadata, else to the parser;
+ * what comes too late is kept as `name_extracted`, where a parsed value replaces metadata. Of two parsed values the
+ * first stays. See grafana/loki pull requests 19485, 19568 and 19991.
+ */
+export class LabelSet implements EntryLabels {
+  readonly #slots = new Map<string, number>()
+  #names: string[] = []
+  #values: string[] = []
+  #kinds: number[] = []
+  /** True where the entry's stream has the name, whatever the query did to it. */
+  #ofStream: boolean[] = []
+  /** Slots that this entry used, some perhaps ABSENT again. */
+  #used: number[] = []
+  #usedCount = 0
+  /** The used slots of an entry before, and their order by name: lines of one kind share it. */
+  #sortedFor: number[] = []
+  #sorted: number[] = []
+  #stream: Labels = []
+  #streamChanged = false
+  #error = ''
+  #errorDetails = ''
+  #preservesError = false
+
+  reset(stream: Labels, metadata: Metadata): void {
+    for (let i = 0; i < this.#usedCount; i++) {
+      const slot = this.#used[i] as number
+      this.#kinds[slot] = ABSENT
+      this.#ofStream[slot] = false
+    }
+    if (this.#names.length > NAMES_MAX) this.#forgetNames()
+    this.#usedCount = 0
+    this.#error = ''
+    this.#errorDetails = ''
+    this.#preservesError = false
+    this.#stream = stream
+    this.#streamChanged = false
+    for (const { name, value } of stream) {
+      const slot = this.#put(name, value, STREAM)
+      this.#ofStream[slot] = true
+    }
+    for (const [name, value] of metadata) {
+      if (value !== '') this.#put(this.#isOfStream(name) ? name + EXTRACTED_SUFFIX : name, value, METADATA)
+    }
+  }
+
+  get(name: string): string | undefined {
+    if (name.startsWith('__')) {
+      if (name === ERROR_LABEL) return this.#error === '' ? undefined : this.#error
+      if (name === ERROR_DETAILS_LABEL) return this.#errorDetails === '' ? undefined : this.#errorDetails
+      if (name === PRESERVE_ERROR_LABEL) return this.#preservesError ? 'true' : undefined
+    }
+    const slot = this.#slots.get(name)
+    return slot === undefined || this.#kinds[slot] === ABSENT ? undefined : this.#values[slot]
+  }
+
+  get hasError(): boolean {
+    return this.#error !== ''
+  }
+
+  /** Sets `__error__` and `__error_details__`. */
+  setError(error: PipelineError, details: string): void {
+    this.#error = error
+    this.#errorDetails = details
+  }
+
+  /** Sets `__preserve_error__` where there is an error. */
+  preserveError(): void {
+    if (this.#error !== '') this.#preservesError = true
+  }
+
+  /**
+   * What a parser found; false when a parser found the name before. The value may be empty: such a label is shown
+   * among the parsed ones only.
+   */
+  setParsed(name: string, value: string): boolean {
+    let slot = this.#slotOf(name)
+    if (this.#ofStream[slot] || this.#kinds[slot] === METADATA) slot = this.#slotOf(name + EXTRACTED_SUFFIX)
+    if (this.#kinds[slot] === PARSED) return false
+    this.#putAt(slot, value, PARSED)
+    return true
+  }
+
+  /** What label_format made: replaces the plain name, whoever held it. */
+  setFormatted(name: string, value: string): void {
+    if (isErrorLabel(name)) return
+    this.delete(name)
+    this.#put(name, value, PARSED)
+  }
+
+  /** Moves a value, with the source it came from, to another name; does nothing where there is none. */
+  rename(source: string, target: string): void {
+    const slot = this.#slots.get(source)
+    const kind = slot === undefined ? ABSENT : (this.#kinds[slot] as number)
+    if (slot === undefined || kind === ABSENT || source === target || isErrorLabel(target)) return
+    const value = this.#values[slot] as string
+    this.delete(source)
+    this.delete(target)
+    this.#put(target, value, kind)
+    if (kind === STREAM) this.#streamChanged = true
+  }
+
+  /** Removes a label; of `__error__` and its company, that one alone. */
+  delete(name: string): void {
+    if (name === ERROR_LABEL) this.#error = ''
+    else if (name === ERROR_DETAILS_LABEL) this.#errorDetails = ''
+    else if (name === PRESERVE_ERROR_LABEL) this.#preservesError = false
+    const slot = this.#slots.get(name)
+    if (slot !== undefined) this.#remove(slot)
+  }
+
+  /** Removes every label that `keeps` does not want; `__error__` and its company always stay. */
+  retain(keeps: (name: string, value: string) => boolean): void {
+    for (let i = 0; i < this.#usedCount; i++) {
+      const slot = this.#used[i] as number
+      if (this.#kinds[slot] === ABSENT) continue
+      if (!keeps(this.#names[slot] as string, this.#values[slot] as string)) this.#remove(slot)
+    }
+  }
+
+  all(): Labels {
+    const labels: Label[] = []
+    for (const slot of this.#inOrder()) {
+      const value = this.#values[slot] as string
+      if (this.#kinds[slot] !== ABSENT && value !== '') labels.push({ name: this.#names[slot] as string, value })
+    }
+    if (!this.hasError && this.#errorDetails === '') return labels
+    return [...labels, ...this.#errors().map(([name, value]) => ({ name, value }))].sort((a, b) =>
+      compareText(a.name, b.name),
+    )
+  }
+
+  parts(): EntryParts {
+    const metadata: [string, string][] = []
+    const parsed: [string, string][] = this.#errors()
+    const stream: Label[] = []
+    for (const slot of this.#inOrder()) {
+      const name = this.#names[slot] as string
+      const value = this.#values[slot] as string
+      const kind = this.#kinds[slot]
+      if (kind === STREAM) stream.push({ name, value })
+      else if (kind === METADATA) metadata.push([name, value])
+      else if (kind === PARSED) parsed.push([name, value])
+    }
+    if (this.hasError || this.#errorDetails !== '') parsed.sort(([a], [b]) => compareText(a, b))
+    return { stream: this.#streamChanged ? stream : this.#stream, metadata, parsed }
+  }
+
+  /** A text that two entries share exactly when all() is the same: a key for a Map of series. */
+  key(): string {
+    let key = ''
+    for (const slot of this.#inOrder()) {
+      const value = this.#values[slot] as string
+      if (this.#kinds[slot] !== ABSENT && value !== '') key += keyPart(this.#names[slot] as string, value)
+    }
+    for (const [name, value] of this.#errors()) key += keyPart(name, value)
+    return key
+  }
+
+  /** The same for the labels of `by (names)`, an absent one being the empty string. */
+  groupKey(names: readonly string[]): string {
+    let key = ''
+    for (const name of names) {
+      const value = this.get(name) ?? ''
+      key += `${value.length}:${value}`
+    }
+    return key
+  }
+
+  #errors(): [string, string][] {
+    const errors: [string, string][] = []
+    if (this.#error !== '') errors.push([ERROR_LABEL, this.#error])
+    if (this.#errorDetails !== '') errors.push([ERROR_DETAILS_LABEL, this.#errorDetails])
+    if (this.#preservesError) errors.push([PRESERVE_ERROR_LABEL, 'true'])
+    return errors
+  }
+
+  #isOfStream(name: string): boolean {
+    const slot = this.#slots.get(name)
+    return slot !== undefined && this.#ofStream[slot] === true
+  }
+
+  #put(name: string, value: string, kind: number): number {
+    const slot = this.#slotOf(name)
+    this.#putAt(slot, value, kind)
+    return slot
+  }
+
+  #putAt(slot: number, value: string, kind: number): void {
+    // A removed label may come back: its slot is listed already and may be listed once more, which inOrder undoes.
+    if (this.#kinds[slot] === ABSENT) this.#used[this.#usedCount++] = slot
+    this.#values[slot] = value
+    this.#kinds[slot] = kind
+  }
+
+  #remove(slot: number): void {
+    if (this.#kinds[slot] === STREAM) this.#streamChanged = true
+    this.#kinds[slot] = ABSENT
+  }
+
+  #slotOf(name: string): number {
+    const known = this.#slots.get(name)
+    if (known !== undefined) return known
+    const slot = this.#names.length
+    this.#slots.set(name, slot)
+    this.#names.push(name)
+    this.#values.push('')
+    this.#kinds.push(ABSENT)
+    this.#ofStream.push(false)
+    return slot
+  }
+
+  #forgetNames(): void {
+    this.#slots.clear()
+    this.#names = []
+    this.#values = []
+    this.#kinds = []
+    this.#ofStream = []
+    this.#used = []
+    this.#sortedFor = []
+    this.#sorted = []
+  }
+
+  /** The used slots by name, each once. */
+  #inOrder(): readonly number[] {
+    if (!this.#isOrderKnown()) {
+      this.#sortedFor = this.#used.slice(0, this.#usedCount)
+      this.#sorted = [...new Set(this.#sortedFor)].sort((a, b) =>
+        compareText(this.#names[a] as string, this.#names[b] as string),
+      )
+    }
+    return this.#sorted
+  }
+
+  #isOrderKnown(): boolean {
+    if (this.#sortedFor.length !== this.#usedCount) return false
+    for (let i = 0; i < this.#usedCount; i++) if (this.#sortedFor[i] !== this.#used[i]) return false
+    return true
+  }
+}
+
+/** The labels of an entry as the one class they are. */
+export function labelSetOf(entry: PipelineEntry): LabelSet {
+  if (entry.labels instanceof LabelSet) return entry.labels
+  throw new TypeError('BUG: an entry of a pipeline has other labels than a LabelSet')
+}
+
+/** Lengths in front, so that no name or value can pass for a border. */
+function keyPart(name: string, value: string): string {
+  return `${name.length},${value.length}:${name}${value}`
+}
+
+function isErrorLabel(name: string): boolean {
+  return name === ERROR_LABEL || name === ERROR_DETAILS_LABEL || name === PRESERVE_ERROR_LABEL
+}

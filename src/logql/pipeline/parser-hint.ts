@@ -1,0 +1,43 @@
+/** Which labels a query reads, so that parsers need not find the others. */
+
+import { EXTRACTED_SUFFIX } from './label-set.ts'
+
+/** Tells a parser what is wanted of a line. */
+export class ParserHint {
+  readonly #wanted: ReadonlySet<string> | undefined
+  /** Labels after which a parser may stop; undefined where it must read on to the end. */
+  readonly #stopAfter: number | undefined
+
+  /** `names` as the query writes them, perhaps with `_extracted`; undefined: everything is wanted. */
+  constructor(names: ReadonlySet<string> | undefined) {
+    if (names === undefined) return
+    const wanted = new Set<string>()
+    let readsOn = false
+    for (const name of names) {
+      wanted.add(name)
+      if (name.endsWith(EXTRACTED_SUFFIX)) wanted.add(name.slice(0, -EXTRACTED_SUFFIX.length))
+      // Which of the two a line has is not known beforehand, and an error may stand at a line's very end.
+      if (name.endsWith(EXTRACTED_SUFFIX) || name.startsWith('__error')) readsOn = true
+    }
+    this.#wanted = wanted
+    if (!readsOn) this.#stopAfter = wanted.size
+  }
+
+  wants(name: string): boolean {
+    return this.#wanted === undefined || this.#wanted.has(name)
+  }
+
+  /** True when a label may be wanted whose name begins with `prefix`. */
+  wantsBelow(prefix: string): boolean {
+    if (this.#wanted === undefined) return true
+    for (const name of this.#wanted) if (name.startsWith(prefix)) return true
+    return false
+  }
+
+  /** True when `count` different wanted labels were found and no more can come. */
+  isSatisfied(count: number): boolean {
+    return this.#stopAfter !== undefined && count >= this.#stopAfter
+  }
+}
+
+export const ALL_LABELS = new ParserHint(undefined)
