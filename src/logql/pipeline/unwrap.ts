@@ -1,0 +1,47 @@
+/** `| unwrap duration(took)`: the number that an entry stands for in a metric query. */
+
+import type { PipelineEntry } from '../stage.ts'
+import type { Unwrap } from '../syntax.ts'
+import { parseBytes, parseGoDuration, parseGoFloat } from './convert.ts'
+import { compileLabelFilter, labelsOfFilter } from './label-filter.ts'
+import { labelSetOf } from './label-set.ts'
+
+/** The entry's number; undefined drops the entry. The unwrapped label is gone afterwards. */
+export type SampleExtractor = (entry: PipelineEntry) => number | undefined
+
+/**
+ * An entry without the label is dropped. A value that cannot be converted counts as 0 with `__error__` set, which the
+ * filters behind the unwrap may still drop; without them the metric query fails.
+ */
+export function compileUnwrap(unwrap: Unwrap): SampleExtractor {
+  const { label, conversion } = unwrap
+  const convert = CONVERSIONS[conversion]
+  const filters = unwrap.filters.map(compileLabelFilter)
+  return (entry) => {
+    const labels = labelSetOf(entry)
+    const text = labels.get(label)
+    if (text === undefined) return undefined
+    const value = convert(text)
+    if (value === undefined) labels.setError('SampleExtractionErr', `the value of label ${label} is not a number`)
+    for (const filter of filters) if (!filter(labels)) return undefined
+    labels.delete(label)
+    return value ?? 0
+  }
+}
+
+/** The names that an unwrap reads: what the caller must add to the wanted labels of its stages. */
+export function labelsOfUnwrap({ label, filters }: Unwrap): readonly string[] {
+  return [label, ...filters.flatMap(labelsOfFilter)]
+}
+
+const CONVERSIONS: Readonly<Record<Unwrap['conversion'], (text: string) => number | undefined>> = {
+  none: parseGoFloat,
+  duration: parseSeconds,
+  duration_seconds: parseSeconds,
+  bytes: parseBytes,
+}
+
+function parseSeconds(text: string): number | undefined {
+  const ns = parseGoDuration(text)
+  return ns === undefined ? undefined : ns / 1e9
+}
