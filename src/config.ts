@@ -1,18 +1,15 @@
 /** The one reader of the environment. */
 
-import type { Kind, Parsed } from './config/kinds.ts'
 import { SETTINGS, type Setting } from './config/settings.ts'
 import { GatewayError } from './domain/errors.ts'
 import { nearestName } from './domain/nearest-name.ts'
 
-type Settings = typeof SETTINGS
+export type Environment = Readonly<Record<string, string | undefined>>
 
-/** All settings by subject. Hand down the part that is needed, not the whole. */
-export type Config = {
-  readonly [G in keyof Settings]: {
-    readonly [S in keyof Settings[G]]: Settings[G][S] extends Setting<infer T> ? T : never
-  }
-}
+type ValuesOf<S> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : ValuesOf<S[K]> }
+
+/** All settings by subject, as SETTINGS has them. Hand down the part that is needed, not the whole. */
+export type Config = ValuesOf<typeof SETTINGS>
 
 export type AuthConfig = Config['auth']
 
@@ -22,9 +19,9 @@ export type AuthConfig = Config['auth']
  * Throws one config_invalid that tells all faults: values that are not of their kind, settings that contradict each
  * other, variables that do not exist. A secret's value is never in it.
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(env: Environment): Config {
   const faults: string[] = []
-  const config = readGroups(env, faults)
+  const config = readGroup(env, SETTINGS, faults)
   faults.push(...findUnknown(env))
   // A default in place of a refused value would be blamed for a contradiction that nobody wrote.
   if (faults.length === 0) faults.push(...findContradictions(config))
@@ -35,31 +32,33 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return config
 }
 
-/** Every setting in the order of the documentation, with the group it belongs to. */
-export function listSettings(): readonly { readonly group: keyof Config; readonly setting: Setting<unknown> }[] {
-  return (Object.keys(SETTINGS) as (keyof Settings)[]).flatMap((group) =>
-    Object.values(SETTINGS[group]).map((setting) => ({ group, setting: setting as Setting<unknown> })),
-  )
+/** Every setting in the order of the documentation. */
+export function listSettings(): readonly Setting<unknown>[] {
+  return flatten(SETTINGS)
 }
 
-function readGroups(env: Readonly<Record<string, string | undefined>>, faults: string[]): Config {
-  const groups = Object.entries(SETTINGS).map(([group, settings]) => {
-    const values = Object.entries(settings).map(([field, setting]) => [field, readSetting(env, setting, faults)])
-    return [group, Object.freeze(Object.fromEntries(values))]
-  })
-  // The type follows from SETTINGS, whose keys these are: fromEntries cannot say so.
-  return Object.freeze(Object.fromEntries(groups)) as Config
+function flatten(group: object): Setting<unknown>[] {
+  return Object.values(group).flatMap((member) => (isSetting(member) ? [member] : flatten(member)))
 }
 
-function readSetting(
-  env: Readonly<Record<string, string | undefined>>,
-  setting: Setting<unknown>,
-  faults: string[],
-): unknown {
-  const kind: Kind<unknown> = setting.kind
+function isSetting(member: object): member is Setting<unknown> {
+  return 'variable' in member
+}
+
+function readGroup<G extends object>(env: Environment, group: G, faults: string[]): ValuesOf<G> {
+  const values = Object.entries(group).map(([name, member]) => [
+    name,
+    isSetting(member) ? readSetting(env, member, faults) : readGroup(env, member, faults),
+  ])
+  // The type follows from the group, whose keys these are: fromEntries cannot say so.
+  return Object.freeze(Object.fromEntries(values)) as ValuesOf<G>
+}
+
+function readSetting(env: Environment, setting: Setting<unknown>, faults: string[]): unknown {
+  const { kind } = setting
   const given = env[setting.variable]?.trim()
   if (given === undefined || (given === '' && kind.takesEmpty !== true)) return setting.default
-  const parsed: Parsed<unknown> = kind.parse(given)
+  const parsed = kind.parse(given)
   if ('value' in parsed) return parsed.value
   const came = kind.isSecret === true ? 'the value (not shown) is not right' : `got ${quote(given)}`
   faults.push(`${setting.variable}: ${came}; wanted ${parsed.fault}`)
@@ -71,8 +70,8 @@ function quote(given: string): string {
   return JSON.stringify(given.length > 80 ? `${given.slice(0, 80)}…` : given)
 }
 
-function findUnknown(env: Readonly<Record<string, string | undefined>>): string[] {
-  const known = listSettings().map(({ setting }) => setting.variable)
+function findUnknown(env: Environment): string[] {
+  const known = listSettings().map((setting) => setting.variable)
   const unknown = Object.keys(env).filter((name) => name.startsWith('MILLRACE_') && !known.includes(name))
   return unknown.map((name) => {
     const nearest = nearestName(
@@ -103,7 +102,7 @@ function findContradictions({ auth, http, push }: Config): string[] {
   if (auth.jwtIssuer === 'millrace') {
     faults.push('MILLRACE_JWT_ISSUER: "millrace" is the name of the local issuer; wanted the name of another')
   }
-  const bodyBytesMax = Math.max(push.bodyBytesMax, push.decompressedBytesMax)
+  const bodyBytesMax = Math.max(push.limits.bodyBytesMax, push.limits.decompressedBytesMax)
   if (http.inflightBytesMax < bodyBytesMax) {
     faults.push(
       `MILLRACE_INFLIGHT_BYTES_MAX: ${http.inflightBytesMax} bytes cannot hold one body of ${bodyBytesMax}; raise it, or lower MILLRACE_BODY_BYTES_MAX and MILLRACE_DECOMPRESSED_BYTES_MAX`,

@@ -8,17 +8,17 @@ const HASH = 'scrypt:32768:8:3:AAAAAAAAAAAAAAAAAAAAAA==:AAAAAAAAAAAAAAAAAAAAAAAA
 
 t.test('gives every default for an empty environment', async (t) => {
   const config = readConfig({})
-  t.same(config.push, PUSH_LIMITS)
+  t.same(config.push.limits, PUSH_LIMITS)
   t.same(config.query, QUERY_LIMITS)
   t.same(config.http, { host: '127.0.0.1', port: 3100, inflightBytesMax: 512 * 2 ** 20 })
   t.same(config.service, { home: 'embedded', dataDir: './data', logLevel: 'info' })
   t.equal(config.auth.defaultTenant, 'fake')
   t.equal(config.store.retentionAgeMs, undefined)
-  t.equal(config.intake.blockedStatus, 260)
+  t.equal(config.push.blockedStatus, 260)
 })
 
 t.test('has the defaults of the kinds written so that they read back', async (t) => {
-  for (const { setting } of listSettings()) {
+  for (const setting of listSettings()) {
     const written = setting.kind.format(setting.default)
     const config = readConfig({ [setting.variable]: written })
     t.same(config, readConfig({}), `${setting.variable}=${written}`)
@@ -27,38 +27,43 @@ t.test('has the defaults of the kinds written so that they read back', async (t)
 
 /** [name, environment, the part of the config to look at, what it should be] */
 const ACCEPTED: [string, Record<string, string>, (config: Config) => unknown, unknown][] = [
-  ['bytes with IEC units', { MILLRACE_LINE_BYTES_MAX: '1MiB' }, (c) => c.push.lineBytesMax, 2 ** 20],
-  ['bytes with SI units', { MILLRACE_LINE_BYTES_MAX: '64KB' }, (c) => c.push.lineBytesMax, 64_000],
-  ['bytes alone', { MILLRACE_LINE_BYTES_MAX: '262144' }, (c) => c.push.lineBytesMax, 262_144],
-  ['a fraction of a unit', { MILLRACE_LINE_BYTES_MAX: '1.5 kib' }, (c) => c.push.lineBytesMax, 1536],
-  ['a duration of two parts', { MILLRACE_AGE_MAX: '1h30m' }, (c) => c.push.ageMsMax, 5_400_000],
-  ['a duration in days', { MILLRACE_AGE_MAX: '14d' }, (c) => c.push.ageMsMax, 14 * 86_400_000],
+  ['bytes with IEC units', { MILLRACE_LINE_BYTES_MAX: '1MiB' }, (c) => c.push.limits.lineBytesMax, 2 ** 20],
+  ['bytes with SI units', { MILLRACE_LINE_BYTES_MAX: '64KB' }, (c) => c.push.limits.lineBytesMax, 64_000],
+  ['bytes alone', { MILLRACE_LINE_BYTES_MAX: '262144' }, (c) => c.push.limits.lineBytesMax, 262_144],
+  ['a fraction of a unit', { MILLRACE_LINE_BYTES_MAX: '1.5 kib' }, (c) => c.push.limits.lineBytesMax, 1536],
+  ['a duration of two parts', { MILLRACE_AGE_MAX: '1h30m' }, (c) => c.push.limits.ageMsMax, 5_400_000],
+  ['a duration in days', { MILLRACE_AGE_MAX: '14d' }, (c) => c.push.limits.ageMsMax, 14 * 86_400_000],
   ['a duration in milliseconds', { MILLRACE_QUERY_TIMEOUT: '500ms' }, (c) => c.query.timeoutMs, 500],
-  ['off', { MILLRACE_AGE_MAX: 'off' }, (c) => c.push.ageMsMax, undefined],
+  ['off', { MILLRACE_AGE_MAX: 'off' }, (c) => c.push.limits.ageMsMax, undefined],
   ['0 for off', { MILLRACE_DUPLICATE_WINDOW: '0' }, (c) => c.store.duplicateWindowMs, undefined],
-  ['0 for nothing where off is not said', { MILLRACE_FUTURE_MAX: '0' }, (c) => c.push.futureMsMax, 0],
-  ['a rate', { MILLRACE_TENANT_RATE: '4MB:6MB' }, (c) => c.push.tenantRate, { bytesPerSecond: 4e6, burstBytes: 6e6 }],
+  ['0 for nothing where off is not said', { MILLRACE_FUTURE_MAX: '0' }, (c) => c.push.limits.futureMsMax, 0],
+  [
+    'a rate',
+    { MILLRACE_TENANT_RATE: '4MB:6MB' },
+    (c) => c.push.limits.tenantRate,
+    { bytesPerSecond: 4e6, burstBytes: 6e6 },
+  ],
   [
     'a rate alone',
     { MILLRACE_STREAM_RATE: '1KB' },
-    (c) => c.push.streamRate,
+    (c) => c.push.limits.streamRate,
     { bytesPerSecond: 1000, burstBytes: 1000 },
   ],
-  ['a boolean of any case', { MILLRACE_LINE_TRUNCATED: 'Yes' }, (c) => c.push.lineTruncated, true],
+  ['a boolean of any case', { MILLRACE_LINE_TRUNCATED: 'Yes' }, (c) => c.push.limits.lineTruncated, true],
   ['space around a value', { MILLRACE_PORT: ' 80 ' }, (c) => c.http.port, 80],
   ['an empty value as the default', { MILLRACE_PORT: '' }, (c) => c.http.port, 3100],
   ['an empty default tenant as none', { MILLRACE_DEFAULT_TENANT: '' }, (c) => c.auth.defaultTenant, undefined],
-  ['a list', { MILLRACE_LABELS_REQUIRED: 'app, env\n,' }, (c) => c.push.labelsRequired, ['app', 'env']],
+  ['a list', { MILLRACE_LABELS_REQUIRED: 'app, env\n,' }, (c) => c.push.limits.labelsRequired, ['app', 'env']],
   [
     'selectors with a semicolon in quotes',
     { MILLRACE_DROP_STREAMS: '{a="x;\\"y"}; {b=`;`}\n{c="d"};' },
-    (c) => c.intake.dropStreams,
+    (c) => c.push.dropStreams,
     ['{a="x;\\"y"}', '{b=`;`}', '{c="d"}'],
   ],
   [
     'an instant',
     { MILLRACE_INGESTION_BLOCKED_UNTIL: '2026-11-21T11:00:00+01:00' },
-    (c) => c.intake.blockedUntilMs,
+    (c) => c.push.blockedUntilMs,
     Date.UTC(2026, 10, 21, 10),
   ],
   [
@@ -172,7 +177,7 @@ t.test('tells all faults together', async (t) => {
 })
 
 t.test('gives a config or a config_invalid for any text in any variable', async (t) => {
-  const variables = listSettings().map(({ setting }) => setting.variable)
+  const variables = listSettings().map((setting) => setting.variable)
   const property = fc.property(fc.constantFrom(...variables), fc.string({ unit: 'binary' }), (variable, text) => {
     try {
       readConfig({ [variable]: text })

@@ -34,7 +34,7 @@ type SettingsOf<T> = { readonly [K in keyof Required<T>]: Setting<T[K]> }
 const MIB = 2 ** 20
 const HOUR = 3600_000
 
-const PUSH = {
+const PUSH_LIMIT_SETTINGS = {
   bodyBytesMax: setting('BODY_BYTES_MAX', bytes(), PUSH_LIMITS.bodyBytesMax, 'Largest body as it arrives.'),
   decompressedBytesMax: setting(
     'DECOMPRESSED_BYTES_MAX',
@@ -115,7 +115,7 @@ const PUSH = {
   ),
 } satisfies SettingsOf<PushLimits>
 
-const QUERY = {
+const QUERY_SETTINGS = {
   queryBytesMax: setting('QUERY_BYTES_MAX', bytes(), QUERY_LIMITS.queryBytesMax, 'Longest text of a query.'),
   entriesMax: setting(
     'QUERY_ENTRIES_MAX',
@@ -139,7 +139,7 @@ const QUERY = {
   ),
 } satisfies SettingsOf<QueryLimits>
 
-const AUTH = {
+const AUTH_SETTINGS = {
   defaultTenant: setting(
     'DEFAULT_TENANT',
     textOrEmpty("a tenant id of letters, digits and !-_.*'(), or nothing", isTenant),
@@ -191,7 +191,7 @@ const AUTH = {
   ),
 } as const
 
-/** The settings, grouped as the parts of the gateway take them: `SETTINGS.push.lineBytesMax` is `config.push.lineBytesMax`. */
+/** The settings, grouped as the parts of the gateway take them: `SETTINGS.http.port` is `config.http.port`. */
 export const SETTINGS = {
   service: {
     home: setting('HOME', choice(['embedded', 'aws']), 'embedded', 'Where the logs live: one file here, or AWS.'),
@@ -218,8 +218,8 @@ export const SETTINGS = {
       'Bytes of bodies that are held at once; beyond, pushes are told to come back.',
     ),
   },
-  push: PUSH,
-  intake: {
+  push: {
+    limits: PUSH_LIMIT_SETTINGS,
     discoverServiceName: setting(
       'DISCOVER_SERVICE_NAME',
       boolean(),
@@ -241,8 +241,8 @@ export const SETTINGS = {
       'HTTP status of pushes refused so.',
     ),
   },
-  query: QUERY,
-  auth: AUTH,
+  query: QUERY_SETTINGS,
+  auth: AUTH_SETTINGS,
   store: {
     queueBytesMax: setting(
       'QUEUE_BYTES_MAX',
