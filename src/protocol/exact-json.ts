@@ -25,8 +25,8 @@ export interface JsonBudget {
  * one level of an attribute.
  */
 export const JSON_DEPTH_MAX = 256
-/** Values of one body: about 40 MB of dense JSON, and at most a few hundred MB as values. */
-export const JSON_VALUES_MAX = 4_000_000
+/** Values of one body: 20 MB of the densest JSON that clients send, and a few hundred MB once they are values. */
+export const JSON_VALUES_MAX = 2_000_000
 
 /** The longest string that V8 makes, in UTF-16 units: 2^29 - 24. A body's bytes never make more units than bytes. */
 const TEXT_BYTES_MAX = 2 ** 29 - 24

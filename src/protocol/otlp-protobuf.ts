@@ -35,6 +35,9 @@ export function decodeOtlpProtobuf(body: Uint8Array, sink: PushSink, options: Ot
 }
 
 type Attributes = Map<string, JsonValue>
+/** Shared by all records that have none: a request can hold a great many. */
+const NO_ATTRIBUTES: JsonObject = new Map()
+const NO_LINE: LogRecord['line'] = { start: 0, end: 0 }
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
 class OtlpDecoder {
@@ -109,14 +112,14 @@ class OtlpDecoder {
   #readRecord(): LogRecord {
     this.#count()
     const reader = this.#reader
-    const attributes: Attributes = new Map()
+    let attributes: Attributes | undefined
     const record: Mutable<LogRecord> = {
       timeNs: 0n,
       observedNs: 0n,
       severityNumber: 0,
       severityText: '',
-      line: { start: 0, end: 0 },
-      attributes,
+      line: NO_LINE,
+      attributes: NO_ATTRIBUTES,
       droppedAttributesCount: 0,
       flags: 0,
       traceId: '',
@@ -128,8 +131,11 @@ class OtlpDecoder {
       else if (tag === varintTag(2)) record.severityNumber = reader.readUint32() | 0
       else if (tag === lengthTag(3)) record.severityText = reader.readText()
       else if (tag === lengthTag(5)) record.line = this.#readBody()
-      else if (tag === lengthTag(6)) this.#readKeyValue(attributes, 0)
-      else if (tag === varintTag(7)) record.droppedAttributesCount = reader.readUint32()
+      else if (tag === lengthTag(6)) {
+        attributes ??= new Map()
+        record.attributes = attributes
+        this.#readKeyValue(attributes, 0)
+      } else if (tag === varintTag(7)) record.droppedAttributesCount = reader.readUint32()
       else if (tag === fixed32Tag(8)) record.flags = reader.readFixed32()
       else if (tag === lengthTag(9)) record.traceId = reader.readBytes('hex')
       else if (tag === lengthTag(10)) record.spanId = reader.readBytes('hex')

@@ -1,11 +1,13 @@
 /** OTLP log records to streams and entries, the same for both of OTLP's encodings. */
 
+import { prometheusName } from '../domain/batch-builder.ts'
 import { GatewayError } from '../domain/errors.ts'
-import type { Label } from '../domain/labels.ts'
+import { compareText, type Label } from '../domain/labels.ts'
+import { LEVEL_FIELDS } from '../domain/level.ts'
 import { PUSH_LIMITS } from '../domain/limits.ts'
 import type { PushSink } from '../domain/push-sink.ts'
 import { NS_PER_SECOND } from '../domain/time.ts'
-import { formatJson, isJsonObject, JsonNumber, type JsonObject, type JsonValue } from './exact-json.ts'
+import { formatJson, isJsonObject, type JsonObject, type JsonValue } from './exact-json.ts'
 
 /** The logs of one resource. Attribute values are AnyValues as JSON values: bytes are base64 text. */
 export interface ResourceLogs {
@@ -73,6 +75,7 @@ export const OTLP_INDEX_ATTRIBUTES = [
 
 /** What a pair costs besides its text, so that a great many empty ones are bounded as well. */
 const PAIR_BYTES = 16
+const UTF8 = new TextEncoder()
 
 /** Hands every record to the sink. Throws streams_missing when there is none, body_too_large for too much metadata. */
 export function recordsToSink(
@@ -100,20 +103,43 @@ export function textOfValue(value: JsonValue): string {
   }
 }
 
-type Pair = readonly [name: string, value: string]
+/** A pair of metadata; `key` is its name as it will be stored, by which pairs are sorted. */
+interface Pair {
+  readonly key: string
+  readonly name: string
+  readonly value: string
+  /** Of a pair that many records share: key and value in UTF-8, one behind the other. */
+  readonly bytes?: Uint8Array
+}
+
+/** What one request may make of its metadata: a resource's is repeated for each record, a map's name for each leaf. */
+class MetadataBudget {
+  readonly #bytesMax: number
+  #bytes = 0
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  spend(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes <= this.#bytesMax) return
+    const limit = `${this.#bytesMax} bytes of metadata`
+    throw new GatewayError('body_too_large', `records spread to more than ${limit}; send fewer at once`)
+  }
+}
 
 class RecordWriter {
   readonly #sink: PushSink
   readonly #indexAttributes: ReadonlySet<string>
   readonly #nowMs: number
-  readonly #metadataBytesMax: number
-  #metadataBytes = 0
+  readonly #budget: MetadataBudget
 
   constructor(options: OtlpOptions, sink: PushSink) {
     this.#sink = sink
     this.#nowMs = options.nowMs
     this.#indexAttributes = new Set(options.indexAttributes ?? OTLP_INDEX_ATTRIBUTES)
-    this.#metadataBytesMax = options.metadataBytesMax ?? PUSH_LIMITS.decompressedBytesMax
+    this.#budget = new MetadataBudget(options.metadataBytesMax ?? PUSH_LIMITS.decompressedBytesMax)
   }
 
   write(resources: readonly ResourceLogs[]): void {
@@ -124,38 +150,40 @@ class RecordWriter {
       const pairs: Pair[] = []
       for (const [name, value] of resource.attributes) {
         if (this.#indexAttributes.has(name)) labels.set(name.replaceAll('.', '_'), textOfValue(value))
-        else pushFlat(pairs, name, value)
+        else pushFlat(pairs, name, value, this.#budget)
       }
       pushCount(pairs, 'resource_dropped_attributes_count', resource.droppedAttributesCount)
       this.#sink.beginStream(Array.from(labels, ([name, value]): Label => ({ name, value })))
-      for (const scope of scopes) this.#writeScope(scope, pairs)
+      for (const scope of scopes) this.#writeScope(scope, sorted(pairs))
     }
   }
 
   #writeScope(scope: ScopeLogs, resourcePairs: readonly Pair[]): void {
-    const pairs: Pair[] = []
-    for (const [name, value] of scope.attributes) pushFlat(pairs, name, value)
-    pushText(pairs, 'scope_name', scope.name)
-    pushText(pairs, 'scope_version', scope.version)
-    pushCount(pairs, 'scope_dropped_attributes_count', scope.droppedAttributesCount)
+    const pairs = this.#merged(resourcePairs, sorted(pairsOfScope(scope, this.#budget)))
+    const shared = scope.records.length > 1 ? pairs.map(encoded) : pairs
     for (const record of scope.records) {
-      // Of pairs with one name the sink keeps the last: the nearer to the record, the later.
-      this.#addAll(resourcePairs)
-      this.#addAll(pairs)
-      this.#addAll(pairsOf(record))
+      for (const pair of this.#merged(shared, sorted(pairsOfRecord(record, this.#budget)))) this.#addPair(pair)
       this.#addEntry(record)
     }
   }
 
-  #addAll(pairs: readonly Pair[]): void {
-    for (const [name, value] of pairs) {
-      this.#metadataBytes += name.length + value.length + PAIR_BYTES
-      if (this.#metadataBytes > this.#metadataBytesMax) {
-        const limit = `${this.#metadataBytesMax} bytes of metadata`
-        throw new GatewayError('body_too_large', `records spread to more than ${limit}; send fewer at once`)
-      }
-      this.#sink.addMetadata(name, value)
+  /** Both in one order. Where both have a key, the nearer to the record stays: a sink need neither sort nor choose. */
+  #merged(outer: readonly Pair[], inner: readonly Pair[]): readonly Pair[] {
+    const pairs: Pair[] = []
+    let at = 0
+    for (const pair of inner) {
+      while (at < outer.length && (outer[at] as Pair).key < pair.key) pairs.push(outer[at++] as Pair)
+      if (outer[at]?.key === pair.key) at++
+      pairs.push(pair)
     }
+    while (at < outer.length) pairs.push(outer[at++] as Pair)
+    for (const { name, value } of pairs) this.#budget.spend(name.length + value.length + PAIR_BYTES)
+    return pairs
+  }
+
+  #addPair({ key, name, value, bytes }: Pair): void {
+    if (bytes === undefined) this.#sink.addMetadata(name, value)
+    else this.#sink.addMetadataBytes(bytes, 0, key.length, key.length, bytes.length)
   }
 
   #addEntry({ timeNs, observedNs, line }: LogRecord): void {
@@ -170,32 +198,59 @@ class RecordWriter {
 }
 
 /** The names are those of Loki's OTLP receiver. */
-function pairsOf(record: LogRecord): Pair[] {
+function pairsOfScope(scope: ScopeLogs, budget: MetadataBudget): Pair[] {
   const pairs: Pair[] = []
-  for (const [name, value] of record.attributes) pushFlat(pairs, name, value)
-  if (record.observedNs !== 0n) pairs.push(['observed_timestamp', String(record.observedNs)])
+  for (const [name, value] of scope.attributes) pushFlat(pairs, name, value, budget)
+  pushText(pairs, 'scope_name', scope.name)
+  pushText(pairs, 'scope_version', scope.version)
+  pushCount(pairs, 'scope_dropped_attributes_count', scope.droppedAttributesCount)
+  return pairs
+}
+
+function pairsOfRecord(record: LogRecord, budget: MetadataBudget): Pair[] {
+  const pairs: Pair[] = []
+  for (const [name, value] of record.attributes) pushFlat(pairs, name, value, budget)
+  if (record.observedNs !== 0n) pushText(pairs, 'observed_timestamp', String(record.observedNs))
   pushCount(pairs, 'severity_number', record.severityNumber)
   pushText(pairs, 'severity_text', record.severityText)
   pushCount(pairs, 'dropped_attributes_count', record.droppedAttributesCount)
   pushCount(pairs, 'flags', record.flags)
-  if (isIdGiven(record.traceId)) pairs.push(['trace_id', record.traceId])
-  if (isIdGiven(record.spanId)) pairs.push(['span_id', record.spanId])
+  if (isIdGiven(record.traceId)) pushText(pairs, 'trace_id', record.traceId)
+  if (isIdGiven(record.spanId)) pushText(pairs, 'span_id', record.spanId)
   pushText(pairs, 'event_name', record.eventName)
   return pairs
 }
 
 /** A map becomes a pair for each of its leaves, `outer_inner`. A value that is not there makes no pair. */
-function pushFlat(pairs: Pair[], name: string, value: JsonValue): void {
-  if (isJsonObject(value)) for (const [inner, leaf] of value) pushFlat(pairs, `${name}_${inner}`, leaf)
-  else if (value !== null) pairs.push([name, value instanceof JsonNumber ? value.text : textOfValue(value)])
+function pushFlat(pairs: Pair[], name: string, value: JsonValue, budget: MetadataBudget): void {
+  if (isJsonObject(value)) {
+    for (const [inner, leaf] of value) {
+      budget.spend(name.length)
+      pushFlat(pairs, `${name}_${inner}`, leaf, budget)
+    }
+  } else if (value !== null) pairs.push({ key: prometheusName(name), name, value: textOfValue(value) })
 }
 
 function pushText(pairs: Pair[], name: string, value: string): void {
-  if (value !== '') pairs.push([name, value])
+  if (value !== '') pairs.push({ key: name, name, value })
 }
 
 function pushCount(pairs: Pair[], name: string, value: number): void {
-  if (value !== 0) pairs.push([name, String(value)])
+  if (value !== 0) pairs.push({ key: name, name, value: String(value) })
+}
+
+/** By key; of pairs with one key the last stays. */
+function sorted(pairs: Pair[]): readonly Pair[] {
+  pairs.sort((a, b) => compareText(a.key, b.key))
+  return pairs.filter(({ key }, i) => key !== pairs[i + 1]?.key)
+}
+
+/** A name that tells a level must stay as it is (`log.level`); any other may be the key, which is ASCII, at once. */
+function encoded(pair: Pair): Pair {
+  const { key, name, value } = pair
+  return LEVEL_FIELDS.some((field) => field === name)
+    ? pair
+    : { ...pair, bytes: UTF8.encode(key + value.toWellFormed()) }
 }
 
 /** An id of zeros only is an id that is not there. */
