@@ -53,7 +53,7 @@ export interface LabelExtraction {
 
 export interface JsonStage {
   readonly kind: 'json'
-  /** Empty: every field becomes a label. Expressions are paths like `a.b[0]["c d"]`, checked by the parser. */
+  /** Empty: every field becomes a label. Expressions are paths like `a.b[0]["c d"]`; compileStages checks them. */
   readonly extractions: readonly LabelExtraction[]
 }
 
@@ -73,7 +73,7 @@ export interface RegexpStage {
 
 export interface PatternStage {
   readonly kind: 'pattern'
-  /** `<ip> - <_> "<method>`; checked by the parser. */
+  /** `<ip> - <_> "<method>`; compileStages checks it. */
   readonly pattern: string
 }
 

@@ -1,0 +1,59 @@
+/** Arithmetic and comparison of single numbers as LogQL has them. */
+
+import type { ArithmeticOperator, BinaryOperation, CompareOperator, LiteralExpr } from './syntax.ts'
+
+/** Division and modulo by zero give NaN, where Prometheus has infinities. */
+export function calculate(operator: ArithmeticOperator, left: number, right: number): number {
+  switch (operator) {
+    case '+':
+      return left + right
+    case '-':
+      return left - right
+    case '*':
+      return left * right
+    case '/':
+      return right === 0 ? Number.NaN : left / right
+    case '%':
+      return right === 0 ? Number.NaN : left % right
+    case '^':
+      return power(left, right)
+  }
+}
+
+/** Go's math.Pow: unlike JavaScript's, 1 to any power, and -1 to an infinite one, is 1. */
+function power(base: number, exponent: number): number {
+  if (base === 1) return 1
+  if (base === -1 && (exponent === Number.POSITIVE_INFINITY || exponent === Number.NEGATIVE_INFINITY)) return 1
+  return base ** exponent
+}
+
+export function compare(operator: CompareOperator, left: number, right: number): boolean {
+  switch (operator) {
+    case '==':
+      return left === right
+    case '!=':
+      return left !== right
+    case '>':
+      return left > right
+    case '>=':
+      return left >= right
+    case '<':
+      return left < right
+    case '<=':
+      return left <= right
+  }
+}
+
+export function isComparison(operator: BinaryOperation['operator']): operator is CompareOperator {
+  return ['==', '!=', '>', '>=', '<', '<='].includes(operator)
+}
+
+/** `1 + 2` as the literal 3, and a comparison of literals as 0 or 1; undefined where a side is no literal. */
+export function reduceLiterals({ operator, left, right }: BinaryOperation): LiteralExpr | undefined {
+  if (left.kind !== 'literal' || right.kind !== 'literal') return undefined
+  if (operator === 'and' || operator === 'or' || operator === 'unless') return undefined
+  const value = isComparison(operator)
+    ? Number(compare(operator, left.value, right.value))
+    : calculate(operator, left.value, right.value)
+  return { kind: 'literal', value }
+}
