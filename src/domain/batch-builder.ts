@@ -14,7 +14,7 @@ import {
 } from './level.ts'
 import type { PushLimits } from './limits.ts'
 import type { PushSink } from './push-sink.ts'
-import { type RefusalReason, Refusals } from './refusals.ts'
+import { type Refusal, Refusals } from './refusals.ts'
 import { type Matcher, matchesAll } from './selector.ts'
 import { fitsNs, formatRfc3339, NS_PER_SECOND, writeNs } from './time.ts'
 
@@ -70,7 +70,7 @@ const SHOWN_CHARS_MAX = 512
 interface OpenStream {
   readonly labels: Labels
   readonly key: string
-  readonly refusal: { readonly reason: RefusalReason; readonly text: string } | undefined
+  readonly refusal: Refusal | undefined
   readonly isDropped: boolean
   /** The level its labels tell. */
   readonly level: string | undefined
@@ -229,7 +229,7 @@ export class BatchBuilder implements PushSink {
     this.#stream = stream
   }
 
-  #checkLabels(given: Labels, key: string, complete: Labels): OpenStream['refusal'] {
+  #checkLabels(given: Labels, key: string, complete: Labels): Refusal | undefined {
     const { limits, labelCountMax, tenant } = this.#admission
     const stream = shown(key)
     if (complete.length === 0) {
@@ -246,10 +246,16 @@ export class BatchBuilder implements PushSink {
         return { reason: 'label_name_too_long', text: `stream '${stream}' has label name too long: '${shown(name)}'` }
       }
       if (byteLength(value) > limits.labelValueBytesMax) {
-        return { reason: 'label_value_too_long', text: `stream '${stream}' has label value too long: '${shown(value)}'` }
+        return {
+          reason: 'label_value_too_long',
+          text: `stream '${stream}' has label value too long: '${shown(value)}'`,
+        }
       }
       if (name === twice) {
-        return { reason: 'duplicate_label_names', text: `stream '${stream}' has duplicate label name: '${shown(name)}'` }
+        return {
+          reason: 'duplicate_label_names',
+          text: `stream '${stream}' has duplicate label name: '${shown(name)}'`,
+        }
       }
     }
     const absent = limits.labelsRequired.filter((name) => labelValue(complete, name) === '')
@@ -261,7 +267,7 @@ export class BatchBuilder implements PushSink {
   /** Whether the entry may be stored; if not, it is counted under its reason. */
   #keeps(stream: OpenStream, seconds: number, nanos: number, start: number, end: number): boolean {
     if (stream.refusal !== undefined) {
-      if (stream.wasRefused) this.refusals.count(stream.refusal.reason, 1)
+      if (stream.wasRefused) this.refusals.count(stream.refusal, 1)
       else this.refusals.add(stream.refusal.reason, stream.refusal.text)
       stream.wasRefused = true
       return false
@@ -475,7 +481,13 @@ export function prometheusName(name: string): string {
 }
 
 /** A pair that can be stored as it is: an ASCII name that needs no change and tells no level, an ASCII value. */
-function isPlainPair(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): boolean {
+function isPlainPair(
+  bytes: Uint8Array,
+  nameStart: number,
+  nameEnd: number,
+  valueStart: number,
+  valueEnd: number,
+): boolean {
   const first = bytes[nameStart] as number
   if (nameEnd === nameStart || mayTellLevel(first) || (first >= 0x30 && first <= 0x39)) return false
   for (let i = nameStart; i < nameEnd; i++) if (NAME_BYTES[bytes[i] as number] === 0) return false

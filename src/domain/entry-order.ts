@@ -79,7 +79,12 @@ export function orderEntries(
 /** Below zero, zero or above, as reference r lies before, at or after reference s in time. */
 function compareReferences(order: EntryOrder, r: number, s: number): number {
   const { entryOf } = order
-  return compareNs(batchOf(order, r).timestamps, entryOf[r] as number, batchOf(order, s).timestamps, entryOf[s] as number)
+  return compareNs(
+    batchOf(order, r).timestamps,
+    entryOf[r] as number,
+    batchOf(order, s).timestamps,
+    entryOf[s] as number,
+  )
 }
 
 /** Most streams come in time order and cost one pass; the others are sorted, equal times staying as they came. */
@@ -155,7 +160,11 @@ export function dropStored(order: EntryOrder, stream: OrderedStream, stored: Sto
 }
 
 /** Keeps the references that `isKept` takes (told where the next kept one will stand) and counts the others. */
-function filterReferences(order: EntryOrder, stream: OrderedStream, isKept: (r: number, kept: number) => boolean): void {
+function filterReferences(
+  order: EntryOrder,
+  stream: OrderedStream,
+  isKept: (r: number, kept: number) => boolean,
+): void {
   let kept = stream.start
   for (let r = stream.start; r < stream.end; r++) {
     const batch = order.batchOf[r] as number

@@ -17,13 +17,7 @@ export interface PushSink {
   /** One pair of structured metadata of the entry to come. Names are made Prometheus names; any order. */
   addMetadata(name: string, value: string): void
   /** The same from bytes of UTF-8, without making strings where none are needed. */
-  addMetadataBytes(
-    bytes: Uint8Array,
-    nameStart: number,
-    nameEnd: number,
-    valueStart: number,
-    valueEnd: number,
-  ): void
+  addMetadataBytes(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void
   /** One entry: `seconds` and `nanos` since the epoch (nanos 0 to 999 999 999), the line text[start, end). */
   addEntry(seconds: number, nanos: number, start: number, end: number): void
 }

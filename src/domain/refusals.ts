@@ -28,23 +28,32 @@ export const REFUSAL_STATUS = {
 
 export type RefusalReason = keyof typeof REFUSAL_STATUS
 
+export interface Refusal {
+  readonly reason: RefusalReason
+  readonly text: string
+}
+
 /** The refusals of one push. Distinct texts are bounded; the counts are always whole. */
 export class Refusals {
   readonly #entriesByReason = new Map<RefusalReason, number>()
   readonly #countByText = new Map<string, number>()
+  /** The refusal that came last: what the entry just added was refused for. */
+  last: Refusal | undefined
   #texts = 0
   #entries = 0
 
   /** Adds one error text that stands for `entries` lines (none for a stream without lines). */
   add(reason: RefusalReason, text: string, entries = 1): void {
-    this.count(reason, entries)
+    this.count({ reason, text }, entries)
     this.#texts++
     const seen = this.#countByText.get(text)
     if (seen !== undefined || this.#countByText.size < REFUSAL_TEXTS_MAX) this.#countByText.set(text, (seen ?? 0) + 1)
   }
 
-  /** Counts further lines under a reason whose text was given before. */
-  count(reason: RefusalReason, entries: number): void {
+  /** Counts further lines under a refusal whose text was given before, or is told elsewhere. */
+  count(refusal: Refusal, entries: number): void {
+    const { reason } = refusal
+    this.last = refusal
     this.#entries += entries
     this.#entriesByReason.set(reason, (this.#entriesByReason.get(reason) ?? 0) + entries)
   }

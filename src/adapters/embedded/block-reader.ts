@@ -133,7 +133,10 @@ export class BlockReader {
   #streamOf(id: number, head: BlockHead): StoredStream {
     const stream = this.#table.streamById(id)
     if (stream === undefined) {
-      throw new GatewayError('store_damaged', `block ${head.id} names stream ${id}, which is not stored; restore a backup`)
+      throw new GatewayError(
+        'store_damaged',
+        `block ${head.id} names stream ${id}, which is not stored; restore a backup`,
+      )
     }
     return stream
   }

@@ -165,7 +165,9 @@ function openFailure(dataDir: string, cause: unknown): GatewayError {
     const advice = `move ${FILE} aside and restore it from a backup, or start with an empty folder; nothing was changed`
     return new GatewayError('store_damaged', `the database in '${dataDir}' is corrupted: ${advice}`, { cause })
   }
-  return new GatewayError('store_unavailable', `the database in '${dataDir}' cannot be opened: ${reason(cause)}`, { cause })
+  return new GatewayError('store_unavailable', `the database in '${dataDir}' cannot be opened: ${reason(cause)}`, {
+    cause,
+  })
 }
 
 const SQLITE_BUSY = 5

@@ -77,7 +77,8 @@ export class SqliteLogStore implements LogStore {
   }
 
   append(batch: Batch): Promise<AppendResult> {
-    if (this.#isClosed) return Promise.reject(new GatewayError('store_unavailable', 'the gateway is shutting down; retry'))
+    if (this.#isClosed)
+      return Promise.reject(new GatewayError('store_unavailable', 'the gateway is shutting down; retry'))
     const bytes = batch.lineBytes + batch.metadata.length + batch.count * 32
     if (this.#queueBytes > 0 && this.#queueBytes + bytes > this.#settings.queueBytesMax) {
       const text = `${this.#queueBytes} bytes wait for their commit; the limit is ${this.#settings.queueBytesMax}; retry later or raise MILLRACE_QUEUE_BYTES_MAX`
@@ -206,5 +207,9 @@ function readTotals({ writer }: Database): TotalsChange {
       'SELECT count(*) AS blocks, coalesce(sum(entries), 0) AS entries, coalesce(sum(line_bytes), 0) AS lineBytes FROM blocks WHERE retired IS NULL',
     )
     .get()
-  return { blocks: row?.['blocks'] as number, entries: row?.['entries'] as number, lineBytes: row?.['lineBytes'] as number }
+  return {
+    blocks: row?.['blocks'] as number,
+    entries: row?.['entries'] as number,
+    lineBytes: row?.['lineBytes'] as number,
+  }
 }

@@ -1,0 +1,21 @@
+/** What a started gateway prints: where it is, and what to type next. */
+
+/** `address` as the listener has it, like `http://127.0.0.1:3100`. */
+export function welcome(address: string, dataDir: string, version: string): string {
+  return `
+Millrace ${version} speaks Loki at ${address}; its data is in ${dataDir}
+
+Push a line, and ask for it:
+
+  curl -s ${address}/loki/api/v1/push -H 'Content-Type: application/json' \\
+    -d '{"streams":[{"stream":{"app":"hello"},"values":[["'$(date +%s%N)'","hello, millrace"]]}]}'
+  curl -s -G ${address}/loki/api/v1/query_range --data-urlencode 'query={app="hello"}'
+
+Or as plain JSON:
+
+  curl -s ${address}/logs -H 'Content-Type: application/json' -d '{"severity":"info","message":"hello again"}'
+  curl -s ${address}/logs
+
+Grafana: add a Loki data source with the URL ${address}
+`
+}

@@ -1,0 +1,29 @@
+/** What queries give, before it is written in a wire form. */
+
+import type { Metadata } from './batch.ts'
+import type { Labels } from './labels.ts'
+
+/** A line of an answer, its labels in the three parts that Loki tells apart. */
+export interface ResultEntry {
+  readonly ns: bigint
+  readonly line: string
+  readonly metadata: Metadata
+  /** Labels that the query made of the line. */
+  readonly parsed: Metadata
+}
+
+/** One stream of an answer: its labels, and its entries in the direction asked for. */
+export interface ResultStream {
+  readonly labels: Labels
+  readonly entries: readonly ResultEntry[]
+}
+
+/** What a query cost. */
+export interface QueryStats {
+  /** Bytes of lines looked at. */
+  readonly bytes: number
+  readonly lines: number
+  readonly linesAfterFilter: number
+  readonly entriesReturned: number
+  readonly seconds: number
+}

@@ -1,0 +1,57 @@
+/** The gateway on a port: `npm start`, `millrace serve`, the container's command. */
+
+import { readFileSync } from 'node:fs'
+import closeWithGrace from 'close-with-grace'
+import pino from 'pino'
+import { welcome } from '../cli/welcome.ts'
+import { openEmbedded } from '../compose/embedded.ts'
+import { type Config, readConfig } from '../config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { buildApp } from '../transport/http/app.ts'
+import { assertSafeBinding } from '../transport/http/auth/binding.ts'
+import { Metrics } from '../transport/http/metrics.ts'
+
+/** How long requests under way may take to finish once the process is told to stop. */
+const CLOSE_DELAY_MS = 20_000
+
+try {
+  await serve(readConfig(process.env))
+} catch (error) {
+  if (!(error instanceof GatewayError)) throw error
+  process.stderr.write(`millrace: ${error.message}\n`)
+  process.exitCode = 1
+}
+
+async function serve(config: Config): Promise<void> {
+  if (config.service.home !== 'embedded') {
+    throw new GatewayError('config_invalid', 'MILLRACE_HOME=aws is not built yet; leave it out for the embedded home')
+  }
+  assertSafeBinding(config)
+  const version = (
+    JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  ).version
+  const log = pino(
+    { level: config.service.logLevel, base: { service: 'millrace' } },
+    pino.destination({ dest: 2, sync: true }),
+  )
+  const metrics = new Metrics()
+  const home = openEmbedded(config, { nowMs: Date.now }, metrics.storeEvents(log))
+  const app = await buildApp({
+    ports: home.ports,
+    config,
+    keys: home.keys,
+    metrics,
+    version,
+    // Fastify has its own words for what the lines below say; its errors are kept.
+    logger: log.child({}, { level: config.service.logLevel === 'silent' ? 'silent' : 'warn' }),
+  })
+  closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
+    if (err !== undefined) log.fatal({ err }, 'stopped by an error')
+    else log.info({ signal }, 'stopping: what was accepted is finished first')
+    await app.close()
+    await home.close()
+  })
+  const address = await app.listen({ host: config.http.host, port: config.http.port })
+  log.info({ address, dataDir: config.service.dataDir }, 'listening')
+  process.stdout.write(welcome(address, config.service.dataDir, version))
+}

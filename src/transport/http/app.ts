@@ -1,0 +1,101 @@
+/** The one Fastify application: built from its ports and its config, listening nowhere by itself. */
+
+import compress from '@fastify/compress'
+import swagger from '@fastify/swagger'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Config } from '../../config.ts'
+import { StreamGateKeeper } from '../../flows/stream-gate.ts'
+import { parseSelector } from '../../logql/parse.ts'
+import type { Ports } from '../../ports.ts'
+import { registerAuth } from './auth/auth.ts'
+import { registerErrors } from './errors.ts'
+import { registerLogs } from './logs-routes.ts'
+import { registerLokiPush } from './loki-push-routes.ts'
+import { registerLokiQueries } from './loki-query-routes.ts'
+import type { Metrics } from './metrics.ts'
+import { registerOtlp } from './otlp-routes.ts'
+import { PushIntake } from './push.ts'
+import { BodyReader } from './request-body.ts'
+import { registerService } from './service-routes.ts'
+
+export interface AppParts {
+  readonly ports: Ports
+  readonly config: Config
+  /** Keys that must outlive a restart. */
+  readonly keys: AppKeys
+  readonly metrics: Metrics
+  readonly version: string
+  readonly logger?: FastifyBaseLogger
+}
+
+export interface AppKeys {
+  /** Signs page tokens of GET /logs: 32 bytes. */
+  readonly pageToken: Uint8Array
+  /** What the local issuer's key is made of: 32 bytes; undefined where there is no local issuer. */
+  readonly localIssuer: Uint8Array | undefined
+}
+
+/** How long a client may take to send one request: what keeps slow senders from holding connections for ever. */
+const REQUEST_TIMEOUT_MS = 120_000
+/** Answers below this size cost more to compress than they save. */
+const COMPRESS_BYTES_MIN = 1024
+/** Drilldown's filters make long URLs. */
+const PARAM_LENGTH_MAX = 8192
+
+export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
+  const { ports, config, keys, metrics, version } = parts
+  const app = Fastify({
+    ...(parts.logger === undefined ? { logger: false } : { loggerInstance: parts.logger }),
+    logController: new LogController({ disableRequestLogging: true }),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: PARAM_LENGTH_MAX, ignoreTrailingSlash: true },
+    forceCloseConnections: 'idle',
+    // Bodies are read by request-body.ts, with limits of its own.
+    bodyLimit: Number.MAX_SAFE_INTEGER,
+  })
+  acceptAnyBody(app)
+  registerErrors(app, metrics)
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'unknown'
+    metrics.requestSeconds.observe(
+      { route, method: request.method, status: reply.statusCode },
+      reply.elapsedTime / 1000,
+    )
+  })
+
+  await app.register(compress, { global: true, threshold: COMPRESS_BYTES_MIN, globalDecompression: false })
+  await app.register(swagger, {
+    openapi: { info: { title: 'Millrace', description: 'A log gateway that speaks Loki', version } },
+  })
+  const auth = await registerAuth(app, {
+    config,
+    clock: ports.clock,
+    ...(keys.localIssuer === undefined ? {} : { localIssuerSeed: keys.localIssuer }),
+  })
+
+  const bodies = new BodyReader({
+    bodyBytesMax: config.push.limits.bodyBytesMax,
+    inflightBytesMax: config.http.inflightBytesMax,
+  })
+  const gate = new StreamGateKeeper(config.push.limits, ports.clock)
+  metrics.observe(ports.store, gate, () => bodies.heldBytes)
+  const intake = new PushIntake(
+    { store: ports.store, clock: ports.clock, gate, bodies, metrics },
+    { ...config.push, dropped: config.push.dropStreams.map((text) => parseSelector(text)) },
+  )
+  const queries = { store: ports.store, clock: ports.clock, auth, limits: config.query }
+  registerService(app, { store: ports.store, metrics, auth, version })
+  registerLokiPush(app, intake, auth)
+  registerOtlp(app, intake, auth)
+  registerLogs(app, { intake, auth, store: ports.store, tokenKey: keys.pageToken })
+  registerLokiQueries(app, queries)
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  await app.ready()
+  return app
+}
+
+/** Any Content-Type, known or not, malformed or missing: the route sees the header and the unread body. */
+function acceptAnyBody(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+}

@@ -1,0 +1,64 @@
+/** Errors to answers: the only place that does. */
+
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { GatewayError } from '../../domain/errors.ts'
+import { encodeOtlpStatus, OTLP_MEDIA_TYPE } from '../../protocol/otlp-response.ts'
+import type { Metrics } from './metrics.ts'
+
+/** How a route tells an error: Loki's plain text, our JSON, or OTLP's google.rpc.Status. */
+export type ErrorFormat = 'text' | 'json' | 'otlp'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    errorFormat?: ErrorFormat
+  }
+}
+
+export function registerErrors(app: FastifyInstance, metrics: Metrics): void {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const known = toGatewayError(error)
+    metrics.errors.inc({ code: known.code })
+    if (known.status >= 500) request.log.error({ code: known.code, err: known.cause ?? error }, 'request failed')
+    else request.log.debug({ code: known.code, status: known.status }, 'request refused')
+    return sendError(request, reply, known)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const text = `there is no ${request.method} ${request.url.split('?')[0]}; see /openapi.json for what there is`
+    return sendError(request, reply, new GatewayError('not_found', text))
+  })
+}
+
+export function sendError(request: FastifyRequest, reply: FastifyReply, error: GatewayError): FastifyReply {
+  reply.status(error.status)
+  // What is left of a refused body is not read: the connection cannot serve another request.
+  if (error.code === 'body_too_large' || error.code === 'overloaded') reply.header('connection', 'close')
+  if (error.status === 503 || error.status === 429) reply.header('retry-after', '1')
+  switch (request.routeOptions.config.errorFormat) {
+    case 'text':
+      return sendText(reply, error.message)
+    case 'otlp': {
+      const encoding = (request.headers['content-type'] ?? '').includes('json') ? 'json' : 'protobuf'
+      return reply.type(OTLP_MEDIA_TYPE[encoding]).send(Buffer.from(encodeOtlpStatus(error.message, encoding)))
+    }
+    default:
+      return reply
+        .type('application/json')
+        .send(`${JSON.stringify({ error: { code: error.code, message: error.message } })}\n`)
+  }
+}
+
+/** Plain text as Loki sends it, closed by a newline. */
+export function sendText(reply: FastifyReply, text: string): FastifyReply {
+  return reply.type('text/plain; charset=utf-8').header('x-content-type-options', 'nosniff').send(`${text}\n`)
+}
+
+/** Fastify's own refusals keep their words; what nobody foresaw keeps its words to our log. */
+function toGatewayError(error: FastifyError): GatewayError {
+  if (error instanceof GatewayError) return error
+  const status = error.statusCode ?? 500
+  if (status === 429) return new GatewayError('rate_limited', error.message, { cause: error })
+  if (status === 401) return new GatewayError('credentials_invalid', error.message, { cause: error })
+  if (status === 413) return new GatewayError('body_too_large', error.message, { cause: error })
+  if (status >= 400 && status < 500) return new GatewayError('parameter_invalid', error.message, { cause: error })
+  return new GatewayError('internal', 'the gateway failed on this request; its log tells more', { cause: error })
+}

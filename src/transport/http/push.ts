@@ -1,0 +1,91 @@
+/** What the push routes share: from a request to a builder, from a builder to an outcome. */
+
+import type { FastifyRequest } from 'fastify'
+import { BatchBuilder } from '../../domain/batch-builder.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import type { PushLimits } from '../../domain/limits.ts'
+import type { Matcher } from '../../domain/selector.ts'
+import { acceptPush, type PushOutcome } from '../../flows/accept-push.ts'
+import type { StreamGateKeeper } from '../../flows/stream-gate.ts'
+import type { Clock, LogStore } from '../../ports.ts'
+import type { Metrics, PushProtocol } from './metrics.ts'
+import type { BodyReader } from './request-body.ts'
+
+export interface PushSettings {
+  readonly limits: PushLimits
+  readonly discoverServiceName: boolean
+  readonly discoverLevels: boolean
+  /** Selectors of the streams that are dropped on purpose. */
+  readonly dropped: readonly (readonly Matcher[])[]
+  /** No push is taken before this instant, ms since the epoch. */
+  readonly blockedUntilMs: number | undefined
+  readonly blockedStatus: number
+}
+
+/** Takes pushes in for all push routes. */
+export class PushIntake {
+  readonly bodies: BodyReader
+  readonly settings: PushSettings
+  readonly clock: Clock
+  readonly #store: LogStore
+  readonly #gate: StreamGateKeeper
+  readonly #metrics: Metrics
+
+  constructor(
+    parts: { store: LogStore; clock: Clock; gate: StreamGateKeeper; bodies: BodyReader; metrics: Metrics },
+    settings: PushSettings,
+  ) {
+    this.#store = parts.store
+    this.clock = parts.clock
+    this.#gate = parts.gate
+    this.bodies = parts.bodies
+    this.#metrics = parts.metrics
+    this.settings = settings
+  }
+
+  /** Throws ingestion_blocked while the operator blocks pushes. */
+  assertOpen(tenant: string): void {
+    const { blockedUntilMs, blockedStatus } = this.settings
+    if (blockedUntilMs === undefined || this.clock.nowMs() >= blockedUntilMs) return
+    const until = new Date(blockedUntilMs).toISOString()
+    const text = `ingestion blocked for user '${tenant}' until '${until}' with status code '${blockedStatus}'`
+    throw new GatewayError('ingestion_blocked', text, { status: blockedStatus })
+  }
+
+  /** A builder for one push of the tenant. */
+  builder(request: FastifyRequest, tenant: string, protocol: PushProtocol): BatchBuilder {
+    const { limits, discoverServiceName, discoverLevels, dropped } = this.settings
+    return new BatchBuilder({
+      tenant,
+      limits,
+      nowMs: this.clock.nowMs(),
+      discoverServiceName,
+      discoverLevels,
+      labelCountMax: protocol === 'otlp' ? limits.otlpLabelCountMax : limits.labelCountMax,
+      acceptsAnyAge: isBackfill(request),
+      dropped,
+      streams: this.#gate,
+    })
+  }
+
+  /** Stores what the builder kept and counts it all. */
+  async accept(builder: BatchBuilder, protocol: PushProtocol, bodyBytes: number): Promise<PushOutcome> {
+    this.#metrics.bodyBytes.inc({ protocol }, bodyBytes)
+    try {
+      const outcome = await acceptPush(this.#store, this.#gate, this.settings.limits, builder)
+      this.#metrics.accepted.inc({ protocol }, outcome.accepted)
+      this.#metrics.duplicates.inc({ protocol }, outcome.duplicates)
+      this.#metrics.lineBytes.inc({ protocol }, outcome.lineBytes)
+      this.#metrics.dropped.inc(outcome.dropped)
+      return outcome
+    } finally {
+      for (const [reason, entries] of builder.refusals.byReason) this.#metrics.refused.inc({ reason }, entries)
+    }
+  }
+}
+
+/** Loki's header of a backfill, up to 128 characters: the age of its lines is not checked. */
+function isBackfill(request: FastifyRequest): boolean {
+  const shard = request.headers['x-loki-backfill-shard']
+  return typeof shard === 'string' && shard !== '' && shard.length <= 128
+}

@@ -1,0 +1,127 @@
+/** What every query route shares: parameters of the URL and of a form, a deadline, and the client that may go away. */
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { GatewayError } from '../../domain/errors.ts'
+import type { QueryLimits } from '../../domain/limits.ts'
+import type { Clock, LogStore } from '../../ports.ts'
+import { QueryParams } from '../../protocol/loki-params.ts'
+import type { Auth } from './auth/auth.ts'
+
+/** What query routes need. */
+export interface QueryParts {
+  readonly store: LogStore
+  readonly clock: Clock
+  readonly auth: Auth
+  readonly limits: QueryLimits
+}
+
+export interface QueryRequest {
+  readonly params: QueryParams
+  readonly tenant: string
+  readonly request: FastifyRequest
+  /** Aborted, with the error to answer, when the client goes away or the time is up. */
+  readonly signal: AbortSignal
+}
+
+export interface QueryRoute {
+  readonly url: string
+  readonly summary: string
+  readonly parameters: readonly string[]
+  /** Gives the body of the answer. */
+  readonly answer: (query: QueryRequest) => Promise<string>
+}
+
+/** A form of a POSTed query: Loki's own limit on a query's text lies well below it. */
+const FORM_BYTES_MAX = 1024 * 1024
+
+/** Serves the route by GET and POST. The parameters are read by Loki's rules; the schema is there for the document. */
+export function registerQuery(app: FastifyInstance, parts: QueryParts, route: QueryRoute): void {
+  const properties = Object.fromEntries(route.parameters.map((name) => [name, { type: 'string' }]))
+  for (const method of ['GET', 'POST'] as const) {
+    app.route({
+      method,
+      url: route.url,
+      onRequest: parts.auth.authenticate,
+      config: { errorFormat: 'text', challenge: 'basic' },
+      schema: {
+        tags: ['query'],
+        summary: route.summary,
+        response: { 200: { description: 'Loki’s JSON', type: 'string' } },
+        ...(method === 'GET' ? { querystring: { type: 'object', properties } } : {}),
+      },
+      validatorCompiler: () => () => true,
+      handler: (request, reply) => answerQuery(parts, route, request, reply),
+    })
+  }
+}
+
+async function answerQuery(
+  parts: QueryParts,
+  route: QueryRoute,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const tenant = parts.auth.tenantOf(request)
+  const form = request.method === 'POST' ? await readForm(request) : ''
+  const url = request.url
+  const params = new QueryParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '', form)
+  const query = params.get('query')
+  const { queryBytesMax, timeoutMs } = parts.limits
+  if (query !== undefined && Buffer.byteLength(query) > queryBytesMax) {
+    throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; ask a shorter one`)
+  }
+  const deadline = new Deadline(timeoutMs, reply)
+  try {
+    const body = await route.answer({ params, tenant, request, signal: deadline.signal })
+    return reply.type('application/json; charset=UTF-8').send(body)
+  } finally {
+    deadline.clear()
+  }
+}
+
+/** Aborts when the time is up or the client has gone, in Loki's words for both. */
+class Deadline {
+  readonly #controller = new AbortController()
+  readonly #timer: NodeJS.Timeout
+  readonly #reply: FastifyReply
+  readonly #onClose: () => void
+
+  constructor(timeoutMs: number, reply: FastifyReply) {
+    this.#reply = reply
+    this.#timer = setTimeout(() => {
+      const text = `request timed out, decrease the duration of the request or add more label matchers (the limit is ${timeoutMs} ms)`
+      this.#controller.abort(new GatewayError('query_timeout', text))
+    }, timeoutMs)
+    this.#onClose = () => {
+      if (!reply.raw.writableFinished) {
+        this.#controller.abort(new GatewayError('query_cancelled', 'the request was cancelled by the client'))
+      }
+    }
+    reply.raw.once('close', this.#onClose)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer)
+    this.#reply.raw.off('close', this.#onClose)
+  }
+}
+
+async function readForm(request: FastifyRequest): Promise<string> {
+  const body = request.body as AsyncIterable<Buffer> | undefined
+  if (body === undefined || body === null) return ''
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > FORM_BYTES_MAX) {
+      throw new GatewayError('body_too_large', `request body too large: a form of more than ${FORM_BYTES_MAX} bytes`)
+    }
+    chunks.push(chunk)
+  }
+  const type = request.headers['content-type'] ?? ''
+  return type.includes('application/x-www-form-urlencoded') ? Buffer.concat(chunks).toString() : ''
+}

@@ -1,0 +1,88 @@
+/** What operators and clients ask about the gateway itself: health, readiness, version, metrics. */
+
+import type { FastifyInstance } from 'fastify'
+import type { LogStore } from '../../ports.ts'
+import type { Auth } from './auth/auth.ts'
+import { sendText } from './errors.ts'
+import type { Metrics } from './metrics.ts'
+
+/** The Loki version whose API this is: clients read it to decide what they may ask. */
+const LOKI_VERSION = '3.5.0'
+
+const text = (description: string) => ({ description, type: 'string' })
+
+export function registerService(
+  app: FastifyInstance,
+  parts: { store: LogStore; metrics: Metrics; auth: Auth; version: string },
+): void {
+  const { store, metrics, auth, version } = parts
+
+  // Both answers come from memory: asking often costs the store nothing.
+  app.get(
+    '/healthz',
+    {
+      schema: {
+        tags: ['service'],
+        summary: 'Whether pushes can be stored',
+        response: { 200: text('{"status":"healthy"}'), 503: text('{"status":"degraded","error":"…"}') },
+      },
+    },
+    async (_request, reply) => {
+      const trouble = store.trouble()
+      reply.type('application/json')
+      if (trouble === undefined) return reply.send('{"status":"healthy"}')
+      return reply.status(503).send(JSON.stringify({ status: 'degraded', error: trouble }))
+    },
+  )
+
+  app.get(
+    '/ready',
+    {
+      schema: {
+        tags: ['service'],
+        summary: 'Loki’s readiness check',
+        response: { 200: text('ready'), 503: text('why not') },
+      },
+    },
+    async (_request, reply) => {
+      const trouble = store.trouble()
+      return sendText(reply.status(trouble === undefined ? 200 : 503), trouble ?? 'ready')
+    },
+  )
+
+  app.get(
+    '/loki/api/v1/status/buildinfo',
+    {
+      schema: {
+        tags: ['service'],
+        summary: 'The version of Loki’s API, and of Millrace',
+        response: { 200: text('build facts') },
+      },
+    },
+    async (_request, reply) =>
+      reply.type('application/json; charset=UTF-8').send(
+        `${JSON.stringify({
+          version: LOKI_VERSION,
+          revision: `millrace-${version}`,
+          branch: 'main',
+          buildUser: 'millrace',
+          buildDate: '',
+          goVersion: '',
+        })}\n`,
+      ),
+  )
+
+  app.get(
+    '/metrics',
+    {
+      onRequest: auth.authenticate,
+      config: { errorFormat: 'text', challenge: 'basic' },
+      schema: {
+        tags: ['service'],
+        summary: 'Figures for Prometheus',
+        response: { 200: text('Prometheus text format') },
+      },
+    },
+    async (_request, reply) => reply.type(metrics.registry.contentType).send(await metrics.registry.metrics()),
+  )
+}

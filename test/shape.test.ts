@@ -1,0 +1,90 @@
+import { globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t from 'tap'
+
+/** Which folder of src may import which. A folder may always import itself. The data's way goes from left to right. */
+const MAY_IMPORT: Record<string, readonly string[]> = {
+  domain: [],
+  logql: ['domain'],
+  protocol: ['domain'],
+  ports: ['domain'],
+  flows: ['ports', 'logql', 'domain'],
+  config: ['domain'],
+  transport: ['flows', 'logql', 'protocol', 'ports', 'domain', 'config'],
+  'adapters/embedded': ['ports', 'protocol', 'domain'],
+  compose: ['adapters/embedded', 'ports', 'config', 'domain'],
+  cli: ['domain'],
+  entry: ['compose', 'transport', 'flows', 'cli', 'config', 'ports', 'domain', 'adapters/embedded'],
+}
+
+/** What a folder may take from npm and Node. */
+const MAY_USE: Record<string, RegExp> = {
+  domain: /^$/,
+  logql: /^re2js$/,
+  protocol: /^(node:(zlib|crypto|buffer)|protobufjs|snappyjs)/,
+  ports: /^$/,
+  flows: /^$/,
+  config: /^$/,
+  transport: /^(node:|fastify|@fastify\/|@sinclair\/typebox|prom-client|fast-jwt)/,
+  'adapters/embedded': /^node:/,
+  compose: /^$/,
+  cli: /^node:/,
+  entry: /^(node:|pino|close-with-grace)/,
+}
+
+const folderOf = (path: string) =>
+  Object.keys(MAY_IMPORT).find((name) => path === `src/${name}.ts` || path.startsWith(`src/${name}/`))
+
+const IMPORT = /^(?:import|export)\b[^'=(;]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm
+
+const importsOf = (file: string) =>
+  [...readFileSync(file, 'utf8').matchAll(IMPORT)].map(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '')
+
+const files = globSync('src/**/*.ts').sort()
+
+for (const file of files) {
+  t.test(`${file} imports only what its folder may`, async (t) => {
+    const folder = folderOf(file)
+    if (folder === undefined) return t.fail('no folder of the plan holds this file')
+    for (const target of importsOf(file)) {
+      if (target.startsWith('.')) {
+        const imported = folderOf(join(dirname(file), target))
+        const isAllowed = imported === folder || (MAY_IMPORT[folder] ?? []).includes(imported ?? '')
+        t.ok(isAllowed, `${folder} may not import ${imported} (${target})`)
+      } else t.match(target, MAY_USE[folder] as RegExp, `${folder} may not use ${target}`)
+    }
+    t.ok(readFileSync(file, 'utf8').startsWith('/**'), 'the first line says what the file is for')
+  })
+}
+
+t.test('no two files import each other in a loop', async (t) => {
+  const graph = new Map(
+    files.map((file) => [
+      file,
+      importsOf(file)
+        .filter((target) => target.startsWith('.'))
+        .map((target) => join(dirname(file), target)),
+    ]),
+  )
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) {
+      t.fail(`a loop: ${[...path.slice(path.indexOf(file)), file].join(' -> ')}`)
+      return
+    }
+    if (done.has(file)) return
+    for (const target of graph.get(file) ?? []) visit(target, [...path, file])
+    done.add(file)
+  }
+  for (const file of files) visit(file, [])
+  t.equal(done.size, files.length, 'every file was visited')
+})
+
+t.test('only the configuration reads the environment', async (t) => {
+  const readers = files.filter((file) => readFileSync(file, 'utf8').includes('process.env'))
+  t.strictSame(
+    readers.filter((file) => !file.startsWith('src/entry/')),
+    [],
+    'entries hand process.env to readConfig; nobody else names it',
+  )
+})
