@@ -1,0 +1,219 @@
+import { scryptSync } from 'node:crypto'
+import fc from 'fast-check'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { type Environment, readConfig } from '../../../../src/config.ts'
+import { GatewayError } from '../../../../src/domain/errors.ts'
+import { registerAuth } from '../../../../src/transport/http/auth/auth.ts'
+
+const SALT = Buffer.alloc(16, 7)
+const HASHED = `scrypt:1024:8:1:${SALT.toString('base64')}:${scryptSync('ключ', SALT, 32, { N: 1024, r: 8, p: 1 }).toString('base64')}`
+const USERS = JSON.stringify([
+  { name: 'ann', password: 'pässwörd' },
+  { name: 'bob', password: 'b:o:b', tenant: 'team-b' },
+])
+const BASIC = 'Basic realm="millrace", charset="UTF-8"'
+
+/** An app that answers who came, for which tenants. */
+async function buildApp(t: Test, env: Environment, nowMs = () => 1_000_000): Promise<FastifyInstance> {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const config = readConfig(env)
+  const auth = await registerAuth(app, { config, clock: { nowMs }, localIssuerSeed: new Uint8Array(32).fill(1) })
+  app.setErrorHandler((error, _request, reply) => {
+    const known = error instanceof GatewayError ? error : new GatewayError('internal', String(error))
+    return reply.status(known.status).send({ code: known.code, message: known.message })
+  })
+  const options = { onRequest: auth.authenticate }
+  app.route({
+    method: ['GET', 'POST'],
+    url: '/loki/api/v1/push',
+    ...options,
+    config: { challenge: 'basic' },
+    handler: async (request) => ({ name: request.principal?.name, tenant: auth.tenantOf(request) }),
+  })
+  app.get('/read', options, async (request) => auth.tenantsOf(request))
+  app.get('/logs', { ...options, config: { challenge: 'bearer' } }, async (request) => request.principal)
+  return app
+}
+
+function basic(name: string, password: string): string {
+  return `Basic ${Buffer.from(`${name}:${password}`, 'utf8').toString('base64')}`
+}
+
+async function push(app: FastifyInstance, headers: Record<string, string>, remoteAddress = '192.0.2.1') {
+  const response = await app.inject({ url: '/loki/api/v1/push', headers, remoteAddress })
+  return { status: response.statusCode, challenge: response.headers['www-authenticate'], body: response.json() }
+}
+
+const ACCEPTED: [string, string, string, object][] = [
+  ['a password of several bytes a character', 'ann', 'pässwörd', { name: 'ann', tenant: 'fake' }],
+  ['a password with colons', 'bob', 'b:o:b', { name: 'bob', tenant: 'team-b' }],
+]
+for (const [name, user, password, wanted] of ACCEPTED) {
+  t.test(`takes ${name}`, async (t) => {
+    const app = await buildApp(t, { MILLRACE_USERS: USERS })
+    t.match(await push(app, { authorization: basic(user, password) }), { status: 200, body: wanted })
+  })
+}
+
+/** [name, header] */
+const REFUSED: [string, string | undefined][] = [
+  ['no header', undefined],
+  ['an empty header', ''],
+  ['a wrong password', basic('ann', 'password')],
+  ['a password of as many characters but fewer bytes', basic('ann', 'passwort')],
+  ['a password of as many bytes but fewer characters', basic('ann', '€€€x')],
+  ['an empty password', basic('ann', '')],
+  ["another user's password", basic('bob', 'pässwörd')],
+  ['an unknown name', basic('eve', 'pässwörd')],
+  ['an empty name', basic('', 'pässwörd')],
+  ['a name of objects', basic('__proto__', 'pässwörd')],
+  ['a name of another case', basic('Ann', 'pässwörd')],
+  ['latin1 instead of UTF-8', `Basic ${Buffer.from('ann:pässwörd', 'latin1').toString('base64')}`],
+  ['no colon', `Basic ${Buffer.from('ann').toString('base64')}`],
+  ['a control character', basic('ann', 'pässwörd\n')],
+  ['no base64', 'Basic %%%'],
+  ['a scheme alone', 'Basic '],
+  ['another scheme', 'Digest username="ann"'],
+  ['a token where none are taken', 'Bearer a.b.c'],
+]
+for (const [name, header] of REFUSED) {
+  t.test(`refuses ${name} with a challenge`, async (t) => {
+    const app = await buildApp(t, { MILLRACE_USERS: USERS })
+    const answer = await push(app, header === undefined ? {} : { authorization: header })
+    t.match(answer, { status: 401, challenge: BASIC, body: { code: 'credentials_invalid' } })
+    t.notMatch(answer.body.message, /pässwörd|passwort|€/)
+  })
+}
+
+t.test('checks hashed and plain passwords side by side', async (t) => {
+  const users = JSON.stringify([
+    { name: 'ann', password: HASHED },
+    { name: 'bob', password: 'plain' },
+  ])
+  const app = await buildApp(t, { MILLRACE_USERS: users })
+  for (let i = 0; i < 3; i++) {
+    t.equal((await push(app, { authorization: basic('ann', 'ключ') })).status, 200)
+    t.equal((await push(app, { authorization: basic('bob', 'plain') })).status, 200)
+  }
+  t.equal((await push(app, { authorization: basic('ann', HASHED) })).status, 401, 'the hash is no password')
+  t.equal((await push(app, { authorization: basic('ann', 'plain') })).status, 401)
+  t.equal((await push(app, { authorization: basic('bob', 'ключ') })).status, 401)
+})
+
+t.test('listens no more to an address that sends too many wrong passwords, until the minute is over', async (t) => {
+  let nowMs = 60_000 * 1000
+  const env = { MILLRACE_USERS: USERS, MILLRACE_AUTH_FAILURES_PER_MINUTE: '3' }
+  const app = await buildApp(t, env, () => nowMs)
+  const wrong = { authorization: basic('ann', 'x') }
+  const right = { authorization: basic('ann', 'pässwörd') }
+  for (let i = 0; i < 3; i++) t.equal((await push(app, wrong)).status, 401)
+  t.match(await push(app, wrong), { status: 429, body: { code: 'rate_limited' } })
+  t.equal((await push(app, right)).status, 429, 'guessing on shows nothing')
+  t.equal((await push(app, right, '192.0.2.2')).status, 200, 'another address is not concerned')
+  nowMs += 60_000
+  t.equal((await push(app, right)).status, 200)
+})
+
+t.test('counts the addresses of one IPv6 network together', async (t) => {
+  const app = await buildApp(t, { MILLRACE_USERS: USERS, MILLRACE_AUTH_FAILURES_PER_MINUTE: '1' })
+  const wrong = { authorization: basic('ann', 'x') }
+  t.equal((await push(app, wrong, '2001:db8::1')).status, 401)
+  t.equal((await push(app, wrong, '2001:db8:0:0:ffff:1:2:3')).status, 429)
+  t.equal((await push(app, wrong, '2001:db8:0:1::1')).status, 401)
+})
+
+t.test('does not count requests without credentials', async (t) => {
+  const app = await buildApp(t, { MILLRACE_USERS: USERS, MILLRACE_AUTH_FAILURES_PER_MINUTE: '1' })
+  for (let i = 0; i < 3; i++) t.equal((await push(app, {})).status, 401)
+})
+
+/** [name, environment, user, X-Scope-OrgID, status, tenant or code] */
+const TENANTS: [string, Environment, string, string | undefined, number, string][] = [
+  ['no header as the default tenant', {}, 'ann', undefined, 200, 'fake'],
+  ['an empty header as none', {}, 'ann', '', 200, 'fake'],
+  ['any tenant of an unbound user', {}, 'ann', 't1', 200, 't1'],
+  ['no header as the tenant of a bound user', {}, 'bob', undefined, 200, 'team-b'],
+  ['its own tenant of a bound user', {}, 'bob', 'team-b', 200, 'team-b'],
+  ['no other tenant of a bound user', {}, 'bob', 'fake', 403, 'tenant_forbidden'],
+  ['no header where one is required', { MILLRACE_DEFAULT_TENANT: '' }, 'ann', undefined, 401, 'tenant_missing'],
+  ['a bound user where a header is required', { MILLRACE_DEFAULT_TENANT: '' }, 'bob', undefined, 200, 'team-b'],
+  ['no wrong tenant', {}, 'ann', 'a/b', 400, 'tenant_invalid'],
+  ['no several tenants on a push', {}, 'ann', 'a|b', 400, 'tenant_invalid'],
+]
+for (const [name, env, user, header, status, wanted] of TENANTS) {
+  t.test(`takes ${name}`, async (t) => {
+    const app = await buildApp(t, { ...env, MILLRACE_USERS: USERS })
+    const authorization = basic(user, user === 'ann' ? 'pässwörd' : 'b:o:b')
+    const answer = await push(app, { authorization, ...(header !== undefined && { 'x-scope-orgid': header }) })
+    t.equal(answer.status, status)
+    t.equal(answer.body.tenant ?? answer.body.code, wanted)
+    if (wanted === 'tenant_missing') t.equal(answer.body.message, 'no org id')
+  })
+}
+
+t.test('reads several tenants, of a bound user only its own', async (t) => {
+  const app = await buildApp(t, { MILLRACE_USERS: USERS })
+  const read = async (authorization: string, tenants: string) => {
+    return app.inject({ url: '/read', headers: { authorization, 'x-scope-orgid': tenants } })
+  }
+  t.same((await read(basic('ann', 'pässwörd'), 'b|a')).json(), ['a', 'b'])
+  t.same((await read(basic('bob', 'b:o:b'), 'team-b|team-b')).json(), ['team-b'])
+  t.equal((await read(basic('bob', 'b:o:b'), 'team-b|a')).statusCode, 403)
+})
+
+t.test('asks for the kind of credentials of the route, as far as it is taken', async (t) => {
+  const challenge = async (env: Environment, url: string) => {
+    const app = await buildApp(t, env)
+    return (await app.inject({ url })).headers['www-authenticate']
+  }
+  const both = { MILLRACE_USERS: USERS, MILLRACE_LOCAL_ISSUER: 'true' }
+  t.equal(await challenge(both, '/loki/api/v1/push'), BASIC)
+  t.equal(await challenge(both, '/logs'), 'Bearer')
+  t.equal(await challenge({ MILLRACE_USERS: USERS }, '/logs'), BASIC)
+  t.equal(await challenge({ MILLRACE_LOCAL_ISSUER: 'true' }, '/loki/api/v1/push'), 'Bearer')
+})
+
+/** [name, headers, status] */
+const ANONYMOUS: [string, Record<string, string>, number][] = [
+  ['localhost', { host: 'localhost:3100' }, 200],
+  ['an address of loopback', { host: '127.8.9.1' }, 200],
+  ['the IPv6 loopback', { host: '[::1]:3100' }, 200],
+  ['capital letters', { host: 'LOCALHOST' }, 200],
+  ['a page of this machine', { host: 'localhost:3100', origin: 'http://localhost:3000' }, 200],
+  ['another name', { host: 'attacker.example:3100' }, 403],
+  ['a name that begins like loopback', { host: '127.0.0.1.attacker.example' }, 403],
+  ['a name that begins like localhost', { host: 'localhost.attacker.example' }, 403],
+  ['another address', { host: '192.168.1.2:3100' }, 403],
+  ['a port alone', { host: ':3100' }, 403],
+  ['a name behind another', { host: 'attacker@localhost' }, 403],
+  ['a page of elsewhere', { host: 'localhost:3100', origin: 'https://attacker.example' }, 403],
+  ['a page of nowhere', { host: 'localhost:3100', origin: 'null' }, 403],
+]
+for (const [name, headers, status] of ANONYMOUS) {
+  t.test(`without credentials answers ${status} to ${name}`, async (t) => {
+    const answer = await push(await buildApp(t, {}), headers)
+    t.equal(answer.status, status)
+    t.match(answer.body, status === 200 ? { name: 'anonymous', tenant: 'fake' } : { code: 'host_refused' })
+  })
+}
+
+t.test('gives an answer of its own to any Authorization header', async (t) => {
+  const app = await buildApp(t, { MILLRACE_USERS: USERS, MILLRACE_LOCAL_ISSUER: 'true' })
+  const part = fc.oneof(
+    fc.string(),
+    fc.json().map((text) => Buffer.from(text).toString('base64url')),
+  )
+  const header = fc.oneof(
+    fc.string(),
+    fc.tuple(fc.constantFrom('Basic', 'Bearer', 'basic\t', ''), part).map(([scheme, text]) => `${scheme} ${text}`),
+    fc.tuple(part, part, part).map((parts) => parts.join('.')),
+  )
+  const property = fc.asyncProperty(header, fc.integer(), async (authorization, n) => {
+    const address = `192.0.2.${Math.abs(n) % 256}`
+    const { status } = await push(app, { authorization: authorization.replace(/[^\x20-\x7e\xa0-\xff]/g, '') }, address)
+    return status === 401 || status === 429
+  })
+  await t.resolves(fc.assert(property, { numRuns: 500 }))
+})
