@@ -40,7 +40,7 @@ export interface ReadRequest extends StreamRange {
   readonly withoutText?: boolean
 }
 
-/** A loaded block, with the part of it that a read asked for. */
+/** A loaded block, with the part of it that a read asked for: the rest of its text and metadata is not to be read. */
 export interface ReadBlock {
   readonly block: Block
   /** Runs of the streams asked for, narrowed to the time range; never empty. */
@@ -75,8 +75,8 @@ export interface LogStore {
   append(batch: Batch): Promise<AppendResult>
   /**
    * Blocks with entries of the range: newest first for `backward` (no later block has an entry newer than the newest
-   * entry of an earlier block), oldest first for `forward`. Ranges of blocks may overlap. Only one block is held at a
-   * time. Rejects with store_damaged for a block that cannot be read, after the others were given.
+   * entry of an earlier block), oldest first for `forward`. Ranges of blocks may overlap. Only a few blocks are
+   * held at a time. Rejects with store_damaged for a block that cannot be read, after the others were given.
    */
   read(request: ReadRequest, signal?: AbortSignal): AsyncIterable<ReadBlock>
   /** The streams with entries in the range, sorted by their text. Near the borders of the range, some more. */

@@ -1,16 +1,19 @@
 /**
- * A block to bytes and back, version 1. Three sections, each by itself zstd-compressed and checked:
+ * A block to bytes and back, version 1. Three sections:
  *
  * - columns: for each run its entry count, its times and then, for all entries, line lengths, metadata lengths, levels.
  *   Times of a run are either (mode 0) the first as 8 bytes and the rest as differences, or (mode 1) 8 bytes each.
  * - metadata and text: the bytes of the block's columns of the same name.
  *
- * Counts and lengths are LEB128 varints. A section is: uncompressed length (u32 LE), CRC-32 of what follows (u32 LE),
- * zstd frame. Which stream a run belongs to is kept by whoever keeps the block.
+ * Counts and lengths are LEB128 varints. A section is a row of frames, so that a read of few streams decompresses only
+ * theirs: how many (u32 LE), then for each its uncompressed length, its compressed length and the CRC-32 of its
+ * compressed bytes (u32 LE each), then the frames themselves, each by itself zstd. An empty section has no bytes.
+ * Which stream a run belongs to is kept by whoever keeps the block.
  */
 
-import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
-import type { Block, StreamRun } from '../domain/block.ts'
+import { promisify } from 'node:util'
+import { constants, crc32, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
+import { type Block, type StreamRun, startOf } from '../domain/block.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { makeNsColumn, type NsColumn } from '../domain/time.ts'
 
@@ -25,64 +28,175 @@ export interface EncodedBlock {
 /** A run of an encoded block still needs its stream: the key and labels that the caller kept. */
 export type RunStream = Pick<StreamRun, 'key' | 'labels'>
 
-const HEADER_BYTES = 8
+const TABLE_ENTRY_BYTES = 12
 const MODE_DELTAS = 0
 const MODE_RAW = 1
 /** Differences up to here are exact in a double; a run with a larger gap (104 days) is kept raw. */
 const DELTA_MAX = Number.MAX_SAFE_INTEGER
+/** A frame ends at the first run that takes it here: smaller ones compress worse, larger ones are read in vain. */
+const FRAME_BYTES_MIN = 64 * 1024
+/** A section that tells more than this was damaged: no block comes near. */
+const SECTION_BYTES_MAX = 1024 * 1024 * 1024
 /** Level 1 gives 3.5 to 6 times less; higher levels cost more time than they save disk. */
 const ZSTD_OPTIONS = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
 export function encodeBlock(block: Block): EncodedBlock {
-  return { columns: pack(encodeColumns(block)), metadata: pack(block.metadata), text: pack(block.text) }
+  const { runs, lineEnds, metadataEnds } = block
+  return {
+    columns: packFrames(encodeColumns(block), []),
+    metadata: packFrames(
+      block.metadata,
+      runs.map(({ end }) => metadataEnds[end - 1] as number),
+    ),
+    text: packFrames(
+      block.text,
+      runs.map(({ end }) => lineEnds[end - 1] as number),
+    ),
+  }
 }
 
 /**
- * Bytes back to a block. `streams` are the streams of its runs, in order. Without `text` and `metadata` the block has
- * columns only. Throws store_damaged when a section is not what was written.
+ * Bytes back to a block. `streams` are the streams of its runs, in order. Throws store_damaged when a section is not
+ * what was written.
  */
-export function decodeBlock(
-  encoded: { columns: Uint8Array; metadata?: Uint8Array; text?: Uint8Array },
-  streams: readonly RunStream[],
-): Block {
-  const columns = decodeColumns(unpack(encoded.columns), streams)
-  const text = encoded.text === undefined ? EMPTY : unpack(encoded.text)
-  const metadata = encoded.metadata === undefined ? EMPTY : unpack(encoded.metadata)
-  const last = columns.count - 1
-  if (encoded.text !== undefined && columns.lineEnds[last] !== text.length) throw damaged('its lines do not add up')
-  if (encoded.metadata !== undefined && columns.metadataEnds[last] !== metadata.length) {
-    throw damaged('its metadata does not add up')
+export function decodeBlock(encoded: EncodedBlock, streams: readonly RunStream[]): Block {
+  const columns = decodeColumns(encoded.columns, streams)
+  try {
+    return { ...columns, ...unpackBoth(columns, encoded) }
+  } catch (cause) {
+    throw asDamage(cause)
   }
-  return { ...columns, text, metadata }
+}
+
+function unpackBoth(columns: Block, encoded: EncodedBlock): Pick<Block, 'metadata' | 'text'> {
+  const unpack = (section: Uint8Array, ends: Uint32Array): Uint8Array => {
+    const { bytes, frames } = openSection(section, ends.at(-1) ?? 0)
+    for (const frame of frames) fill(bytes, frame, zstdDecompressSync(frame.data, frame.options))
+    return bytes
+  }
+  return {
+    metadata: unpack(encoded.metadata, columns.metadataEnds),
+    text: unpack(encoded.text, columns.lineEnds),
+  }
+}
+
+/**
+ * The same for a read that wants only some runs (of those that decodeColumns gave, or parts of them): the lines and
+ * metadata of other runs may be left as they are in memory, whatever that is. Decompresses beside the event loop.
+ */
+export async function decodeRuns(
+  columns: Block,
+  encoded: Pick<EncodedBlock, 'metadata' | 'text'>,
+  runs: readonly StreamRun[],
+): Promise<Block> {
+  const unpack = async (section: Uint8Array, ends: Uint32Array): Promise<Uint8Array> => {
+    const { bytes, frames } = openSection(section, ends.at(-1) ?? 0)
+    const wanted = frames.filter(({ start, end }) =>
+      runs.some((run) => startOf(ends, run.start) < end && (ends[run.end - 1] as number) > start),
+    )
+    await Promise.all(wanted.map(async (frame) => fill(bytes, frame, await decompress(frame.data, frame.options))))
+    return bytes
+  }
+  try {
+    const [metadata, text] = await Promise.all([
+      unpack(encoded.metadata, columns.metadataEnds),
+      unpack(encoded.text, columns.lineEnds),
+    ])
+    return { ...columns, metadata, text }
+  } catch (cause) {
+    throw asDamage(cause)
+  }
+}
+
+/** The columns alone: a block with empty text and metadata. */
+export function decodeColumns(section: Uint8Array, streams: readonly RunStream[]): Block {
+  try {
+    const { bytes, frames } = openSection(section, undefined)
+    for (const frame of frames) fill(bytes, frame, zstdDecompressSync(frame.data, frame.options))
+    return { ...parseColumns(bytes, streams), text: EMPTY, metadata: EMPTY }
+  } catch (cause) {
+    throw asDamage(cause)
+  }
 }
 
 const EMPTY = new Uint8Array(0)
+const decompress = promisify(zstdDecompress)
 
-function pack(raw: Uint8Array): Uint8Array {
+/** A frame of a section: where its bytes belong, and how to get them. */
+interface Frame {
+  readonly start: number
+  readonly end: number
+  readonly data: Uint8Array
+  readonly options: { maxOutputLength: number; chunkSize: number }
+}
+
+/** Compresses in frames that end at one of the cuts, or at the end. */
+function packFrames(raw: Uint8Array, cuts: readonly number[]): Uint8Array {
   if (raw.length === 0) return EMPTY
-  const frame = zstdCompressSync(raw, ZSTD_OPTIONS)
-  const section = new Uint8Array(HEADER_BYTES + frame.length)
-  const header = new DataView(section.buffer)
-  header.setUint32(0, raw.length, true)
-  header.setUint32(4, crc32(frame), true)
-  section.set(frame, HEADER_BYTES)
+  const frames: { rawLength: number; data: Uint8Array }[] = []
+  let start = 0
+  for (const cut of [...cuts, raw.length]) {
+    if (cut - start < FRAME_BYTES_MIN && cut < raw.length) continue
+    if (cut > start)
+      frames.push({ rawLength: cut - start, data: zstdCompressSync(raw.subarray(start, cut), ZSTD_OPTIONS) })
+    start = cut
+  }
+  const tableBytes = 4 + frames.length * TABLE_ENTRY_BYTES
+  const section = new Uint8Array(frames.reduce((sum, { data }) => sum + data.length, tableBytes))
+  const table = new DataView(section.buffer)
+  table.setUint32(0, frames.length, true)
+  let at = tableBytes
+  for (const [i, { rawLength, data }] of frames.entries()) {
+    const entry = 4 + i * TABLE_ENTRY_BYTES
+    table.setUint32(entry, rawLength, true)
+    table.setUint32(entry + 4, data.length, true)
+    table.setUint32(entry + 8, crc32(data), true)
+    section.set(data, at)
+    at += data.length
+  }
   return section
 }
 
-function unpack(section: Uint8Array): Uint8Array {
-  if (section.length === 0) return EMPTY
-  if (section.length < HEADER_BYTES) throw damaged('a section is cut short')
-  const header = new DataView(section.buffer, section.byteOffset)
-  const rawLength = header.getUint32(0, true)
-  const frame = section.subarray(HEADER_BYTES)
-  if (crc32(frame) !== header.getUint32(4, true)) throw damaged('its checksum is wrong')
-  const raw = zstdDecompressSync(frame, { maxOutputLength: rawLength, chunkSize: Math.max(rawLength, 64) })
-  if (raw.length !== rawLength) throw damaged('a section has the wrong length')
-  return raw
+/** Reads a section's table: the bytes still to be filled, and the frames to fill them from. */
+function openSection(section: Uint8Array, length: number | undefined): { bytes: Uint8Array; frames: Frame[] } {
+  if (section.length === 0) {
+    if (length !== undefined && length !== 0) throw damaged('a section is missing')
+    return { bytes: EMPTY, frames: [] }
+  }
+  const table = new DataView(section.buffer, section.byteOffset, section.length)
+  const count = section.length < 4 ? 0 : table.getUint32(0, true)
+  let at = 4 + count * TABLE_ENTRY_BYTES
+  if (count === 0 || at > section.length) throw damaged('a section is cut short')
+  const frames: Frame[] = []
+  let end = 0
+  for (let i = 0; i < count; i++) {
+    const entry = 4 + i * TABLE_ENTRY_BYTES
+    const rawLength = table.getUint32(entry, true)
+    const data = section.subarray(at, at + table.getUint32(entry + 4, true))
+    if (crc32(data) !== table.getUint32(entry + 8, true)) throw damaged('its checksum is wrong')
+    at += data.length
+    const options = { maxOutputLength: rawLength, chunkSize: Math.max(rawLength, 64) }
+    frames.push({ start: end, end: end + rawLength, data, options })
+    end += rawLength
+  }
+  if (at !== section.length || end > SECTION_BYTES_MAX || (length !== undefined && end !== length)) {
+    throw damaged('a section has the wrong length')
+  }
+  return { bytes: Buffer.allocUnsafeSlow(end), frames }
+}
+
+function fill(bytes: Uint8Array, { start, end }: Frame, raw: Uint8Array): void {
+  if (raw.length !== end - start) throw damaged('a frame has the wrong length')
+  bytes.set(raw, start)
 }
 
 function damaged(what: string): GatewayError {
   return new GatewayError('store_damaged', `a stored block cannot be read: ${what}; restore the data from a backup`)
+}
+
+/** What zstd says of a frame with a right checksum and wrong bytes. */
+function asDamage(cause: unknown): GatewayError {
+  return cause instanceof GatewayError ? cause : damaged('a frame does not decompress')
 }
 
 function encodeColumns(block: Block): Uint8Array {
@@ -125,7 +239,7 @@ function encodeLengths(writer: ByteWriter, ends: Uint32Array, count: number): vo
   }
 }
 
-function decodeColumns(bytes: Uint8Array, streams: readonly RunStream[]): Omit<Block, 'text' | 'metadata'> {
+function parseColumns(bytes: Uint8Array, streams: readonly RunStream[]): Omit<Block, 'text' | 'metadata'> {
   const reader = new ByteReader(bytes)
   // An entry takes at least four bytes, which bounds what a damaged count can ask for.
   const capacity = Math.ceil(bytes.length / 4) + 1

@@ -8,12 +8,15 @@ import { compareText, type Labels } from '../../domain/labels.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { ReadBlock, ReadRequest, StreamRange } from '../../ports.ts'
-import { decodeBlock } from '../../protocol/block-format.ts'
+import { decodeColumns, decodeRuns, type EncodedBlock } from '../../protocol/block-format.ts'
 import { readFailure } from './database.ts'
 import { parseStreamIds, type StoredStream, StreamTable } from './stream-table.ts'
 
 /** Block rows looked at in one statement; between two of them the event loop goes on. */
 const PAGE_ROWS = 256
+
+/** Blocks of one read that are loaded at once, at most: the bound on its memory. */
+const AHEAD_BLOCKS_MAX = 4
 
 interface BlockHead {
   readonly id: number
@@ -51,18 +54,35 @@ export class BlockReader {
   async *read(request: ReadRequest, signal?: AbortSignal): AsyncGenerator<ReadBlock> {
     const wanted = this.#wantedStreams(request)
     if (wanted.size === 0) return
+    const loads: { head: BlockHead; load: Promise<ReadBlock | undefined> }[] = []
     let damage: unknown
-    for await (const head of this.#heads(request, signal)) {
-      if (request.wants?.(head.oldest, head.newest) === false) continue
-      if (!head.streamIds.some((id) => wanted.has(id))) continue
+    let ahead = 1
+    const heads = this.#heads(request, signal)
+    for (let isDone = false; !isDone || loads.length > 0; ) {
+      while (!isDone && loads.length < ahead) {
+        const { value: head, done } = await heads.next()
+        isDone = done === true
+        if (head === undefined || !head.streamIds.some((id) => wanted.has(id))) continue
+        if (request.wants?.(head.oldest, head.newest) === false) continue
+        const load = this.#load(head, wanted, request)
+        // It is looked at when its turn comes; until then its failure is nobody's.
+        load.catch(() => undefined)
+        loads.push({ head, load })
+      }
+      const next = loads.shift()
+      if (next === undefined) break
       try {
-        const block = this.#load(head, request.withoutText === true)
-        const runs = block === undefined ? [] : narrowRuns(block, head, wanted, request)
-        if (block !== undefined && runs.length > 0) yield { block, runs, sequence: head.sequence }
+        const found = await next.load
+        signal?.throwIfAborted()
+        // What was loaded ahead may have become needless.
+        if (found !== undefined && request.wants?.(next.head.oldest, next.head.newest) !== false) yield found
       } catch (cause) {
-        this.#onDamage(head.id, cause)
+        signal?.throwIfAborted()
+        this.#onDamage(next.head.id, cause)
         damage ??= cause
       }
+      // A read that is soon over loads little in vain; a long one uses the other cores.
+      ahead = Math.min(ahead + 1, AHEAD_BLOCKS_MAX)
       await setImmediate()
     }
     if (damage !== undefined) throw readFailure(damage)
@@ -101,7 +121,7 @@ export class BlockReader {
   async *#heads(
     request: StreamRange & Pick<ReadRequest, 'direction' | 'wants'>,
     signal?: AbortSignal,
-  ): AsyncGenerator<BlockHead> {
+  ): AsyncGenerator<BlockHead, undefined> {
     const isBackward = request.direction === 'backward'
     const tenant = this.#table.tenantId(request.tenant) as number
     const snapshot = (this.#newestId.get()?.['id'] as number | null) ?? 0
@@ -117,17 +137,26 @@ export class BlockReader {
         yield head
       }
       const last = heads.at(-1)
-      if (last === undefined || heads.length < PAGE_ROWS) return
+      if (last === undefined || heads.length < PAGE_ROWS) return undefined
       cursor = { ns: isBackward ? last.newest : last.oldest, id: last.id }
       await setImmediate()
     }
   }
 
-  #load(head: BlockHead, withoutText: boolean): Block | undefined {
-    const row = (withoutText ? this.#columns : this.#whole).get(head.id)
-    if (row === undefined) return undefined // expired while the read went on
+  /** Loads what is wanted of a block; undefined when none of its entries is, or it has expired meanwhile. */
+  async #load(
+    head: BlockHead,
+    wanted: ReadonlyMap<number, StoredStream>,
+    request: ReadRequest,
+  ): Promise<ReadBlock | undefined> {
+    const isLight = request.withoutText === true
+    const row = (isLight ? this.#columns : this.#whole).get(head.id) as EncodedBlock | undefined
+    if (row === undefined) return undefined
     const streams = [...head.streamIds].map((id) => this.#streamOf(id, head))
-    return decodeBlock(row as unknown as { columns: Uint8Array; metadata?: Uint8Array; text?: Uint8Array }, streams)
+    const columns = decodeColumns(row.columns, streams)
+    const runs = narrowRuns(columns, head, wanted, request)
+    if (runs.length === 0) return undefined
+    return { block: isLight ? columns : await decodeRuns(columns, row, runs), runs, sequence: head.sequence }
   }
 
   #streamOf(id: number, head: BlockHead): StoredStream {
