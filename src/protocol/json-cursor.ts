@@ -141,11 +141,10 @@ export class JsonCursor {
     if (this.peek() !== 0 || this.at < this.#bytes.length) throw this.malformed('the end')
   }
 
-  /** What the next value is, in words for an error. */
-  kind(): string {
-    switch (this.peek()) {
-      case 0:
-        return 'nothing'
+  /** What the next value is, in words for an error; undefined where no value begins. */
+  kind(): string | undefined {
+    const byte = this.peek()
+    switch (byte) {
       case QUOTE:
         return 'a string'
       case BRACE:
@@ -158,7 +157,7 @@ export class JsonCursor {
       case 0x6e:
         return 'null'
       default:
-        return 'a number'
+        return byte === MINUS || isDigit(byte) ? 'a number' : undefined
     }
   }
 

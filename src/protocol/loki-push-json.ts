@@ -1,12 +1,10 @@
 /** Loki's push message, as JSON of both versions, to a sink: lines stay the bytes that they are in the body. */
 
-import { GatewayError } from '../domain/errors.ts'
 import type { Label } from '../domain/labels.ts'
 import type { PushSink } from '../domain/push-sink.ts'
 import { NS_PER_SECOND, parseRfc3339 } from '../domain/time.ts'
-import { BRACE, BRACE_END, BRACKET, BRACKET_END, JsonCursor, QUOTE, unescapeJson } from './json-cursor.ts'
-import { beginStreamOfText } from './label-text.ts'
-import { PushCounter, streamsMissing } from './push-bounds.ts'
+import { BRACE, BRACE_END, BRACKET, BRACKET_END, type JsonCursor, QUOTE } from './json-cursor.ts'
+import { PushJsonDecoder, type PushJsonVersion, pushRefusal } from './push-json-decoder.ts'
 
 /**
  * Decodes `{"streams":[{"stream":{labels},"values":[["ns","line",{metadata}]]}]}`. Keys may come in any order, of one
@@ -27,197 +25,7 @@ export function decodePushJsonLegacy(body: Uint8Array, sink: PushSink): void {
   new PushJsonDecoder(body, sink, VERSION_0).decode()
 }
 
-/** What differs between the versions. */
-interface Version {
-  readonly labelsKey: string
-  readonly entriesKey: string
-  readonly passLabels: (decoder: PushJsonDecoder) => void
-  readonly passEntry: (decoder: PushJsonDecoder) => void
-  readonly beginStream: (decoder: PushJsonDecoder, labelsAt: number) => void
-  readonly readTime: (decoder: PushJsonDecoder, start: number, end: number) => void
-}
-
-/** A stream found: where its labels lie (below zero: nowhere), and its entries on the tape. */
-interface FoundStream {
-  labelsAt: number
-  readonly firstEntry: number
-  entriesEnd: number
-}
-
-/** Places of one entry on the tape: time, line, the object of its metadata (0: none). An end is inverted for escapes. */
-const ENTRY_PLACES = 5
-
-/**
- * Two passes. The first checks the whole body and notes where things lie, so that a key's second coming can undo its
- * first; the second hands over what was found, and may overwrite the body.
- */
-class PushJsonDecoder {
-  readonly cursor: JsonCursor
-  readonly #body: Uint8Array
-  readonly #sink: PushSink
-  readonly #version: Version
-  readonly #counter = new PushCounter()
-  #streams: FoundStream[] = []
-  #tape = new Int32Array(256 * ENTRY_PLACES)
-  #entries = 0
-  #seconds = 0
-  #nanos = 0
-
-  constructor(body: Uint8Array, sink: PushSink, version: Version) {
-    this.cursor = new JsonCursor(body)
-    this.#body = body
-    this.#sink = sink
-    this.#version = version
-  }
-
-  decode(): void {
-    this.#passRequest()
-    if (this.#streams.length === 0) throw streamsMissing()
-    this.#sink.useText(this.#body)
-    for (const stream of this.#streams) if (stream.entriesEnd > stream.firstEntry) this.#emitStream(stream)
-  }
-
-  /** Throws unless a value that begins with `first` is next. */
-  require(first: number, what: string, wanted: string): void {
-    if (this.cursor.peek() !== first) throw this.#unwanted(what, this.cursor.kind(), wanted)
-  }
-
-  /** Notes an entry; `metadataAt` 0 for none. */
-  addEntry(timeStart: number, timeEnd: number, lineStart: number, lineEnd: number, metadataAt: number): void {
-    this.#counter.addEntry()
-    const at = this.#entries++ * ENTRY_PLACES
-    if (at === this.#tape.length) {
-      const tape = new Int32Array(this.#tape.length * 2)
-      tape.set(this.#tape)
-      this.#tape = tape
-    }
-    const tape = this.#tape
-    tape[at] = timeStart
-    tape[at + 1] = timeEnd
-    tape[at + 2] = lineStart
-    tape[at + 3] = lineEnd
-    tape[at + 4] = metadataAt
-  }
-
-  beginStream(labels: readonly Label[]): void {
-    this.#sink.beginStream(labels)
-  }
-
-  beginStreamOfText(text: string): void {
-    beginStreamOfText(text, this.#sink)
-  }
-
-  setTime(seconds: number, nanos: number): void {
-    this.#seconds = seconds
-    this.#nanos = nanos
-  }
-
-  byteAt(at: number): number {
-    return this.#body[at] as number
-  }
-
-  #passRequest(): void {
-    const { cursor } = this
-    this.require(BRACE, 'the body', 'an object with "streams"')
-    for (let more = cursor.enter(BRACE, BRACE_END); more; more = cursor.continues(BRACE_END)) {
-      if (cursor.readKey() === 'streams') this.#passStreams()
-      else cursor.passValue(1)
-    }
-    cursor.passEnd()
-  }
-
-  #passStreams(): void {
-    const { cursor } = this
-    this.#streams = []
-    this.#entries = 0
-    if (cursor.takeNull()) return
-    this.require(BRACKET, '"streams"', 'an array')
-    for (let more = cursor.enter(BRACKET, BRACKET_END); more; more = cursor.continues(BRACKET_END)) {
-      if (cursor.takeNull()) continue
-      this.#counter.addStream()
-      this.require(BRACE, 'a stream', 'an object')
-      this.#passStream()
-    }
-  }
-
-  #passStream(): void {
-    const { cursor } = this
-    const { labelsKey, entriesKey, passLabels } = this.#version
-    const stream: FoundStream = { labelsAt: -1, firstEntry: this.#entries, entriesEnd: this.#entries }
-    this.#streams.push(stream)
-    for (let more = cursor.enter(BRACE, BRACE_END); more; more = cursor.continues(BRACE_END)) {
-      const key = cursor.readKey()
-      if (key === labelsKey) {
-        stream.labelsAt = -1
-        if (cursor.takeNull()) continue
-        cursor.peek()
-        stream.labelsAt = cursor.at
-        passLabels(this)
-      } else if (key === entriesKey) {
-        this.#entries = stream.firstEntry
-        this.#passEntries(entriesKey)
-        stream.entriesEnd = this.#entries
-      } else cursor.passValue(3)
-    }
-  }
-
-  #passEntries(key: string): void {
-    const { cursor } = this
-    const { passEntry } = this.#version
-    if (cursor.takeNull()) return
-    this.require(BRACKET, `"${key}"`, 'an array')
-    for (let more = cursor.enter(BRACKET, BRACKET_END); more; more = cursor.continues(BRACKET_END)) {
-      if (!cursor.takeNull()) passEntry(this)
-    }
-  }
-
-  #emitStream(stream: FoundStream): void {
-    const { beginStream, readTime } = this.#version
-    beginStream(this, stream.labelsAt)
-    const tape = this.#tape
-    for (let at = stream.firstEntry * ENTRY_PLACES; at < stream.entriesEnd * ENTRY_PLACES; at += ENTRY_PLACES) {
-      const timeStart = tape[at] as number
-      readTime(this, timeStart, this.#plainEnd(timeStart, tape[at + 1] as number))
-      const metadataAt = tape[at + 4] as number
-      if (metadataAt !== 0) this.#emitMetadata(metadataAt)
-      const lineStart = tape[at + 2] as number
-      const lineEnd = this.#plainEnd(lineStart, tape[at + 3] as number)
-      this.#sink.addEntry(this.#seconds, this.#nanos, lineStart, lineEnd)
-    }
-  }
-
-  #emitMetadata(metadataAt: number): void {
-    const { cursor } = this
-    const body = this.#body
-    cursor.at = metadataAt
-    for (let more = cursor.enter(BRACE, BRACE_END); more; more = cursor.continues(BRACE_END)) {
-      this.#counter.addPair()
-      cursor.passKey()
-      const nameStart = cursor.start
-      const nameEnd = cursor.hasEscapes ? unescapeJson(body, nameStart, cursor.end) : cursor.end
-      const isString = cursor.peek() === QUOTE
-      let valueStart = cursor.at
-      cursor.passValue(5)
-      let valueEnd = cursor.at
-      if (isString) {
-        valueStart = cursor.start
-        valueEnd = cursor.hasEscapes ? unescapeJson(body, valueStart, cursor.end) : cursor.end
-      }
-      this.#sink.addMetadataBytes(body, nameStart, nameEnd, valueStart, valueEnd)
-    }
-  }
-
-  /** A string's end after its escapes, if it has any, are undone. */
-  #plainEnd(start: number, end: number): number {
-    return end < 0 ? unescapeJson(this.#body, start, ~end) : end
-  }
-
-  #unwanted(what: string, found: string, wanted: string): GatewayError {
-    return refusal(`${what} is ${found}; wanted ${wanted}`, this.cursor.at)
-  }
-}
-
-const VERSION_1: Version = {
+const VERSION_1: PushJsonVersion = {
   labelsKey: 'stream',
   entriesKey: 'values',
   passLabels(decoder) {
@@ -227,12 +35,12 @@ const VERSION_1: Version = {
   passEntry(decoder) {
     const { cursor } = decoder
     decoder.require(BRACKET, 'an entry', 'an array [timestamp, line]')
-    if (!cursor.enter(BRACKET, BRACKET_END)) throw refusal('an entry is empty; wanted [timestamp, line]', cursor.at)
+    if (!cursor.enter(BRACKET, BRACKET_END)) throw pushRefusal('an entry is empty; wanted [timestamp, line]', cursor.at)
     decoder.require(QUOTE, 'a timestamp', 'a string of decimal nanoseconds')
     cursor.passString()
     const timeStart = cursor.start
     const timeEnd = markedEnd(cursor)
-    if (!cursor.continues(BRACKET_END)) throw refusal('an entry has no line; wanted [timestamp, line]', cursor.at)
+    if (!cursor.continues(BRACKET_END)) throw pushRefusal('an entry has no line; wanted [timestamp, line]', cursor.at)
     decoder.require(QUOTE, 'a line', 'a string')
     cursor.passString()
     const lineStart = cursor.start
@@ -246,7 +54,7 @@ const VERSION_1: Version = {
   readTime: readNanoseconds,
 }
 
-const VERSION_0: Version = {
+const VERSION_0: PushJsonVersion = {
   labelsKey: 'labels',
   entriesKey: 'entries',
   passLabels(decoder) {
@@ -340,7 +148,7 @@ function readNanoseconds(decoder: PushJsonDecoder, start: number, end: number): 
   const nanos = readDigits(decoder, Math.max(first, end - NANO_DIGITS), end)
   const nanosMax = seconds < LAST_SECOND ? 999_999_999 : LAST_NANOS + (isNegative ? 1 : 0)
   if (!hasDigits || seconds > LAST_SECOND || nanos > nanosMax) {
-    throw refusal(
+    throw pushRefusal(
       `a timestamp is a string of ${end - start} bytes that is no int64; wanted decimal nanoseconds since 1970`,
       start,
     )
@@ -375,12 +183,8 @@ function readRfc3339(decoder: PushJsonDecoder, start: number, end: number): void
   const text = end - start <= RFC3339_BYTES_MAX ? decoder.cursor.readRaw(start, end) : ''
   const ns = parseRfc3339(text)
   if (ns === undefined) {
-    throw refusal(`a "ts" is a string of ${end - start} bytes that is no time; wanted RFC 3339`, start)
+    throw pushRefusal(`a "ts" is a string of ${end - start} bytes that is no time; wanted RFC 3339`, start)
   }
   const nanos = ((ns % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND
   decoder.setTime(Number((ns - nanos) / NS_PER_SECOND), Number(nanos))
-}
-
-function refusal(fault: string, at: number): GatewayError {
-  return new GatewayError('body_malformed', `push body does not fit: ${fault} (byte ${at})`)
 }
