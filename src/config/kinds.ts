@@ -1,5 +1,6 @@
 /** Kinds of settings: how each is read from text and written back. */
 
+import { formatDuration, parseDuration } from '../domain/duration.ts'
 import type { Rate } from '../domain/limits.ts'
 import { NS_PER_MS, parseRfc3339 } from '../domain/time.ts'
 
@@ -133,14 +134,6 @@ function formatBytes(value: number): string {
   return unit === undefined ? String(value) : `${value / (BYTE_UNITS.get(unit.toLowerCase()) as number)}${unit}`
 }
 
-const DURATION_UNITS = [
-  ['w', 604_800_000],
-  ['d', 86_400_000],
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1000],
-  ['ms', 1],
-] as const
 /** A hundred years: more is a slip, and nanoseconds end soon after. */
 const DURATION_MS_MAX = 36_500 * 86_400_000
 
@@ -156,29 +149,6 @@ export function duration({ min = 1, max = DURATION_MS_MAX }: Range = {}): Kind<n
     },
     formatDuration,
   )
-}
-
-/** Milliseconds of `1h30m`, `7d`, `500ms` or `0`; undefined for anything else, as a number without its unit. */
-export function parseDuration(given: string): number | undefined {
-  if (given === '0') return 0
-  const match = /^(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,12})ms)?$/.exec(
-    given,
-  )
-  if (match === null || given === '') return undefined
-  return DURATION_UNITS.reduce((sum, [, ms], index) => sum + Number(match[index + 1] ?? 0) * ms, 0)
-}
-
-function formatDuration(value: number): string {
-  if (value === 0) return '0'
-  let rest = value
-  let written = ''
-  // Weeks are read but not written: 14d says more than 2w.
-  for (const [unit, ms] of DURATION_UNITS.slice(1)) {
-    const count = Math.floor(rest / ms)
-    rest -= count * ms
-    if (count > 0) written += `${count}${unit}`
-  }
-  return written
 }
 
 /** Bytes a second, with the bytes taken at once after a colon. */

@@ -1,0 +1,30 @@
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { formatEnvExample, formatSettingsTable } from '../../src/config/settings-docs.ts'
+import { type Environment, listSettings, readConfig } from '../../src/config.ts'
+
+t.test('.env.example is what the settings say', async (t) => {
+  const hint = 'run node_modules/.bin/node scripts/make-settings-docs.mjs'
+  t.equal(readFileSync(new URL('../../.env.example', import.meta.url), 'utf8'), formatEnvExample(), hint)
+})
+
+t.test('.env.example changes nothing when every line is taken in', async (t) => {
+  const pairs = [...formatEnvExample().matchAll(/^# (MILLRACE_\w+)=(.*)$/gm)].map((match) => [match[1], match[2]])
+  t.equal(pairs.length, listSettings().length)
+  t.same(readConfig(Object.fromEntries(pairs) as Environment), readConfig({}))
+})
+
+t.test('the table has a row for each setting, and no cell more than three', async (t) => {
+  const rows = formatSettingsTable().split('\n')
+  t.equal(rows.length, listSettings().length + 2)
+  for (const row of rows) t.equal(row.replaceAll('\\|', '').split('|').length, 5, row)
+})
+
+t.test('every setting has a help of whole sentences and a name of its own', async (t) => {
+  const settings = listSettings()
+  t.equal(new Set(settings.map(({ variable }) => variable)).size, settings.length)
+  for (const { variable, help } of settings) {
+    t.match(variable, /^MILLRACE_[A-Z0-9_]+$/)
+    t.match(help, /^[A-Z].*\.$/, variable)
+  }
+})
