@@ -31,7 +31,7 @@ export class LocalIssuer {
     const publicKey = createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
     const privateKey = key.export({ type: 'pkcs8', format: 'pem' }).toString()
     this.#clock = clock
-    this.#sign = createSigner({ algorithm: ALGORITHM, key: privateKey, noTimestamp: true })
+    this.#sign = createSigner({ algorithm: ALGORITHM, key: privateKey })
     this.#verify = createVerifier({
       algorithms: [ALGORITHM],
       key: publicKey,

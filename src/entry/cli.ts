@@ -1,0 +1,38 @@
+#!/usr/bin/env node
+/** The `millrace` command. */
+
+import { type Command, runCli, type Terminal } from '../cli/commands.ts'
+import { hashPasswordCommand } from '../cli/hash-password.ts'
+import { serveCommand } from '../cli/serve.ts'
+import { type TokenMaker, tokenCommand } from '../cli/token.ts'
+import { loadLocalIssuerSeed } from '../compose/local-issuer.ts'
+import { readConfig } from '../config.ts'
+import { SCRYPT_COST } from '../domain/password-hash.ts'
+import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
+
+const COMMANDS: readonly Command[] = [
+  serveCommand(serve),
+  tokenCommand(openTokenMaker),
+  hashPasswordCommand(SCRYPT_COST),
+]
+
+const TERMINAL: Terminal = {
+  stdin: process.stdin,
+  isInteractive: process.stdin.isTTY === true,
+  out: (text) => process.stdout.write(text),
+  note: (text) => process.stderr.write(text),
+}
+
+process.exitCode = await runCli(process.argv.slice(2), COMMANDS, TERMINAL)
+
+/** Loaded only now: the other commands need neither the store nor the web server. */
+async function serve(): Promise<number> {
+  await import('./gateway-server.ts')
+  return Number(process.exitCode ?? 0)
+}
+
+function openTokenMaker(): TokenMaker {
+  const config = readConfig(process.env)
+  const issuer = new LocalIssuer(loadLocalIssuerSeed(config), { nowMs: Date.now })
+  return { isTaken: config.auth.localIssuer, sign: (order) => issuer.sign(order) }
+}
