@@ -5,7 +5,7 @@ import { type Command, runCli, type Terminal } from '../cli/commands.ts'
 import { hashPasswordCommand } from '../cli/hash-password.ts'
 import { serveCommand } from '../cli/serve.ts'
 import { type TokenMaker, tokenCommand } from '../cli/token.ts'
-import { loadLocalIssuerSeed } from '../compose/local-issuer.ts'
+import { loadLocalIssuerSeed } from '../compose/embedded.ts'
 import { readConfig } from '../config.ts'
 import { SCRYPT_COST } from '../domain/password-hash.ts'
 import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
@@ -25,7 +25,7 @@ const TERMINAL: Terminal = {
 
 process.exitCode = await runCli(process.argv.slice(2), COMMANDS, TERMINAL)
 
-/** Loaded only now: the other commands need neither the store nor the web server. */
+/** Loaded only now: the other commands do not need the web server. */
 async function serve(): Promise<number> {
   await import('./gateway-server.ts')
   return Number(process.exitCode ?? 0)
@@ -33,6 +33,6 @@ async function serve(): Promise<number> {
 
 function openTokenMaker(): TokenMaker {
   const config = readConfig(process.env)
-  const issuer = new LocalIssuer(loadLocalIssuerSeed(config), { nowMs: Date.now })
+  const issuer = new LocalIssuer(loadLocalIssuerSeed(config.service.dataDir), { nowMs: Date.now })
   return { isTaken: config.auth.localIssuer, sign: (order) => issuer.sign(order) }
 }
