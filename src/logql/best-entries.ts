@@ -1,0 +1,179 @@
+/** The entries of an answer while it is being found: the first `capacity` in the answer's order, none twice. */
+
+import type { Metadata } from '../domain/batch.ts'
+import type { Labels } from '../domain/labels.ts'
+
+export type Direction = 'forward' | 'backward'
+
+/** Where an entry stands among all: by time, then stream, then arrival. */
+export interface EntryPlace {
+  readonly ns: bigint
+  /** The stream's own key, whatever a query made of its labels. */
+  readonly key: string
+  readonly sequence: number
+  readonly index: number
+}
+
+export interface FoundEntry extends EntryPlace {
+  /** As stored, to tell duplicates: the query may have changed what it shows. */
+  readonly storedLine: string
+  readonly storedMetadata: Metadata
+  readonly labels: Labels
+  readonly line: string
+  readonly metadata: Metadata
+  readonly parsed: Metadata
+}
+
+/** Below zero when a comes before b in an answer of this direction; backward is forward reversed. */
+export function comparePlaces(direction: Direction, a: EntryPlace, b: EntryPlace): number {
+  const order = compareForward(a, b)
+  return direction === 'forward' ? order : -order
+}
+
+function compareForward(a: EntryPlace, b: EntryPlace): number {
+  if (a.ns !== b.ns) return a.ns < b.ns ? -1 : 1
+  if (a.key !== b.key) return a.key < b.key ? -1 : 1
+  return a.sequence === b.sequence ? a.index - b.index : a.sequence - b.sequence
+}
+
+/** A heap whose root is the entry that would be given up first. */
+export class BestEntries {
+  readonly #direction: Direction
+  readonly #capacity: number
+  readonly #heap: FoundEntry[] = []
+  readonly #byTime = new Map<bigint, FoundEntry[]>()
+  /** UTF-16 units of the lines held. */
+  #chars = 0
+
+  constructor(direction: Direction, capacity: number) {
+    this.#direction = direction
+    this.#capacity = capacity
+  }
+
+  get size(): number {
+    return this.#heap.length
+  }
+
+  get chars(): number {
+    return this.#chars
+  }
+
+  /** The last entry of the answer as it is now, once it is full. */
+  get last(): EntryPlace | undefined {
+    return this.#heap.length < this.#capacity ? undefined : this.#heap[0]
+  }
+
+  /** Whether an entry at this place would be kept, if it is not there already. */
+  wants(place: EntryPlace): boolean {
+    const { last } = this
+    return last === undefined || comparePlaces(this.#direction, place, last) < 0
+  }
+
+  add(entry: FoundEntry): void {
+    if (!this.wants(entry)) return
+    const sameTime = this.#byTime.get(entry.ns)
+    const twin = sameTime?.find((other) => isSame(other, entry))
+    if (twin !== undefined) {
+      // Of twins the better placed one counts, so that the order in which blocks come does not matter.
+      if (comparePlaces(this.#direction, entry, twin) < 0) this.#replace(twin, entry)
+      return
+    }
+    if (this.#heap.length >= this.#capacity) this.#dropRoot()
+    this.#remember(entry)
+    this.#heap.push(entry)
+    this.#siftUp(this.#heap.length - 1)
+  }
+
+  /** All entries in the answer's order. */
+  sorted(): FoundEntry[] {
+    return [...this.#heap].sort((a, b) => comparePlaces(this.#direction, a, b))
+  }
+
+  /** Takes out the entries that stand before `ns`, in the answer's order. */
+  takeBefore(ns: bigint): FoundEntry[] {
+    const isBefore = (entry: FoundEntry): boolean => (this.#direction === 'forward' ? entry.ns < ns : entry.ns > ns)
+    const sorted = this.sorted()
+    const count = sorted.findIndex((entry) => !isBefore(entry))
+    const taken = count < 0 ? sorted : sorted.slice(0, count)
+    this.#heap.length = 0
+    this.#byTime.clear()
+    this.#chars = 0
+    for (const entry of sorted.slice(taken.length)) this.add(entry)
+    return taken
+  }
+
+  #replace(twin: FoundEntry, entry: FoundEntry): void {
+    this.#forget(twin)
+    this.#remember(entry)
+    const at = this.#heap.indexOf(twin)
+    this.#heap[at] = entry
+    // It came nearer to the front, so away from the root.
+    this.#siftDown(at)
+  }
+
+  #dropRoot(): void {
+    this.#forget(this.#heap[0] as FoundEntry)
+    const moved = this.#heap.pop() as FoundEntry
+    if (this.#heap.length === 0) return
+    this.#heap[0] = moved
+    this.#siftDown(0)
+  }
+
+  #remember(entry: FoundEntry): void {
+    this.#chars += entry.line.length
+    const sameTime = this.#byTime.get(entry.ns)
+    if (sameTime === undefined) this.#byTime.set(entry.ns, [entry])
+    else sameTime.push(entry)
+  }
+
+  #forget(entry: FoundEntry): void {
+    this.#chars -= entry.line.length
+    const sameTime = this.#byTime.get(entry.ns) as FoundEntry[]
+    if (sameTime.length === 1) this.#byTime.delete(entry.ns)
+    else sameTime.splice(sameTime.indexOf(entry), 1)
+  }
+
+  /** True when the entry at i would be given up before the one at j. */
+  #isWorse(i: number, j: number): boolean {
+    return comparePlaces(this.#direction, this.#heap[i] as FoundEntry, this.#heap[j] as FoundEntry) > 0
+  }
+
+  #siftUp(from: number): void {
+    for (let i = from; i > 0; ) {
+      const parent = (i - 1) >> 1
+      if (!this.#isWorse(i, parent)) return
+      this.#swap(i, parent)
+      i = parent
+    }
+  }
+
+  #siftDown(from: number): void {
+    const count = this.#heap.length
+    for (let i = from; ; ) {
+      let worst = i
+      for (const child of [2 * i + 1, 2 * i + 2]) if (child < count && this.#isWorse(child, worst)) worst = child
+      if (worst === i) return
+      this.#swap(i, worst)
+      i = worst
+    }
+  }
+
+  #swap(i: number, j: number): void {
+    const entry = this.#heap[i] as FoundEntry
+    this.#heap[i] = this.#heap[j] as FoundEntry
+    this.#heap[j] = entry
+  }
+}
+
+function isSame(a: FoundEntry, b: FoundEntry): boolean {
+  return (
+    a.storedLine.length === b.storedLine.length &&
+    a.key === b.key &&
+    a.storedLine === b.storedLine &&
+    a.storedMetadata.length === b.storedMetadata.length &&
+    a.storedMetadata.every(([name, value], i) => {
+      const other = b.storedMetadata[i]
+      return other !== undefined && other[0] === name && other[1] === value
+    })
+  )
+}

@@ -1,0 +1,145 @@
+/** Finds the lines of a block that its line filters keep, over bytes as far as possible. */
+
+import { type Block, startOf } from '../domain/block.ts'
+import { type ByteFilter, compileByteFilter } from './line-filter.ts'
+import type { LineFilterStage, PipelineStage } from './syntax.ts'
+
+/** Lines looked at in one go: the result of a search stays small, and a query that has enough stops early. */
+export const SEARCH_LINES = 1024
+
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** Stages after which a line filter sees another text than the stored one. */
+const LINE_CHANGERS: readonly string[] = ['line_format', 'decolorize', 'unpack'] satisfies PipelineStage['kind'][]
+
+/**
+ * Takes the line filters that see stored lines to the front: they can be run before anything else, since no other stage
+ * cares for lines that are dropped.
+ */
+export function splitStages(stages: readonly PipelineStage[]): { filters: LineFilterStage[]; rest: PipelineStage[] } {
+  const changer = stages.findIndex(({ kind }) => LINE_CHANGERS.includes(kind))
+  const end = changer < 0 ? stages.length : changer
+  const filters = stages.slice(0, end).filter((stage) => stage.kind === 'line_filter')
+  const rest = stages.filter((stage, i) => i >= end || stage.kind !== 'line_filter')
+  return { filters, rest }
+}
+
+/** The text of a line; bytes that are no UTF-8 become the replacement character. */
+export function lineText(block: Block, index: number): string {
+  return UTF8.decode(block.text.subarray(startOf(block.lineEnds, index), block.lineEnds[index]))
+}
+
+/** Applies line filters to stretches of a block. */
+export class BlockSearch {
+  readonly #filters: readonly ByteFilter[]
+  /** The filter whose needles are searched through a whole stretch; the others look at single lines. */
+  readonly #driver: ByteFilter | undefined
+  readonly #found = new Uint32Array(SEARCH_LINES)
+
+  constructor(stages: readonly LineFilterStage[]) {
+    const filters = stages.filter((stage) => !keepsAll(stage)).map(compileByteFilter)
+    this.#driver = filters
+      .filter(({ isPositive, needles }) => isPositive && needles !== undefined)
+      .reduce<ByteFilter | undefined>((best, each) => (selectivity(each) > selectivity(best) ? each : best), undefined)
+    this.#filters = filters.filter((filter) => filter !== this.#driver || filter.test !== undefined)
+  }
+
+  /** False when every line is kept: then nothing needs to look at text. */
+  get isNeeded(): boolean {
+    return this.#driver !== undefined || this.#filters.length > 0
+  }
+
+  /**
+   * The indexes of [from, to) that are kept, rising; at most SEARCH_LINES may be asked for. The array is overwritten by
+   * the next call.
+   */
+  find(block: Block, from: number, to: number): Uint32Array {
+    let count = this.#driver === undefined ? this.#listAll(from, to) : this.#findNeedles(block, from, to, this.#driver)
+    for (const filter of this.#filters) count = this.#narrow(block, count, filter)
+    return this.#found.subarray(0, count)
+  }
+
+  #listAll(from: number, to: number): number {
+    for (let i = from; i < to; i++) this.#found[i - from] = i
+    return to - from
+  }
+
+  #findNeedles(block: Block, from: number, to: number, { needles = [] }: ByteFilter): number {
+    const text = bufferOf(block.text)
+    const searches = needles.map((needle) => ({ needle, at: startOf(block.lineEnds, from) - 1 }))
+    const end = block.lineEnds[to - 1] as number
+    let count = 0
+    let line = from
+    while (line < to) {
+      const lineStart = startOf(block.lineEnds, line)
+      let nearest = end
+      for (const search of searches) {
+        if (search.at < lineStart) search.at = indexWithin(text, search.needle, lineStart, end)
+        if (search.at < nearest) nearest = search.at
+      }
+      if (nearest >= end) break
+      line = lineAt(block.lineEnds, line, to, nearest)
+      // Lines lie side by side: a hit that reaches into the next line is none.
+      const lineEnd = block.lineEnds[line] as number
+      if (searches.some(({ needle, at }) => at + needle.length <= lineEnd)) this.#found[count++] = line
+      line++
+    }
+    return count
+  }
+
+  #narrow(block: Block, count: number, { needles, isPositive, test }: ByteFilter): number {
+    const text = bufferOf(block.text)
+    let kept = 0
+    for (let k = 0; k < count; k++) {
+      const line = this.#found[k] as number
+      let keeps: boolean
+      if (needles !== undefined && !hasAny(text, block.lineEnds, line, needles)) keeps = !isPositive
+      else keeps = test === undefined ? isPositive : test(lineText(block, line))
+      if (keeps) this.#found[kept++] = line
+    }
+    return kept
+  }
+}
+
+/** `|= ""` and the like. */
+function keepsAll({ operator, operands }: LineFilterStage): boolean {
+  return (operator === '|=' || operator === '|~') && operands.some(({ kind, value }) => kind === 'text' && value === '')
+}
+
+/** The length of the shortest needle, less for each further one. */
+function selectivity(filter: ByteFilter | undefined): number {
+  const needles = filter?.needles
+  if (needles === undefined) return 0
+  return Math.min(...needles.map((needle) => needle.length)) / needles.length
+}
+
+function bufferOf(text: Uint8Array): Buffer {
+  return Buffer.from(text.buffer, text.byteOffset, text.length)
+}
+
+/** Where the needle begins in [start, end), or `end`. */
+function indexWithin(text: Buffer, needle: Uint8Array, start: number, end: number): number {
+  const at = text.subarray(start, end).indexOf(needle)
+  return at < 0 ? end : start + at
+}
+
+function hasAny(text: Buffer, lineEnds: Uint32Array, line: number, needles: readonly Uint8Array[]): boolean {
+  const start = startOf(lineEnds, line)
+  const end = lineEnds[line] as number
+  return needles.some((needle) => indexWithin(text, needle, start, end) < end)
+}
+
+/** The line of [from, to) that the byte at `at` belongs to. */
+function lineAt(lineEnds: Uint32Array, from: number, to: number, at: number): number {
+  let step = 1
+  // Hits are near each other more often than not: gallop, then halve.
+  while (from + step < to && (lineEnds[from + step - 1] as number) <= at) step *= 2
+  let low = from + (step >> 1)
+  let high = Math.min(from + step, to - 1)
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((lineEnds[middle] as number) <= at) low = middle + 1
+    else high = middle
+  }
+  return low
+}

@@ -1,0 +1,70 @@
+/** Line filters: over text that a stage may have changed, and over the bytes of stored lines. */
+
+import { compileIpFilter } from './pipeline/ip.ts'
+import { compilePatternFilter } from './pipeline/pattern-filter.ts'
+import { compileRegexp } from './regexp.ts'
+import type { LineFilterOperand, LineFilterStage } from './syntax.ts'
+
+/** True keeps the line. Throws query_malformed for a pattern or an address that cannot be read. */
+export function compileLineFilter({ operator, operands }: LineFilterStage): (line: string) => boolean {
+  const tests = operands.map((operand) => compileOperand(operator, operand))
+  const [only] = tests
+  const isPositive = operator.startsWith('|')
+  if (only !== undefined && tests.length === 1) return isPositive ? only : (line) => !only(line)
+  return isPositive ? (line) => tests.some((test) => test(line)) : (line) => !tests.some((test) => test(line))
+}
+
+/** Whether a line fits the operand, whatever the filter does with the answer. */
+function compileOperand(operator: LineFilterStage['operator'], { kind, value }: LineFilterOperand) {
+  if (kind === 'ip') return compileIpFilter(value)
+  switch (operator) {
+    case '|=':
+    case '!=':
+      return (line: string) => line.includes(value)
+    case '|~':
+    case '!~': {
+      const regexp = compileRegexp(value)
+      return (line: string) => regexp.test(line)
+    }
+    case '|>':
+    case '!>':
+      return compilePatternFilter(value)
+  }
+}
+
+/** A line filter as a search over bytes, as far as that goes. */
+export interface ByteFilter {
+  /**
+   * Every line that the filter keeps (of a negative one: drops) contains at least one of these as UTF-8; undefined
+   * where nothing is known.
+   */
+  readonly needles: readonly Uint8Array[] | undefined
+  /** True: keeps what has a needle; false: drops it. */
+  readonly isPositive: boolean
+  /** The rest of the decision, for a line with a needle; undefined where the needle alone decides. */
+  readonly test: ((line: string) => boolean) | undefined
+}
+
+const UTF8 = new TextEncoder()
+
+export function compileByteFilter(stage: LineFilterStage): ByteFilter {
+  const isPositive = stage.operator.startsWith('|')
+  const required = stage.operands.map((operand) => requiredLiterals(stage.operator, operand))
+  const literals = required.flatMap((each) => each?.literals ?? [])
+  const isKnown = required.every((each) => each !== undefined && each.literals.length > 0)
+  // The replacement character stands for bytes that are no UTF-8: they cannot be searched as text.
+  if (!isKnown || literals.some((literal) => literal === '' || literal.includes('\ufffd'))) {
+    return { needles: undefined, isPositive, test: compileLineFilter(stage) }
+  }
+  const isWhole = required.every((each) => each?.isWhole === true)
+  return {
+    needles: literals.map((literal) => UTF8.encode(literal)),
+    isPositive,
+    test: isWhole ? undefined : compileLineFilter(stage),
+  }
+}
+
+function requiredLiterals(operator: LineFilterStage['operator'], { kind, value }: LineFilterOperand) {
+  if (kind === 'ip' || operator === '|>' || operator === '!>') return undefined
+  return operator === '|=' || operator === '!=' ? { literals: [value], isWhole: true } : compileRegexp(value).required
+}
