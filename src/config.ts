@@ -14,12 +14,13 @@ export type Config = ValuesOf<typeof SETTINGS>
 export type AuthConfig = Config['auth']
 
 /**
- * Reads the `MILLRACE_*` variables of `env`. A variable that is absent or empty has its default.
+ * Reads the `MILLRACE_*` variables of `environment`. A variable that is absent or empty has its default.
  *
  * Throws one config_invalid that tells all faults: values that are not of their kind, settings that contradict each
  * other, variables that do not exist. A secret's value is never in it.
  */
-export function readConfig(env: Environment): Config {
+export function readConfig(environment: Environment): Config {
+  const env = withoutServiceLinks(environment)
   const faults: string[] = []
   const config = readGroup(env, SETTINGS, faults)
   faults.push(...findUnknown(env))
@@ -30,6 +31,18 @@ export function readConfig(env: Environment): Config {
     throw new GatewayError('config_invalid', `${count} wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
   }
   return config
+}
+
+const SERVICE_LINK = /^MILLRACE_(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_.+)?)$/
+
+/**
+ * Kubernetes gives each container such variables for each service: one of the name `millrace` makes MILLRACE_PORT a
+ * URL and brings names that are no settings. See "Accessing the Service" in its documentation.
+ */
+function withoutServiceLinks(env: Environment): Environment {
+  const isLink = (name: string, value = '') =>
+    SERVICE_LINK.test(name) || (name === 'MILLRACE_PORT' && /^(tcp|udp|sctp):\/\//.test(value))
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => !isLink(name, value)))
 }
 
 /** Every setting in the order of the documentation. */

@@ -92,6 +92,19 @@ const ACCEPTED: [string, Record<string, string>, (config: Config) => unknown, un
     (c) => [c.auth.jwtClientIds, c.auth.jwtTokenUse],
     [['c1', 'c2'], ['id']],
   ],
+  [
+    'what Kubernetes sets for a service of our name',
+    {
+      MILLRACE_SERVICE_HOST: '10.0.0.1',
+      MILLRACE_SERVICE_PORT: '3100',
+      MILLRACE_SERVICE_PORT_HTTP: '3100',
+      MILLRACE_PORT: 'tcp://10.0.0.1:3100',
+      MILLRACE_PORT_3100_TCP: 'tcp://10.0.0.1:3100',
+      MILLRACE_PORT_3100_TCP_ADDR: '10.0.0.1',
+    },
+    (c) => c,
+    readConfig({}),
+  ],
   ['variables of others', { AWS_REGION: 'x', PATH: 'y' }, (c) => c, readConfig({})],
 ]
 for (const [name, env, part, wanted] of ACCEPTED) {
