@@ -99,6 +99,8 @@ async function verifySignature(app: FastifyInstance, request: FastifyRequest): P
   try {
     await app.issuerAuthenticate(request)
   } catch (cause) {
+    const { statusCode = 500 } = cause as { statusCode?: number }
+    if (statusCode >= 500) throw cause // the plugin's own failure says nothing about the token
     throw refuse("the token's signature is wrong; get a new one", { cause })
   }
 }

@@ -1,0 +1,42 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { LocalIssuer } from '../../src/transport/http/auth/local-issuer.ts'
+import { readToken } from '../../src/transport/http/auth/token.ts'
+
+const SCRIPT = fileURLToPath(new URL('../../src/entry/cli.ts', import.meta.url))
+
+function millrace(args: string[], env: Record<string, string>) {
+  const ran = spawnSync(process.execPath, [SCRIPT, ...args], {
+    env,
+    input: 'secret\n',
+    encoding: 'utf8',
+    timeout: 30_000,
+  })
+  return { code: ran.status, out: ran.stdout, notes: ran.stderr }
+}
+
+t.test('the command prints a token that the key in the data folder proves', async (t) => {
+  const dataDir = join(t.testdir(), 'data')
+  const env = { MILLRACE_DATA_DIR: dataDir, MILLRACE_LOCAL_ISSUER: 'true' }
+  const ran = millrace(['token', '--subject', 'agent', '--tenant', 'team-a', '--expires', '1d'], env)
+  t.match(ran, { code: 0, notes: '' })
+  const issuer = new LocalIssuer(readFileSync(join(dataDir, 'local-issuer.key')), { nowMs: () => 0 })
+  t.same(issuer.verify(readToken(ran.out.trim())), { name: 'agent', tenant: 'team-a', kind: 'token' })
+})
+
+t.test('the command tells faults of settings and exits with 1', async (t) => {
+  const ran = millrace(['token', '--subject', 'agent'], { MILLRACE_HOME: 'cloud', MILLRACE_PROT: '1' })
+  t.match(ran, { code: 1, out: '', notes: /2 settings are wrong:\n.*MILLRACE_HOME.*\n.*MILLRACE_PORT\?/ })
+})
+
+t.test('serve does not start where strangers could come in, and exits with 1', async (t) => {
+  const ran = millrace(['serve'], { MILLRACE_HOST: '0.0.0.0', MILLRACE_PORT: '0', MILLRACE_DATA_DIR: t.testdir() })
+  t.match(ran, { code: 1, out: '', notes: /no credentials are configured; set MILLRACE_USERS/ })
+})
+
+t.test('the command exits with 2 for what it does not know', async (t) => {
+  t.match(millrace(['srve'], {}), { code: 2, out: '', notes: /did you mean "serve"\?/ })
+})
