@@ -13,7 +13,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   transport: ['flows', 'logql', 'protocol', 'ports', 'domain', 'config'],
   'adapters/embedded': ['ports', 'protocol', 'domain'],
   compose: ['adapters/embedded', 'ports', 'config', 'domain'],
-  cli: ['domain'],
+  cli: ['protocol', 'domain'],
   entry: ['compose', 'transport', 'flows', 'cli', 'config', 'ports', 'domain', 'adapters/embedded'],
 }
 
@@ -21,7 +21,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const MAY_USE: Record<string, RegExp> = {
   domain: /^$/,
   logql: /^re2js$/,
-  protocol: /^(node:(zlib|crypto|buffer)|protobufjs|snappyjs)/,
+  protocol: /^(node:(zlib|crypto|buffer|util)|protobufjs|snappyjs)/,
   ports: /^$/,
   flows: /^$/,
   config: /^$/,
@@ -53,7 +53,7 @@ for (const file of files) {
         t.ok(isAllowed, `${folder} may not import ${imported} (${target})`)
       } else t.match(target, MAY_USE[folder] as RegExp, `${folder} may not use ${target}`)
     }
-    t.ok(readFileSync(file, 'utf8').startsWith('/**'), 'the first line says what the file is for')
+    t.match(readFileSync(file, 'utf8'), /^(#!.*\n)?\/\*\*/, 'the first line says what the file is for')
   })
 }
 

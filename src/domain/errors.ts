@@ -30,6 +30,7 @@ export const ERROR_STATUS = {
   overloaded: 503,
   store_unavailable: 503,
   store_damaged: 500,
+  issuer_unavailable: 503,
   config_invalid: 500,
   internal: 500,
 } as const

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** The `millrace` command. */
 
+import { setTimeout } from 'node:timers/promises'
 import { type Command, runCli, type Terminal } from '../cli/commands.ts'
 import { hashPasswordCommand } from '../cli/hash-password.ts'
+import { pushCommand } from '../cli/push.ts'
 import { serveCommand } from '../cli/serve.ts'
 import { type TokenMaker, tokenCommand } from '../cli/token.ts'
 import { loadLocalIssuerSeed } from '../compose/embedded.ts'
@@ -12,6 +14,7 @@ import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
 
 const COMMANDS: readonly Command[] = [
   serveCommand(serve),
+  pushCommand(Date.now, setTimeout),
   tokenCommand(openTokenMaker),
   hashPasswordCommand(SCRYPT_COST),
 ]

@@ -1,10 +1,14 @@
 /** Loki's read API. */
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { GatewayError } from '../../domain/errors.ts'
 import { compareText, type Labels, labelValue } from '../../domain/labels.ts'
+import type { QueryLimits } from '../../domain/limits.ts'
 import { type Matcher, matchesAll } from '../../domain/selector.ts'
+import { NS_PER_MS } from '../../domain/time.ts'
 import { runLogQuery } from '../../flows/run-log-query.ts'
-import { parseSelector } from '../../logql/parse.ts'
+import { formatGoDuration } from '../../logql/literal.ts'
+import { parseExpr, parseSelector } from '../../logql/parse.ts'
 import { formatNames, formatSeries, formatStreamsAnswer } from '../../protocol/loki-result.ts'
 import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
 
@@ -52,16 +56,36 @@ export function registerLokiQueries(app: FastifyInstance, parts: QueryParts): vo
 
 async function queryRange({ store, clock, limits }: QueryParts, query: QueryRequest): Promise<string> {
   const { params, tenant, signal, request } = query
-  const asked = {
-    tenant,
-    query: params.required('query'),
-    ...params.range(clock.nowMs()),
-    limit: params.limit(LIMIT_DEFAULT),
-    direction: params.direction(),
-    intervalNs: params.duration('interval') ?? 0n,
+  const expr = parseExpr(params.required('query'))
+  const { start, end } = params.range(clock.nowMs())
+  assertRange(start, end, limits)
+  if (expr.kind !== 'log') {
+    throw new GatewayError('query_unsupported', 'metric queries are not there yet; ask for lines with a log query')
   }
-  const { streams, stats } = await runLogQuery(store, limits, asked, signal)
+  const { streams, stats } = await runLogQuery(
+    store,
+    clock,
+    limits,
+    {
+      tenant,
+      expr,
+      start,
+      end,
+      limit: params.limit(LIMIT_DEFAULT),
+      direction: params.direction(),
+      intervalNs: params.duration('interval') ?? 0n,
+    },
+    signal,
+  )
   return formatStreamsAnswer(streams, wantsCategories(request), stats)
+}
+
+function assertRange(start: bigint, end: bigint, { rangeMsMax }: QueryLimits): void {
+  if (end - start <= BigInt(rangeMsMax) * NS_PER_MS) return
+  const length = formatGoDuration(end - start)
+  const limit = formatGoDuration(BigInt(rangeMsMax) * NS_PER_MS)
+  const text = `the query time range exceeds the limit (query length: ${length}, limit: ${limit})`
+  throw new GatewayError('query_refused', text)
 }
 
 async function series({ store, clock }: QueryParts, { params, tenant, signal }: QueryRequest): Promise<string> {

@@ -56,7 +56,7 @@ export class IssuerKeys {
    * A `data:` URL of the key set that holds the key, or undefined when the issuer has no such key. However many key
    * ids are asked for, at most one fetch runs, and none within 30 s of the last (5 s when that failed).
    *
-   * Throws store_unavailable when the issuer cannot be asked: the token may be good.
+   * Throws issuer_unavailable when the issuer cannot be asked: the token may be good.
    */
   async find(keyId: string): Promise<string | undefined> {
     const nowMs = this.#parts.clock.nowMs()
@@ -68,7 +68,7 @@ export class IssuerKeys {
     }
     if (this.#failure === undefined) return undefined
     throw new GatewayError(
-      'store_unavailable',
+      'issuer_unavailable',
       'the keys of the issuer of tokens (MILLRACE_JWKS_URL) cannot be fetched now; retry later',
       { cause: this.#failure },
     )

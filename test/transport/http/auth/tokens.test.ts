@@ -164,7 +164,7 @@ t.test('answers 503 while the issuer is down, and works again when it is back', 
   const down = await app.get(makeToken(KEY, ACCESS))
   t.match(down, {
     status: 503,
-    body: { code: 'store_unavailable', message: /keys of the issuer/ },
+    body: { code: 'issuer_unavailable', message: /keys of the issuer/ },
     challenge: undefined,
   })
   t.equal((await app.get(makeToken(KEY, ACCESS))).status, 503)

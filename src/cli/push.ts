@@ -1,0 +1,127 @@
+/** `millrace push`: lines to a gateway, or to any Loki, in snappy-compressed protobuf as agents send them. */
+
+import { createInterface } from 'node:readline'
+import { Readable } from 'node:stream'
+import { parseArgs } from 'node:util'
+import { GatewayError } from '../domain/errors.ts'
+import { formatLabels, isLabelName, type Label, sortLabels } from '../domain/labels.ts'
+import { msToNs } from '../domain/time.ts'
+import { encodePush } from '../protocol/loki-push-encode.ts'
+import type { Command, Terminal } from './commands.ts'
+
+const URL_DEFAULT = 'http://127.0.0.1:3100'
+/** A push is sent when it has this many lines, or when the input ends. */
+const LINES_MAX = 1000
+const ATTEMPTS_MAX = 5
+const RETRY_MS = 500
+
+interface Target {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly labels: string
+}
+
+/** `nowMs` reads the clock, `sleep` waits between attempts. */
+export function pushCommand(nowMs: () => number, sleep: (ms: number) => Promise<void>): Command {
+  return {
+    name: 'push',
+    summary: 'Pushes lines: its arguments, or what comes in on stdin.',
+    usage: `millrace push --label NAME=VALUE [--label …] [options] [LINE …]
+
+  --label NAME=VALUE  a label of the stream; at least one
+  --url URL           the gateway; ${URL_DEFAULT}
+  --user NAME:PASS    basic auth
+  --token TOKEN       a bearer token
+  --tenant TENANT     X-Scope-OrgID
+
+  tail -F app.log | millrace push --label app=shop`,
+    run: async (args, terminal) => {
+      const { target, lines } = readTarget(args)
+      let count = 0
+      for await (const chunk of chunked(lines.length > 0 ? lines : readLines(terminal))) {
+        // Lines of one push keep their order by the nanosecond.
+        const firstNs = msToNs(nowMs())
+        const entries = chunk.map((line, i) => ({ ns: firstNs + BigInt(i), line }))
+        await send(target, encodePush([{ labels: target.labels, entries }]), sleep)
+        count += chunk.length
+      }
+      terminal.out(`${count} ${count === 1 ? 'line' : 'lines'} pushed\n`)
+      return 0
+    },
+  }
+}
+
+function readTarget(args: readonly string[]): { target: Target; lines: string[] } {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      label: { type: 'string', multiple: true, default: [] },
+      url: { type: 'string', default: URL_DEFAULT },
+      user: { type: 'string' },
+      token: { type: 'string' },
+      tenant: { type: 'string' },
+    },
+  })
+  const labels = values.label.map(readLabel)
+  if (labels.length === 0)
+    throw new GatewayError('parameter_invalid', 'no --label came; give at least one, like app=shop')
+  if (URL.parse(values.url) === null) throw new GatewayError('parameter_invalid', '--url is no URL')
+  const headers: Record<string, string> = { 'content-type': 'application/x-protobuf' }
+  if (values.user !== undefined) headers['authorization'] = `Basic ${Buffer.from(values.user).toString('base64')}`
+  if (values.token !== undefined) headers['authorization'] = `Bearer ${values.token}`
+  if (values.tenant !== undefined) headers['x-scope-orgid'] = values.tenant
+  const url = `${values.url.replace(/\/+$/, '')}/loki/api/v1/push`
+  return { target: { url, headers, labels: formatLabels(sortLabels(labels)) }, lines: positionals }
+}
+
+function readLabel(text: string): Label {
+  const at = text.indexOf('=')
+  const name = text.slice(0, at)
+  if (at < 1 || !isLabelName(name))
+    throw new GatewayError('parameter_invalid', `--label takes NAME=VALUE, like app=shop`)
+  return { name, value: text.slice(at + 1) }
+}
+
+async function* readLines(terminal: Terminal): AsyncIterable<string> {
+  if (terminal.isInteractive) terminal.note('Lines, please; Ctrl-D ends.\n')
+  yield* createInterface({ input: Readable.from(terminal.stdin), crlfDelay: Number.POSITIVE_INFINITY })
+}
+
+async function* chunked(lines: Iterable<string> | AsyncIterable<string>): AsyncIterable<string[]> {
+  let chunk: string[] = []
+  for await (const line of lines) {
+    chunk.push(line)
+    if (chunk.length < LINES_MAX) continue
+    yield chunk
+    chunk = []
+  }
+  if (chunk.length > 0) yield chunk
+}
+
+/** Sends one push; what passes with time is tried again. A retry is harmless: the lines keep their times. */
+async function send({ url, headers }: Target, body: Uint8Array, sleep: (ms: number) => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const answer = await post(url, headers, body)
+    if (answer.isStored) return
+    if (!answer.mayRetry || attempt === ATTEMPTS_MAX) {
+      throw new GatewayError('entries_refused', `${url} did not take the lines: ${answer.text}`)
+    }
+    await sleep(RETRY_MS * 2 ** (attempt - 1))
+  }
+}
+
+async function post(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  body: Uint8Array,
+): Promise<{ isStored: boolean; mayRetry: boolean; text: string }> {
+  try {
+    const response = await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) })
+    const text = `${response.status} ${(await response.text()).trim()}`
+    return { isStored: response.ok, mayRetry: response.status === 429 || response.status >= 500, text }
+  } catch (error) {
+    const { cause, message } = error as Error
+    return { isStored: false, mayRetry: true, text: cause instanceof Error ? cause.message : message }
+  }
+}
