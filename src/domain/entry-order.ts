@@ -142,15 +142,17 @@ export interface StoredEntries {
 export function dropStored(order: EntryOrder, stream: OrderedStream, stored: StoredEntries): void {
   const { batch } = stored
   let at = stored.start
-  let group: HashedEntries | undefined
+  // The stored entries of one time, and where they begin.
+  let group = new HashedEntries()
+  let groupAt = -1
   filterReferences(order, stream, (r) => {
     const source = batchOf(order, r)
     const entry = order.entryOf[r] as number
-    const before = at
     while (at < stored.end && compareNs(batch.timestamps, at, source.timestamps, entry) < 0) at++
     if (at === stored.end || compareNs(batch.timestamps, at, source.timestamps, entry) !== 0) return true
-    if (group === undefined || at !== before) {
+    if (groupAt !== at) {
       group = new HashedEntries()
+      groupAt = at
       for (let i = at; i < stored.end && compareNs(batch.timestamps, i, batch.timestamps, at) === 0; i++) {
         group.addIfNew(batch, i)
       }
