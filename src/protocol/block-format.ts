@@ -1,14 +1,16 @@
 /**
  * A block to bytes and back, version 1. Three sections:
  *
- * - columns: for each run its entry count, its times and then, for all entries, line lengths, metadata lengths, levels.
+ * - columns: the CRC-32 of the runs' stream keys (u32 LE), then for each run its entry count and its times, then, for
+ *   all entries, line lengths, metadata lengths, levels.
  *   Times of a run are either (mode 0) the first as 8 bytes and the rest as differences, or (mode 1) 8 bytes each.
  * - metadata and text: the bytes of the block's columns of the same name.
  *
  * Counts and lengths are LEB128 varints. A section is a row of frames, so that a read of few streams decompresses only
  * theirs: how many (u32 LE), then for each its uncompressed length, its compressed length and the CRC-32 of its
- * compressed bytes (u32 LE each), then the frames themselves, each by itself zstd. An empty section has no bytes.
- * Which stream a run belongs to is kept by whoever keeps the block.
+ * compressed bytes, begun with the uncompressed length (u32 LE each), then the frames themselves, each by itself zstd.
+ * An empty section has no bytes.
+ * Which stream a run belongs to is kept by whoever keeps the block; the checksum of the keys tells a mistake there.
  */
 
 import { promisify } from 'node:util'
@@ -150,7 +152,7 @@ function packFrames(raw: Uint8Array, cuts: readonly number[]): Uint8Array {
     const entry = 4 + i * TABLE_ENTRY_BYTES
     table.setUint32(entry, rawLength, true)
     table.setUint32(entry + 4, data.length, true)
-    table.setUint32(entry + 8, crc32(data), true)
+    table.setUint32(entry + 8, crc32(data, rawLength), true)
     section.set(data, at)
     at += data.length
   }
@@ -173,7 +175,7 @@ function openSection(section: Uint8Array, length: number | undefined): { bytes: 
     const entry = 4 + i * TABLE_ENTRY_BYTES
     const rawLength = table.getUint32(entry, true)
     const data = section.subarray(at, at + table.getUint32(entry + 4, true))
-    if (crc32(data) !== table.getUint32(entry + 8, true)) throw damaged('its checksum is wrong')
+    if (crc32(data, rawLength) !== table.getUint32(entry + 8, true)) throw damaged('its checksum is wrong')
     at += data.length
     const options = { maxOutputLength: rawLength, chunkSize: Math.max(rawLength, 64) }
     frames.push({ start: end, end: end + rawLength, data, options })
@@ -201,12 +203,17 @@ function asDamage(cause: unknown): GatewayError {
 
 function encodeColumns(block: Block): Uint8Array {
   // The widest case: 10 bytes a time, 5 bytes each for two lengths, a level, and a head for each run.
-  const writer = new ByteWriter(block.count * 21 + block.runs.length * 16)
+  const writer = new ByteWriter(4 + block.count * 21 + block.runs.length * 16)
+  writer.word(keysChecksum(block.runs))
   for (const run of block.runs) encodeTimes(writer, block.timestamps, run)
   encodeLengths(writer, block.lineEnds, block.count)
   encodeLengths(writer, block.metadataEnds, block.count)
   writer.append(block.levels)
   return writer.bytes()
+}
+
+function keysChecksum(streams: readonly Pick<RunStream, 'key'>[]): number {
+  return streams.reduce((checksum, { key }) => crc32(key, checksum), 0)
 }
 
 function encodeTimes(writer: ByteWriter, times: NsColumn, { start, end }: StreamRun): void {
@@ -244,6 +251,7 @@ function parseColumns(bytes: Uint8Array, streams: readonly RunStream[]): Omit<Bl
   // An entry takes at least four bytes, which bounds what a damaged count can ask for.
   const capacity = Math.ceil(bytes.length / 4) + 1
   const scratch = makeNsColumn(capacity)
+  if (reader.word() !== keysChecksum(streams)) throw damaged('its streams are not those it was written with')
   const runs: StreamRun[] = []
   let count = 0
   for (const stream of streams) {
@@ -284,6 +292,8 @@ function decodeLengths(reader: ByteReader, count: number): Uint32Array {
     end += reader.varint()
     ends[i] = end
   }
+  // More would not fit the column, and would be no rising ends any more.
+  if (end > SECTION_BYTES_MAX) throw damaged('its lengths do not add up')
   return ends
 }
 
@@ -314,9 +324,12 @@ class ByteWriter {
   }
 
   words({ words }: NsColumn, index: number): void {
-    for (const word of [words[2 * index] as number, words[2 * index + 1] as number]) {
-      for (let shift = 0; shift < 32; shift += 8) this.#bytes[this.#at++] = (word >>> shift) & 0xff
-    }
+    this.word(words[2 * index] as number)
+    this.word(words[2 * index + 1] as number)
+  }
+
+  word(value: number): void {
+    for (let shift = 0; shift < 32; shift += 8) this.#bytes[this.#at++] = (value >>> shift) & 0xff
   }
 
   append(bytes: Uint8Array): void {
@@ -356,11 +369,14 @@ class ByteReader {
   }
 
   words(words: Uint32Array, index: number): void {
-    for (let half = 0; half < 2; half++) {
-      let word = 0
-      for (let shift = 0; shift < 32; shift += 8) word |= this.byte() << shift
-      words[2 * index + half] = word
-    }
+    words[2 * index] = this.word()
+    words[2 * index + 1] = this.word()
+  }
+
+  word(): number {
+    let word = 0
+    for (let shift = 0; shift < 32; shift += 8) word |= this.byte() << shift
+    return word >>> 0
   }
 
   rest(): Uint8Array {

@@ -3,14 +3,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { type Block, lowerBound, type StreamRun } from '../../domain/block.ts'
-import { GatewayError } from '../../domain/errors.ts'
+import type { GatewayError } from '../../domain/errors.ts'
 import { compareText, type Labels } from '../../domain/labels.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { ReadBlock, ReadRequest, StreamRange } from '../../ports.ts'
 import { decodeColumns, decodeRuns, type EncodedBlock } from '../../protocol/block-format.ts'
 import { readFailure } from './database.ts'
-import { parseStreamIds, type StoredStream, StreamTable } from './stream-table.ts'
+import { parseStreamIds, type StoredStream, type StreamTable } from './stream-table.ts'
 
 /** Block rows looked at in one statement; between two of them the event loop goes on. */
 const PAGE_ROWS = 256
@@ -41,9 +41,10 @@ export class BlockReader {
   readonly #whole: StatementSync
   readonly #onDamage: (blockId: number, cause: unknown) => void
 
-  constructor(db: DatabaseSync, onDamage: (blockId: number, cause: unknown) => void) {
+  /** `table` is the writer's: a stream is found in it from the commit on that brought it. */
+  constructor(db: DatabaseSync, table: StreamTable, onDamage: (blockId: number, cause: unknown) => void) {
     this.#onDamage = onDamage
-    this.#table = new StreamTable(db)
+    this.#table = table
     this.#newestId = db.prepare('SELECT max(id) AS id FROM blocks')
     this.#backward = prepareHeads(db, 'newest', 'DESC')
     this.#forward = prepareHeads(db, 'oldest', 'ASC')
@@ -55,7 +56,7 @@ export class BlockReader {
     const wanted = this.#wantedStreams(request)
     if (wanted.size === 0) return
     const loads: { head: BlockHead; load: Promise<ReadBlock | undefined> }[] = []
-    let damage: unknown
+    let damage: GatewayError | undefined
     let ahead = 1
     const heads = this.#heads(request, signal)
     for (let isDone = false; !isDone || loads.length > 0; ) {
@@ -78,14 +79,16 @@ export class BlockReader {
         if (found !== undefined && request.wants?.(next.head.oldest, next.head.newest) !== false) yield found
       } catch (cause) {
         signal?.throwIfAborted()
+        const failure = readFailure(cause)
+        if (failure.code !== 'store_damaged') throw failure
         this.#onDamage(next.head.id, cause)
-        damage ??= cause
+        damage ??= failure
       }
       // A read that is soon over loads little in vain; a long one uses the other cores.
       ahead = Math.min(ahead + 1, AHEAD_BLOCKS_MAX)
       await setImmediate()
     }
-    if (damage !== undefined) throw readFailure(damage)
+    if (damage !== undefined) throw damage
   }
 
   async streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
@@ -104,7 +107,6 @@ export class BlockReader {
   }
 
   #wantedStreams({ tenant, matchers }: StreamRange): Map<number, StoredStream> {
-    this.#table.refresh()
     const wanted = new Map<number, StoredStream>()
     const id = this.#table.tenantId(tenant)
     if (id === undefined) return wanted
@@ -124,14 +126,13 @@ export class BlockReader {
   ): AsyncGenerator<BlockHead, undefined> {
     const isBackward = request.direction === 'backward'
     const tenant = this.#table.tenantId(request.tenant) as number
-    const snapshot = (this.#newestId.get()?.['id'] as number | null) ?? 0
+    const snapshot = this.#newest()
     const { start, end } = request
     let cursor: Cursor = isBackward ? { ns: NS_MAX, id: Number.MAX_SAFE_INTEGER } : { ns: NS_MIN, id: 0 }
     for (;;) {
       signal?.throwIfAborted()
       const statement = isBackward ? this.#backward : this.#forward
-      const rows = statement.all({ tenant, snapshot, start, end, ns: cursor.ns, id: cursor.id })
-      const heads = rows.map(toHead)
+      const heads = headsOf(statement, { tenant, snapshot, start, end, ns: cursor.ns, id: cursor.id })
       for (const head of heads) {
         signal?.throwIfAborted()
         yield head
@@ -140,6 +141,15 @@ export class BlockReader {
       if (last === undefined || heads.length < PAGE_ROWS) return undefined
       cursor = { ns: isBackward ? last.newest : last.oldest, id: last.id }
       await setImmediate()
+    }
+  }
+
+  /** The id of the block committed last. */
+  #newest(): number {
+    try {
+      return (this.#newestId.get()?.['id'] as number | null) ?? 0
+    } catch (cause) {
+      throw readFailure(cause)
     }
   }
 
@@ -152,22 +162,11 @@ export class BlockReader {
     const isLight = request.withoutText === true
     const row = (isLight ? this.#columns : this.#whole).get(head.id) as EncodedBlock | undefined
     if (row === undefined) return undefined
-    const streams = [...head.streamIds].map((id) => this.#streamOf(id, head))
+    const streams = [...head.streamIds].map((id) => this.#table.storedStream(id))
     const columns = decodeColumns(row.columns, streams)
     const runs = narrowRuns(columns, head, wanted, request)
     if (runs.length === 0) return undefined
     return { block: isLight ? columns : await decodeRuns(columns, row, runs), runs, sequence: head.sequence }
-  }
-
-  #streamOf(id: number, head: BlockHead): StoredStream {
-    const stream = this.#table.streamById(id)
-    if (stream === undefined) {
-      throw new GatewayError(
-        'store_damaged',
-        `block ${head.id} names stream ${id}, which is not stored; restore a backup`,
-      )
-    }
-    return stream
   }
 }
 
@@ -180,6 +179,14 @@ function prepareHeads(db: DatabaseSync, column: 'newest' | 'oldest', order: 'ASC
     ORDER BY ${column} ${order}, id ${order} LIMIT ${PAGE_ROWS}`)
   statement.setReadBigInts(true)
   return statement
+}
+
+function headsOf(statement: StatementSync, bounds: Record<string, bigint | number>): BlockHead[] {
+  try {
+    return statement.all(bounds).map(toHead)
+  } catch (cause) {
+    throw readFailure(cause)
+  }
 }
 
 function toHead(row: Record<string, unknown>): BlockHead {

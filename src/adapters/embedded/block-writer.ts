@@ -5,10 +5,11 @@ import type { Batch } from '../../domain/batch.ts'
 import { type Block, timeRange } from '../../domain/block.ts'
 import { buildBlocks } from '../../domain/block-builder.ts'
 import { dropStored, type EntryOrder, type OrderedStream, orderEntries } from '../../domain/entry-order.ts'
+import { GatewayError } from '../../domain/errors.ts'
 import type { AppendResult, Clock } from '../../ports.ts'
 import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/block-format.ts'
 import { pragma } from './database.ts'
-import { RecentBlocks } from './recent-blocks.ts'
+import { DecodedBlocks, RecentBlocks } from './recent-blocks.ts'
 import { formatLabelColumn, formatStreamIds, parseStreamIds, type StoredStream, StreamTable } from './stream-table.ts'
 
 export interface WriterSettings {
@@ -37,6 +38,12 @@ export interface TotalsChange {
   readonly lineBytes: number
 }
 
+/** What the blocks' keepers tell the store. */
+export interface BlockEvents {
+  totalsChanged(change: TotalsChange): void
+  blockDamaged(blockId: number, cause: unknown): void
+}
+
 interface TenantWrite {
   readonly name: string
   readonly batches: Batch[]
@@ -57,6 +64,7 @@ export class BlockWriter {
   readonly #settings: WriterSettings
   readonly #table: StreamTable
   readonly #recent = new Map<number, RecentBlocks>()
+  readonly #decoded = new DecodedBlocks()
   readonly #insertTenant: StatementSync
   readonly #insertStream: StatementSync
   readonly #insertBlock: StatementSync
@@ -64,13 +72,13 @@ export class BlockWriter {
   readonly #selectId: StatementSync
   readonly #insertId: StatementSync
   readonly #selectBlock: StatementSync
-  readonly #onTotals: (change: TotalsChange) => void
+  readonly #events: BlockEvents
 
-  constructor(db: DatabaseSync, clock: Clock, settings: WriterSettings, onTotals: (change: TotalsChange) => void) {
+  constructor(db: DatabaseSync, clock: Clock, settings: WriterSettings, events: BlockEvents) {
     this.#db = db
     this.#clock = clock
     this.#settings = settings
-    this.#onTotals = onTotals
+    this.#events = events
     this.#table = new StreamTable(db)
     this.#insertTenant = db.prepare('INSERT INTO tenants (name) VALUES (?)')
     this.#insertStream = db.prepare('INSERT INTO streams (tenant, key, labels) VALUES (?, ?, ?)')
@@ -81,7 +89,7 @@ export class BlockWriter {
     this.#setSequence = db.prepare('UPDATE blocks SET sequence = id WHERE id = ?')
     this.#selectId = db.prepare('SELECT ns FROM entry_ids WHERE tenant = ? AND id = ?')
     this.#selectId.setReadBigInts(true)
-    this.#insertId = db.prepare('INSERT INTO entry_ids (tenant, id, ns) VALUES (?, ?, ?)')
+    this.#insertId = db.prepare('INSERT INTO entry_ids (tenant, id, ns, committed_ms) VALUES (?, ?, ?, ?)')
     this.#selectBlock = db.prepare('SELECT streams, columns, metadata, text FROM blocks WHERE id = ?')
     this.#loadRecent()
   }
@@ -152,13 +160,22 @@ export class BlockWriter {
     return { id, tenant, sequence: sequence ?? id, oldest, newest, entries: block.count, lineBytes, committedMs }
   }
 
-  /** Loads and decodes one block, or tells that it is gone. */
+  /** Loads and decodes one block; undefined when it is gone or, as its event tells, damaged. */
   loadBlock(id: number): Block | undefined {
+    try {
+      return this.#decodeRow(id)
+    } catch (cause) {
+      if (!(cause instanceof GatewayError) || cause.code !== 'store_damaged') throw cause
+      // A push must not fail for what was stored before it, nor the upkeep of all other blocks.
+      this.#events.blockDamaged(id, cause)
+      return undefined
+    }
+  }
+
+  #decodeRow(id: number): Block | undefined {
     const row = this.#selectBlock.get(id)
     if (row === undefined) return undefined
-    const streams = [...parseStreamIds(row['streams'] as Uint8Array)].map(
-      (stream) => this.#table.streamById(stream) as StoredStream,
-    )
+    const streams = [...parseStreamIds(row['streams'] as Uint8Array)].map((stream) => this.#table.storedStream(stream))
     return decodeBlock(row as unknown as { columns: Uint8Array; metadata: Uint8Array; text: Uint8Array }, streams)
   }
 
@@ -190,7 +207,7 @@ export class BlockWriter {
       const row = this.insertBlock(tenant, block, nowMs, undefined)
       outcome.after.push(() => {
         this.rememberBlock(row, ids, block)
-        this.#onTotals({ blocks: 1, entries: row.entries, lineBytes: row.lineBytes })
+        this.#events.totalsChanged({ blocks: 1, entries: row.entries, lineBytes: row.lineBytes })
       })
     }
     for (const [b, batch] of write.batches.entries()) {
@@ -217,13 +234,14 @@ export class BlockWriter {
   #claimIds(tenant: number, { batches }: TenantWrite): { leftOut: Set<number>[]; times: Map<string, bigint>[] } {
     const leftOut = batches.map(() => new Set<number>())
     const times = batches.map(() => new Map<string, bigint>())
+    const nowMs = this.#clock.nowMs()
     for (const [b, batch] of batches.entries()) {
       for (const { entry, id } of batch.ids) {
         const row = this.#selectId.get(tenant, id)
         if (row !== undefined) {
           leftOut[b]?.add(entry)
           times[b]?.set(id, row['ns'] as bigint)
-        } else this.#insertId.run(tenant, id, batch.timestamps.values[entry] as bigint)
+        } else this.#insertId.run(tenant, id, batch.timestamps.values[entry] as bigint, nowMs)
       }
     }
     return { leftOut, times }
@@ -251,7 +269,7 @@ export class BlockWriter {
   #recentOf(tenant: number): RecentBlocks {
     let recent = this.#recent.get(tenant)
     if (recent === undefined) {
-      recent = new RecentBlocks((id) => this.loadBlock(id))
+      recent = new RecentBlocks(this.#decoded, (id) => this.loadBlock(id))
       this.#recent.set(tenant, recent)
     }
     return recent

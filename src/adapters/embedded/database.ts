@@ -1,6 +1,6 @@
 /** One SQLite file: locked for one process, opened, brought to the current schema, closed. */
 
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
@@ -43,14 +43,16 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX blocks_by_newest ON blocks (tenant, newest, id);
   CREATE INDEX blocks_by_oldest ON blocks (tenant, oldest, id);
+  CREATE INDEX blocks_by_size ON blocks (line_bytes) WHERE retired IS NULL;
   CREATE INDEX blocks_retired ON blocks (retired_ms) WHERE retired IS NOT NULL;
   CREATE TABLE entry_ids (
     tenant INTEGER NOT NULL,
     id TEXT NOT NULL,
     ns INTEGER NOT NULL,
+    committed_ms INTEGER NOT NULL,
     PRIMARY KEY (tenant, id)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX entry_ids_by_time ON entry_ids (ns);
+  CREATE INDEX entry_ids_by_commit ON entry_ids (committed_ms);
 `
 
 /** The connections of one open data folder. */
@@ -116,6 +118,7 @@ function takeLock(dataDir: string): DatabaseSync {
 }
 
 function openWriter(path: string): DatabaseSync {
+  if (existsSync(path)) refuseForeign(path)
   const db = new DatabaseSync(path)
   try {
     // The page size and auto_vacuum hold only when set before the first table. Large pages suit large blocks.
@@ -128,7 +131,7 @@ function openWriter(path: string): DatabaseSync {
       PRAGMA wal_autocheckpoint = 2000;
       PRAGMA temp_store = MEMORY;
     `)
-    migrate(db, path)
+    if (pragma(db, 'user_version') === 0) createSchema(db)
     return db
   } catch (cause) {
     db.close()
@@ -136,20 +139,28 @@ function openWriter(path: string): DatabaseSync {
   }
 }
 
-function migrate(db: DatabaseSync, path: string): void {
-  const version = pragma(db, 'user_version')
-  const application = pragma(db, 'application_id')
-  if (version === SCHEMA_VERSION && application === APPLICATION_ID) return
-  if (version === 0 && pragma(db, 'page_count') <= 1) {
-    db.exec(
-      `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`,
+/** Looks at a file that is there without changing a byte of it; throws store_damaged unless it is empty or ours. */
+function refuseForeign(path: string): void {
+  const db = new DatabaseSync(path, { readOnly: true })
+  try {
+    const version = pragma(db, 'user_version')
+    const application = pragma(db, 'application_id')
+    if (version === SCHEMA_VERSION && application === APPLICATION_ID) return
+    const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number }
+    if (version === 0 && application === 0 && tables.count === 0) return
+    const what = application === APPLICATION_ID ? `has schema ${version}` : 'is not a Millrace database'
+    throw new GatewayError(
+      'store_damaged',
+      `'${path}' ${what}; this version reads schema ${SCHEMA_VERSION}: use the version that wrote it, or another MILLRACE_DATA_DIR`,
     )
-    return
+  } finally {
+    db.close()
   }
-  const what = application === APPLICATION_ID ? `has schema ${version}` : 'is not a Millrace database'
-  throw new GatewayError(
-    'store_damaged',
-    `'${path}' ${what}; this version reads schema ${SCHEMA_VERSION}: use the version that wrote it, or another MILLRACE_DATA_DIR`,
+}
+
+function createSchema(db: DatabaseSync): void {
+  db.exec(
+    `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`,
   )
 }
 
@@ -193,8 +204,11 @@ export function writeFailure(cause: unknown): GatewayError {
   return new GatewayError('store_unavailable', `nothing of this push was stored: ${why}`, { cause })
 }
 
-/** A failed read in words for whoever asked. */
+/** A failed read in words for whoever asked: store_unavailable of a closed store, store_damaged of any other. */
 export function readFailure(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause
+  if ((cause as { code?: unknown } | null)?.code === 'ERR_INVALID_STATE') {
+    return new GatewayError('store_unavailable', 'the gateway is shutting down; retry', { cause })
+  }
   return new GatewayError('store_damaged', `the store cannot be read: ${reason(cause)}`, { cause })
 }

@@ -2,11 +2,12 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
+import type { Batch } from '../../domain/batch.ts'
 import { batchOfBlock, buildBlocks } from '../../domain/block-builder.ts'
 import { orderEntries } from '../../domain/entry-order.ts'
 import { msToNs } from '../../domain/time.ts'
 import type { Clock } from '../../ports.ts'
-import type { BlockRow, BlockWriter, TotalsChange } from './block-writer.ts'
+import type { BlockEvents, BlockRow, BlockWriter } from './block-writer.ts'
 import { pragma } from './database.ts'
 import { parseStreamIds } from './stream-table.ts'
 
@@ -29,6 +30,10 @@ const TIER_FACTOR = 8
 const JOIN_SPAN_NS = 6n * 3600n * 1_000_000_000n
 /** How long a client's id is remembered. */
 const ENTRY_ID_WINDOW_MS = 7 * 24 * 3600_000
+/** How often streams without a block are looked for: it takes a look at every block. */
+const EMPTY_STREAMS_MS = 3600_000
+/** Blocks deleted in one transaction. */
+const EXPIRED_BLOCKS_MAX = 64
 /** Pages given back to the file system at one go. */
 const VACUUM_PAGES = 256
 
@@ -41,33 +46,39 @@ export class Maintenance {
   readonly #writer: BlockWriter
   readonly #clock: Clock
   readonly #settings: RetentionSettings
-  readonly #onTotals: (change: TotalsChange) => void
+  readonly #events: BlockEvents
   readonly #small: StatementSync
   readonly #retire: StatementSync
   readonly #purge: StatementSync
   readonly #oldestRows: StatementSync
   readonly #delete: StatementSync
+  readonly #between: StatementSync
+  /** Blocks that a join could not read: not tried again. */
+  readonly #damaged = new Set<number>()
   #hasExpired = false
+  #emptiedMs = Number.NEGATIVE_INFINITY
 
-  constructor(
-    db: DatabaseSync,
-    writer: BlockWriter,
-    clock: Clock,
-    settings: RetentionSettings,
-    onTotals: (change: TotalsChange) => void,
-  ) {
+  constructor(db: DatabaseSync, writer: BlockWriter, clock: Clock, settings: RetentionSettings, events: BlockEvents) {
     this.#db = db
     this.#writer = writer
     this.#clock = clock
     this.#settings = settings
-    this.#onTotals = onTotals
+    this.#events = events
     const columns = 'id, tenant, sequence, oldest, newest, entries, line_bytes, committed_ms'
     this.#small = db.prepare(`
       SELECT ${columns}, streams FROM blocks WHERE retired IS NULL AND line_bytes < ? ORDER BY tenant, oldest, id`)
     this.#small.setReadBigInts(true)
     this.#retire = db.prepare('UPDATE blocks SET retired = ?, retired_ms = ? WHERE id = ?')
     this.#purge = db.prepare('DELETE FROM blocks WHERE retired IS NOT NULL AND retired_ms < ?')
-    this.#oldestRows = db.prepare(`SELECT ${columns}, retired FROM blocks ORDER BY newest, id LIMIT 64`)
+    this.#between = db.prepare(`
+      SELECT ${columns}, streams FROM blocks
+      WHERE tenant = :tenant AND newest >= :oldest AND oldest <= :newest AND retired IS NULL
+        AND sequence > :first AND sequence < :last`)
+    this.#between.setReadBigInts(true)
+    // SQLite tells the length of a blob without reading it.
+    this.#oldestRows = db.prepare(`
+      SELECT ${columns}, retired, length(columns) + length(metadata) + length(text) AS bytes FROM blocks
+      WHERE tenant = ? ORDER BY newest, id LIMIT ${EXPIRED_BLOCKS_MAX}`)
     this.#oldestRows.setReadBigInts(true)
     this.#delete = db.prepare('DELETE FROM blocks WHERE id = ?')
   }
@@ -75,19 +86,20 @@ export class Maintenance {
   /** One round of everything. `isStopped` ends it between two steps; each step is a transaction of its own. */
   async run(isStopped: () => boolean): Promise<void> {
     this.#writer.forgetOld()
-    for (const group of this.#joinGroups()) {
-      if (isStopped()) return
-      this.#join(group)
-      await setImmediate()
-    }
-    if (isStopped()) return
     const nowMs = this.#clock.nowMs()
     // Twice the longest query, so that a read that began before the join is over.
     this.#purge.run(nowMs - 2 * this.#settings.queryTimeoutMs)
-    this.#db.prepare('DELETE FROM entry_ids WHERE ns < ?').run(msToNs(nowMs - ENTRY_ID_WINDOW_MS))
+    this.#db.prepare('DELETE FROM entry_ids WHERE committed_ms < ?').run(nowMs - ENTRY_ID_WINDOW_MS)
+    // What gives space comes before what takes some: a full disk must not keep its old blocks.
     while (!isStopped() && this.#expireSome()) await setImmediate()
-    if (this.#hasExpired) this.#dropEmptyStreams()
+    if (isStopped()) return
+    if (this.#hasExpired && nowMs - this.#emptiedMs >= EMPTY_STREAMS_MS) this.#dropEmptyStreams(nowMs)
     this.#db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
+    for (const group of this.#joinGroups()) {
+      if (isStopped()) return
+      for (const parts of this.#cutAtOthers(group)) this.#join(parts)
+      await setImmediate()
+    }
   }
 
   /** Small blocks of one tenant that lie close in time and are of like size. */
@@ -95,7 +107,8 @@ export class Maintenance {
     const { blockBytes } = this.#settings
     const groups = new Map<string, JoinCandidate[]>()
     for (const row of this.#small.iterate(Math.floor(blockBytes / 2))) {
-      const candidate = { ...toBlockRow(row), streamIds: parseStreamIds(row['streams'] as Uint8Array) }
+      const candidate = toCandidate(row)
+      if (this.#damaged.has(candidate.id)) continue
       const tier = Math.ceil(Math.log(blockBytes / Math.max(candidate.lineBytes, 1)) / Math.log(TIER_FACTOR))
       const key = `${candidate.tenant} ${candidate.oldest / JOIN_SPAN_NS} ${tier}`
       const group = groups.get(key)
@@ -105,21 +118,58 @@ export class Maintenance {
     return [...groups.values()].flatMap((group) => cutGroups(group, blockBytes))
   }
 
+  /**
+   * Blocks in order of arrival, cut wherever a block that stays outside came between and shares time and streams with
+   * them: joined across it, their entries would change places with its entries of equal times.
+   */
+  #cutAtOthers(group: readonly JoinCandidate[]): JoinCandidate[][] {
+    const parts = group.toSorted((a, b) => a.sequence - b.sequence)
+    const [first, last] = [parts[0] as JoinCandidate, parts.at(-1) as JoinCandidate]
+    const own = new Set(parts.map(({ id }) => id))
+    const range = { tenant: first.tenant, first: first.sequence, last: last.sequence, ...spanOf(parts) }
+    const others = this.#between.all(range).map(toCandidate)
+    const obstacles = others.filter(({ id }) => !own.has(id)).sort((a, b) => a.sequence - b.sequence)
+    const cuts: JoinCandidate[][] = [[first]]
+    let between: JoinCandidate[] = []
+    let next = 0
+    for (const part of parts.slice(1)) {
+      const cut = cuts.at(-1) as JoinCandidate[]
+      const come: JoinCandidate[] = []
+      while ((obstacles[next]?.sequence ?? Number.POSITIVE_INFINITY) < part.sequence) {
+        come.push(obstacles[next++] as JoinCandidate)
+      }
+      const isCrossed =
+        [...between, ...come].some((other) => sharesEntries(other, part)) ||
+        come.some((other) => cut.some((member) => sharesEntries(other, member)))
+      if (isCrossed) cuts.push([part])
+      else cut.push(part)
+      between = isCrossed ? [] : [...between, ...come]
+    }
+    return cuts.filter((cut) => cut.length > 1)
+  }
+
   /** Rewrites the blocks as one (or a few, where they make more than one full block); the old ones retire. */
   #join(group: readonly JoinCandidate[]): void {
     const { tenant } = group[0] as JoinCandidate
-    const parts = [...group].sort((a, b) => a.sequence - b.sequence)
-    const batches = parts.map(({ id }) => {
-      const block = this.#writer.loadBlock(id)
-      return block === undefined ? undefined : batchOfBlock('', block)
-    })
-    const order = orderEntries(batches.filter((batch) => batch !== undefined))
-    const sequence = (parts[0] as JoinCandidate).sequence
+    const parts: JoinCandidate[] = []
+    const batches: Batch[] = []
+    for (const part of group) {
+      const block = this.#writer.loadBlock(part.id)
+      if (block === undefined) this.#damaged.add(part.id)
+      else {
+        parts.push(part)
+        batches.push(batchOfBlock('', block))
+      }
+    }
+    if (parts.length < 2) return
+    const order = orderEntries(batches)
     const committedMs = Math.max(...parts.map((part) => part.committedMs))
     const rows: { row: BlockRow; streamIds: number[] }[] = []
     this.#writer.transaction(() => {
-      for (const block of buildBlocks(order, this.#settings.blockBytes)) {
+      for (const [i, block] of buildBlocks(order, this.#settings.blockBytes).entries()) {
         const streamIds = block.runs.map((run) => this.#writer.table.stream(tenant, run.key)?.id as number)
+        // Each takes the place of one of the parts: a run that is cut between two blocks keeps its order.
+        const { sequence } = parts[Math.min(i, parts.length - 1)] as JoinCandidate
         rows.push({ row: this.#writer.insertBlock(tenant, block, committedMs, sequence), streamIds })
       }
       const replacement = rows[0]?.row.id as number
@@ -127,7 +177,7 @@ export class Maintenance {
     })
     for (const { row, streamIds } of rows) {
       this.#writer.rememberBlock(row, streamIds)
-      this.#onTotals({ blocks: 1, entries: row.entries, lineBytes: row.lineBytes })
+      this.#events.totalsChanged({ blocks: 1, entries: row.entries, lineBytes: row.lineBytes })
     }
     for (const part of parts) this.#forget(part)
   }
@@ -137,11 +187,11 @@ export class Maintenance {
     const { retentionMs, retentionBytes } = this.#settings
     const oldestKept = retentionMs === undefined ? undefined : msToNs(this.#clock.nowMs() - retentionMs)
     let excess = retentionBytes === undefined ? 0 : this.#usedBytes() - retentionBytes
-    const rows = this.#oldestRows.all().filter((row) => {
+    if (oldestKept === undefined && excess <= 0) return false
+    const rows = this.#oldestBlocks().filter((row) => {
       const isOld = oldestKept !== undefined && (row['newest'] as bigint) < oldestKept
       if (!isOld && excess <= 0) return false
-      // What a block frees is not known before; its lines are a cautious guess, as they are compressed.
-      excess -= Number(row['line_bytes']) / 8
+      excess -= Number(row['bytes'])
       return true
     })
     if (rows.length === 0) return false
@@ -153,18 +203,27 @@ export class Maintenance {
     return true
   }
 
+  /** The oldest blocks of all tenants: each tenant's own by its index, then the oldest of those. */
+  #oldestBlocks(): Record<string, unknown>[] {
+    const rows: Record<string, unknown>[] = []
+    for (const [, tenant] of this.#writer.table.tenantNames()) rows.push(...this.#oldestRows.all(tenant))
+    const ns = (row: Record<string, unknown>): bigint => row['newest'] as bigint
+    return rows.sort((a, b) => (ns(a) < ns(b) ? -1 : ns(a) > ns(b) ? 1 : 0)).slice(0, EXPIRED_BLOCKS_MAX)
+  }
+
   #usedBytes(): number {
     return (pragma(this.#db, 'page_count') - pragma(this.#db, 'freelist_count')) * pragma(this.#db, 'page_size')
   }
 
   #forget(row: BlockRow): void {
     this.#writer.forgetBlock(row.tenant, row.id)
-    this.#onTotals({ blocks: -1, entries: -row.entries, lineBytes: -row.lineBytes })
+    this.#events.totalsChanged({ blocks: -1, entries: -row.entries, lineBytes: -row.lineBytes })
   }
 
   /** Streams without a block go from the index, or labels of years ago would fill it. */
-  #dropEmptyStreams(): void {
+  #dropEmptyStreams(nowMs: number): void {
     this.#hasExpired = false
+    this.#emptiedMs = nowMs
     const used = new Set<number>()
     for (const row of this.#db.prepare('SELECT streams FROM blocks').iterate()) {
       for (const id of parseStreamIds(row['streams'] as Uint8Array)) used.add(id)
@@ -197,6 +256,24 @@ function cutGroups(group: readonly JoinCandidate[], blockBytes: number): JoinCan
   }
   if (cut.length >= JOIN_BLOCKS_MIN) cuts.push(cut)
   return cuts.filter((candidates) => candidates.length > 1)
+}
+
+/** Whether entries of one stream and one time may be in both. */
+function sharesEntries(a: JoinCandidate, b: JoinCandidate): boolean {
+  return a.oldest <= b.newest && b.oldest <= a.newest && a.streamIds.some((id) => b.streamIds.includes(id))
+}
+
+function spanOf(parts: readonly JoinCandidate[]): { oldest: bigint; newest: bigint } {
+  let { oldest, newest } = parts[0] as JoinCandidate
+  for (const part of parts) {
+    if (part.oldest < oldest) oldest = part.oldest
+    if (part.newest > newest) newest = part.newest
+  }
+  return { oldest, newest }
+}
+
+function toCandidate(row: Record<string, unknown>): JoinCandidate {
+  return { ...toBlockRow(row), streamIds: parseStreamIds(row['streams'] as Uint8Array) }
 }
 
 function toBlockRow(row: Record<string, unknown>): BlockRow {

@@ -14,7 +14,7 @@ export interface RecentBlock {
   readonly streamIds: ReadonlySet<number>
 }
 
-/** Decoded blocks kept at most for one tenant, in bytes of lines and columns. */
+/** Decoded blocks kept at most, of all tenants, in bytes of lines and columns. */
 const DECODED_BYTES_MAX = 64 * 1024 * 1024
 /** What an entry's columns take, beside its line and metadata. */
 const COLUMN_BYTES = 32
@@ -25,31 +25,59 @@ interface DecodedBlock {
   readonly bytes: number
 }
 
-/** Recent blocks of one tenant; `load` decodes one from disk, or tells that it is gone. */
+/** The decoded blocks used last, by id; one for all tenants. */
+export class DecodedBlocks {
+  readonly #blocks = new Map<number, DecodedBlock>()
+  #bytes = 0
+
+  get(id: number): DecodedBlock | undefined {
+    const known = this.#blocks.get(id)
+    if (known === undefined) return undefined
+    // The map's order is the order of use: the first is the longest unused.
+    this.#blocks.delete(id)
+    this.#blocks.set(id, known)
+    return known
+  }
+
+  add(id: number, block: Block): DecodedBlock {
+    this.remove(id)
+    const bytes = block.text.length + block.metadata.length + block.count * COLUMN_BYTES
+    const decoded = { block, batch: batchOfBlock('', block), bytes }
+    this.#blocks.set(id, decoded)
+    this.#bytes += bytes
+    for (const oldest of this.#blocks.keys()) {
+      if (this.#bytes <= DECODED_BYTES_MAX || oldest === id) break
+      this.remove(oldest)
+    }
+    return decoded
+  }
+
+  remove(id: number): void {
+    this.#bytes -= this.#blocks.get(id)?.bytes ?? 0
+    this.#blocks.delete(id)
+  }
+}
+
+/** Recent blocks of one tenant; `load` decodes one from disk, or tells that it is gone or unreadable. */
 export class RecentBlocks {
   readonly #load: (id: number) => Block | undefined
+  readonly #decoded: DecodedBlocks
   readonly #blocks = new Map<number, RecentBlock>()
-  readonly #decoded = new Map<number, DecodedBlock>()
-  #decodedBytes = 0
 
-  constructor(load: (id: number) => Block | undefined) {
+  constructor(decoded: DecodedBlocks, load: (id: number) => Block | undefined) {
+    this.#decoded = decoded
     this.#load = load
   }
 
   /** Adds a block, decoded when the caller has it so. */
   add(recent: RecentBlock, block?: Block): void {
     this.#blocks.set(recent.id, recent)
-    if (block !== undefined) this.#keep(recent.id, block)
-  }
-
-  has(id: number): boolean {
-    return this.#blocks.has(id)
+    if (block !== undefined) this.#decoded.add(recent.id, block)
   }
 
   remove(id: number): void {
     this.#blocks.delete(id)
-    this.#decodedBytes -= this.#decoded.get(id)?.bytes ?? 0
-    this.#decoded.delete(id)
+    this.#decoded.remove(id)
   }
 
   /** Forgets blocks committed before `ms`. */
@@ -59,7 +87,7 @@ export class RecentBlocks {
 
   /** The entries of the stream in [oldest, newest] that recent blocks hold. */
   *entriesOf(streamId: number, key: string, oldest: bigint, newest: bigint): Iterable<StoredEntries> {
-    for (const recent of [...this.#blocks.values()]) {
+    for (const recent of this.#blocks.values()) {
       if (recent.newest < oldest || recent.oldest > newest || !recent.streamIds.has(streamId)) continue
       const decoded = this.#decodedBlock(recent.id)
       const run = decoded?.block.runs.find((candidate) => candidate.key === key)
@@ -73,28 +101,10 @@ export class RecentBlocks {
 
   #decodedBlock(id: number): DecodedBlock | undefined {
     const known = this.#decoded.get(id)
-    if (known !== undefined) {
-      // The map's order is the order of use: the first is the longest unused.
-      this.#decoded.delete(id)
-      this.#decoded.set(id, known)
-      return known
-    }
+    if (known !== undefined) return known
     const block = this.#load(id)
-    if (block !== undefined) return this.#keep(id, block)
+    if (block !== undefined) return this.#decoded.add(id, block)
     this.remove(id)
     return undefined
-  }
-
-  #keep(id: number, block: Block): DecodedBlock {
-    const bytes = block.text.length + block.metadata.length + block.count * COLUMN_BYTES
-    const decoded = { block, batch: batchOfBlock('', block), bytes }
-    this.#decoded.set(id, decoded)
-    this.#decodedBytes += bytes
-    for (const [oldest, { bytes: freed }] of this.#decoded) {
-      if (this.#decodedBytes <= DECODED_BYTES_MAX || oldest === id) break
-      this.#decoded.delete(oldest)
-      this.#decodedBytes -= freed
-    }
-    return decoded
   }
 }

@@ -5,7 +5,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
 import type { AppendResult, Clock, LogStore, ReadBlock, ReadRequest, StoreFigures, StreamRange } from '../../ports.ts'
 import { BlockReader } from './block-reader.ts'
-import { BlockWriter, type TotalsChange, type WriterSettings } from './block-writer.ts'
+import { type BlockEvents, BlockWriter, type TotalsChange, type WriterSettings } from './block-writer.ts'
 import { type Database, openDatabase, pragma, writeFailure } from './database.ts'
 import { Maintenance, type RetentionSettings } from './maintenance.ts'
 
@@ -54,24 +54,28 @@ export class SqliteLogStore implements LogStore {
   #queueBytes = 0
   #isScheduled = false
   #isClosed = false
+  #closing: Promise<void> | undefined
   #maintaining: Promise<void> | undefined
   #trouble: string | undefined
   #probedMs = 0
   #commits = 0
   #totals: TotalsChange
 
-  /** Opens the store in `settings.dataDir`; throws as openDatabase does. */
-  constructor(settings: StoreSettings, clock: Clock, events: StoreEvents) {
+  /** Opens the store in `settings.dataDir`; throws as openDatabase does. A test may look at what `open` gives. */
+  constructor(settings: StoreSettings, clock: Clock, events: StoreEvents, open = openDatabase) {
     this.#settings = settings
     this.#clock = clock
     this.#events = events
-    this.#database = openDatabase(settings.dataDir)
+    this.#database = open(settings.dataDir)
     const { writer: db, reader } = this.#database
-    const onTotals = (change: TotalsChange): void => this.#addTotals(change)
+    const blockEvents: BlockEvents = {
+      totalsChanged: (change) => this.#addTotals(change),
+      blockDamaged: (id, cause) => events.blockDamaged(id, cause),
+    }
     this.#totals = readTotals(this.#database)
-    this.#writer = new BlockWriter(db, clock, settings, onTotals)
-    this.#reader = new BlockReader(reader, (id, cause) => events.blockDamaged(id, cause))
-    this.#maintenance = new Maintenance(db, this.#writer, clock, settings, onTotals)
+    this.#writer = new BlockWriter(db, clock, settings, blockEvents)
+    this.#reader = new BlockReader(reader, this.#writer.table, blockEvents.blockDamaged)
+    this.#maintenance = new Maintenance(db, this.#writer, clock, settings, blockEvents)
     this.#timer = setInterval(() => void this.maintain(), MAINTENANCE_MS)
     this.#timer.unref()
   }
@@ -79,7 +83,8 @@ export class SqliteLogStore implements LogStore {
   append(batch: Batch): Promise<AppendResult> {
     if (this.#isClosed)
       return Promise.reject(new GatewayError('store_unavailable', 'the gateway is shutting down; retry'))
-    const bytes = batch.lineBytes + batch.metadata.length + batch.count * 32
+    // A batch keeps the whole body that its lines came in.
+    const bytes = batch.text.length + batch.metadata.length + batch.count * 32
     if (this.#queueBytes > 0 && this.#queueBytes + bytes > this.#settings.queueBytesMax) {
       const text = `${this.#queueBytes} bytes wait for their commit; the limit is ${this.#settings.queueBytesMax}; retry later or raise MILLRACE_QUEUE_BYTES_MAX`
       return Promise.reject(new GatewayError('overloaded', text))
@@ -128,8 +133,12 @@ export class SqliteLogStore implements LogStore {
     await this.#maintaining
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return
+  close(): Promise<void> {
+    this.#closing ??= this.#finish()
+    return this.#closing
+  }
+
+  async #finish(): Promise<void> {
     this.#isClosed = true
     clearInterval(this.#timer)
     while (this.#queue.length > 0) this.#commitSome()

@@ -1,6 +1,7 @@
 /** The stream index in memory: every tenant's label sets with their numbers, kept up with the database. */
 
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
+import { GatewayError } from '../../domain/errors.ts'
 import type { Label, Labels } from '../../domain/labels.ts'
 
 export interface StoredStream {
@@ -9,27 +10,17 @@ export interface StoredStream {
   readonly labels: Labels
 }
 
-/** One connection's view of tenants and streams. It only ever grows while open; `refresh` adds what is new. */
+/** Tenants and streams as the database has them when it is opened; the writer keeps it up from there. */
 export class StreamTable {
-  readonly #selectTenants: StatementSync
-  readonly #selectStreams: StatementSync
   readonly #tenants = new Map<string, number>()
   readonly #byTenant = new Map<number, Map<string, StoredStream>>()
   readonly #byId = new Map<number, StoredStream>()
-  #lastTenant = 0
-  #lastStream = 0
 
   constructor(db: DatabaseSync) {
-    this.#selectTenants = db.prepare('SELECT id, name FROM tenants WHERE id > ? ORDER BY id')
-    this.#selectStreams = db.prepare('SELECT id, tenant, key, labels FROM streams WHERE id > ? ORDER BY id')
-    this.refresh()
-  }
-
-  refresh(): void {
-    for (const row of this.#selectTenants.iterate(this.#lastTenant)) {
+    for (const row of db.prepare('SELECT id, name FROM tenants').iterate()) {
       this.addTenant(row['name'] as string, row['id'] as number)
     }
-    for (const row of this.#selectStreams.iterate(this.#lastStream)) {
+    for (const row of db.prepare('SELECT id, tenant, key, labels FROM streams').iterate()) {
       const labels = parseLabelColumn(row['labels'] as string)
       this.addStream(row['tenant'] as number, { id: row['id'] as number, key: row['key'] as string, labels })
     }
@@ -47,8 +38,11 @@ export class StreamTable {
     return this.#byTenant.get(tenant)?.get(key)
   }
 
-  streamById(id: number): StoredStream | undefined {
-    return this.#byId.get(id)
+  /** The stream that a block names; throws store_damaged when there is none. */
+  storedStream(id: number): StoredStream {
+    const stream = this.#byId.get(id)
+    if (stream !== undefined) return stream
+    throw new GatewayError('store_damaged', `a block names stream ${id}, which is not stored; restore a backup`)
   }
 
   streamsOf(tenant: number): Iterable<StoredStream> {
@@ -61,7 +55,6 @@ export class StreamTable {
 
   addTenant(name: string, id: number): void {
     this.#tenants.set(name, id)
-    this.#lastTenant = Math.max(this.#lastTenant, id)
   }
 
   removeTenant(name: string): void {
@@ -73,7 +66,6 @@ export class StreamTable {
     if (streams === undefined) this.#byTenant.set(tenant, new Map([[stream.key, stream]]))
     else streams.set(stream.key, stream)
     this.#byId.set(stream.id, stream)
-    this.#lastStream = Math.max(this.#lastStream, stream.id)
   }
 
   remove(tenant: number, stream: StoredStream): void {
@@ -99,6 +91,7 @@ export function formatStreamIds(ids: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(ids).buffer)
 }
 
+/** Bytes of a damaged row may give wrong ids or too few: decoding the block finds that out. */
 export function parseStreamIds(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(bytes.slice().buffer)
+  return new Uint32Array(bytes.slice(0, bytes.length - (bytes.length % 4)).buffer)
 }
