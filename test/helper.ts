@@ -5,7 +5,7 @@ import { SqliteLogStore, type StoreEvents, type StoreSettings } from '../src/ada
 import { type Batch, type Metadata, metadataWithLevel } from '../src/domain/batch.ts'
 import { type Admission, BatchBuilder } from '../src/domain/batch-builder.ts'
 import { startOf } from '../src/domain/block.ts'
-import { formatLabels, type Label } from '../src/domain/labels.ts'
+import { compareText, formatLabels, type Label } from '../src/domain/labels.ts'
 import { PUSH_LIMITS } from '../src/domain/limits.ts'
 import { equalityMatcher } from '../src/domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../src/domain/time.ts'
@@ -44,11 +44,14 @@ export function toLabels(record: Readonly<Record<string, string>>): Label[] {
   return Object.entries(record).map(([name, value]) => ({ name, value }))
 }
 
+/** Beyond the last time that fits nanoseconds. */
+const FAR_MS = 2 ** 45
+
 /** An admission that takes everything as it is. */
 export function openAdmission(clock: Clock, tenant = 'fake'): Admission {
   return {
     tenant,
-    limits: { ...PUSH_LIMITS, ageMsMax: undefined },
+    limits: { ...PUSH_LIMITS, ageMsMax: undefined, futureMsMax: FAR_MS, lineBytesMax: 2 ** 30 },
     nowMs: clock.nowMs(),
     discoverServiceName: false,
     discoverLevels: false,
@@ -87,12 +90,15 @@ export interface FlatEntry {
   readonly ns: bigint
   readonly line: string
   readonly metadata: Metadata
+  /** The block's place among those of equal times, and the entry's place in the block. */
+  readonly sequence: number
+  readonly index: number
 }
 
 export async function readAll(store: LogStore, request: Partial<ReadRequest> = {}): Promise<FlatEntry[]> {
   const entries: FlatEntry[] = []
   const whole = { tenant: 'fake', matchers: [], start: NS_MIN, end: NS_MAX, direction: 'forward' as const }
-  for await (const { block, runs } of store.read({ ...whole, ...request })) {
+  for await (const { block, runs, sequence } of store.read({ ...whole, ...request })) {
     for (const run of runs) {
       for (let i = run.start; i < run.end; i++) {
         entries.push({
@@ -105,11 +111,22 @@ export async function readAll(store: LogStore, request: Partial<ReadRequest> = {
             block.metadataEnds[i] as number,
             block.levels[i] as number,
           ),
+          sequence,
+          index: i,
         })
       }
     }
   }
   return entries
+}
+
+/** Stream after stream, each by time, equal times in the order the store tells: what a query engine makes of a read. */
+export function inOrder(entries: readonly FlatEntry[]): string[] {
+  return entries
+    .toSorted(
+      (a, b) => compareText(a.key, b.key) || Number(a.ns - b.ns) || a.sequence - b.sequence || a.index - b.index,
+    )
+    .map(({ key, ns, line, metadata }) => `${key} ${ns} ${line} ${JSON.stringify(metadata)}`)
 }
 
 /** The same entries as text, sorted, for comparing what is stored with what was sent. */
