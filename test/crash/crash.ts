@@ -1,0 +1,144 @@
+/** Kills the gateway at random moments while clients push, and looks whether it kept its word. */
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { freePort, GatewayProcess } from '../gateway-process.ts'
+import { Random } from '../random.ts'
+import { readEntries, readLogs } from '../read-back.ts'
+import { Ledger } from './ledger.ts'
+import { makeWriters, SERVICE, type Writer } from './writers.ts'
+
+export interface CrashOptions {
+  readonly dataDir: string
+  readonly rounds: number
+  readonly seed: number
+  /** Told after every round. */
+  readonly onRound?: (round: number, ledger: Ledger) => void
+}
+
+export interface CrashReport {
+  readonly kills: number
+  readonly pushes: number
+  readonly lines: number
+  /** Pushes that were sent again because no answer had come. */
+  readonly retries: number
+  /** What is wrong, at most some; none is what is wanted. */
+  readonly faults: readonly string[]
+  readonly faultCount: number
+  /** Lines that were stored in the end, by both ways of reading. */
+  readonly foundLines: number
+  readonly foundLogs: number
+}
+
+/** How long clients push before the kill, ms. */
+const ROUND_MS = { min: 20, max: 300 }
+/** Every so many rounds the gateway is killed while it starts, too. */
+const START_KILL_EVERY = 4
+const START_KILL_MS_MAX = 700
+/** Times of POST /logs may run a little ahead of the clock. */
+const READ_AHEAD_NS = 60_000_000_000n
+
+/**
+ * Each round: restart on the same folder, compare what is there with what was acknowledged, push for a moment, SIGKILL.
+ * The last round lets every client finish and compares everything.
+ */
+export async function crash(options: CrashOptions): Promise<CrashReport> {
+  const run = new CrashRun(options, await freePort())
+  try {
+    for (let round = 1; round <= options.rounds; round++) await run.round(round)
+    return await run.conclude()
+  } finally {
+    await run.gateway?.kill()
+  }
+}
+
+class CrashRun {
+  gateway: GatewayProcess | undefined
+  readonly #options: CrashOptions
+  readonly #port: number
+  readonly #random: Random
+  readonly #ledger = new Ledger()
+  readonly #writers: readonly Writer[]
+  readonly #beganNs = nowNs()
+  #pushedNs = this.#beganNs
+  #kills = 0
+
+  constructor(options: CrashOptions, port: number) {
+    this.#options = options
+    this.#port = port
+    this.#random = new Random(options.seed)
+    this.#writers = makeWriters(this.#ledger, this.#random)
+  }
+
+  async round(round: number): Promise<void> {
+    if (round % START_KILL_EVERY === 0) await this.#killWhileStarting()
+    const { url } = await this.#start()
+    await this.#compare(url, this.#ledger.oldestPendingNs ?? this.#pushedNs, `round ${round}`)
+    this.#pushedNs = nowNs()
+    let isStopped = false
+    const pushing = Promise.all(this.#writers.map((writer) => writer.run(url, () => isStopped)))
+    await Promise.race([pushing, delay(ROUND_MS.min + this.#random.integer(ROUND_MS.max - ROUND_MS.min))])
+    const killed = this.#kill()
+    isStopped = true
+    await Promise.all([killed, pushing])
+    this.#options.onRound?.(round, this.#ledger)
+  }
+
+  /** Lets every client finish, and compares all there is, read in both directions and by GET /logs. */
+  async conclude(): Promise<CrashReport> {
+    const { url } = await this.#start()
+    await this.#compare(url, this.#beganNs, 'before the last retries')
+    for (const writer of this.#writers) await writer.finish(url)
+    await this.#compare(url, this.#beganNs, 'in the end, newest first')
+    const foundLines = await this.#compare(url, this.#beganNs, 'in the end', 'forward')
+    const logs = (await readLogs(url, this.#beganNs)).map(({ message }) => message)
+    this.#ledger.compare(logs, this.#beganNs, 'GET /logs in the end', (line) => line.startsWith('logs'))
+    await this.gateway?.stop()
+    const retries = this.#writers.reduce((sum, writer) => sum + writer.retries, 0)
+    const { pushes, lines, faults, faultCount } = this.#ledger
+    return { kills: this.#kills, pushes, lines, retries, faults, faultCount, foundLines, foundLogs: logs.length }
+  }
+
+  async #start(): Promise<GatewayProcess> {
+    const env = { MILLRACE_LOG_LEVEL: 'error' }
+    this.gateway = await GatewayProcess.start({ dataDir: this.#options.dataDir, port: this.#port, env })
+    return this.gateway
+  }
+
+  async #killWhileStarting(): Promise<void> {
+    this.gateway = await GatewayProcess.spawn({ dataDir: this.#options.dataDir, port: this.#port })
+    await delay(this.#random.integer(START_KILL_MS_MAX))
+    await this.#kill()
+  }
+
+  async #kill(): Promise<void> {
+    await this.gateway?.kill()
+    this.#kills++
+  }
+
+  async #compare(
+    url: string,
+    sinceNs: bigint,
+    where: string,
+    direction: 'forward' | 'backward' = 'backward',
+  ): Promise<number> {
+    const query = `{service_name="${SERVICE}"}`
+    const endNs = nowNs() + READ_AHEAD_NS
+    try {
+      const entries = await readEntries(url, { query, startNs: sinceNs, endNs, direction })
+      const lines = entries.map(({ line }) => messageOf(line))
+      this.#ledger.compare(lines, sinceNs, where)
+      return lines.length
+    } catch (cause) {
+      throw new Error(`${where}: cannot read back; the gateway said: ${this.gateway?.lastWords}`, { cause })
+    }
+  }
+}
+
+/** A line of POST /logs is stored as JSON; what was sent is its message. */
+function messageOf(line: string): string {
+  return line.startsWith('{') ? (JSON.parse(line) as { message: string }).message : line
+}
+
+function nowNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n
+}

@@ -1,0 +1,64 @@
+/** What was sent and what was acknowledged, against what is stored. */
+
+/** The lines of one push; it is sent again, the very same, until it is acknowledged. */
+export interface SentPush {
+  readonly lines: readonly string[]
+  /** When it was made: no line of it has an earlier time. */
+  readonly madeNs: bigint
+  isAcknowledged: boolean
+}
+
+/** Faults kept word for word; further ones are only counted. */
+const FAULTS_TOLD_MAX = 20
+
+export class Ledger {
+  readonly #pushOf = new Map<string, SentPush>()
+  readonly #pushes: SentPush[] = []
+  readonly faults: string[] = []
+  faultCount = 0
+
+  /** Notes a push before it is first sent. */
+  add(lines: readonly string[], madeNs: bigint): SentPush {
+    const push = { lines, madeNs, isAcknowledged: false }
+    for (const line of lines) this.#pushOf.set(line, push)
+    this.#pushes.push(push)
+    return push
+  }
+
+  get pushes(): number {
+    return this.#pushes.length
+  }
+
+  get lines(): number {
+    return this.#pushOf.size
+  }
+
+  /** The time of the oldest push that nobody acknowledged; undefined when there is none. */
+  get oldestPendingNs(): bigint | undefined {
+    return this.#pushes.find((push) => !push.isAcknowledged)?.madeNs
+  }
+
+  /**
+   * Compares with the lines that a read from `sinceNs` on gave: acknowledged ones must be there once, the others at
+   * most once, and nothing else. `isTaken` tells which lines the read could give at all.
+   */
+  compare(found: readonly string[], sinceNs: bigint, where: string, isTaken = (_line: string): boolean => true): void {
+    const counts = new Map<string, number>()
+    for (const line of found) counts.set(line, (counts.get(line) ?? 0) + 1)
+    for (const [line, count] of counts) {
+      if (!this.#pushOf.has(line)) this.#fault(`${where}: a line that was never sent: ${line}`)
+      else if (count > 1) this.#fault(`${where}: stored ${count} times: ${line}`)
+    }
+    for (const push of this.#pushes) {
+      if (!push.isAcknowledged || push.madeNs < sinceNs) continue
+      for (const line of push.lines) {
+        if (isTaken(line) && !counts.has(line)) this.#fault(`${where}: acknowledged and lost: ${line}`)
+      }
+    }
+  }
+
+  #fault(text: string): void {
+    this.faultCount++
+    if (this.faults.length < FAULTS_TOLD_MAX) this.faults.push(text)
+  }
+}

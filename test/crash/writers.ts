@@ -1,0 +1,143 @@
+/** Clients that push without pause, one for each form, and send again what was not acknowledged. */
+
+import { encodePush } from '../../src/protocol/loki-push-encode.ts'
+import type { Random } from '../random.ts'
+import type { Ledger, SentPush } from './ledger.ts'
+
+/** Every stream of these tests has it, whatever form it came in. */
+export const SERVICE = 'crash'
+const LINES_MAX = 40
+const ANSWER_MS_MAX = 30_000
+
+interface Request {
+  readonly path: string
+  readonly contentType: string
+  readonly body: string | Uint8Array<ArrayBuffer>
+}
+
+/** One line to be, with the nanosecond it says. Two neighbours share theirs. */
+interface TimedLine {
+  readonly ns: bigint
+  readonly line: string
+}
+
+type Encode = (lines: readonly TimedLine[], stream: string) => Request
+
+export class Writer {
+  readonly name: string
+  readonly #encode: Encode
+  readonly #ledger: Ledger
+  readonly #random: Random
+  #made = 0
+  #pending: { push: SentPush; request: Request } | undefined
+  retries = 0
+
+  constructor(name: string, encode: Encode, ledger: Ledger, random: Random) {
+    this.name = name
+    this.#encode = encode
+    this.#ledger = ledger
+    this.#random = random
+  }
+
+  /** Pushes until told to stop or the gateway is gone. */
+  async run(url: string, isStopped: () => boolean): Promise<void> {
+    while (!isStopped() && (await this.#pushOnce(url))) this.#pending = undefined
+  }
+
+  /** Sends what is still pending, if anything is. */
+  async finish(url: string): Promise<void> {
+    if (this.#pending === undefined) return
+    if (!(await this.#pushOnce(url))) throw new Error(`${this.name}: the gateway is gone while nobody killed it`)
+    this.#pending = undefined
+  }
+
+  /** True when the pending push, or a new one, was acknowledged; false when no answer came. */
+  async #pushOnce(url: string): Promise<boolean> {
+    if (this.#pending !== undefined) this.retries++
+    this.#pending ??= this.#make()
+    const { push, request } = this.#pending
+    let response: Response
+    try {
+      response = await fetch(url + request.path, {
+        method: 'POST',
+        headers: { 'content-type': request.contentType },
+        body: request.body,
+        signal: AbortSignal.timeout(ANSWER_MS_MAX),
+      })
+    } catch {
+      return false // the gateway was killed: whether the push was stored is what this test is about
+    }
+    if (!response.ok) throw new Error(`${this.name}: answered ${response.status}: ${await response.text()}`)
+    // The status line is the acknowledgement: a body cut short by the kill takes nothing back.
+    push.isAcknowledged = true
+    await response.arrayBuffer().catch(() => undefined)
+    return true
+  }
+
+  #make(): { push: SentPush; request: Request } {
+    const number = this.#made++
+    const madeNs = BigInt(Date.now()) * 1_000_000n
+    const lines = Array.from({ length: 1 + this.#random.integer(LINES_MAX) }, (_, i) => ({
+      ns: madeNs + BigInt(i >>> 1),
+      line: `${this.name} push ${number} line ${i} ${this.#random.hex(8 + this.#random.integer(200))}`,
+    }))
+    const push = this.#ledger.add(
+      lines.map(({ line }) => line),
+      madeNs,
+    )
+    return { push, request: this.#encode(lines, `${this.name}-${number % 3}`) }
+  }
+}
+
+const protobuf: Encode = (lines, stream) => ({
+  path: '/loki/api/v1/push',
+  contentType: 'application/x-protobuf',
+  body: new Uint8Array(encodePush([{ labels: `{app="${SERVICE}", stream="${stream}"}`, entries: lines }])),
+})
+
+const json: Encode = (lines, stream) => ({
+  path: '/loki/api/v1/push',
+  contentType: 'application/json',
+  body: JSON.stringify({
+    streams: [{ stream: { app: SERVICE, stream }, values: lines.map(({ ns, line }) => [String(ns), line]) }],
+  }),
+})
+
+const otlp: Encode = (lines, stream) => ({
+  path: '/otlp/v1/logs',
+  contentType: 'application/json',
+  body: JSON.stringify({
+    resourceLogs: [
+      {
+        resource: {
+          attributes: [
+            { key: 'service.name', value: { stringValue: SERVICE } },
+            { key: 'k8s.pod.name', value: { stringValue: stream } },
+          ],
+        },
+        scopeLogs: [
+          { logRecords: lines.map(({ ns, line }) => ({ timeUnixNano: String(ns), body: { stringValue: line } })) },
+        ],
+      },
+    ],
+  }),
+})
+
+/** The line is its own id: what makes the retry recognisable, as the time is the server's. */
+const logs: Encode = (lines) => ({
+  path: '/logs',
+  contentType: 'application/json',
+  body: JSON.stringify(lines.map(({ line }) => ({ id: line.slice(0, 40), service: SERVICE, message: line }))),
+})
+
+const FORMS: readonly (readonly [name: string, encode: Encode])[] = [
+  ['protobuf', protobuf],
+  ['json', json],
+  ['otlp', otlp],
+  ['logs', logs],
+]
+
+/** Two writers of each form. */
+export function makeWriters(ledger: Ledger, random: Random): Writer[] {
+  return FORMS.flatMap(([name, encode]) => [1, 2].map((n) => new Writer(`${name}${n}`, encode, ledger, random)))
+}

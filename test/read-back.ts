@@ -1,0 +1,96 @@
+/** Reads everything back through the read API, page after page, as clients do. */
+
+export interface FoundEntry {
+  readonly ns: bigint
+  readonly line: string
+  /** Labels of its stream; with categories, of the index only. */
+  readonly stream: Readonly<Record<string, string>>
+  /** Structured metadata; only with categories. */
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+export interface ReadOptions {
+  readonly query: string
+  readonly startNs: bigint
+  readonly endNs: bigint
+  readonly direction?: 'forward' | 'backward'
+  readonly pageSize?: number
+}
+
+interface StreamsAnswer {
+  readonly data: {
+    readonly result: readonly {
+      readonly stream: Record<string, string>
+      readonly values: readonly (readonly [string, string, { structuredMetadata?: Record<string, string> }])[]
+    }[]
+  }
+}
+
+/**
+ * Every entry of the range, in the direction asked for. A page that is full may end between entries of one nanosecond,
+ * so the next one begins with that nanosecond again, as logcli does it: a nanosecond must hold less than a page.
+ */
+export async function readEntries(url: string, options: ReadOptions): Promise<FoundEntry[]> {
+  const { direction = 'forward', pageSize = 5000 } = options
+  const found: FoundEntry[] = []
+  let { startNs, endNs } = options
+  for (;;) {
+    const page = await readPage(url, { ...options, direction, pageSize, startNs, endNs })
+    if (page.length < pageSize) return [...found, ...page]
+    const edge = (page.at(-1) as FoundEntry).ns
+    const whole = page.filter(({ ns }) => ns !== edge)
+    if (whole.length === 0) throw new Error(`more than ${pageSize} entries at ${edge}; read with larger pages`)
+    found.push(...whole)
+    if (direction === 'forward') startNs = edge
+    else endNs = edge + 1n
+  }
+}
+
+async function readPage(url: string, options: Required<ReadOptions>): Promise<FoundEntry[]> {
+  const { query, startNs, endNs, direction, pageSize } = options
+  const params = new URLSearchParams({
+    query,
+    start: String(startNs),
+    end: String(endNs),
+    direction,
+    limit: String(pageSize),
+  })
+  const response = await fetch(`${url}/loki/api/v1/query_range?${params}`, {
+    headers: { 'x-loki-response-encoding-flags': 'categorize-labels' },
+  })
+  if (!response.ok) throw new Error(`query_range answered ${response.status}: ${await response.text()}`)
+  const { data } = (await response.json()) as StreamsAnswer
+  const entries = data.result.flatMap(({ stream, values }) =>
+    values.map(([ns, line, { structuredMetadata = {} }]) => ({
+      ns: BigInt(ns),
+      line,
+      stream,
+      metadata: structuredMetadata,
+    })),
+  )
+  const sign = direction === 'forward' ? 1 : -1
+  // A stable sort: entries of one stream and one nanosecond stay in the order of the answer.
+  return entries.sort((a, b) => (a.ns === b.ns ? 0 : a.ns < b.ns ? -sign : sign))
+}
+
+export interface FoundLog {
+  readonly id: string | null
+  readonly datetime: string
+  readonly severity: string
+  readonly message: string
+}
+
+/** All items of GET /logs since a time, newest first. */
+export async function readLogs(url: string, sinceNs: bigint): Promise<FoundLog[]> {
+  const found: FoundLog[] = []
+  let token: string | undefined
+  do {
+    const params = new URLSearchParams({ since: String(sinceNs), ...(token === undefined ? {} : { nextToken: token }) })
+    const response = await fetch(`${url}/logs?${params}`)
+    if (!response.ok) throw new Error(`GET /logs answered ${response.status}: ${await response.text()}`)
+    const page = (await response.json()) as { items: FoundLog[]; nextToken?: string }
+    found.push(...page.items)
+    token = page.nextToken
+  } while (token !== undefined)
+  return found
+}
