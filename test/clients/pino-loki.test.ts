@@ -1,0 +1,138 @@
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { pino } from 'pino'
+import { type LokiOptions, pinoLoki } from 'pino-loki'
+import t, { type Test } from 'tap'
+import { RestartableGateway, sortedLines } from './restarts.ts'
+
+t.test('pino-loki: every line comes back, in order inside one millisecond', async (t) => {
+  const gateway = await RestartableGateway.start(t)
+  const { logger, close } = openLogger(gateway.url)
+  const sent = Array.from({ length: 500 }, (_, i) => `line ${i}`)
+  for (const line of sent) logger.info(line)
+  logger.error({ meta: { requestId: 'r-1', attempt: 3 } }, 'with metadata')
+  await close()
+
+  const entries = await gateway.read('{app="pino"}')
+  const infos = entries.filter(({ stream }) => stream['level'] === 'info')
+  t.strictSame(
+    infos.map(({ line }) => line),
+    sent,
+    'the order of the calls',
+  )
+  t.ok(new Set(infos.map(({ ns }) => ns)).size < sent.length, 'some lines share their millisecond')
+  const error = entries.find(({ stream }) => stream['level'] === 'error')
+  t.match(error, { line: 'with metadata', stream: { app: 'pino', service_name: 'pino' } })
+  t.match(error?.metadata, { requestId: 'r-1', attempt: '3', detected_level: 'error' })
+})
+
+t.test('pino-loki: labels that are numbers are taken as their text', async (t) => {
+  const gateway = await RestartableGateway.start(t)
+  const { logger, close } = openLogger(gateway.url, { propsToLabels: ['shard'] })
+  logger.info({ shard: 7 }, 'of a shard')
+  await close()
+  t.match(await gateway.read('{shard="7"}'), [{ line: 'of a shard' }])
+})
+
+t.test('pino-loki does not retry: across kill -9 it loses what got no answer, and nothing that got one', async (t) => {
+  const gateway = await RestartableGateway.start(t)
+  const { sent, answered } = await writeAcrossKills(t, gateway, fetch)
+  const found = sortedLines(await gateway.read('{app="pino"}'))
+  t.equal(new Set(found).size, found.length, 'nothing is doubled')
+  t.strictSame(
+    answered.filter((line) => !found.includes(line)),
+    [],
+    'every line that was acknowledged is there',
+  )
+  t.strictSame(
+    found.filter((line) => !sent.includes(line)),
+    [],
+    'nothing else is there',
+  )
+  t.ok(found.length < sent.length, `the client lost ${sent.length - found.length} of ${sent.length} lines`)
+})
+
+t.test('pino-loki with a fetch that tries again: nothing is lost and nothing doubled across kill -9', async (t) => {
+  const gateway = await RestartableGateway.start(t)
+  const { sent } = await writeAcrossKills(t, gateway, fetchAgain)
+  t.strictSame(sortedLines(await gateway.read('{app="pino"}')), sent.toSorted())
+})
+
+/** Logs while the gateway is killed and started again, twice, through the global fetch that is handed in. */
+async function writeAcrossKills(t: Test, gateway: RestartableGateway, send: typeof fetch) {
+  const answered: string[] = []
+  const pushes: Promise<unknown>[] = []
+  const intercepted = t.intercept(globalThis, 'fetch', {
+    value: (...args: Parameters<typeof fetch>): Promise<Response> => {
+      const push = send(...args)
+      const noteAnswer = ({ ok }: Response): void => {
+        if (ok) answered.push(...linesOf(String(args[1]?.body)))
+      }
+      // A push that fails is the client's affair.
+      pushes.push(push.then(noteAnswer, () => undefined))
+      return push
+    },
+  })
+  const { logger, close } = openLogger(gateway.url)
+  const sent: string[] = []
+  const write = async (name: string): Promise<void> => {
+    for (let group = 0; group < 20; group++) {
+      for (let i = 0; i < 10; i++) {
+        sent.push(`${name} group ${group} line ${i}`)
+        logger.info(sent.at(-1))
+      }
+      await delay(5) // lets the client push in between
+    }
+  }
+  for (let round = 0; round < 2; round++) {
+    await write(`up ${round}`)
+    const writing = write(`dying ${round}`)
+    await gateway.kill()
+    await writing
+    await gateway.restart()
+  }
+  await write('up at last')
+  await close()
+  // The client waits for its last push only; those before may still be trying again.
+  await Promise.all(pushes)
+  intercepted.restore()
+  return { sent, answered }
+}
+
+/** What a user can put in front of a client that does not retry. */
+async function fetchAgain(...args: Parameters<typeof fetch>): Promise<Response> {
+  const [url, { signal: _, ...init } = {}] = args
+  for (let tries = 1; ; tries++) {
+    try {
+      const response = await fetchOnce(url, init)
+      if (response.status < 500) return response
+    } catch (error) {
+      if (tries === 200) throw error
+    }
+    await delay(20)
+  }
+}
+
+const fetchOnce = globalThis.fetch
+
+function linesOf(body: string): string[] {
+  const { streams } = JSON.parse(body) as { streams: { values: [string, string][] }[] }
+  return streams.flatMap(({ values }) => values.map(([, line]) => line))
+}
+
+function openLogger(host: string, options: Partial<LokiOptions> = {}) {
+  const stream = pinoLoki({
+    host,
+    batching: { interval: 0.01 },
+    labels: { app: 'pino' },
+    logFormat: '{msg}',
+    silenceErrors: true,
+    ...options,
+  })
+  const logger = pino({ level: 'debug' }, stream)
+  const close = async (): Promise<void> => {
+    stream.end()
+    await once(stream, 'close')
+  }
+  return { logger, close }
+}

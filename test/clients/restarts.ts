@@ -1,0 +1,47 @@
+/** What the tests of real clients share: a gateway that can be killed and started again on its port and folder. */
+
+import type { Test } from 'tap'
+import { GatewayProcess } from '../gateway-process.ts'
+import { type FoundEntry, readEntries } from '../read-back.ts'
+
+const HOUR_NS = 3_600_000_000_000n
+
+export class RestartableGateway {
+  readonly #dataDir: string
+  #gateway: GatewayProcess
+
+  private constructor(dataDir: string, gateway: GatewayProcess) {
+    this.#dataDir = dataDir
+    this.#gateway = gateway
+  }
+
+  static async start(t: Test): Promise<RestartableGateway> {
+    const dataDir = t.testdir()
+    const restartable = new RestartableGateway(dataDir, await GatewayProcess.start({ dataDir }))
+    t.teardown(() => restartable.kill())
+    return restartable
+  }
+
+  get url(): string {
+    return this.#gateway.url
+  }
+
+  kill(): Promise<void> {
+    return this.#gateway.kill()
+  }
+
+  async restart(): Promise<void> {
+    this.#gateway = await GatewayProcess.start({ dataDir: this.#dataDir, port: this.#gateway.port })
+  }
+
+  /** All entries of the last and the next hour that the selector takes, oldest first. */
+  read(query: string): Promise<FoundEntry[]> {
+    const nowNs = BigInt(Date.now()) * 1_000_000n
+    return readEntries(this.url, { query, startNs: nowNs - HOUR_NS, endNs: nowNs + HOUR_NS })
+  }
+}
+
+/** Lines of the entries, sorted; for comparing what is stored with what was sent, whatever the order. */
+export function sortedLines(entries: readonly FoundEntry[]): string[] {
+  return entries.map(({ line }) => line).sort()
+}
