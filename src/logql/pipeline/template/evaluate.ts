@@ -1,0 +1,311 @@
+/** Runs a template's tree over one entry. */
+
+import { type Budget, fault, OUTPUT_CHARS_MAX } from './budget.ts'
+import { formatValue } from './format-value.ts'
+import type { ParamKind, RunContext, TemplateFunction } from './functions.ts'
+import { TIME_METHODS } from './time-functions.ts'
+import type { Branch, Command, NumberLiteral, Operand, Pipeline, TemplateNode, TemplateTree } from './tree.ts'
+import { GoTime, type GoValue, isGoMap, isList, isTrue, typeName } from './value.ts'
+
+/** What printing a missing value gives. */
+const NO_VALUE = '<no value>'
+
+/** How a list of nodes was left. */
+type Flow = 'next' | 'break' | 'continue'
+
+interface Variable {
+  readonly name: string
+  value: GoValue
+}
+
+/** The text that the template makes of `data`. Throws query_refused where it fails or passes a bound. */
+export function runTemplate(
+  tree: TemplateTree,
+  functions: ReadonlyMap<string, TemplateFunction>,
+  data: GoValue,
+  context: RunContext,
+): string {
+  return new Evaluator(tree, functions, context).run(data)
+}
+
+class Evaluator {
+  readonly #tree: TemplateTree
+  readonly #functions: ReadonlyMap<string, TemplateFunction>
+  readonly #context: RunContext
+  readonly #budget: Budget
+  #variables: Variable[] = []
+  #output = ''
+
+  constructor(tree: TemplateTree, functions: ReadonlyMap<string, TemplateFunction>, context: RunContext) {
+    this.#tree = tree
+    this.#functions = functions
+    this.#context = context
+    this.#budget = context.budget
+  }
+
+  run(data: GoValue): string {
+    this.#variables = [{ name: '$', value: data }]
+    this.#walk(this.#tree.body, data)
+    return this.#output
+  }
+
+  #walk(nodes: readonly TemplateNode[], dot: GoValue): Flow {
+    for (const node of nodes) {
+      this.#budget.step()
+      const flow = this.#walkNode(node, dot)
+      if (flow !== 'next') return flow
+    }
+    return 'next'
+  }
+
+  #walkNode(node: TemplateNode, dot: GoValue): Flow {
+    switch (node.kind) {
+      case 'text':
+        this.#write(node.text)
+        return 'next'
+      case 'action': {
+        const value = this.#evaluate(node.pipeline, dot)
+        if (node.pipeline.variables.length === 0) this.#print(value)
+        return 'next'
+      }
+      case 'template':
+        this.#call(node.name, node.pipeline === undefined ? undefined : this.#evaluate(node.pipeline, dot))
+        return 'next'
+      case 'range':
+        return this.#inScope(() => this.#range(node, dot))
+      case 'if':
+      case 'with':
+        return this.#inScope(() => this.#branch(node, dot))
+      default:
+        return node.kind
+    }
+  }
+
+  #write(text: string): void {
+    if (this.#output.length + text.length > OUTPUT_CHARS_MAX)
+      throw fault(`writes more than ${OUTPUT_CHARS_MAX} characters`)
+    this.#output += text
+  }
+
+  #print(value: GoValue): void {
+    this.#write(value === undefined ? NO_VALUE : formatValue(value, this.#budget))
+  }
+
+  #inScope(walk: () => Flow): Flow {
+    const depth = this.#variables.length
+    const flow = walk()
+    this.#variables.length = depth
+    return flow
+  }
+
+  #branch(node: Branch, dot: GoValue): Flow {
+    const value = this.#evaluate(node.pipeline, dot)
+    if (!isTrue(value)) return this.#walk(node.otherwise, dot)
+    return this.#walk(node.body, node.kind === 'with' ? value : dot)
+  }
+
+  #range(node: Branch, dot: GoValue): Flow {
+    const depth = this.#variables.length
+    const value = this.#evaluate({ ...node.pipeline, variables: [] }, dot)
+    let isEmpty = true
+    for (const [key, element] of this.#elementsOf(value)) {
+      this.#budget.step()
+      isEmpty = false
+      this.#setRangeVariables(node.pipeline, key, element)
+      const flow = this.#walk(node.body, element)
+      this.#variables.length = depth
+      if (flow === 'break') break
+    }
+    return isEmpty ? this.#walk(node.otherwise, dot) : 'next'
+  }
+
+  *#elementsOf(value: GoValue): Iterable<readonly [key: GoValue, element: GoValue]> {
+    if (isList(value)) {
+      for (const [index, element] of value.entries()) yield [BigInt(index), element]
+    } else if (typeof value === 'bigint') {
+      for (let index = 0n; index < value; index++) yield [index, index]
+    } else if (value !== undefined) {
+      if (!isGoMap(value)) throw fault(`ranges over a value of type ${typeName(value)}`)
+      yield* value.entries()
+    }
+  }
+
+  /** One variable gets the element, two the key and the element. */
+  #setRangeVariables({ variables, isAssignment }: Pipeline, key: GoValue, element: GoValue): void {
+    const [first, second] = variables
+    if (first === undefined) return
+    this.#set(first, second === undefined ? element : key, isAssignment)
+    if (second !== undefined) this.#set(second, element, isAssignment)
+  }
+
+  #set(name: string, value: GoValue, isAssignment: boolean): void {
+    if (isAssignment) this.#find(name).value = value
+    else this.#variables.push({ name, value })
+  }
+
+  #find(name: string): Variable {
+    const variable = this.#variables.findLast((candidate) => candidate.name === name)
+    if (variable === undefined) throw fault('reads a variable that is not set here')
+    return variable
+  }
+
+  #call(name: string, data: GoValue): void {
+    const body = this.#tree.definitions.get(name)
+    if (body === undefined) throw fault('calls a template that is not defined')
+    this.#budget.enterCall()
+    const variables = this.#variables
+    this.#variables = [{ name: '$', value: data }]
+    this.#walk(body, data)
+    this.#variables = variables
+    this.#budget.leaveCall()
+  }
+
+  #evaluate(pipeline: Pipeline, dot: GoValue): GoValue {
+    const [first, ...others] = pipeline.commands
+    let value = this.#runCommand(first as Command, dot, [])
+    for (const command of others) value = this.#runCommand(command, dot, [value])
+    for (const name of pipeline.variables) this.#set(name, value, pipeline.isAssignment)
+    return value
+  }
+
+  /** `piped` holds what comes from the command before, as the last argument. */
+  #runCommand([first, ...args]: Command, dot: GoValue, piped: readonly GoValue[]): GoValue {
+    this.#budget.step()
+    // A command has at least one operand.
+    const operand = first as Operand
+    if (operand.kind === 'function') return this.#runFunction(operand.name, args, dot, piped)
+    const hasArguments = args.length + piped.length > 0
+    if (operand.kind === 'chain' || operand.kind === 'variable' || operand.kind === 'field') {
+      return this.#select(this.#baseOf(operand, dot), operand.names, { args, dot, piped })
+    }
+    if (hasArguments) throw fault('gives arguments to something that is not a function')
+    if (operand.kind === 'nil') throw fault('uses nil as a command')
+    return this.#valueOf(operand, dot)
+  }
+
+  #runFunction(name: string, args: readonly Operand[], dot: GoValue, piped: readonly GoValue[]): GoValue {
+    if (name === 'and' || name === 'or') return this.#runLogic(name, args, dot, piped)
+    const made = this.#functions.get(name)
+    if (made === undefined) throw fault('calls a function that is not defined')
+    return this.#invoke(name, made, { before: [], args, dot, piped })
+  }
+
+  /** Stops at the first argument that decides, and gives that argument. */
+  #runLogic(name: 'and' | 'or', args: readonly Operand[], dot: GoValue, piped: readonly GoValue[]): GoValue {
+    if (args.length + piped.length === 0) throw fault(`calls ${name} without arguments`)
+    let value: GoValue
+    for (const arg of args) {
+      value = this.#valueOf(arg, dot)
+      if (isTrue(value) === (name === 'or')) return value
+    }
+    return piped.length > 0 ? piped[0] : value
+  }
+
+  #invoke(
+    name: string,
+    made: TemplateFunction,
+    {
+      before,
+      args,
+      dot,
+      piped,
+    }: { before: readonly GoValue[]; args: readonly Operand[]; dot: GoValue; piped: readonly GoValue[] },
+  ): GoValue {
+    const count = before.length + args.length + piped.length
+    if (made.rest === undefined ? count !== made.params.length : count < made.params.length) {
+      throw fault(
+        `calls ${name} with ${args.length + piped.length} arguments; wanted ${made.params.length - before.length}`,
+      )
+    }
+    const kindAt = (index: number): ParamKind => made.params[index] ?? made.rest ?? 'any'
+    const values: GoValue[] = [...before]
+    for (const arg of args) values.push(this.#argument(arg, dot, kindAt(values.length), name))
+    for (const value of piped) values.push(checked(value, kindAt(values.length), name))
+    return made.call(values, this.#context)
+  }
+
+  /** A constant takes the type that is wanted; other values must have it. */
+  #argument(operand: Operand, dot: GoValue, kind: ParamKind, name: string): GoValue {
+    this.#budget.step()
+    if (operand.kind === 'number') {
+      if (kind === 'int' && operand.number.integer !== undefined) return operand.number.integer
+      if (kind === 'float') return operand.number.float
+    }
+    return checked(this.#valueOf(operand, dot), kind, name)
+  }
+
+  #valueOf(operand: Operand, dot: GoValue): GoValue {
+    switch (operand.kind) {
+      case 'dot':
+        return dot
+      case 'nil':
+        return undefined
+      case 'bool':
+      case 'string':
+        return operand.value
+      case 'number':
+        return constantOf(operand.number)
+      case 'function':
+        return this.#runFunction(operand.name, [], dot, [])
+      case 'pipeline':
+        return this.#evaluate(operand.pipeline, dot)
+      default:
+        return this.#select(this.#baseOf(operand, dot), operand.names, { args: [], dot, piped: [] })
+    }
+  }
+
+  #baseOf(operand: Extract<Operand, { kind: 'field' | 'variable' | 'chain' }>, dot: GoValue): GoValue {
+    if (operand.kind === 'field') return dot
+    return operand.kind === 'variable' ? this.#find(operand.name).value : this.#valueOf(operand.operand, dot)
+  }
+
+  /** Fields one after the other; only the last may be a method that takes arguments. */
+  #select(
+    base: GoValue,
+    names: readonly string[],
+    call: { args: readonly Operand[]; dot: GoValue; piped: readonly GoValue[] },
+  ): GoValue {
+    let value = base
+    for (const [index, name] of names.entries()) {
+      const isLast = index === names.length - 1
+      const method = value instanceof GoTime ? TIME_METHODS.get(name) : undefined
+      const { args, piped } = isLast ? call : { args: [], piped: [] }
+      if (method !== undefined) value = this.#invoke(name, method, { ...call, before: [value], args, piped })
+      else if (args.length + piped.length > 0) throw fault('gives arguments to a field that is not a method')
+      else value = fieldOf(value, name)
+    }
+    if (names.length === 0 && call.args.length + call.piped.length > 0) {
+      throw fault('gives arguments to something that is not a function')
+    }
+    return value
+  }
+}
+
+function fieldOf(value: GoValue, name: string): GoValue {
+  if (value !== undefined && isGoMap(value)) return value.get(name)
+  throw fault(`reads field ${name} of a value of type ${typeName(value)}`)
+}
+
+function constantOf({ integer, float, isFloat }: NumberLiteral): GoValue {
+  return isFloat || integer === undefined ? float : integer
+}
+
+function checked(value: GoValue, kind: ParamKind, name: string): GoValue {
+  switch (kind) {
+    case 'any':
+      return value
+    case 'string':
+      if (typeof value === 'string') return value
+      break
+    case 'int':
+      if (typeof value === 'bigint') return value
+      break
+    case 'float':
+      if (typeof value === 'number') return value
+      break
+    case 'time':
+      if (value instanceof GoTime) return value
+      break
+  }
+  throw fault(`calls ${name} with a value of type ${typeName(value)}; wanted ${kind}`)
+}

@@ -1,0 +1,65 @@
+/** Templates of line_format and label_format: Go's text/template with Loki's functions. */
+
+import { compileRegexp, type Regexp } from '../../regexp.ts'
+import { Budget } from './budget.ts'
+import { runTemplate } from './evaluate.ts'
+import type { RunContext, TemplateFunction } from './functions.ts'
+import { GO_FUNCTIONS } from './go-functions.ts'
+import { NUMBER_FUNCTIONS } from './number-functions.ts'
+import { parseTemplate } from './parser.ts'
+import { REGEXP_FUNCTIONS } from './regexp-functions.ts'
+import { TEXT_FUNCTIONS } from './text-functions.ts'
+import { TIME_FUNCTIONS } from './time-functions.ts'
+import type { GoMap } from './value.ts'
+
+/** What a template is run over. */
+export interface TemplateInput {
+  readonly data: GoMap
+  readonly line: string
+  readonly ns: bigint
+}
+
+export interface Template {
+  /** Names of the labels it may read; undefined: any. */
+  readonly fields: ReadonlySet<string> | undefined
+  /** The text. Throws a GatewayError where the template fails on this entry. */
+  run(input: TemplateInput): string
+}
+
+const FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map([
+  ...GO_FUNCTIONS,
+  ...TEXT_FUNCTIONS,
+  ...REGEXP_FUNCTIONS,
+  ...NUMBER_FUNCTIONS,
+  ...TIME_FUNCTIONS,
+])
+/** Patterns kept per template: those of a template's text are few, those made of labels may be many. */
+const REGEXPS_MAX = 32
+
+/** Every name that a template may call. */
+export const FUNCTION_NAMES: readonly string[] = [...FUNCTIONS.keys(), 'and', 'or']
+
+/** Reads a template once, to run it on many entries. Throws query_malformed. */
+export function compileTemplate(source: string, nowNs: bigint): Template {
+  const tree = parseTemplate(source, (name) => FUNCTION_NAMES.includes(name))
+  const compile = cachedCompiler()
+  return {
+    fields: tree.fields,
+    run: ({ data, line, ns }) => {
+      const context: RunContext = { budget: new Budget(), line, ns, nowNs, compileRegexp: compile }
+      return runTemplate(tree, FUNCTIONS, data, context)
+    },
+  }
+}
+
+function cachedCompiler(): (pattern: string) => Regexp {
+  const regexps = new Map<string, Regexp>()
+  return (pattern) => {
+    const known = regexps.get(pattern)
+    if (known !== undefined) return known
+    if (regexps.size >= REGEXPS_MAX) regexps.clear()
+    const compiled = compileRegexp(pattern)
+    regexps.set(pattern, compiled)
+    return compiled
+  }
+}

@@ -1,0 +1,56 @@
+/** The tree of a template: what parser.ts makes and evaluate.ts walks. See https://pkg.go.dev/text/template. */
+
+export type TemplateNode =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'action'; readonly pipeline: Pipeline }
+  | Branch
+  | { readonly kind: 'template'; readonly name: string; readonly pipeline: Pipeline | undefined }
+  | { readonly kind: 'break' | 'continue' }
+
+/** `if`, `with` and `range`; an `else if` is an `if` in `otherwise`. */
+export interface Branch {
+  readonly kind: 'if' | 'with' | 'range'
+  readonly pipeline: Pipeline
+  readonly body: readonly TemplateNode[]
+  readonly otherwise: readonly TemplateNode[]
+}
+
+/** `$a, $b := first | second`. */
+export interface Pipeline {
+  /** With their `$`. */
+  readonly variables: readonly string[]
+  /** True for `=`: the variables were declared before. */
+  readonly isAssignment: boolean
+  readonly commands: readonly Command[]
+}
+
+/** A function or field with its arguments, or one value. Never empty. */
+export type Command = readonly Operand[]
+
+export type Operand =
+  | { readonly kind: 'dot' }
+  | { readonly kind: 'nil' }
+  | { readonly kind: 'bool'; readonly value: boolean }
+  | { readonly kind: 'number'; readonly number: NumberLiteral }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'function'; readonly name: string }
+  | { readonly kind: 'field'; readonly names: readonly string[] }
+  | { readonly kind: 'variable'; readonly name: string; readonly names: readonly string[] }
+  | { readonly kind: 'chain'; readonly operand: Operand; readonly names: readonly string[] }
+  | { readonly kind: 'pipeline'; readonly pipeline: Pipeline }
+
+/** A constant has no type until it is used: `1.0` is an integer where one is wanted. */
+export interface NumberLiteral {
+  readonly integer: bigint | undefined
+  readonly float: number
+  /** What it is where nothing is wanted in particular. */
+  readonly isFloat: boolean
+}
+
+/** A parsed template with those it defines. */
+export interface TemplateTree {
+  readonly body: readonly TemplateNode[]
+  readonly definitions: ReadonlyMap<string, readonly TemplateNode[]>
+  /** Names of the labels it may read; undefined: any. */
+  readonly fields: ReadonlySet<string> | undefined
+}
