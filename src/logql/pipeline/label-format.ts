@@ -1,0 +1,58 @@
+/** `| label_format target=source, other="{{.template}}"`: labels renamed and made. */
+
+import type { LabelAssignment } from '../syntax.ts'
+import type { LabelSet } from './label-set.ts'
+import { type FormatStage, labelData, runOrFail } from './line-format.ts'
+import { compileTemplate, type Template } from './template/template.ts'
+import type { GoMap } from './template/value.ts'
+
+type Assignment =
+  | { readonly kind: 'rename'; readonly target: string; readonly source: string }
+  | { readonly kind: 'template'; readonly target: string; readonly template: Template }
+
+/**
+ * Assignments run in the order written, but all templates of a stage see the labels as they were before the first of
+ * them. A template that fails leaves its target as it is and sets TemplateFormatErr. Throws query_malformed for a
+ * template that cannot be read.
+ */
+export function compileLabelFormat(written: readonly LabelAssignment[], nowNs: bigint): FormatStage {
+  const assignments = written.map((assignment) => compileAssignment(assignment, nowNs))
+  const templates = assignments.filter((assignment) => assignment.kind === 'template').length
+  const needsCopy = templates > 1 || (templates === 1 && assignments.length > 1)
+  return {
+    reads: readsOf(assignments),
+    run: ({ line, ns }, labels) => {
+      let data: GoMap | undefined
+      for (const assignment of assignments) {
+        if (assignment.kind === 'rename') {
+          labels.rename(assignment.source, assignment.target)
+          continue
+        }
+        data ??= needsCopy ? copyOf(labels) : labelData(labels)
+        const value = runOrFail(assignment.template, { data, line, ns }, labels)
+        if (value !== undefined) labels.setFormatted(assignment.target, value)
+      }
+    },
+  }
+}
+
+function compileAssignment(assignment: LabelAssignment, nowNs: bigint): Assignment {
+  if (assignment.kind === 'rename') return assignment
+  return { kind: 'template', target: assignment.target, template: compileTemplate(assignment.template, nowNs) }
+}
+
+function readsOf(assignments: readonly Assignment[]): ReadonlySet<string> | undefined {
+  const reads = new Set<string>()
+  for (const assignment of assignments) {
+    if (assignment.kind === 'rename') reads.add(assignment.source)
+    else if (assignment.template.fields === undefined) return undefined
+    else for (const name of assignment.template.fields) reads.add(name)
+  }
+  return reads
+}
+
+function copyOf(labels: LabelSet): GoMap {
+  const all = labels.all()
+  const values = new Map(all.map(({ name, value }) => [name, value]))
+  return { get: (name) => values.get(name) ?? '', entries: () => all.map(({ name, value }) => [name, value] as const) }
+}

@@ -1,0 +1,47 @@
+/** `| line_format "{{.method}} {{.path}}"`: a new line from labels. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { EntryParser } from './json-parser.ts'
+import type { LabelSet } from './label-set.ts'
+import { compileTemplate, type Template, type TemplateInput } from './template/template.ts'
+import type { GoMap } from './template/value.ts'
+
+/** A compiled stage with the labels that its templates may read; undefined: any. */
+export interface FormatStage {
+  readonly run: EntryParser
+  readonly reads: ReadonlySet<string> | undefined
+}
+
+/**
+ * A template that fails leaves the line as it is and sets TemplateFormatErr. `nowNs` is the time of the query. Throws
+ * query_malformed for a template that cannot be read.
+ */
+export function compileLineFormat(source: string, nowNs: bigint): FormatStage {
+  const template = compileTemplate(source, nowNs)
+  return {
+    reads: template.fields,
+    run: (entry, labels) => {
+      const line = runOrFail(template, { data: labelData(labels), line: entry.line, ns: entry.ns }, labels)
+      if (line !== undefined) entry.line = line
+    },
+  }
+}
+
+/** The template's text; undefined with TemplateFormatErr set where it fails. */
+export function runOrFail(template: Template, input: TemplateInput, labels: LabelSet): string | undefined {
+  try {
+    return template.run(input)
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    labels.setError('TemplateFormatErr', error.message)
+    return undefined
+  }
+}
+
+/** The labels as the template's dot: one that an entry has not is the empty string. */
+export function labelData(labels: LabelSet): GoMap {
+  return {
+    get: (name) => labels.get(name) ?? '',
+    entries: () => labels.all().map(({ name, value }) => [name, value] as const),
+  }
+}
