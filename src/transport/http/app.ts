@@ -10,6 +10,7 @@ import type { Ports } from '../../ports.ts'
 import { registerAuth } from './auth/auth.ts'
 import { registerErrors } from './errors.ts'
 import { registerLogs } from './logs-routes.ts'
+import { registerLokiIndex } from './loki-index-routes.ts'
 import { registerLokiPush } from './loki-push-routes.ts'
 import { registerLokiQueries } from './loki-query-routes.ts'
 import type { Metrics } from './metrics.ts'
@@ -89,6 +90,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   registerOtlp(app, intake, auth)
   registerLogs(app, { intake, auth, store: ports.store, tokenKey: keys.pageToken })
   registerLokiQueries(app, queries)
+  registerLokiIndex(app, queries)
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
   return app
