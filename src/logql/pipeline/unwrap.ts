@@ -6,12 +6,13 @@ import { parseBytes, parseGoDuration, parseGoFloat } from './convert.ts'
 import { compileLabelFilter, labelsOfFilter } from './label-filter.ts'
 import { labelSetOf } from './label-set.ts'
 
-/** The entry's number; undefined drops the entry. The unwrapped label is gone afterwards. */
+/** The entry's number; undefined drops the entry. */
 export type SampleExtractor = (entry: PipelineEntry) => number | undefined
 
 /**
  * An entry without the label is dropped. A value that cannot be converted counts as 0 with `__error__` set, which the
- * filters behind the unwrap may still drop; without them the metric query fails.
+ * filters behind the unwrap may still drop; without them the metric query fails. The label stays: an aggregation by it
+ * may want it.
  */
 export function compileUnwrap(unwrap: Unwrap): SampleExtractor {
   const { label, conversion } = unwrap
@@ -24,7 +25,6 @@ export function compileUnwrap(unwrap: Unwrap): SampleExtractor {
     const value = convert(text)
     if (value === undefined) labels.setError('SampleExtractionErr', `the value of label ${label} is not a number`)
     for (const filter of filters) if (!filter(labels)) return undefined
-    labels.delete(label)
     return value ?? 0
   }
 }
