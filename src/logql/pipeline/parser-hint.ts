@@ -23,6 +23,11 @@ export class ParserHint {
     if (!readsOn) this.#stopAfter = wanted.size
   }
 
+  /** True when nothing is wanted: a parser that only finds labels need not run. */
+  get isIdle(): boolean {
+    return this.#wanted?.size === 0
+  }
+
   wants(name: string): boolean {
     return this.#wanted === undefined || this.#wanted.has(name)
   }

@@ -10,7 +10,7 @@ const ENTRY_MEMBER = '_entry'
 
 /**
  * Members that are strings become labels and `_entry` becomes the line; members of other kinds are passed over. An
- * object without `_entry` was not packed: it changes nothing.
+ * object without `_entry` was not packed: it changes nothing. The line changes even where no label is wanted.
  */
 export function compileUnpack(hint: ParserHint = ALL_LABELS): EntryParser {
   const scanner = new JsonScanner()
@@ -18,7 +18,12 @@ export function compileUnpack(hint: ParserHint = ALL_LABELS): EntryParser {
     if (entry.line === '') return
     const members = readStrings(scanner, entry.line)
     if (members === undefined) {
-      labels.setError('JSONParserErr', `malformed JSON near character ${scanner.at + 1} of the line; wanted an object`)
+      if (!hint.isIdle) {
+        labels.setError(
+          'JSONParserErr',
+          `malformed JSON near character ${scanner.at + 1} of the line; wanted an object`,
+        )
+      }
       return
     }
     const packed = members.find(([key]) => key === ENTRY_MEMBER)

@@ -1,0 +1,151 @@
+/** The stages of a pipeline as one: what a log query and a metric query run on each entry. */
+
+import { compileLineFilter } from '../line-filter.ts'
+import type { PipelineEntry, Stage, StageOptions } from '../stage.ts'
+import type { LabelPick, PipelineStage } from '../syntax.ts'
+import { decolorize } from './decolorize.ts'
+import { compileJsonExpressions } from './json-expression-parser.ts'
+import { compileJsonParser, type EntryParser } from './json-parser.ts'
+import { compileLabelFilter, labelsOfFilter } from './label-filter.ts'
+import { compileLabelFormat } from './label-format.ts'
+import { ERROR_LABEL, type LabelSet, labelSetOf } from './label-set.ts'
+import { compileLineFormat } from './line-format.ts'
+import { compileLogfmtParser } from './logfmt-parser.ts'
+import { ParserHint } from './parser-hint.ts'
+import { compilePatternParser } from './pattern-parser.ts'
+import { compileRegexpParser } from './regexp-parser.ts'
+import { compileUnpack } from './unpack.ts'
+
+export interface CompileOptions extends StageOptions {
+  /** The time of the query for the template function `now`, ms since the epoch. Left out: the time of this call. */
+  readonly nowMs?: number
+}
+
+/** One stage; false drops the entry. */
+type Step = (entry: PipelineEntry, labels: LabelSet) => boolean
+
+/** A stage before it knows what the others read. */
+interface Draft {
+  /** Names of the labels that it reads; undefined: it may read any. */
+  readonly reads: readonly string[] | ReadonlySet<string> | undefined
+  /** Undefined where there is nothing to do. */
+  readonly finish: (hint: ParserHint) => Step | undefined
+}
+
+/**
+ * Compiles stages in the order written. Parsers look only for what the caller wants or a stage reads; when that is
+ * nothing, they do not run and set no error. Where a caller that wants certain labels only, or one of its stages, reads
+ * `__error__`, entries with an error get `__preserve_error__`, so that a metric query does not fail for them.
+ *
+ * Throws query_malformed for a template, pattern, path or address that cannot be read.
+ */
+export function compileStages(stages: readonly PipelineStage[], options: CompileOptions = {}): Stage {
+  const nowNs = BigInt(Math.floor(options.nowMs ?? Date.now())) * 1_000_000n
+  const drafts = stages.map((stage) => draftStage(stage, nowNs))
+  const wanted = wantedLabels(drafts, options.wanted)
+  const hint = new ParserHint(wanted)
+  const steps = drafts.map((draft) => draft.finish(hint)).filter((step) => step !== undefined)
+  const preservesErrors = wanted?.has(ERROR_LABEL) === true
+  return (entry) => {
+    const labels = labelSetOf(entry)
+    for (const step of steps) if (!step(entry, labels)) return false
+    if (preservesErrors) labels.preserveError()
+    return true
+  }
+}
+
+/** What the caller wants and the stages read; undefined: everything. */
+function wantedLabels(drafts: readonly Draft[], wanted: StageOptions['wanted']): ReadonlySet<string> | undefined {
+  if (wanted === undefined) return undefined
+  const names = new Set(wanted)
+  for (const { reads } of drafts) {
+    if (reads === undefined) return undefined
+    for (const name of reads) names.add(name)
+  }
+  return names
+}
+
+function draftStage(stage: PipelineStage, nowNs: bigint): Draft {
+  switch (stage.kind) {
+    case 'line_filter': {
+      const test = compileLineFilter(stage)
+      return step((entry) => test(entry.line))
+    }
+    case 'json':
+      if (stage.extractions.length === 0) return parser(compileJsonParser)
+      return parser(() => compileJsonExpressions(stage.extractions))
+    case 'logfmt':
+      return parser((hint) => compileLogfmtParser(stage, hint))
+    case 'regexp':
+      return parser((hint) => compileRegexpParser(stage.pattern, hint))
+    case 'pattern':
+      return parser((hint) => compilePatternParser(stage.pattern, hint))
+    case 'unpack':
+      return { reads: [], finish: (hint) => always(compileUnpack(hint)) }
+    case 'label_filter': {
+      const test = compileLabelFilter(stage.filter)
+      return { reads: labelsOfFilter(stage.filter), finish: () => (_, labels) => test(labels) }
+    }
+    case 'line_format': {
+      const { run, reads } = compileLineFormat(stage.template, nowNs)
+      return { reads, finish: () => always(run) }
+    }
+    case 'label_format': {
+      const { run, reads } = compileLabelFormat(stage.assignments, nowNs)
+      return { reads, finish: () => always(run) }
+    }
+    case 'decolorize':
+      return step((entry) => {
+        entry.line = decolorize(entry.line)
+        return true
+      })
+    case 'drop':
+      return step((_, labels) => dropLabels(labels, stage.labels))
+    case 'keep':
+      return step((_, labels) => keepLabels(labels, stage.labels))
+  }
+}
+
+function step(run: Step): Draft {
+  return { reads: [], finish: () => run }
+}
+
+/** A stage that only finds labels. It is compiled even where it need not run: its faults are the query's. */
+function parser(compile: (hint: ParserHint) => EntryParser): Draft {
+  return {
+    reads: [],
+    finish: (hint) => {
+      const run = compile(hint)
+      return hint.isIdle ? undefined : always(run)
+    },
+  }
+}
+
+function always(run: EntryParser): Step {
+  return (entry, labels) => {
+    run(entry, labels)
+    return true
+  }
+}
+
+/** With a matcher, a label goes only where its value matches. */
+function dropLabels(labels: LabelSet, picks: readonly LabelPick[]): true {
+  for (const pick of picks) {
+    if (pick.kind === 'name') labels.delete(pick.name)
+    else {
+      const value = labels.get(pick.matcher.name)
+      if (value !== undefined && pick.matcher.test(value)) labels.delete(pick.matcher.name)
+    }
+  }
+  return true
+}
+
+function keepLabels(labels: LabelSet, picks: readonly LabelPick[]): true {
+  labels.retain((name, value) =>
+    picks.some((pick) => {
+      if (pick.kind === 'name') return pick.name === name
+      return pick.matcher.name === name && pick.matcher.test(value)
+    }),
+  )
+  return true
+}
