@@ -140,7 +140,9 @@ export function formatPattern(tokens: readonly Token[]): string {
     else if (!pattern.endsWith(PLACEHOLDER)) pattern += PLACEHOLDER
   }
   // Words and brackets of a line may add up to a capture's form: such text becomes a placeholder, too.
-  return pattern.replace(/(?:<[a-zA-Z_][a-zA-Z0-9_]*>)+/g, PLACEHOLDER)
+  const safe = pattern.replace(/(?:<[a-zA-Z_][a-zA-Z0-9_]*>)+/g, PLACEHOLDER)
+  // Free text where nothing is fixed: how many words it has tells nothing.
+  return safe.replace(/(?:<_> ){2,}<_>/g, PLACEHOLDER)
 }
 
 const WORD = /[\p{L}\p{N}_.\-+/@%#&~*$^!?\\]/u

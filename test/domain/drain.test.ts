@@ -27,6 +27,7 @@ const ROWS: readonly (readonly [name: string, lines: readonly string[], patterns
   ['text like a placeholder', ['see <_> and <b>it</b>'], ['see <_> and <_>it</b>']],
   ['captures side by side', ['see <a><b> now'], ['see <_> now']],
   ['lines that have little in common', ['alpha beta gamma', 'one two three'], ['alpha beta gamma', 'one two three']],
+  ['free text', ['it is told: "ab 1 cd" once', 'it is told: "gh 2 kl" once'], ['it is told: "<_>" once']],
   ['an empty line', [''], ['']],
   ['letters beyond ASCII', ['größe 12 übernommen', 'größe 13 übernommen'], ['größe <_> übernommen']],
 ]
