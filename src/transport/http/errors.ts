@@ -16,7 +16,7 @@ declare module 'fastify' {
 
 export function registerErrors(app: FastifyInstance, metrics: Metrics): void {
   app.setErrorHandler((error: FastifyError, request, reply) => {
-    const known = toGatewayError(error)
+    const known = toGatewayError(error, request)
     metrics.errors.inc({ code: known.code })
     if (known.status >= 500) request.log.error({ code: known.code, err: known.cause ?? error }, 'request failed')
     else request.log.debug({ code: known.code, status: known.status }, 'request refused')
@@ -53,11 +53,17 @@ export function sendText(reply: FastifyReply, text: string): FastifyReply {
 }
 
 /** Fastify's own refusals keep their words; what nobody foresaw keeps its words to our log. */
-function toGatewayError(error: FastifyError): GatewayError {
+function toGatewayError(error: FastifyError, request: FastifyRequest): GatewayError {
   if (error instanceof GatewayError) return error
   const status = error.statusCode ?? 500
   if (status === 429) return new GatewayError('rate_limited', error.message, { cause: error })
   if (status === 401) return new GatewayError('credentials_invalid', error.message, { cause: error })
+  if (status === 415) {
+    // Fastify looks at the header before a route does; there is no 415 in Loki.
+    const isEmpty = (request.headers['content-type'] ?? '').trim() === ''
+    const text = isEmpty ? 'mime: no media type' : 'mime: expected slash after first token'
+    return new GatewayError('media_type_invalid', text, { cause: error })
+  }
   if (status === 413) return new GatewayError('body_too_large', error.message, { cause: error })
   if (status >= 400 && status < 500) return new GatewayError('parameter_invalid', error.message, { cause: error })
   return new GatewayError('internal', 'the gateway failed on this request; its log tells more', { cause: error })
