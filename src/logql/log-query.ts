@@ -8,9 +8,9 @@ import type { Matcher } from '../domain/selector.ts'
 import { BestEntries, type Direction, type FoundEntry } from './best-entries.ts'
 import { BlockSearch, lineText, SEARCH_LINES, splitStages } from './block-search.ts'
 import { LabelSet } from './pipeline/label-set.ts'
+import { compileStages } from './pipeline/stages.ts'
 import type { Stage } from './stage.ts'
 import type { LogExpr } from './syntax.ts'
-import { compileStages } from './unsupported-stages.ts'
 
 export interface LogQueryOptions {
   readonly direction: Direction
@@ -18,6 +18,8 @@ export interface LogQueryOptions {
   readonly limit: number
   /** Entries nearer than this to the one given before are left out; 0: none is. */
   readonly intervalNs: bigint
+  /** The clock's reading, for the template function `now`; ms since the epoch. */
+  readonly nowMs: number
 }
 
 /** One stream of an answer: its labels as the query left them, its entries in the direction asked for. */
@@ -49,8 +51,8 @@ const ANSWER_CHARS_MAX = 128 * 1024 * 1024
 
 /**
  * Give it the blocks of a read in the read's order (LogStore.read with the same direction and time range), then ask for
- * the result. Throws query_malformed or query_unsupported for a pipeline that cannot be compiled, query_refused when
- * the answer would be too large.
+ * the result. Throws query_malformed for a pipeline that cannot be compiled, query_refused when the answer would
+ * be too large.
  */
 export class LogQuery {
   readonly matchers: readonly Matcher[]
@@ -64,12 +66,12 @@ export class LogQuery {
   #bytes = 0
   #linesAfterFilter = 0
 
-  constructor(expr: LogExpr, { direction, limit, intervalNs }: LogQueryOptions) {
+  constructor(expr: LogExpr, { direction, limit, intervalNs, nowMs }: LogQueryOptions) {
     const { filters, rest } = splitStages(expr.stages)
     this.matchers = expr.matchers
     this.#direction = direction
     this.#search = new BlockSearch(filters)
-    this.#stage = rest.length === 0 ? undefined : compileStages(rest)
+    this.#stage = rest.length === 0 ? undefined : compileStages(rest, { nowMs })
     this.#thinning = intervalNs > 0n ? new Thinning(direction, limit, intervalNs) : undefined
     this.#best = new BestEntries(direction, this.#thinning === undefined ? limit : WAITING_MAX)
   }

@@ -50,7 +50,7 @@ export interface StageOptions {
 
 /**
  * pipeline/stages.ts has it: all stages of a pipeline as one. Throws query_malformed for a template that cannot be
- * read and query_unsupported for what Millrace does not have.
+ * read.
  */
 export type CompileStages = (stages: readonly PipelineStage[], options?: StageOptions) => Stage
 

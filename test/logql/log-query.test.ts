@@ -8,7 +8,7 @@ import { parseExpr } from '../../src/logql/parse.ts'
 import type { LogExpr } from '../../src/logql/syntax.ts'
 import { makeBlock, selectRuns, type TestEntry } from './blocks.ts'
 
-interface Asked extends Partial<LogQueryOptions> {
+interface Asked extends Partial<Omit<LogQueryOptions, 'nowMs'>> {
   readonly query: string
   readonly start?: bigint
   readonly end?: bigint
@@ -23,7 +23,7 @@ function parseLog(query: string): LogExpr {
 /** Runs a query over blocks as a store hands them over, and gives what came out and how many blocks were read. */
 function run(blocks: readonly Block[], asked: Asked) {
   const { query, direction = 'backward', limit = 100, intervalNs = 0n, start = 0n, end = 1_000_000n } = asked
-  const logQuery = new LogQuery(parseLog(query), { direction, limit, intervalNs })
+  const logQuery = new LogQuery(parseLog(query), { direction, limit, intervalNs, nowMs: 0 })
   const ranges = blocks.map((block, sequence) => ({ block, sequence, ...timeRange(block) }))
   const isForward = direction === 'forward'
   ranges.sort((a, b) => Number(isForward ? a.oldest - b.oldest : b.newest - a.newest))
