@@ -1,0 +1,231 @@
+/** What one series gathers while blocks are read, bucket by bucket, and its values at all steps afterwards. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { RangeAggregation } from '../syntax.ts'
+import { COUNTER_RATE } from './counter-rate.ts'
+import { quantileOf } from './quantile.ts'
+import { type Aggregator, aggregatorOf, compareSamples, type Sample } from './samples.ts'
+import { type Series, setValue } from './series.ts'
+import type { Windows } from './windows.ts'
+
+export interface Accumulator {
+  /** One entry; for counting operations its value is what it adds. */
+  add(bucket: number, sample: Sample): void
+  /** Many entries at once, of counting operations only. */
+  tally(bucket: number, entries: number, amount: number): void
+  /** Sets the values of the steps whose window holds an entry. */
+  finish(windows: Windows, series: Series): void
+}
+
+/** Samples and parts that one query may hold at a time: some 100 bytes each. */
+const HELD_MAX = 2_000_000
+
+/** Counts what the accumulators of one query hold. */
+export class HeldBudget {
+  #held = 0
+
+  take(): void {
+    if (++this.#held <= HELD_MAX) return
+    throw new GatewayError(
+      'query_refused',
+      `the query holds more than ${HELD_MAX} samples at a time; shorten its range, ask for a larger step, or filter lines`,
+    )
+  }
+}
+
+/** Makes the accumulator of one series. `windows.bucketCount` bounds its buckets. */
+export function makeAccumulator(aggregation: RangeAggregation, windows: Windows, held: HeldBudget): Accumulator {
+  const { operation, range, parameter } = aggregation
+  if (operation === 'quantile_over_time') return new QuantileAccumulator(parameter as number, held)
+  if (operation === 'rate_counter') return new OrderedAccumulator(COUNTER_RATE, held)
+  if (range.unwrap !== undefined && operation !== 'absent_over_time') {
+    return new PartAccumulator(aggregatorOf(aggregation), held)
+  }
+  const isRate = operation === 'rate' || operation === 'bytes_rate'
+  return new TallyAccumulator(windows.bucketCount, isRate ? secondsOf(windows) : 1)
+}
+
+function secondsOf({ range }: Windows): number {
+  return Number(range) / 1e9
+}
+
+/** Entries and bytes: whole numbers, so that a window's sum is a difference of running sums. */
+class TallyAccumulator implements Accumulator {
+  readonly #entries: Float64Array
+  readonly #amounts: Float64Array
+  readonly #divisor: number
+
+  constructor(bucketCount: number, divisor: number) {
+    this.#entries = new Float64Array(bucketCount)
+    this.#amounts = new Float64Array(bucketCount)
+    this.#divisor = divisor
+  }
+
+  add(bucket: number, { value }: Sample): void {
+    this.tally(bucket, 1, value)
+  }
+
+  tally(bucket: number, entries: number, amount: number): void {
+    this.#entries[bucket] = (this.#entries[bucket] as number) + entries
+    this.#amounts[bucket] = (this.#amounts[bucket] as number) + amount
+  }
+
+  finish(windows: Windows, series: Series): void {
+    const entries = runningSums(this.#entries)
+    const amounts = runningSums(this.#amounts)
+    for (let k = 0; k < series.values.length; k++) {
+      const { first, last } = windows.bucketsOf(k)
+      if (entries[last + 1] === entries[first]) continue
+      setValue(series, k, ((amounts[last + 1] as number) - (amounts[first] as number)) / this.#divisor)
+    }
+  }
+}
+
+/** sums[i] is the sum of the first i. */
+function runningSums(values: Float64Array): Float64Array {
+  const sums = new Float64Array(values.length + 1)
+  for (let i = 0; i < values.length; i++) sums[i + 1] = (sums[i] as number) + (values[i] as number)
+  return sums
+}
+
+class PartAccumulator<Part> implements Accumulator {
+  readonly #aggregator: Aggregator<Part>
+  readonly #held: HeldBudget
+  readonly #parts = new Map<number, Part>()
+
+  constructor(aggregator: Aggregator<Part>, held: HeldBudget) {
+    this.#aggregator = aggregator
+    this.#held = held
+  }
+
+  add(bucket: number, sample: Sample): void {
+    const part = this.#parts.get(bucket)
+    if (part === undefined) this.#held.take()
+    this.#parts.set(bucket, part === undefined ? this.#aggregator.begin(sample) : this.#aggregator.add(part, sample))
+  }
+
+  tally(): void {
+    throw new TypeError('BUG: an unwrapped aggregation was asked to count')
+  }
+
+  finish(windows: Windows, series: Series): void {
+    finishParts(this.#parts, this.#aggregator, windows, series)
+  }
+}
+
+/** Joins the parts of each window; two stacks make every part join only a few times however windows overlap. */
+function finishParts<Part>(
+  parts: ReadonlyMap<number, Part>,
+  aggregator: Aggregator<Part>,
+  windows: Windows,
+  series: Series,
+): void {
+  const seconds = secondsOf(windows)
+  const buckets = [...parts.keys()].sort((a, b) => a - b)
+  /** The older parts of the window, each joined with all that follow it in this list's reverse; the oldest last. */
+  let older: { readonly bucket: number; readonly joined: Part }[] = []
+  let newer: { readonly bucket: number; readonly part: Part }[] = []
+  let newerJoined: Part | undefined
+  let next = 0
+  for (let k = 0; k < series.values.length; k++) {
+    const { first, last } = windows.bucketsOf(k)
+    for (; next < buckets.length && (buckets[next] as number) <= last; next++) {
+      const bucket = buckets[next] as number
+      const part = parts.get(bucket) as Part
+      newer.push({ bucket, part })
+      newerJoined = newerJoined === undefined ? part : aggregator.join(newerJoined, part)
+    }
+    for (;;) {
+      while (older.length > 0 && (older.at(-1) as { bucket: number }).bucket < first) older.pop()
+      if (older.length > 0 || newer.length === 0 || (newer[0] as { bucket: number }).bucket >= first) break
+      older = foldOlder(newer, aggregator)
+      newer = []
+      newerJoined = undefined
+    }
+    const front = older.at(-1)?.joined
+    const whole =
+      front === undefined ? newerJoined : newerJoined === undefined ? front : aggregator.join(front, newerJoined)
+    if (whole !== undefined) setValue(series, k, aggregator.finish(whole, seconds, windows.endOf(k)))
+  }
+}
+
+function foldOlder<Part>(
+  newer: readonly { readonly bucket: number; readonly part: Part }[],
+  aggregator: Aggregator<Part>,
+): { bucket: number; joined: Part }[] {
+  const older: { bucket: number; joined: Part }[] = []
+  for (const { bucket, part } of newer.toReversed()) {
+    const behind = older.at(-1)
+    older.push({ bucket, joined: behind === undefined ? part : aggregator.join(part, behind.joined) })
+  }
+  return older
+}
+
+/** For aggregations that must see samples in their order: blocks may come in any. */
+class OrderedAccumulator<Part> implements Accumulator {
+  readonly #aggregator: Aggregator<Part>
+  readonly #held: HeldBudget
+  readonly #samples = new Map<number, Sample[]>()
+
+  constructor(aggregator: Aggregator<Part>, held: HeldBudget) {
+    this.#aggregator = aggregator
+    this.#held = held
+  }
+
+  add(bucket: number, sample: Sample): void {
+    this.#held.take()
+    const samples = this.#samples.get(bucket)
+    if (samples === undefined) this.#samples.set(bucket, [sample])
+    else samples.push(sample)
+  }
+
+  tally(): void {
+    throw new TypeError('BUG: an unwrapped aggregation was asked to count')
+  }
+
+  finish(windows: Windows, series: Series): void {
+    const parts = new Map<number, Part>()
+    for (const [bucket, samples] of this.#samples) {
+      const [first, ...others] = samples.sort(compareSamples)
+      let part = this.#aggregator.begin(first as Sample)
+      for (const sample of others) part = this.#aggregator.add(part, sample)
+      parts.set(bucket, part)
+    }
+    finishParts(parts, this.#aggregator, windows, series)
+  }
+}
+
+class QuantileAccumulator implements Accumulator {
+  readonly #quantile: number
+  readonly #held: HeldBudget
+  readonly #values = new Map<number, number[]>()
+
+  constructor(quantile: number, held: HeldBudget) {
+    this.#quantile = quantile
+    this.#held = held
+  }
+
+  add(bucket: number, { value }: Sample): void {
+    this.#held.take()
+    const values = this.#values.get(bucket)
+    if (values === undefined) this.#values.set(bucket, [value])
+    else values.push(value)
+  }
+
+  tally(): void {
+    throw new TypeError('BUG: an unwrapped aggregation was asked to count')
+  }
+
+  finish(windows: Windows, series: Series): void {
+    const buckets = [...this.#values.keys()].sort((a, b) => a - b)
+    const lists = buckets.map((bucket) => Float64Array.from(this.#values.get(bucket) as number[]).sort())
+    let from = 0
+    let to = 0
+    for (let k = 0; k < series.values.length; k++) {
+      const { first, last } = windows.bucketsOf(k)
+      while (to < buckets.length && (buckets[to] as number) <= last) to++
+      while (from < to && (buckets[from] as number) < first) from++
+      if (from < to) setValue(series, k, quantileOf(this.#quantile, lists.slice(from, to)))
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/** Which series belong together under `by` and `without`. */
+
+import { formatLabels, type Labels, labelValue } from '../../domain/labels.ts'
+import type { LabelSet } from '../pipeline/label-set.ts'
+import type { Grouping } from '../syntax.ts'
+
+/** The labels that are left of a series; an absent label of `by` is left out. */
+export function groupLabels({ without, labels: names }: Grouping, labels: Labels): Labels {
+  return labels.filter(({ name }) => names.includes(name) !== without)
+}
+
+/** Equal for series of one group. */
+export function groupKey(grouping: Grouping, labels: Labels): string {
+  if (grouping.without) return formatLabels(groupLabels(grouping, labels))
+  return grouping.labels.map((name) => JSON.stringify(labelValue(labels, name))).join()
+}
+
+/** The key of an entry's group; undefined grouping keeps all labels. The set loses the labels of `without`. */
+export function entryGroupKey(grouping: Grouping | undefined, labels: LabelSet): string {
+  if (grouping !== undefined && !grouping.without) return labels.groupKey(grouping.labels)
+  for (const name of grouping?.labels ?? []) labels.delete(name)
+  return labels.key()
+}
+
+/** The labels of an entry's group, after entryGroupKey. */
+export function entryGroupLabels(grouping: Grouping | undefined, labels: LabelSet): Labels {
+  return grouping === undefined ? labels.all() : groupLabels(grouping, labels.all())
+}

@@ -1,0 +1,41 @@
+/** label_replace: a label made from another one. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import { isLabelName, labelValue, withLabel } from '../../domain/labels.ts'
+import { compileAnchored } from '../regexp.ts'
+import type { LabelReplace } from '../syntax.ts'
+import { mergeEqual, type Series } from './series.ts'
+
+/** Where the whole source value matches, the target becomes the replacement; an empty one removes the target. */
+export function replaceLabels(
+  { target, replacement, source, pattern }: Omit<LabelReplace, 'kind' | 'expr'>,
+  input: readonly Series[],
+): Series[] {
+  if (!isLabelName(target)) {
+    throw new GatewayError(
+      'query_malformed',
+      `parse error : invalid destination label name in label_replace: ${target}`,
+    )
+  }
+  const regexp = compileAnchored(pattern)
+  const replaced = input.map((series) => {
+    const groups = regexp.match(labelValue(series.labels, source))
+    if (groups === undefined) return series
+    const value = expand(replacement, groups, regexp.groupNames)
+    const others = series.labels.filter(({ name }) => name !== target)
+    return { ...series, labels: value === '' ? others : withLabel(others, target, value) }
+  })
+  return mergeEqual(replaced)
+}
+
+const REFERENCE = /\$(?:\$|([A-Za-z0-9_]+)|\{([A-Za-z0-9_]+)\})/g
+
+/** `$1`, `${1}`, `$name`, `$$` as Go's Regexp.Expand reads them: an unknown group is empty. */
+function expand(template: string, groups: readonly (string | undefined)[], names: readonly string[]): string {
+  return template.replace(REFERENCE, (whole, bare?: string, braced?: string) => {
+    if (whole === '$$') return '$'
+    const name = bare ?? braced ?? ''
+    const index = /^\d+$/.test(name) ? Number(name) : names.indexOf(name)
+    return groups[index] ?? ''
+  })
+}

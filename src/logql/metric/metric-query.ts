@@ -1,0 +1,159 @@
+/** A metric query, instant or over a range: what it must read, and its answer. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { Labels } from '../../domain/labels.ts'
+import type { QueryLimits } from '../../domain/limits.ts'
+import { formatLine } from '../format.ts'
+import type { Grouping, MetricExpr, RangeAggregation, VectorAggregation } from '../syntax.ts'
+import { evaluate } from './evaluate.ts'
+import { RangeRead } from './range-read.ts'
+import { compareLabels, hasValues, isPresent, type Series, valueAt } from './series.ts'
+import { instantAt, type Steps, stepsOf } from './steps.ts'
+
+export interface MetricQueryOptions {
+  readonly time: MetricTime
+  readonly limits: Pick<QueryLimits, 'seriesMax' | 'pointsMax'>
+  /** The clock's reading, for the template function `now`; ms since the epoch. */
+  readonly nowMs: number
+}
+
+/** When a query is evaluated; nanoseconds. A range is widened to multiples of its step. */
+export type MetricTime =
+  | { readonly kind: 'instant'; readonly time: bigint }
+  | { readonly kind: 'range'; readonly start: bigint; readonly end: bigint; readonly step: bigint }
+
+export type MetricResult =
+  | { readonly kind: 'scalar'; readonly ns: bigint; readonly value: number }
+  | { readonly kind: 'vector'; readonly samples: readonly VectorSample[] }
+  | { readonly kind: 'matrix'; readonly series: readonly MatrixSeries[] }
+
+export interface VectorSample {
+  readonly labels: Labels
+  readonly ns: bigint
+  readonly value: number
+}
+
+/** One series with its points by rising time; never empty. */
+export interface MatrixSeries {
+  readonly labels: Labels
+  readonly points: readonly { readonly ns: bigint; readonly value: number }[]
+}
+
+/**
+ * Use: for each of `reads`, read its matchers and time range from the store and `add` the blocks; then ask for the
+ * result once. Throws what stepsOf and compileStages throw.
+ */
+export class MetricQuery {
+  readonly reads: readonly RangeRead[]
+  readonly #expr: MetricExpr
+  readonly #isInstant: boolean
+  readonly #steps: Steps
+  readonly #limits: Pick<QueryLimits, 'seriesMax'>
+  readonly #readsByLeaf = new Map<RangeAggregation, RangeRead>()
+
+  constructor(expr: MetricExpr, { time, limits, nowMs }: MetricQueryOptions) {
+    this.#expr = expr
+    this.#isInstant = time.kind === 'instant'
+    this.#steps =
+      time.kind === 'instant' ? instantAt(time.time) : stepsOf(time.start, time.end, time.step, limits.pointsMax)
+    this.#limits = limits
+    const readsByText = new Map<string, RangeRead>()
+    for (const { leaf, outer } of leavesOf(expr, undefined)) {
+      // The same aggregation twice, as in a ratio to itself, is read once.
+      const key = `${formatLine(leaf)} ${JSON.stringify(outer)}`
+      const read = readsByText.get(key) ?? new RangeRead(leaf, outer, this.#steps, nowMs)
+      readsByText.set(key, read)
+      this.#readsByLeaf.set(leaf, read)
+    }
+    this.reads = [...readsByText.values()]
+  }
+
+  /** Throws query_refused for more series than the limit, and where vectors do not match. */
+  result(): MetricResult {
+    const { start, count } = this.#steps
+    const expr = this.#expr
+    if (this.#isInstant && expr.kind === 'literal') return { kind: 'scalar', ns: start, value: expr.value }
+    const finished = new Map<RangeRead, readonly Series[]>()
+    const leaves = (leaf: RangeAggregation): readonly Series[] => {
+      const read = this.#readsByLeaf.get(leaf) as RangeRead
+      const series = finished.get(read) ?? read.finish()
+      finished.set(read, series)
+      return series
+    }
+    const series = evaluate(expr, leaves, count).filter(hasValues)
+    this.#checkSeries(series.length)
+    return this.#isInstant ? this.#vectorOf(series) : this.#matrixOf(series)
+  }
+
+  #checkSeries(count: number): void {
+    const { seriesMax } = this.#limits
+    if (count <= seriesMax) return
+    throw new GatewayError(
+      'query_refused',
+      `maximum number of series (${seriesMax}) reached for a single query; consider reducing query cardinality by ` +
+        'adding more specific stream selectors, reducing the time range, or aggregating results with functions like ' +
+        'sum, count or topk',
+    )
+  }
+
+  #vectorOf(series: readonly Series[]): MetricResult {
+    const ns = this.#steps.start
+    const ordered = keepsOrder(this.#expr) ? series : byLabels(series)
+    return { kind: 'vector', samples: ordered.map((each) => ({ labels: each.labels, ns, value: valueAt(each, 0) })) }
+  }
+
+  #matrixOf(series: readonly Series[]): MetricResult {
+    const { start, step } = this.#steps
+    return {
+      kind: 'matrix',
+      series: byLabels(series).map((each) => {
+        const points: { ns: bigint; value: number }[] = []
+        for (let k = 0; k < each.values.length; k++) {
+          if (isPresent(each, k)) points.push({ ns: start + step * BigInt(k), value: valueAt(each, k) })
+        }
+        return { labels: each.labels, points }
+      }),
+    }
+  }
+}
+
+/** True where the order of an instant answer says something. */
+function keepsOrder(expr: MetricExpr): boolean {
+  return expr.kind === 'vector_aggregation' && ORDERED.includes(expr.operation)
+}
+
+const ORDERED: readonly VectorAggregation['operation'][] = ['sort', 'sort_desc', 'topk', 'bottomk', 'approx_topk']
+
+function byLabels(series: readonly Series[]): Series[] {
+  return [...series].sort((a, b) => compareLabels(a.labels, b.labels))
+}
+
+interface Leaf {
+  readonly leaf: RangeAggregation
+  /** The grouping of a sum right around it. */
+  readonly outer: Grouping | undefined
+}
+
+/** Aggregations whose sum over groups can be gathered by group from the start. */
+const SUMMABLE: readonly RangeAggregation['operation'][] = [
+  ...(['count_over_time', 'rate', 'bytes_over_time', 'bytes_rate', 'sum_over_time'] as const),
+]
+
+function leavesOf(expr: MetricExpr, outer: Grouping | undefined): Leaf[] {
+  switch (expr.kind) {
+    case 'range_aggregation':
+      return [{ leaf: expr, outer: SUMMABLE.includes(expr.operation) ? outer : undefined }]
+    case 'vector_aggregation':
+      return leavesOf(
+        expr.expr,
+        expr.operation === 'sum' ? (expr.grouping ?? { without: false, labels: [] }) : undefined,
+      )
+    case 'label_replace':
+      return leavesOf(expr.expr, undefined)
+    case 'binary_operation':
+      return [...leavesOf(expr.left, undefined), ...leavesOf(expr.right, undefined)]
+    case 'vector':
+    case 'literal':
+      return []
+  }
+}

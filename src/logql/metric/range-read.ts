@@ -1,0 +1,233 @@
+/** One range aggregation while its blocks are read: entries become samples, samples gather in series. */
+
+import { type Metadata, metadataWithLevel } from '../../domain/batch.ts'
+import { type Block, lowerBound, type StreamRun, startOf } from '../../domain/block.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { formatLabels, type Labels } from '../../domain/labels.ts'
+import { DETECTED_LEVEL, LEVEL_NONE, LEVELS } from '../../domain/level.ts'
+import type { Matcher } from '../../domain/selector.ts'
+import { BlockSearch, lineText, SEARCH_LINES } from '../block-search.ts'
+import { LabelSet, PRESERVE_ERROR_LABEL } from '../pipeline/label-set.ts'
+import type { Grouping, RangeAggregation, Unwrap } from '../syntax.ts'
+import { type Accumulator, HeldBudget, makeAccumulator } from './accumulators.ts'
+import { entryGroupKey, entryGroupLabels } from './grouping.ts'
+import { compileSampling, type Sampling } from './sampling.ts'
+import { checkVolume, compareLabels, makeSeries, type Series, setValue } from './series.ts'
+import type { Steps } from './steps.ts'
+import { Windows } from './windows.ts'
+
+interface GatheredSeries {
+  readonly labels: Labels
+  readonly accumulator: Accumulator
+}
+
+/** What is to be read for one range aggregation, and what becomes of it. Give it the blocks in any order. */
+export class RangeRead {
+  readonly matchers: readonly Matcher[]
+  /** The time range [start, end) in nanoseconds. */
+  readonly start: bigint
+  readonly end: bigint
+  /** True: the blocks' columns are enough, their text and metadata may be empty. */
+  readonly withoutText: boolean
+  readonly #aggregation: RangeAggregation
+  readonly #grouping: Grouping | undefined
+  readonly #steps: Steps
+  readonly #windows: Windows
+  readonly #sampling: Sampling
+  readonly #search: BlockSearch
+  readonly #labels = new LabelSet()
+  readonly #held = new HeldBudget()
+  readonly #series = new Map<string, GatheredSeries>()
+  /** For entries that need no look of their own: the series by stream and level code. */
+  readonly #plainSeries = new Map<string, (GatheredSeries | undefined)[]>()
+  #lines = 0
+  #bytes = 0
+  #linesAfterFilter = 0
+
+  /** `outer` is the grouping of a sum around the aggregation, which then need not make the finer series. */
+  constructor(aggregation: RangeAggregation, outer: Grouping | undefined, steps: Steps, nowMs: number) {
+    const { range } = aggregation
+    this.#aggregation = aggregation
+    this.#grouping = withoutUnwrapped(aggregation.grouping ?? outer, range.unwrap)
+    this.#steps = steps
+    this.#windows = new Windows(steps, range.range, range.offset ?? 0n)
+    this.#sampling = compileSampling(aggregation, this.#grouping, nowMs)
+    this.#search = new BlockSearch(this.#sampling.filters)
+    this.matchers = range.log.matchers
+    this.start = this.#windows.start
+    this.end = this.#windows.end
+    this.withoutText = this.#sampling.isPlain && !this.#search.isNeeded && this.#namesOnlySelected()
+  }
+
+  /** False when no window holds an instant of the block. For ReadRequest.wants. */
+  wants(oldest: bigint, newest: bigint): boolean {
+    return this.#windows.touches(oldest, newest)
+  }
+
+  /** Takes in one block; `runs` and `sequence` are those of its ReadBlock. Throws query_refused. */
+  add(block: Block, runs: readonly StreamRun[], sequence: number): void {
+    for (const run of runs) {
+      const isPlain = this.#sampling.isPlain && this.#isPlainRun(block, run)
+      let at = run.start
+      while (at < run.end) {
+        const bucket = this.#windows.locate(block.timestamps.values[at] as bigint)
+        const end = lowerBound(block.timestamps, at, run.end, this.#windows.lastNs + 1n)
+        // An instant outside of all windows may be its own border.
+        const next = Math.max(end, at + 1)
+        if (bucket >= 0) this.#addStretch(block, run, sequence, { bucket, from: at, to: next, isPlain })
+        at = next
+      }
+    }
+  }
+
+  /** The series by their label text. */
+  finish(): Series[] {
+    const { count } = this.#steps
+    const gathered = [...this.#series.values()].sort((a, b) => compareLabels(a.labels, b.labels))
+    const list = gathered.map(({ labels, accumulator }) => {
+      const series = makeSeries(labels, count)
+      accumulator.finish(this.#windows, series)
+      return series
+    })
+    return this.#aggregation.operation === 'absent_over_time' ? [this.#absentSeries(list)] : list
+  }
+
+  get figures(): { lines: number; bytes: number; linesAfterFilter: number } {
+    return { lines: this.#lines, bytes: this.#bytes, linesAfterFilter: this.#linesAfterFilter }
+  }
+
+  /** True when every label that the grouping names is known without structured metadata. */
+  #namesOnlySelected(): boolean {
+    const names = this.#grouping
+    if (names === undefined || names.without) return false
+    // A matcher that the empty text does not satisfy makes sure that the stream itself has the label.
+    const isSelected = (name: string): boolean => this.matchers.some((each) => each.name === name && !each.test(''))
+    return names.labels.every(isSelected)
+  }
+
+  /** True when the run's metadata says nothing that the query asks for. */
+  #isPlainRun({ metadataEnds, levels }: Block, { start, end, labels }: StreamRun): boolean {
+    if (startOf(metadataEnds, start) === metadataEnds[end - 1]) return true
+    const names = this.#grouping
+    if (names === undefined || names.without) return false
+    return names.labels.every(
+      (name) =>
+        labels.some((label) => label.name === name) ||
+        // A level without a code of its own is kept as metadata.
+        (name === DETECTED_LEVEL && !levels.subarray(start, end).includes(LEVEL_NONE)),
+    )
+  }
+
+  #addStretch(
+    block: Block,
+    run: StreamRun,
+    sequence: number,
+    { bucket, from, to, isPlain }: { bucket: number; from: number; to: number; isPlain: boolean },
+  ): void {
+    this.#lines += to - from
+    this.#bytes += (block.lineEnds[to - 1] as number) - startOf(block.lineEnds, from)
+    if (isPlain && !this.#search.isNeeded) {
+      this.#tallyRange(block, run, bucket, from, to)
+      return
+    }
+    for (let at = from; at < to; at += SEARCH_LINES) {
+      const found = this.#search.find(block, at, Math.min(to, at + SEARCH_LINES))
+      if (isPlain) for (const index of found) this.#tallyRange(block, run, bucket, index, index + 1)
+      else for (const index of found) this.#addEntry(block, run, sequence, bucket, index)
+    }
+  }
+
+  /** Counts entries [from, to) by their level, from the columns alone. */
+  #tallyRange(block: Block, run: StreamRun, bucket: number, from: number, to: number): void {
+    this.#linesAfterFilter += to - from
+    for (let at = from; at < to; ) {
+      const level = block.levels[at] as number
+      let end = at + 1
+      while (end < to && block.levels[end] === level) end++
+      const bytes = (block.lineEnds[end - 1] as number) - startOf(block.lineEnds, at)
+      const amount = this.#sampling.counts === 'bytes' ? bytes : end - at
+      this.#plainSeriesOf(run, level).accumulator.tally(bucket, end - at, amount)
+      at = end
+    }
+  }
+
+  #plainSeriesOf(run: StreamRun, level: number): GatheredSeries {
+    let known = this.#plainSeries.get(run.key)
+    if (known === undefined) {
+      known = new Array(LEVELS.length).fill(undefined)
+      this.#plainSeries.set(run.key, known)
+    }
+    const series = known[level]
+    if (series !== undefined) return series
+    const metadata: Metadata = level === 0 ? [] : [[DETECTED_LEVEL, LEVELS[level] as string]]
+    this.#labels.reset(run.labels, metadata)
+    const made = this.#seriesOfEntry()
+    known[level] = made
+    return made
+  }
+
+  #addEntry(block: Block, run: StreamRun, sequence: number, bucket: number, index: number): void {
+    const metadataStart = startOf(block.metadataEnds, index)
+    const metadataEnd = block.metadataEnds[index] as number
+    const level = block.levels[index] as number
+    this.#labels.reset(run.labels, metadataWithLevel(block.metadata, metadataStart, metadataEnd, level))
+    const ns = block.timestamps.values[index] as bigint
+    const storedLine = this.#sampling.readsLine ? lineText(block, index) : ''
+    const entry = { ns, line: storedLine, labels: this.#labels }
+    const lineBytes = (block.lineEnds[index] as number) - startOf(block.lineEnds, index)
+    const value = this.#sampling.sample(entry, storedLine, lineBytes)
+    if (value === undefined) return
+    this.#linesAfterFilter++
+    if (this.#labels.hasError && this.#labels.get(PRESERVE_ERROR_LABEL) === undefined) throw pipelineError(this.#labels)
+    this.#seriesOfEntry().accumulator.add(bucket, { value, ns, sequence, index })
+  }
+
+  /** The series that the entry in the label set belongs to. */
+  #seriesOfEntry(): GatheredSeries {
+    const key = entryGroupKey(this.#grouping, this.#labels)
+    const known = this.#series.get(key)
+    if (known !== undefined) return known
+    const isAbsence = this.#aggregation.operation === 'absent_over_time'
+    const labels = isAbsence ? [] : entryGroupLabels(this.#grouping, this.#labels)
+    checkVolume(this.#series.size + 1, Math.max(this.#windows.bucketCount, this.#steps.count))
+    const series = { labels, accumulator: makeAccumulator(this.#aggregation, this.#windows, this.#held) }
+    this.#series.set(key, series)
+    return series
+  }
+
+  /** 1 at the steps whose window is empty. */
+  #absentSeries(list: readonly Series[]): Series {
+    const { count } = this.#steps
+    const absent = makeSeries(absentLabels(this.matchers), count)
+    for (let k = 0; k < count; k++) if (!list.some(({ present }) => present[k] === 1)) setValue(absent, k, 1)
+    return absent
+  }
+}
+
+/** What a value was unwrapped from does not tell series apart, unless the query groups by it. */
+function withoutUnwrapped(grouping: Grouping | undefined, unwrap: Unwrap | undefined): Grouping | undefined {
+  if (unwrap === undefined || grouping?.without === false) return grouping
+  return { without: true, labels: [...(grouping?.labels ?? []), unwrap.label] }
+}
+
+/** The labels that equality matchers give; a name that is matched twice gives none. */
+function absentLabels(matchers: readonly Matcher[]): Labels {
+  return matchers
+    .filter(({ name, operator, value }) => {
+      return operator === '=' && value !== '' && matchers.filter((each) => each.name === name).length === 1
+    })
+    .map(({ name, value }) => ({ name, value }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Loki's words; the labels say which stream it is about and what went wrong, never the line. */
+function pipelineError(labels: LabelSet): GatewayError {
+  const error = labels.get('__error__') ?? ''
+  return new GatewayError(
+    'query_refused',
+    `pipeline error: '${error}' for series: '${formatLabels(labels.all())}'.\n` +
+      `Use a label filter to intentionally skip this error. (e.g | __error__!="${error}").\n` +
+      'To skip all potential errors you can match empty errors.(e.g __error__="")\n' +
+      'The label filter can also be specified after unwrap. (e.g | unwrap latency | __error__="" )\n',
+  )
+}

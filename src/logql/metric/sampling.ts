@@ -1,0 +1,74 @@
+/** From an entry to the number it stands for in a range aggregation. */
+
+import { splitStages } from '../block-search.ts'
+import type { LabelSet } from '../pipeline/label-set.ts'
+import { compileStages } from '../pipeline/stages.ts'
+import { compileUnwrap, labelsOfUnwrap } from '../pipeline/unwrap.ts'
+import type { PipelineEntry, Stage } from '../stage.ts'
+import type { Grouping, LineFilterStage, PipelineStage, RangeAggregation } from '../syntax.ts'
+
+export interface Sampling {
+  /** Line filters that see stored lines: they come first, over bytes. */
+  readonly filters: readonly LineFilterStage[]
+  /** True when no stage and no unwrap looks at single entries: they need only be counted. */
+  readonly isPlain: boolean
+  /** What a counting operation counts. */
+  readonly counts: 'entries' | 'bytes'
+  /** True when `sample` needs the entry's line. */
+  readonly readsLine: boolean
+  /** The entry's number after all stages, or undefined where one drops it. `lineBytes` are those of the stored line. */
+  sample(
+    entry: PipelineEntry & { readonly labels: LabelSet },
+    storedLine: string,
+    lineBytes: number,
+  ): number | undefined
+}
+
+/** Throws query_malformed for a stage that cannot be compiled. `nowMs` is what the template function `now` gives. */
+export function compileSampling(
+  { operation, range }: RangeAggregation,
+  grouping: Grouping | undefined,
+  nowMs: number,
+): Sampling {
+  const { filters, rest } = splitStages(withoutIdleDrops(range.log.stages))
+  const wanted = wantedLabels(range.unwrap, grouping)
+  const stage: Stage | undefined = rest.length === 0 ? undefined : compileStages(rest, { wanted, nowMs })
+  const extract = range.unwrap === undefined ? undefined : compileUnwrap(range.unwrap)
+  const counts = operation === 'bytes_rate' || operation === 'bytes_over_time' ? 'bytes' : 'entries'
+  return {
+    filters,
+    isPlain: stage === undefined && extract === undefined,
+    counts,
+    readsLine: stage !== undefined,
+    sample(entry, storedLine, lineBytes) {
+      if (stage !== undefined && !stage(entry)) return undefined
+      if (extract !== undefined) return extract(entry)
+      if (counts === 'entries') return 1
+      return entry.line === storedLine ? lineBytes : UTF8.encode(entry.line).length
+    },
+  }
+}
+
+const UTF8 = new TextEncoder()
+
+/** The labels that are read of a result; undefined where all are. */
+function wantedLabels(unwrap: RangeAggregation['range']['unwrap'], grouping: Grouping | undefined) {
+  if (grouping === undefined || grouping.without) return undefined
+  return new Set([...grouping.labels, ...(unwrap === undefined ? [] : labelsOfUnwrap(unwrap))])
+}
+
+/** Stages that may set `__error__`. */
+const FAILING: readonly PipelineStage['kind'][] = [
+  ...(['json', 'logfmt', 'unpack', 'label_filter', 'line_format', 'label_format'] as const),
+]
+
+/** Leaves out `| drop __error__` where nothing before it can fail: the log volume of a plain selector asks so. */
+function withoutIdleDrops(stages: readonly PipelineStage[]): PipelineStage[] {
+  const failing = stages.findIndex(({ kind }) => FAILING.includes(kind))
+  return stages.filter((stage, i) => {
+    const isIdle =
+      stage.kind === 'drop' &&
+      stage.labels.every((pick) => pick.kind === 'name' && ['__error__', '__error_details__'].includes(pick.name))
+    return !isIdle || (failing >= 0 && failing < i)
+  })
+}

@@ -1,0 +1,91 @@
+/** The values in between: what every part of a metric query gives to the next. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import { compareText, formatLabels, type Label, type Labels } from '../../domain/labels.ts'
+
+/** One label set's values at all steps. */
+export interface Series {
+  readonly labels: Labels
+  readonly values: Float64Array
+  /** 1 where there is a value: NaN is one, too. */
+  readonly present: Uint8Array
+}
+
+/** Values of all series of one query part together, which bounds its memory: some 25 bytes each. */
+const VALUES_MAX = 8_000_000
+
+export function makeSeries(labels: Labels, count: number): Series {
+  return { labels, values: new Float64Array(count), present: new Uint8Array(count) }
+}
+
+/** The same value at every step. */
+export function constantSeries(labels: Labels, count: number, value: number): Series {
+  const series = makeSeries(labels, count)
+  series.values.fill(value)
+  series.present.fill(1)
+  return series
+}
+
+export function setValue(series: Series, k: number, value: number): void {
+  series.values[k] = value
+  series.present[k] = 1
+}
+
+export function isPresent(series: Series, k: number): boolean {
+  return series.present[k] === 1
+}
+
+export function valueAt(series: Series, k: number): number {
+  return series.values[k] as number
+}
+
+export function hasValues(series: Series): boolean {
+  return series.present.includes(1)
+}
+
+/** Label sets in the order of an answer: label by label, name before value; the shorter one first. */
+export function compareLabels(a: Labels, b: Labels): number {
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    const [one, other] = [a[i] as Label, b[i] as Label]
+    const order = compareText(one.name, other.name) || compareText(one.value, other.value)
+    if (order !== 0) return order
+  }
+  return a.length - b.length
+}
+
+/** Throws query_refused when `count` series with `points` values each are too many to hold. */
+export function checkVolume(count: number, points: number): void {
+  if (count * points <= VALUES_MAX) return
+  throw new GatewayError(
+    'query_refused',
+    `the query makes ${count} series of ${points} values before they are aggregated; the limit is ${VALUES_MAX} values ` +
+      'in all; select fewer streams, ask for a larger step, or aggregate with sum by',
+  )
+}
+
+/** Refuses two series with equal labels that have a value at the same step; others become one. */
+export function mergeEqual(list: readonly Series[]): Series[] {
+  const byLabels = new Map<string, Series>()
+  for (const series of list) {
+    const key = formatLabels(series.labels)
+    const known = byLabels.get(key)
+    if (known === undefined) byLabels.set(key, series)
+    else byLabels.set(key, merged(known, series))
+  }
+  return [...byLabels.values()]
+}
+
+function merged(a: Series, b: Series): Series {
+  const series = { labels: a.labels, values: a.values.slice(), present: a.present.slice() }
+  for (let k = 0; k < b.present.length; k++) {
+    if (!isPresent(b, k)) continue
+    if (isPresent(series, k)) {
+      throw new GatewayError(
+        'query_refused',
+        'vector cannot contain metrics with the same labelset; keep a label that tells them apart',
+      )
+    }
+    setValue(series, k, valueAt(b, k))
+  }
+  return series
+}
