@@ -8,7 +8,6 @@ import { dropStored, type EntryOrder, type OrderedStream, orderEntries } from '.
 import { GatewayError } from '../../domain/errors.ts'
 import type { AppendResult, Clock } from '../../ports.ts'
 import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/block-format.ts'
-import { pragma } from './database.ts'
 import { DecodedBlocks, RecentBlocks } from './recent-blocks.ts'
 import { formatLabelColumn, formatStreamIds, parseStreamIds, type StoredStream, StreamTable } from './stream-table.ts'
 
@@ -128,9 +127,9 @@ export class BlockWriter {
     }
   }
 
-  /** Writes a page that changes nothing; throws where a commit would. */
+  /** Writes as much as a block takes and removes it again; throws where a commit would. */
   probe(): void {
-    this.#db.exec(`PRAGMA user_version = ${pragma(this.#db, 'user_version')}`)
+    this.#db.exec(`INSERT INTO probes (filler) VALUES (zeroblob(${this.#settings.blockBytes})); DELETE FROM probes;`)
   }
 
   /**

@@ -53,6 +53,7 @@ const SCHEMA = `
     PRIMARY KEY (tenant, id)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX entry_ids_by_commit ON entry_ids (committed_ms);
+  CREATE TABLE probes (filler BLOB NOT NULL) STRICT;
 `
 
 /** The connections of one open data folder. */

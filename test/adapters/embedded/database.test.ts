@@ -1,0 +1,128 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t from 'tap'
+import { openDatabase, pragma, readFailure, writeFailure } from '../../../src/adapters/embedded/database.ts'
+import { GatewayError } from '../../../src/domain/errors.ts'
+
+const FILE = 'millrace.db'
+
+t.test('commits survive a power loss: WAL, a full sync at each commit', async (t) => {
+  const { writer, reader, close } = opened(t.testdir())
+  t.teardown(close)
+  t.same(writer.prepare('PRAGMA journal_mode').get(), { journal_mode: 'wal' })
+  t.equal(pragma(writer, 'synchronous'), 2)
+  t.equal(pragma(writer, 'auto_vacuum'), 2, 'incremental: space goes back to the file system')
+  t.equal(pragma(writer, 'page_size'), 16384)
+  t.throws(() => reader.exec('DELETE FROM blocks'), /readonly/)
+})
+
+t.test('makes the folder, for its owner alone', async (t) => {
+  const folder = join(t.testdir(), 'a/b')
+  opened(folder).close()
+  t.same(readdirSync(folder), [FILE, 'millrace.lock'])
+  t.equal(pragma(new DatabaseSync(join(folder, FILE)), 'application_id'), 0x4d494c4c)
+})
+
+t.test('opens what a killed process left: a log file that is not in the database yet', async (t) => {
+  const root = t.testdir({ killed: {} })
+  const { writer, close } = opened(join(root, 'alive'))
+  t.teardown(close)
+  writer.exec("INSERT INTO tenants (name) VALUES ('fake')")
+  for (const name of [FILE, `${FILE}-wal`]) {
+    writeFileSync(join(root, 'killed', name), readFileSync(join(root, 'alive', name)))
+  }
+  const again = opened(join(root, 'killed'))
+  t.teardown(again.close)
+  t.match(again.reader.prepare('SELECT name FROM tenants').get(), { name: 'fake' })
+})
+
+t.test('an empty file is as good as none', async (t) => {
+  const folder = t.testdir({ [FILE]: '' })
+  opened(folder).close()
+  t.ok(readFileSync(join(folder, FILE)).length > 0)
+})
+
+const FOREIGN: [name: string, make: (path: string) => void, message: RegExp][] = [
+  ['text', (path) => writeFileSync(path, 'these are my notes, '.repeat(200)), /corrupted: move millrace.db aside/],
+  ['a database of another program', (path) => makeDatabase(path, 'CREATE TABLE t (a)'), /is not a Millrace database/],
+  [
+    'a database of another program with a version',
+    (path) => makeDatabase(path, 'CREATE TABLE t (a); PRAGMA user_version = 1'),
+    /is not a Millrace database/,
+  ],
+  [
+    'a database of another program that uses WAL',
+    (path) => makeDatabase(path, 'PRAGMA journal_mode = WAL; CREATE TABLE t (a)'),
+    /is not a Millrace database/,
+  ],
+  [
+    'a database of a later version',
+    (path) => makeDatabase(path, 'CREATE TABLE t (a); PRAGMA application_id = 0x4d494c4c; PRAGMA user_version = 99'),
+    /has schema 99; this version reads schema 1/,
+  ],
+  [
+    'our own database with a broken first page',
+    (path) => {
+      opened(join(path, '..')).close()
+      const bytes = readFileSync(path)
+      writeFileSync(path, bytes.fill(0xff, 100, 4000))
+    },
+    /is corrupted/,
+  ],
+]
+for (const [name, make, message] of FOREIGN) {
+  t.test(`refuses ${name} and leaves it as it was`, async (t) => {
+    const folder = t.testdir()
+    make(join(folder, FILE))
+    const before = readFileSync(join(folder, FILE))
+    t.throws(() => openDatabase(folder), { code: 'store_damaged', message })
+    t.ok(before.equals(readFileSync(join(folder, FILE))), 'not a byte of it has changed')
+    t.throws(() => openDatabase(folder), { code: 'store_damaged' }, 'and the folder is not held')
+  })
+}
+
+t.test('a folder that cannot be made is store_unavailable', async (t) => {
+  const folder = t.testdir({ file: 'x' })
+  t.throws(() => openDatabase(join(folder, 'file/data')), { code: 'store_unavailable', message: /cannot be written/ })
+})
+
+t.test('two stores on one folder: the second refuses, until the first is closed', async (t) => {
+  const folder = t.testdir()
+  const first = opened(folder)
+  t.throws(() => openDatabase(folder), { code: 'store_unavailable', message: /another process holds it/ })
+  const module = new URL('../../../src/adapters/embedded/database.ts', import.meta.url).href
+  const script = `const { openDatabase } = await import(process.argv[1])
+    try { openDatabase(process.argv[2]).close(); console.log('opened') } catch (error) { console.log(error.code, error.message) }`
+  const open = (): string =>
+    spawnSync(process.execPath, ['--input-type=module', '-e', script, module, folder], { encoding: 'utf8' }).stdout
+  t.match(open(), /^store_unavailable .*another process holds it/)
+  first.close()
+  t.equal(open(), 'opened\n')
+})
+
+t.test('failures tell what happened and keep their cause', async (t) => {
+  const full = Object.assign(new Error('database or disk is full'), { errcode: 13 })
+  t.match(writeFailure(full), {
+    code: 'store_unavailable',
+    message: /nothing of this push was stored: the disk is full/,
+  })
+  t.match(writeFailure(new Error('x')), { code: 'store_unavailable', message: /stored: x/, cause: { message: 'x' } })
+  t.match(readFailure('odd'), { code: 'store_damaged', message: /cannot be read: odd/ })
+  const known = new GatewayError('overloaded', 'x')
+  t.equal(writeFailure(known), known)
+  t.equal(readFailure(known), known)
+})
+
+function opened(folder: string): ReturnType<typeof openDatabase> & { close: () => void } {
+  const database = openDatabase(folder)
+  return { writer: database.writer, reader: database.reader, close: () => database.close() }
+}
+
+function makeDatabase(path: string, sql: string): void {
+  mkdirSync(join(path, '..'), { recursive: true })
+  const db = new DatabaseSync(path)
+  db.exec(sql)
+  db.close()
+}
