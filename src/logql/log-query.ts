@@ -18,8 +18,8 @@ export interface LogQueryOptions {
   readonly limit: number
   /** Entries nearer than this to the one given before are left out; 0: none is. */
   readonly intervalNs: bigint
-  /** The clock's reading, for the template function `now`; ms since the epoch. */
-  readonly nowMs: number
+  /** The clock's reading, for the template function `now`, ms since the epoch. Left out: the machine's. */
+  readonly nowMs?: number
 }
 
 /** One stream of an answer: its labels as the query left them, its entries in the direction asked for. */
@@ -71,7 +71,7 @@ export class LogQuery {
     this.matchers = expr.matchers
     this.#direction = direction
     this.#search = new BlockSearch(filters)
-    this.#stage = rest.length === 0 ? undefined : compileStages(rest, { nowMs })
+    this.#stage = rest.length === 0 ? undefined : compileStages(rest, nowMs === undefined ? {} : { nowMs })
     this.#thinning = intervalNs > 0n ? new Thinning(direction, limit, intervalNs) : undefined
     this.#best = new BestEntries(direction, this.#thinning === undefined ? limit : WAITING_MAX)
   }
