@@ -1,10 +1,11 @@
 /** Runs a template's tree over one entry. */
 
+import { checkArgument, constantAs } from './arguments.ts'
 import { type Budget, fault, OUTPUT_CHARS_MAX } from './budget.ts'
 import { formatValue } from './format-value.ts'
 import type { ParamKind, RunContext, TemplateFunction } from './functions.ts'
 import { TIME_METHODS } from './time-functions.ts'
-import type { Branch, Command, NumberLiteral, Operand, Pipeline, TemplateNode, TemplateTree } from './tree.ts'
+import type { Branch, Command, Operand, Pipeline, TemplateNode, TemplateTree } from './tree.ts'
 import { GoTime, type GoValue, isGoMap, isList, isTrue, typeName } from './value.ts'
 
 /** What printing a missing value gives. */
@@ -12,6 +13,14 @@ const NO_VALUE = '<no value>'
 
 /** How a list of nodes was left. */
 type Flow = 'next' | 'break' | 'continue'
+
+/** What is handed to a function: `before` (a method's own value), then arguments of the command, then what is piped. */
+interface Call {
+  readonly before: readonly GoValue[]
+  readonly args: readonly Operand[]
+  readonly dot: GoValue
+  readonly piped: readonly GoValue[]
+}
 
 interface Variable {
   readonly name: string
@@ -173,25 +182,25 @@ class Evaluator {
     this.#budget.step()
     // A command has at least one operand.
     const operand = first as Operand
-    if (operand.kind === 'function') return this.#runFunction(operand.name, args, dot, piped)
-    const hasArguments = args.length + piped.length > 0
+    const call = { before: [], args, dot, piped }
+    if (operand.kind === 'function') return this.#runFunction(operand.name, call)
     if (operand.kind === 'chain' || operand.kind === 'variable' || operand.kind === 'field') {
-      return this.#select(this.#baseOf(operand, dot), operand.names, { args, dot, piped })
+      return this.#select(this.#baseOf(operand, dot), operand.names, call)
     }
-    if (hasArguments) throw fault('gives arguments to something that is not a function')
+    if (args.length + piped.length > 0) throw fault('gives arguments to something that is not a function')
     if (operand.kind === 'nil') throw fault('uses nil as a command')
     return this.#valueOf(operand, dot)
   }
 
-  #runFunction(name: string, args: readonly Operand[], dot: GoValue, piped: readonly GoValue[]): GoValue {
-    if (name === 'and' || name === 'or') return this.#runLogic(name, args, dot, piped)
+  #runFunction(name: string, call: Call): GoValue {
+    if (name === 'and' || name === 'or') return this.#runLogic(name, call)
     const made = this.#functions.get(name)
     if (made === undefined) throw fault('calls a function that is not defined')
-    return this.#invoke(name, made, { before: [], args, dot, piped })
+    return this.#invoke(name, made, call)
   }
 
   /** Stops at the first argument that decides, and gives that argument. */
-  #runLogic(name: 'and' | 'or', args: readonly Operand[], dot: GoValue, piped: readonly GoValue[]): GoValue {
+  #runLogic(name: 'and' | 'or', { args, dot, piped }: Call): GoValue {
     if (args.length + piped.length === 0) throw fault(`calls ${name} without arguments`)
     let value: GoValue
     for (const arg of args) {
@@ -201,40 +210,22 @@ class Evaluator {
     return piped.length > 0 ? piped[0] : value
   }
 
-  #invoke(
-    name: string,
-    made: TemplateFunction,
-    {
-      before,
-      args,
-      dot,
-      piped,
-    }: { before: readonly GoValue[]; args: readonly Operand[]; dot: GoValue; piped: readonly GoValue[] },
-  ): GoValue {
+  #invoke(name: string, { params, rest, call }: TemplateFunction, { before, args, dot, piped }: Call): GoValue {
     const count = before.length + args.length + piped.length
-    if (made.rest === undefined ? count !== made.params.length : count < made.params.length) {
-      throw fault(
-        `calls ${name} with ${args.length + piped.length} arguments; wanted ${made.params.length - before.length}`,
-      )
+    if (rest === undefined ? count !== params.length : count < params.length) {
+      throw fault(`calls ${name} with ${count - before.length} arguments; wanted ${params.length - before.length}`)
     }
-    const kindAt = (index: number): ParamKind => made.params[index] ?? made.rest ?? 'any'
+    const kindAt = (index: number): ParamKind => params[index] ?? rest ?? 'any'
     const values: GoValue[] = [...before]
-    for (const arg of args) values.push(this.#argument(arg, dot, kindAt(values.length), name))
-    for (const value of piped) values.push(checked(value, kindAt(values.length), name))
-    return made.call(values, this.#context)
+    for (const arg of args)
+      values.push(checkArgument(this.#valueOf(arg, dot, kindAt(values.length)), kindAt(values.length), name))
+    for (const value of piped) values.push(checkArgument(value, kindAt(values.length), name))
+    return call(values, this.#context)
   }
 
-  /** A constant takes the type that is wanted; other values must have it. */
-  #argument(operand: Operand, dot: GoValue, kind: ParamKind, name: string): GoValue {
+  /** A constant becomes the kind that is wanted, where it can. */
+  #valueOf(operand: Operand, dot: GoValue, wanted: ParamKind = 'any'): GoValue {
     this.#budget.step()
-    if (operand.kind === 'number') {
-      if (kind === 'int' && operand.number.integer !== undefined) return operand.number.integer
-      if (kind === 'float') return operand.number.float
-    }
-    return checked(this.#valueOf(operand, dot), kind, name)
-  }
-
-  #valueOf(operand: Operand, dot: GoValue): GoValue {
     switch (operand.kind) {
       case 'dot':
         return dot
@@ -244,13 +235,13 @@ class Evaluator {
       case 'string':
         return operand.value
       case 'number':
-        return constantOf(operand.number)
+        return constantAs(operand.number, wanted)
       case 'function':
-        return this.#runFunction(operand.name, [], dot, [])
+        return this.#runFunction(operand.name, { before: [], args: [], dot, piped: [] })
       case 'pipeline':
         return this.#evaluate(operand.pipeline, dot)
       default:
-        return this.#select(this.#baseOf(operand, dot), operand.names, { args: [], dot, piped: [] })
+        return this.#select(this.#baseOf(operand, dot), operand.names, { before: [], args: [], dot, piped: [] })
     }
   }
 
@@ -260,22 +251,17 @@ class Evaluator {
   }
 
   /** Fields one after the other; only the last may be a method that takes arguments. */
-  #select(
-    base: GoValue,
-    names: readonly string[],
-    call: { args: readonly Operand[]; dot: GoValue; piped: readonly GoValue[] },
-  ): GoValue {
+  #select(base: GoValue, names: readonly string[], call: Call): GoValue {
+    const isCall = call.args.length + call.piped.length > 0
+    if (names.length === 0 && isCall) throw fault('gives arguments to something that is not a function')
     let value = base
     for (const [index, name] of names.entries()) {
       const isLast = index === names.length - 1
       const method = value instanceof GoTime ? TIME_METHODS.get(name) : undefined
       const { args, piped } = isLast ? call : { args: [], piped: [] }
-      if (method !== undefined) value = this.#invoke(name, method, { ...call, before: [value], args, piped })
-      else if (args.length + piped.length > 0) throw fault('gives arguments to a field that is not a method')
+      if (method !== undefined) value = this.#invoke(name, method, { before: [value], args, dot: call.dot, piped })
+      else if (isLast && isCall) throw fault('gives arguments to a field that is not a method')
       else value = fieldOf(value, name)
-    }
-    if (names.length === 0 && call.args.length + call.piped.length > 0) {
-      throw fault('gives arguments to something that is not a function')
     }
     return value
   }
@@ -284,28 +270,4 @@ class Evaluator {
 function fieldOf(value: GoValue, name: string): GoValue {
   if (value !== undefined && isGoMap(value)) return value.get(name)
   throw fault(`reads field ${name} of a value of type ${typeName(value)}`)
-}
-
-function constantOf({ integer, float, isFloat }: NumberLiteral): GoValue {
-  return isFloat || integer === undefined ? float : integer
-}
-
-function checked(value: GoValue, kind: ParamKind, name: string): GoValue {
-  switch (kind) {
-    case 'any':
-      return value
-    case 'string':
-      if (typeof value === 'string') return value
-      break
-    case 'int':
-      if (typeof value === 'bigint') return value
-      break
-    case 'float':
-      if (typeof value === 'number') return value
-      break
-    case 'time':
-      if (value instanceof GoTime) return value
-      break
-  }
-  throw fault(`calls ${name} with a value of type ${typeName(value)}; wanted ${kind}`)
 }

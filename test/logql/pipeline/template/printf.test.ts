@@ -66,7 +66,9 @@ t.test('agrees with JavaScript where no tie is rounded', async (t) => {
     const print = (format: string): string => sprintf(format, [value], new Budget())
     const isFixed = Object.is(value, -0) || isTie(value, places) || print(`%.${places}f`) === value.toFixed(places)
     const error = Math.abs(Number(print(`%.${places}e`)) - value)
-    return isFixed && error <= Math.abs(value) * 0.501 * 10 ** -places + Number.EPSILON && Number(print('%v')) === value
+    return (
+      isFixed && error <= Math.abs(value) * (0.501 * 10 ** -places + Number.EPSILON) && Number(print('%v')) === value
+    )
   })
   t.doesNotThrow(() => fc.assert(property, { numRuns: 3000 }))
 })

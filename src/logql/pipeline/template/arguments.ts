@@ -1,0 +1,32 @@
+/** Whether a value may be handed to a function's parameter. */
+
+import { fault } from './budget.ts'
+import type { ParamKind } from './functions.ts'
+import type { NumberLiteral } from './tree.ts'
+import { GoTime, type GoValue, typeName } from './value.ts'
+
+/** The value itself; throws where it has not the parameter's type. */
+export function checkArgument(value: GoValue, kind: ParamKind, name: string): GoValue {
+  if (kind === 'any' || kindOf(value) === kind) return value
+  throw fault(`calls ${name} with a value of type ${typeName(value)}; wanted ${kind}`)
+}
+
+/** A constant as the type that is wanted, else as what it is by itself. */
+export function constantAs({ integer, float, isFloat }: NumberLiteral, kind: ParamKind): GoValue {
+  if (kind === 'int' && integer !== undefined) return integer
+  if (kind === 'float' || isFloat || integer === undefined) return float
+  return integer
+}
+
+function kindOf(value: GoValue): ParamKind | undefined {
+  switch (typeof value) {
+    case 'string':
+      return 'string'
+    case 'bigint':
+      return 'int'
+    case 'number':
+      return 'float'
+    default:
+      return value instanceof GoTime ? 'time' : undefined
+  }
+}
