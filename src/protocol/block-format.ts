@@ -174,9 +174,10 @@ function openSection(section: Uint8Array, length: number | undefined): { bytes: 
   for (let i = 0; i < count; i++) {
     const entry = 4 + i * TABLE_ENTRY_BYTES
     const rawLength = table.getUint32(entry, true)
-    const data = section.subarray(at, at + table.getUint32(entry + 4, true))
+    const dataLength = table.getUint32(entry + 4, true)
+    const data = section.subarray(at, at + dataLength)
     if (crc32(data, rawLength) !== table.getUint32(entry + 8, true)) throw damaged('its checksum is wrong')
-    at += data.length
+    at += dataLength
     const options = { maxOutputLength: rawLength, chunkSize: Math.max(rawLength, 64) }
     frames.push({ start: end, end: end + rawLength, data, options })
     end += rawLength
