@@ -91,7 +91,7 @@ export class BatchBuilder implements PushSink {
   /** Lines dropped because the operator wants them dropped. */
   droppedEntries = 0
   readonly #admission: Admission
-  readonly #columns = new BatchColumns()
+  readonly #columns: BatchColumns
   readonly #streams: BatchStream[] = []
   readonly #open = new Map<string, OpenStream>()
   readonly #ids: EntryId[] = []
@@ -114,8 +114,10 @@ export class BatchBuilder implements PushSink {
   #fieldRank: number = LEVEL_FIELDS.length
   #severityNumber: string | undefined
 
-  constructor(admission: Admission) {
+  /** `columns`: memory to build in, which is the batch's until it is stored. */
+  constructor(admission: Admission, columns = new BatchColumns()) {
     this.#admission = admission
+    this.#columns = columns
     const { nowMs, limits } = admission
     const oldestMs = limits.ageMsMax === undefined || admission.acceptsAnyAge ? undefined : nowMs - limits.ageMsMax
     this.#oldestSeconds = oldestMs === undefined ? Number.NEGATIVE_INFINITY : Math.floor(oldestMs / 1000)
@@ -171,7 +173,7 @@ export class BatchBuilder implements PushSink {
   addMetadata(name: string, value: string): void {
     const clean = value.includes('\ufffd') ? value.replaceAll('\ufffd', ' ') : value
     if (this.#takeLevelHint(name, clean)) return
-    this.#writePair(UTF8.encode(prometheusName(name)), UTF8.encode(clean.toWellFormed()))
+    this.#takePair(UTF8.encode(prometheusName(name)), UTF8.encode(clean.toWellFormed()))
   }
 
   addMetadataBytes(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
@@ -183,7 +185,7 @@ export class BatchBuilder implements PushSink {
       )
       return
     }
-    this.#writePair(bytes.subarray(nameStart, nameEnd), bytes.subarray(valueStart, valueEnd))
+    this.#takePair(bytes.subarray(nameStart, nameEnd), bytes.subarray(valueStart, valueEnd))
   }
 
   addEntry(seconds: number, nanos: number, start: number, end: number): void {
@@ -286,18 +288,20 @@ export class BatchBuilder implements PushSink {
 
   #isInWindow(stream: OpenStream, seconds: number, nanos: number): boolean {
     if (!fitsNs(seconds, nanos)) {
-      const text = `entry for stream '${shown(stream.key)}' has a timestamp outside the years 1677 to 2262`
+      const text = (): string =>
+        `entry for stream '${shown(stream.key)}' has a timestamp outside the years 1677 to 2262`
       this.refusals.add('invalid_timestamp', text)
       return false
     }
     if (seconds < this.#oldestSeconds || (seconds === this.#oldestSeconds && nanos < this.#oldestNanos)) {
-      const oldest = formatParts(this.#oldestSeconds, this.#oldestNanos)
-      const text = `entry for stream '${shown(stream.key)}' has timestamp too old: ${formatParts(seconds, nanos)}, oldest acceptable timestamp is: ${oldest}`
+      const text = (): string =>
+        `entry for stream '${shown(stream.key)}' has timestamp too old: ${formatParts(seconds, nanos)}, oldest acceptable timestamp is: ${formatParts(this.#oldestSeconds, this.#oldestNanos)}`
       this.refusals.add('greater_than_max_sample_age', text)
       return false
     }
     if (seconds > this.#newestSeconds || (seconds === this.#newestSeconds && nanos > this.#newestNanos)) {
-      const text = `entry for stream '${shown(stream.key)}' has timestamp too new: ${formatParts(seconds, nanos)}`
+      const text = (): string =>
+        `entry for stream '${shown(stream.key)}' has timestamp too new: ${formatParts(seconds, nanos)}`
       this.refusals.add('too_far_in_future', text)
       return false
     }
@@ -307,7 +311,8 @@ export class BatchBuilder implements PushSink {
   #fitsLine(stream: OpenStream, bytes: number): boolean {
     const { lineBytesMax, lineTruncated } = this.#admission.limits
     if (bytes <= lineBytesMax || lineTruncated) return true
-    const text = `max entry size '${lineBytesMax}' bytes exceeded for stream '${shown(stream.key)}' while adding an entry with length '${bytes}' bytes`
+    const text = (): string =>
+      `max entry size '${lineBytesMax}' bytes exceeded for stream '${shown(stream.key)}' while adding an entry with length '${bytes}' bytes`
     this.refusals.add('line_too_long', text)
     return false
   }
@@ -317,17 +322,20 @@ export class BatchBuilder implements PushSink {
     const { metadataAllowed, metadataBytesMax, metadataCountMax } = this.#admission.limits
     const key = shown(stream.key)
     if (!metadataAllowed) {
-      const text = `stream '${key}' includes structured metadata, but this feature is disallowed. Set MILLRACE_METADATA_ALLOWED=true to take it, or send lines without it.`
+      const text = (): string =>
+        `stream '${key}' includes structured metadata, but this feature is disallowed. Set MILLRACE_METADATA_ALLOWED=true to take it, or send lines without it.`
       this.refusals.add('structured_metadata_disallowed', text)
       return false
     }
     if (this.#metadataBytes > metadataBytesMax) {
-      const text = `stream '${key}' has structured metadata too large: '${this.#metadataBytes}' bytes, limit: '${metadataBytesMax}' bytes. Send less of it, or raise MILLRACE_METADATA_BYTES_MAX.`
+      const text = (): string =>
+        `stream '${key}' has structured metadata too large: '${this.#metadataBytes}' bytes, limit: '${metadataBytesMax}' bytes. Send less of it, or raise MILLRACE_METADATA_BYTES_MAX.`
       this.refusals.add('structured_metadata_too_large', text)
       return false
     }
     if (this.#metadataCount > metadataCountMax) {
-      const text = `stream '${key}' has too many structured metadata labels: '${this.#metadataCount}', limit: '${metadataCountMax}'. Send fewer of them, or raise MILLRACE_METADATA_COUNT_MAX.`
+      const text = (): string =>
+        `stream '${key}' has too many structured metadata labels: '${this.#metadataCount}', limit: '${metadataCountMax}'. Send fewer of them, or raise MILLRACE_METADATA_COUNT_MAX.`
       this.refusals.add('structured_metadata_too_many', text)
       return false
     }
@@ -337,13 +345,15 @@ export class BatchBuilder implements PushSink {
   #isAdmitted(stream: OpenStream, seconds: number, nanos: number, bytes: number): boolean {
     const { tenant, streams, limits } = this.#admission
     if (stream.index === undefined && !streams.admitStream(tenant, stream.key)) {
-      const text = `maximum active stream limit exceeded when trying to create stream ${shown(stream.key)}, limit: ${limits.activeStreamsMax} streams, user: '${tenant}'`
+      const text = (): string =>
+        `maximum active stream limit exceeded when trying to create stream ${shown(stream.key)}, limit: ${limits.activeStreamsMax} streams, user: '${tenant}'`
       this.refusals.add('stream_limit', text)
       return false
     }
     if (!streams.admitBytes(tenant, stream.key, bytes)) {
       const perSecond = limits.streamRate?.bytesPerSecond ?? 0
-      const text = `entry with timestamp ${formatParts(seconds, nanos)} ignored, reason: 'Per stream rate limit exceeded (limit: ${perSecond}B/sec) while attempting to ingest for stream '${shown(stream.key)}' totaling ${bytes}B, consider splitting a stream via additional labels or raise MILLRACE_STREAM_RATE'`
+      const text = (): string =>
+        `entry with timestamp ${formatParts(seconds, nanos)} ignored, reason: 'Per stream rate limit exceeded (limit: ${perSecond}B/sec) while attempting to ingest for stream '${shown(stream.key)}' totaling ${bytes}B, consider splitting a stream via additional labels or raise MILLRACE_STREAM_RATE'`
       this.refusals.add('per_stream_rate_limit', text)
       stream.rateRefused++
       return false
@@ -425,6 +435,15 @@ export class BatchBuilder implements PushSink {
       this.#fieldLevel = value
     }
     return false
+  }
+
+  /** A pair that came with the entry. What passes the limit is counted for the error, but not kept. */
+  #takePair(name: Uint8Array, value: Uint8Array): void {
+    if (this.#metadataCount < this.#admission.limits.metadataCountMax) this.#writePair(name, value)
+    else {
+      this.#metadataBytes += name.length + value.length
+      this.#metadataCount++
+    }
   }
 
   #writePair(name: Uint8Array, value: Uint8Array): void {

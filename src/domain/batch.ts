@@ -83,7 +83,7 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
   return at
 }
 
-/** The growable columns behind a batch in the making. */
+/** The growable columns behind a batch in the making; with `count` set back to 0 they serve another one. */
 export class BatchColumns {
   count = 0
   streamIndexes: Uint32Array = new Uint32Array(32)

@@ -94,5 +94,7 @@ export const QUERY_LIMITS: QueryLimits = {
 
 /** Distinct refusal texts kept for one answer: an agent logs only the first 1024 bytes of it. */
 export const REFUSAL_TEXTS_MAX = 10
+/** Refusals of one push whose texts are made at all: making millions of them would hold everybody else up. */
+export const REFUSALS_TOLD_MAX = 1000
 /** A window of an active stream: one hour without a line and it no longer counts. */
 export const STREAM_IDLE_MS = 3600_000

@@ -1,6 +1,6 @@
 /** What was refused of a push, and why: counted by reason, told in Loki's grouped words. */
 
-import { REFUSAL_TEXTS_MAX } from './limits.ts'
+import { REFUSAL_TEXTS_MAX, REFUSALS_TOLD_MAX } from './limits.ts'
 
 /**
  * Why a line was not stored, with the HTTP status that tells the client so. The names are Loki's reasons for
@@ -42,10 +42,20 @@ export class Refusals {
   #texts = 0
   #entries = 0
 
-  /** Adds one error text that stands for `entries` lines (none for a stream without lines). */
-  add(reason: RefusalReason, text: string, entries = 1): void {
-    this.count({ reason, text }, entries)
+  /**
+   * Adds one error text that stands for `entries` lines (none for a stream without lines). A text that is made for each
+   * line is given as a function: after REFUSALS_TOLD_MAX it is not called any more, and the line only counted.
+   */
+  add(reason: RefusalReason, text: string | (() => string), entries = 1): void {
     this.#texts++
+    if (typeof text === 'string') this.#tell({ reason, text }, entries)
+    else if (this.#texts <= REFUSALS_TOLD_MAX) this.#tell({ reason, text: text() }, entries)
+    else this.count({ reason, text: `${reason}, as further lines of this push` }, entries)
+  }
+
+  #tell(refusal: Refusal, entries: number): void {
+    this.count(refusal, entries)
+    const { text } = refusal
     const seen = this.#countByText.get(text)
     if (seen !== undefined || this.#countByText.size < REFUSAL_TEXTS_MAX) this.#countByText.set(text, (seen ?? 0) + 1)
   }

@@ -36,7 +36,7 @@ const MODE_RAW = 1
 /** Differences up to here are exact in a double; a run with a larger gap (104 days) is kept raw. */
 const DELTA_MAX = Number.MAX_SAFE_INTEGER
 /** A frame ends at the first run that takes it here: smaller ones compress worse, larger ones are read in vain. */
-const FRAME_BYTES_MIN = 64 * 1024
+const FRAME_BYTES_MIN = 128 * 1024
 /** A section that tells more than this was damaged: no block comes near. */
 const SECTION_BYTES_MAX = 1024 * 1024 * 1024
 /** Level 1 gives 3.5 to 6 times less; higher levels cost more time than they save disk. */

@@ -49,7 +49,8 @@ export function formatStats({ bytes, lines, linesAfterFilter, entriesReturned, s
   return JSON.stringify({ summary })
 }
 
-function formatStream({ labels, entries }: ResultStream, categorized: boolean): string {
+/** One stream of an answer, its entries as pairs, or as triples when `categorized`. */
+export function formatStream({ labels, entries }: ResultStream, categorized: boolean): string {
   const values = entries.map((entry) => {
     const third = categorized ? `,${formatCategories(entry)}` : ''
     return `["${entry.ns}",${JSON.stringify(entry.line)}${third}]`
@@ -69,7 +70,7 @@ function formatPairs(pairs: Metadata): string {
 }
 
 /** Without the flag, all labels of an entry are its stream's: one stream becomes as many as there are combinations. */
-function mergeLabels(streams: readonly ResultStream[]): ResultStream[] {
+export function mergeLabels(streams: readonly ResultStream[]): ResultStream[] {
   const merged = new Map<string, { labels: Labels; entries: ResultEntry[] }>()
   for (const { labels, entries } of streams) {
     for (const entry of entries) {

@@ -10,14 +10,18 @@ const ELEMENT_BYTES = 3
 
 /**
  * Decodes one snappy block (not the framed stream format): a varint of the output's length, then literals and copies.
- * The output is a new buffer of exactly that length.
+ * The output is exactly that long, in memory that `allocate` gives.
  *
  * Throws body_too_large when the declared length passes `bytesMax`, body_malformed for anything that is no block; both
  * are decided before memory is taken where the length alone tells.
  *
  * See format_description.txt of the snappy project.
  */
-export function decodeSnappy(body: Uint8Array, bytesMax: number): Buffer {
+export function decodeSnappy(
+  body: Uint8Array,
+  bytesMax: number,
+  allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow,
+): Buffer {
   const { length, at } = readDeclaredLength(body)
   if (length > bytesMax) {
     throw new GatewayError(
@@ -29,7 +33,7 @@ export function decodeSnappy(body: Uint8Array, bytesMax: number): Buffer {
     throw malformed(`${body.length} bytes cannot hold the ${length} they declare`)
   }
   // Every byte of it is written below, or the buffer is dropped with the error.
-  const output = Buffer.allocUnsafeSlow(length)
+  const output = allocate(length)
   decodeElements(body, at, output)
   return output
 }

@@ -42,8 +42,10 @@ export function registerLokiPush(app: FastifyInstance, intake: PushIntake, auth:
         const { limits } = intake.settings
         const encoding = request.headers['content-encoding']
         const bytes = await decompressBody(body.bytes, encoding, limits.decompressedBytesMax)
-        if (!isJson) decodePushProtobuf(decodeSnappy(bytes, limits.decompressedBytesMax), builder, limits)
-        else if (isLegacy) decodePushJsonLegacy(bytes, builder)
+        if (!isJson) {
+          const message = decodeSnappy(bytes, limits.decompressedBytesMax, (length) => body.allocate(length))
+          decodePushProtobuf(message, builder, limits)
+        } else if (isLegacy) decodePushJsonLegacy(bytes, builder)
         else decodePushJson(bytes, builder)
         return answer(request, reply, await intake.accept(builder, protocol, body.bytes.length), isJson)
       } finally {

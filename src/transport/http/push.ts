@@ -1,6 +1,7 @@
 /** What the push routes share: from a request to a builder, from a builder to an outcome. */
 
 import type { FastifyRequest } from 'fastify'
+import { BatchColumns } from '../../domain/batch.ts'
 import { BatchBuilder } from '../../domain/batch-builder.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { PushLimits } from '../../domain/limits.ts'
@@ -22,6 +23,11 @@ export interface PushSettings {
   readonly blockedStatus: number
 }
 
+/** Columns kept for further pushes: how many, and how large at most, so that one huge push does not stay for ever. */
+const IDLE_COLUMNS_MAX = 16
+const COLUMN_ENTRIES_MAX = 32_768
+const COLUMN_METADATA_BYTES_MAX = 4 * 1024 * 1024
+
 /** Takes pushes in for all push routes. */
 export class PushIntake {
   readonly bodies: BodyReader
@@ -30,6 +36,9 @@ export class PushIntake {
   readonly #store: LogStore
   readonly #gate: StreamGateKeeper
   readonly #metrics: Metrics
+  /** Columns of batches that are stored, for the next ones. */
+  readonly #idleColumns: BatchColumns[] = []
+  readonly #columnsOf = new WeakMap<BatchBuilder, BatchColumns>()
 
   constructor(
     parts: { store: LogStore; clock: Clock; gate: StreamGateKeeper; bodies: BodyReader; metrics: Metrics },
@@ -55,7 +64,7 @@ export class PushIntake {
   /** A builder for one push of the tenant. */
   builder(request: FastifyRequest, tenant: string, protocol: PushProtocol): BatchBuilder {
     const { limits, discoverServiceName, discoverLevels, dropped } = this.settings
-    return new BatchBuilder({
+    const admission = {
       tenant,
       limits,
       nowMs: this.clock.nowMs(),
@@ -65,7 +74,11 @@ export class PushIntake {
       acceptsAnyAge: isBackfill(request),
       dropped,
       streams: this.#gate,
-    })
+    }
+    const columns = this.#idleColumns.pop() ?? new BatchColumns()
+    const builder = new BatchBuilder(admission, columns)
+    this.#columnsOf.set(builder, columns)
+    return builder
   }
 
   /** Stores what the builder kept and counts it all. */
@@ -79,8 +92,18 @@ export class PushIntake {
       this.#metrics.dropped.inc(outcome.dropped)
       return outcome
     } finally {
+      this.#keepColumns(builder)
       for (const [reason, entries] of builder.refusals.byReason) this.#metrics.refused.inc({ reason }, entries)
     }
+  }
+
+  /** The batch is stored, or never will be: its columns are free. */
+  #keepColumns(builder: BatchBuilder): void {
+    const columns = this.#columnsOf.get(builder)
+    if (columns === undefined || columns.levels.length > COLUMN_ENTRIES_MAX) return
+    if (this.#idleColumns.length >= IDLE_COLUMNS_MAX || columns.metadata.length > COLUMN_METADATA_BYTES_MAX) return
+    columns.count = 0
+    this.#idleColumns.push(columns)
   }
 }
 

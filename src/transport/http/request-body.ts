@@ -1,43 +1,34 @@
-/** Bodies as raw bytes: bounded each and all together, in buffers that are used again. */
+/** Bodies as raw bytes, bounded each and all together. */
 
 import type { FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
+import { BufferPool } from './buffer-pool.ts'
 
-export interface BodyLimits {
-  /** Bytes of one body as it arrives. */
-  readonly bodyBytesMax: number
-  /** Bytes of all bodies that are held at once, what they decompress to not counted. */
-  readonly inflightBytesMax: number
-}
-
-/** A body on loan: `release` gives its memory back, and must come after the last look at `bytes`. */
+/** A body on loan: `release` gives its memory back, and must come after the last look at any of it. */
 export interface RequestBody {
   readonly bytes: Uint8Array
+  /** Further memory on the same loan, for what the body decompresses to: exactly `bytes` long, with anything in it. */
+  allocate(bytes: number): Buffer
   release(): void
 }
 
-/** Buffers from here on are worth keeping; smaller ones come cheap from Node's own pool. */
-const POOLED_BYTES_MIN = 64 * 1024
-/** Larger buffers are given back to the system: they are rare, and a few would fill the pool. */
-const POOLED_BYTES_MAX = 4 * 1024 * 1024
-/** Idle buffers kept of one size. */
-const POOLED_BUFFERS_MAX = 8
 /** What a body without Content-Length is first given. */
 const UNKNOWN_LENGTH_BYTES = 64 * 1024
 
 /** Reads bodies within limits. One for an app. */
 export class BodyReader {
-  readonly #limits: BodyLimits
-  readonly #idle = new Map<number, Buffer[]>()
-  #heldBytes = 0
+  readonly #bodyBytesMax: number
+  readonly #pool: BufferPool
 
-  constructor(limits: BodyLimits) {
-    this.#limits = limits
+  /** `bodyBytesMax`: bytes of one body as it arrives; `inflightBytesMax`: of all that are held at once. */
+  constructor(limits: { readonly bodyBytesMax: number; readonly inflightBytesMax: number }) {
+    this.#bodyBytesMax = limits.bodyBytesMax
+    this.#pool = new BufferPool(limits.inflightBytesMax)
   }
 
   /** Bytes of bodies that are held now. */
   get heldBytes(): number {
-    return this.#heldBytes
+    return this.#pool.heldBytes
   }
 
   /**
@@ -46,71 +37,59 @@ export class BodyReader {
    */
   async read(request: FastifyRequest): Promise<RequestBody> {
     const declared = Number(request.headers['content-length'] ?? Number.NaN)
-    if (declared > this.#limits.bodyBytesMax) throw this.#tooLarge(declared)
-    let buffer = this.#take(Number.isNaN(declared) ? UNKNOWN_LENGTH_BYTES : declared)
+    if (declared > this.#bodyBytesMax) throw this.#tooLarge(declared)
+    let buffer = this.#pool.take(Number.isNaN(declared) ? UNKNOWN_LENGTH_BYTES : declared)
     try {
       let length = 0
-      for await (const chunk of request.body as AsyncIterable<Buffer>) {
+      for await (const chunk of (request.body ?? []) as AsyncIterable<Buffer>) {
         const end = length + chunk.length
-        if (end > this.#limits.bodyBytesMax) throw this.#tooLarge(end)
+        if (end > this.#bodyBytesMax) throw this.#tooLarge(end)
         if (end > buffer.length) buffer = this.#grow(buffer, length, end)
         buffer.set(chunk, length)
         length = end
       }
-      return this.#lend(buffer, length)
+      return new BodyLoan(this.#pool, buffer, length)
     } catch (cause) {
-      this.#giveBack(buffer)
+      this.#pool.give(buffer)
       if (cause instanceof GatewayError) throw cause
       throw new GatewayError('body_malformed', 'the body ended before it was whole; send it again', { cause })
     }
   }
 
-  #lend(buffer: Buffer, length: number): RequestBody {
-    let isReleased = false
-    return {
-      bytes: buffer.subarray(0, length),
-      release: () => {
-        if (!isReleased) this.#giveBack(buffer)
-        isReleased = true
-      },
-    }
-  }
-
   #grow(buffer: Buffer, length: number, wanted: number): Buffer {
-    const larger = this.#take(Math.min(Math.max(wanted, buffer.length * 2), this.#limits.bodyBytesMax))
+    const larger = this.#pool.take(Math.min(Math.max(wanted, buffer.length * 2), this.#bodyBytesMax))
     larger.set(buffer.subarray(0, length))
-    this.#giveBack(buffer)
+    this.#pool.give(buffer)
     return larger
   }
 
-  #take(bytes: number): Buffer {
-    const size = bufferSize(bytes)
-    if (this.#heldBytes > 0 && this.#heldBytes + size > this.#limits.inflightBytesMax) {
-      const text = `${this.#heldBytes} bytes of requests are being worked on; the limit is ${this.#limits.inflightBytesMax}; retry later or raise MILLRACE_INFLIGHT_BYTES_MAX`
-      throw new GatewayError('overloaded', text)
-    }
-    this.#heldBytes += size
-    return this.#idle.get(size)?.pop() ?? Buffer.allocUnsafe(size)
-  }
-
-  #giveBack(buffer: Buffer): void {
-    this.#heldBytes -= buffer.length
-    if (buffer.length < POOLED_BYTES_MIN || buffer.length > POOLED_BYTES_MAX) return
-    const idle = this.#idle.get(buffer.length)
-    if (idle === undefined) this.#idle.set(buffer.length, [buffer])
-    else if (idle.length < POOLED_BUFFERS_MAX) idle.push(buffer)
-  }
-
   #tooLarge(bytes: number): GatewayError {
-    const text = `request body too large: ${bytes} bytes came, the limit is ${this.#limits.bodyBytesMax} bytes; send smaller batches or raise MILLRACE_BODY_BYTES_MAX`
+    const text = `request body too large: ${bytes} bytes came, the limit is ${this.#bodyBytesMax} bytes; send smaller batches or raise MILLRACE_BODY_BYTES_MAX`
     return new GatewayError('body_too_large', text)
   }
 }
 
-/** Pooled sizes are powers of two, so that a few sizes serve all. */
-function bufferSize(bytes: number): number {
-  if (bytes < POOLED_BYTES_MIN || bytes > POOLED_BYTES_MAX) return Math.max(bytes, 1)
-  return 2 ** Math.ceil(Math.log2(bytes))
+class BodyLoan implements RequestBody {
+  readonly bytes: Uint8Array
+  readonly #pool: BufferPool
+  #buffers: Buffer[]
+
+  constructor(pool: BufferPool, buffer: Buffer, length: number) {
+    this.bytes = buffer.subarray(0, length)
+    this.#pool = pool
+    this.#buffers = [buffer]
+  }
+
+  allocate(bytes: number): Buffer {
+    const buffer = this.#pool.take(bytes)
+    this.#buffers.push(buffer)
+    return buffer.subarray(0, bytes)
+  }
+
+  release(): void {
+    for (const buffer of this.#buffers) this.#pool.give(buffer)
+    this.#buffers = []
+  }
 }
 
 /** What a Content-Type names, in lower case. Throws media_type_invalid, in the words of Go's MIME parser. */
