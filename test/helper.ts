@@ -2,6 +2,7 @@
 
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
+import { LocalFeed } from '../src/adapters/embedded/local-feed.ts'
 import { SqliteLogStore, type StoreEvents, type StoreSettings } from '../src/adapters/embedded/sqlite-log-store.ts'
 import { type Environment, readConfig } from '../src/config.ts'
 import { type Batch, type Metadata, metadataWithLevel } from '../src/domain/batch.ts'
@@ -69,6 +70,12 @@ export function openAdmission(clock: Clock, tenant = 'fake'): Admission {
 /** A batch of plain values. */
 export function makeBatch(streams: readonly PlainStream[], admission: Admission): Batch {
   const builder = new BatchBuilder(admission)
+  feed(builder, streams)
+  return builder.build()
+}
+
+/** Hands plain values to a builder, as a decoder would. */
+export function feed(builder: BatchBuilder, streams: readonly PlainStream[]): void {
   const lines = streams.flatMap((stream) => stream.entries.map((entry) => Buffer.from(entry.line)))
   const text = Buffer.concat(lines)
   builder.useText(text)
@@ -85,7 +92,6 @@ export function makeBatch(streams: readonly PlainStream[], admission: Admission)
       if (id !== undefined) builder.identifyLast(id)
     }
   }
-  return builder.build()
 }
 
 /** What a read gives, entry by entry, in the order the blocks came in. */
@@ -208,7 +214,7 @@ export async function buildTestApp(t: Test, env: Environment = {}, clock = new F
   const config = readConfig(env)
   const store = openStore(t, clock)
   const app = await buildApp({
-    ports: { clock, store },
+    ports: { clock, store, feed: new LocalFeed() },
     config,
     keys: { pageToken: new Uint8Array(32), localIssuer: config.auth.localIssuer ? new Uint8Array(32) : undefined },
     metrics: new Metrics(),

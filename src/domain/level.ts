@@ -261,8 +261,8 @@ function byFirstLetter(): ({ bytes: Uint8Array; code: number }[] | undefined)[] 
   return table
 }
 
-const BEFORE_WORD = boundary(' \t[({"\'=|')
-const AFTER_WORD = boundary(' \t[({"\'=|])}:,!')
+const BEFORE_WORD = boundary(' \t\n[({"\'=|')
+const AFTER_WORD = boundary(' \t\n[({"\'=|])}:,!')
 
 function boundary(chars: string): Uint8Array {
   const table = new Uint8Array(256)
