@@ -18,6 +18,24 @@ export interface ResultStream {
   readonly entries: readonly ResultEntry[]
 }
 
+/** The answer to a metric query. */
+export type MetricResult =
+  | { readonly kind: 'scalar'; readonly ns: bigint; readonly value: number }
+  | { readonly kind: 'vector'; readonly samples: readonly VectorSample[] }
+  | { readonly kind: 'matrix'; readonly series: readonly MatrixSeries[] }
+
+export interface VectorSample {
+  readonly labels: Labels
+  readonly ns: bigint
+  readonly value: number
+}
+
+/** One series with its points by rising time; never empty. */
+export interface MatrixSeries {
+  readonly labels: Labels
+  readonly points: readonly { readonly ns: bigint; readonly value: number }[]
+}
+
 /** What a query cost. */
 export interface QueryStats {
   /** Bytes of lines looked at. */

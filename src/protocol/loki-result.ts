@@ -2,7 +2,8 @@
 
 import type { Metadata } from '../domain/batch.ts'
 import { compareText, formatLabels, type Label, type Labels } from '../domain/labels.ts'
-import type { QueryStats, ResultEntry, ResultStream } from '../domain/query-result.ts'
+import type { MetricResult, QueryStats, ResultEntry, ResultStream } from '../domain/query-result.ts'
+import { formatSeconds, formatValue } from './loki-number.ts'
 
 /**
  * The answer to a log query. `categorized`: the client sent `X-Loki-Response-Encoding-Flags: categorize-labels`, so that
@@ -13,6 +14,36 @@ export function formatStreamsAnswer(streams: readonly ResultStream[], categorize
   const shown = categorized ? streams : mergeLabels(streams)
   const result = shown.map((stream) => formatStream(stream, categorized)).join(',')
   return `{"status":"success","data":{"resultType":"streams",${flags}"result":[${result}],"stats":${formatStats(stats)}}}\n`
+}
+
+/** The answer to a metric query: times are seconds as numbers, values texts. */
+export function formatMetricAnswer(result: MetricResult, stats: QueryStats): string {
+  const [type, body] = formatMetricResult(result)
+  return `{"status":"success","data":{"resultType":"${type}","result":${body},"stats":${formatStats(stats)}}}\n`
+}
+
+function formatMetricResult(result: MetricResult): [type: string, body: string] {
+  switch (result.kind) {
+    case 'scalar':
+      return ['scalar', formatPoint(result)]
+    case 'vector': {
+      const samples = result.samples.map(
+        (sample) => `{"metric":${formatLabelObject(sample.labels)},"value":${formatPoint(sample)}}`,
+      )
+      return ['vector', `[${samples.join(',')}]`]
+    }
+    case 'matrix': {
+      const series = result.series.map(
+        ({ labels, points }) =>
+          `{"metric":${formatLabelObject(labels)},"values":[${points.map(formatPoint).join(',')}]}`,
+      )
+      return ['matrix', `[${series.join(',')}]`]
+    }
+  }
+}
+
+function formatPoint({ ns, value }: { readonly ns: bigint; readonly value: number }): string {
+  return `[${formatSeconds(ns)},"${formatValue(value)}"]`
 }
 
 /** Names or values: `data` is left out when there are none. */

@@ -1,8 +1,8 @@
 /** A metric query, instant or over a range: what it must read, and its answer. */
 
 import { GatewayError } from '../../domain/errors.ts'
-import type { Labels } from '../../domain/labels.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
+import type { MetricResult } from '../../domain/query-result.ts'
 import { formatLine } from '../format.ts'
 import type { Grouping, MetricExpr, RangeAggregation, VectorAggregation } from '../syntax.ts'
 import { evaluate } from './evaluate.ts'
@@ -21,23 +21,6 @@ export interface MetricQueryOptions {
 export type MetricTime =
   | { readonly kind: 'instant'; readonly time: bigint }
   | { readonly kind: 'range'; readonly start: bigint; readonly end: bigint; readonly step: bigint }
-
-export type MetricResult =
-  | { readonly kind: 'scalar'; readonly ns: bigint; readonly value: number }
-  | { readonly kind: 'vector'; readonly samples: readonly VectorSample[] }
-  | { readonly kind: 'matrix'; readonly series: readonly MatrixSeries[] }
-
-export interface VectorSample {
-  readonly labels: Labels
-  readonly ns: bigint
-  readonly value: number
-}
-
-/** One series with its points by rising time; never empty. */
-export interface MatrixSeries {
-  readonly labels: Labels
-  readonly points: readonly { readonly ns: bigint; readonly value: number }[]
-}
 
 /**
  * Use: for each of `reads`, read its matchers and time range from the store and `add` the blocks; then ask for the

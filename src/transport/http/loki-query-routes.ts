@@ -5,11 +5,12 @@ import { GatewayError } from '../../domain/errors.ts'
 import { compareText, type Labels, labelValue } from '../../domain/labels.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
 import { type Matcher, matchesAll } from '../../domain/selector.ts'
-import { NS_PER_MS } from '../../domain/time.ts'
+import { msToNs, NS_PER_MS, NS_PER_SECOND } from '../../domain/time.ts'
 import { runLogQuery } from '../../flows/run-log-query.ts'
+import { runMetricQuery } from '../../flows/run-metric-query.ts'
 import { formatGoDuration } from '../../logql/literal.ts'
 import { parseExpr, parseSelector } from '../../logql/parse.ts'
-import { formatNames, formatSeries, formatStreamsAnswer } from '../../protocol/loki-result.ts'
+import { formatMetricAnswer, formatNames, formatSeries, formatStreamsAnswer } from '../../protocol/loki-result.ts'
 import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
 
 const RANGE_PARAMETERS = ['start', 'end', 'since'] as const
@@ -19,9 +20,15 @@ const LIMIT_DEFAULT = 100
 export function registerLokiQueries(app: FastifyInstance, parts: QueryParts): void {
   registerQuery(app, parts, {
     url: '/loki/api/v1/query_range',
-    summary: 'Lines of a time range',
+    summary: 'Lines or numbers of a time range',
     parameters: ['query', ...RANGE_PARAMETERS, 'limit', 'direction', 'step', 'interval'],
     answer: (query) => queryRange(parts, query),
+  })
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/query',
+    summary: 'Numbers at one instant',
+    parameters: ['query', 'time', 'limit', 'direction'],
+    answer: (query) => queryInstant(parts, query),
   })
   for (const url of ['/loki/api/v1/labels', '/loki/api/v1/label', '/api/prom/label']) {
     registerQuery(app, parts, {
@@ -60,24 +67,44 @@ async function queryRange({ store, clock, limits }: QueryParts, query: QueryRequ
   const { start, end } = params.range(clock.nowMs())
   assertRange(start, end, limits)
   if (expr.kind !== 'log') {
-    throw new GatewayError('query_unsupported', 'metric queries are not there yet; ask for lines with a log query')
+    const step = params.duration('step') ?? defaultStep(start, end)
+    const time = { kind: 'range' as const, start, end, step }
+    const { result, stats } = await runMetricQuery(store, clock, limits, { tenant, expr, time }, signal)
+    return formatMetricAnswer(result, stats)
   }
-  const { streams, stats } = await runLogQuery(
-    store,
-    clock,
-    limits,
-    {
-      tenant,
-      expr,
-      start,
-      end,
-      limit: params.limit(LIMIT_DEFAULT),
-      direction: params.direction(),
-      intervalNs: params.duration('interval') ?? 0n,
-    },
-    signal,
-  )
+  const asked = {
+    tenant,
+    expr,
+    start,
+    end,
+    limit: params.limit(LIMIT_DEFAULT),
+    direction: params.direction(),
+    intervalNs: params.duration('interval') ?? 0n,
+  }
+  if (asked.intervalNs < 0n) throw new GatewayError('parameter_invalid', 'interval must not be negative')
+  const { streams, stats } = await runLogQuery(store, clock, limits, asked, signal)
   return formatStreamsAnswer(streams, wantsCategories(request), stats)
+}
+
+async function queryInstant({ store, clock, limits }: QueryParts, query: QueryRequest): Promise<string> {
+  const { params, tenant, signal } = query
+  const expr = parseExpr(params.required('query'))
+  if (expr.kind === 'log') {
+    const text =
+      'log queries are not supported as an instant query type, please change your query to a range query type'
+    throw new GatewayError('parameter_invalid', text)
+  }
+  params.limit(LIMIT_DEFAULT)
+  params.direction()
+  const time = { kind: 'instant' as const, time: params.time('time', msToNs(clock.nowMs())) }
+  const { result, stats } = await runMetricQuery(store, clock, limits, { tenant, expr, time }, signal)
+  return formatMetricAnswer(result, stats)
+}
+
+/** Loki's step where none is given: 250 points over the range, at least a second. */
+function defaultStep(start: bigint, end: bigint): bigint {
+  const seconds = (end - start) / (250n * NS_PER_SECOND)
+  return (seconds > 0n ? seconds : 1n) * NS_PER_SECOND
 }
 
 function assertRange(start: bigint, end: bigint, { rangeMsMax }: QueryLimits): void {
@@ -110,7 +137,7 @@ function distinct(values: readonly string[]): string[] {
 }
 
 /** Whether the client reads labels in categories; the header is a list, of which unknown words do no harm. */
-function wantsCategories(request: FastifyRequest): boolean {
+export function wantsCategories(request: FastifyRequest): boolean {
   const flags = request.headers['x-loki-response-encoding-flags']
   const text = Array.isArray(flags) ? flags.join(',') : (flags ?? '')
   return text.split(',').some((flag) => flag.trim() === 'categorize-labels')
