@@ -52,7 +52,7 @@ function readsOf(assignments: readonly Assignment[]): ReadonlySet<string> | unde
 }
 
 function copyOf(labels: LabelSet): GoMap {
-  const all = labels.all()
-  const values = new Map(all.map(({ name, value }) => [name, value]))
-  return { get: (name) => values.get(name) ?? '', entries: () => all.map(({ name, value }) => [name, value] as const) }
+  const entries = labels.all().map(({ name, value }) => [name, value] as const)
+  const values = new Map(entries)
+  return { get: (name) => values.get(name) ?? '', entries: () => entries }
 }

@@ -38,10 +38,17 @@ export function runOrFail(template: Template, input: TemplateInput, labels: Labe
   }
 }
 
-/** The labels as the template's dot: one that an entry has not is the empty string. */
+/**
+ * The labels as the template's dot, for one run: they do not change while it goes on. One that an entry has not is the
+ * empty string.
+ */
 export function labelData(labels: LabelSet): GoMap {
+  let entries: [name: string, value: string][] | undefined
   return {
     get: (name) => labels.get(name) ?? '',
-    entries: () => labels.all().map(({ name, value }) => [name, value] as const),
+    entries: () => {
+      entries ??= labels.all().map(({ name, value }) => [name, value])
+      return entries
+    },
   }
 }

@@ -4,8 +4,8 @@ import { GatewayError } from '../../../domain/errors.ts'
 
 /** Nodes walked and rounds of loops: some milliseconds. */
 const STEPS_MAX = 100_000
-/** Characters of all texts made on the way: sixteen of Loki's longest lines. */
-const CHARS_MAX = 4 * 1024 * 1024
+/** Characters of all texts read by functions and made on the way: thirty-two of Loki's longest lines. */
+const CHARS_MAX = 8 * 1024 * 1024
 /** Characters of the result: more than any line that was taken in, less than would hurt an answer. */
 export const OUTPUT_CHARS_MAX = 1024 * 1024
 /** Templates calling templates. */
@@ -21,10 +21,10 @@ export class Budget {
     if (++this.#steps > STEPS_MAX) throw fault(`takes more than ${STEPS_MAX} steps`)
   }
 
-  /** Called before a text of so many characters is made. */
+  /** Called before a text of so many characters is read or made. */
   spend(chars: number): void {
     this.#chars += chars
-    if (!(this.#chars <= CHARS_MAX)) throw fault(`makes more than ${CHARS_MAX} characters of text`)
+    if (!(this.#chars <= CHARS_MAX)) throw fault(`handles more than ${CHARS_MAX} characters of text`)
   }
 
   enterCall(): void {

@@ -220,6 +220,8 @@ class Evaluator {
     for (const arg of args)
       values.push(checkArgument(this.#valueOf(arg, dot, kindAt(values.length)), kindAt(values.length), name))
     for (const value of piped) values.push(checkArgument(value, kindAt(values.length), name))
+    // What a function does with a text takes time in proportion to it.
+    for (const value of values) if (typeof value === 'string') this.#budget.spend(value.length)
     return call(values, this.#context)
   }
 

@@ -19,6 +19,7 @@ export function parseJsonValue(text: string, budget: Budget): GoValue {
 /** An object; a key that it has not is nil. */
 class JsonObject implements GoMap {
   readonly #members: ReadonlyMap<string, GoValue>
+  #entries: readonly (readonly [key: string, value: GoValue])[] | undefined
 
   constructor(members: ReadonlyMap<string, GoValue>) {
     this.#members = members
@@ -29,7 +30,8 @@ class JsonObject implements GoMap {
   }
 
   entries(): readonly (readonly [key: string, value: GoValue])[] {
-    return [...this.#members].sort(([a], [b]) => compareText(a, b))
+    this.#entries ??= [...this.#members].sort(([a], [b]) => compareText(a, b))
+    return this.#entries
   }
 }
 

@@ -18,7 +18,7 @@ export const GO_FUNCTIONS: readonly (readonly [name: string, made: TemplateFunct
   ['not', define(['any'], ([value]) => !isTrue(value))],
   ['len', define(['any'], ([value]) => BigInt(lengthOf(value)))],
   ['index', defineRest(['any'], 'any', ([value], keys) => keys.reduce(elementOf, value))],
-  ['slice', defineRest(['any'], 'int', ([value], bounds) => sliceOf(value, bounds))],
+  ['slice', defineRest(['any'], 'int', ([value], bounds, { budget }) => sliceOf(value, bounds, budget))],
   ['print', defineRest([], 'any', (_, values, { budget }) => formatAll(values, budget))],
   ['println', defineRest([], 'any', (_, values, { budget }) => formatLine(values, budget))],
   ['printf', defineRest(['string'], 'any', ([format], values, { budget }) => sprintf(format, values, budget))],
@@ -65,7 +65,7 @@ function indexIn(key: GoValue, length: number): number {
   return Number(key)
 }
 
-function sliceOf(value: GoValue, bounds: readonly bigint[]): GoValue {
+function sliceOf(value: GoValue, bounds: readonly bigint[], budget: Budget): GoValue {
   if (bounds.length > 3) throw fault(`slices by ${bounds.length} bounds; 3 at most`)
   if (typeof value !== 'string' && !isList(value)) throw fault(`slices a value of type ${typeName(value)}`)
   if (typeof value === 'string' && bounds.length === 3) throw fault('slices a string by three bounds')
@@ -73,6 +73,7 @@ function sliceOf(value: GoValue, bounds: readonly bigint[]): GoValue {
   const [start = 0n, end = BigInt(length), limit = BigInt(length)] = bounds
   if (start < 0n || start > end || end > limit || limit > BigInt(length)) throw fault('slices out of range')
   if (typeof value === 'string') return utf8Slice(value, Number(start), Number(end))
+  budget.spend(Number(end - start))
   return value.slice(Number(start), Number(end))
 }
 
