@@ -6,6 +6,8 @@ import { GatewayError } from '../../../domain/errors.ts'
 const STEPS_MAX = 100_000
 /** Characters of all texts read by functions and made on the way: thirty-two of Loki's longest lines. */
 const CHARS_MAX = 8 * 1024 * 1024
+/** Characters times instructions that regular expressions may have to try: one or two seconds at the very worst. */
+const MATCHING_MAX = 64 * 1024 * 1024
 /** Characters of the result: more than any line that was taken in, less than would hurt an answer. */
 export const OUTPUT_CHARS_MAX = 1024 * 1024
 /** Templates calling templates. */
@@ -15,6 +17,7 @@ const CALLS_MAX = 64
 export class Budget {
   #steps = 0
   #chars = 0
+  #matching = 0
   #calls = 0
 
   step(): void {
@@ -25,6 +28,12 @@ export class Budget {
   spend(chars: number): void {
     this.#chars += chars
     if (!(this.#chars <= CHARS_MAX)) throw fault(`handles more than ${CHARS_MAX} characters of text`)
+  }
+
+  /** Called before a pattern of so many instructions is searched in a text. */
+  spendMatching(chars: number, instructions: number): void {
+    this.#matching += chars * instructions
+    if (this.#matching > MATCHING_MAX) throw fault('searches too long a text with too large a regular expression')
   }
 
   enterCall(): void {

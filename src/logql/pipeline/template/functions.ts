@@ -1,7 +1,7 @@
 /** How a template function is declared. */
 
-import type { Regexp } from '../../regexp.ts'
 import type { Budget } from './budget.ts'
+import type { SizedRegexp } from './regexp-functions.ts'
 import type { GoTime, GoValue } from './value.ts'
 
 /** What a parameter takes; `any` takes everything. */
@@ -26,7 +26,7 @@ export interface RunContext {
   readonly ns: bigint
   /** The time of the query, in nanoseconds since the epoch. */
   readonly nowNs: bigint
-  compileRegexp(pattern: string): Regexp
+  compileRegexp(pattern: string): SizedRegexp
 }
 
 export interface TemplateFunction {

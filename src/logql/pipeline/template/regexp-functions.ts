@@ -1,15 +1,29 @@
 /** Template functions with regular expressions. */
 
-import type { Regexp, RegexpMatch } from '../../regexp.ts'
+import { RE2JS } from 're2js'
+import { compileRegexp as compile, type Regexp, type RegexpMatch } from '../../regexp.ts'
 import type { Budget } from './budget.ts'
 import { define, type TemplateFunction } from './functions.ts'
+
+export interface SizedRegexp {
+  readonly regexp: Regexp
+  /** Instructions, all of which a search may visit at each character. */
+  readonly size: number
+}
+
+/** Throws query_malformed. */
+export function compileSized(pattern: string): SizedRegexp {
+  const regexp = compile(pattern)
+  return { regexp, size: RE2JS.compile(pattern).programSize() }
+}
 
 export const REGEXP_FUNCTIONS: readonly (readonly [name: string, made: TemplateFunction])[] = [
   [
     'regexReplaceAll',
     define(['string', 'string', 'string'], ([pattern, text, by], { budget, compileRegexp }) => {
-      const regexp = compileRegexp(pattern)
-      return replaceMatches(text, matchesOf(regexp, text, budget), (match) => expand(by, match, regexp), budget)
+      const sized = compileRegexp(pattern)
+      const matches = matchesOf(sized, text, budget)
+      return replaceMatches(text, matches, (match) => expand(by, match, sized.regexp), budget)
     }),
   ],
   [
@@ -29,7 +43,8 @@ export const REGEXP_FUNCTIONS: readonly (readonly [name: string, made: TemplateF
 ]
 
 /** All matches, without the empty ones right behind another: Go does not count them. */
-function* matchesOf(regexp: Regexp, text: string, budget: Budget): Iterable<RegexpMatch> {
+function* matchesOf({ regexp, size }: SizedRegexp, text: string, budget: Budget): Iterable<RegexpMatch> {
+  budget.spendMatching(text.length, size)
   let last = -1
   for (const match of regexp.matchAll(text)) {
     budget.step()

@@ -1,13 +1,12 @@
 /** Templates of line_format and label_format: Go's text/template with Loki's functions. */
 
-import { compileRegexp, type Regexp } from '../../regexp.ts'
 import { Budget } from './budget.ts'
 import { runTemplate } from './evaluate.ts'
 import type { RunContext, TemplateFunction } from './functions.ts'
 import { GO_FUNCTIONS } from './go-functions.ts'
 import { NUMBER_FUNCTIONS } from './number-functions.ts'
 import { parseTemplate } from './parser.ts'
-import { REGEXP_FUNCTIONS } from './regexp-functions.ts'
+import { compileSized, REGEXP_FUNCTIONS, type SizedRegexp } from './regexp-functions.ts'
 import { TEXT_FUNCTIONS } from './text-functions.ts'
 import { TIME_FUNCTIONS } from './time-functions.ts'
 import type { GoMap } from './value.ts'
@@ -52,13 +51,13 @@ export function compileTemplate(source: string, nowNs: bigint): Template {
   }
 }
 
-function cachedCompiler(): (pattern: string) => Regexp {
-  const regexps = new Map<string, Regexp>()
+function cachedCompiler(): (pattern: string) => SizedRegexp {
+  const regexps = new Map<string, SizedRegexp>()
   return (pattern) => {
     const known = regexps.get(pattern)
     if (known !== undefined) return known
     if (regexps.size >= REGEXPS_MAX) regexps.clear()
-    const compiled = compileRegexp(pattern)
+    const compiled = compileSized(pattern)
     regexps.set(pattern, compiled)
     return compiled
   }

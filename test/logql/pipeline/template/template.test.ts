@@ -337,6 +337,8 @@ t.test('hostile templates end with an error', async (t) => {
     `{{ fromJson (repeat 100 "[") }}`,
     '{{ range 100000 }}{{ printf "%s" $ }}{{ end }}',
     '{{ date (repeat 1000000 "January") now }}',
+    '{{ range 100000 }}{{ len (repeat 1000 "x") }}{{ end }}',
+    '{{ count "(x{1,30}){1,30}y" (repeat 100000 "x") }}',
   ]
   for (const source of rows) t.throws(() => run(source), { code: 'query_refused' }, source.slice(0, 60))
 })
