@@ -88,8 +88,24 @@ export interface LogStore {
   close(): Promise<void>
 }
 
+/** Told of a batch; it may be read during the call only, as its memory is used again. Must not throw. */
+export type BatchListener = (batch: Batch) => void
+
+/** Passes on what was just accepted, for live tails. */
+export interface LiveFeed {
+  /**
+   * To be called for every batch once it is durable. Costs next to nothing while nobody listens to its tenant. A push
+   * that is sent again may be passed on again in parts.
+   */
+  publish(batch: Batch): void
+  /** Calls `listener` with each batch of the tenant until the returned function is called. */
+  subscribe(tenant: string, listener: BatchListener): () => void
+}
+
 /** The bundle that compose hands to flows and transport. */
 export interface Ports {
   readonly clock: Clock
   readonly store: LogStore
+  /** Absent where the home cannot hold connections: there are no live tails then. */
+  readonly feed?: LiveFeed
 }

@@ -1,5 +1,6 @@
 /** Ports made of the embedded adapters: one SQLite file, keys in the data folder. */
 
+import { LocalFeed } from '../adapters/embedded/local-feed.ts'
 import { loadSecret } from '../adapters/embedded/secrets.ts'
 import { SqliteLogStore, type StoreEvents } from '../adapters/embedded/sqlite-log-store.ts'
 import type { Config } from '../config.ts'
@@ -34,7 +35,7 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents):
     pageToken: loadSecret(dataDir, PAGE_TOKEN_KEY, KEY_BYTES),
     localIssuer: config.auth.localIssuer ? loadLocalIssuerSeed(dataDir) : undefined,
   }
-  return { ports: { clock, store }, keys, close: () => store.close() }
+  return { ports: { clock, store, feed: new LocalFeed() }, keys, close: () => store.close() }
 }
 
 /** The 32 bytes that the local issuer's key is made of; the gateway and `millrace token` read the same. */

@@ -4,7 +4,7 @@ import type { BatchBuilder } from '../domain/batch-builder.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { PushLimits } from '../domain/limits.ts'
 import type { Refusals } from '../domain/refusals.ts'
-import type { LogStore } from '../ports.ts'
+import type { Ports } from '../ports.ts'
 import type { StreamGateKeeper } from './stream-gate.ts'
 
 /** What became of a push. Accepted entries are durable; refused ones are told in `refusals`. */
@@ -23,11 +23,11 @@ export interface PushOutcome {
 const NO_IDS: ReadonlyMap<string, bigint> = new Map()
 
 /**
- * Stores what the builder kept. Throws entries_limited, with nothing stored, when the tenant's rate is used up, and
+ * Stores what the builder kept and passes it on to live tails. Throws entries_limited, with nothing stored, when the tenant's rate is used up, and
  * whatever the store throws when it could not store.
  */
 export async function acceptPush(
-  store: LogStore,
+  { store, feed }: Pick<Ports, 'store' | 'feed'>,
   gate: StreamGateKeeper,
   limits: PushLimits,
   builder: BatchBuilder,
@@ -41,5 +41,6 @@ export async function acceptPush(
     throw new GatewayError('entries_limited', text)
   }
   const { duplicates, takenIds } = await store.append(batch)
+  if (duplicates < batch.count) feed?.publish(batch)
   return { accepted: batch.count, duplicates, takenIds, ...rest }
 }

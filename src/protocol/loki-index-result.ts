@@ -1,7 +1,7 @@
 /** Loki's answers about what there is, written by hand: statistics, volumes, detected labels and fields, patterns. */
 
 import type { Labels } from '../domain/labels.ts'
-import { NS_PER_MS, NS_PER_SECOND } from '../domain/time.ts'
+import { formatSeconds } from './loki-number.ts'
 import { formatLabelObject, formatStats } from './loki-result.ts'
 
 const NO_STATS = formatStats({ bytes: 0, lines: 0, linesAfterFilter: 0, entriesReturned: 0, seconds: 0 })
@@ -86,14 +86,4 @@ export interface ShownPattern {
 export function formatPatterns(patterns: readonly ShownPattern[]): string {
   const data = patterns.map(({ pattern, level, samples }) => ({ pattern, level, samples }))
   return `${JSON.stringify({ status: 'success', data })}\n`
-}
-
-/** Seconds as Prometheus writes them: a number with at most three decimals. */
-export function formatSeconds(ns: bigint): string {
-  const ms = ns / NS_PER_MS
-  const sign = ms < 0n ? '-' : ''
-  const whole = ms < 0n ? -ms : ms
-  const fraction = whole % 1000n
-  const decimals = fraction === 0n ? '' : `.${fraction.toString().padStart(3, '0').replace(/0+$/, '')}`
-  return `${sign}${(whole * NS_PER_MS) / NS_PER_SECOND}${decimals}`
 }

@@ -13,6 +13,7 @@ import { registerLogs } from './logs-routes.ts'
 import { registerLokiIndex } from './loki-index-routes.ts'
 import { registerLokiPush } from './loki-push-routes.ts'
 import { registerLokiQueries } from './loki-query-routes.ts'
+import { registerLokiTail, registerWebSocket } from './loki-tail-routes.ts'
 import type { Metrics } from './metrics.ts'
 import { registerOtlp } from './otlp-routes.ts'
 import { PushIntake } from './push.ts'
@@ -65,6 +66,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   })
 
   await app.register(compress, { global: true, threshold: COMPRESS_BYTES_MIN, globalDecompression: false })
+  const tails = await registerWebSocket(app)
   await app.register(swagger, {
     openapi: { info: { title: 'Millrace', description: 'A log gateway that speaks Loki', version } },
   })
@@ -81,7 +83,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const gate = new StreamGateKeeper(config.push.limits, ports.clock)
   metrics.observe(ports.store, gate, () => bodies.heldBytes)
   const intake = new PushIntake(
-    { store: ports.store, clock: ports.clock, gate, bodies, metrics },
+    { ports, gate, bodies, metrics },
     { ...config.push, dropped: config.push.dropStreams.map((text) => parseSelector(text)) },
   )
   const queries = { store: ports.store, clock: ports.clock, auth, limits: config.query }
@@ -91,6 +93,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   registerLogs(app, { intake, auth, store: ports.store, tokenKey: keys.pageToken })
   registerLokiQueries(app, queries)
   registerLokiIndex(app, queries)
+  registerLokiTail(app, tails, { ...queries, feed: ports.feed })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
   return app

@@ -8,7 +8,7 @@ import type { PushLimits } from '../../domain/limits.ts'
 import type { Matcher } from '../../domain/selector.ts'
 import { acceptPush, type PushOutcome } from '../../flows/accept-push.ts'
 import type { StreamGateKeeper } from '../../flows/stream-gate.ts'
-import type { Clock, LogStore } from '../../ports.ts'
+import type { Clock, Ports } from '../../ports.ts'
 import type { Metrics, PushProtocol } from './metrics.ts'
 import type { BodyReader } from './request-body.ts'
 
@@ -33,7 +33,7 @@ export class PushIntake {
   readonly bodies: BodyReader
   readonly settings: PushSettings
   readonly clock: Clock
-  readonly #store: LogStore
+  readonly #ports: Pick<Ports, 'store' | 'feed'>
   readonly #gate: StreamGateKeeper
   readonly #metrics: Metrics
   /** Columns of batches that are stored, for the next ones. */
@@ -41,11 +41,11 @@ export class PushIntake {
   readonly #columnsOf = new WeakMap<BatchBuilder, BatchColumns>()
 
   constructor(
-    parts: { store: LogStore; clock: Clock; gate: StreamGateKeeper; bodies: BodyReader; metrics: Metrics },
+    parts: { ports: Ports; gate: StreamGateKeeper; bodies: BodyReader; metrics: Metrics },
     settings: PushSettings,
   ) {
-    this.#store = parts.store
-    this.clock = parts.clock
+    this.#ports = parts.ports
+    this.clock = parts.ports.clock
     this.#gate = parts.gate
     this.bodies = parts.bodies
     this.#metrics = parts.metrics
@@ -85,7 +85,7 @@ export class PushIntake {
   async accept(builder: BatchBuilder, protocol: PushProtocol, bodyBytes: number): Promise<PushOutcome> {
     this.#metrics.bodyBytes.inc({ protocol }, bodyBytes)
     try {
-      const outcome = await acceptPush(this.#store, this.#gate, this.settings.limits, builder)
+      const outcome = await acceptPush(this.#ports, this.#gate, this.settings.limits, builder)
       this.#metrics.accepted.inc({ protocol }, outcome.accepted)
       this.#metrics.duplicates.inc({ protocol }, outcome.duplicates)
       this.#metrics.lineBytes.inc({ protocol }, outcome.lineBytes)
