@@ -1,7 +1,7 @@
 /** How a template function is declared. */
 
 import type { Budget } from './budget.ts'
-import type { SizedRegexp } from './regexp-functions.ts'
+import type { SizedRegexp } from './sized-regexp.ts'
 import type { GoTime, GoValue } from './value.ts'
 
 /** What a parameter takes; `any` takes everything. */

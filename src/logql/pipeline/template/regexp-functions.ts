@@ -1,21 +1,9 @@
 /** Template functions with regular expressions. */
 
-import { RE2JS } from 're2js'
-import { compileRegexp as compile, type Regexp, type RegexpMatch } from '../../regexp.ts'
+import type { Regexp, RegexpMatch } from '../../regexp.ts'
 import type { Budget } from './budget.ts'
 import { define, type TemplateFunction } from './functions.ts'
-
-export interface SizedRegexp {
-  readonly regexp: Regexp
-  /** Instructions, all of which a search may visit at each character. */
-  readonly size: number
-}
-
-/** Throws query_malformed. */
-export function compileSized(pattern: string): SizedRegexp {
-  const regexp = compile(pattern)
-  return { regexp, size: RE2JS.compile(pattern).programSize() }
-}
+import type { SizedRegexp } from './sized-regexp.ts'
 
 export const REGEXP_FUNCTIONS: readonly (readonly [name: string, made: TemplateFunction])[] = [
   [
