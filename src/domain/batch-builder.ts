@@ -424,10 +424,12 @@ export class BatchBuilder implements PushSink {
 
   /** Notes a pair that tells the level; true when the pair is nothing else and is not to be written. */
   #takeLevelHint(name: string, value: string): boolean {
+    // An empty value is as good as none, as everywhere among labels.
     if (name === DETECTED_LEVEL) {
-      this.#givenLevel = value
+      if (value !== '') this.#givenLevel = value
       return true
     }
+    if (value === '') return false
     if (name === 'severity_number') this.#severityNumber = value
     const rank = LEVEL_FIELDS.indexOf(name as (typeof LEVEL_FIELDS)[number])
     if (rank >= 0 && rank < this.#fieldRank) {
