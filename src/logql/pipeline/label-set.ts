@@ -59,6 +59,8 @@ export class LabelSet implements EntryLabels {
       const slot = this.#used[i] as number
       this.#kinds[slot] = ABSENT
       this.#ofStream[slot] = false
+      // A value is a slice of its line, and would keep all of the line in memory.
+      this.#values[slot] = ''
     }
     if (this.#names.length > NAMES_MAX) this.#forgetNames()
     this.#usedCount = 0
@@ -230,10 +232,11 @@ export class LabelSet implements EntryLabels {
     this.#kinds[slot] = ABSENT
   }
 
-  #slotOf(name: string): number {
-    const known = this.#slots.get(name)
+  #slotOf(found: string): number {
+    const known = this.#slots.get(found)
     if (known !== undefined) return known
     const slot = this.#names.length
+    const name = detached(found)
     this.#slots.set(name, slot)
     this.#names.push(name)
     this.#values.push('')
@@ -269,6 +272,14 @@ export class LabelSet implements EntryLabels {
     for (let i = 0; i < this.#usedCount; i++) if (this.#sortedFor[i] !== this.#used[i]) return false
     return true
   }
+}
+
+const UTF8 = new TextEncoder()
+const UTF8_TEXT = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** A copy of its own: what was sliced off a line keeps the whole line in memory, and names are kept for long. */
+function detached(name: string): string {
+  return name.isWellFormed() ? UTF8_TEXT.decode(UTF8.encode(name)) : name
 }
 
 /** The labels of an entry as the one class they are. */
