@@ -36,18 +36,24 @@ function compareForward(a: EntryPlace, b: EntryPlace): number {
   return a.sequence === b.sequence ? a.index - b.index : a.sequence - b.sequence
 }
 
-/** A heap whose root is the entry that would be given up first. */
+/**
+ * A heap. Its root is the answer's last entry, which is given up first when there are too many; or, for entries that
+ * wait to be taken in their order, the answer's first.
+ */
 export class BestEntries {
   readonly #direction: Direction
   readonly #capacity: number
+  readonly #root: 'first' | 'last'
   readonly #heap: FoundEntry[] = []
-  readonly #byTime = new Map<bigint, FoundEntry[]>()
+  /** To find twins: by time, then by the stored line. */
+  readonly #byTime = new Map<bigint, Map<string, FoundEntry[]>>()
   /** UTF-16 units of the lines held. */
   #chars = 0
 
-  constructor(direction: Direction, capacity: number) {
+  constructor(direction: Direction, capacity: number, root: 'first' | 'last' = 'last') {
     this.#direction = direction
     this.#capacity = capacity
+    this.#root = root
   }
 
   get size(): number {
@@ -60,7 +66,7 @@ export class BestEntries {
 
   /** The last entry of the answer as it is now, once it is full. */
   get last(): EntryPlace | undefined {
-    return this.#heap.length < this.#capacity ? undefined : this.#heap[0]
+    return this.#root === 'first' || this.#heap.length < this.#capacity ? undefined : this.#heap[0]
   }
 
   /** Whether an entry at this place would be kept, if it is not there already. */
@@ -71,14 +77,16 @@ export class BestEntries {
 
   add(entry: FoundEntry): void {
     if (!this.wants(entry)) return
-    const sameTime = this.#byTime.get(entry.ns)
-    const twin = sameTime?.find((other) => isSame(other, entry))
+    const twin = this.#byTime
+      .get(entry.ns)
+      ?.get(entry.storedLine)
+      ?.find((other) => isSame(other, entry))
     if (twin !== undefined) {
       // Of twins the better placed one counts, so that the order in which blocks come does not matter.
       if (comparePlaces(this.#direction, entry, twin) < 0) this.#replace(twin, entry)
       return
     }
-    if (this.#heap.length >= this.#capacity) this.#dropRoot()
+    if (this.#root === 'last' && this.#heap.length >= this.#capacity) this.#dropRoot()
     this.#remember(entry)
     this.#heap.push(entry)
     this.#siftUp(this.#heap.length - 1)
@@ -89,16 +97,14 @@ export class BestEntries {
     return [...this.#heap].sort((a, b) => comparePlaces(this.#direction, a, b))
   }
 
-  /** Takes out the entries that stand before `ns`, in the answer's order. */
+  /** Takes out the entries that stand before `ns`, in the answer's order; the root must be the first. */
   takeBefore(ns: bigint): FoundEntry[] {
-    const isBefore = (entry: FoundEntry): boolean => (this.#direction === 'forward' ? entry.ns < ns : entry.ns > ns)
-    const sorted = this.sorted()
-    const count = sorted.findIndex((entry) => !isBefore(entry))
-    const taken = count < 0 ? sorted : sorted.slice(0, count)
-    this.#heap.length = 0
-    this.#byTime.clear()
-    this.#chars = 0
-    for (const entry of sorted.slice(taken.length)) this.add(entry)
+    const taken: FoundEntry[] = []
+    for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+      if (this.#direction === 'forward' ? first.ns >= ns : first.ns <= ns) break
+      taken.push(first)
+      this.#dropRoot()
+    }
     return taken
   }
 
@@ -107,8 +113,8 @@ export class BestEntries {
     this.#remember(entry)
     const at = this.#heap.indexOf(twin)
     this.#heap[at] = entry
-    // It came nearer to the front, so away from the root.
     this.#siftDown(at)
+    this.#siftUp(at)
   }
 
   #dropRoot(): void {
@@ -121,27 +127,32 @@ export class BestEntries {
 
   #remember(entry: FoundEntry): void {
     this.#chars += entry.line.length
-    const sameTime = this.#byTime.get(entry.ns)
-    if (sameTime === undefined) this.#byTime.set(entry.ns, [entry])
-    else sameTime.push(entry)
+    const sameTime = this.#byTime.get(entry.ns) ?? new Map<string, FoundEntry[]>()
+    this.#byTime.set(entry.ns, sameTime)
+    const sameLine = sameTime.get(entry.storedLine)
+    if (sameLine === undefined) sameTime.set(entry.storedLine, [entry])
+    else sameLine.push(entry)
   }
 
   #forget(entry: FoundEntry): void {
     this.#chars -= entry.line.length
-    const sameTime = this.#byTime.get(entry.ns) as FoundEntry[]
-    if (sameTime.length === 1) this.#byTime.delete(entry.ns)
-    else sameTime.splice(sameTime.indexOf(entry), 1)
+    const sameTime = this.#byTime.get(entry.ns) as Map<string, FoundEntry[]>
+    const sameLine = sameTime.get(entry.storedLine) as FoundEntry[]
+    sameLine.splice(sameLine.indexOf(entry), 1)
+    if (sameLine.length === 0) sameTime.delete(entry.storedLine)
+    if (sameTime.size === 0) this.#byTime.delete(entry.ns)
   }
 
-  /** True when the entry at i would be given up before the one at j. */
-  #isWorse(i: number, j: number): boolean {
-    return comparePlaces(this.#direction, this.#heap[i] as FoundEntry, this.#heap[j] as FoundEntry) > 0
+  /** True when the entry at i belongs nearer to the root than the one at j. */
+  #isNearer(i: number, j: number): boolean {
+    const order = comparePlaces(this.#direction, this.#heap[i] as FoundEntry, this.#heap[j] as FoundEntry)
+    return this.#root === 'last' ? order > 0 : order < 0
   }
 
   #siftUp(from: number): void {
     for (let i = from; i > 0; ) {
       const parent = (i - 1) >> 1
-      if (!this.#isWorse(i, parent)) return
+      if (!this.#isNearer(i, parent)) return
       this.#swap(i, parent)
       i = parent
     }
@@ -150,11 +161,11 @@ export class BestEntries {
   #siftDown(from: number): void {
     const count = this.#heap.length
     for (let i = from; ; ) {
-      let worst = i
-      for (const child of [2 * i + 1, 2 * i + 2]) if (child < count && this.#isWorse(child, worst)) worst = child
-      if (worst === i) return
-      this.#swap(i, worst)
-      i = worst
+      let nearest = i
+      for (const child of [2 * i + 1, 2 * i + 2]) if (child < count && this.#isNearer(child, nearest)) nearest = child
+      if (nearest === i) return
+      this.#swap(i, nearest)
+      i = nearest
     }
   }
 
@@ -165,11 +176,10 @@ export class BestEntries {
   }
 }
 
+/** For entries of one time and line. */
 function isSame(a: FoundEntry, b: FoundEntry): boolean {
   return (
-    a.storedLine.length === b.storedLine.length &&
     a.key === b.key &&
-    a.storedLine === b.storedLine &&
     a.storedMetadata.length === b.storedMetadata.length &&
     a.storedMetadata.every(([name, value], i) => {
       const other = b.storedMetadata[i]

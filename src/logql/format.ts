@@ -45,10 +45,16 @@ export function formatLine(expr: Expr): string {
       return `label_replace(${formatLine(expr.expr)},${strings})`
     }
     case 'vector':
-      return `vector(${expr.value.toFixed(6)})`
+      return `vector(${formatFloat(expr.value)})`
     case 'literal':
       return `${expr.value}`
   }
+}
+
+/** Six decimals, as Go prints a float; more where they are needed. */
+function formatFloat(value: number): string {
+  const text = value.toFixed(6)
+  return Number(text) === value ? text : `${value}`
 }
 
 function pretty(expr: Expr, level: number): string {

@@ -27,10 +27,10 @@ export type Token = Place &
   )
 
 const WORD = /[\p{L}_][\p{L}\p{Nd}_]*/uy
-const POWER = /(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+(?![\da-zA-Z.])/y
-const NUMBER = /\d+\.?\d*|\.\d+/y
+const POWER = /(?:\d+(?:\.\d*)?|\.\d+)[eE][+-]?\d+(?![\da-zA-Z.])/y
+const NUMBER = /\d+(?:\.\d*)?|\.\d+/y
 /** A number with whatever follows it: a duration, a size or neither. */
-const WITH_UNIT = /(?:\d+\.?\d*|\.\d+)[a-zA-Zµμ][\da-zA-Zµμ.]*/y
+const WITH_UNIT = /(?:\d+(?:\.\d*)?|\.\d+)[a-zA-Zµμ][\da-zA-Zµμ.]*/y
 const FLAG = /--[a-z-]+/y
 const SYMBOLS = ['|=', '|~', '|>', '!=', '!~', '!>', '=~', '==', '>=', '<='] as const
 

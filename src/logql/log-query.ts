@@ -73,7 +73,7 @@ export class LogQuery {
     this.#search = new BlockSearch(filters)
     this.#stage = rest.length === 0 ? undefined : compileStages(rest, nowMs === undefined ? {} : { nowMs })
     this.#thinning = intervalNs > 0n ? new Thinning(direction, limit, intervalNs) : undefined
-    this.#best = new BestEntries(direction, this.#thinning === undefined ? limit : WAITING_MAX)
+    this.#best = new BestEntries(direction, limit, this.#thinning === undefined ? 'last' : 'first')
   }
 
   /** False when no entry of a block with this time range can be part of the answer any more. For ReadRequest.wants. */

@@ -115,13 +115,44 @@ function ownEngine(tree: RegexpTree, anchored: boolean): OwnEngine | undefined {
 
 function compileRe2(pattern: string, flags: number): RE2JS {
   try {
-    const compiled = RE2JS.compile(pattern, flags)
-    if (compiled.programSize() <= PROGRAM_SIZE_MAX) return compiled
+    // A repetition multiplies its body: too large a program is refused before memory is spent on it.
+    const compiled = repeatedSize(pattern) > PROGRAM_SIZE_MAX ? undefined : RE2JS.compile(pattern, flags)
+    if (compiled !== undefined && compiled.programSize() <= PROGRAM_SIZE_MAX) return compiled
   } catch (error) {
     if (!(error instanceof RE2JSException)) throw error
     throw new GatewayError('query_malformed', `parse error : ${error.message}`, { cause: error })
   }
   throw new GatewayError('query_malformed', 'parse error : error parsing regexp: expression too large')
+}
+
+const REPETITION = /\{(\d{1,4})(?:,(\d{0,4}))?\}/y
+
+/** About how many instructions the counted repetitions of a pattern make, given one for each character. */
+function repeatedSize(pattern: string): number {
+  const outer: number[] = []
+  let size = 0
+  let atom = 0
+  let largest = 0
+  for (let at = 0; at < pattern.length; at++) {
+    const char = pattern[at] as string
+    REPETITION.lastIndex = at
+    const repetition = char === '{' ? REPETITION.exec(pattern) : null
+    if (repetition !== null) {
+      const count = Math.max(Number(repetition[1]), Number(repetition[2] ?? 0))
+      size += atom * (count - 1)
+      atom *= count
+      largest = Math.max(largest, size)
+      at += repetition[0].length - 1
+    } else if (char === '(') {
+      outer.push(size)
+      size = 0
+    } else {
+      if (char === '\\') at++
+      atom = char === ')' ? size + 1 : 1
+      size = char === ')' ? atom + (outer.pop() ?? 0) : size + 1
+    }
+  }
+  return largest
 }
 
 function groupNames(compiled: RE2JS): string[] {

@@ -342,6 +342,43 @@ t.test('a long query is split over lines', async (t) => {
   t.equal(formatExpr(parseExpr('{a="b"}|json')), '{a="b"} | json')
 })
 
+t.test('long and hostile texts are read or refused at once', async (t) => {
+  for (const unit of [
+    ...[
+      '1',
+      '1.',
+      '1e',
+      '(',
+      '{',
+      '[',
+      '"',
+      '`',
+      '\\\\',
+      'a',
+      '-',
+      '#',
+      '!',
+      '|',
+      ' ',
+      '\\n',
+      'sum(',
+      '1+',
+      '1h',
+      '5KB ',
+      '.',
+    ],
+    ...['{a="b"} | x="y" or ', '{a="b"} |= "x" or ', 'vector(1)^', '"\\\\x', 'rate({a="b"}[1m]) + ', 'a.b '],
+  ]) {
+    const before = process.cpuUsage().user
+    checkAny(unit.repeat(Math.floor(131_000 / unit.length)))
+    checkAny(`{a="b"} | x="1" ${'or x="1" '.repeat(900)}${unit.repeat(10_000)}`)
+    t.ok(
+      process.cpuUsage().user - before < 2_000_000,
+      `${JSON.stringify(unit)} takes less than two seconds of one core`,
+    )
+  }
+})
+
 const TOKENS = fc.constantFrom(
   ...[
     '{',

@@ -83,15 +83,23 @@ function keepWhere(
   wanted: boolean,
 ): Series[] {
   const groups = bySignature(matching, others)
+  const presences = new Map<string, Uint8Array>()
   return input.map((series) => {
-    const partners = groups.get(signature(matching, series.labels)) ?? []
+    const key = signature(matching, series.labels)
+    const presence = presences.get(key) ?? anyPresent(groups.get(key) ?? [], series.values.length)
+    presences.set(key, presence)
     const result = makeSeries(series.labels, series.values.length)
     for (let k = 0; k < series.values.length; k++) {
-      if (!isPresent(series, k)) continue
-      if (partners.some((partner) => isPresent(partner, k)) === wanted) setValue(result, k, valueAt(series, k))
+      if (isPresent(series, k) && (presence[k] === 1) === wanted) setValue(result, k, valueAt(series, k))
     }
     return result
   })
+}
+
+function anyPresent(group: readonly Series[], count: number): Uint8Array {
+  const presence = new Uint8Array(count)
+  for (const { present } of group) for (let k = 0; k < count; k++) if (present[k] === 1) presence[k] = 1
+  return presence
 }
 
 function matchPairs(
@@ -104,29 +112,79 @@ function matchPairs(
   // group_right makes the right side the one that may have many.
   const isSwapped = matching.many === 'right'
   const many = isSwapped ? right : left
-  const ones = bySignature(matching, isSwapped ? left : right)
-  const results = new Map<string, Series[]>()
+  const groups = bySignature(matching, isSwapped ? left : right)
+  const partners = new Map<string, Partners>()
+  const results = new Map<string, Series>()
   for (const manySeries of many) {
     const group = signature(matching, manySeries.labels)
-    const partners = ones.get(group) ?? []
-    for (const one of partners) {
-      const result = makeSeries(resultLabels(matching, manySeries.labels, one.labels), count)
-      // Results that may not both have a value at one step.
-      const key = matching.many === 'none' ? group : formatLabels(result.labels)
-      const rivals = results.get(key) ?? []
-      for (let k = 0; k < count; k++) {
-        if (!isPresent(manySeries, k) || !isPresent(one, k)) continue
-        checkOnlyPartner(matching, partners, k)
-        const [a, b] = isSwapped ? [one, manySeries] : [manySeries, one]
-        const value = operate(operation, valueAt(a, k), valueAt(b, k), valueAt(a, k))
-        if (value === undefined) continue
-        if (rivals.some((rival) => isPresent(rival, k))) throw severalMatches(matching)
-        setValue(result, k, value)
-      }
-      results.set(key, [...rivals, result])
+    const ones = partners.get(group) ?? new Partners(matching, groups.get(group) ?? [], count)
+    partners.set(group, ones)
+    const resultOf = resultFinder(matching, manySeries.labels, group, results, count)
+    for (let k = 0; k < count; k++) {
+      const one = isPresent(manySeries, k) ? ones.at(k) : undefined
+      if (one === undefined) continue
+      const [a, b] = isSwapped ? [one, manySeries] : [manySeries, one]
+      const value = operate(operation, valueAt(a, k), valueAt(b, k), valueAt(a, k))
+      if (value === undefined) continue
+      const result = resultOf(one)
+      if (isPresent(result, k)) throw severalMatches(matching)
+      setValue(result, k, value)
     }
   }
-  return [...results.values()].flat()
+  return [...results.values()]
+}
+
+/** The one side of a match group: at each step it may have one value only. */
+class Partners {
+  readonly #matching: VectorMatching
+  readonly #ones: readonly Series[]
+  /** By step: the place in `ones`, NOBODY, or -2 minus the place of the first of several. */
+  readonly #places: Int32Array
+
+  constructor(matching: VectorMatching, ones: readonly Series[], count: number) {
+    this.#matching = matching
+    this.#ones = ones
+    this.#places = new Int32Array(count).fill(NOBODY)
+    for (const [place, one] of ones.entries()) {
+      for (let k = 0; k < count; k++) {
+        if (!isPresent(one, k)) continue
+        const known = this.#places[k] as number
+        this.#places[k] = known === NOBODY ? place : known >= 0 ? -2 - known : known
+      }
+    }
+  }
+
+  /** Throws query_refused where there are several. */
+  at(k: number): Series | undefined {
+    const place = this.#places[k] as number
+    if (place >= NOBODY) return this.#ones[place]
+    const first = -2 - place
+    const second = this.#ones.find((one, i) => i > first && isPresent(one, k)) as Series
+    throw duplicateSeries(this.#matching, this.#ones[first] as Series, second)
+  }
+}
+
+const NOBODY = -1
+
+/** Where the values of one series of the many side go, by its partner: equal labels share a result. */
+function resultFinder(
+  matching: VectorMatching,
+  labels: Labels,
+  group: string,
+  results: Map<string, Series>,
+  count: number,
+): (one: Series) => Series {
+  const found = new Map<Series, Series>()
+  return (one) => {
+    const known = found.get(one)
+    if (known !== undefined) return known
+    const resultOwn = resultLabels(matching, labels, one.labels)
+    const key = matching.many === 'none' ? group : formatLabels(resultOwn)
+    const result = results.get(key) ?? makeSeries(resultOwn, count)
+    results.set(key, result)
+    found.set(one, result)
+    return result
+  }
 }
 
 function severalMatches({ many }: VectorMatching): GatewayError {
@@ -138,15 +196,10 @@ function severalMatches({ many }: VectorMatching): GatewayError {
   )
 }
 
-/** The one side must be one at each step. */
-function checkOnlyPartner(matching: VectorMatching, partners: readonly Series[], k: number): void {
-  if (partners.length < 2) return
-  const present = partners.filter((partner) => isPresent(partner, k))
-  const [first, second] = present
-  if (first === undefined || second === undefined) return
+function duplicateSeries(matching: VectorMatching, first: Series, second: Series): GatewayError {
   const side = matching.many === 'right' ? 'left' : 'right'
   const group = formatLabels(groupLabels({ without: !matching.on, labels: matching.labels }, first.labels))
-  throw new GatewayError(
+  return new GatewayError(
     'query_refused',
     `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
       `[${formatLabels(second.labels)}, ${formatLabels(first.labels)}];` +

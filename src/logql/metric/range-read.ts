@@ -48,10 +48,12 @@ export class RangeRead {
   constructor(aggregation: RangeAggregation, outer: Grouping | undefined, steps: Steps, nowMs: number) {
     const { range } = aggregation
     this.#aggregation = aggregation
-    this.#grouping = withoutUnwrapped(aggregation.grouping ?? outer, range.unwrap)
+    const grouping = withoutUnwrapped(aggregation.grouping ?? outer, range.unwrap)
+    // Absence is of the whole selector: it needs no series, but its pipeline runs as written.
+    this.#grouping = aggregation.operation === 'absent_over_time' ? { without: false, labels: [] } : grouping
     this.#steps = steps
     this.#windows = new Windows(steps, range.range, range.offset ?? 0n)
-    this.#sampling = compileSampling(aggregation, this.#grouping, nowMs)
+    this.#sampling = compileSampling(aggregation, grouping, nowMs)
     this.#search = new BlockSearch(this.#sampling.filters)
     this.matchers = range.log.matchers
     this.start = this.#windows.start
@@ -89,7 +91,7 @@ export class RangeRead {
       accumulator.finish(this.#windows, series)
       return series
     })
-    return this.#aggregation.operation === 'absent_over_time' ? [this.#absentSeries(list)] : list
+    return this.#aggregation.operation === 'absent_over_time' ? [this.#absentSeries(list[0])] : list
   }
 
   get figures(): { lines: number; bytes: number; linesAfterFilter: number } {
@@ -187,8 +189,7 @@ export class RangeRead {
     const key = entryGroupKey(this.#grouping, this.#labels)
     const known = this.#series.get(key)
     if (known !== undefined) return known
-    const isAbsence = this.#aggregation.operation === 'absent_over_time'
-    const labels = isAbsence ? [] : entryGroupLabels(this.#grouping, this.#labels)
+    const labels = entryGroupLabels(this.#grouping, this.#labels)
     checkVolume(this.#series.size + 1, Math.max(this.#windows.bucketCount, this.#steps.count))
     const series = { labels, accumulator: makeAccumulator(this.#aggregation, this.#windows, this.#held) }
     this.#series.set(key, series)
@@ -196,10 +197,9 @@ export class RangeRead {
   }
 
   /** 1 at the steps whose window is empty. */
-  #absentSeries(list: readonly Series[]): Series {
-    const { count } = this.#steps
-    const absent = makeSeries(absentLabels(this.matchers), count)
-    for (let k = 0; k < count; k++) if (!list.some(({ present }) => present[k] === 1)) setValue(absent, k, 1)
+  #absentSeries(found: Series | undefined): Series {
+    const absent = makeSeries(absentLabels(this.matchers), this.#steps.count)
+    for (let k = 0; k < this.#steps.count; k++) if (found?.present[k] !== 1) setValue(absent, k, 1)
     return absent
   }
 }

@@ -261,7 +261,7 @@ function extrapolated(inside: readonly TestEntry[], numbers: readonly number[], 
     if ((numbers[i] as number) < (numbers[i - 1] as number)) increase += numbers[i - 1] as number
   }
   const toEnd = Number(end - last.ns) / 1e9
-  let toStart = seconds - sampled - toEnd
+  let toStart = seconds - toEnd - sampled
   const average = sampled / (numbers.length - 1)
   if (toStart >= average * 1.1) toStart = average / 2
   if (increase > 0 && (numbers[0] as number) >= 0)
