@@ -44,7 +44,7 @@ export interface StreamGate {
 }
 
 /** Labels that tell the service, the most telling first. Loki's discover_service_name. */
-const SERVICE_LABELS = [
+export const SERVICE_LABELS = [
   'service',
   'app',
   'application',

@@ -11,8 +11,10 @@ import { registerAuth } from './auth/auth.ts'
 import { registerErrors } from './errors.ts'
 import { registerLogs } from './logs-routes.ts'
 import { registerLokiIndex } from './loki-index-routes.ts'
+import { registerLokiLegacy } from './loki-legacy-routes.ts'
 import { registerLokiPush } from './loki-push-routes.ts'
 import { registerLokiQueries } from './loki-query-routes.ts'
+import { registerLokiService } from './loki-service-routes.ts'
 import { registerLokiTail, registerWebSocket } from './loki-tail-routes.ts'
 import type { Metrics } from './metrics.ts'
 import { registerOtlp } from './otlp-routes.ts'
@@ -93,6 +95,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   registerLogs(app, { intake, auth, store: ports.store, tokenKey: keys.pageToken })
   registerLokiQueries(app, queries)
   registerLokiIndex(app, queries)
+  registerLokiLegacy(app, queries)
+  registerLokiService(app, queries, config)
   registerLokiTail(app, tails, { ...queries, feed: ports.feed })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()

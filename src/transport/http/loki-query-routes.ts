@@ -30,34 +30,25 @@ export function registerLokiQueries(app: FastifyInstance, parts: QueryParts): vo
     parameters: ['query', 'time', 'limit', 'direction'],
     answer: (query) => queryInstant(parts, query),
   })
-  for (const url of ['/loki/api/v1/labels', '/loki/api/v1/label', '/api/prom/label']) {
+  for (const url of ['/loki/api/v1/labels', '/loki/api/v1/label']) {
     registerQuery(app, parts, {
       url,
       summary: 'Names of labels',
       parameters: ['query', ...RANGE_PARAMETERS],
-      answer: async (query) => {
-        const streams = await selectedStreams(parts, query)
-        return formatNames(distinct(streams.flatMap((labels) => labels.map(({ name }) => name))))
-      },
+      answer: async (query) => formatNames(await labelNames(parts, query)),
     })
   }
-  for (const url of ['/loki/api/v1/label/:name/values', '/api/prom/label/:name/values']) {
-    registerQuery(app, parts, {
-      url,
-      summary: 'Values of a label',
-      parameters: ['query', ...RANGE_PARAMETERS],
-      answer: async (query) => {
-        const { name } = query.request.params as { name: string }
-        const streams = await selectedStreams(parts, query)
-        return formatNames(distinct(streams.map((labels) => labelValue(labels, name))))
-      },
-    })
-  }
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/label/:name/values',
+    summary: 'Values of a label',
+    parameters: ['query', ...RANGE_PARAMETERS],
+    answer: async (query) => formatNames(await labelValues(parts, query)),
+  })
   registerQuery(app, parts, {
     url: '/loki/api/v1/series',
     summary: 'Label sets of streams',
     parameters: ['match', 'match[]', ...RANGE_PARAMETERS],
-    answer: (query) => series(parts, query),
+    answer: async (query) => formatSeries(await selectedSeries(parts, query)),
   })
 }
 
@@ -115,12 +106,29 @@ function assertRange(start: bigint, end: bigint, { rangeMsMax }: QueryLimits): v
   throw new GatewayError('query_refused', text)
 }
 
-async function series({ store, clock }: QueryParts, { params, tenant, signal }: QueryRequest): Promise<string> {
+/** The names of labels that the streams of the request carry. */
+export async function labelNames(parts: QueryParts, query: QueryRequest): Promise<string[]> {
+  const streams = await selectedStreams(parts, query)
+  return distinct(streams.flatMap((labels) => labels.map(({ name }) => name)))
+}
+
+/** The values of the label that the URL names. */
+export async function labelValues(parts: QueryParts, query: QueryRequest): Promise<string[]> {
+  const { name } = query.request.params as { name: string }
+  const streams = await selectedStreams(parts, query)
+  return distinct(streams.map((labels) => labelValue(labels, name)))
+}
+
+/** The streams that any of the `match` parameters takes. */
+export async function selectedSeries(
+  { store, clock }: QueryParts,
+  { params, tenant, signal }: QueryRequest,
+): Promise<Labels[]> {
   const selectors = params.getAll('match', 'match[]').map((text) => parseSelector(text, { allowEmpty: true }))
   const streams = await store.streams({ tenant, matchers: [], ...params.range(clock.nowMs()) }, signal)
   const isWanted = (labels: Labels): boolean =>
     selectors.length === 0 || selectors.some((matchers) => matchesAll(matchers, labels))
-  return formatSeries(streams.filter(isWanted))
+  return streams.filter(isWanted)
 }
 
 function selectedStreams(

@@ -5,10 +5,12 @@ import websocket, { type WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
 import { msToNs, NS_PER_SECOND } from '../../domain/time.ts'
-import { TailSession } from '../../flows/tail-logs.ts'
+import { type TailFrame, TailSession } from '../../flows/tail-logs.ts'
 import { parseExpr } from '../../logql/parse.ts'
 import type { LiveFeed } from '../../ports.ts'
+import { formatLegacyTailFrame } from '../../protocol/loki-legacy-result.ts'
 import { QueryParams } from '../../protocol/loki-params.ts'
+import { formatTailFrame } from '../../protocol/loki-tail-result.ts'
 import { wantsCategories } from './loki-query-routes.ts'
 import type { QueryParts } from './query-route.ts'
 import { TailConnection, type TailEnd, TailHub, type TailOrder, type TailSink } from './tail-connection.ts'
@@ -17,6 +19,8 @@ export interface TailRouteParts extends QueryParts {
   readonly feed: LiveFeed | undefined
 }
 
+/** The path before version 1, with frames of another form. */
+const LEGACY_URL = '/api/prom/tail'
 const TAIL_PARAMETERS = ['query', 'limit', 'start', 'delay_for'] as const
 const LIMIT_DEFAULT = 100
 const PAST_NS_DEFAULT = 3600n * NS_PER_SECOND
@@ -66,7 +70,7 @@ export function registerLokiTail(app: FastifyInstance, hub: TailHub, parts: Tail
     config: { errorFormat: 'text', challenge: 'basic' },
     validatorCompiler: () => () => true,
   } as const
-  for (const url of ['/loki/api/v1/tail', '/api/prom/tail']) {
+  for (const url of ['/loki/api/v1/tail', LEGACY_URL]) {
     app.route({
       ...shared,
       url,
@@ -126,7 +130,13 @@ function readOrder(parts: TailRouteParts, hub: TailHub, request: FastifyRequest)
   const start = params.time('start', msToNs(parts.clock.nowMs()) - PAST_NS_DEFAULT)
   const session = new TailSession({ tenant, query, start, limit, delayMs: delay * 1000 })
   hub.assertRoom(tenant)
-  return { tenant, session, categorized: wantsCategories(request) }
+  return { tenant, session, format: frameFormat(request) }
+}
+
+function frameFormat(request: FastifyRequest): (frame: TailFrame) => string {
+  if (request.routeOptions.url === LEGACY_URL) return formatLegacyTailFrame
+  const isCategorized = wantsCategories(request)
+  return (frame) => formatTailFrame(frame, isCategorized)
 }
 
 class WebSocketSink implements TailSink {

@@ -19,6 +19,8 @@ export interface QueryRequest {
   readonly params: QueryParams
   readonly tenant: string
   readonly request: FastifyRequest
+  /** For what is not in the answer's body. */
+  readonly reply: FastifyReply
   /** Aborted, with the error to answer, when the client goes away or the time is up. */
   readonly signal: AbortSignal
 }
@@ -72,7 +74,7 @@ async function answerQuery(
   }
   const deadline = new Deadline(timeoutMs, reply)
   try {
-    const body = await route.answer({ params, tenant, request, signal: deadline.signal })
+    const body = await route.answer({ params, tenant, request, reply, signal: deadline.signal })
     return reply.type('application/json; charset=UTF-8').send(body)
   } finally {
     deadline.clear()

@@ -7,7 +7,7 @@ import { sendText } from './errors.ts'
 import type { Metrics } from './metrics.ts'
 
 /** The Loki version whose API this is: clients read it to decide what they may ask. */
-const LOKI_VERSION = '3.5.0'
+export const LOKI_VERSION = '3.5.0'
 
 const text = (description: string) => ({ description, type: 'string' })
 

@@ -2,9 +2,8 @@
 
 import type { FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
-import type { TailSession } from '../../flows/tail-logs.ts'
+import type { TailFrame, TailSession } from '../../flows/tail-logs.ts'
 import type { Clock, LiveFeed, LogStore } from '../../ports.ts'
-import { formatTailFrame } from '../../protocol/loki-tail-result.ts'
 
 /** Where frames go: a WebSocket, or an HTTP answer that does not end. */
 export interface TailSink {
@@ -80,7 +79,7 @@ export class TailHub {
 export interface TailOrder {
   readonly tenant: string
   readonly session: TailSession
-  readonly categorized: boolean
+  readonly format: (frame: TailFrame) => string
 }
 
 /** From the first frame until the client goes, the time is up, or the gateway stops. */
@@ -150,7 +149,7 @@ export class TailConnection {
     while (!this.#isEnded && this.#sink.waitingBytes < WAITING_BYTES_MAX) {
       const frame = this.#order.session.takeFrame(this.#parts.clock.nowMs())
       if (frame === undefined) return
-      this.#sink.send(formatTailFrame(frame, this.#order.categorized))
+      this.#sink.send(this.#order.format(frame))
     }
   }
 

@@ -87,20 +87,34 @@ const SHOP = encodeURIComponent('{app="shop"}')
 t.test('a tail gives the past, then lines as they come', async (t) => {
   const { port, push } = await listen(t)
   await push('before')
-  for (const path of ['/loki/api/v1/tail', '/api/prom/tail']) {
-    const tail = new Tail(port, `${path}?query=${SHOP}`)
-    const past = JSON.parse(await tail.next())
-    t.ok(past.streams.length >= 1)
-    t.match(past.streams[0], {
-      stream: { app: 'shop', service_name: 'shop', detected_level: 'unknown' },
-      values: [[/^\d{19}$/, 'before']],
-    })
-    await push(`live ${path}`)
-    const live = JSON.parse(await tail.next())
-    t.equal(live.streams[0].values[0][1], `live ${path}`)
-    tail.socket.close(1000)
-    t.equal((await tail.closed()).code, 1000)
-  }
+  const tail = new Tail(port, `/loki/api/v1/tail?query=${SHOP}`)
+  const past = JSON.parse(await tail.next())
+  t.equal(past.streams.length, 1)
+  t.match(past.streams[0], {
+    stream: { app: 'shop', service_name: 'shop', detected_level: 'unknown' },
+    values: [[/^\d{19}$/, 'before']],
+  })
+  await push('live')
+  t.equal(JSON.parse(await tail.next()).streams[0].values[0][1], 'live')
+  tail.socket.close(1000)
+  t.equal((await tail.closed()).code, 1000)
+})
+
+t.test('the old path has frames of the old form', async (t) => {
+  const { port, push } = await listen(t)
+  await push('before')
+  const tail = new Tail(port, `/api/prom/tail?query=${SHOP}`)
+  t.strictSame(JSON.parse(await tail.next()), {
+    streams: [
+      {
+        labels: '{app="shop", detected_level="unknown", service_name="shop"}',
+        entries: [{ ts: '2026-11-21T11:59:59.999Z', line: 'before' }],
+      },
+    ],
+    dropped_entries: null,
+  })
+  tail.socket.close()
+  await tail.closed()
 })
 
 t.test('a line that is pushed while a tail begins comes exactly once', async (t) => {

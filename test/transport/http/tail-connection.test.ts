@@ -4,6 +4,7 @@ import { TailSession } from '../../../src/flows/tail-logs.ts'
 import { parseExpr } from '../../../src/logql/parse.ts'
 import type { LogExpr } from '../../../src/logql/syntax.ts'
 import type { LogStore } from '../../../src/ports.ts'
+import { formatTailFrame } from '../../../src/protocol/loki-tail-result.ts'
 import { TailConnection, type TailEnd, TailHub, type TailSink } from '../../../src/transport/http/tail-connection.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../../helper.ts'
 
@@ -50,7 +51,7 @@ function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store) {
   const log = { error: () => undefined } as never
   const connection = new TailConnection(
     { store: wrap(store), clock, feed, timeoutMs: 60_000 },
-    { tenant: 'fake', session, categorized: false },
+    { tenant: 'fake', session, format: (frame) => formatTailFrame(frame, false) },
     sink,
     log,
   )
