@@ -4,8 +4,9 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Batch } from '../../domain/batch.ts'
 import { type Block, timeRange } from '../../domain/block.ts'
 import { buildBlocks } from '../../domain/block-builder.ts'
-import { dropStored, type EntryOrder, type OrderedStream, orderEntries } from '../../domain/entry-order.ts'
+import { dropStored, type EntryOrder, orderEntries } from '../../domain/entry-order.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { AppendResult, Clock } from '../../ports.ts'
 import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/block-format.ts'
 import { DecodedBlocks, RecentBlocks } from './recent-blocks.ts'
@@ -199,7 +200,7 @@ export class BlockWriter {
     const tenant = this.#tenantId(write.name, outcome)
     const taken = this.#claimIds(tenant, write)
     const order = orderEntries(write.batches, (batch, entry) => taken.leftOut[batch]?.has(entry) === true)
-    for (const stream of order.streams) this.#dropStored(tenant, order, stream)
+    this.#dropStored(tenant, order)
     const nowMs = this.#clock.nowMs()
     for (const block of buildBlocks(order, this.#settings.blockBytes)) {
       const ids = block.runs.map((run) => this.#streamId(tenant, run, outcome))
@@ -220,13 +221,21 @@ export class BlockWriter {
     }
   }
 
-  #dropStored(tenant: number, order: EntryOrder, stream: OrderedStream): void {
-    const known = this.#table.stream(tenant, stream.key)
-    if (known === undefined || stream.start === stream.end) return
-    const time = (r: number): bigint =>
-      (order.batches[order.batchOf[r] as number] as Batch).timestamps.values[order.entryOf[r] as number] as bigint
-    const recent = this.#recentOf(tenant).entriesOf(known.id, stream.key, time(stream.start), time(stream.end - 1))
-    for (const stored of recent) dropStored(order, stream, stored)
+  /** Leaves out what recent blocks hold already. */
+  #dropStored(tenant: number, order: EntryOrder): void {
+    const streams = order.streams.filter(({ start, end }) => start < end)
+    const spans = streams.map(({ start, end }) => ({ oldest: timeAt(order, start), newest: timeAt(order, end - 1) }))
+    const recent = this.#recentOf(tenant)
+    const near = recent.within(
+      spans.reduce((least, { oldest }) => (oldest < least ? oldest : least), NS_MAX),
+      spans.reduce((most, { newest }) => (newest > most ? newest : most), NS_MIN),
+    )
+    for (const [i, stream] of streams.entries()) {
+      const known = this.#table.stream(tenant, stream.key)
+      if (known === undefined) continue
+      const { oldest, newest } = spans[i] as { oldest: bigint; newest: bigint }
+      for (const stored of recent.entriesOf(near, known, oldest, newest)) dropStored(order, stream, stored)
+    }
   }
 
   /** Ids that were taken before, in the store or earlier in this commit: their entries are left out. */
@@ -289,6 +298,12 @@ export class BlockWriter {
       })
     }
   }
+}
+
+/** The time of a reference of the order. */
+function timeAt({ batches, batchOf, entryOf }: EntryOrder, reference: number): bigint {
+  const batch = batches[batchOf[reference] as number] as Batch
+  return batch.timestamps.values[entryOf[reference] as number] as bigint
 }
 
 function byTenant(batches: readonly Batch[]): Iterable<TenantWrite> {

@@ -13,7 +13,8 @@ const SCHEMA_VERSION = 1
 
 /**
  * Blocks carry their time range in ns and their streams (u32 LE ids, one a run), so that a read prunes without loading
- * them. A block that was joined into another stays, with `retired` = the id of the new one, until no read can want it.
+ * them; the indexes hold the whole range, so that blocks outside of it do not cost a look at their rows. A block that
+ * was joined into another stays, with `retired` = the id of the new one, until no read can want it.
  */
 const SCHEMA = `
   CREATE TABLE tenants (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
@@ -41,8 +42,8 @@ const SCHEMA = `
     metadata BLOB NOT NULL,
     text BLOB NOT NULL
   ) STRICT;
-  CREATE INDEX blocks_by_newest ON blocks (tenant, newest, id);
-  CREATE INDEX blocks_by_oldest ON blocks (tenant, oldest, id);
+  CREATE INDEX blocks_by_newest ON blocks (tenant, newest, id, oldest);
+  CREATE INDEX blocks_by_oldest ON blocks (tenant, oldest, id, newest);
   CREATE INDEX blocks_by_size ON blocks (line_bytes) WHERE retired IS NULL;
   CREATE INDEX blocks_retired ON blocks (retired_ms) WHERE retired IS NOT NULL;
   CREATE TABLE entry_ids (

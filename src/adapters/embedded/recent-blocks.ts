@@ -85,9 +85,25 @@ export class RecentBlocks {
     for (const [id, { committedMs }] of this.#blocks) if (committedMs < ms) this.remove(id)
   }
 
-  /** The entries of the stream in [oldest, newest] that recent blocks hold. */
-  *entriesOf(streamId: number, key: string, oldest: bigint, newest: bigint): Iterable<StoredEntries> {
-    for (const recent of this.#blocks.values()) {
+  /** The blocks that may hold entries in [oldest, newest]: asked once a commit, as there can be very many. */
+  within(oldest: bigint, newest: bigint): RecentBlock[] {
+    const near: RecentBlock[] = []
+    for (const block of this.#blocks.values()) {
+      if (block.newest >= oldest && block.oldest <= newest) near.push(block)
+    }
+    return near
+  }
+
+  /** The entries of the stream in [oldest, newest] that the blocks `near` hold. */
+  *entriesOf(
+    near: readonly RecentBlock[],
+    { id: streamId, key }: { readonly id: number; readonly key: string },
+    oldest: bigint,
+    newest: bigint,
+  ): Iterable<StoredEntries> {
+    for (const recent of near) {
+      // One that could not be read is forgotten at once, and not tried for every stream.
+      if (!this.#blocks.has(recent.id)) continue
       if (recent.newest < oldest || recent.oldest > newest || !recent.streamIds.has(streamId)) continue
       const decoded = this.#decodedBlock(recent.id)
       const run = decoded?.block.runs.find((candidate) => candidate.key === key)

@@ -199,6 +199,7 @@ for (const [name, sql] of DAMAGE) {
     t.same(events.damaged, [3])
     const retry = await next.append(makeBatch(each(1), openAdmission(clock)))
     t.match(retry, { stored: 2, duplicates: 0 }, 'what cannot be read cannot be a duplicate')
+    t.ok(events.damaged.length <= 2, 'a push tries it once, not once a stream')
     t.match(await next.append(makeBatch(each(2), openAdmission(clock))), { stored: 0, duplicates: 2 })
   })
 }
