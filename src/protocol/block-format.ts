@@ -1,12 +1,13 @@
 /**
  * A block to bytes and back, version 1. Three sections:
  *
- * - columns: the CRC-32 of the runs' stream keys (u32 LE), then for each run its entry count and its times, then, for
- *   all entries, line lengths, metadata lengths, levels.
- *   Times of a run are either (mode 0) the first as 8 bytes and the rest as differences, or (mode 1) 8 bytes each.
+ * - columns: numbers of 32 bits, column after column, so that reading them is little more than decompressing: the
+ *   CRC-32 of the runs' stream keys, how many entries there are, the count of each run; then, for all entries, the low
+ *   and the high halves of the time's difference from the entry before it in its run (modulo 2^64; the first entry's
+ *   from 0), the line lengths, the metadata lengths; last, a byte each, the levels.
  * - metadata and text: the bytes of the block's columns of the same name.
  *
- * Counts and lengths are LEB128 varints. A section is a row of frames, so that a read of few streams decompresses only
+ * All numbers are little-endian, as the memory of every platform that Node runs on. A section is a row of frames, so that a read of few streams decompresses only
  * theirs: how many (u32 LE), then for each its uncompressed length, its compressed length and the CRC-32 of its
  * compressed bytes, begun with the uncompressed length (u32 LE each), then the frames themselves, each by itself zstd.
  * An empty section has no bytes.
@@ -31,10 +32,8 @@ export interface EncodedBlock {
 export type RunStream = Pick<StreamRun, 'key' | 'labels'>
 
 const TABLE_ENTRY_BYTES = 12
-const MODE_DELTAS = 0
-const MODE_RAW = 1
-/** Differences up to here are exact in a double; a run with a larger gap (104 days) is kept raw. */
-const DELTA_MAX = Number.MAX_SAFE_INTEGER
+/** Columns of 32 bits for each entry: two halves of the time, two lengths. */
+const ENTRY_WORDS = 4
 /** A frame ends at the first run that takes it here: smaller ones compress worse, larger ones are read in vain. */
 const FRAME_BYTES_MIN = 128 * 1024
 /** A section that tells more than this was damaged: no block comes near. */
@@ -203,184 +202,98 @@ function asDamage(cause: unknown): GatewayError {
 }
 
 function encodeColumns(block: Block): Uint8Array {
-  // The widest case: 10 bytes a time, 5 bytes each for two lengths, a level, and a head for each run.
-  const writer = new ByteWriter(4 + block.count * 21 + block.runs.length * 16)
-  writer.word(keysChecksum(block.runs))
-  for (const run of block.runs) encodeTimes(writer, block.timestamps, run)
-  encodeLengths(writer, block.lineEnds, block.count)
-  encodeLengths(writer, block.metadataEnds, block.count)
-  writer.append(block.levels)
-  return writer.bytes()
+  const { runs, count, levels } = block
+  const headWords = 2 + runs.length
+  const words = new Uint32Array(headWords + count * ENTRY_WORDS + Math.ceil(count / 4))
+  words[0] = keysChecksum(runs)
+  words[1] = count
+  for (const [i, { start, end }] of runs.entries()) words[2 + i] = end - start
+  const column = (i: number): Uint32Array => words.subarray(headWords + i * count, headWords + (i + 1) * count)
+  for (const run of runs) encodeTimes(block.timestamps, run, column(0), column(1))
+  encodeLengths(block.lineEnds, column(2))
+  encodeLengths(block.metadataEnds, column(3))
+  const bytes = new Uint8Array(words.buffer, 0, (headWords + count * ENTRY_WORDS) * 4 + count)
+  bytes.set(levels, bytes.length - count)
+  return bytes
 }
 
 function keysChecksum(streams: readonly Pick<RunStream, 'key'>[]): number {
   return streams.reduce((checksum, { key }) => crc32(key, checksum), 0)
 }
 
-function encodeTimes(writer: ByteWriter, times: NsColumn, { start, end }: StreamRun): void {
-  writer.varint(end - start)
-  const isRaw = hasLargeGap(times, start, end)
-  writer.byte(isRaw ? MODE_RAW : MODE_DELTAS)
-  writer.words(times, start)
-  for (let i = start + 1; i < end; i++) {
-    if (isRaw) writer.words(times, i)
-    else writer.varint(difference(times, i))
+function encodeTimes({ words }: NsColumn, { start, end }: StreamRun, lows: Uint32Array, highs: Uint32Array): void {
+  let low = 0
+  let high = 0
+  for (let i = start; i < end; i++) {
+    const nextLow = words[2 * i] as number
+    const nextHigh = words[2 * i + 1] as number
+    // The columns hold 32 bits: what is below zero wraps around, as it does when it is added again.
+    lows[i] = nextLow - low
+    highs[i] = nextHigh - high - (nextLow < low ? 1 : 0)
+    low = nextLow
+    high = nextHigh
   }
 }
 
-function hasLargeGap(times: NsColumn, start: number, end: number): boolean {
-  for (let i = start + 1; i < end; i++) if (difference(times, i) > DELTA_MAX) return true
-  return false
-}
-
-/** Nanoseconds from the entry before to this one; exact while it is at most DELTA_MAX. */
-function difference({ words }: NsColumn, i: number): number {
-  const high = ((words[2 * i + 1] as number) | 0) - ((words[2 * i - 1] as number) | 0)
-  return high * 4294967296 + ((words[2 * i] as number) - (words[2 * i - 2] as number))
-}
-
-function encodeLengths(writer: ByteWriter, ends: Uint32Array, count: number): void {
+function encodeLengths(ends: Uint32Array, lengths: Uint32Array): void {
   let before = 0
-  for (let i = 0; i < count; i++) {
-    writer.varint((ends[i] as number) - before)
+  for (let i = 0; i < lengths.length; i++) {
+    lengths[i] = (ends[i] as number) - before
     before = ends[i] as number
   }
 }
 
+/** The columns of the bytes, in place where they lie: `bytes` begin at a multiple of 4 and are nobody else's. */
 function parseColumns(bytes: Uint8Array, streams: readonly RunStream[]): Omit<Block, 'text' | 'metadata'> {
-  const reader = new ByteReader(bytes)
-  // An entry takes at least four bytes, which bounds what a damaged count can ask for.
-  const capacity = Math.ceil(bytes.length / 4) + 1
-  const scratch = makeNsColumn(capacity)
-  if (reader.word() !== keysChecksum(streams)) throw damaged('its streams are not those it was written with')
+  const headWords = 2 + streams.length
+  if (bytes.length < headWords * 4) throw damaged('its columns are cut short')
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4))
+  const count = words[1] as number
+  if (words[0] !== keysChecksum(streams)) throw damaged('its streams are not those it was written with')
+  if (bytes.length !== headWords * 4 + count * (ENTRY_WORDS * 4 + 1)) throw damaged('its columns do not add up')
+  const column = (i: number): Uint32Array => words.subarray(headWords + i * count, headWords + (i + 1) * count)
+  const timestamps = makeNsColumn(count)
   const runs: StreamRun[] = []
-  let count = 0
-  for (const stream of streams) {
-    const start = count
-    count += reader.varint()
-    if (count > capacity) throw damaged('it tells more entries than it can hold')
-    decodeTimes(reader, scratch, start, count)
-    runs.push({ key: stream.key, labels: stream.labels, start, end: count })
+  let start = 0
+  for (const [i, { key, labels }] of streams.entries()) {
+    const end = start + (words[2 + i] as number)
+    if (end === start || end > count) throw damaged('its runs do not add up')
+    decodeTimes(column(0), column(1), start, end, timestamps)
+    runs.push({ key, labels, start, end })
+    start = end
   }
-  const lineEnds = decodeLengths(reader, count)
-  const metadataEnds = decodeLengths(reader, count)
-  const levels = reader.rest()
-  if (levels.length !== count) throw damaged('its columns do not add up')
-  const timestamps = { values: scratch.values.subarray(0, count), words: scratch.words.subarray(0, 2 * count) }
-  return { runs, count, timestamps, levels, lineEnds, metadataEnds }
+  if (start !== count) throw damaged('its runs do not add up')
+  const levels = bytes.subarray(bytes.length - count)
+  return {
+    runs,
+    count,
+    timestamps,
+    levels,
+    lineEnds: toEnds(column(2)),
+    metadataEnds: toEnds(column(3)),
+  }
 }
 
-function decodeTimes(reader: ByteReader, { words }: NsColumn, start: number, end: number): void {
-  if (end === start) throw damaged('a run is empty')
-  const isRaw = reader.byte() === MODE_RAW
-  reader.words(words, start)
-  for (let i = start + 1; i < end; i++) {
-    if (isRaw) {
-      reader.words(words, i)
-      continue
-    }
-    const delta = reader.varint()
-    const low = (words[2 * i - 2] as number) + (delta % 4294967296)
+function decodeTimes(lows: Uint32Array, highs: Uint32Array, start: number, end: number, { words }: NsColumn): void {
+  let low = 0
+  let high = 0
+  for (let i = start; i < end; i++) {
+    const sum = low + (lows[i] as number)
+    low = sum >>> 0
+    high = (high + (highs[i] as number) + (sum > 0xffffffff ? 1 : 0)) >>> 0
     words[2 * i] = low
-    words[2 * i + 1] = (words[2 * i - 1] as number) + Math.floor(delta / 4294967296) + (low > 4294967295 ? 1 : 0)
+    words[2 * i + 1] = high
   }
 }
 
-function decodeLengths(reader: ByteReader, count: number): Uint32Array {
-  const ends = new Uint32Array(count)
+/** Lengths to ends, in their own memory. */
+function toEnds(lengths: Uint32Array): Uint32Array {
   let end = 0
-  for (let i = 0; i < count; i++) {
-    end += reader.varint()
-    ends[i] = end
+  for (let i = 0; i < lengths.length; i++) {
+    end += lengths[i] as number
+    lengths[i] = end
   }
   // More would not fit the column, and would be no rising ends any more.
   if (end > SECTION_BYTES_MAX) throw damaged('its lengths do not add up')
-  return ends
-}
-
-class ByteWriter {
-  readonly #bytes: Uint8Array
-  #at = 0
-
-  constructor(capacity: number) {
-    this.#bytes = new Uint8Array(capacity)
-  }
-
-  byte(value: number): void {
-    this.#bytes[this.#at++] = value
-  }
-
-  /** Whole numbers up to 2^53. */
-  varint(value: number): void {
-    let rest = value
-    while (rest >= 0x10000000) {
-      this.#bytes[this.#at++] = (rest % 128) | 0x80
-      rest = Math.floor(rest / 128)
-    }
-    while (rest >= 0x80) {
-      this.#bytes[this.#at++] = (rest & 0x7f) | 0x80
-      rest >>>= 7
-    }
-    this.#bytes[this.#at++] = rest
-  }
-
-  words({ words }: NsColumn, index: number): void {
-    this.word(words[2 * index] as number)
-    this.word(words[2 * index + 1] as number)
-  }
-
-  word(value: number): void {
-    for (let shift = 0; shift < 32; shift += 8) this.#bytes[this.#at++] = (value >>> shift) & 0xff
-  }
-
-  append(bytes: Uint8Array): void {
-    this.#bytes.set(bytes, this.#at)
-    this.#at += bytes.length
-  }
-
-  bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#at)
-  }
-}
-
-class ByteReader {
-  readonly #bytes: Uint8Array
-  #at = 0
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
-  }
-
-  byte(): number {
-    const byte = this.#bytes[this.#at++]
-    if (byte === undefined) throw damaged('its columns are cut short')
-    return byte
-  }
-
-  varint(): number {
-    let value = 0
-    let factor = 1
-    for (;;) {
-      const byte = this.byte()
-      value += (byte & 0x7f) * factor
-      if (byte < 0x80) return value
-      factor *= 128
-      if (factor > 2 ** 56) throw damaged('a number in it has no end')
-    }
-  }
-
-  words(words: Uint32Array, index: number): void {
-    words[2 * index] = this.word()
-    words[2 * index + 1] = this.word()
-  }
-
-  word(): number {
-    let word = 0
-    for (let shift = 0; shift < 32; shift += 8) word |= this.byte() << shift
-    return word >>> 0
-  }
-
-  rest(): Uint8Array {
-    return this.#bytes.slice(this.#at)
-  }
+  return lengths
 }
