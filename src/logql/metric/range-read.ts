@@ -11,6 +11,7 @@ import { LabelSet, PRESERVE_ERROR_LABEL } from '../pipeline/label-set.ts'
 import type { Grouping, RangeAggregation, Unwrap } from '../syntax.ts'
 import { type Accumulator, HeldBudget, makeAccumulator } from './accumulators.ts'
 import { entryGroupKey, entryGroupLabels } from './grouping.ts'
+import { MetadataNames } from './metadata-names.ts'
 import { compileSampling, type Sampling } from './sampling.ts'
 import { checkVolume, compareLabels, makeSeries, type Series, setValue } from './series.ts'
 import type { Steps } from './steps.ts'
@@ -35,6 +36,8 @@ export class RangeRead {
   readonly #windows: Windows
   readonly #sampling: Sampling
   readonly #search: BlockSearch
+  /** What a plain count looks for in metadata; undefined where it needs all of it, or more than labels. */
+  readonly #namesAsked: MetadataNames | undefined
   readonly #labels = new LabelSet()
   readonly #held = new HeldBudget()
   readonly #series = new Map<string, GatheredSeries>()
@@ -55,6 +58,8 @@ export class RangeRead {
     this.#windows = new Windows(steps, range.range, range.offset ?? 0n)
     this.#sampling = compileSampling(aggregation, grouping, nowMs)
     this.#search = new BlockSearch(this.#sampling.filters)
+    const isByName = this.#grouping !== undefined && !this.#grouping.without
+    this.#namesAsked = this.#sampling.isPlain && isByName ? new MetadataNames(this.#grouping?.labels ?? []) : undefined
     this.matchers = range.log.matchers
     this.start = this.#windows.start
     this.end = this.#windows.end
@@ -120,6 +125,12 @@ export class RangeRead {
     )
   }
 
+  /** True when the entry's metadata has none of the labels that it is grouped by. */
+  #isPlainEntry({ metadata, metadataEnds }: Block, index: number): boolean {
+    if (this.#namesAsked === undefined) return false
+    return !this.#namesAsked.areIn(metadata, startOf(metadataEnds, index), metadataEnds[index] as number)
+  }
+
   #addStretch(
     block: Block,
     run: StreamRun,
@@ -134,8 +145,10 @@ export class RangeRead {
     }
     for (let at = from; at < to; at += SEARCH_LINES) {
       const found = this.#search.find(block, at, Math.min(to, at + SEARCH_LINES))
-      if (isPlain) for (const index of found) this.#tallyRange(block, run, bucket, index, index + 1)
-      else for (const index of found) this.#addEntry(block, run, sequence, bucket, index)
+      for (const index of found) {
+        if (isPlain || this.#isPlainEntry(block, index)) this.#tallyRange(block, run, bucket, index, index + 1)
+        else this.#addEntry(block, run, sequence, bucket, index)
+      }
     }
   }
 

@@ -1,0 +1,42 @@
+/** Looks for names in stored metadata without making strings. */
+
+import { EXTRACTED_SUFFIX } from '../pipeline/label-set.ts'
+
+/** See readMetadata for the bytes' form. */
+export class MetadataNames {
+  readonly #names: readonly Uint8Array[]
+
+  /** `labels` as a query names them: `x_extracted` may come from metadata of the name x. */
+  constructor(labels: readonly string[]) {
+    const names = labels.flatMap((label) =>
+      label.endsWith(EXTRACTED_SUFFIX) ? [label, label.slice(0, -EXTRACTED_SUFFIX.length)] : [label],
+    )
+    this.#names = [...new Set(names)].map((name) => new TextEncoder().encode(name))
+  }
+
+  /** True when the metadata bytes [start, end) have a pair of one of the names. */
+  areIn(bytes: Uint8Array, start: number, end: number): boolean {
+    let at = start
+    for (let isName = true; at < end; isName = !isName) {
+      let length = 0
+      for (let shift = 0; ; shift += 7) {
+        const byte = bytes[at++] as number
+        length |= (byte & 0x7f) << shift
+        if (byte < 0x80) break
+      }
+      if (isName && this.#isOne(bytes, at, length)) return true
+      at += length
+    }
+    return false
+  }
+
+  #isOne(bytes: Uint8Array, at: number, length: number): boolean {
+    for (const name of this.#names) {
+      if (name.length !== length) continue
+      let i = 0
+      while (i < length && bytes[at + i] === name[i]) i++
+      if (i === length) return true
+    }
+    return false
+  }
+}
