@@ -116,9 +116,13 @@ function dropRepeated(order: EntryOrder, stream: OrderedStream): void {
   })
 }
 
+/** Entries of one hash that are compared one by one. A client can make many more; those are told apart as text. */
+const CHAIN_MAX = 16
+
 /** Entries of one stream and time, among which a further one is looked up by its hash. */
 class HashedEntries {
   readonly #byHash = new Map<number, { source: EntryBytes; entry: number }[]>()
+  readonly #texts = new Set<string>()
 
   /** False when an equal entry is here already. */
   addIfNew(source: EntryBytes, entry: number): boolean {
@@ -126,9 +130,28 @@ class HashedEntries {
     const others = this.#byHash.get(hash)
     if (others === undefined) this.#byHash.set(hash, [{ source, entry }])
     else if (others.some((other) => sameEntry(other.source, other.entry, source, entry))) return false
-    else others.push({ source, entry })
+    else if (others.length < CHAIN_MAX) others.push({ source, entry })
+    else return this.#addTextIfNew(textOfEntry(source, entry))
     return true
   }
+
+  #addTextIfNew(text: string): boolean {
+    if (this.#texts.has(text)) return false
+    this.#texts.add(text)
+    return true
+  }
+}
+
+/** An entry's bytes as a string, by which JavaScript's own sets tell it from any other of its stream and time. */
+function textOfEntry(source: EntryBytes, i: number): string {
+  const lineStart = source.starts[i] as number
+  const lineEnd = source.ends[i] as number
+  let text = `${source.levels[i]} ${lineEnd - lineStart} `
+  for (let k = lineStart; k < lineEnd; k++) text += String.fromCharCode(source.text[k] as number)
+  for (let k = startOf(source.metadataEnds, i), end = source.metadataEnds[i] as number; k < end; k++) {
+    text += String.fromCharCode(source.metadata[k] as number)
+  }
+  return text
 }
 
 /** Entries [start, end) of one stream that are stored already, by rising time, seen as a batch. */

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Batch } from '../../src/domain/batch.ts'
 import { startOf, timeRange } from '../../src/domain/block.ts'
 import { batchOfBlock, buildBlocks } from '../../src/domain/block-builder.ts'
-import { dropStored, type EntryOrder, orderEntries } from '../../src/domain/entry-order.ts'
+import { dropStored, type EntryOrder, hashEntry, orderEntries } from '../../src/domain/entry-order.ts'
 import { formatLabels } from '../../src/domain/labels.ts'
 import { FixedClock, makeBatch, openAdmission, type PlainStream, toLabels } from '../helper.ts'
 
@@ -156,6 +156,32 @@ t.test('an order without entries gives no block', async (t) => {
     [],
   )
 })
+
+t.test('lines that were made to have one hash are told apart, and found again', async (t) => {
+  const lines = collidingLines()
+  t.ok(lines.length > 40, `${lines.length} lines of one hash`)
+  const entries = [...lines, ...lines.toReversed()].map((line) => ({ ns: 1n, line }))
+  const each = makeBatch([{ labels: { app: 'a' }, entries }], ADMISSION)
+  t.equal(new Set(lines.map((_, i) => hashEntry(each, i))).size, 1)
+  const order = orderEntries([each, each])
+  t.same([...order.duplicates], [lines.length, 2 * lines.length])
+  t.same(tellOrder(order), lines.map((line) => `{app="a"} 1 ${line}  0`))
+})
+
+/** Lines of six characters with one hash: three characters on from its beginning meet three back from its end. */
+function collidingLines(): string[] {
+  const chars = Array.from({ length: 94 }, (_, i) => i + 33)
+  const step = (hash: number, char: number): number => Math.imul(hash ^ char, 0x01000193)
+  // The step turned round, by the prime's inverse modulo 2^32.
+  const back = (hash: number, char: number): number => Math.imul(hash, 0x359c449b) ^ char
+  const beginnings = new Map<number, string>()
+  const threes = chars.flatMap((a) => chars.flatMap((b) => chars.map((c) => [a, b, c] as const)))
+  for (const [a, b, c] of threes) beginnings.set(step(step(step(0x811c9dc5, a), b), c), String.fromCharCode(a, b, c))
+  return threes.flatMap(([a, b, c]) => {
+    const beginning = beginnings.get(back(back(back(1, c), b), a))
+    return beginning === undefined ? [] : [beginning + String.fromCharCode(a, b, c)]
+  })
+}
 
 t.test('labels of objects are streams as any others', async (t) => {
   const labels = Object.fromEntries([['__proto__', 'x']])
