@@ -79,7 +79,7 @@ export function openDatabase(dataDir: string): Database {
   } catch (cause) {
     writer?.close()
     lock.close()
-    throw cause instanceof GatewayError ? cause : openFailure(dataDir, cause)
+    throw openFailure(dataDir, cause)
   }
 }
 
@@ -120,20 +120,19 @@ function takeLock(dataDir: string): DatabaseSync {
 }
 
 function openWriter(path: string): DatabaseSync {
-  if (existsSync(path)) refuseForeign(path)
+  const isNew = !existsSync(path) || isEmpty(path)
   const db = new DatabaseSync(path)
   try {
-    // The page size and auto_vacuum hold only when set before the first table. Large pages suit large blocks.
+    // These hold only when set before the first table, and setting them again would write. Large blocks, large pages.
+    if (isNew) db.exec('PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL;')
     db.exec(`
       PRAGMA busy_timeout = 5000;
-      PRAGMA page_size = 16384;
-      PRAGMA auto_vacuum = INCREMENTAL;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = FULL;
       PRAGMA wal_autocheckpoint = 2000;
       PRAGMA temp_store = MEMORY;
     `)
-    if (pragma(db, 'user_version') === 0) createSchema(db)
+    if (isNew) createSchema(db)
     return db
   } catch (cause) {
     db.close()
@@ -141,15 +140,15 @@ function openWriter(path: string): DatabaseSync {
   }
 }
 
-/** Looks at a file that is there without changing a byte of it; throws store_damaged unless it is empty or ours. */
-function refuseForeign(path: string): void {
+/** Looks at a file without changing a byte of it: true when empty, false when ours; throws store_damaged otherwise. */
+function isEmpty(path: string): boolean {
   const db = new DatabaseSync(path, { readOnly: true })
   try {
     const version = pragma(db, 'user_version')
     const application = pragma(db, 'application_id')
-    if (version === SCHEMA_VERSION && application === APPLICATION_ID) return
+    if (version === SCHEMA_VERSION && application === APPLICATION_ID) return false
     const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number }
-    if (version === 0 && application === 0 && tables.count === 0) return
+    if (version === 0 && application === 0 && tables.count === 0) return true
     const what = application === APPLICATION_ID ? `has schema ${version}` : 'is not a Millrace database'
     throw new GatewayError(
       'store_damaged',
@@ -172,7 +171,9 @@ export function pragma(db: DatabaseSync, name: string): number {
   return Object.values(row)[0] as number
 }
 
-function openFailure(dataDir: string, cause: unknown): GatewayError {
+/** A database that cannot be opened, in words for its operator. */
+export function openFailure(dataDir: string, cause: unknown): GatewayError {
+  if (cause instanceof GatewayError) return cause
   const code = sqliteCode(cause)
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
     const advice = `move ${FILE} aside and restore it from a backup, or start with an empty folder; nothing was changed`

@@ -3,11 +3,21 @@
 import type { Batch } from '../../domain/batch.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
-import type { AppendResult, Clock, LogStore, ReadBlock, ReadRequest, StoreFigures, StreamRange } from '../../ports.ts'
+import type {
+  AppendResult,
+  Clock,
+  DeletionStore,
+  LogStore,
+  ReadBlock,
+  ReadRequest,
+  StoreFigures,
+  StreamRange,
+} from '../../ports.ts'
 import { BlockReader } from './block-reader.ts'
 import { type BlockEvents, BlockWriter, type TotalsChange, type WriterSettings } from './block-writer.ts'
-import { type Database, openDatabase, pragma, writeFailure } from './database.ts'
+import { type Database, openDatabase, openFailure, pragma, writeFailure } from './database.ts'
 import { Maintenance, type RetentionSettings } from './maintenance.ts'
+import { SqliteDeletions } from './sqlite-deletions.ts'
 
 export interface StoreSettings extends WriterSettings, RetentionSettings {
   readonly dataDir: string
@@ -42,6 +52,8 @@ const MAINTENANCE_MS = 5_000
 const PROBE_MS = 5_000
 
 export class SqliteLogStore implements LogStore {
+  /** Requests to delete, and what carries them out. */
+  readonly deletions: DeletionStore
   readonly #database: Database
   readonly #settings: StoreSettings
   readonly #clock: Clock
@@ -72,10 +84,17 @@ export class SqliteLogStore implements LogStore {
       totalsChanged: (change) => this.#addTotals(change),
       blockDamaged: (id, cause) => events.blockDamaged(id, cause),
     }
-    this.#totals = readTotals(this.#database)
-    this.#writer = new BlockWriter(db, clock, settings, blockEvents)
-    this.#reader = new BlockReader(reader, this.#writer.table, blockEvents.blockDamaged)
-    this.#maintenance = new Maintenance(db, this.#writer, clock, settings, blockEvents)
+    try {
+      this.#totals = readTotals(this.#database)
+      this.#writer = new BlockWriter(db, clock, settings, blockEvents)
+      this.#reader = new BlockReader(reader, this.#writer.table, blockEvents.blockDamaged)
+      this.#maintenance = new Maintenance(db, this.#writer, clock, settings, blockEvents)
+    } catch (cause) {
+      this.#database.close()
+      throw openFailure(settings.dataDir, cause)
+    }
+    const { blockBytes } = settings
+    this.deletions = new SqliteDeletions({ db, writer: this.#writer, clock, events: blockEvents, blockBytes })
     this.#timer = setInterval(() => void this.maintain(), MAINTENANCE_MS)
     this.#timer.unref()
   }

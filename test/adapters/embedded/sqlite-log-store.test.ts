@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
@@ -160,6 +161,28 @@ t.test('a full disk: retention still frees space, and a push that works ends the
   t.same(events.maintenanceFailures, [])
   t.match(await push(stream('a', clock.nowNs, noise(100))), { stored: 1 })
   t.equal(store.trouble(), undefined)
+})
+
+t.test('a database that is corrupted inside is refused, let go of and left as it was', async (t) => {
+  const { store, clock, push, again } = open(t)
+  for (let i = 0; i < 20; i++) await push(stream(`app ${i}`, clock.nowNs, noise(i)))
+  await store.close()
+  const path = join(root, `${folders - 1}`, 'millrace.db')
+  const sound = readFileSync(path)
+  const PAGE_BYTES = 16384
+  for (let page = 1; page < 12; page++) {
+    const bytes = Buffer.from(sound).fill(0xff, page * PAGE_BYTES, page * PAGE_BYTES + 200)
+    writeFileSync(path, bytes)
+    try {
+      // A page that opening does not look at: reads of what it held find the damage.
+      await again().close()
+    } catch (error) {
+      t.match(error, { code: 'store_damaged', message: /is corrupted: move millrace.db aside/ })
+    }
+    t.ok(bytes.equals(readFileSync(path)), `page ${page}`)
+  }
+  writeFileSync(path, sound)
+  t.equal((await readAll(again())).length, 20)
 })
 
 const DAMAGE: [name: string, sql: string][] = [
