@@ -46,6 +46,7 @@ t.test('contract', async (t) => logStoreContract(t, openForContract))
 t.test('model', async (t) => logStoreModel(t, openForContract))
 
 interface Opened {
+  readonly dataDir: string
   readonly store: SqliteLogStore
   readonly clock: FixedClock
   readonly events: RecordedEvents
@@ -66,6 +67,7 @@ function open(t: Test, settings: Partial<StoreSettings> = {}): Opened {
   })
   t.teardown(() => store.close())
   return {
+    dataDir: all.dataDir,
     store,
     clock,
     events,
@@ -164,10 +166,10 @@ t.test('a full disk: retention still frees space, and a push that works ends the
 })
 
 t.test('a database that is corrupted inside is refused, let go of and left as it was', async (t) => {
-  const { store, clock, push, again } = open(t)
+  const { dataDir, store, clock, push, again } = open(t)
   for (let i = 0; i < 20; i++) await push(stream(`app ${i}`, clock.nowNs, noise(i)))
   await store.close()
-  const path = join(root, `${folders - 1}`, 'millrace.db')
+  const path = join(dataDir, 'millrace.db')
   const sound = readFileSync(path)
   const PAGE_BYTES = 16384
   for (let page = 1; page < 12; page++) {
@@ -198,7 +200,7 @@ const DAMAGE: [name: string, sql: string][] = [
 ]
 for (const [name, sql] of DAMAGE) {
   t.test(`a block with damaged ${name} is named, the others are read, and pushes go on`, async (t) => {
-    const { store, clock, events, push, again } = open(t)
+    const { dataDir, store, clock, events, push, again } = open(t)
     await push(stream('zero', clock.nowNs, 'first'))
     const each = (i: number): PlainStream[] =>
       ['b', 'a'].map((app) => ({
@@ -207,7 +209,7 @@ for (const [name, sql] of DAMAGE) {
       }))
     for (let i = 0; i < 5; i++) await push(...each(i))
     await store.close()
-    const db = new DatabaseSync(join(root, `${folders - 1}`, 'millrace.db'))
+    const db = new DatabaseSync(join(dataDir, 'millrace.db'))
     db.exec(sql)
     db.close()
 
