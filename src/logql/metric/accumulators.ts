@@ -1,10 +1,11 @@
 /** What one series gathers while blocks are read, bucket by bucket, and its values at all steps afterwards. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { comparePlaces } from '../best-entries.ts'
 import type { RangeAggregation } from '../syntax.ts'
 import { COUNTER_RATE } from './counter-rate.ts'
 import { quantileOf } from './quantile.ts'
-import { type Aggregator, aggregatorOf, compareSamples, type Sample } from './samples.ts'
+import { type Aggregator, aggregatorOf, type Sample } from './samples.ts'
 import { type Series, setValue } from './series.ts'
 import type { Windows } from './windows.ts'
 
@@ -186,7 +187,7 @@ class OrderedAccumulator<Part> implements Accumulator {
   finish(windows: Windows, series: Series): void {
     const parts = new Map<number, Part>()
     for (const [bucket, samples] of this.#samples) {
-      const [first, ...others] = samples.sort(compareSamples)
+      const [first, ...others] = samples.sort((a, b) => comparePlaces('forward', a, b))
       let part = this.#aggregator.begin(first as Sample)
       for (const sample of others) part = this.#aggregator.add(part, sample)
       parts.set(bucket, part)

@@ -194,7 +194,7 @@ export class RangeRead {
     if (value === undefined) return
     this.#linesAfterFilter++
     if (this.#labels.hasError && this.#labels.get(PRESERVE_ERROR_LABEL) === undefined) throw pipelineError(this.#labels)
-    this.#seriesOfEntry().accumulator.add(bucket, { value, ns, sequence, index })
+    this.#seriesOfEntry().accumulator.add(bucket, { value, ns, key: run.key, sequence, index })
   }
 
   /** The series that the entry in the label set belongs to. */

@@ -1,13 +1,11 @@
 /** Range aggregations over the samples of each window. */
 
+import { comparePlaces, type EntryPlace } from '../best-entries.ts'
 import type { RangeAggregation } from '../syntax.ts'
 
-/** One entry's number, with its place in time; entries of one instant by arrival. */
-export interface Sample {
+/** One entry's number, with the entry's place among all. */
+export interface Sample extends EntryPlace {
   readonly value: number
-  readonly ns: bigint
-  readonly sequence: number
-  readonly index: number
 }
 
 /**
@@ -66,12 +64,6 @@ const AVERAGE: Aggregator<{ readonly sum: number; readonly count: number }> = {
   finish: ({ sum, count }) => sum / count,
 }
 
-/** Below zero when a comes before b. */
-export function compareSamples(a: Sample, b: Sample): number {
-  if (a.ns !== b.ns) return a.ns < b.ns ? -1 : 1
-  return a.sequence === b.sequence ? a.index - b.index : a.sequence - b.sequence
-}
-
 function pick(isBetter: (a: Sample, b: Sample) => boolean): Aggregator<Sample> {
   const better = (a: Sample, b: Sample): Sample => (isBetter(b, a) ? b : a)
   return { begin: (sample) => sample, add: better, join: better, finish: ({ value }) => value }
@@ -95,6 +87,6 @@ const AGGREGATORS: ReadonlyMap<RangeAggregation['operation'], unknown> = new Map
   ['max_over_time', reduceWith(larger)],
   ['stdvar_over_time', means(({ squares, count }) => squares / count)],
   ['stddev_over_time', means(({ squares, count }) => Math.sqrt(squares / count))],
-  ['first_over_time', pick((a, b) => compareSamples(a, b) < 0)],
-  ['last_over_time', pick((a, b) => compareSamples(a, b) > 0)],
+  ['first_over_time', pick((a, b) => comparePlaces('forward', a, b) < 0)],
+  ['last_over_time', pick((a, b) => comparePlaces('forward', a, b) > 0)],
 ])
