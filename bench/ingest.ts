@@ -1,10 +1,11 @@
 /** `npm run bench`: how fast the gateway takes pushes in, what that costs it, and what it leaves on disk. */
 
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { deserialize, serialize } from 'node:v8'
 import { GatewayProcess } from '../test/gateway-process.ts'
 import { makeCorpus, type PushBody, type PushForm } from './corpus.ts'
 import { median, percentile, pushAll } from './load.ts'
@@ -20,6 +21,8 @@ small pushes 10 KB a request, line one line a request (at most 50 000 of them).`
 const FORMS: readonly PushForm[] = ['protobuf', 'json', 'small', 'line']
 const MB = 1e6
 const LINE_BODIES_MAX = 50_000
+/** Older bodies are made anew: a gateway refuses lines of more than 7 days ago, and queries look a day back. */
+const CORPUS_AGE_MS_MAX = 12 * 3600_000
 /** Joined blocks stay readable for twice the query timeout; a short one lets the folder settle soon. */
 const QUERY_TIMEOUT = '1s'
 /** Maintenance runs every 5 s: two rounds that change nothing mean that it is done. */
@@ -81,17 +84,25 @@ async function main(): Promise<void> {
   for (const [checkout, list] of rounds) console.log(`\nmedian ${checkout ?? 'here'}: ${formatFigures(medians(list))}`)
 }
 
+/** The bodies of a run, from the system's temporary folder where a run of today left them there. */
 export function prepare(form: PushForm, mb: number): PushBody[] {
   const startedMs = performance.now()
-  const options = { seed: 1, form, lineBytes: mb * MB, endMs: Date.now() }
-  const bodies = makeCorpus(form === 'line' ? { ...options, bodiesMax: LINE_BODIES_MAX } : options)
+  const cached = join(tmpdir(), `millrace-bench-corpus-${form}-${mb}.bin`)
+  const age = Date.now() - (statSync(cached, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  const bodies = age < CORPUS_AGE_MS_MAX ? (deserialize(readFileSync(cached)) as PushBody[]) : makeBodies(form, mb)
+  if (age >= CORPUS_AGE_MS_MAX) writeFileSync(cached, serialize(bodies))
   const lines = bodies.reduce((sum, body) => sum + body.lines, 0)
   const lineBytes = bodies.reduce((sum, body) => sum + body.lineBytes, 0)
   const seconds = Math.round((performance.now() - startedMs) / 1000)
   console.log(
-    `${form}: ${bodies.length} bodies, ${lines} lines, ${Math.round(lineBytes / MB)} MB of lines, made in ${seconds} s`,
+    `${form}: ${bodies.length} bodies, ${lines} lines, ${Math.round(lineBytes / MB)} MB of lines, ready in ${seconds} s`,
   )
   return bodies
+}
+
+function makeBodies(form: PushForm, mb: number): PushBody[] {
+  const options = { seed: 1, form, lineBytes: mb * MB, endMs: Date.now() }
+  return makeCorpus(form === 'line' ? { ...options, bodiesMax: LINE_BODIES_MAX } : options)
 }
 
 /** One gateway from its start to its graceful stop. */
