@@ -102,10 +102,51 @@ export interface LiveFeed {
   subscribe(tenant: string, listener: BatchListener): () => void
 }
 
+/** A request to delete entries of [start, end), by a LogQL selector with line filters or without. */
+export interface Deletion {
+  readonly id: string
+  readonly tenant: string
+  readonly query: string
+  readonly start: bigint
+  readonly end: bigint
+  readonly createdMs: number
+  /** True once the entries are gone from the store. */
+  readonly isProcessed: boolean
+}
+
+/**
+ * The parts of a run that stay, in order; each may be the run itself. What stays follows from the entries alone, so that
+ * asking again about what stayed keeps all of it.
+ */
+export type KeepRuns = (block: Block, run: StreamRun) => readonly StreamRun[]
+
+/**
+ * Keeps requests to delete, and deletes. What a query means is not its business, and neither is that reads leave out
+ * entries as soon as the request is there: see flows/delete-logs.ts.
+ */
+export interface DeletionStore {
+  /** The requests of all tenants, in the order they were added; from memory, so that every read may ask. */
+  list(): readonly Deletion[]
+  /** Resolves when the request is durable. Rejects with store_unavailable. */
+  add(deletion: Deletion): Promise<void>
+  /** Resolves when it is durable that the request is gone, or changed; false where there is no such request. */
+  remove(tenant: string, id: string): Promise<boolean>
+  setProcessed(tenant: string, id: string): Promise<boolean>
+  /**
+   * Removes what `keep` leaves out of the streams and the time range, a block at a time; told how many entries. Reads
+   * that began before may still see them. What comes to the store meanwhile may be missed. `isStopped` is asked
+   * between two blocks. A block that cannot be read is left as it is, and told by a rejection with store_damaged after
+   * the others are done.
+   */
+  erase(range: StreamRange, keep: KeepRuns, isStopped?: () => boolean): Promise<number>
+}
+
 /** The bundle that compose hands to flows and transport. */
 export interface Ports {
   readonly clock: Clock
   readonly store: LogStore
   /** Absent where the home cannot hold connections: there are no live tails then. */
   readonly feed?: LiveFeed
+  /** Absent where the home cannot delete. */
+  readonly deletions?: DeletionStore
 }

@@ -16,7 +16,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 
 export interface Exchange {
-  readonly request: { readonly method: 'GET' | 'POST' | 'DELETE'; readonly url: string }
+  readonly request: { readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'; readonly url: string }
   readonly requestHeaders: Record<string, string>
   readonly requestBody: string
   readonly status: number
@@ -43,7 +43,7 @@ function parseExchange(block: string): Exchange {
       .map((line) => line.slice(2))
   const [head = '', ...asked] = said('>')
   const [status = '', ...answered] = said('<')
-  const [, method = '', path = ''] = /^(GET|POST|DELETE) (\S+)$/.exec(head) ?? []
+  const [, method = '', path = ''] = /^(GET|POST|PUT|DELETE) (\S+)$/.exec(head) ?? []
   if (method === '' || !/^\d{3}$/.test(status)) throw new Error(`no exchange: ${block}`)
   const parameters = asked.filter((line) => line.startsWith('?')).map((line) => encodeParameter(line.slice(1)))
   const requestHeaders = asked.flatMap((line) => {

@@ -214,7 +214,7 @@ export async function buildTestApp(t: Test, env: Environment = {}, clock = new F
   const config = readConfig(env)
   const store = openStore(t, clock)
   const app = await buildApp({
-    ports: { clock, store, feed: new LocalFeed() },
+    ports: { clock, store, feed: new LocalFeed(), deletions: store.deletions },
     config,
     keys: { pageToken: new Uint8Array(32), localIssuer: config.auth.localIssuer ? new Uint8Array(32) : undefined },
     metrics: new Metrics(),

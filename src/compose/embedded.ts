@@ -35,7 +35,11 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents):
     pageToken: loadSecret(dataDir, PAGE_TOKEN_KEY, KEY_BYTES),
     localIssuer: config.auth.localIssuer ? loadLocalIssuerSeed(dataDir) : undefined,
   }
-  return { ports: { clock, store, feed: new LocalFeed() }, keys, close: () => store.close() }
+  return {
+    ports: { clock, store, feed: new LocalFeed(), deletions: store.deletions },
+    keys,
+    close: () => store.close(),
+  }
 }
 
 /** The 32 bytes that the local issuer's key is made of; the gateway and `millrace token` read the same. */

@@ -4,12 +4,14 @@ import compress from '@fastify/compress'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Config } from '../../config.ts'
+import { hideDeleted } from '../../flows/delete-logs.ts'
 import { StreamGateKeeper } from '../../flows/stream-gate.ts'
 import { parseSelector } from '../../logql/parse.ts'
 import type { Ports } from '../../ports.ts'
 import { registerAuth } from './auth/auth.ts'
 import { registerErrors } from './errors.ts'
 import { registerLogs } from './logs-routes.ts'
+import { registerLokiDelete } from './loki-delete-routes.ts'
 import { registerLokiIndex } from './loki-index-routes.ts'
 import { registerLokiLegacy } from './loki-legacy-routes.ts'
 import { registerLokiPush } from './loki-push-routes.ts'
@@ -88,14 +90,17 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     { ports, gate, bodies, metrics },
     { ...config.push, dropped: config.push.dropStreams.map((text) => parseSelector(text)) },
   )
-  const queries = { store: ports.store, clock: ports.clock, auth, limits: config.query }
+  const { deletions } = ports
+  const store = deletions === undefined ? ports.store : hideDeleted(ports.store, deletions)
+  const queries = { store, clock: ports.clock, auth, limits: config.query }
   registerService(app, { store: ports.store, metrics, auth, version })
   registerLokiPush(app, intake, auth)
   registerOtlp(app, intake, auth)
-  registerLogs(app, { intake, auth, store: ports.store, tokenKey: keys.pageToken })
+  registerLogs(app, { intake, auth, store, tokenKey: keys.pageToken })
   registerLokiQueries(app, queries)
   registerLokiIndex(app, queries)
   registerLokiLegacy(app, queries)
+  if (deletions !== undefined) registerLokiDelete(app, queries, deletions)
   registerLokiService(app, queries, config)
   registerLokiTail(app, tails, { ...queries, feed: ports.feed })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())

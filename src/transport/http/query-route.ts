@@ -64,9 +64,7 @@ async function answerQuery(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const tenant = parts.auth.tenantOf(request)
-  const form = request.method === 'POST' ? await readForm(request) : ''
-  const url = request.url
-  const params = new QueryParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '', form)
+  const params = await readParams(request)
   const query = params.get('query')
   const { queryBytesMax, timeoutMs } = parts.limits
   if (query !== undefined && Buffer.byteLength(query) > queryBytesMax) {
@@ -110,6 +108,13 @@ class Deadline {
     clearTimeout(this.#timer)
     this.#reply.raw.off('close', this.#onClose)
   }
+}
+
+/** The parameters of the URL, and of a form where the method may have one. */
+export async function readParams(request: FastifyRequest): Promise<QueryParams> {
+  const form = request.method === 'POST' || request.method === 'PUT' ? await readForm(request) : ''
+  const { url } = request
+  return new QueryParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '', form)
 }
 
 async function readForm(request: FastifyRequest): Promise<string> {
