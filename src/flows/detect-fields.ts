@@ -33,6 +33,8 @@ export interface FieldRequest {
   readonly lineLimit: number
   /** Fields given at most; those that come later are not looked at. */
   readonly fieldLimit: number
+  /** The clock's reading, ms since the epoch: what templates call now. */
+  readonly nowMs: number
   /** The one field that is wanted; undefined: all. */
   readonly only?: string | undefined
 }
@@ -40,10 +42,10 @@ export interface FieldRequest {
 /** The fields of the newest lines that the query keeps, sorted by name. Throws as LogQuery does. */
 export async function detectFields(
   store: LogStore,
-  { tenant, query, start, end, lineLimit, fieldLimit, only }: FieldRequest,
+  { tenant, query, start, end, lineLimit, fieldLimit, nowMs, only }: FieldRequest,
   signal?: AbortSignal,
 ): Promise<readonly DetectedField[]> {
-  const sample = new LogQuery(query, { direction: 'backward', limit: lineLimit, intervalNs: 0n })
+  const sample = new LogQuery(query, { direction: 'backward', limit: lineLimit, intervalNs: 0n, nowMs })
   const { matchers } = sample
   const wants = (oldest: bigint, newest: bigint): boolean => sample.wants(oldest, newest)
   const blocks = store.read({ tenant, matchers, start, end, direction: 'backward', wants }, signal)

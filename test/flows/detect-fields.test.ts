@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import t from 'tap'
 import { FieldDetector, type FieldType, typeOfValue } from '../../src/flows/detect-fields.ts'
 
@@ -61,4 +62,41 @@ t.test('tells no more fields than asked for, and the one that was asked for', as
 t.test('a broken JSON line is read as logfmt, as in Loki', async (t) => {
   const [field] = detect(['{"a": x=1'], 100, 'x')
   t.strictSame(field?.parsers, ['logfmt'])
+})
+
+t.test('any line gives fields with a type, and no more than asked for', async (t) => {
+  const part = fc.constantFrom(
+    '{"a":',
+    '"b"',
+    '{',
+    '}',
+    '[1]',
+    ',',
+    'x=',
+    '"',
+    '\\u00',
+    '1',
+    ' ',
+    '__proto__',
+    '"":',
+    'ü',
+  )
+  const line = fc.oneof(
+    fc.array(part, { maxLength: 20 }).map((parts) => parts.join('')),
+    fc.json(),
+    fc.string({ unit: 'binary' }),
+  )
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 10 }), fc.integer({ min: 1, max: 5 }), (lines, limit) => {
+      const fields = detect(lines, limit)
+      return (
+        fields.length <= limit &&
+        fields.every(
+          ({ values, parsers, jsonPath }) => values.size > 0 && (jsonPath === undefined || parsers.includes('json')),
+        )
+      )
+    }),
+    { numRuns: 3000 },
+  )
+  t.pass('3000 sets of lines')
 })

@@ -170,7 +170,8 @@ function fieldsOf(
     const text = `max entries limit per query exceeded, limit > max_entries_limit_per_query (${lineLimit} > ${limits.entriesMax})`
     throw new GatewayError('query_refused', text)
   }
-  return detectFields(store, { tenant, query, ...params.range(clock.nowMs()), lineLimit, ...asked }, signal)
+  const nowMs = clock.nowMs()
+  return detectFields(store, { tenant, query, ...params.range(nowMs), lineLimit, nowMs, ...asked }, signal)
 }
 
 function fieldLimit(params: QueryParams): number {

@@ -236,3 +236,40 @@ t.test('a stopping gateway says goodbye', async (t) => {
   await app.close()
   t.match(await closed, { code: 1001, reason: 'the gateway stops' })
 })
+
+t.test('a client that says too much is let go of, and one that says a little is not', async (t) => {
+  const { port, push } = await listen(t)
+  await push('one')
+  const tail = new Tail(port, `/loki/api/v1/tail?query=${SHOP}`)
+  await tail.next()
+  tail.socket.send('hello')
+  await push('two')
+  t.match(await tail.next(), /two/)
+  const closed = tail.closed()
+  tail.socket.send('x'.repeat(5000))
+  t.equal((await closed).code, 1009)
+})
+
+t.test('streams over HTTP that vanish make room', async (t) => {
+  const { port, push } = await listen(t)
+  await push('one')
+  const path = `/loki/api/v1/tail/stream?query=${SHOP}`
+  const opened = await Promise.all(
+    Array.from({ length: 10 }, async () => {
+      const asked = request({ port, path, agent: false })
+      asked.on('error', () => undefined)
+      asked.end()
+      const [response] = await once(asked, 'response')
+      await once(response, 'data')
+      return asked
+    }),
+  )
+  t.equal((await upgrade(port, `/loki/api/v1/tail?query=${SHOP}`)).status, 429)
+  for (const asked of opened) asked.destroy()
+  let status = 429
+  // The gateway learns of it when the sockets tell.
+  for (let tries = 0; status === 429 && tries < 200; tries++) {
+    status = (await upgrade(port, `/loki/api/v1/tail?query=${SHOP}`)).status
+  }
+  t.equal(status, 101)
+})
