@@ -6,7 +6,7 @@ import { formatLabels } from '../../src/domain/labels.ts'
 import { equalityMatcher } from '../../src/domain/selector.ts'
 import type { LogStore, ReadRequest } from '../../src/ports.ts'
 import { FixedClock, inOrder, makeBatch, openAdmission, type PlainStream, readAll, toLabels } from '../helper.ts'
-import { CONTRACT_SETTINGS, type OpenedStore, type OpenStore } from './log-store.ts'
+import { CONTRACT_SETTINGS, type OpenedStore, type OpenStore } from './opened-store.ts'
 
 const START = BigInt(Date.UTC(2026, 10, 21, 11)) * 1_000_000n
 const TENANTS = ['fake', '__proto__']

@@ -8,8 +8,9 @@ import { type Database, openDatabase, pragma } from '../../../src/adapters/embed
 import { SqliteLogStore, type StoreSettings } from '../../../src/adapters/embedded/sqlite-log-store.ts'
 import { NS_MAX, NS_MIN } from '../../../src/domain/time.ts'
 import type { AppendResult } from '../../../src/ports.ts'
-import { type ContractSettings, logStoreContract, type OpenedStore } from '../../contract/log-store.ts'
+import { logStoreContract } from '../../contract/log-store.ts'
 import { logStoreModel } from '../../contract/log-store-model.ts'
+import type { ContractSettings, OpenedStore } from '../../contract/opened-store.ts'
 import {
   asSorted,
   asStored,

@@ -1,0 +1,71 @@
+/** A store under test, and what the suites of the contract do with it. */
+
+import type { Test } from 'tap'
+import { NS_MAX, NS_MIN } from '../../src/domain/time.ts'
+import type { AppendResult, LogStore, ReadBlock, ReadRequest } from '../../src/ports.ts'
+import { FixedClock, makeBatch, openAdmission, type PlainStream } from '../helper.ts'
+
+/** A store under test, with what the suite must be able to do to it. */
+export interface OpenedStore {
+  readonly store: LogStore
+  /** Closes the store and opens the same data again. */
+  reopen(): Promise<LogStore>
+  /** Lets the store do now whatever it does behind its callers. */
+  settle(): Promise<void>
+}
+
+export interface ContractSettings {
+  readonly duplicateWindowMs: number
+  /** Line bytes at which a block is full. */
+  readonly blockBytes: number
+}
+
+/** Opens an empty store that closes itself when the test ends. */
+export type OpenStore = (t: Test, clock: FixedClock, settings: ContractSettings) => OpenedStore
+
+export const CONTRACT_SETTINGS: ContractSettings = { duplicateWindowMs: 3600_000, blockBytes: 1024 * 1024 }
+
+const T0 = Date.UTC(2026, 10, 21, 11)
+/** The instant `offset` nanoseconds after the suite's own beginning. */
+export const at = (offset: number | bigint): bigint => BigInt(T0) * 1_000_000n + BigInt(offset)
+export const WHOLE: ReadRequest = { tenant: 'fake', matchers: [], start: NS_MIN, end: NS_MAX, direction: 'forward' }
+
+/** Streams of one entry a line, a nanosecond apart. */
+export function stream(labels: Record<string, string>, lines: readonly string[], first = 0): PlainStream {
+  return { labels, entries: lines.map((line, i) => ({ ns: at(first + i), line })) }
+}
+
+export interface Opened extends OpenedStore {
+  readonly clock: FixedClock
+  push(streams: readonly PlainStream[], tenant?: string): Promise<AppendResult>
+}
+
+export function begin(t: Test, open: OpenStore, settings: Partial<ContractSettings> = {}): Opened {
+  const clock = new FixedClock()
+  const opened = open(t, clock, { ...CONTRACT_SETTINGS, ...settings })
+  let store = opened.store
+  return {
+    clock,
+    get store() {
+      return store
+    },
+    async reopen() {
+      store = await opened.reopen()
+      return store
+    },
+    settle: () => opened.settle(),
+    push: (streams, tenant = 'fake') => store.append(makeBatch(streams, openAdmission(clock, tenant))),
+  }
+}
+
+export async function blocksOf(store: LogStore, request: Partial<ReadRequest> = {}): Promise<ReadBlock[]> {
+  return readBlocks(store.read({ ...WHOLE, ...request }))
+}
+
+export async function readBlocks(blocks: AsyncIterable<ReadBlock>): Promise<ReadBlock[]> {
+  const read: ReadBlock[] = []
+  for await (const block of blocks) read.push(block)
+  return read
+}
+
+export const A = { app: 'a' }
