@@ -38,6 +38,8 @@ export interface ReadRequest extends StreamRange {
   readonly wants?: (oldest: bigint, newest: bigint) => boolean
   /** Only the columns are needed: blocks may come with empty text and metadata. */
   readonly withoutText?: boolean
+  /** The lines of every block will be looked at: they may be made ready ahead of time. */
+  readonly scans?: boolean
 }
 
 /** A loaded block, with the part of it that a read asked for: the rest of its text and metadata is not to be read. */
@@ -76,7 +78,7 @@ export interface LogStore {
   /**
    * Blocks with entries of the range: newest first for `backward` (no later block has an entry newer than the newest
    * entry of an earlier block), oldest first for `forward`. Ranges of blocks may overlap. Only a few blocks are
-   * held at a time. Rejects with store_damaged for a block that cannot be read, after the others were given.
+   * held at a time, and a block is good only until the next one is asked for: its memory is used again. Rejects with store_damaged for a block that cannot be read, after the others were given.
    */
   read(request: ReadRequest, signal?: AbortSignal): AsyncIterable<ReadBlock>
   /** The streams with entries in the range, sorted by their text. Near the borders of the range, some more. */

@@ -49,6 +49,7 @@ export async function runLogQuery(
       start,
       end: end === start ? end + 1n : end,
       direction,
+      scans: query.scans,
       wants: (oldest, newest) => query.wants(oldest, newest),
     },
     signal,

@@ -32,9 +32,9 @@ export async function runMetricQuery(
   const query = new MetricQuery(expr, { time, limits, nowMs: startedMs })
   const stats = { bytes: 0, lines: 0, linesAfterFilter: 0, entriesReturned: 0 }
   for (const read of query.reads) {
-    const { matchers, start, end, withoutText } = read
+    const { matchers, start, end, withoutText, scans } = read
     const wants = (oldest: bigint, newest: bigint): boolean => read.wants(oldest, newest)
-    const request = { tenant, matchers, start, end, withoutText, direction: 'forward' as const, wants }
+    const request = { tenant, matchers, start, end, withoutText, scans, direction: 'forward' as const, wants }
     for await (const { block, runs, sequence } of store.read(request, signal)) read.add(block, runs, sequence)
     stats.lines += read.figures.lines
     stats.bytes += read.figures.bytes

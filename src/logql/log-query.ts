@@ -56,6 +56,8 @@ const ANSWER_CHARS_MAX = 128 * 1024 * 1024
  */
 export class LogQuery {
   readonly matchers: readonly Matcher[]
+  /** True: the lines of every block are looked at, not only those that the answer gives. */
+  readonly scans: boolean
   readonly #direction: Direction
   readonly #search: BlockSearch
   readonly #stage: Stage | undefined
@@ -69,6 +71,7 @@ export class LogQuery {
   constructor(expr: LogExpr, { direction, limit, intervalNs, nowMs }: LogQueryOptions) {
     const { filters, rest } = splitStages(expr.stages)
     this.matchers = expr.matchers
+    this.scans = expr.stages.length > 0
     this.#direction = direction
     this.#search = new BlockSearch(filters)
     this.#stage = rest.length === 0 ? undefined : compileStages(rest, nowMs === undefined ? {} : { nowMs })

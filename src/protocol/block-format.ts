@@ -62,62 +62,110 @@ export function encodeBlock(block: Block): EncodedBlock {
  */
 export function decodeBlock(encoded: EncodedBlock, streams: readonly RunStream[]): Block {
   const columns = decodeColumns(encoded.columns, streams)
-  try {
-    return { ...columns, ...unpackBoth(columns, encoded) }
-  } catch (cause) {
-    throw asDamage(cause)
+  return {
+    ...columns,
+    metadata: unpackSection(encoded.metadata, columns.metadataEnds.at(-1) ?? 0),
+    text: unpackSection(encoded.text, columns.lineEnds.at(-1) ?? 0),
   }
 }
 
-function unpackBoth(columns: Block, encoded: EncodedBlock): Pick<Block, 'metadata' | 'text'> {
-  const unpack = (section: Uint8Array, ends: Uint32Array): Uint8Array => {
-    const { bytes, frames } = openSection(section, ends.at(-1) ?? 0)
-    for (const frame of frames) fill(bytes, frame, zstdDecompressSync(frame.data, frame.options))
-    return bytes
-  }
-  return {
-    metadata: unpack(encoded.metadata, columns.metadataEnds),
-    text: unpack(encoded.text, columns.lineEnds),
-  }
-}
+/** Memory for the bytes of a section: at least as long as asked for, with anything in it. */
+export type Allocate = (bytes: number) => Uint8Array
 
 /**
- * The same for a read that wants only some runs (of those that decodeColumns gave, or parts of them): the lines and
- * metadata of other runs may be left as they are in memory, whatever that is. Decompresses beside the event loop.
+ * The same for a read that wants only some runs (of those that decodeColumns gave, or parts of them): metadata and lines
+ * are decompressed when they are first looked at, and only where the runs need it; the bytes of other runs may be
+ * anything. Checksums are checked at once: throws store_damaged.
  */
-export async function decodeRuns(
-  columns: Block,
-  encoded: Pick<EncodedBlock, 'metadata' | 'text'>,
-  runs: readonly StreamRun[],
-): Promise<Block> {
-  const unpack = async (section: Uint8Array, ends: Uint32Array): Promise<Uint8Array> => {
-    const { bytes, frames } = openSection(section, ends.at(-1) ?? 0)
-    const wanted = frames.filter(({ start, end }) =>
-      runs.some((run) => startOf(ends, run.start) < end && (ends[run.end - 1] as number) > start),
+export class PartialBlock implements Block {
+  readonly runs: readonly StreamRun[]
+  readonly count: number
+  readonly timestamps: NsColumn
+  readonly levels: Uint8Array
+  readonly lineEnds: Uint32Array
+  readonly metadataEnds: Uint32Array
+  readonly #text: LazySection
+  readonly #metadata: LazySection
+
+  constructor(
+    columns: Block,
+    encoded: Pick<EncodedBlock, 'metadata' | 'text'>,
+    wanted: readonly StreamRun[],
+    allocate: Allocate,
+  ) {
+    this.runs = columns.runs
+    this.count = columns.count
+    this.timestamps = columns.timestamps
+    this.levels = columns.levels
+    this.lineEnds = columns.lineEnds
+    this.metadataEnds = columns.metadataEnds
+    this.#text = new LazySection(encoded.text, columns.lineEnds, wanted, allocate)
+    this.#metadata = new LazySection(encoded.metadata, columns.metadataEnds, wanted, allocate)
+  }
+
+  get text(): Uint8Array {
+    return this.#text.bytes
+  }
+
+  get metadata(): Uint8Array {
+    return this.#metadata.bytes
+  }
+
+  /** Decompresses the lines beside the event loop, for whoever is going to look at all of them. */
+  loadText(): Promise<void> {
+    return this.#text.load()
+  }
+}
+
+/** A section of which the frames that hold wanted runs are decompressed once. */
+class LazySection {
+  readonly #length: number
+  readonly #frames: readonly Frame[]
+  readonly #allocate: Allocate
+  #bytes: Uint8Array | undefined
+
+  constructor(section: Uint8Array, ends: Uint32Array, wanted: readonly StreamRun[], allocate: Allocate) {
+    const { length, frames } = openSection(section, ends.at(-1) ?? 0)
+    this.#length = length
+    this.#frames = frames.filter(({ start, end }) =>
+      wanted.some((run) => startOf(ends, run.start) < end && (ends[run.end - 1] as number) > start),
     )
-    await Promise.all(wanted.map(async (frame) => fill(bytes, frame, await decompress(frame.data, frame.options))))
+    this.#allocate = allocate
+  }
+
+  get bytes(): Uint8Array {
+    if (this.#bytes !== undefined) return this.#bytes
+    const bytes = this.#length === 0 ? EMPTY : this.#allocate(this.#length).subarray(0, this.#length)
+    for (const frame of this.#frames) decompressInto(bytes, frame)
+    this.#bytes = bytes
     return bytes
   }
-  try {
-    const [metadata, text] = await Promise.all([
-      unpack(encoded.metadata, columns.metadataEnds),
-      unpack(encoded.text, columns.lineEnds),
-    ])
-    return { ...columns, metadata, text }
-  } catch (cause) {
-    throw asDamage(cause)
+
+  async load(): Promise<void> {
+    if (this.#length === 0) return
+    const bytes = this.#allocate(this.#length).subarray(0, this.#length)
+    try {
+      await Promise.all(
+        this.#frames.map(async (frame) => fill(bytes, frame, await decompress(frame.data, frame.options))),
+      )
+    } catch (cause) {
+      throw asDamage(cause)
+    }
+    this.#bytes = bytes
   }
 }
 
 /** The columns alone: a block with empty text and metadata. */
 export function decodeColumns(section: Uint8Array, streams: readonly RunStream[]): Block {
-  try {
-    const { bytes, frames } = openSection(section, undefined)
-    for (const frame of frames) fill(bytes, frame, zstdDecompressSync(frame.data, frame.options))
-    return { ...parseColumns(bytes, streams), text: EMPTY, metadata: EMPTY }
-  } catch (cause) {
-    throw asDamage(cause)
-  }
+  return { ...parseColumns(unpackSection(section, undefined), streams), text: EMPTY, metadata: EMPTY }
+}
+
+/** All bytes of a section, which should be `length` when that is known. */
+function unpackSection(section: Uint8Array, length: number | undefined): Uint8Array {
+  const { length: told, frames } = openSection(section, length)
+  const bytes = told === 0 ? EMPTY : Buffer.allocUnsafeSlow(told)
+  for (const frame of frames) decompressInto(bytes, frame)
+  return bytes
 }
 
 const EMPTY = new Uint8Array(0)
@@ -158,11 +206,11 @@ function packFrames(raw: Uint8Array, cuts: readonly number[]): Uint8Array {
   return section
 }
 
-/** Reads a section's table: the bytes still to be filled, and the frames to fill them from. */
-function openSection(section: Uint8Array, length: number | undefined): { bytes: Uint8Array; frames: Frame[] } {
+/** Reads a section's table: how many bytes it holds, and the frames to get them from. Checks the checksums. */
+function openSection(section: Uint8Array, length: number | undefined): { length: number; frames: Frame[] } {
   if (section.length === 0) {
     if (length !== undefined && length !== 0) throw damaged('a section is missing')
-    return { bytes: EMPTY, frames: [] }
+    return { length: 0, frames: [] }
   }
   const table = new DataView(section.buffer, section.byteOffset, section.length)
   const count = section.length < 4 ? 0 : table.getUint32(0, true)
@@ -184,7 +232,15 @@ function openSection(section: Uint8Array, length: number | undefined): { bytes: 
   if (at !== section.length || end > SECTION_BYTES_MAX || (length !== undefined && end !== length)) {
     throw damaged('a section has the wrong length')
   }
-  return { bytes: Buffer.allocUnsafeSlow(end), frames }
+  return { length: end, frames }
+}
+
+function decompressInto(bytes: Uint8Array, frame: Frame): void {
+  try {
+    fill(bytes, frame, zstdDecompressSync(frame.data, frame.options))
+  } catch (cause) {
+    throw asDamage(cause)
+  }
 }
 
 function fill(bytes: Uint8Array, { start, end }: Frame, raw: Uint8Array): void {

@@ -8,9 +8,9 @@ import { makeNsColumn, NS_MAX, NS_MIN } from '../../src/domain/time.ts'
 import {
   decodeBlock,
   decodeColumns,
-  decodeRuns,
   type EncodedBlock,
   encodeBlock,
+  PartialBlock,
 } from '../../src/protocol/block-format.ts'
 
 interface PlainRun {
@@ -99,14 +99,29 @@ t.test('a block of which some runs are wanted has their lines and metadata', asy
     const encoded = encodeBlock(each)
     const columns = decodeColumns(encoded.columns, each.runs)
     const runs = each.runs.filter((_, i) => picks.includes(i))
-    const part = await decodeRuns(columns, encoded, runs)
-    for (const { start, end } of runs) {
-      t.same(slice(part.text, part.lineEnds, start, end), slice(each.text, each.lineEnds, start, end))
-      t.same(slice(part.metadata, part.metadataEnds, start, end), slice(each.metadata, each.metadataEnds, start, end))
+    for (const isAhead of [false, true]) {
+      const part = await openPart(columns, encoded, runs, isAhead)
+      t.equal(part.text.length, each.text.length)
+      for (const { start, end } of runs) {
+        t.same(slice(part.text, part.lineEnds, start, end), slice(each.text, each.lineEnds, start, end))
+        t.same(slice(part.metadata, part.metadataEnds, start, end), slice(each.metadata, each.metadataEnds, start, end))
+      }
     }
   })
   await fc.assert(property, { numRuns: 200 })
 })
+
+/** A part of a block, in memory that was used before and is longer than it needs. */
+async function openPart(
+  columns: Block,
+  encoded: EncodedBlock,
+  runs: readonly StreamRun[],
+  isAhead: boolean,
+): Promise<PartialBlock> {
+  const part = new PartialBlock(columns, encoded, runs, (bytes) => Buffer.alloc(bytes + 100, 0xaa))
+  if (isAhead) await part.loadText()
+  return part
+}
 
 function slice(bytes: Uint8Array, ends: Uint32Array, start: number, end: number): string {
   return Buffer.from(bytes.subarray(startOf(ends, start), ends[end - 1])).toString('base64')
@@ -123,7 +138,7 @@ t.test('a section of several frames is cut between runs', async (t) => {
   t.equal(new DataView(encoded.text.buffer, encoded.text.byteOffset).getUint32(0, true), 3)
   t.same(describe(decodeBlock(encoded, each.runs)), describe(each))
   const [, second] = each.runs
-  const part = await decodeRuns(decodeColumns(encoded.columns, each.runs), encoded, [second as StreamRun])
+  const part = await openPart(decodeColumns(encoded.columns, each.runs), encoded, [second as StreamRun], true)
   t.equal(slice(part.text, part.lineEnds, 1, 2), Buffer.from(text('b')).toString('base64'))
 })
 
@@ -142,7 +157,7 @@ const SECTIONS = ['columns', 'metadata', 'text'] as const
 async function decodeDamaged(encoded: EncodedBlock, streams: readonly StreamRun[] = SAMPLE.runs): Promise<void> {
   for (const decode of [
     async () => decodeBlock(encoded, streams),
-    async () => decodeRuns(decodeColumns(encoded.columns, streams), encoded, SAMPLE.runs),
+    async () => openPart(decodeColumns(encoded.columns, streams), encoded, SAMPLE.runs, true),
   ]) {
     const outcome = await decode().catch((error: unknown) => error)
     if (!(outcome instanceof GatewayError))

@@ -8,7 +8,8 @@ import { compareText, type Labels } from '../../domain/labels.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { ReadBlock, ReadRequest, StreamRange } from '../../ports.ts'
-import { decodeColumns, decodeRuns, type EncodedBlock } from '../../protocol/block-format.ts'
+import { decodeColumns, type EncodedBlock, PartialBlock } from '../../protocol/block-format.ts'
+import { BufferShelf, type Loan } from './buffer-shelf.ts'
 import { readFailure } from './database.ts'
 import { parseStreamIds, type StoredStream, type StreamTable } from './stream-table.ts'
 
@@ -26,6 +27,13 @@ interface BlockHead {
   readonly streamIds: Uint32Array
 }
 
+/** A block on its way, and the memory that is its until the next one is asked for. */
+interface Loading {
+  readonly head: BlockHead
+  readonly load: Promise<ReadBlock | undefined>
+  readonly memory: Loan
+}
+
 /** The bounds of one look at the rows, in index order. */
 interface Cursor {
   readonly ns: bigint
@@ -39,6 +47,7 @@ export class BlockReader {
   readonly #forward: StatementSync
   readonly #columns: StatementSync
   readonly #whole: StatementSync
+  readonly #shelf = new BufferShelf()
   readonly #onDamage: (blockId: number, cause: unknown) => void
 
   /** `table` is the writer's: a stream is found in it from the commit on that brought it. */
@@ -55,7 +64,7 @@ export class BlockReader {
   async *read(request: ReadRequest, signal?: AbortSignal): AsyncGenerator<ReadBlock> {
     const wanted = this.#wantedStreams(request)
     if (wanted.size === 0) return
-    const loads: { head: BlockHead; load: Promise<ReadBlock | undefined> }[] = []
+    const loads: Loading[] = []
     let damage: GatewayError | undefined
     let ahead = 1
     const heads = this.#heads(request, signal)
@@ -65,10 +74,11 @@ export class BlockReader {
         isDone = done === true
         if (head === undefined || !head.streamIds.some((id) => wanted.has(id))) continue
         if (request.wants?.(head.oldest, head.newest) === false) continue
-        const load = this.#load(head, wanted, request)
+        const memory = this.#shelf.lend()
+        const load = this.#load(head, wanted, request, memory)
         // It is looked at when its turn comes; until then its failure is nobody's.
         load.catch(() => undefined)
-        loads.push({ head, load })
+        loads.push({ head, load, memory })
       }
       const next = loads.shift()
       if (next === undefined) break
@@ -77,6 +87,8 @@ export class BlockReader {
         signal?.throwIfAborted()
         // What was loaded ahead may have become needless.
         if (found !== undefined && request.wants?.(next.head.oldest, next.head.newest) !== false) yield found
+        // Not where the load failed: other frames of it may still be on their way into that memory.
+        next.memory.release()
       } catch (cause) {
         signal?.throwIfAborted()
         const failure = readFailure(cause)
@@ -158,6 +170,7 @@ export class BlockReader {
     head: BlockHead,
     wanted: ReadonlyMap<number, StoredStream>,
     request: ReadRequest,
+    memory: Loan,
   ): Promise<ReadBlock | undefined> {
     const isLight = request.withoutText === true
     const row = (isLight ? this.#columns : this.#whole).get(head.id) as EncodedBlock | undefined
@@ -166,7 +179,10 @@ export class BlockReader {
     const columns = decodeColumns(row.columns, streams)
     const runs = narrowRuns(columns, head, wanted, request)
     if (runs.length === 0) return undefined
-    return { block: isLight ? columns : await decodeRuns(columns, row, runs), runs, sequence: head.sequence }
+    if (isLight) return { block: columns, runs, sequence: head.sequence }
+    const block = new PartialBlock(columns, row, runs, (bytes) => memory.allocate(bytes))
+    if (request.scans === true) await block.loadText()
+    return { block, runs, sequence: head.sequence }
   }
 }
 

@@ -30,6 +30,8 @@ export class RangeRead {
   readonly end: bigint
   /** True: the blocks' columns are enough, their text and metadata may be empty. */
   readonly withoutText: boolean
+  /** True: every line will be looked at. */
+  readonly scans: boolean
   readonly #aggregation: RangeAggregation
   readonly #grouping: Grouping | undefined
   readonly #steps: Steps
@@ -63,6 +65,7 @@ export class RangeRead {
     this.matchers = range.log.matchers
     this.start = this.#windows.start
     this.end = this.#windows.end
+    this.scans = !this.#sampling.isPlain || this.#search.isNeeded
     this.withoutText = this.#sampling.isPlain && !this.#search.isNeeded && this.#namesOnlySelected()
   }
 

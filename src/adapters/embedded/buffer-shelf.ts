@@ -1,0 +1,46 @@
+/** Large buffers that reads use one after the other: fresh ones cost more than what is decompressed into them. */
+
+/** Larger buffers are left to the garbage collector: blocks that need them are rare. */
+const SHELVED_BYTES_MAX = 8 * 1024 * 1024
+/** Idle buffers of one size. */
+const SHELVED_BUFFERS_MAX = 16
+const SIZE_MIN = 4096
+
+/** Memory of one block. */
+export interface Loan {
+  /** At least `bytes` long, with anything in it. */
+  allocate(bytes: number): Buffer
+  /** Gives everything back: nobody may look at it any more. */
+  release(): void
+}
+
+export class BufferShelf {
+  readonly #idle = new Map<number, Buffer[]>()
+
+  lend(): Loan {
+    let buffers: Buffer[] = []
+    return {
+      allocate: (bytes) => {
+        const buffer = this.#take(bytes)
+        buffers.push(buffer)
+        return buffer
+      },
+      release: () => {
+        for (const buffer of buffers) this.#give(buffer)
+        buffers = []
+      },
+    }
+  }
+
+  #take(bytes: number): Buffer {
+    const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, SIZE_MIN)))
+    return this.#idle.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size)
+  }
+
+  #give(buffer: Buffer): void {
+    if (buffer.length > SHELVED_BYTES_MAX) return
+    const idle = this.#idle.get(buffer.length)
+    if (idle === undefined) this.#idle.set(buffer.length, [buffer])
+    else if (idle.length < SHELVED_BUFFERS_MAX) idle.push(buffer)
+  }
+}
