@@ -33,7 +33,7 @@ export interface Memory {
 }
 
 const PATHS = ['/loki/api/v1/push', '/api/prom/push', '/otlp/v1/logs', '/logs'] as const
-/** What pushes may be answered. No 429: the limits that pass with time are off here, but for the count of streams. */
+/** What pushes may be answered; 429 only for the count of streams, as no rate is limited here. */
 const ALLOWED: ReadonlySet<number> = new Set([200, 201, 204, 400, 413, 422, 429])
 const MEDIA_TYPES = [
   'application/json',
