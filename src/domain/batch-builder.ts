@@ -1,21 +1,15 @@
 /** Checks what a decoder finds, keeps the valid part as a Batch, and remembers what was refused and why. */
 
-import { type Batch, BatchColumns, type BatchStream, type EntryId, readMetadata, writeVarint } from './batch.ts'
-import { compareText, duplicateName, formatLabels, type Label, type Labels, labelValue, sortLabels } from './labels.ts'
-import {
-  DETECTED_LEVEL,
-  LEVEL_FIELDS,
-  LEVEL_NONE,
-  LEVELS,
-  levelCode,
-  levelOfLabels,
-  levelOfLine,
-  levelOfSeverityNumber,
-} from './level.ts'
+import { type Batch, BatchColumns, type BatchStream, type EntryId } from './batch.ts'
+import { EntryMetadata } from './entry-metadata.ts'
+import { checkLabels, shownLabels } from './label-check.ts'
+import { formatLabels, type Label, type Labels, sortLabels } from './labels.ts'
+import { LEVEL_NONE, LEVELS, levelCode, levelOfLabels, levelOfLine, levelOfSeverityNumber } from './level.ts'
 import type { PushLimits } from './limits.ts'
 import type { PushSink } from './push-sink.ts'
 import { type Refusal, Refusals } from './refusals.ts'
 import { type Matcher, matchesAll } from './selector.ts'
+import { withServiceName } from './service-name.ts'
 import { fitsNs, formatRfc3339, NS_PER_SECOND, writeNs } from './time.ts'
 
 /** What decides about one push. */
@@ -43,30 +37,6 @@ export interface StreamGate {
   admitBytes(tenant: string, key: string, bytes: number): boolean
 }
 
-/** Labels that tell the service, the most telling first. Loki's discover_service_name. */
-export const SERVICE_LABELS = [
-  'service',
-  'app',
-  'application',
-  'app_name',
-  'name',
-  'app_kubernetes_io_name',
-  'container',
-  'container_name',
-  'k8s_container_name',
-  'component',
-  'workload',
-  'job',
-  'k8s_job_name',
-] as const
-
-export const SERVICE_NAME = 'service_name'
-const UNKNOWN_SERVICE = 'unknown_service'
-/** Streams that Loki makes for itself have no service. */
-const INTERNAL_LABELS = ['__aggregated_metric__', '__pattern__'] as const
-/** Characters of a stream's labels that an error text shows: an agent logs no more than 1024 bytes of it. */
-const SHOWN_CHARS_MAX = 512
-
 interface OpenStream {
   readonly labels: Labels
   readonly key: string
@@ -82,9 +52,6 @@ interface OpenStream {
   entries: number
 }
 
-const UTF8 = new TextEncoder()
-const UTF8_TEXT = new TextDecoder('utf-8', { ignoreBOM: true })
-
 /** A PushSink that makes a Batch. One for each push. */
 export class BatchBuilder implements PushSink {
   readonly refusals = new Refusals()
@@ -92,6 +59,7 @@ export class BatchBuilder implements PushSink {
   droppedEntries = 0
   readonly #admission: Admission
   readonly #columns: BatchColumns
+  readonly #metadata: EntryMetadata
   readonly #streams: BatchStream[] = []
   readonly #open = new Map<string, OpenStream>()
   readonly #ids: EntryId[] = []
@@ -102,22 +70,12 @@ export class BatchBuilder implements PushSink {
   #text: Uint8Array = new Uint8Array(0)
   #stream: OpenStream | undefined
   #lineBytes = 0
-  // The metadata of the entry to come, written behind that of the last one.
-  #metadataStart = 0
-  #metadataEnd = 0
-  #metadataBytes = 0
-  #metadataCount = 0
-  #isSorted = true
-  #lastName = ''
-  #givenLevel: string | undefined
-  #fieldLevel: string | undefined
-  #fieldRank: number = LEVEL_FIELDS.length
-  #severityNumber: string | undefined
 
   /** `columns`: memory to build in, which is the batch's until it is stored. */
   constructor(admission: Admission, columns = new BatchColumns()) {
     this.#admission = admission
     this.#columns = columns
+    this.#metadata = new EntryMetadata(columns, admission.limits.metadataCountMax)
     const { nowMs, limits } = admission
     const oldestMs = limits.ageMsMax === undefined || admission.acceptsAnyAge ? undefined : nowMs - limits.ageMsMax
     this.#oldestSeconds = oldestMs === undefined ? Number.NEGATIVE_INFINITY : Math.floor(oldestMs / 1000)
@@ -145,7 +103,7 @@ export class BatchBuilder implements PushSink {
     this.#begin(ownKey, {
       labels: complete,
       key,
-      refusal: this.#checkLabels(given, key, complete),
+      refusal: checkLabels({ given, key, complete }, this.#admission),
       isDropped: this.#admission.dropped.some((selector) => matchesAll(selector, complete)),
       level: levelOfLabels(given),
       index: undefined,
@@ -156,7 +114,7 @@ export class BatchBuilder implements PushSink {
   }
 
   beginUnreadableStream(labelText: string, error: string): void {
-    const text = `error parsing labels '${shown(labelText)}' with error: ${error}`
+    const text = `error parsing labels '${shownLabels(labelText)}' with error: ${error}`
     this.#begin(`unreadable ${labelText}`, {
       labels: [],
       key: labelText,
@@ -171,28 +129,18 @@ export class BatchBuilder implements PushSink {
   }
 
   addMetadata(name: string, value: string): void {
-    const clean = value.includes('\ufffd') ? value.replaceAll('\ufffd', ' ') : value
-    if (this.#takeLevelHint(name, clean)) return
-    this.#takePair(UTF8.encode(prometheusName(name)), UTF8.encode(clean.toWellFormed()))
+    this.#metadata.add(name, value)
   }
 
   addMetadataBytes(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
-    // A name that may tell the level, is no Prometheus name, or a value beyond ASCII: by way of strings.
-    if (!isPlainPair(bytes, nameStart, nameEnd, valueStart, valueEnd)) {
-      this.addMetadata(
-        UTF8_TEXT.decode(bytes.subarray(nameStart, nameEnd)),
-        UTF8_TEXT.decode(bytes.subarray(valueStart, valueEnd)),
-      )
-      return
-    }
-    this.#takePair(bytes.subarray(nameStart, nameEnd), bytes.subarray(valueStart, valueEnd))
+    this.#metadata.addBytes(bytes, nameStart, nameEnd, valueStart, valueEnd)
   }
 
   addEntry(seconds: number, nanos: number, start: number, end: number): void {
     const stream = this.#stream as OpenStream
     stream.entries++
     if (this.#keeps(stream, seconds, nanos, start, end)) this.#append(stream, seconds, nanos, start, end)
-    this.#resetMetadata()
+    this.#metadata.reset()
   }
 
   /** Gives the entry kept last its client's id. */
@@ -231,41 +179,6 @@ export class BatchBuilder implements PushSink {
     this.#stream = stream
   }
 
-  #checkLabels(given: Labels, key: string, complete: Labels): Refusal | undefined {
-    const { limits, labelCountMax, tenant } = this.#admission
-    const stream = shown(key)
-    if (complete.length === 0) {
-      return { reason: 'missing_labels', text: 'error at least one label pair is required per stream' }
-    }
-    const counted = given.length - (labelValue(given, SERVICE_NAME) === '' ? 0 : 1)
-    if (counted > labelCountMax) {
-      const text = `entry for stream '${stream}' has ${counted} label names; limit ${labelCountMax}`
-      return { reason: 'max_label_names_per_series', text }
-    }
-    const twice = duplicateName(given)
-    for (const { name, value } of given) {
-      if (byteLength(name) > limits.labelNameBytesMax) {
-        return { reason: 'label_name_too_long', text: `stream '${stream}' has label name too long: '${shown(name)}'` }
-      }
-      if (byteLength(value) > limits.labelValueBytesMax) {
-        return {
-          reason: 'label_value_too_long',
-          text: `stream '${stream}' has label value too long: '${shown(value)}'`,
-        }
-      }
-      if (name === twice) {
-        return {
-          reason: 'duplicate_label_names',
-          text: `stream '${stream}' has duplicate label name: '${shown(name)}'`,
-        }
-      }
-    }
-    const absent = limits.labelsRequired.filter((name) => labelValue(complete, name) === '')
-    if (absent.length === 0) return undefined
-    const text = `missing required labels '${absent.join(',')}' for user '${tenant}' for stream '${stream}' (policy: '')`
-    return { reason: 'missing_enforced_labels', text }
-  }
-
   /** Whether the entry may be stored; if not, it is counted under its reason. */
   #keeps(stream: OpenStream, seconds: number, nanos: number, start: number, end: number): boolean {
     if (stream.refusal !== undefined) {
@@ -289,19 +202,19 @@ export class BatchBuilder implements PushSink {
   #isInWindow(stream: OpenStream, seconds: number, nanos: number): boolean {
     if (!fitsNs(seconds, nanos)) {
       const text = (): string =>
-        `entry for stream '${shown(stream.key)}' has a timestamp outside the years 1677 to 2262`
+        `entry for stream '${shownLabels(stream.key)}' has a timestamp outside the years 1677 to 2262`
       this.refusals.add('invalid_timestamp', text)
       return false
     }
     if (seconds < this.#oldestSeconds || (seconds === this.#oldestSeconds && nanos < this.#oldestNanos)) {
       const text = (): string =>
-        `entry for stream '${shown(stream.key)}' has timestamp too old: ${formatParts(seconds, nanos)}, oldest acceptable timestamp is: ${formatParts(this.#oldestSeconds, this.#oldestNanos)}`
+        `entry for stream '${shownLabels(stream.key)}' has timestamp too old: ${formatParts(seconds, nanos)}, oldest acceptable timestamp is: ${formatParts(this.#oldestSeconds, this.#oldestNanos)}`
       this.refusals.add('greater_than_max_sample_age', text)
       return false
     }
     if (seconds > this.#newestSeconds || (seconds === this.#newestSeconds && nanos > this.#newestNanos)) {
       const text = (): string =>
-        `entry for stream '${shown(stream.key)}' has timestamp too new: ${formatParts(seconds, nanos)}`
+        `entry for stream '${shownLabels(stream.key)}' has timestamp too new: ${formatParts(seconds, nanos)}`
       this.refusals.add('too_far_in_future', text)
       return false
     }
@@ -312,30 +225,30 @@ export class BatchBuilder implements PushSink {
     const { lineBytesMax, lineTruncated } = this.#admission.limits
     if (bytes <= lineBytesMax || lineTruncated) return true
     const text = (): string =>
-      `max entry size '${lineBytesMax}' bytes exceeded for stream '${shown(stream.key)}' while adding an entry with length '${bytes}' bytes`
+      `max entry size '${lineBytesMax}' bytes exceeded for stream '${shownLabels(stream.key)}' while adding an entry with length '${bytes}' bytes`
     this.refusals.add('line_too_long', text)
     return false
   }
 
   #fitsMetadata(stream: OpenStream): boolean {
-    if (this.#metadataCount === 0) return true
+    if (this.#metadata.count === 0) return true
     const { metadataAllowed, metadataBytesMax, metadataCountMax } = this.#admission.limits
-    const key = shown(stream.key)
+    const key = shownLabels(stream.key)
     if (!metadataAllowed) {
       const text = (): string =>
         `stream '${key}' includes structured metadata, but this feature is disallowed. Set MILLRACE_METADATA_ALLOWED=true to take it, or send lines without it.`
       this.refusals.add('structured_metadata_disallowed', text)
       return false
     }
-    if (this.#metadataBytes > metadataBytesMax) {
+    if (this.#metadata.bytes > metadataBytesMax) {
       const text = (): string =>
-        `stream '${key}' has structured metadata too large: '${this.#metadataBytes}' bytes, limit: '${metadataBytesMax}' bytes. Send less of it, or raise MILLRACE_METADATA_BYTES_MAX.`
+        `stream '${key}' has structured metadata too large: '${this.#metadata.bytes}' bytes, limit: '${metadataBytesMax}' bytes. Send less of it, or raise MILLRACE_METADATA_BYTES_MAX.`
       this.refusals.add('structured_metadata_too_large', text)
       return false
     }
-    if (this.#metadataCount > metadataCountMax) {
+    if (this.#metadata.count > metadataCountMax) {
       const text = (): string =>
-        `stream '${key}' has too many structured metadata labels: '${this.#metadataCount}', limit: '${metadataCountMax}'. Send fewer of them, or raise MILLRACE_METADATA_COUNT_MAX.`
+        `stream '${key}' has too many structured metadata labels: '${this.#metadata.count}', limit: '${metadataCountMax}'. Send fewer of them, or raise MILLRACE_METADATA_COUNT_MAX.`
       this.refusals.add('structured_metadata_too_many', text)
       return false
     }
@@ -346,14 +259,14 @@ export class BatchBuilder implements PushSink {
     const { tenant, streams, limits } = this.#admission
     if (stream.index === undefined && !streams.admitStream(tenant, stream.key)) {
       const text = (): string =>
-        `maximum active stream limit exceeded when trying to create stream ${shown(stream.key)}, limit: ${limits.activeStreamsMax} streams, user: '${tenant}'`
+        `maximum active stream limit exceeded when trying to create stream ${shownLabels(stream.key)}, limit: ${limits.activeStreamsMax} streams, user: '${tenant}'`
       this.refusals.add('stream_limit', text)
       return false
     }
     if (!streams.admitBytes(tenant, stream.key, bytes)) {
       const perSecond = limits.streamRate?.bytesPerSecond ?? 0
       const text = (): string =>
-        `entry with timestamp ${formatParts(seconds, nanos)} ignored, reason: 'Per stream rate limit exceeded (limit: ${perSecond}B/sec) while attempting to ingest for stream '${shown(stream.key)}' totaling ${bytes}B, consider splitting a stream via additional labels or raise MILLRACE_STREAM_RATE'`
+        `entry with timestamp ${formatParts(seconds, nanos)} ignored, reason: 'Per stream rate limit exceeded (limit: ${perSecond}B/sec) while attempting to ingest for stream '${shownLabels(stream.key)}' totaling ${bytes}B, consider splitting a stream via additional labels or raise MILLRACE_STREAM_RATE'`
       this.refusals.add('per_stream_rate_limit', text)
       stream.rateRefused++
       return false
@@ -365,7 +278,7 @@ export class BatchBuilder implements PushSink {
   #closeRate(): void {
     const stream = this.#stream
     if (stream === undefined || stream.rateRefused === 0) return
-    const text = `user '${this.#admission.tenant}', total ignored: ${stream.rateRefused} out of ${stream.entries} for stream: ${shown(stream.key)}`
+    const text = `user '${this.#admission.tenant}', total ignored: ${stream.rateRefused} out of ${stream.entries} for stream: ${shownLabels(stream.key)}`
     this.refusals.add('per_stream_rate_limit', text, 0)
     stream.rateRefused = 0
   }
@@ -380,14 +293,12 @@ export class BatchBuilder implements PushSink {
     const end = this.#cut(start, lineEnd)
     const i = columns.count
     columns.levels[i] = this.#level(stream, start, end)
-    if (!this.#isSorted) this.#sortMetadata()
     columns.streamIndexes[i] = stream.index
     writeNs(columns.timestamps, i, seconds, nanos)
     columns.starts[i] = start
     columns.ends[i] = end
-    columns.metadataEnds[i] = this.#metadataEnd
+    columns.metadataEnds[i] = this.#metadata.keep()
     columns.count = i + 1
-    this.#metadataStart = this.#metadataEnd
     this.#lineBytes += end - start
   }
 
@@ -402,140 +313,21 @@ export class BatchBuilder implements PushSink {
 
   /** The code of the entry's level; a level that is no known word becomes a pair of the metadata instead. */
   #level(stream: OpenStream, start: number, end: number): number {
+    const given = this.#metadata.givenLevel
     if (!this.#admission.discoverLevels) {
-      const given = this.#givenLevel
-      if (given === undefined) return LEVEL_NONE
-      const code = levelCode(given)
-      return LEVELS[code] === given ? code : this.#keepAsPair(given)
+      const code = given === undefined ? LEVEL_NONE : levelCode(given)
+      if (given !== undefined && LEVELS[code] !== given) this.#metadata.addLevel(given)
+      return LEVELS[code] === given ? code : LEVEL_NONE
     }
-    const told = this.#givenLevel ?? stream.level ?? this.#fieldLevel
-    if (told !== undefined) {
-      const code = levelCode(told)
-      return code === LEVEL_NONE ? this.#keepAsPair(told) : code
+    const told = given ?? stream.level ?? this.#metadata.fieldLevel
+    if (told === undefined) {
+      const { severityNumber } = this.#metadata
+      return severityNumber === undefined ? levelOfLine(this.#text, start, end) : levelOfSeverityNumber(severityNumber)
     }
-    if (this.#severityNumber !== undefined) return levelOfSeverityNumber(this.#severityNumber)
-    return levelOfLine(this.#text, start, end)
+    const code = levelCode(told)
+    if (code === LEVEL_NONE) this.#metadata.addLevel(told)
+    return code
   }
-
-  #keepAsPair(level: string): number {
-    this.#writePair(UTF8.encode(DETECTED_LEVEL), UTF8.encode(level.toWellFormed()))
-    return LEVEL_NONE
-  }
-
-  /** Notes a pair that tells the level; true when the pair is nothing else and is not to be written. */
-  #takeLevelHint(name: string, value: string): boolean {
-    // An empty value is as good as none, as everywhere among labels.
-    if (name === DETECTED_LEVEL) {
-      if (value !== '') this.#givenLevel = value
-      return true
-    }
-    if (value === '') return false
-    if (name === 'severity_number') this.#severityNumber = value
-    const rank = LEVEL_FIELDS.indexOf(name as (typeof LEVEL_FIELDS)[number])
-    if (rank >= 0 && rank < this.#fieldRank) {
-      this.#fieldRank = rank
-      this.#fieldLevel = value
-    }
-    return false
-  }
-
-  /** A pair that came with the entry. What passes the limit is counted for the error, but not kept. */
-  #takePair(name: Uint8Array, value: Uint8Array): void {
-    if (this.#metadataCount < this.#admission.limits.metadataCountMax) this.#writePair(name, value)
-    else {
-      this.#metadataBytes += name.length + value.length
-      this.#metadataCount++
-    }
-  }
-
-  #writePair(name: Uint8Array, value: Uint8Array): void {
-    const columns = this.#columns
-    columns.reserveMetadata(this.#metadataEnd + name.length + value.length + 10)
-    const before = this.#lastName
-    this.#lastName = asciiText(name)
-    if (this.#metadataCount > 0 && compareText(before, this.#lastName) >= 0) this.#isSorted = false
-    let at = writeVarint(columns.metadata, this.#metadataEnd, name.length)
-    columns.metadata.set(name, at)
-    at = writeVarint(columns.metadata, at + name.length, value.length)
-    columns.metadata.set(value, at)
-    this.#metadataEnd = at + value.length
-    this.#metadataBytes += name.length + value.length
-    this.#metadataCount++
-  }
-
-  /** Brings the pairs of the entry to come into order; of a name that came twice the last value stays. */
-  #sortMetadata(): void {
-    const values = new Map(readMetadata(this.#columns.metadata, this.#metadataStart, this.#metadataEnd))
-    const names = [...values.keys()].sort(compareText)
-    this.#metadataEnd = this.#metadataStart
-    this.#metadataCount = 0
-    for (const name of names) this.#writePair(UTF8.encode(name), UTF8.encode(values.get(name) as string))
-  }
-
-  #resetMetadata(): void {
-    this.#metadataEnd = this.#metadataStart
-    this.#metadataBytes = 0
-    this.#metadataCount = 0
-    this.#isSorted = true
-    this.#lastName = ''
-    this.#givenLevel = undefined
-    this.#fieldLevel = undefined
-    this.#fieldRank = LEVEL_FIELDS.length
-    this.#severityNumber = undefined
-  }
-}
-
-/** Labels with the service_name that Loki would add; the same labels where they have one or must have none. */
-function withServiceName(labels: Labels): Labels {
-  if (labelValue(labels, SERVICE_NAME) !== '') return labels
-  if (INTERNAL_LABELS.some((name) => labelValue(labels, name) !== '')) return labels
-  const source = SERVICE_LABELS.find((name) => labelValue(labels, name) !== '')
-  const value = source === undefined ? UNKNOWN_SERVICE : labelValue(labels, source)
-  return sortLabels([...labels, { name: SERVICE_NAME, value }])
-}
-
-/** A name as Prometheus takes it: every other character becomes an underscore, a leading digit gets one before it. */
-export function prometheusName(name: string): string {
-  if (name === '') return '_'
-  const clean = name.replace(/[^a-zA-Z0-9_]/gu, '_')
-  return /^[0-9]/.test(clean) ? `_${clean}` : clean
-}
-
-/** A pair that can be stored as it is: an ASCII name that needs no change and tells no level, an ASCII value. */
-function isPlainPair(
-  bytes: Uint8Array,
-  nameStart: number,
-  nameEnd: number,
-  valueStart: number,
-  valueEnd: number,
-): boolean {
-  const first = bytes[nameStart] as number
-  if (nameEnd === nameStart || mayTellLevel(first) || (first >= 0x30 && first <= 0x39)) return false
-  for (let i = nameStart; i < nameEnd; i++) if (NAME_BYTES[bytes[i] as number] === 0) return false
-  for (let i = valueStart; i < valueEnd; i++) if ((bytes[i] as number) >= 0x80) return false
-  return true
-}
-
-/** The first letters of detected_level, level…, severity…, lvl and their capitals. */
-function mayTellLevel(byte: number): boolean {
-  return byte === 0x64 || byte === 0x6c || byte === 0x4c || byte === 0x73 || byte === 0x53
-}
-
-const NAME_BYTES = Uint8Array.from({ length: 256 }, (_, byte) => (/\w/.test(String.fromCharCode(byte)) ? 1 : 0))
-
-function asciiText(bytes: Uint8Array): string {
-  let text = ''
-  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i] as number)
-  return text
-}
-
-/** Bytes of the text in UTF-8. */
-function byteLength(text: string): number {
-  return UTF8.encode(text).length
-}
-
-function shown(text: string): string {
-  return text.length <= SHOWN_CHARS_MAX ? text : `${text.slice(0, SHOWN_CHARS_MAX)}…`
 }
 
 function formatParts(seconds: number, nanos: number): string {

@@ -1,9 +1,9 @@
 /** Log items to the entries that are stored for them, and entries back to what GET /logs shows. */
 
 import type { Metadata } from '../domain/batch.ts'
-import { SERVICE_NAME } from '../domain/batch-builder.ts'
 import { type Label, type Labels, labelValue } from '../domain/labels.ts'
 import type { PushSink } from '../domain/push-sink.ts'
+import { SERVICE_NAME } from '../domain/service-name.ts'
 import { NS_PER_MS, NS_PER_SECOND } from '../domain/time.ts'
 import { formatJsonObject, type JsonObject, type JsonValue } from './exact-json.ts'
 import { formatLogLine, type LogItem, parseLogLine } from './logs-json.ts'

@@ -1,6 +1,6 @@
 /** OTLP log records to streams and entries, the same for both of OTLP's encodings. */
 
-import { prometheusName } from '../domain/batch-builder.ts'
+import { prometheusName } from '../domain/entry-metadata.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { compareText, type Label } from '../domain/labels.ts'
 import { LEVEL_FIELDS } from '../domain/level.ts'

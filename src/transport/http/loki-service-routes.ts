@@ -2,8 +2,8 @@
 
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../../config.ts'
-import { SERVICE_LABELS } from '../../domain/batch-builder.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import { SERVICE_LABELS } from '../../domain/service-name.ts'
 import { formatExpr } from '../../logql/format.ts'
 import { parseExpr } from '../../logql/parse.ts'
 import {
