@@ -18,6 +18,8 @@ import { decodeLz4Frames } from './lz4-frame.ts'
 
 /** Above this a body is inflated on libuv's threads, so that the event loop goes on. */
 const SYNC_BODY_BYTES_MAX = 64 * 1024
+/** What a small body may inflate to on the event loop: one that holds more is begun again beside it. */
+const SYNC_OUTPUT_BYTES_MAX = 1024 * 1024
 /** Codings of one header; a client has no reason for more than two. */
 const CODINGS_MAX = 4
 /** Frames of one zstd body: each costs a decoder, so a body of nothing but tiny frames must end somewhere. */
@@ -31,7 +33,7 @@ const CHUNK_BYTES_MAX = 8 * 1024 * 1024
  * body is snappy with or without it), gzip, deflate (raw as Loki takes it, or with the zlib header of RFC 9110),
  * zstd, lz4 frames (OTLP), or a list of them in the order they were applied.
  *
- * Gives a promise for a large body. Throws or rejects with encoding_unsupported, body_malformed, or body_too_large when
+ * Gives a promise for what is large before or after. Throws or rejects with encoding_unsupported, body_malformed, or body_too_large when
  * the body or what comes out of it passes `bytesMax`; no more than that is ever inflated.
  */
 export function decompressBody(
@@ -110,17 +112,18 @@ function inflateWith(task: Task, sync: InflateSync, async: Inflate, params: Opti
 function inflateOnce(task: Task, sync: InflateSync, async: Inflate, params: Options): Inflated | Promise<Inflated> {
   const { body, bytesMax } = task
   const options = { ...params, info: true, maxOutputLength: bytesMax, chunkSize: chunkBytes(task) }
-  if (body.length > SYNC_BODY_BYTES_MAX) {
-    return new Promise((resolve, reject) => {
+  if (body.length <= SYNC_BODY_BYTES_MAX) {
+    try {
       // With `info` the result is always of this form; Node's types do not say so.
-      async(body, options, (error, result) => (error ? reject(refusal(error, task)) : resolve(result as Inflated)))
-    })
+      return sync(body, { ...options, maxOutputLength: Math.min(bytesMax, SYNC_OUTPUT_BYTES_MAX) }) as Inflated
+    } catch (error) {
+      const fault = error as Error & { code?: string } // zlib throws nothing else
+      if (fault.code !== 'ERR_BUFFER_TOO_LARGE' || bytesMax <= SYNC_OUTPUT_BYTES_MAX) throw refusal(fault, task)
+    }
   }
-  try {
-    return sync(body, options) as Inflated // as above
-  } catch (error) {
-    throw refusal(error as Error, task) // zlib throws nothing else
-  }
+  return new Promise((resolve, reject) => {
+    async(body, options, (error, result) => (error ? reject(refusal(error, task)) : resolve(result as Inflated)))
+  })
 }
 
 /** Frame after frame: Node's decoder stops at the end of the first, and says how far it came. */

@@ -27,12 +27,21 @@ export class BufferPool {
   /** A buffer of at least `bytes`, with anything in it. Throws overloaded when too much is held already. */
   take(bytes: number): Buffer {
     const size = bufferSize(bytes)
-    if (this.#heldBytes > 0 && this.#heldBytes + size > this.#bytesMax) {
+    this.hold(size)
+    return this.#idle.get(size)?.pop() ?? Buffer.allocUnsafe(size)
+  }
+
+  /** Counts memory that came from elsewhere. Throws overloaded when too much is held already. */
+  hold(bytes: number): void {
+    if (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#bytesMax) {
       const text = `${this.#heldBytes} bytes of requests are being worked on; the limit is ${this.#bytesMax}; retry later or raise MILLRACE_INFLIGHT_BYTES_MAX`
       throw new GatewayError('overloaded', text)
     }
-    this.#heldBytes += size
-    return this.#idle.get(size)?.pop() ?? Buffer.allocUnsafe(size)
+    this.#heldBytes += bytes
+  }
+
+  letGo(bytes: number): void {
+    this.#heldBytes -= bytes
   }
 
   /** Takes a buffer of `take` back; nobody may look at it any more. */

@@ -11,7 +11,6 @@ import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { PushOutcome } from '../../flows/accept-push.ts'
 import { listLogs } from '../../flows/list-logs.ts'
 import type { LogStore } from '../../ports.ts'
-import { decompressBody } from '../../protocol/decompress.ts'
 import {
   entryToLogItem,
   formatDatetime,
@@ -106,7 +105,7 @@ export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
       const body = await intake.bodies.read(request)
       try {
         const { decompressedBytesMax } = intake.settings.limits
-        const bytes = await decompressBody(body.bytes, request.headers['content-encoding'], decompressedBytesMax)
+        const bytes = await intake.bodies.decompress(body, request.headers['content-encoding'], decompressedBytesMax)
         const { isSingle, results } = decodeLogs(bytes, form)
         const builder = intake.builder(request, tenant, 'logs')
         const answers = placeLogs(results, builder, (count) => times.take(intake.clock.nowMs(), count))

@@ -2,7 +2,6 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { PushOutcome } from '../../flows/accept-push.ts'
-import { decompressBody } from '../../protocol/decompress.ts'
 import { decodePushJson, decodePushJsonLegacy } from '../../protocol/loki-push-json.ts'
 import { decodePushProtobuf } from '../../protocol/loki-push-protobuf.ts'
 import { decodeSnappy } from '../../protocol/snappy.ts'
@@ -41,7 +40,7 @@ export function registerLokiPush(app: FastifyInstance, intake: PushIntake, auth:
         const builder = intake.builder(request, tenant, protocol)
         const { limits } = intake.settings
         const encoding = request.headers['content-encoding']
-        const bytes = await decompressBody(body.bytes, encoding, limits.decompressedBytesMax)
+        const bytes = await intake.bodies.decompress(body, encoding, limits.decompressedBytesMax)
         if (!isJson) {
           const message = decodeSnappy(bytes, limits.decompressedBytesMax, (length) => body.allocate(length))
           decodePushProtobuf(message, builder, limits)

@@ -3,7 +3,6 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
 import type { PushOutcome } from '../../flows/accept-push.ts'
-import { decompressBody } from '../../protocol/decompress.ts'
 import { decodeOtlpJson } from '../../protocol/otlp-json.ts'
 import { decodeOtlpProtobuf } from '../../protocol/otlp-protobuf.ts'
 import { encodeOtlpResponse, OTLP_MEDIA_TYPE, type OtlpEncoding } from '../../protocol/otlp-response.ts'
@@ -37,7 +36,7 @@ export function registerOtlp(app: FastifyInstance, intake: PushIntake, auth: Aut
         const builder = intake.builder(request, tenant, 'otlp')
         const { decompressedBytesMax } = intake.settings.limits
         const encoding = request.headers['content-encoding']
-        const bytes = await decompressBody(body.bytes, encoding, decompressedBytesMax)
+        const bytes = await intake.bodies.decompress(body, encoding, decompressedBytesMax)
         const options = { nowMs: intake.clock.nowMs() }
         if (isJson) decodeOtlpJson(bytes, builder, options)
         else decodeOtlpProtobuf(bytes, builder, options)

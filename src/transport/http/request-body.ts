@@ -2,6 +2,7 @@
 
 import type { FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
+import { decompressBody } from '../../protocol/decompress.ts'
 import { BufferPool } from './buffer-pool.ts'
 
 /** A body on loan: `release` gives its memory back, and must come after the last look at any of it. */
@@ -9,16 +10,23 @@ export interface RequestBody {
   readonly bytes: Uint8Array
   /** Further memory on the same loan, for what the body decompresses to: exactly `bytes` long, with anything in it. */
   allocate(bytes: number): Buffer
+  /** Counts memory that was found elsewhere as part of the loan. Throws overloaded when too much is held. */
+  count(bytes: number): void
   release(): void
 }
 
 /** What a body without Content-Length is first given. */
 const UNKNOWN_LENGTH_BYTES = 64 * 1024
 
+/** Bodies that are inflated at once: while it goes on, nobody knows what they will take. */
+const INFLATING_MAX = 2
+
 /** Reads bodies within limits. One for an app. */
 export class BodyReader {
   readonly #bodyBytesMax: number
   readonly #pool: BufferPool
+  #inflating = 0
+  readonly #waiting: (() => void)[] = []
 
   /** `bodyBytesMax`: bytes of one body as it arrives; `inflightBytesMax`: of all that are held at once. */
   constructor(limits: { readonly bodyBytesMax: number; readonly inflightBytesMax: number }) {
@@ -56,6 +64,25 @@ export class BodyReader {
     }
   }
 
+  /**
+   * What the body is without its Content-Encoding, at most `bytesMax` long; it counts as held until the body is
+   * released. Throws what decompressBody throws, and overloaded when too much is held.
+   */
+  async decompress(body: RequestBody, encoding: string | undefined, bytesMax: number): Promise<Uint8Array> {
+    // Most pushes need none of this, and need not wait for those that do.
+    if (encoding === undefined || encoding === 'snappy') return decompressBody(body.bytes, encoding, bytesMax)
+    while (this.#inflating >= INFLATING_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#inflating++
+    try {
+      const bytes = await decompressBody(body.bytes, encoding, bytesMax)
+      if (bytes !== body.bytes) body.count(bytes.length)
+      return bytes
+    } finally {
+      this.#inflating--
+      this.#waiting.shift()?.()
+    }
+  }
+
   #grow(buffer: Buffer, length: number, wanted: number): Buffer {
     const larger = this.#pool.take(Math.min(Math.max(wanted, buffer.length * 2), this.#bodyBytesMax))
     larger.set(buffer.subarray(0, length))
@@ -73,6 +100,7 @@ class BodyLoan implements RequestBody {
   readonly bytes: Uint8Array
   readonly #pool: BufferPool
   #buffers: Buffer[]
+  #counted = 0
 
   constructor(pool: BufferPool, buffer: Buffer, length: number) {
     this.bytes = buffer.subarray(0, length)
@@ -86,7 +114,14 @@ class BodyLoan implements RequestBody {
     return buffer.subarray(0, bytes)
   }
 
+  count(bytes: number): void {
+    this.#pool.hold(bytes)
+    this.#counted += bytes
+  }
+
   release(): void {
+    this.#pool.letGo(this.#counted)
+    this.#counted = 0
     for (const buffer of this.#buffers) this.#pool.give(buffer)
     this.#buffers = []
   }
