@@ -139,6 +139,15 @@ const QUERY_SETTINGS = {
   ),
 } satisfies SettingsOf<QueryLimits>
 
+const TENANT_SETTINGS = {
+  multiTenantQueries: setting(
+    'MULTI_TENANT_QUERIES',
+    boolean(),
+    false,
+    'Let queries name several tenants, `X-Scope-OrgID: a|b`; each stream then carries `__tenant_id__`.',
+  ),
+} as const
+
 const AUTH_SETTINGS = {
   defaultTenant: setting(
     'DEFAULT_TENANT',
@@ -242,6 +251,7 @@ export const SETTINGS = {
     ),
   },
   query: QUERY_SETTINGS,
+  tenants: TENANT_SETTINGS,
   auth: AUTH_SETTINGS,
   store: {
     queueBytesMax: setting(

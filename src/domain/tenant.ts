@@ -18,7 +18,8 @@ export function parseTenant(header: string): string {
   if (header.includes('|')) {
     throw new GatewayError(
       'tenant_invalid',
-      'tenant id names several tenants by "|"; this request takes one: send one id',
+      // In brackets Loki's words, which clients know.
+      'tenant id names several tenants by "|" (multiple org IDs present); this request takes one: send one id',
     )
   }
   if (!isTenant(header)) throw new GatewayError('tenant_invalid', describeFault(header))
@@ -35,6 +36,16 @@ export function parseTenants(header: string): readonly string[] {
     throw new GatewayError('tenant_invalid', `tenant id names more than ${TENANTS_MAX} tenants; ask for fewer at once`)
   }
   return [...new Set(tenants.map(parseTenant))].sort()
+}
+
+/** Tenants as one name for a read: a tenant's own, or several with the `|` between that no name has. */
+export function joinTenants(tenants: readonly string[]): string {
+  return tenants.join('|')
+}
+
+/** The tenants that joinTenants was given. */
+export function splitTenants(joined: string): readonly string[] {
+  return joined.split('|')
 }
 
 function describeFault(header: string): string {

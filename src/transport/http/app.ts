@@ -6,6 +6,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Config } from '../../config.ts'
 import { hideDeleted } from '../../flows/delete-logs.ts'
 import { StreamGateKeeper } from '../../flows/stream-gate.ts'
+import { uniteTenants } from '../../flows/tenant-union.ts'
 import { parseSelector } from '../../logql/parse.ts'
 import type { Ports } from '../../ports.ts'
 import { registerAuth } from './auth/auth.ts'
@@ -91,8 +92,9 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     { ...config.push, dropped: config.push.dropStreams.map((text) => parseSelector(text)) },
   )
   const { deletions } = ports
-  const store = deletions === undefined ? ports.store : hideDeleted(ports.store, deletions)
-  const queries = { store, clock: ports.clock, auth, limits: config.query }
+  const store = uniteTenants(deletions === undefined ? ports.store : hideDeleted(ports.store, deletions))
+  const multiTenant = config.tenants.multiTenantQueries
+  const queries = { store, clock: ports.clock, auth, limits: config.query, multiTenant }
   registerService(app, { store: ports.store, metrics, auth, version })
   registerLokiPush(app, intake, auth)
   registerOtlp(app, intake, auth)

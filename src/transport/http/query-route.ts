@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
+import { joinTenants } from '../../domain/tenant.ts'
 import type { Clock, LogStore } from '../../ports.ts'
 import { QueryParams } from '../../protocol/loki-params.ts'
 import type { Auth } from './auth/auth.ts'
@@ -13,10 +14,13 @@ export interface QueryParts {
   readonly clock: Clock
   readonly auth: Auth
   readonly limits: QueryLimits
+  /** Whether a query may name several tenants; the store must be one that uniteTenants gives then. */
+  readonly multiTenant: boolean
 }
 
 export interface QueryRequest {
   readonly params: QueryParams
+  /** What joinTenants gives. */
   readonly tenant: string
   readonly request: FastifyRequest
   /** For what is not in the answer's body. */
@@ -63,7 +67,8 @@ async function answerQuery(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const tenant = parts.auth.tenantOf(request)
+  const { auth, multiTenant } = parts
+  const tenant = multiTenant ? joinTenants(auth.tenantsOf(request)) : auth.tenantOf(request)
   const params = await readParams(request)
   const query = params.get('query')
   const { queryBytesMax, timeoutMs } = parts.limits
