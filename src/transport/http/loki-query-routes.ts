@@ -16,6 +16,8 @@ import { type QueryParts, type QueryRequest, registerQuery } from './query-route
 const RANGE_PARAMETERS = ['start', 'end', 'since'] as const
 /** Entries of an answer when the client names no limit. */
 const LIMIT_DEFAULT = 100
+/** Loki's own label of streams that it split; it hides the name. */
+const SHARD_LABEL = '__stream_shard__'
 
 export function registerLokiQueries(app: FastifyInstance, parts: QueryParts): void {
   registerQuery(app, parts, {
@@ -109,7 +111,7 @@ function assertRange(start: bigint, end: bigint, { rangeMsMax }: QueryLimits): v
 /** The names of labels that the streams of the request carry. */
 export async function labelNames(parts: QueryParts, query: QueryRequest): Promise<string[]> {
   const streams = await selectedStreams(parts, query)
-  return distinct(streams.flatMap((labels) => labels.map(({ name }) => name)))
+  return distinct(streams.flatMap((labels) => labels.map(({ name }) => name))).filter((name) => name !== SHARD_LABEL)
 }
 
 /** The values of the label that the URL names. */
