@@ -27,7 +27,7 @@ interface WireAnswer {
 }
 
 /** Adds no label of its own, so that answers have what the test loaded. */
-const PLAIN = { MILLRACE_DISCOVER_SERVICE_NAME: 'false', MILLRACE_DISCOVER_LEVELS: 'false' }
+export const PLAIN = { MILLRACE_DISCOVER_SERVICE_NAME: 'false', MILLRACE_DISCOVER_LEVELS: 'false' }
 
 /** So that one test may have several applications, each with a folder of its own. */
 let started = 0

@@ -154,7 +154,7 @@ t.test('a quantile lies on the line between two values; beyond 0 and 1 it is inf
     ['1', '4'],
     ['-0.1', '-Inf'],
     ['1.1', '+Inf'],
-  ]) {
+  ] as const) {
     const query = `quantile_over_time(${quantile}, {app="a"} | logfmt | unwrap v [1m])`
     t.strictSame(await client.instant(query), [[APP, value]], quantile)
   }
