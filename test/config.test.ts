@@ -35,6 +35,13 @@ const ACCEPTED: [string, Record<string, string>, (config: Config) => unknown, un
   ['a duration in days', { MILLRACE_AGE_MAX: '14d' }, (c) => c.push.limits.ageMsMax, 14 * 86_400_000],
   ['a duration in milliseconds', { MILLRACE_QUERY_TIMEOUT: '500ms' }, (c) => c.query.timeoutMs, 500],
   ['off', { MILLRACE_AGE_MAX: 'off' }, (c) => c.push.limits.ageMsMax, undefined],
+  ['an age that retention bounds', { MILLRACE_RETENTION_AGE: '30d' }, (c) => c.push.limits.ageMsMax, 30 * 86_400_000],
+  [
+    'an age below retention',
+    { MILLRACE_RETENTION_AGE: '30d', MILLRACE_AGE_MAX: '7d' },
+    (c) => c.push.limits.ageMsMax,
+    7 * 86_400_000,
+  ],
   ['0 for off', { MILLRACE_DUPLICATE_WINDOW: '0' }, (c) => c.store.duplicateWindowMs, undefined],
   ['0 for nothing where off is not said', { MILLRACE_FUTURE_MAX: '0' }, (c) => c.push.limits.futureMsMax, 0],
   [

@@ -28,7 +28,8 @@ export interface TestApp {
 /** Builds the application with the settings in `env`, as the gateway does; its clock stands still. */
 export async function buildTestApp(t: Test, env: Environment = {}, options: TestAppOptions = {}): Promise<TestApp> {
   const { clock = new FixedClock(), dataDir = t.testdir(), wrapStore = (store: LogStore) => store } = options
-  const config = readConfig({ MILLRACE_DATA_DIR: dataDir, ...env })
+  // Loki's window for the age of lines: what tests of its rules are written for.
+  const config = readConfig({ MILLRACE_DATA_DIR: dataDir, MILLRACE_AGE_MAX: '7d', ...env })
   const metrics = new Metrics()
   const home = openEmbedded(config, clock, metrics.storeEvents({ error: () => undefined }))
   const ports = { clock, store: wrapStore(home.ports.store) }

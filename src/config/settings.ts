@@ -55,7 +55,12 @@ const PUSH_LIMIT_SETTINGS = {
     PUSH_LIMITS.lineTruncated,
     'Cut lines that are too long instead of refusing them.',
   ),
-  ageMsMax: setting('AGE_MAX', orOff(duration()), PUSH_LIMITS.ageMsMax, 'How far back a line may lie.'),
+  ageMsMax: setting(
+    'AGE_MAX',
+    orOff(duration()),
+    PUSH_LIMITS.ageMsMax,
+    'How far back a line may lie; never further than retention.',
+  ),
   futureMsMax: setting(
     'FUTURE_MAX',
     duration({ min: 0 }),

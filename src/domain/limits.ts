@@ -17,7 +17,10 @@ export interface PushLimits {
   /** One line; longer lines are refused, or cut when lineTruncated. */
   readonly lineBytesMax: number
   readonly lineTruncated: boolean
-  /** How far back a line may lie; undefined accepts any age. */
+  /**
+   * How far back a line may lie; undefined accepts any age. Loki refuses what is older than 7 days; nothing here makes
+   * old lines dearer than new ones, so any age is taken.
+   */
   readonly ageMsMax: number | undefined
   /** How far ahead of the clock a line may lie. */
   readonly futureMsMax: number
@@ -52,7 +55,7 @@ export const PUSH_LIMITS: PushLimits = {
   labelTextBytesMax: 16 * MIB,
   lineBytesMax: 256 * KIB,
   lineTruncated: false,
-  ageMsMax: 7 * 24 * 3600_000,
+  ageMsMax: undefined,
   futureMsMax: 10 * 60_000,
   labelCountMax: 15,
   otlpLabelCountMax: 30,

@@ -18,7 +18,11 @@ type Overrides = Partial<Omit<Admission, 'limits'>> & { limits?: Partial<PushLim
 
 /** A builder with Loki's default limits, unless told otherwise. */
 function builderWith({ limits, ...overrides }: Overrides = {}): BatchBuilder {
-  return new BatchBuilder({ ...openAdmission(CLOCK), limits: { ...PUSH_LIMITS, ...limits }, ...overrides })
+  return new BatchBuilder({
+    ...openAdmission(CLOCK),
+    limits: { ...PUSH_LIMITS, ageMsMax: 7 * 86_400_000, ...limits },
+    ...overrides,
+  })
 }
 
 function built(streams: readonly PlainStream[], overrides: Overrides = {}): { builder: BatchBuilder; batch: Batch } {
