@@ -208,7 +208,12 @@ const AUTH_SETTINGS = {
 /** The settings, grouped as the parts of the gateway take them: `SETTINGS.http.port` is `config.http.port`. */
 export const SETTINGS = {
   service: {
-    home: setting('HOME', choice(['embedded', 'aws']), 'embedded', 'Where the logs live: one file here, or AWS.'),
+    home: setting(
+      'HOME',
+      choice(['embedded', 'aws']),
+      'embedded',
+      'Where the logs live: one file here (`aws` is not there yet, and refused).',
+    ),
     dataDir: setting('DATA_DIR', text('a path'), './data', 'Folder of the log file and of generated keys.'),
     logLevel: setting(
       'LOG_LEVEL',

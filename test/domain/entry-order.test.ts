@@ -165,7 +165,10 @@ t.test('lines that were made to have one hash are told apart, and found again', 
   t.equal(new Set(lines.map((_, i) => hashEntry(each, i))).size, 1)
   const order = orderEntries([each, each])
   t.same([...order.duplicates], [lines.length, 2 * lines.length])
-  t.same(tellOrder(order), lines.map((line) => `{app="a"} 1 ${line}  0`))
+  t.same(
+    tellOrder(order),
+    lines.map((line) => `{app="a"} 1 ${line}  0`),
+  )
 })
 
 /** Lines of six characters with one hash: three characters on from its beginning meet three back from its end. */

@@ -74,7 +74,8 @@ export function openDatabase(dataDir: string): Database {
   try {
     writer = openWriter(join(dataDir, FILE))
     const reader = new DatabaseSync(join(dataDir, FILE), { readOnly: true })
-    reader.exec('PRAGMA busy_timeout = 5000; PRAGMA mmap_size = 1073741824;')
+    // Not mapped into memory: there an unreadable page would end the process, here it is an error of one read.
+    reader.exec('PRAGMA busy_timeout = 5000; PRAGMA mmap_size = 0;')
     return new OpenDatabase(writer, reader, lock)
   } catch (cause) {
     writer?.close()
