@@ -1,0 +1,172 @@
+/** Random queries through the parser, the formatter and the engine: each gives an answer or a documented refusal. */
+
+import { readdirSync, readFileSync } from 'node:fs'
+import { type ErrorCode, GatewayError } from '../../src/domain/errors.ts'
+import { matchesAll } from '../../src/domain/selector.ts'
+import { formatExpr, formatLine } from '../../src/logql/format.ts'
+import { LogQuery } from '../../src/logql/log-query.ts'
+import { MetricQuery, type MetricTime } from '../../src/logql/metric/metric-query.ts'
+import { parseExpr } from '../../src/logql/parse.ts'
+import type { Expr } from '../../src/logql/syntax.ts'
+import { formatMetricAnswer, formatStreamsAnswer } from '../../src/protocol/loki-result.ts'
+import { makeBlock, selectRuns, type TestEntry } from '../logql/blocks.ts'
+import { readCases } from '../logql/case-file.ts'
+import { Random } from '../random.ts'
+import { QueryMaker } from './logql-queries.ts'
+
+export interface LogqlFuzzOptions {
+  readonly count: number
+  readonly seed: number
+  /** Told after each hundred thousand. */
+  readonly onProgress?: (report: LogqlReport) => void
+}
+
+export interface LogqlReport {
+  done: number
+  /** How many had an answer, and how many each code of an error. */
+  readonly outcomes: Map<string, number>
+  /** What must not be: another error, text that does not read back, a query of more than a second. At most some. */
+  readonly faults: string[]
+  faultCount: number
+  slowestMs: number
+  slowest: string
+  seconds: number
+}
+
+/** The codes that docs/errors.md has for a query by itself. */
+const DOCUMENTED: readonly ErrorCode[] = ['query_malformed', 'query_refused', 'query_unsupported', 'parameter_invalid']
+const QUERY_MS_MAX = 1000
+const FAULTS_TOLD_MAX = 20
+const PROGRESS_EVERY = 100_000
+const SECOND = 1_000_000_000n
+const LIMITS = { seriesMax: 500, pointsMax: 11_000 }
+const STATS = { bytes: 0, lines: 0, linesAfterFilter: 0, entriesReturned: 0, seconds: 0 }
+const CASES = new URL('../logql/cases/', import.meta.url)
+
+const LINES = [
+  ...['v=1 w=2', 'v=5ms x', '{"v":3,"n":{"w":"x"},"w":[1,2]}', '{"_entry":"v=4","v":"9"}', 'a 10.0.0.1 b', 'v=1kb'],
+  ...[
+    '',
+    'é 😀',
+    '\u001b[31mred\u001b[0m',
+    '{"v":',
+    'v="a b" w=',
+    'info v=7',
+    'a\nb',
+    '{"v":1e999}',
+    'v=-0.5 level=warn',
+  ],
+]
+
+/** Three blocks of which two overlap, of three streams. */
+const BLOCKS = [0, 1, 2].map((part) =>
+  makeBlock(
+    LINES.map(
+      (line, i): TestEntry => ({
+        stream: ['{app="a"}', '{app="a", v="1"}', '{app="b"}'][(i + part) % 3] as string,
+        ns: BigInt((i * 7 + part * 9) % 40) * SECOND,
+        line,
+        metadata: i % 4 === 0 ? [['detected_level', 'info']] : i % 4 === 1 ? [['trace', `${i}`]] : [],
+      }),
+    ),
+  ),
+)
+
+/** The queries of the cases. */
+export function knownQueries(): string[] {
+  const files = readdirSync(CASES).filter((name) => name.endsWith('.txt'))
+  return files.flatMap((name) => readCases(readFileSync(new URL(name, CASES), 'utf8')).map(({ query }) => query))
+}
+
+export function fuzzLogql({ count, seed, onProgress }: LogqlFuzzOptions): LogqlReport {
+  const random = new Random(seed)
+  const maker = new QueryMaker(random, knownQueries())
+  const outcomes = new Map<string, number>()
+  const report: LogqlReport = { done: 0, outcomes, faults: [], faultCount: 0, slowestMs: 0, slowest: '', seconds: 0 }
+  const startedMs = performance.now()
+  const tell = (fault: string): void => {
+    report.faultCount++
+    if (report.faults.length < FAULTS_TOLD_MAX) report.faults.push(fault)
+  }
+  while (report.done < count) {
+    const query = maker.make()
+    const mode = random.integer(4)
+    const begunMs = performance.now()
+    const outcome = tryQuery(query, mode, tell)
+    const ms = performance.now() - begunMs
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    // Whatever else the machine does may hold one query up, but not the same one twice.
+    if (ms > QUERY_MS_MAX && timeOf(query, mode) > QUERY_MS_MAX) tell(`${Math.round(ms)} ms: ${query}`)
+    if (ms > report.slowestMs) {
+      report.slowestMs = ms
+      report.slowest = query
+    }
+    report.done++
+    report.seconds = (performance.now() - startedMs) / 1000
+    if (report.done % PROGRESS_EVERY === 0) onProgress?.(report)
+  }
+  return report
+}
+
+function timeOf(query: string, mode: number): number {
+  const begunMs = performance.now()
+  tryQuery(query, mode, () => undefined)
+  return performance.now() - begunMs
+}
+
+/** `answer`, the code of a documented error, or `fault`. */
+function tryQuery(query: string, mode: number, tell: (fault: string) => void): string {
+  try {
+    const expr = parseExpr(query)
+    const fault = readsBack(expr)
+    if (fault !== undefined) tell(`${fault}: ${query}`)
+    evaluate(expr, mode)
+    return 'answer'
+  } catch (error) {
+    if (error instanceof GatewayError && DOCUMENTED.includes(error.code)) return error.code
+    tell(`${error instanceof Error ? error.stack : error}: ${query}`)
+    return 'fault'
+  }
+}
+
+/** What is formatted must mean the same: be formatted the same after it is read. */
+function readsBack(expr: Expr): string | undefined {
+  const line = formatLine(expr)
+  // Folded literals may be NaN or infinite, which have no spelling.
+  if (/NaN|Inf/.test(line)) return undefined
+  for (const text of [line, formatExpr(expr)]) {
+    try {
+      if (formatLine(parseExpr(text)) !== line) return `formats as ${JSON.stringify(text)}, which is another query`
+    } catch (error) {
+      if (!(error instanceof GatewayError)) throw error
+      return `formats as ${JSON.stringify(text)}, which is refused: ${error.message}`
+    }
+  }
+  return undefined
+}
+
+function evaluate(expr: Expr, mode: number): string {
+  if (expr.kind === 'log') {
+    const direction = mode % 2 === 0 ? 'forward' : 'backward'
+    const intervalNs = mode === 3 ? 2n * SECOND : 0n
+    const query = new LogQuery(expr, { direction, limit: mode < 2 ? 1000 : 3, intervalNs, nowMs: 0 })
+    const ordered = direction === 'forward' ? BLOCKS : BLOCKS.toReversed()
+    for (const block of ordered) {
+      const runs = selectRuns(block, ({ labels }) => matchesAll(query.matchers, labels), 0n, 40n * SECOND)
+      if (runs.length > 0) query.add(block, runs, BLOCKS.indexOf(block))
+    }
+    return formatStreamsAnswer(query.result(), mode < 2, STATS)
+  }
+  const time: MetricTime =
+    mode % 2 === 0
+      ? { kind: 'instant', time: 30n * SECOND }
+      : { kind: 'range', start: 0n, end: 40n * SECOND, step: 10n * SECOND }
+  const query = new MetricQuery(expr, { time, limits: LIMITS, nowMs: 0 })
+  for (const read of query.reads) {
+    for (const [sequence, block] of BLOCKS.entries()) {
+      const runs = selectRuns(block, ({ labels }) => matchesAll(read.matchers, labels), read.start, read.end)
+      if (runs.length > 0) read.add(block, runs, sequence)
+    }
+  }
+  return formatMetricAnswer(query.result(), STATS)
+}
