@@ -2,6 +2,7 @@
 
 import { SETTINGS, type Setting } from './config/settings.ts'
 import { GatewayError } from './domain/errors.ts'
+import { ageWithinRetention } from './domain/limits.ts'
 import { nearestName } from './domain/nearest-name.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -30,16 +31,8 @@ export function readConfig(environment: Environment): Config {
     const count = faults.length === 1 ? 'a setting is' : `${faults.length} settings are`
     throw new GatewayError('config_invalid', `${count} wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
   }
-  return withinRetention(config)
-}
-
-/** Lines that retention would drop at once are refused by their age: dropping them would be silent. */
-function withinRetention(config: Config): Config {
-  const { retentionAgeMs } = config.store
-  const { limits } = config.push
-  if (retentionAgeMs === undefined || (limits.ageMsMax !== undefined && limits.ageMsMax <= retentionAgeMs))
-    return config
-  return { ...config, push: { ...config.push, limits: { ...limits, ageMsMax: retentionAgeMs } } }
+  const limits = ageWithinRetention(config.push.limits, config.store.retentionAgeMs)
+  return { ...config, push: { ...config.push, limits } }
 }
 
 const SERVICE_LINK = /^MILLRACE_(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_.+)?)$/

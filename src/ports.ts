@@ -3,6 +3,7 @@
 import type { Batch } from './domain/batch.ts'
 import type { Block, StreamRun } from './domain/block.ts'
 import type { Labels } from './domain/labels.ts'
+import type { Limits } from './domain/limits.ts'
 import type { Matcher } from './domain/selector.ts'
 
 /** Reads time; a test hands in its own. */
@@ -143,6 +144,12 @@ export interface DeletionStore {
   erase(range: StreamRange, keep: KeepRuns, isStopped?: () => boolean): Promise<number>
 }
 
+/** Limits that differ by tenant, and may change while the gateway runs. */
+export interface TenantLimits {
+  /** From memory: it is asked once for every push and query. */
+  of(tenant: string): Limits
+}
+
 /** The bundle that compose hands to flows and transport. */
 export interface Ports {
   readonly clock: Clock
@@ -151,4 +158,6 @@ export interface Ports {
   readonly feed?: LiveFeed
   /** Absent where the home cannot delete. */
   readonly deletions?: DeletionStore
+  /** Absent where all tenants have the same limits: those of the settings. */
+  readonly limits?: TenantLimits
 }

@@ -151,6 +151,12 @@ const TENANT_SETTINGS = {
     false,
     'Let queries name several tenants, `X-Scope-OrgID: a|b`; each stream then carries `__tenant_id__`.',
   ),
+  limitsFile: setting(
+    'TENANT_LIMITS_FILE',
+    optional(text('a path')),
+    undefined,
+    'JSON with the limits of single tenants; read again when it changes.',
+  ),
 } as const
 
 const AUTH_SETTINGS = {

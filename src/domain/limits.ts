@@ -95,6 +95,31 @@ export const QUERY_LIMITS: QueryLimits = {
   timeoutMs: 60_000,
 }
 
+/** The limits of one tenant. */
+export interface Limits {
+  readonly push: PushLimits
+  readonly query: QueryLimits
+}
+
+/** Lines that retention would drop at once are refused by their age: dropping them would be silent. */
+export function ageWithinRetention(limits: PushLimits, retentionMs: number | undefined): PushLimits {
+  const { ageMsMax = Number.POSITIVE_INFINITY } = limits
+  return retentionMs === undefined || ageMsMax <= retentionMs ? limits : { ...limits, ageMsMax: retentionMs }
+}
+
+/** What several tenants' queries may do together: nothing that one of them may not. Of at least one tenant. */
+export function strictestLimits(limits: readonly QueryLimits[]): QueryLimits {
+  const least = (field: keyof QueryLimits): number => Math.min(...limits.map((each) => each[field]))
+  return {
+    queryBytesMax: least('queryBytesMax'),
+    entriesMax: least('entriesMax'),
+    rangeMsMax: least('rangeMsMax'),
+    seriesMax: least('seriesMax'),
+    pointsMax: least('pointsMax'),
+    timeoutMs: least('timeoutMs'),
+  }
+}
+
 /** Distinct refusal texts kept for one answer: an agent logs only the first 1024 bytes of it. */
 export const REFUSAL_TEXTS_MAX = 10
 /** Refusals of one push whose texts are made at all: making millions of them would hold everybody else up. */

@@ -3,12 +3,13 @@
 import type { Rate } from './limits.ts'
 
 export class TokenBucket {
-  readonly #rate: Rate
+  /** May be changed: what is in the bucket stays, up to the new burst. */
+  rate: Rate
   #tokens: number
   #filledMs: number
 
   constructor(rate: Rate, nowMs: number) {
-    this.#rate = rate
+    this.rate = rate
     this.#tokens = rate.burstBytes
     this.#filledMs = nowMs
   }
@@ -16,7 +17,7 @@ export class TokenBucket {
   /** Takes `bytes` if they are there; otherwise takes nothing and says false. */
   take(bytes: number, nowMs: number): boolean {
     const elapsed = Math.max(0, nowMs - this.#filledMs) / 1000
-    this.#tokens = Math.min(this.#rate.burstBytes, this.#tokens + elapsed * this.#rate.bytesPerSecond)
+    this.#tokens = Math.min(this.rate.burstBytes, this.#tokens + elapsed * this.rate.bytesPerSecond)
     this.#filledMs = nowMs
     if (bytes > this.#tokens) return false
     this.#tokens -= bytes

@@ -35,7 +35,7 @@ export async function acceptPush(
   const batch = builder.build()
   const rest = { dropped: builder.droppedEntries, lineBytes: batch.lineBytes, refusals: builder.refusals }
   if (batch.count === 0) return { accepted: 0, duplicates: 0, takenIds: NO_IDS, ...rest }
-  if (!gate.admitPush(batch.tenant, batch.lineBytes)) {
+  if (!gate.admitPush(batch.tenant, batch.lineBytes, limits)) {
     const text = `ingestion rate limit exceeded for user ${batch.tenant} (limit: ${limits.tenantRate?.bytesPerSecond} bytes/sec) while attempting to ingest '${batch.count}' lines totaling '${batch.lineBytes}' bytes, reduce log volume or raise MILLRACE_TENANT_RATE`
     builder.refusals.count({ reason: 'rate_limited', text }, batch.count)
     throw new GatewayError('entries_limited', text)

@@ -23,20 +23,30 @@ export class StreamGateKeeper implements StreamGate {
   #total = 0
   #sweptMs = 0
 
+  /** `limits` are those of tenants without limits of their own. */
   constructor(limits: PushLimits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
   }
 
-  admitStream(tenant: string, key: string): boolean {
+  /** The same gate for one push of a tenant whose limits are these. */
+  withLimits(limits: PushLimits): StreamGate {
+    if (limits === this.#limits) return this
+    return {
+      admitStream: (tenant, key) => this.admitStream(tenant, key, limits),
+      admitBytes: (tenant, key, bytes) => this.admitBytes(tenant, key, bytes, limits),
+    }
+  }
+
+  admitStream(tenant: string, key: string, limits = this.#limits): boolean {
     const nowMs = this.#clock.nowMs()
     const known = this.#streams.get(tenant)?.get(key)
     if (known !== undefined) {
       known.seenMs = nowMs
       return true
     }
-    if (this.#isFull(tenant)) this.#sweep(nowMs)
-    if (this.#isFull(tenant)) return false
+    if (this.#isFull(tenant, limits)) this.#sweep(nowMs)
+    if (this.#isFull(tenant, limits)) return false
     const streams = this.#streams.get(tenant) ?? new Map<string, ActiveStream>()
     streams.set(key, { seenMs: nowMs, bucket: undefined })
     this.#streams.set(tenant, streams)
@@ -44,21 +54,23 @@ export class StreamGateKeeper implements StreamGate {
     return true
   }
 
-  admitBytes(tenant: string, key: string, bytes: number): boolean {
-    const rate = this.#limits.streamRate
+  admitBytes(tenant: string, key: string, bytes: number, limits = this.#limits): boolean {
+    const rate = limits.streamRate
     if (rate === undefined) return true
     const stream = this.#streams.get(tenant)?.get(key)
     if (stream === undefined) return true
     stream.bucket ??= new TokenBucket(rate, this.#clock.nowMs())
+    stream.bucket.rate = rate
     return stream.bucket.take(bytes, this.#clock.nowMs())
   }
 
   /** False when the tenant has used up its rate; nothing of the push may be stored then. */
-  admitPush(tenant: string, bytes: number): boolean {
-    const rate = this.#limits.tenantRate
+  admitPush(tenant: string, bytes: number, limits = this.#limits): boolean {
+    const rate = limits.tenantRate
     if (rate === undefined) return true
     const nowMs = this.#clock.nowMs()
     const bucket = this.#tenantBuckets.get(tenant) ?? new TokenBucket(rate, nowMs)
+    bucket.rate = rate
     this.#tenantBuckets.set(tenant, bucket)
     return bucket.take(bytes, nowMs)
   }
@@ -68,8 +80,8 @@ export class StreamGateKeeper implements StreamGate {
     return this.#total
   }
 
-  #isFull(tenant: string): boolean {
-    return (this.#streams.get(tenant)?.size ?? 0) >= this.#limits.activeStreamsMax || this.#total >= STREAMS_TOTAL_MAX
+  #isFull(tenant: string, { activeStreamsMax }: PushLimits): boolean {
+    return (this.#streams.get(tenant)?.size ?? 0) >= activeStreamsMax || this.#total >= STREAMS_TOTAL_MAX
   }
 
   #sweep(nowMs: number): void {

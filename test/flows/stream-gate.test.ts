@@ -71,3 +71,31 @@ t.test('without rates everything passes', async (t) => {
   t.ok(gate.admitBytes('fake', 'a', 1e12))
   t.ok(gate.admitPush('fake', 1e12))
 })
+
+t.test('a tenant with limits of its own is held to those, and they may change', async (t) => {
+  const { gate } = gateWith({ activeStreamsMax: 1, tenantRate: { bytesPerSecond: 100, burstBytes: 200 } })
+  const own = { ...PUSH_LIMITS, activeStreamsMax: 2, streamRate: { bytesPerSecond: 1, burstBytes: 10 } }
+  const bound = gate.withLimits(own)
+  for (const key of ['a', 'b']) t.ok(bound.admitStream('own', key))
+  t.notOk(bound.admitStream('own', 'c'))
+  t.ok(bound.admitBytes('own', 'a', 10))
+  t.notOk(bound.admitBytes('own', 'a', 1))
+  t.ok(gate.admitPush('own', 1e9, own), 'no rate of the tenant’s own')
+  t.notOk(gate.admitPush('fake', 201))
+  const raised = { ...own, activeStreamsMax: 3, streamRate: { bytesPerSecond: 1, burstBytes: 50 } }
+  t.ok(gate.withLimits(raised).admitStream('own', 'c'))
+  t.ok(gate.withLimits(raised).admitBytes('own', 'b', 50))
+  t.notOk(gate.withLimits(own).admitStream('own', 'd'))
+})
+
+t.test('a rate that changes leaves what was taken taken', async (t) => {
+  const { gate, clock } = gateWith({})
+  const withRate = (bytesPerSecond: number): PushLimits => {
+    return { ...PUSH_LIMITS, tenantRate: { bytesPerSecond, burstBytes: 100 } }
+  }
+  t.ok(gate.admitPush('fake', 100, withRate(10)))
+  t.notOk(gate.admitPush('fake', 1, withRate(20)))
+  clock.ms += 1000
+  t.ok(gate.admitPush('fake', 20, withRate(20)))
+  t.notOk(gate.admitPush('fake', 1, withRate(20)))
+})

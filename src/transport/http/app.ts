@@ -4,6 +4,8 @@ import compress from '@fastify/compress'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Config } from '../../config.ts'
+import { type QueryLimits, strictestLimits } from '../../domain/limits.ts'
+import { splitTenants } from '../../domain/tenant.ts'
 import { hideDeleted } from '../../flows/delete-logs.ts'
 import { StreamGateKeeper } from '../../flows/stream-gate.ts'
 import { uniteTenants } from '../../flows/tenant-union.ts'
@@ -94,7 +96,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { deletions } = ports
   const store = uniteTenants(deletions === undefined ? ports.store : hideDeleted(ports.store, deletions))
   const multiTenant = config.tenants.multiTenantQueries
-  const queries = { store, clock: ports.clock, auth, limits: config.query, multiTenant }
+  const limitsOf = (tenant: string): QueryLimits => queryLimitsOf(ports, config, tenant)
+  const queries = { store, clock: ports.clock, auth, limitsOf, multiTenant }
   registerService(app, { store: ports.store, metrics, auth, version })
   registerLokiPush(app, intake, auth)
   registerOtlp(app, intake, auth)
@@ -103,11 +106,16 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   registerLokiIndex(app, queries)
   registerLokiLegacy(app, queries)
   if (deletions !== undefined) registerLokiDelete(app, queries, deletions)
-  registerLokiService(app, queries, config)
+  registerLokiService(app, queries, config, ports.limits)
   registerLokiTail(app, tails, { ...queries, feed: ports.feed })
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
   return app
+}
+
+/** Of several tenants together the strictest. */
+function queryLimitsOf({ limits }: Ports, { query }: Config, tenant: string): QueryLimits {
+  return limits === undefined ? query : strictestLimits(splitTenants(tenant).map((each) => limits.of(each).query))
 }
 
 /** Any Content-Type, known or not, malformed or missing: the route sees the header and the unread body. */

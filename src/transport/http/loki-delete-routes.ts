@@ -48,7 +48,8 @@ export function registerLokiDelete(app: FastifyInstance, parts: QueryParts, dele
   })
 }
 
-function readOrder({ clock, limits }: QueryParts, params: QueryParams, tenant: string) {
+function readOrder({ clock, limitsOf }: QueryParts, params: QueryParams, tenant: string) {
+  const limits = limitsOf(tenant)
   const query = params.required('query')
   if (Buffer.byteLength(query) > limits.queryBytesMax) {
     throw new GatewayError('query_refused', `the query is longer than ${limits.queryBytesMax} bytes; ask a shorter one`)

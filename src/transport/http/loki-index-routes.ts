@@ -135,7 +135,7 @@ function aggregateBy(params: QueryParams): 'series' | 'labels' {
 }
 
 /** Loki's default is a 250th of the range, a second at least. */
-function stepOf({ clock, limits }: QueryParts, { params }: QueryRequest): bigint {
+function stepOf({ clock }: QueryParts, { params, limits }: QueryRequest): bigint {
   const { start, end } = params.range(clock.nowMs())
   const seconds = (end - start) / NS_PER_SECOND / POINTS_DEFAULT
   const step = params.duration('step') ?? (seconds < 1n ? 1n : seconds) * NS_PER_SECOND
@@ -157,8 +157,8 @@ function checkShardBytes(params: QueryParams): void {
 }
 
 function fieldsOf(
-  { store, clock, limits }: QueryParts,
-  { params, tenant, signal }: QueryRequest,
+  { store, clock }: QueryParts,
+  { params, tenant, limits, signal }: QueryRequest,
   asked: { readonly fieldLimit: number; readonly only?: string },
 ): Promise<readonly DetectedField[]> {
   const query = parseExpr(params.required('query'))

@@ -40,8 +40,8 @@ export function registerLokiLegacy(app: FastifyInstance, parts: QueryParts): voi
   })
 }
 
-async function legacyQuery({ store, clock, limits }: QueryParts, query: QueryRequest): Promise<string> {
-  const { params, tenant, signal } = query
+async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): Promise<string> {
+  const { params, tenant, limits, signal } = query
   const expr = parseExpr(params.required('query'))
   if (expr.kind !== 'log') {
     const text = 'legacy endpoints only support streams result type; ask /loki/api/v1/query_range for numbers'

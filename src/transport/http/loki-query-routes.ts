@@ -54,8 +54,8 @@ export function registerLokiQueries(app: FastifyInstance, parts: QueryParts): vo
   })
 }
 
-async function queryRange({ store, clock, limits }: QueryParts, query: QueryRequest): Promise<string> {
-  const { params, tenant, signal, request } = query
+async function queryRange({ store, clock }: QueryParts, query: QueryRequest): Promise<string> {
+  const { params, tenant, limits, signal, request } = query
   const expr = parseExpr(params.required('query'))
   const { start, end } = params.range(clock.nowMs())
   assertRange(start, end, limits)
@@ -79,8 +79,8 @@ async function queryRange({ store, clock, limits }: QueryParts, query: QueryRequ
   return formatStreamsAnswer(streams, wantsCategories(request), stats)
 }
 
-async function queryInstant({ store, clock, limits }: QueryParts, query: QueryRequest): Promise<string> {
-  const { params, tenant, signal } = query
+async function queryInstant({ store, clock }: QueryParts, query: QueryRequest): Promise<string> {
+  const { params, tenant, limits, signal } = query
   const expr = parseExpr(params.required('query'))
   if (expr.kind === 'log') {
     const text =

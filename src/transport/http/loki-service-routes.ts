@@ -3,9 +3,11 @@
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../../config.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import type { Limits } from '../../domain/limits.ts'
 import { SERVICE_LABELS } from '../../domain/service-name.ts'
 import { formatExpr } from '../../logql/format.ts'
 import { parseExpr } from '../../logql/parse.ts'
+import type { TenantLimits } from '../../ports.ts'
 import {
   formatConfig,
   formatDrilldownLimits,
@@ -20,27 +22,33 @@ const NO_GROUPS = '{"status":"success","data":{"groups":[]},"errorType":"","erro
 const NO_ALERTS = '{"status":"success","data":{"alerts":[]},"errorType":"","error":""}\n'
 const YAML = 'application/yaml; charset=utf-8'
 
-export function registerLokiService(app: FastifyInstance, parts: QueryParts, config: Config): void {
+export function registerLokiService(
+  app: FastifyInstance,
+  parts: QueryParts,
+  config: Config,
+  tenantLimits: TenantLimits | undefined,
+): void {
   registerQuery(app, parts, {
     url: '/loki/api/v1/format_query',
     summary: 'A query made pretty',
     parameters: ['query'],
     answer: formatQuery,
   })
-  const limits = shownLimits(config)
-  const texts: readonly (readonly [url: string, summary: string, type: string, text: string])[] = [
+  const base = { push: config.push.limits, query: config.query }
+  const limitsOf = (tenant: string): ShownLimits => shownLimits(config, tenantLimits?.of(tenant) ?? base)
+  const texts: readonly (readonly [url: string, summary: string, type: string, text: (tenant: string) => string])[] = [
     [
       '/loki/api/v1/drilldown-limits',
       'What Logs Drilldown may ask',
       'application/json; charset=UTF-8',
-      formatDrilldownLimits(limits, LOKI_VERSION),
+      (tenant) => formatDrilldownLimits(limitsOf(tenant), LOKI_VERSION),
     ],
-    ['/config/tenant/v1/limits', 'Limits, by Loki’s names', YAML, formatTenantLimits(limits)],
-    ['/config', 'The part of Loki’s configuration that there is', YAML, formatConfig(limits)],
-    ['/loki/api/v1/rules', 'Rules: none', YAML, '{}\n'],
-    ['/api/prom/rules', 'Rules: none', YAML, '{}\n'],
-    ['/prometheus/api/v1/rules', 'Rules: none', 'application/json', NO_GROUPS],
-    ['/prometheus/api/v1/alerts', 'Alerts: none', 'application/json', NO_ALERTS],
+    ['/config/tenant/v1/limits', 'Limits, by Loki’s names', YAML, (tenant) => formatTenantLimits(limitsOf(tenant))],
+    ['/config', 'The part of Loki’s configuration that there is', YAML, () => formatConfig(shownLimits(config, base))],
+    ['/loki/api/v1/rules', 'Rules: none', YAML, () => '{}\n'],
+    ['/api/prom/rules', 'Rules: none', YAML, () => '{}\n'],
+    ['/prometheus/api/v1/rules', 'Rules: none', 'application/json', () => NO_GROUPS],
+    ['/prometheus/api/v1/alerts', 'Alerts: none', 'application/json', () => NO_ALERTS],
   ]
   for (const [url, summary, type, text] of texts) {
     app.route({
@@ -50,8 +58,7 @@ export function registerLokiService(app: FastifyInstance, parts: QueryParts, con
       config: { errorFormat: 'text', challenge: 'basic' },
       schema: { tags: ['service'], summary, response: { 200: { description: summary, type: 'string' } } },
       handler: (request, reply) => {
-        parts.auth.tenantOf(request)
-        return reply.type(type).send(text)
+        return reply.type(type).send(text(parts.auth.tenantOf(request)))
       },
     })
   }
@@ -68,10 +75,9 @@ async function formatQuery({ params, reply }: QueryRequest): Promise<string> {
   }
 }
 
-function shownLimits({ push, query, store }: Config): ShownLimits {
+function shownLimits({ push, store }: Config, limits: Limits): ShownLimits {
   return {
-    push: push.limits,
-    query,
+    ...limits,
     discoverServiceName: push.discoverServiceName,
     discoverLevels: push.discoverLevels,
     serviceLabels: SERVICE_LABELS,

@@ -56,7 +56,7 @@ export function registerLokiTail(app: FastifyInstance, hub: TailHub, parts: Tail
     const order = orders.get(request)
     if (order === undefined || parts.feed === undefined) throw new Error('BUG: a tail begins without its order')
     const { store, clock, feed } = parts
-    const timeoutMs = parts.limits.timeoutMs
+    const { timeoutMs } = parts.limitsOf(order.tenant)
     return new TailConnection({ store, clock, feed, timeoutMs }, order, sink, request.log)
   }
   // Everything that can be refused is refused before a connection becomes a tail.
@@ -113,13 +113,14 @@ function readOrder(parts: TailRouteParts, hub: TailHub, request: FastifyRequest)
   const tenant = parts.auth.tenantOf(request)
   const { url } = request
   const params = new QueryParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
-  const query = parseExpr(params.required('query'), { bytesMax: parts.limits.queryBytesMax })
+  const { queryBytesMax, entriesMax } = parts.limitsOf(tenant)
+  const query = parseExpr(params.required('query'), { bytesMax: queryBytesMax })
   if (query.kind !== 'log') {
     throw new GatewayError('query_malformed', 'parse error : only log queries can be tailed; leave out the aggregation')
   }
   const limit = params.limit(LIMIT_DEFAULT)
-  if (limit > parts.limits.entriesMax) {
-    const text = `max entries limit per query exceeded, limit > max_entries_limit_per_query (${limit} > ${parts.limits.entriesMax})`
+  if (limit > entriesMax) {
+    const text = `max entries limit per query exceeded, limit > max_entries_limit_per_query (${limit} > ${entriesMax})`
     throw new GatewayError('query_refused', text)
   }
   const delay = Number(params.get('delay_for') ?? 0)

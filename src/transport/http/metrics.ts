@@ -9,6 +9,7 @@ export type PushProtocol = 'loki_protobuf' | 'loki_json' | 'otlp' | 'logs'
 
 export interface StoreLog {
   error(facts: object, text: string): void
+  info?(facts: object, text: string): void
 }
 
 /** What a store calls to report on itself. */
@@ -17,6 +18,8 @@ export interface StoreReports {
   writeFailed(cause: unknown): void
   blockDamaged(blockId: number, cause: unknown): void
   maintenanceFailed(cause: unknown): void
+  limitsChanged(tenants: number): void
+  limitsRefused(cause: unknown): void
 }
 
 export class Metrics {
@@ -38,6 +41,11 @@ export class Metrics {
   readonly writeFailures = this.#counter(
     'store_write_failures_total',
     'Commits that failed; their pushes were refused',
+    [],
+  )
+  readonly limitsRefused = this.#counter(
+    'tenant_limits_refused_total',
+    'Changes of the file of tenants’ limits that could not be used',
     [],
   )
   readonly commitSeconds = new Histogram({
@@ -68,6 +76,11 @@ export class Metrics {
       },
       maintenanceFailed: (cause) =>
         log.error({ err: cause }, 'a round of maintenance failed; the next one tries again'),
+      limitsChanged: (tenants) => log.info?.({ tenants }, 'the limits of tenants changed'),
+      limitsRefused: (cause) => {
+        this.limitsRefused.inc()
+        log.error({ err: cause }, 'the changed limits of tenants are faulty; those before hold')
+      },
     }
   }
 

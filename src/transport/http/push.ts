@@ -13,6 +13,7 @@ import type { Metrics, PushProtocol } from './metrics.ts'
 import type { BodyReader } from './request-body.ts'
 
 export interface PushSettings {
+  /** Of tenants without limits of their own; those of the process are the same for all. */
   readonly limits: PushLimits
   readonly discoverServiceName: boolean
   readonly discoverLevels: boolean
@@ -33,12 +34,12 @@ export class PushIntake {
   readonly bodies: BodyReader
   readonly settings: PushSettings
   readonly clock: Clock
-  readonly #ports: Pick<Ports, 'store' | 'feed'>
+  readonly #ports: Pick<Ports, 'store' | 'feed' | 'limits'>
   readonly #gate: StreamGateKeeper
   readonly #metrics: Metrics
   /** Columns of batches that are stored, for the next ones. */
   readonly #idleColumns: BatchColumns[] = []
-  readonly #columnsOf = new WeakMap<BatchBuilder, BatchColumns>()
+  readonly #pushes = new WeakMap<BatchBuilder, { readonly columns: BatchColumns; readonly limits: PushLimits }>()
 
   constructor(
     parts: { ports: Ports; gate: StreamGateKeeper; bodies: BodyReader; metrics: Metrics },
@@ -63,7 +64,8 @@ export class PushIntake {
 
   /** A builder for one push of the tenant. */
   builder(request: FastifyRequest, tenant: string, protocol: PushProtocol): BatchBuilder {
-    const { limits, discoverServiceName, discoverLevels, dropped } = this.settings
+    const limits = this.#ports.limits?.of(tenant).push ?? this.settings.limits
+    const { discoverServiceName, discoverLevels, dropped } = this.settings
     const admission = {
       tenant,
       limits,
@@ -73,11 +75,11 @@ export class PushIntake {
       labelCountMax: protocol === 'otlp' ? limits.otlpLabelCountMax : limits.labelCountMax,
       acceptsAnyAge: isBackfill(request),
       dropped,
-      streams: this.#gate,
+      streams: this.#gate.withLimits(limits),
     }
     const columns = this.#idleColumns.pop() ?? new BatchColumns()
     const builder = new BatchBuilder(admission, columns)
-    this.#columnsOf.set(builder, columns)
+    this.#pushes.set(builder, { columns, limits })
     return builder
   }
 
@@ -85,7 +87,7 @@ export class PushIntake {
   async accept(builder: BatchBuilder, protocol: PushProtocol, bodyBytes: number): Promise<PushOutcome> {
     this.#metrics.bodyBytes.inc({ protocol }, bodyBytes)
     try {
-      const outcome = await acceptPush(this.#ports, this.#gate, this.settings.limits, builder)
+      const outcome = await acceptPush(this.#ports, this.#gate, this.#limitsOf(builder), builder)
       this.#metrics.accepted.inc({ protocol }, outcome.accepted)
       this.#metrics.duplicates.inc({ protocol }, outcome.duplicates)
       this.#metrics.lineBytes.inc({ protocol }, outcome.lineBytes)
@@ -97,9 +99,13 @@ export class PushIntake {
     }
   }
 
+  #limitsOf(builder: BatchBuilder): PushLimits {
+    return this.#pushes.get(builder)?.limits ?? this.settings.limits
+  }
+
   /** The batch is stored, or never will be: its columns are free. */
   #keepColumns(builder: BatchBuilder): void {
-    const columns = this.#columnsOf.get(builder)
+    const columns = this.#pushes.get(builder)?.columns
     if (columns === undefined || columns.levels.length > COLUMN_ENTRIES_MAX) return
     if (this.#idleColumns.length >= IDLE_COLUMNS_MAX || columns.metadata.length > COLUMN_METADATA_BYTES_MAX) return
     columns.count = 0

@@ -13,7 +13,8 @@ export interface QueryParts {
   readonly store: LogStore
   readonly clock: Clock
   readonly auth: Auth
-  readonly limits: QueryLimits
+  /** Of what joinTenants gives. */
+  readonly limitsOf: (tenant: string) => QueryLimits
   /** Whether a query may name several tenants; the store must be one that uniteTenants gives then. */
   readonly multiTenant: boolean
 }
@@ -22,6 +23,7 @@ export interface QueryRequest {
   readonly params: QueryParams
   /** What joinTenants gives. */
   readonly tenant: string
+  readonly limits: QueryLimits
   readonly request: FastifyRequest
   /** For what is not in the answer's body. */
   readonly reply: FastifyReply
@@ -67,17 +69,18 @@ async function answerQuery(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { auth, multiTenant } = parts
+  const { auth, multiTenant, limitsOf } = parts
   const tenant = multiTenant ? joinTenants(auth.tenantsOf(request)) : auth.tenantOf(request)
   const params = await readParams(request)
   const query = params.get('query')
-  const { queryBytesMax, timeoutMs } = parts.limits
+  const limits = limitsOf(tenant)
+  const { queryBytesMax, timeoutMs } = limits
   if (query !== undefined && Buffer.byteLength(query) > queryBytesMax) {
     throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; ask a shorter one`)
   }
   const deadline = new Deadline(timeoutMs, reply)
   try {
-    const body = await route.answer({ params, tenant, request, reply, signal: deadline.signal })
+    const body = await route.answer({ params, tenant, limits, request, reply, signal: deadline.signal })
     return reply.type('application/json; charset=UTF-8').send(body)
   } finally {
     deadline.clear()
