@@ -53,7 +53,7 @@ const OVERLAP_MS = 5_000
 
 interface Waiting {
   readonly entry: TailEntry
-  readonly dueMs: number
+  readonly arrivedMs: number
 }
 
 /**
@@ -119,8 +119,8 @@ export class TailSession {
   takeFrame(nowMs: number): TailFrame | undefined {
     if (!this.#isLoaded) return undefined
     if (this.#past.length > 0) return { entries: this.#past.splice(0, FRAME_ENTRIES_MAX), dropped: [] }
-    const due = this.#waiting.findIndex(({ dueMs }) => dueMs > nowMs)
-    const count = Math.min(due < 0 ? this.#waiting.length : due, FRAME_ENTRIES_MAX)
+    const early = this.#waiting.findIndex(({ arrivedMs }) => !this.#isDue(arrivedMs, nowMs))
+    const count = Math.min(early < 0 ? this.#waiting.length : early, FRAME_ENTRIES_MAX)
     if (count === 0 && this.#dropped.length === 0) return undefined
     const taken = this.#waiting.splice(0, count).map(({ entry }) => entry)
     for (const { line } of taken) this.#waitingChars -= line.length
@@ -133,6 +133,11 @@ export class TailSession {
     // All of them were sent as lines of the past: the next ones may be new.
     if (entries.length === 0 && dropped.length === 0) return this.takeFrame(nowMs)
     return { entries, dropped }
+  }
+
+  /** A line that arrived in the future was met by a clock that was set back since: it has waited long enough. */
+  #isDue(arrivedMs: number, nowMs: number): boolean {
+    return nowMs < arrivedMs || nowMs >= arrivedMs + this.#request.delayMs
   }
 
   #wants({ key, labels }: BatchStream): boolean {
@@ -161,7 +166,7 @@ export class TailSession {
     const isFull =
       this.#waiting.length >= FRAMES_WAITING_MAX * FRAME_ENTRIES_MAX || this.#waitingChars > WAITING_CHARS_MAX
     if (!isFull) {
-      this.#waiting.push({ entry, dueMs: nowMs + this.#request.delayMs })
+      this.#waiting.push({ entry, arrivedMs: nowMs })
       this.#waitingChars += entry.line.length
     } else if (this.#dropped.length < DROPPED_MAX) this.#dropped.push({ ns: entry.ns, labels: entry.labels })
   }

@@ -72,6 +72,14 @@ t.test('without rates everything passes', async (t) => {
   t.ok(gate.admitPush('fake', 1e12))
 })
 
+t.test('a clock that is set back by years keeps no stream active for years', async (t) => {
+  const { gate, clock } = gateWith({ activeStreamsMax: 1 })
+  gate.admitStream('fake', 'a')
+  clock.ms -= 1000 * 24 * HOUR_MS
+  t.ok(gate.admitStream('fake', 'b'))
+  t.equal(gate.activeStreams, 1)
+})
+
 t.test('a tenant with limits of its own is held to those, and they may change', async (t) => {
   const { gate } = gateWith({ activeStreamsMax: 1, tenantRate: { bytesPerSecond: 100, burstBytes: 200 } })
   const own = { ...PUSH_LIMITS, activeStreamsMax: 2, streamRate: { bytesPerSecond: 1, burstBytes: 10 } }

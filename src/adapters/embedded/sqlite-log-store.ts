@@ -209,7 +209,8 @@ export class SqliteLogStore implements LogStore {
   /** Tries a write that changes nothing, at most once in PROBE_MS however often it is asked. */
   #probe(): void {
     const nowMs = this.#clock.nowMs()
-    if (this.#isClosed || nowMs - this.#probedMs < PROBE_MS) return
+    // A clock that was set back must not keep the store in trouble until it has caught up.
+    if (this.#isClosed || Math.abs(nowMs - this.#probedMs) < PROBE_MS) return
     this.#probedMs = nowMs
     try {
       this.#writer.probe()

@@ -80,7 +80,9 @@ export class IssuerKeys {
 
   /** Joins the fetch that runs, or begins one if it is time; never rejects. */
   #refresh(nowMs: number): Promise<void> {
-    if (this.#fetching === undefined && nowMs >= this.#nextFetchMs) {
+    // Further ahead than any fetch is ever put off: the clock was set back.
+    const isDue = nowMs >= this.#nextFetchMs || this.#nextFetchMs - nowMs > REFRESH_MS
+    if (this.#fetching === undefined && isDue) {
       this.#fetching = this.#fetch(nowMs).finally(() => {
         this.#fetching = undefined
       })

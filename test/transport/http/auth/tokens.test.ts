@@ -180,6 +180,16 @@ t.test('answers 503 while the issuer is down, and works again when it is back', 
   t.equal((await app.get(makeToken(KEY, ACCESS))).status, 503, 'a day later nobody knows')
 })
 
+t.test('fetches keys although the clock was set back since the last time', async (t) => {
+  const issuer = await startIssuer(t, [publicJwk(KEY)])
+  const app = await buildIssuerApp(t, issuer.url)
+  issuer.status = 500
+  t.equal((await app.get(makeToken(KEY, ACCESS))).status, 503)
+  issuer.status = 200
+  app.nowMs -= 24 * 3600_000
+  t.equal((await app.get(makeToken(KEY, ACCESS))).status, 200)
+})
+
 t.test('takes nothing else than a key set of bounded size with usable keys', async (t) => {
   const weak = publicJwk(makeKey('k1', 1024))
   const bodies: [string, string][] = [
