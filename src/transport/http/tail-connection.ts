@@ -32,6 +32,8 @@ export interface TailParts {
 
 /** Tails of one tenant at a time: Loki's max_concurrent_tail_requests. */
 export const TAILS_MAX = 10
+/** Tails of all tenants: each may hold some megabytes of lines that wait. */
+const TAILS_TOTAL_MAX = 200
 /** How long a tail may go on: Loki's tail_max_duration. */
 const DURATION_MS_MAX = 3600_000
 /** Bytes that may wait in the connection before frames are held back. */
@@ -44,8 +46,11 @@ const TICK_MS = 1000
 export class TailHub {
   readonly #open = new Map<string, Set<TailConnection>>()
 
-  /** Throws rate_limited when the tenant has as many tails as it may. */
+  /** Throws rate_limited when the tenant has as many tails as it may, overloaded when all together have. */
   assertRoom(tenant: string): void {
+    if (this.size >= TAILS_TOTAL_MAX) {
+      throw new GatewayError('overloaded', `${TAILS_TOTAL_MAX} tails are open, as many as there may be; retry later`)
+    }
     const count = (this.#open.get(tenant)?.size ?? 0) + 1
     if (count <= TAILS_MAX) return
     const text = `max concurrent tail requests limit exceeded, count > limit (${count} > ${TAILS_MAX}); close one of them`
@@ -106,14 +111,28 @@ export class TailConnection {
     sink.listen(() => this.flush())
   }
 
-  /** Listens first and reads the past then, so that nothing falls between the two. */
+  /**
+   * Listens first and reads the past then, so that nothing falls between the two. Ends at once where others took the
+   * last room since it was looked for.
+   */
   start(hub: TailHub): void {
     const { tenant, session } = this.#order
+    try {
+      hub.assertRoom(tenant)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
     const { feed, clock, store, timeoutMs } = this.#parts
     this.#cleanups.push(hub.add(tenant, this))
     this.#cleanups.push(
       feed.subscribe(tenant, (batch) => {
-        if (session.offer(batch, clock.nowMs())) this.#flushSoon()
+        try {
+          if (session.offer(batch, clock.nowMs())) this.#flushSoon()
+        } catch (error) {
+          // The push that brought the batch is stored: what goes wrong here is this tail's alone.
+          this.#fail(error)
+        }
       }),
     )
     const timer = setInterval(() => this.tick(), TICK_MS)
@@ -181,6 +200,6 @@ export class TailConnection {
     if (this.#isEnded) return
     const isKnown = error instanceof GatewayError
     if (!isKnown) this.#log.error({ err: error }, 'a tail failed')
-    this.end({ kind: 'failed', text: isKnown ? error.message : 'the past could not be read; the log tells more' })
+    this.end({ kind: 'failed', text: isKnown ? error.message : 'the tail failed; the log of the gateway tells more' })
   }
 }

@@ -5,7 +5,13 @@ import { parseExpr } from '../../../src/logql/parse.ts'
 import type { LogExpr } from '../../../src/logql/syntax.ts'
 import type { LogStore } from '../../../src/ports.ts'
 import { formatTailFrame } from '../../../src/protocol/loki-tail-result.ts'
-import { TailConnection, type TailEnd, TailHub, type TailSink } from '../../../src/transport/http/tail-connection.ts'
+import {
+  TAILS_MAX,
+  TailConnection,
+  type TailEnd,
+  TailHub,
+  type TailSink,
+} from '../../../src/transport/http/tail-connection.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../../helper.ts'
 
 class RecordedSink implements TailSink {
@@ -60,7 +66,7 @@ function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store) {
       makeBatch([{ labels: { app: 'shop' }, entries: [{ ns: clock.nowNs, line }] }], openAdmission(clock, tenant)),
     )
   t.teardown(() => connection.closed())
-  return { clock, feed, hub, sink, store, connection, publish }
+  return { clock, feed, hub, sink, store, session, connection, publish }
 }
 
 t.test('sends what is published of its tenant, and nothing more once it is closed', async (t) => {
@@ -129,7 +135,7 @@ t.test('ends when the past cannot be read', async (t) => {
   })
   connection.start(hub)
   await sink.news()
-  t.strictSame(sink.ended, { kind: 'failed', text: 'the past could not be read; the log tells more' })
+  t.strictSame(sink.ended, { kind: 'failed', text: 'the tail failed; the log of the gateway tells more' })
 })
 
 t.test('a tenant has room for ten tails', async (t) => {
@@ -144,4 +150,29 @@ t.test('a tenant has room for ten tails', async (t) => {
   })
   hub.assertRoom('other')
   t.equal(hub.size, 10)
+})
+
+t.test('a tail that fails on a batch ends, and the push that brought it is told nothing of it', async (t) => {
+  const { hub, sink, connection, session, publish } = open(t)
+  session.offer = () => {
+    throw new Error('a fault of ours')
+  }
+  connection.start(hub)
+  publish('one')
+  t.equal(sink.ended?.kind, 'failed')
+  t.equal(hub.size, 0)
+})
+
+t.test('a tail that finds its room taken when it starts ends at once', async (t) => {
+  const { hub, sink, connection } = open(t)
+  const others = Array.from({ length: TAILS_MAX }, () => open(t).connection)
+  for (const other of others) hub.add('fake', other)
+  connection.start(hub)
+  t.match(sink.ended?.text, /max concurrent tail requests limit exceeded/)
+})
+
+t.test('tails of all tenants together are bounded', async (t) => {
+  const hub = new TailHub()
+  for (let i = 0; i < 200; i++) hub.add(`tenant-${i}`, {} as TailConnection)
+  t.throws(() => hub.assertRoom('another'), { code: 'overloaded' })
 })
