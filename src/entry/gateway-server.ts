@@ -11,9 +11,12 @@ import { buildApp } from '../transport/http/app.ts'
 import { assertSafeBinding } from '../transport/http/auth/binding.ts'
 import { Metrics } from '../transport/http/metrics.ts'
 
+/** What is written is its owner's alone, also where the data folder was there before and is open to others. */
+const OWNER_ONLY = 0o077
 /** How long requests under way may take to finish once the process is told to stop. */
 const CLOSE_DELAY_MS = 20_000
 
+process.umask(OWNER_ONLY)
 try {
   await serve(readConfig(process.env))
 } catch (error) {
@@ -42,8 +45,8 @@ async function serve(config: Config): Promise<void> {
     keys: home.keys,
     metrics,
     version,
-    // Fastify has its own words for what the lines below say; its errors are kept.
-    logger: log.child({}, { level: config.service.logLevel === 'silent' ? 'silent' : 'warn' }),
+    // What Fastify tells at info, the lines below tell better.
+    logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
   })
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
@@ -51,7 +54,27 @@ async function serve(config: Config): Promise<void> {
     await app.close()
     await home.close()
   })
-  const address = await app.listen({ host: config.http.host, port: config.http.port })
+  let address: string
+  try {
+    address = await app.listen({ host: config.http.host, port: config.http.port })
+  } catch (cause) {
+    await app.close()
+    await home.close()
+    throw listenFailure(config.http, cause)
+  }
   log.info({ address, dataDir: config.service.dataDir }, 'listening')
   process.stdout.write(welcome(address, config.service.dataDir, version))
+}
+
+/** The system's codes for a port that cannot be had, in words; whatever else it says is kept. */
+function listenFailure({ host, port }: Config['http'], cause: unknown): GatewayError {
+  const { code, message } = cause as NodeJS.ErrnoException
+  const reasons = new Map([
+    ['EADDRINUSE', 'another process listens there; stop it, or set MILLRACE_PORT to another port'],
+    ['EADDRNOTAVAIL', 'this machine has no such address; set MILLRACE_HOST to one that it has'],
+    ['ENOTFOUND', 'nobody knows that name; set MILLRACE_HOST to an address of this machine'],
+    ['EACCES', 'this user may not use that port; set MILLRACE_PORT to one above 1023'],
+  ])
+  const why = reasons.get(code ?? '') ?? message
+  return new GatewayError('config_invalid', `cannot listen on ${host} port ${port}: ${why}`, { cause })
 }

@@ -1,0 +1,68 @@
+import { chmodSync, mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { GatewayProcess } from '../gateway-process.ts'
+
+async function startIn(t: Test, env: Record<string, string> = {}, dataDir = t.testdir()): Promise<GatewayProcess> {
+  const gateway = await GatewayProcess.start({ dataDir, env })
+  t.teardown(() => gateway.kill())
+  return gateway
+}
+
+t.test('a port that is taken and an address that is not there are told in words', async (t) => {
+  const { port } = await startIn(t)
+  const faults: [name: string, env: Record<string, string>, text: RegExp][] = [
+    ['port', { MILLRACE_PORT: String(port) }, /^millrace: cannot listen on .*MILLRACE_PORT/],
+    [
+      'host',
+      { MILLRACE_HOST: '192.0.2.1', MILLRACE_USERS: 'ann:secret' },
+      /^millrace: cannot listen on .*MILLRACE_HOST/,
+    ],
+  ]
+  for (const [name, env, text] of faults) {
+    const second = GatewayProcess.start({ dataDir: t.testdir({ [name]: {} }), env })
+    const error = await second.then(
+      () => t.fail('it listens'),
+      ({ message }: Error) => message.replace(/^.*listened: /, ''),
+    )
+    t.match(error, text, name)
+    t.notMatch(error, /at Server/, 'no stack')
+  }
+})
+
+t.test('what it writes is readable by its owner only, also in a folder open to others', async (t) => {
+  const dataDir = join(t.testdir(), 'data')
+  mkdirSync(dataDir)
+  chmodSync(dataDir, 0o755)
+  await startIn(t, {}, dataDir)
+  for (const file of ['millrace.db', 'millrace.db-wal', 'page-token.key']) {
+    t.equal(statSync(join(dataDir, file)).mode & 0o077, 0, file)
+  }
+})
+
+t.test('at its most talkative it tells what was refused, and no line, value or password', async (t) => {
+  const gateway = await startIn(t, { MILLRACE_LOG_LEVEL: 'trace', MILLRACE_USERS: 'ann:sesame-1' })
+  const secret = 'sesame'
+  const ask = (path: string, init: RequestInit = {}, password = 'sesame-1'): Promise<Response> => {
+    const authorization = `Basic ${Buffer.from(`ann:${password}`).toString('base64')}`
+    const headers = { authorization, 'content-type': 'application/json' }
+    return fetch(`${gateway.url}${path}`, { headers, ...init })
+  }
+  const push = (body: object, type: string) =>
+    ask(type, { method: 'POST', body: JSON.stringify(body) }).then(({ status }) => status)
+  const ns = String(Date.now() * 1_000_000)
+  const streams = [{ stream: { app: 'sesame-2' }, values: [[ns, 'sesame-3', { id: 'sesame-4' }]] }]
+  t.equal(await push({ streams }, '/loki/api/v1/push'), 200)
+  t.equal(await push({ message: 'sesame-5', severity: 'sesame-6' }, '/logs'), 400)
+  t.equal(
+    await push({ streams: [{ stream: { 'sesame 7': '' }, values: [['sesame-8', 'x']] }] }, '/loki/api/v1/push'),
+    400,
+  )
+  t.equal((await ask('/loki/api/v1/query_range?query={app="sesame-2"} | sesame')).status, 400)
+  t.equal((await ask('/loki/api/v1/labels', {}, 'sesame-9')).status, 401)
+  t.equal((await ask('/loki/api/v1/label/%zzsesame/values')).status, 400)
+  await gateway.stop()
+  t.match(gateway.lastWords, 'request refused')
+  t.match(gateway.lastWords, 'stopping')
+  t.notMatch(gateway.lastWords, secret)
+})
