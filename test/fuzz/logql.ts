@@ -84,10 +84,7 @@ export function fuzzLogql({ count, seed, onProgress }: LogqlFuzzOptions): LogqlR
   const outcomes = new Map<string, number>()
   const report: LogqlReport = { done: 0, outcomes, faults: [], faultCount: 0, slowestMs: 0, slowest: '', seconds: 0 }
   const startedMs = performance.now()
-  const tell = (fault: string): void => {
-    report.faultCount++
-    if (report.faults.length < FAULTS_TOLD_MAX) report.faults.push(fault)
-  }
+  const tell = (fault: string): void => tellFault(report, fault)
   while (report.done < count) {
     const query = maker.make()
     const mode = random.integer(4)
@@ -95,12 +92,7 @@ export function fuzzLogql({ count, seed, onProgress }: LogqlFuzzOptions): LogqlR
     const outcome = tryQuery(query, mode, tell)
     const ms = performance.now() - begunMs
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
-    // Whatever else the machine does may hold one query up, but not the same one twice.
-    if (ms > QUERY_MS_MAX && timeOf(query, mode) > QUERY_MS_MAX) tell(`${Math.round(ms)} ms: ${query}`)
-    if (ms > report.slowestMs) {
-      report.slowestMs = ms
-      report.slowest = query
-    }
+    if (ms > report.slowestMs) noteSlow(report, query, mode, ms)
     report.done++
     report.seconds = (performance.now() - startedMs) / 1000
     if (report.done % PROGRESS_EVERY === 0) onProgress?.(report)
@@ -108,17 +100,27 @@ export function fuzzLogql({ count, seed, onProgress }: LogqlFuzzOptions): LogqlR
   return report
 }
 
-function timeOf(query: string, mode: number): number {
+/** Whatever else the machine does may hold one query up, but not the same one twice. */
+function noteSlow(report: LogqlReport, query: string, mode: number, firstMs: number): void {
   const begunMs = performance.now()
   tryQuery(query, mode, () => undefined)
-  return performance.now() - begunMs
+  const ms = Math.min(firstMs, performance.now() - begunMs)
+  if (ms <= report.slowestMs) return
+  report.slowestMs = ms
+  report.slowest = query
+  if (ms > QUERY_MS_MAX) tellFault(report, `${Math.round(ms)} ms: ${query}`)
+}
+
+function tellFault(report: LogqlReport, fault: string): void {
+  report.faultCount++
+  if (report.faults.length < FAULTS_TOLD_MAX) report.faults.push(fault)
 }
 
 /** `answer`, the code of a documented error, or `fault`. */
 function tryQuery(query: string, mode: number, tell: (fault: string) => void): string {
   try {
     const expr = parseExpr(query)
-    const fault = readsBack(expr)
+    const fault = readsBack(expr, mode % 2 === 0)
     if (fault !== undefined) tell(`${fault}: ${query}`)
     evaluate(expr, mode)
     return 'answer'
@@ -130,19 +132,18 @@ function tryQuery(query: string, mode: number, tell: (fault: string) => void): s
 }
 
 /** What is formatted must mean the same: be formatted the same after it is read. */
-function readsBack(expr: Expr): string | undefined {
+function readsBack(expr: Expr, isPretty: boolean): string | undefined {
   const line = formatLine(expr)
   // Folded literals may be NaN or infinite, which have no spelling.
   if (/NaN|Inf/.test(line)) return undefined
-  for (const text of [line, formatExpr(expr)]) {
-    try {
-      if (formatLine(parseExpr(text)) !== line) return `formats as ${JSON.stringify(text)}, which is another query`
-    } catch (error) {
-      if (!(error instanceof GatewayError)) throw error
-      return `formats as ${JSON.stringify(text)}, which is refused: ${error.message}`
-    }
+  const text = isPretty ? formatExpr(expr) : line
+  try {
+    if (formatLine(parseExpr(text)) === line) return undefined
+    return `formats as ${JSON.stringify(text)}, which is another query`
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    return `formats as ${JSON.stringify(text)}, which is refused: ${error.message}`
   }
-  return undefined
 }
 
 function evaluate(expr: Expr, mode: number): string {
