@@ -6,6 +6,7 @@ import { listSettings } from '../src/config.ts'
 import { ERROR_STATUS } from '../src/domain/errors.ts'
 import { REFUSAL_STATUS } from '../src/domain/refusals.ts'
 import { GatewayProcess } from './gateway-process.ts'
+import { buildTestApp } from './test-app.ts'
 
 const readme = readFileSync('README.md', 'utf8')
 const variables = listSettings().map(({ variable }) => variable)
@@ -58,6 +59,15 @@ t.test('docs/errors.md lists exactly the codes and reasons of the code, with the
   const documented = (name: string) => tableRows(errors, name).map(([code, status]) => `${code} ${status}`)
   t.strictSame(documented('codes').sort(), pairs(ERROR_STATUS).sort())
   t.strictSame(documented('reasons').sort(), pairs(REFUSAL_STATUS).sort())
+})
+
+t.test('docs/operations.md lists exactly the figures that /metrics gives', async (t) => {
+  const { app } = await buildTestApp(t)
+  const { body } = await app.inject({ url: '/metrics' })
+  const given = [...body.matchAll(/^# TYPE millrace_(\S+)/gm)].map(([, name]) => name)
+  const table = readFileSync('docs/operations.md', 'utf8').split('| figure | |')[1] ?? ''
+  const listed = table.split('\n').flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)])
+  t.strictSame(listed.map(([, name]) => name).sort(), given.sort())
 })
 
 t.test('docs/dependencies.md has a line for each dependency, with its version', async (t) => {

@@ -242,6 +242,13 @@ export const SETTINGS = {
       512 * MIB,
       'Bytes of bodies that are held at once; beyond, pushes are told to come back.',
     ),
+    queriesRunningMax: setting('QUERIES_RUNNING_MAX', integer({ min: 1 }), 16, 'Queries that run at once.'),
+    queriesWaitingMax: setting(
+      'QUERIES_WAITING_MAX',
+      integer(),
+      256,
+      'Queries of one tenant that wait for their turn; more are told to come back.',
+    ),
   },
   push: {
     limits: PUSH_LIMIT_SETTINGS,

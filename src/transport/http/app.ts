@@ -7,6 +7,7 @@ import type { Config } from '../../config.ts'
 import { type QueryLimits, strictestLimits } from '../../domain/limits.ts'
 import { splitTenants } from '../../domain/tenant.ts'
 import { hideDeleted } from '../../flows/delete-logs.ts'
+import { QueryGate } from '../../flows/query-gate.ts'
 import { StreamGateKeeper } from '../../flows/stream-gate.ts'
 import { uniteTenants } from '../../flows/tenant-union.ts'
 import { parseSelector } from '../../logql/parse.ts'
@@ -88,7 +89,11 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     inflightBytesMax: config.http.inflightBytesMax,
   })
   const gate = new StreamGateKeeper(config.push.limits, ports.clock)
-  metrics.observe(ports.store, gate, () => bodies.heldBytes)
+  const queryGate = new QueryGate({
+    runningMax: config.http.queriesRunningMax,
+    waitingMax: config.http.queriesWaitingMax,
+  })
+  metrics.observe({ store: ports.store, streams: gate, queries: queryGate, bodies })
   const intake = new PushIntake(
     { ports, gate, bodies, metrics },
     { ...config.push, dropped: config.push.dropStreams.map((text) => parseSelector(text)) },
@@ -97,11 +102,11 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const store = uniteTenants(deletions === undefined ? ports.store : hideDeleted(ports.store, deletions))
   const multiTenant = config.tenants.multiTenantQueries
   const limitsOf = (tenant: string): QueryLimits => queryLimitsOf(ports, config, tenant)
-  const queries = { store, clock: ports.clock, auth, limitsOf, multiTenant }
+  const queries = { store, clock: ports.clock, auth, gate: queryGate, limitsOf, multiTenant }
   registerService(app, { store: ports.store, metrics, auth, version })
   registerLokiPush(app, intake, auth)
   registerOtlp(app, intake, auth)
-  registerLogs(app, { intake, auth, store, tokenKey: keys.pageToken })
+  registerLogs(app, { ...queries, intake, tokenKey: keys.pageToken })
   registerLokiQueries(app, queries)
   registerLokiIndex(app, queries)
   registerLokiLegacy(app, queries)

@@ -5,11 +5,13 @@ import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { BatchBuilder } from '../../domain/batch-builder.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import type { QueryLimits } from '../../domain/limits.ts'
 import { REFUSAL_STATUS, type Refusal } from '../../domain/refusals.ts'
 import { RisingNs } from '../../domain/rising-ns.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { PushOutcome } from '../../flows/accept-push.ts'
 import { listLogs } from '../../flows/list-logs.ts'
+import type { QueryGate } from '../../flows/query-gate.ts'
 import type { LogStore } from '../../ports.ts'
 import {
   entryToLogItem,
@@ -31,6 +33,7 @@ import {
 import { parseTime } from '../../protocol/loki-params.ts'
 import { openPageToken, sealPageToken } from '../../protocol/page-token.ts'
 import type { Auth } from './auth/auth.ts'
+import { runBounded } from './bounded-query.ts'
 import type { PushIntake } from './push.ts'
 import { mediaTypeOf } from './request-body.ts'
 
@@ -38,6 +41,8 @@ interface LogsParts {
   readonly intake: PushIntake
   readonly auth: Auth
   readonly store: LogStore
+  readonly gate: QueryGate
+  readonly limitsOf: (tenant: string) => Pick<QueryLimits, 'timeoutMs'>
   readonly tokenKey: Uint8Array
 }
 
@@ -130,7 +135,11 @@ export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
       serializerCompiler: () => String,
     },
     async (request, reply) => {
-      const page = await readPage(parts, auth.tenantOf(request), request.query)
+      const tenant = auth.tenantOf(request)
+      const { timeoutMs } = parts.limitsOf(tenant)
+      const page = await runBounded({ gate: parts.gate, tenant, timeoutMs, reply }, (signal) =>
+        readPage(parts, tenant, request.query, signal),
+      )
       return reply.type('application/json').send(page)
     },
   )
@@ -216,11 +225,12 @@ async function readPage(
   { store, tokenKey }: LogsParts,
   tenant: string,
   { limit, severity, since, until, q, nextToken }: Static<typeof LogsQuery>,
+  signal: AbortSignal,
 ): Promise<string> {
   const filters = { tenant, severity, since, until, q }
   const labels: [string, string][] = [[LOGS_SOURCE.name, LOGS_SOURCE.value]]
   if (severity !== undefined) labels.push([SEVERITY_LABEL, storedSeverity(severity)])
-  const page = await listLogs(store, {
+  const list = {
     tenant,
     labels,
     start: since === undefined ? NS_MIN : parseTime('since', since),
@@ -228,7 +238,8 @@ async function readPage(
     limit,
     isWanted: messageFilter(q),
     after: nextToken === undefined ? undefined : openPageToken(tokenKey, nextToken, filters),
-  })
+  }
+  const page = await listLogs(store, list, signal)
   const items = page.entries.map((entry) => formatShownLog(entryToLogItem(entry))).join(',')
   const token = page.next === undefined ? '' : `,"nextToken":"${sealPageToken(tokenKey, page.next, filters)}"`
   return `{"items":[${items}],"hasMore":${page.next !== undefined}${token}}`

@@ -55,9 +55,9 @@ export function registerLokiTail(app: FastifyInstance, hub: TailHub, parts: Tail
   const open = (request: FastifyRequest, sink: TailSink): TailConnection => {
     const order = orders.get(request)
     if (order === undefined || parts.feed === undefined) throw new Error('BUG: a tail begins without its order')
-    const { store, clock, feed } = parts
+    const { store, clock, feed, gate } = parts
     const { timeoutMs } = parts.limitsOf(order.tenant)
-    return new TailConnection({ store, clock, feed, timeoutMs }, order, sink, request.log)
+    return new TailConnection({ store, clock, feed, gate, timeoutMs }, order, sink, request.log)
   }
   // Everything that can be refused is refused before a connection becomes a tail.
   const shared = {

@@ -1,7 +1,6 @@
 /** What the gateway tells Prometheus. */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { StreamGateKeeper } from '../../flows/stream-gate.ts'
 import type { LogStore, StoreFigures } from '../../ports.ts'
 
 /** Pushes come by one of these. */
@@ -20,6 +19,14 @@ export interface StoreReports {
   maintenanceFailed(cause: unknown): void
   limitsChanged(tenants: number): void
   limitsRefused(cause: unknown): void
+}
+
+/** What the gauges are read from. */
+export interface Observed {
+  readonly store: LogStore
+  readonly streams: { readonly activeStreams: number }
+  readonly queries: { readonly running: number; readonly waiting: number }
+  readonly bodies: { readonly heldBytes: number }
 }
 
 export class Metrics {
@@ -85,7 +92,7 @@ export class Metrics {
   }
 
   /** Gauges that are read when Prometheus asks. */
-  observe(store: LogStore, gate: StreamGateKeeper, heldBytes: () => number): void {
+  observe({ store, streams, queries, bodies }: Observed): void {
     const figures: readonly (readonly [name: string, help: string, figure: keyof StoreFigures])[] = [
       ['store_blocks', 'Blocks on disk', 'blocks'],
       ['store_entries', 'Entries on disk', 'entries'],
@@ -97,8 +104,10 @@ export class Metrics {
     ]
     for (const [name, help, figure] of figures) this.#gauge(name, help, () => store.figures()[figure])
     this.#gauge('store_healthy', '1 while pushes can be stored', () => (store.trouble() === undefined ? 1 : 0))
-    this.#gauge('active_streams', 'Streams that took a line within the last hour', () => gate.activeStreams)
-    this.#gauge('inflight_body_bytes', 'Bytes of request bodies held now', heldBytes)
+    this.#gauge('active_streams', 'Streams that took a line within the last hour', () => streams.activeStreams)
+    this.#gauge('inflight_body_bytes', 'Bytes of request bodies held now', () => bodies.heldBytes)
+    this.#gauge('queries_running', 'Queries that run now', () => queries.running)
+    this.#gauge('queries_waiting', 'Queries that wait for their turn', () => queries.waiting)
   }
 
   #counter<Name extends string>(name: string, help: string, labelNames: readonly Name[]): Counter<Name> {

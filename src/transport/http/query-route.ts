@@ -1,18 +1,21 @@
-/** What every query route shares: parameters of the URL and of a form, a deadline, and the client that may go away. */
+/** What every query route shares: methods, tenants, limits, and parameters of the URL and of a form. */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
 import { joinTenants } from '../../domain/tenant.ts'
+import type { QueryGate } from '../../flows/query-gate.ts'
 import type { Clock, LogStore } from '../../ports.ts'
 import { QueryParams } from '../../protocol/loki-params.ts'
 import type { Auth } from './auth/auth.ts'
+import { runBounded } from './bounded-query.ts'
 
 /** What query routes need. */
 export interface QueryParts {
   readonly store: LogStore
   readonly clock: Clock
   readonly auth: Auth
+  readonly gate: QueryGate
   /** Of what joinTenants gives. */
   readonly limitsOf: (tenant: string) => QueryLimits
   /** Whether a query may name several tenants; the store must be one that uniteTenants gives then. */
@@ -69,7 +72,7 @@ async function answerQuery(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { auth, multiTenant, limitsOf } = parts
+  const { auth, gate, multiTenant, limitsOf } = parts
   const tenant = multiTenant ? joinTenants(auth.tenantsOf(request)) : auth.tenantOf(request)
   const params = await readParams(request)
   const query = params.get('query')
@@ -78,44 +81,10 @@ async function answerQuery(
   if (query !== undefined && Buffer.byteLength(query) > queryBytesMax) {
     throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; ask a shorter one`)
   }
-  const deadline = new Deadline(timeoutMs, reply)
-  try {
-    const body = await route.answer({ params, tenant, limits, request, reply, signal: deadline.signal })
-    return reply.type('application/json; charset=UTF-8').send(body)
-  } finally {
-    deadline.clear()
-  }
-}
-
-/** Aborts when the time is up or the client has gone, in Loki's words for both. */
-class Deadline {
-  readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
-  readonly #reply: FastifyReply
-  readonly #onClose: () => void
-
-  constructor(timeoutMs: number, reply: FastifyReply) {
-    this.#reply = reply
-    this.#timer = setTimeout(() => {
-      const text = `request timed out, decrease the duration of the request or add more label matchers (the limit is ${timeoutMs} ms)`
-      this.#controller.abort(new GatewayError('query_timeout', text))
-    }, timeoutMs)
-    this.#onClose = () => {
-      if (!reply.raw.writableFinished) {
-        this.#controller.abort(new GatewayError('query_cancelled', 'the request was cancelled by the client'))
-      }
-    }
-    reply.raw.once('close', this.#onClose)
-  }
-
-  get signal(): AbortSignal {
-    return this.#controller.signal
-  }
-
-  clear(): void {
-    clearTimeout(this.#timer)
-    this.#reply.raw.off('close', this.#onClose)
-  }
+  const body = await runBounded({ gate, tenant, timeoutMs, reply }, (signal) =>
+    route.answer({ params, tenant, limits, request, reply, signal }),
+  )
+  return reply.type('application/json; charset=UTF-8').send(body)
 }
 
 /** The parameters of the URL, and of a form where the method may have one. */

@@ -2,6 +2,7 @@
 
 import type { FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
+import type { QueryGate } from '../../flows/query-gate.ts'
 import type { TailFrame, TailSession } from '../../flows/tail-logs.ts'
 import type { Clock, LiveFeed, LogStore } from '../../ports.ts'
 
@@ -27,6 +28,8 @@ export interface TailParts {
   readonly store: LogStore
   readonly clock: Clock
   readonly feed: LiveFeed
+  /** The past is a query among the others. */
+  readonly gate: QueryGate
   readonly timeoutMs: number
 }
 
@@ -123,7 +126,7 @@ export class TailConnection {
       this.#fail(error)
       return
     }
-    const { feed, clock, store, timeoutMs } = this.#parts
+    const { feed, clock, timeoutMs } = this.#parts
     this.#cleanups.push(hub.add(tenant, this))
     this.#cleanups.push(
       feed.subscribe(tenant, (batch) => {
@@ -138,10 +141,21 @@ export class TailConnection {
     const timer = setInterval(() => this.tick(), TICK_MS)
     this.#cleanups.push(() => clearInterval(timer))
     const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(timeoutMs)])
-    session.load(store, clock.nowMs(), signal).then(
+    this.#load(signal).then(
       () => this.flush(),
       (error: unknown) => this.#fail(error),
     )
+  }
+
+  async #load(signal: AbortSignal): Promise<void> {
+    const { store, clock, gate } = this.#parts
+    const { tenant, session } = this.#order
+    const leave = await gate.enter(tenant, signal)
+    try {
+      await session.load(store, clock.nowMs(), signal)
+    } finally {
+      leave()
+    }
   }
 
   /** Once a second. */

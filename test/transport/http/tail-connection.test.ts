@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { LocalFeed } from '../../../src/adapters/embedded/local-feed.ts'
+import { QueryGate } from '../../../src/flows/query-gate.ts'
 import { TailSession } from '../../../src/flows/tail-logs.ts'
 import { parseExpr } from '../../../src/logql/parse.ts'
 import type { LogExpr } from '../../../src/logql/syntax.ts'
@@ -49,6 +50,7 @@ class RecordedSink implements TailSink {
 function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store) {
   const clock = new FixedClock()
   const feed = new LocalFeed()
+  const gate = new QueryGate({ runningMax: 1, waitingMax: 0 })
   const hub = new TailHub()
   const sink = new RecordedSink()
   const store = openStore(t, clock)
@@ -56,7 +58,7 @@ function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store) {
   const session = new TailSession({ tenant: 'fake', query, start: 0n, limit: 10, delayMs: 0 })
   const log = { error: () => undefined } as never
   const connection = new TailConnection(
-    { store: wrap(store), clock, feed, timeoutMs: 60_000 },
+    { store: wrap(store), clock, feed, gate, timeoutMs: 60_000 },
     { tenant: 'fake', session, format: (frame) => formatTailFrame(frame, false) },
     sink,
     log,
