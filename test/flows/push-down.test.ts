@@ -139,9 +139,9 @@ function shown(result: MetricResult): string {
   return rows.join('\n')
 }
 
-/** Ten to forty pushes of some entries each, in any order of time: so many blocks. */
+/** Twenty to forty pushes of some entries each, in any order of time: so many blocks. */
 async function fill(store: LogStore, clock: FixedClock, random: Random): Promise<void> {
-  for (let push = 10 + random.integer(30); push > 0; push--) {
+  for (let push = 20 + random.integer(21); push > 0; push--) {
     const streams = Array.from({ length: 1 + random.integer(2) }, (): PlainStream => {
       const entries = Array.from({ length: 1 + random.integer(5) }, (): PlainEntry => {
         const ns = clock.nowNs - BigInt(random.integer(60)) * SECOND
