@@ -18,7 +18,7 @@ import { promisify } from 'node:util'
 import { constants, crc32, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
 import { type Block, type StreamRun, startOf } from '../domain/block.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { makeNsColumn, type NsColumn } from '../domain/time.ts'
+import { type NsColumn, nsColumnOf } from '../domain/time.ts'
 
 export const BLOCK_FORMAT = 1
 
@@ -69,13 +69,16 @@ export function decodeBlock(encoded: EncodedBlock, streams: readonly RunStream[]
   }
 }
 
-/** Memory for the bytes of a section: at least as long as asked for, with anything in it. */
+/**
+ * Memory for the bytes of a section: at least as long as asked for, with anything in it. It begins at a multiple of 8 in
+ * its ArrayBuffer.
+ */
 export type Allocate = (bytes: number) => Uint8Array
 
 /**
  * The same for a read that wants only some runs (of those that decodeColumns gave, or parts of them): metadata and lines
  * are decompressed when they are first looked at, and only where the runs need it; the bytes of other runs may be
- * anything. Checksums are checked at once: throws store_damaged.
+ * anything. The checksums of what the runs need are checked at once: throws store_damaged.
  */
 export class PartialBlock implements Block {
   readonly runs: readonly StreamRun[]
@@ -125,11 +128,11 @@ class LazySection {
   #bytes: Uint8Array | undefined
 
   constructor(section: Uint8Array, ends: Uint32Array, wanted: readonly StreamRun[], allocate: Allocate) {
-    const { length, frames } = openSection(section, ends.at(-1) ?? 0)
-    this.#length = length
-    this.#frames = frames.filter(({ start, end }) =>
+    const { length, frames } = openSection(section, ends.at(-1) ?? 0, (start, end) =>
       wanted.some((run) => startOf(ends, run.start) < end && (ends[run.end - 1] as number) > start),
     )
+    this.#length = length
+    this.#frames = frames
     this.#allocate = allocate
   }
 
@@ -156,14 +159,25 @@ class LazySection {
 }
 
 /** The columns alone: a block with empty text and metadata. */
-export function decodeColumns(section: Uint8Array, streams: readonly RunStream[]): Block {
-  return { ...parseColumns(unpackSection(section, undefined), streams), text: EMPTY, metadata: EMPTY }
+export function decodeColumns(section: Uint8Array, streams: readonly RunStream[], allocate: Allocate = fresh): Block {
+  const bytes = unpackSection(section, undefined, allocate)
+  return { ...parseColumns(bytes, streams, allocate), text: EMPTY, metadata: EMPTY }
+}
+
+/** Gives back the memory of bytes that have an ArrayBuffer of their own; they are empty from now on. */
+export function discard(bytes: Uint8Array): void {
+  // Left to the garbage collector, megabytes outside of its heap would make it run again and again.
+  ;(bytes.buffer as ArrayBuffer).transfer(0)
+}
+
+function fresh(bytes: number): Uint8Array {
+  return Buffer.allocUnsafeSlow(bytes)
 }
 
 /** All bytes of a section, which should be `length` when that is known. */
-function unpackSection(section: Uint8Array, length: number | undefined): Uint8Array {
+function unpackSection(section: Uint8Array, length: number | undefined, allocate: Allocate = fresh): Uint8Array {
   const { length: told, frames } = openSection(section, length)
-  const bytes = told === 0 ? EMPTY : Buffer.allocUnsafeSlow(told)
+  const bytes = told === 0 ? EMPTY : allocate(told).subarray(0, told)
   for (const frame of frames) decompressInto(bytes, frame)
   return bytes
 }
@@ -206,8 +220,15 @@ function packFrames(raw: Uint8Array, cuts: readonly number[]): Uint8Array {
   return section
 }
 
-/** Reads a section's table: how many bytes it holds, and the frames to get them from. Checks the checksums. */
-function openSection(section: Uint8Array, length: number | undefined): { length: number; frames: Frame[] } {
+/**
+ * Reads a section's table: how many bytes it holds, and the frames to get those from that are wanted. Checks the
+ * checksums of these.
+ */
+function openSection(
+  section: Uint8Array,
+  length: number | undefined,
+  isWanted: (start: number, end: number) => boolean = () => true,
+): { length: number; frames: Frame[] } {
   if (section.length === 0) {
     if (length !== undefined && length !== 0) throw damaged('a section is missing')
     return { length: 0, frames: [] }
@@ -222,11 +243,14 @@ function openSection(section: Uint8Array, length: number | undefined): { length:
     const entry = 4 + i * TABLE_ENTRY_BYTES
     const rawLength = table.getUint32(entry, true)
     const dataLength = table.getUint32(entry + 4, true)
-    const data = section.subarray(at, at + dataLength)
-    if (crc32(data, rawLength) !== table.getUint32(entry + 8, true)) throw damaged('its checksum is wrong')
+    if (isWanted(end, end + rawLength)) {
+      const data = section.subarray(at, at + dataLength)
+      if (crc32(data, rawLength) !== table.getUint32(entry + 8, true)) throw damaged('its checksum is wrong')
+      // One byte more than needed: a full buffer makes zlib get another. Less than the pool's size would be cut off it.
+      const options = { maxOutputLength: rawLength, chunkSize: Math.max(rawLength + 1, Buffer.poolSize) }
+      frames.push({ start: end, end: end + rawLength, data, options })
+    }
     at += dataLength
-    const options = { maxOutputLength: rawLength, chunkSize: Math.max(rawLength, 64) }
-    frames.push({ start: end, end: end + rawLength, data, options })
     end += rawLength
   }
   if (at !== section.length || end > SECTION_BYTES_MAX || (length !== undefined && end !== length)) {
@@ -243,9 +267,11 @@ function decompressInto(bytes: Uint8Array, frame: Frame): void {
   }
 }
 
-function fill(bytes: Uint8Array, { start, end }: Frame, raw: Uint8Array): void {
+/** `raw` is what zstd gave, and gone afterwards. */
+function fill(bytes: Uint8Array, { start, end, options }: Frame, raw: Uint8Array): void {
   if (raw.length !== end - start) throw damaged('a frame has the wrong length')
   bytes.set(raw, start)
+  if (raw.buffer.byteLength === options.chunkSize) discard(raw)
 }
 
 function damaged(what: string): GatewayError {
@@ -300,7 +326,11 @@ function encodeLengths(ends: Uint32Array, lengths: Uint32Array): void {
 }
 
 /** The columns of the bytes, in place where they lie: `bytes` begin at a multiple of 4 and are nobody else's. */
-function parseColumns(bytes: Uint8Array, streams: readonly RunStream[]): Omit<Block, 'text' | 'metadata'> {
+function parseColumns(
+  bytes: Uint8Array,
+  streams: readonly RunStream[],
+  allocate: Allocate,
+): Omit<Block, 'text' | 'metadata'> {
   const headWords = 2 + streams.length
   if (bytes.length < headWords * 4) throw damaged('its columns are cut short')
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4))
@@ -308,7 +338,8 @@ function parseColumns(bytes: Uint8Array, streams: readonly RunStream[]): Omit<Bl
   if (words[0] !== keysChecksum(streams)) throw damaged('its streams are not those it was written with')
   if (bytes.length !== headWords * 4 + count * (ENTRY_WORDS * 4 + 1)) throw damaged('its columns do not add up')
   const column = (i: number): Uint32Array => words.subarray(headWords + i * count, headWords + (i + 1) * count)
-  const timestamps = makeNsColumn(count)
+  const times = allocate(count * 8)
+  const timestamps = nsColumnOf(new BigInt64Array(times.buffer as ArrayBuffer, times.byteOffset, count))
   const runs: StreamRun[] = []
   let start = 0
   for (const [i, { key, labels }] of streams.entries()) {

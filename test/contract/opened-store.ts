@@ -1,7 +1,8 @@
 /** A store under test, and what the suites of the contract do with it. */
 
 import type { Test } from 'tap'
-import { NS_MAX, NS_MIN } from '../../src/domain/time.ts'
+import type { Block } from '../../src/domain/block.ts'
+import { NS_MAX, NS_MIN, nsColumnOf } from '../../src/domain/time.ts'
 import type { AppendResult, LogStore, ReadBlock, ReadRequest } from '../../src/ports.ts'
 import { FixedClock, makeBatch, openAdmission, type PlainStream } from '../helper.ts'
 
@@ -64,8 +65,22 @@ export async function blocksOf(store: LogStore, request: Partial<ReadRequest> = 
 
 export async function readBlocks(blocks: AsyncIterable<ReadBlock>): Promise<ReadBlock[]> {
   const read: ReadBlock[] = []
-  for await (const block of blocks) read.push(block)
+  for await (const { block, ...rest } of blocks) read.push({ ...rest, block: copyOf(block) })
   return read
+}
+
+/** A block is good only until the next one is asked for. */
+function copyOf({ runs, count, timestamps, levels, lineEnds, text, metadataEnds, metadata }: Block): Block {
+  return {
+    runs,
+    count,
+    timestamps: nsColumnOf(timestamps.values.slice()),
+    levels: levels.slice(),
+    lineEnds: lineEnds.slice(),
+    text: text.slice(),
+    metadataEnds: metadataEnds.slice(),
+    metadata: metadata.slice(),
+  }
 }
 
 export const A = { app: 'a' }

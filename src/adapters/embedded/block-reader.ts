@@ -8,7 +8,7 @@ import { compareText, type Labels } from '../../domain/labels.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { ReadBlock, ReadRequest, StreamRange } from '../../ports.ts'
-import { decodeColumns, type EncodedBlock, PartialBlock } from '../../protocol/block-format.ts'
+import { decodeColumns, discard, type EncodedBlock, PartialBlock } from '../../protocol/block-format.ts'
 import { BufferShelf, type Loan } from './buffer-shelf.ts'
 import { readFailure } from './database.ts'
 import { parseStreamIds, type StoredStream, type StreamTable } from './stream-table.ts'
@@ -176,10 +176,13 @@ export class BlockReader {
     const row = (isLight ? this.#columns : this.#whole).get(head.id) as EncodedBlock | undefined
     if (row === undefined) return undefined
     const streams = [...head.streamIds].map((id) => this.#table.storedStream(id))
-    const columns = decodeColumns(row.columns, streams)
+    const columns = decodeColumns(row.columns, streams, (bytes) => memory.allocate(bytes))
+    discard(row.columns)
     const runs = narrowRuns(columns, head, wanted, request)
     if (runs.length === 0) return undefined
     if (isLight) return { block: columns, runs, sequence: head.sequence }
+    memory.adopt(row.metadata)
+    memory.adopt(row.text)
     const block = new PartialBlock(columns, row, runs, (bytes) => memory.allocate(bytes))
     if (request.scans === true) await block.loadText()
     return { block, runs, sequence: head.sequence }

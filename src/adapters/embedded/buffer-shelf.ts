@@ -1,5 +1,7 @@
 /** Large buffers that reads use one after the other: fresh ones cost more than what is decompressed into them. */
 
+import { discard } from '../../protocol/block-format.ts'
+
 /** Larger buffers are left to the garbage collector: blocks that need them are rare. */
 const SHELVED_BYTES_MAX = 8 * 1024 * 1024
 /** Idle buffers of one size. */
@@ -10,6 +12,8 @@ const SIZE_MIN = 4096
 export interface Loan {
   /** At least `bytes` long, with anything in it. */
   allocate(bytes: number): Buffer
+  /** Takes charge of bytes that have an ArrayBuffer of their own: they go with the rest. */
+  adopt(bytes: Uint8Array): void
   /** Gives everything back: nobody may look at it any more. */
   release(): void
 }
@@ -19,15 +23,21 @@ export class BufferShelf {
 
   lend(): Loan {
     let buffers: Buffer[] = []
+    let adopted: Uint8Array[] = []
     return {
       allocate: (bytes) => {
         const buffer = this.#take(bytes)
         buffers.push(buffer)
         return buffer
       },
+      adopt: (bytes) => {
+        adopted.push(bytes)
+      },
       release: () => {
         for (const buffer of buffers) this.#give(buffer)
+        for (const bytes of adopted) discard(bytes)
         buffers = []
+        adopted = []
       },
     }
   }
