@@ -41,7 +41,7 @@ export async function runLogQuery(
     throw new GatewayError('query_refused', text)
   }
   const startedMs = clock.nowMs()
-  const query = new LogQuery(expr, { direction, limit, intervalNs })
+  const query = new LogQuery(expr, { direction, limit, intervalNs, nowMs: startedMs })
   const blocks = store.read(
     {
       tenant,

@@ -22,6 +22,8 @@ export interface TailRequest {
   readonly limit: number
   /** How long a line is held back, so that late ones find their place before it. */
   readonly delayMs: number
+  /** The clock's reading at the beginning, which the template function `now` gives; ms since the epoch. */
+  readonly nowMs: number
 }
 
 export interface TailEntry extends ResultEntry {
@@ -78,7 +80,7 @@ export class TailSession {
   constructor(request: TailRequest) {
     this.#request = request
     this.#matchers = request.query.matchers
-    this.#stage = compileStages(request.query.stages)
+    this.#stage = compileStages(request.query.stages, { nowMs: request.nowMs })
   }
 
   /** Loads the past. Throws as a log query does. */

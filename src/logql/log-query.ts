@@ -18,8 +18,8 @@ export interface LogQueryOptions {
   readonly limit: number
   /** Entries nearer than this to the one given before are left out; 0: none is. */
   readonly intervalNs: bigint
-  /** The clock's reading, for the template function `now`, ms since the epoch. Left out: the machine's. */
-  readonly nowMs?: number
+  /** The clock's reading, for the template function `now`; ms since the epoch. */
+  readonly nowMs: number
 }
 
 /** One stream of an answer: its labels as the query left them, its entries in the direction asked for. */
@@ -74,7 +74,7 @@ export class LogQuery {
     this.scans = expr.stages.length > 0
     this.#direction = direction
     this.#search = new BlockSearch(filters)
-    this.#stage = rest.length === 0 ? undefined : compileStages(rest, nowMs === undefined ? {} : { nowMs })
+    this.#stage = rest.length === 0 ? undefined : compileStages(rest, { nowMs })
     this.#thinning = intervalNs > 0n ? new Thinning(direction, limit, intervalNs) : undefined
     this.#best = new BestEntries(direction, limit, this.#thinning === undefined ? 'last' : 'first')
   }

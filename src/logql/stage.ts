@@ -52,7 +52,10 @@ export interface StageOptions {
  * pipeline/stages.ts has it: all stages of a pipeline as one. Throws query_malformed for a template that cannot be
  * read.
  */
-export type CompileStages = (stages: readonly PipelineStage[], options?: StageOptions) => Stage
+export type CompileStages = (
+  stages: readonly PipelineStage[],
+  options: StageOptions & { readonly nowMs: number },
+) => Stage
 
 /**
  * pipeline/unwrap.ts has it. Gives the sample's value, or undefined where the entry has no such label or a filter after

@@ -15,7 +15,7 @@ const shop = (lines: readonly string[], first = 0): PlainStream => ({
 
 function makeSession(query: string, request: Partial<TailRequest> = {}): TailSession {
   const expr = parseExpr(query) as LogExpr
-  return new TailSession({ tenant: 'fake', query: expr, start: 0n, limit: 100, delayMs: 0, ...request })
+  return new TailSession({ tenant: 'fake', query: expr, start: 0n, limit: 100, delayMs: 0, nowMs: 0, ...request })
 }
 
 async function loaded(t: Test, session: TailSession, past: readonly PlainStream[] = []): Promise<TailSession> {

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { LokiClient } from './loki-client.ts'
+import { LokiClient, NOON } from './loki-client.ts'
 
 /** What a pipeline makes of one line of `{app="a"}`, a second before noon: its labels and text, or nothing. */
 async function labelsOf(t: Test, query: string, line: string, metadata?: Record<string, string>): Promise<unknown> {
@@ -221,6 +221,11 @@ t.test(
     t.strictSame(
       await labelsOf(t, '| line_format "{{ __line__ | upper }} {{ __timestamp__ | date `15:04:05` }}"', 'x'),
       [[{ app: 'a' }, [[-1, 'X 11:59:59']]]],
+    )
+    t.strictSame(
+      await labelsOf(t, '| line_format "{{ now | unixEpoch }}"', 'x'),
+      [[{ app: 'a' }, [[-1, String(NOON)]]]],
+      'now is the gateway’s',
     )
   },
 )

@@ -17,8 +17,8 @@ import { compileRegexpParser } from './regexp-parser.ts'
 import { compileUnpack } from './unpack.ts'
 
 export interface CompileOptions extends StageOptions {
-  /** The time of the query for the template function `now`, ms since the epoch. Left out: the time of this call. */
-  readonly nowMs?: number
+  /** The time of the query for the template function `now`, ms since the epoch. */
+  readonly nowMs: number
 }
 
 /** One stage; false drops the entry. */
@@ -39,8 +39,8 @@ interface Draft {
  *
  * Throws query_malformed for a template, pattern, path or address that cannot be read.
  */
-export function compileStages(stages: readonly PipelineStage[], options: CompileOptions = {}): Stage {
-  const nowNs = BigInt(Math.floor(options.nowMs ?? Date.now())) * 1_000_000n
+export function compileStages(stages: readonly PipelineStage[], options: CompileOptions): Stage {
+  const nowNs = BigInt(Math.floor(options.nowMs)) * 1_000_000n
   const drafts = stages.map((stage) => draftStage(stage, nowNs))
   const wanted = wantedLabels(drafts, options.wanted)
   const hint = new ParserHint(wanted)

@@ -128,8 +128,9 @@ function readOrder(parts: TailRouteParts, hub: TailHub, request: FastifyRequest)
     const text = `delay_for is no whole number of seconds from 0 to ${DELAY_SECONDS_MAX}`
     throw new GatewayError('parameter_invalid', text)
   }
-  const start = params.time('start', msToNs(parts.clock.nowMs()) - PAST_NS_DEFAULT)
-  const session = new TailSession({ tenant, query, start, limit, delayMs: delay * 1000 })
+  const nowMs = parts.clock.nowMs()
+  const start = params.time('start', msToNs(nowMs) - PAST_NS_DEFAULT)
+  const session = new TailSession({ tenant, query, start, limit, delayMs: delay * 1000, nowMs })
   hub.assertRoom(tenant)
   return { tenant, session, format: frameFormat(request) }
 }

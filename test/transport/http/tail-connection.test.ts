@@ -55,7 +55,7 @@ function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store) {
   const sink = new RecordedSink()
   const store = openStore(t, clock)
   const query = parseExpr('{app="shop"}') as LogExpr
-  const session = new TailSession({ tenant: 'fake', query, start: 0n, limit: 10, delayMs: 0 })
+  const session = new TailSession({ tenant: 'fake', query, start: 0n, limit: 10, delayMs: 0, nowMs: 0 })
   const log = { error: () => undefined } as never
   const connection = new TailConnection(
     { store: wrap(store), clock, feed, gate, timeoutMs: 60_000 },
