@@ -62,6 +62,16 @@ t.test('every endpoint of the gateway is listed, and no other', async (t) => {
   t.strictSame(listed.sort(), served.sort())
 })
 
+t.test('what is said to be missing is', async (t) => {
+  const { app } = await buildTestApp(t)
+  const missing = codes(/\*\*Missing\*\*, and answered 404:[^.]*\./.exec(document)?.[0] ?? '')
+  t.ok(missing.length > 5)
+  for (const endpoint of missing) {
+    const [, method = 'GET', url = ''] = /^(?:([A-Z]+) )?(\S+)$/.exec(endpoint) ?? []
+    t.equal((await app.inject({ method: method as 'GET' | 'POST', url })).statusCode, 404, endpoint)
+  }
+})
+
 t.test('every endpoint says how it compares', async (t) => {
   for (const [endpoint = '', state = '', remark = ''] of tableRows('endpoints')) {
     t.ok(['same', 'better', 'part', 'own'].includes(state), `${endpoint}: ${state}`)
