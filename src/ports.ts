@@ -84,6 +84,11 @@ export interface LogStore {
   read(request: ReadRequest, signal?: AbortSignal): AsyncIterable<ReadBlock>
   /** The streams with entries in the range, sorted by their text. Near the borders of the range, some more. */
   streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]>
+  /**
+   * A text that is another one whenever a read of the range might give something else than before; from memory, so that
+   * every query may ask. Texts of an earlier process say nothing. Undefined where the store cannot tell.
+   */
+  version(range: Pick<StreamRange, 'tenant' | 'start' | 'end'>): string | undefined
   /** Undefined when a push could be stored now; otherwise what is wrong, in words that may be shown to anybody. */
   trouble(): string | undefined
   figures(): StoreFigures

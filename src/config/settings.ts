@@ -275,6 +275,14 @@ export const SETTINGS = {
   },
   query: QUERY_SETTINGS,
   tenants: TENANT_SETTINGS,
+  cache: {
+    bytesMax: setting(
+      'QUERY_CACHE_BYTES',
+      orOff(bytes()),
+      64 * MIB,
+      'Memory for answers of metric queries and of the index that are given again while nothing has changed.',
+    ),
+  },
   auth: AUTH_SETTINGS,
   store: {
     queueBytesMax: setting(

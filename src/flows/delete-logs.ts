@@ -99,13 +99,18 @@ export function hideDeleted(store: LogStore, deletions: DeletionStore): LogStore
     },
     // A stream whose entries are all hidden may still be named.
     streams: (range, signal) => store.streams(range, signal),
+    version: (range) => {
+      const version = store.version(range)
+      const hidden = deletions.list().filter((deletion) => !deletion.isProcessed && touches(deletion, range))
+      return version && [version, ...hidden.map(({ id, createdMs }) => `${id} ${createdMs}`)].join()
+    },
     trouble: () => store.trouble(),
     figures: () => store.figures(),
     close: () => store.close(),
   }
 }
 
-function touches(deletion: Deletion, { tenant, start, end }: ReadRequest): boolean {
+function touches(deletion: Deletion, { tenant, start, end }: Pick<ReadRequest, 'tenant' | 'start' | 'end'>): boolean {
   return deletion.tenant === tenant && deletion.start < end && deletion.end > start
 }
 

@@ -27,6 +27,10 @@ export function uniteTenants(store: LogStore): LogStore {
       const parts = partsOf(range)
       return parts === undefined ? store.streams(range, signal) : listUnion(store, parts, range, signal)
     },
+    version: (range) => {
+      const versions = splitTenants(range.tenant).map((tenant) => store.version({ ...range, tenant }))
+      return versions.includes(undefined) ? undefined : versions.join('|')
+    },
     trouble: () => store.trouble(),
     figures: () => store.figures(),
     close: () => store.close(),

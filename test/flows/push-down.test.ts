@@ -48,6 +48,7 @@ function carelessStore(store: LogStore): LogStore {
   return {
     append: (batch) => store.append(batch),
     streams: (range) => store.streams(range),
+    version: (range) => store.version(range),
     trouble: () => store.trouble(),
     figures: () => store.figures(),
     close: () => store.close(),

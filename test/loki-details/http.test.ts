@@ -86,6 +86,7 @@ async function statusOfFailure(t: Test, error: Error): Promise<number> {
     append: () => Promise.reject(error),
     read: (request) => store.read(request),
     streams: (range) => store.streams(range),
+    version: (range) => store.version(range),
     trouble: () => store.trouble(),
     figures: () => store.figures(),
     close: () => store.close(),

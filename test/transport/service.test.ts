@@ -10,6 +10,7 @@ function troubled(store: LogStore, trouble: string): LogStore {
     append: (batch) => store.append(batch),
     read: (request, signal) => store.read(request, signal),
     streams: (range, signal) => store.streams(range, signal),
+    version: (range) => store.version(range),
     trouble: () => trouble,
     figures: () => store.figures(),
     close: () => store.close(),

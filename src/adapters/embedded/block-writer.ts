@@ -31,16 +31,10 @@ export interface BlockRow {
   readonly committedMs: number
 }
 
-/** How the totals changed; negative when blocks went. */
-export interface TotalsChange {
-  readonly blocks: number
-  readonly entries: number
-  readonly lineBytes: number
-}
-
-/** What the blocks' keepers tell the store. */
+/** What the blocks' keepers tell the store, in the same turn in which reads begin to see it. */
 export interface BlockEvents {
-  totalsChanged(change: TotalsChange): void
+  blockAdded(row: BlockRow): void
+  blockRemoved(row: BlockRow): void
   blockDamaged(blockId: number, cause: unknown): void
 }
 
@@ -207,7 +201,7 @@ export class BlockWriter {
       const row = this.insertBlock(tenant, block, nowMs, undefined)
       outcome.after.push(() => {
         this.rememberBlock(row, ids, block)
-        this.#events.totalsChanged({ blocks: 1, entries: row.entries, lineBytes: row.lineBytes })
+        this.#events.blockAdded(row)
       })
     }
     for (const [b, batch] of write.batches.entries()) {

@@ -178,7 +178,7 @@ export class Maintenance {
     })
     for (const { row, streamIds } of rows) {
       this.#writer.rememberBlock(row, streamIds)
-      this.#events.totalsChanged({ blocks: 1, entries: row.entries, lineBytes: row.lineBytes })
+      this.#events.blockAdded(row)
     }
     for (const part of parts) this.#forget(part)
   }
@@ -218,7 +218,7 @@ export class Maintenance {
 
   #forget(row: BlockRow): void {
     this.#writer.forgetBlock(row.tenant, row.id)
-    this.#events.totalsChanged({ blocks: -1, entries: -row.entries, lineBytes: -row.lineBytes })
+    this.#events.blockRemoved(row)
   }
 
   /** Streams without a block go from the index, or labels of years ago would fill it. */

@@ -137,10 +137,10 @@ export class SqliteDeletions implements DeletionStore {
     for (const part of replaced) {
       erased -= part.row.entries
       writer.rememberBlock(part.row, part.streamIds)
-      events.totalsChanged({ blocks: 1, entries: part.row.entries, lineBytes: part.row.lineBytes })
+      events.blockAdded(part.row)
     }
     writer.forgetBlock(row.tenant, row.id)
-    events.totalsChanged({ blocks: -1, entries: -row.entries, lineBytes: -row.lineBytes })
+    events.blockRemoved(row)
     return erased
   }
 

@@ -14,9 +14,10 @@ import type {
   StreamRange,
 } from '../../ports.ts'
 import { BlockReader } from './block-reader.ts'
-import { type BlockEvents, BlockWriter, type TotalsChange, type WriterSettings } from './block-writer.ts'
+import { type BlockEvents, type BlockRow, BlockWriter, type WriterSettings } from './block-writer.ts'
 import { type Database, openDatabase, openFailure, pragma, writeFailure } from './database.ts'
 import { Maintenance, type RetentionSettings } from './maintenance.ts'
+import { RangeVersions } from './range-versions.ts'
 import { SqliteDeletions } from './sqlite-deletions.ts'
 
 export interface StoreSettings extends WriterSettings, RetentionSettings {
@@ -61,6 +62,7 @@ export class SqliteLogStore implements LogStore {
   readonly #writer: BlockWriter
   readonly #reader: BlockReader
   readonly #maintenance: Maintenance
+  readonly #versions = new RangeVersions()
   readonly #timer: NodeJS.Timeout
   #queue: Waiting[] = []
   #queueBytes = 0
@@ -71,7 +73,7 @@ export class SqliteLogStore implements LogStore {
   #trouble: string | undefined
   #probedMs = 0
   #commits = 0
-  #totals: TotalsChange
+  #totals: Totals
 
   /** Opens the store in `settings.dataDir`; throws as openDatabase does. A test may look at what `open` gives. */
   constructor(settings: StoreSettings, clock: Clock, events: StoreEvents, open = openDatabase) {
@@ -81,7 +83,8 @@ export class SqliteLogStore implements LogStore {
     this.#database = open(settings.dataDir)
     const { writer: db, reader } = this.#database
     const blockEvents: BlockEvents = {
-      totalsChanged: (change) => this.#addTotals(change),
+      blockAdded: (row) => this.#count(row, 1),
+      blockRemoved: (row) => this.#count(row, -1),
       blockDamaged: (id, cause) => events.blockDamaged(id, cause),
     }
     try {
@@ -121,6 +124,11 @@ export class SqliteLogStore implements LogStore {
 
   streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
     return this.#reader.streams(range, signal)
+  }
+
+  version({ tenant, start, end }: Pick<StreamRange, 'tenant' | 'start' | 'end'>): string {
+    const id = this.#writer.table.tenantId(tenant)
+    return id === undefined ? '0' : String(this.#versions.of(id, start, end))
   }
 
   trouble(): string | undefined {
@@ -220,17 +228,20 @@ export class SqliteLogStore implements LogStore {
     }
   }
 
-  #addTotals(change: TotalsChange): void {
+  #count(row: BlockRow, sign: 1 | -1): void {
     const { blocks, entries, lineBytes } = this.#totals
     this.#totals = {
-      blocks: blocks + change.blocks,
-      entries: entries + change.entries,
-      lineBytes: lineBytes + change.lineBytes,
+      blocks: blocks + sign,
+      entries: entries + sign * row.entries,
+      lineBytes: lineBytes + sign * row.lineBytes,
     }
+    this.#versions.changed(row.tenant, row.oldest, row.newest)
   }
 }
 
-function readTotals({ writer }: Database): TotalsChange {
+type Totals = Pick<StoreFigures, 'blocks' | 'entries' | 'lineBytes'>
+
+function readTotals({ writer }: Database): Totals {
   const row = writer
     .prepare(
       'SELECT count(*) AS blocks, coalesce(sum(entries), 0) AS entries, coalesce(sum(line_bytes), 0) AS lineBytes FROM blocks WHERE retired IS NULL',

@@ -4,7 +4,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
 import type { MetricResult } from '../../domain/query-result.ts'
 import { formatLine } from '../format.ts'
-import type { Grouping, MetricExpr, RangeAggregation, VectorAggregation } from '../syntax.ts'
+import type { Grouping, MetricExpr, PipelineStage, RangeAggregation, VectorAggregation } from '../syntax.ts'
 import { evaluate } from './evaluate.ts'
 import { RangeRead } from './range-read.ts'
 import { compareLabels, hasValues, isPresent, type Series, valueAt } from './series.ts'
@@ -28,23 +28,28 @@ export type MetricTime =
  */
 export class MetricQuery {
   readonly reads: readonly RangeRead[]
+  /** The instants of the answer. */
+  readonly steps: Steps
+  /** False where the answer may depend on when it is asked: templates know the time. */
+  readonly isTimeless: boolean
   readonly #expr: MetricExpr
   readonly #isInstant: boolean
-  readonly #steps: Steps
   readonly #limits: Pick<QueryLimits, 'seriesMax'>
   readonly #readsByLeaf = new Map<RangeAggregation, RangeRead>()
 
   constructor(expr: MetricExpr, { time, limits, nowMs }: MetricQueryOptions) {
     this.#expr = expr
     this.#isInstant = time.kind === 'instant'
-    this.#steps =
+    this.steps =
       time.kind === 'instant' ? instantAt(time.time) : stepsOf(time.start, time.end, time.step, limits.pointsMax)
     this.#limits = limits
     const readsByText = new Map<string, RangeRead>()
-    for (const { leaf, outer } of leavesOf(expr, undefined)) {
+    const leaves = leavesOf(expr, undefined)
+    this.isTimeless = !leaves.some(({ leaf }) => leaf.range.log.stages.some(hasTemplate))
+    for (const { leaf, outer } of leaves) {
       // The same aggregation twice, as in a ratio to itself, is read once.
       const key = `${formatLine(leaf)} ${JSON.stringify(outer)}`
-      const read = readsByText.get(key) ?? new RangeRead(leaf, outer, this.#steps, nowMs)
+      const read = readsByText.get(key) ?? new RangeRead(leaf, outer, this.steps, nowMs)
       readsByText.set(key, read)
       this.#readsByLeaf.set(leaf, read)
     }
@@ -53,7 +58,7 @@ export class MetricQuery {
 
   /** Throws query_refused for more series than the limit, and where vectors do not match. */
   result(): MetricResult {
-    const { start, count } = this.#steps
+    const { start, count } = this.steps
     const expr = this.#expr
     if (this.#isInstant && expr.kind === 'literal') return { kind: 'scalar', ns: start, value: expr.value }
     const finished = new Map<RangeRead, readonly Series[]>()
@@ -80,13 +85,13 @@ export class MetricQuery {
   }
 
   #vectorOf(series: readonly Series[]): MetricResult {
-    const ns = this.#steps.start
+    const ns = this.steps.start
     const ordered = keepsOrder(this.#expr) ? series : byLabels(series)
     return { kind: 'vector', samples: ordered.map((each) => ({ labels: each.labels, ns, value: valueAt(each, 0) })) }
   }
 
   #matrixOf(series: readonly Series[]): MetricResult {
-    const { start, step } = this.#steps
+    const { start, step } = this.steps
     return {
       kind: 'matrix',
       series: byLabels(series).map((each) => {
@@ -98,6 +103,11 @@ export class MetricQuery {
       }),
     }
   }
+}
+
+function hasTemplate(stage: PipelineStage): boolean {
+  if (stage.kind === 'line_format') return true
+  return stage.kind === 'label_format' && stage.assignments.some(({ kind }) => kind === 'template')
 }
 
 /** True where the order of an instant answer says something. */

@@ -6,6 +6,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Config } from '../../config.ts'
 import { type QueryLimits, strictestLimits } from '../../domain/limits.ts'
 import { splitTenants } from '../../domain/tenant.ts'
+import { AnswerCache } from '../../flows/answer-cache.ts'
 import { hideDeleted } from '../../flows/delete-logs.ts'
 import { QueryGate } from '../../flows/query-gate.ts'
 import { StreamGateKeeper } from '../../flows/stream-gate.ts'
@@ -102,7 +103,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const store = uniteTenants(deletions === undefined ? ports.store : hideDeleted(ports.store, deletions))
   const multiTenant = config.tenants.multiTenantQueries
   const limitsOf = (tenant: string): QueryLimits => queryLimitsOf(ports, config, tenant)
-  const queries = { store, clock: ports.clock, auth, gate: queryGate, limitsOf, multiTenant }
+  const answers = new AnswerCache(store, config.cache.bytesMax)
+  const queries = { store, clock: ports.clock, auth, gate: queryGate, answers, limitsOf, multiTenant }
   registerService(app, { store: ports.store, metrics, auth, version })
   registerLokiPush(app, intake, auth)
   registerOtlp(app, intake, auth)

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
 import { NS_PER_SECOND } from '../../domain/time.ts'
 import { type DetectedField, detectFields } from '../../flows/detect-fields.ts'
-import { detectLabels, measureIndex, measureVolume } from '../../flows/measure-index.ts'
+import { detectLabels, type IndexStats, measureIndex, measureVolume } from '../../flows/measure-index.ts'
 import { minePatterns } from '../../flows/mine-patterns.ts'
 import { parseExpr, parseSelector } from '../../logql/parse.ts'
 import { parseBytes } from '../../logql/pipeline/convert.ts'
@@ -19,6 +19,7 @@ import {
   formatVolumes,
 } from '../../protocol/loki-index-result.ts'
 import type { QueryParams } from '../../protocol/loki-params.ts'
+import { cachedAnswer } from './cached-answer.ts'
 import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
 
 const RANGE_PARAMETERS = ['query', 'start', 'end', 'since'] as const
@@ -37,15 +38,15 @@ export function registerLokiIndex(app: FastifyInstance, parts: QueryParts): void
     url: '/loki/api/v1/index/stats',
     summary: 'How much a selector covers',
     parameters: RANGE_PARAMETERS,
-    answer: async (query) => formatIndexStats(await measureIndex(parts.store, rangeOf(parts, query), query.signal)),
+    answer: (query) => measured(parts, query, 'stats', formatIndexStats),
   })
   registerQuery(app, parts, {
     url: '/loki/api/v1/index/shards',
     summary: 'The shards of a query: one',
     parameters: [...RANGE_PARAMETERS, 'targetBytesPerShard'],
-    answer: async (query) => {
+    answer: (query) => {
       checkShardBytes(query.params)
-      return formatIndexShards(await measureIndex(parts.store, rangeOf(parts, query), query.signal))
+      return measured(parts, query, 'shards', formatIndexShards)
     },
   })
   registerQuery(app, parts, {
@@ -113,6 +114,18 @@ function rangeOf({ clock }: QueryParts, { params, tenant }: QueryRequest): Strea
   return { tenant, matchers, ...params.range(clock.nowMs()) }
 }
 
+function measured(
+  parts: QueryParts,
+  query: QueryRequest,
+  kind: 'stats' | 'shards',
+  format: (stats: IndexStats) => string,
+): Promise<string> {
+  const range = rangeOf(parts, query)
+  const { start, end } = range
+  const asked = { start, end, question: [kind, query.params.get('query') ?? null] }
+  return cachedAnswer(parts, query, asked, async () => format(await measureIndex(parts.store, range, query.signal)))
+}
+
 async function volume(parts: QueryParts, query: QueryRequest, stepNs: bigint | undefined): Promise<string> {
   const { params, signal } = query
   const targets = params.getAll('targetLabels').flatMap((text) => text.split(','))
@@ -125,7 +138,11 @@ async function volume(parts: QueryParts, query: QueryRequest, stepNs: bigint | u
     // Loki takes 0 for no limit of the client's.
     limit: params.get('limit') === '0' ? VOLUME_LIMIT_DEFAULT : params.limit(VOLUME_LIMIT_DEFAULT),
   }
-  return formatVolumes(await measureVolume(parts.store, request, signal))
+  const { start, end, limit } = request
+  const question = [params.get('query') ?? null, request.aggregateBy, String(stepNs), limit, ...targetLabels]
+  return cachedAnswer(parts, query, { start, end, question: ['volume', ...question] }, async () =>
+    formatVolumes(await measureVolume(parts.store, request, signal)),
+  )
 }
 
 function aggregateBy(params: QueryParams): 'series' | 'labels' {

@@ -7,10 +7,13 @@ import type { QueryLimits } from '../../domain/limits.ts'
 import { type Matcher, matchesAll } from '../../domain/selector.ts'
 import { msToNs, NS_PER_MS, NS_PER_SECOND } from '../../domain/time.ts'
 import { runLogQuery } from '../../flows/run-log-query.ts'
-import { runMetricQuery } from '../../flows/run-metric-query.ts'
+import { planMetricQuery } from '../../flows/run-metric-query.ts'
 import { formatGoDuration } from '../../logql/literal.ts'
+import type { MetricTime } from '../../logql/metric/metric-query.ts'
 import { parseExpr, parseSelector } from '../../logql/parse.ts'
+import type { MetricExpr } from '../../logql/syntax.ts'
 import { formatMetricAnswer, formatNames, formatSeries, formatStreamsAnswer } from '../../protocol/loki-result.ts'
+import { cachedAnswer } from './cached-answer.ts'
 import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
 
 const RANGE_PARAMETERS = ['start', 'end', 'since'] as const
@@ -54,16 +57,15 @@ export function registerLokiQueries(app: FastifyInstance, parts: QueryParts): vo
   })
 }
 
-async function queryRange({ store, clock }: QueryParts, query: QueryRequest): Promise<string> {
+async function queryRange(parts: QueryParts, query: QueryRequest): Promise<string> {
+  const { store, clock } = parts
   const { params, tenant, limits, signal, request } = query
   const expr = parseExpr(params.required('query'))
   const { start, end } = params.range(clock.nowMs())
   assertRange(start, end, limits)
   if (expr.kind !== 'log') {
     const step = params.duration('step') ?? defaultStep(start, end)
-    const time = { kind: 'range' as const, start, end, step }
-    const { result, stats } = await runMetricQuery(store, clock, limits, { tenant, expr, time }, signal)
-    return formatMetricAnswer(result, stats)
+    return metricAnswer(parts, query, expr, { kind: 'range', start, end, step })
   }
   const asked = {
     tenant,
@@ -79,8 +81,8 @@ async function queryRange({ store, clock }: QueryParts, query: QueryRequest): Pr
   return formatStreamsAnswer(streams, wantsCategories(request), stats)
 }
 
-async function queryInstant({ store, clock }: QueryParts, query: QueryRequest): Promise<string> {
-  const { params, tenant, limits, signal } = query
+async function queryInstant(parts: QueryParts, query: QueryRequest): Promise<string> {
+  const { params } = query
   const expr = parseExpr(params.required('query'))
   if (expr.kind === 'log') {
     const text =
@@ -89,9 +91,23 @@ async function queryInstant({ store, clock }: QueryParts, query: QueryRequest): 
   }
   params.limit(LIMIT_DEFAULT)
   params.direction()
-  const time = { kind: 'instant' as const, time: params.time('time', msToNs(clock.nowMs())) }
-  const { result, stats } = await runMetricQuery(store, clock, limits, { tenant, expr, time }, signal)
-  return formatMetricAnswer(result, stats)
+  return metricAnswer(parts, query, expr, {
+    kind: 'instant',
+    time: params.time('time', msToNs(parts.clock.nowMs())),
+  })
+}
+
+/** The instants are those of the steps, so that requests of one step's length share an answer. */
+function metricAnswer(parts: QueryParts, query: QueryRequest, expr: MetricExpr, time: MetricTime): Promise<string> {
+  const { params, tenant, limits, signal } = query
+  const { span, steps, isTimeless, run } = planMetricQuery(parts.clock, limits, { tenant, expr, time })
+  const { start, step, count } = steps
+  const question = [params.required('query'), time.kind, String(start), String(step), count, limits.seriesMax]
+  const asked = span === undefined || !isTimeless ? undefined : { ...span, question: ['metric', ...question] }
+  return cachedAnswer(parts, query, asked, async () => {
+    const { result, stats } = await run(parts.store, signal)
+    return formatMetricAnswer(result, stats)
+  })
 }
 
 /** Loki's step where none is given: 250 points over the range, at least a second. */

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
 import { joinTenants } from '../../domain/tenant.ts'
+import type { AnswerCache } from '../../flows/answer-cache.ts'
 import type { QueryGate } from '../../flows/query-gate.ts'
 import type { Clock, LogStore } from '../../ports.ts'
 import { QueryParams } from '../../protocol/loki-params.ts'
@@ -15,6 +16,7 @@ export interface QueryParts {
   readonly store: LogStore
   readonly clock: Clock
   readonly auth: Auth
+  readonly answers: AnswerCache
   readonly gate: QueryGate
   /** Of what joinTenants gives. */
   readonly limitsOf: (tenant: string) => QueryLimits
