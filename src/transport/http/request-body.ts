@@ -17,6 +17,8 @@ export interface RequestBody {
 
 /** What a body without Content-Length is first given. */
 const UNKNOWN_LENGTH_BYTES = 64 * 1024
+/** What a body is first given whatever it declares: who sends slowly, or nothing, must not hold what others need. */
+const DECLARED_BYTES_MAX = 1024 * 1024
 
 /** Bodies that are inflated at once: while it goes on, nobody knows what they will take. */
 const INFLATING_MAX = 2
@@ -46,13 +48,13 @@ export class BodyReader {
   async read(request: FastifyRequest): Promise<RequestBody> {
     const declared = Number(request.headers['content-length'] ?? Number.NaN)
     if (declared > this.#bodyBytesMax) throw this.#tooLarge(declared)
-    let buffer = this.#pool.take(Number.isNaN(declared) ? UNKNOWN_LENGTH_BYTES : declared)
+    let buffer = this.#pool.take(Number.isNaN(declared) ? UNKNOWN_LENGTH_BYTES : Math.min(declared, DECLARED_BYTES_MAX))
     try {
       let length = 0
       for await (const chunk of (request.body ?? []) as AsyncIterable<Buffer>) {
         const end = length + chunk.length
         if (end > this.#bodyBytesMax) throw this.#tooLarge(end)
-        if (end > buffer.length) buffer = this.#grow(buffer, length, end)
+        if (end > buffer.length) buffer = this.#grow(buffer, length, end, declared)
         buffer.set(chunk, length)
         length = end
       }
@@ -83,8 +85,10 @@ export class BodyReader {
     }
   }
 
-  #grow(buffer: Buffer, length: number, wanted: number): Buffer {
-    const larger = this.#pool.take(Math.min(Math.max(wanted, buffer.length * 2), this.#bodyBytesMax))
+  /** `declared` may be NaN. */
+  #grow(buffer: Buffer, length: number, wanted: number, declared: number): Buffer {
+    const whole = Math.max(wanted, declared || this.#bodyBytesMax)
+    const larger = this.#pool.take(Math.min(Math.max(wanted, buffer.length * 2), whole))
     larger.set(buffer.subarray(0, length))
     this.#pool.give(buffer)
     return larger
