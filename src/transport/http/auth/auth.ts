@@ -6,7 +6,7 @@ import type { AuthConfig, Config } from '../../../config.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import { parseTenant, parseTenants } from '../../../domain/tenant.ts'
 import type { Clock } from '../../../ports.ts'
-import { assertLocalRequest, hasCredentials } from './binding.ts'
+import { assertLocalRequest, assertOwnPage, hasCredentials } from './binding.ts'
 import { FailureLimiter } from './failure-limiter.ts'
 import { PasswordChecker } from './password-checker.ts'
 import type { Principal } from './principal.ts'
@@ -100,6 +100,7 @@ async function readHeader(
   const [, scheme, rest = header] = /^(basic|bearer)[ \t]+(.*)$/i.exec(header) ?? []
   if (scheme?.toLowerCase() === 'basic') {
     if (readPassword === undefined) throw refuse('a name and a password came, but only tokens are taken here; send one')
+    assertOwnPage(request)
     return readPassword(request, reply)
   }
   if (verifyToken === undefined) {

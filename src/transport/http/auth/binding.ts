@@ -41,6 +41,20 @@ export function assertLocalRequest(request: FastifyRequest): void {
   }
 }
 
+/**
+ * Throws host_refused for what a page of another site has a browser send in its user's name: browsers add a password
+ * that they know by themselves, and only a WebSocket or what is no GET does any harm unread.
+ */
+export function assertOwnPage({ method, headers }: FastifyRequest): void {
+  const { origin, host, upgrade } = headers
+  if (origin === undefined || ((method === 'GET' || method === 'HEAD') && upgrade === undefined)) return
+  if (URL.parse(origin)?.host === host?.toLowerCase()) return
+  throw new GatewayError(
+    'host_refused',
+    'the request comes from a page of another site, with a password; send it from a program, or with a token',
+  )
+}
+
 /** True for localhost, 127.0.0.0/8 and ::1, with or without brackets. */
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase()

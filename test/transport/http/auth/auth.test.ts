@@ -217,3 +217,29 @@ t.test('gives an answer of its own to any Authorization header', async (t) => {
   })
   await t.resolves(fc.assert(property, { numRuns: 500 }))
 })
+
+/** [name, method, headers, status] */
+const PAGES: [string, 'GET' | 'POST', Record<string, string>, number][] = [
+  ['a program', 'POST', {}, 200],
+  ['a page of this gateway', 'POST', { origin: 'https://logs.example', host: 'logs.example' }, 200],
+  ['a page of this gateway on a port', 'POST', { origin: 'http://logs.example:3100', host: 'Logs.example:3100' }, 200],
+  ['a page of another site', 'POST', { origin: 'https://evil.example', host: 'logs.example' }, 403],
+  ['a page of another port', 'POST', { origin: 'http://logs.example:8080', host: 'logs.example:3100' }, 403],
+  ['a page that hides where it is from', 'POST', { origin: 'null', host: 'logs.example' }, 403],
+  [
+    'a WebSocket of another site',
+    'GET',
+    { origin: 'https://evil.example', host: 'logs.example', upgrade: 'websocket' },
+    403,
+  ],
+  ['a read that no page can look at', 'GET', { origin: 'https://evil.example', host: 'logs.example' }, 200],
+]
+for (const [name, method, headers, status] of PAGES) {
+  t.test(`${status === 200 ? 'takes' : 'refuses'} a password from ${name}`, async (t) => {
+    const app = await buildApp(t, { MILLRACE_USERS: USERS })
+    const authorization = basic('ann', 'pässwörd')
+    const response = await app.inject({ method, url: '/loki/api/v1/push', headers: { ...headers, authorization } })
+    t.equal(response.statusCode, status)
+    if (status === 403) t.equal(response.json().code, 'host_refused')
+  })
+}
