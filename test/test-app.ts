@@ -20,6 +20,7 @@ export interface TestAppOptions {
 export interface TestApp {
   readonly app: FastifyInstance
   readonly clock: FixedClock
+  readonly store: LogStore
   readonly dataDir: string
   /** Closes application and store; also done when the test ends. */
   close(): Promise<void>
@@ -32,14 +33,15 @@ export async function buildTestApp(t: Test, env: Environment = {}, options: Test
   const config = readConfig({ MILLRACE_DATA_DIR: dataDir, MILLRACE_AGE_MAX: '7d', ...env })
   const metrics = new Metrics()
   const home = openEmbedded(config, clock, metrics.storeEvents({ error: () => undefined }))
-  const ports = { clock, store: wrapStore(home.ports.store) }
+  const store = wrapStore(home.ports.store)
+  const ports = { ...home.ports, store }
   const app = await buildApp({ ports, config, keys: home.keys, metrics, version: '0.0.0-test' })
   const close = async (): Promise<void> => {
     await app.close()
     await home.close()
   }
   t.teardown(close)
-  return { app, clock, dataDir, close }
+  return { app, clock, store, dataDir, close }
 }
 
 export interface JsonStream {

@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import type { LightMyRequestResponse } from 'fastify'
 import t from 'tap'
 import type { LogStore } from '../../src/ports.ts'
@@ -170,4 +171,24 @@ t.test('a page of another site cannot make a browser on this machine push or rea
   for (const [name, headers, status] of rows) {
     t.equal((await app.inject({ url: '/loki/api/v1/labels', headers })).statusCode, status, name)
   }
+})
+
+t.test('a path that cannot be decoded is an error like any other', async (t) => {
+  const { app } = await buildTestApp(t)
+  for (const url of ['/loki/api/v1/label/%zz/values', '/%', '/logs/%ff%fe']) {
+    const response = await app.inject({ url })
+    t.match(response.json(), { error: { code: 'parameter_invalid', message: /percent-encoded/ } }, url)
+    t.equal(response.statusCode, 400, url)
+  }
+  t.match((await app.inject({ url: '/metrics' })).body, 'millrace_errors_total{code="parameter_invalid"} 3')
+})
+
+t.test('a client that stops reading its answer does not hold it for ever', async (t) => {
+  const { app } = await buildTestApp(t)
+  const sockets: Socket[] = []
+  app.server.on('connection', (socket) => sockets.push(socket))
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  const response = await fetch(`${address}/loki/api/v1/tail/stream?query={app="shop"}`)
+  t.equal(sockets[0]?.timeout, 60_000)
+  await response.body?.cancel()
 })

@@ -14,7 +14,7 @@ import { uniteTenants } from '../../flows/tenant-union.ts'
 import { parseSelector } from '../../logql/parse.ts'
 import type { Ports } from '../../ports.ts'
 import { registerAuth } from './auth/auth.ts'
-import { registerErrors } from './errors.ts'
+import { answerError, registerErrors } from './errors.ts'
 import { registerLogs } from './logs-routes.ts'
 import { registerLokiDelete } from './loki-delete-routes.ts'
 import { registerLokiIndex } from './loki-index-routes.ts'
@@ -48,6 +48,8 @@ export interface AppKeys {
 
 /** How long a client may take to send one request: what keeps slow senders from holding connections for ever. */
 const REQUEST_TIMEOUT_MS = 120_000
+/** How long a client may take nothing of its answer: until then the whole of it is held. */
+const ANSWER_STALL_MS = 60_000
 /** Answers below this size cost more to compress than they save. */
 const COMPRESS_BYTES_MIN = 1024
 /** Drilldown's filters make long URLs. */
@@ -63,9 +65,14 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     // Bodies are read by request-body.ts, with limits of its own.
     bodyLimit: Number.MAX_SAFE_INTEGER,
+    frameworkErrors: (error, request, reply) => void answerError(metrics, error, request, reply),
   })
   acceptAnyBody(app)
   registerErrors(app, metrics)
+  // Node sets its own time-out again with the next request of the connection; inject gives a socket without any.
+  app.addHook('onSend', async ({ raw }) => {
+    raw.socket.setTimeout?.(ANSWER_STALL_MS)
+  })
   app.addHook('onResponse', async (request, reply) => {
     const route = request.routeOptions.url ?? 'unknown'
     metrics.requestSeconds.observe(

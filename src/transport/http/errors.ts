@@ -15,25 +15,33 @@ declare module 'fastify' {
 }
 
 export function registerErrors(app: FastifyInstance, metrics: Metrics): void {
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const known = toGatewayError(error, request)
-    metrics.errors.inc({ code: known.code })
-    if (known.status >= 500) request.log.error({ code: known.code, err: known.cause ?? error }, 'request failed')
-    else request.log.debug({ code: known.code, status: known.status }, 'request refused')
-    return sendError(request, reply, known)
-  })
+  app.setErrorHandler((error: FastifyError, request, reply) => answerError(metrics, error, request, reply))
   app.setNotFoundHandler((request, reply) => {
     const text = `there is no ${request.method} ${request.url.split('?')[0]}; see /openapi.json for what there is`
     return sendError(request, reply, new GatewayError('not_found', text))
   })
 }
 
-export function sendError(request: FastifyRequest, reply: FastifyReply, error: GatewayError): FastifyReply {
+/** For what Fastify refuses before it has found a route, too. */
+export function answerError(
+  metrics: Metrics,
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const known = toGatewayError(error, request)
+  metrics.errors.inc({ code: known.code })
+  if (known.status >= 500) request.log.error({ code: known.code, err: known.cause ?? error }, 'request failed')
+  else request.log.debug({ code: known.code, status: known.status }, 'request refused')
+  return sendError(request, reply, known)
+}
+
+function sendError(request: FastifyRequest, reply: FastifyReply, error: GatewayError): FastifyReply {
   reply.status(error.status)
   // What is left of a refused body is not read: the connection cannot serve another request.
   if (error.code === 'body_too_large' || error.code === 'overloaded') reply.header('connection', 'close')
   if (error.status === 503 || error.status === 429) reply.header('retry-after', '1')
-  switch (request.routeOptions.config.errorFormat) {
+  switch (request.routeOptions.config?.errorFormat) {
     case 'text':
       return sendText(reply, error.message)
     case 'otlp': {
@@ -63,6 +71,10 @@ function toGatewayError(error: FastifyError, request: FastifyRequest): GatewayEr
     const isEmpty = (request.headers['content-type'] ?? '').trim() === ''
     const text = isEmpty ? 'mime: no media type' : 'mime: expected slash after first token'
     return new GatewayError('media_type_invalid', text, { cause: error })
+  }
+  if (error.code === 'FST_ERR_BAD_URL') {
+    const text = 'the path of the URL is not percent-encoded UTF-8; encode every % that stands for itself as %25'
+    return new GatewayError('parameter_invalid', text, { cause: error })
   }
   if (status === 413) return new GatewayError('body_too_large', error.message, { cause: error })
   if (status >= 400 && status < 500) return new GatewayError('parameter_invalid', error.message, { cause: error })

@@ -191,6 +191,9 @@ class HttpSink implements TailSink {
   }
 
   answer(): FastifyReply {
+    // A client must learn that it listens before there is a line.
+    const { raw } = this.#reply
+    raw.once('pipe', () => raw.flushHeaders())
     return this.#reply
       .type('application/x-ndjson')
       .header('cache-control', 'no-store')
