@@ -10,7 +10,7 @@ t.test('gives every default for an empty environment', async (t) => {
   const config = readConfig({})
   t.same(config.push.limits, PUSH_LIMITS)
   t.same(config.query, QUERY_LIMITS)
-  const queries = { queriesRunningMax: 16, queriesWaitingMax: 256 }
+  const queries = { queriesRunningMax: 8, queriesWaitingMax: 256 }
   t.same(config.http, { host: '127.0.0.1', port: 3100, inflightBytesMax: 512 * 2 ** 20, ...queries })
   t.same(config.service, { home: 'embedded', dataDir: './data', logLevel: 'info' })
   t.equal(config.auth.defaultTenant, 'fake')

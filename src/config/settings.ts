@@ -242,7 +242,7 @@ export const SETTINGS = {
       512 * MIB,
       'Bytes of bodies that are held at once; beyond, pushes are told to come back.',
     ),
-    queriesRunningMax: setting('QUERIES_RUNNING_MAX', integer({ min: 1 }), 16, 'Queries that run at once.'),
+    queriesRunningMax: setting('QUERIES_RUNNING_MAX', integer({ min: 1 }), 8, 'Queries that run at once.'),
     queriesWaitingMax: setting(
       'QUERIES_WAITING_MAX',
       integer(),
