@@ -26,7 +26,10 @@ export function splitStages(stages: readonly PipelineStage[]): { filters: LineFi
 
 /** The text of a line; bytes that are no UTF-8 become the replacement character. */
 export function lineText(block: Block, index: number): string {
-  return UTF8.decode(block.text.subarray(startOf(block.lineEnds, index), block.lineEnds[index]))
+  const { text, lineEnds } = block
+  const start = startOf(lineEnds, index)
+  const end = lineEnds[index] as number
+  return text instanceof Buffer ? text.toString('utf8', start, end) : UTF8.decode(text.subarray(start, end))
 }
 
 /** Applies line filters to stretches of a block. */

@@ -219,7 +219,7 @@ class QuantileAccumulator implements Accumulator {
 
   finish(windows: Windows, series: Series): void {
     const buckets = [...this.#values.keys()].sort((a, b) => a - b)
-    const lists = buckets.map((bucket) => Float64Array.from(this.#values.get(bucket) as number[]).sort())
+    const lists = buckets.map((bucket) => new Float64Array(this.#values.get(bucket) as number[]).sort())
     let from = 0
     let to = 0
     for (let k = 0; k < series.values.length; k++) {

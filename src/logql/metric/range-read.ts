@@ -45,6 +45,8 @@ export class RangeRead {
   readonly #series = new Map<string, GatheredSeries>()
   /** For entries that need no look of their own: the series by stream and level code. */
   readonly #plainSeries = new Map<string, (GatheredSeries | undefined)[]>()
+  /** The series of the entry before, where entries with the stream's labels unchanged all belong to it. */
+  #streamSeries: { readonly stream: Labels; readonly series: GatheredSeries } | undefined
   #lines = 0
   #bytes = 0
   #linesAfterFilter = 0
@@ -197,7 +199,19 @@ export class RangeRead {
     if (value === undefined) return
     this.#linesAfterFilter++
     if (this.#labels.hasError && this.#labels.get(PRESERVE_ERROR_LABEL) === undefined) throw pipelineError(this.#labels)
-    this.#seriesOfEntry().accumulator.add(bucket, { value, ns, key: run.key, sequence, index })
+    this.#seriesOf(run).accumulator.add(bucket, { value, ns, key: run.key, sequence, index })
+  }
+
+  /** The same as #seriesOfEntry, faster where the run's stream alone tells the series. */
+  #seriesOf({ labels: stream }: StreamRun): GatheredSeries {
+    if (!this.#labels.hasStreamUnchanged) return this.#seriesOfEntry()
+    if (this.#streamSeries?.stream === stream) return this.#streamSeries.series
+    const series = this.#seriesOfEntry()
+    const names = this.#grouping
+    const isOfStream =
+      names?.without === false && names.labels.every((name) => stream.some((label) => label.name === name))
+    if (isOfStream) this.#streamSeries = { stream, series }
+    return series
   }
 
   /** The series that the entry in the label set belongs to. */

@@ -21,6 +21,8 @@ const VALUE_CHARS_MAX = 256
  * is none. A double: exact below 104 days.
  */
 export function parseGoDuration(text: string): number | undefined {
+  const plain = parsePlainDuration(text)
+  if (plain !== undefined) return plain
   if (text === '0' || text === '+0' || text === '-0') return 0
   if (text.length > VALUE_CHARS_MAX || !DURATION.test(text)) return undefined
   let ns = 0
@@ -30,6 +32,23 @@ export function parseGoDuration(text: string): number | undefined {
   }
   if (ns >= DURATION_NS_MAX) return undefined
   return text.startsWith('-') ? -ns : ns
+}
+
+/** `250ms`: most durations are a few digits and a unit. Undefined for every other text. */
+function parsePlainDuration(text: string): number | undefined {
+  let whole = 0
+  let at = 0
+  for (; at < 9; at++) {
+    const digit = text.charCodeAt(at) - 48
+    if (!(digit >= 0 && digit <= 9)) break
+    whole = whole * 10 + digit
+  }
+  const rest = text.length - at
+  if (at === 0 || rest === 0 || rest > 2) return undefined
+  const unit = text.charCodeAt(at)
+  if (rest === 1) return unit === 115 ? whole * 1e9 : undefined
+  if (text.charCodeAt(at + 1) !== 115) return undefined
+  return unit === 109 ? whole * 1e6 : unit === 117 || unit === 0xb5 ? whole * 1e3 : unit === 110 ? whole : undefined
 }
 
 const KIBI = 1024

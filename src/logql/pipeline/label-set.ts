@@ -49,30 +49,21 @@ export class LabelSet implements EntryLabels {
   #sortedFor: number[] = []
   #sorted: number[] = []
   #stream: Labels = []
+  /** The stream's own slots are the first that are used. */
+  #streamCount = 0
   #streamChanged = false
   #error = ''
   #errorDetails = ''
   #preservesError = false
 
   reset(stream: Labels, metadata: Metadata): void {
-    for (let i = 0; i < this.#usedCount; i++) {
-      const slot = this.#used[i] as number
-      this.#kinds[slot] = ABSENT
-      this.#ofStream[slot] = false
-      // A value is a slice of its line, and would keep all of the line in memory.
-      this.#values[slot] = ''
-    }
-    if (this.#names.length > NAMES_MAX) this.#forgetNames()
-    this.#usedCount = 0
+    // Entries of one stream come one after the other: what nobody changed can stay.
+    const isSame = stream === this.#stream && !this.#streamChanged && this.#names.length <= NAMES_MAX
+    this.#clearFrom(isSame ? this.#streamCount : 0)
     this.#error = ''
     this.#errorDetails = ''
     this.#preservesError = false
-    this.#stream = stream
-    this.#streamChanged = false
-    for (const { name, value } of stream) {
-      const slot = this.#put(name, value, STREAM)
-      this.#ofStream[slot] = true
-    }
+    if (!isSame) this.#beginStream(stream)
     for (const [name, value] of metadata) {
       if (value !== '') this.#put(this.#isOfStream(name) ? name + EXTRACTED_SUFFIX : name, value, METADATA)
     }
@@ -86,6 +77,17 @@ export class LabelSet implements EntryLabels {
     }
     const slot = this.#slots.get(name)
     return slot === undefined || this.#kinds[slot] === ABSENT ? undefined : this.#values[slot]
+  }
+
+  /** True while the stream's own labels are as they came. */
+  get hasStreamUnchanged(): boolean {
+    return !this.#streamChanged
+  }
+
+  /** True when a parser's value for the name goes to `name_extracted`, as a stronger source has the name. */
+  isTaken(name: string): boolean {
+    const slot = this.#slots.get(name)
+    return slot !== undefined && (this.#ofStream[slot] === true || this.#kinds[slot] === METADATA)
   }
 
   get hasError(): boolean {
@@ -199,6 +201,29 @@ export class LabelSet implements EntryLabels {
       key += `${value.length}:${value}`
     }
     return key
+  }
+
+  /** Empties the slots used from the one at place `from` on. */
+  #clearFrom(from: number): void {
+    for (let i = from; i < this.#usedCount; i++) {
+      const slot = this.#used[i] as number
+      this.#kinds[slot] = ABSENT
+      this.#ofStream[slot] = false
+      // A value is a slice of its line, and would keep all of the line in memory.
+      this.#values[slot] = ''
+    }
+    this.#usedCount = from
+  }
+
+  #beginStream(stream: Labels): void {
+    if (this.#names.length > NAMES_MAX) this.#forgetNames()
+    this.#stream = stream
+    this.#streamChanged = false
+    for (const { name, value } of stream) {
+      const slot = this.#put(name, value, STREAM)
+      this.#ofStream[slot] = true
+    }
+    this.#streamCount = this.#usedCount
   }
 
   #errors(): [string, string][] {

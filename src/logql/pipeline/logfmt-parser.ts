@@ -23,18 +23,26 @@ export function compileLogfmtParser(
   if (extractions.length > 0) return compileExtractions(extractions, isStrict)
   const scanner = new LogfmtScanner(isStrict)
   return ({ line }, labels) => {
+    // A strict parser may have an error to tell of the rest.
+    const open = isStrict ? Number.POSITIVE_INFINITY : hint.openIn(labels)
+    if (open === 0) return
     scanner.begin(line)
     let found = 0
     while (scanner.readPair()) {
-      const { key, value } = scanner
-      if (value === '' && !keepsEmpty) continue
-      const name = labelNameOf(key)
-      if (name === '' || name.length > NAME_CHARS_MAX || !hint.wants(name)) continue
-      if (labels.setParsed(name, value)) found++
-      if (hint.isSatisfied(found)) return
+      const name = wantedName(scanner, hint)
+      if (name === undefined || (scanner.isEmpty && !keepsEmpty)) continue
+      if (labels.setParsed(name, scanner.value) && (isStrict || !labels.isTaken(name))) found++
+      if (found >= open || hint.isSatisfied(found)) return
     }
     setFault(scanner, labels)
   }
+}
+
+/** The label name of the pair read last; undefined where it is not wanted or none. */
+function wantedName(scanner: LogfmtScanner, hint: ParserHint): string | undefined {
+  if (scanner.hasPlainKey && !hint.wantsAll) return scanner.keyIn(hint)
+  const name = labelNameOf(scanner.key)
+  return name === '' || name.length > NAME_CHARS_MAX || !hint.wants(name) ? undefined : name
 }
 
 /** With expressions, labels whose key the line has not are empty. */
@@ -59,15 +67,27 @@ function setFault(scanner: LogfmtScanner, labels: LabelSet): void {
   if (scanner.fault !== '') labels.setError('LogfmtParserErr', scanner.fault)
 }
 
-/** Reads pairs one after the other; white space and control characters stand between them. */
+/** 1 for the characters of label names. */
+const PLAIN = Uint8Array.from({ length: 128 }, (_, code) => (/\w/.test(String.fromCharCode(code)) ? 1 : 0))
+
+/**
+ * Reads pairs one after the other; white space and control characters stand between them. Texts are cut off the line
+ * only when they are asked for.
+ */
 class LogfmtScanner {
-  key = ''
-  value = ''
+  /** True when the key is a label name as it stands. */
+  hasPlainKey = false
   /** What was wrong with a pair; only a strict scanner keeps it. */
   fault = ''
   readonly #isStrict: boolean
   #line = ''
   #at = 0
+  #keyStart = 0
+  #keyEnd = 0
+  #valueStart = 0
+  #valueEnd = 0
+  /** The value where it is no part of the line. */
+  #unescaped: string | undefined
 
   constructor(isStrict: boolean) {
     this.#isStrict = isStrict
@@ -77,6 +97,23 @@ class LogfmtScanner {
     this.#line = line
     this.#at = 0
     this.fault = ''
+  }
+
+  get key(): string {
+    return this.#line.slice(this.#keyStart, this.#keyEnd)
+  }
+
+  get value(): string {
+    return this.#unescaped ?? this.#line.slice(this.#valueStart, this.#valueEnd)
+  }
+
+  get isEmpty(): boolean {
+    return this.#unescaped === undefined ? this.#valueStart === this.#valueEnd : this.#unescaped === ''
+  }
+
+  /** The key as one of the hint's names, without cutting it off. */
+  keyIn(hint: ParserHint): string | undefined {
+    return hint.nameAt(this.#line, this.#keyStart, this.#keyEnd)
   }
 
   /** The next good pair in key and value; false when there is none, or a strict scanner met a bad one. */
@@ -101,21 +138,32 @@ class LogfmtScanner {
     const start = this.#at
     let at = start
     let code = line.charCodeAt(at)
-    while (code > SPACE && code !== EQUALS && code !== QUOTE) code = line.charCodeAt(++at)
+    // No name begins with a digit.
+    let isPlain = code < 48 || code > 57
+    while (code > SPACE && code !== EQUALS && code !== QUOTE) {
+      if (code >= 128 || PLAIN[code] === 0) isPlain = false
+      code = line.charCodeAt(++at)
+    }
     this.#at = at
     if (code === QUOTE) return "unexpected '\"' in a key"
     if (at === start) return "unexpected '=' without a key"
-    this.key = line.slice(start, at)
-    this.value = ''
+    this.hasPlainKey = isPlain && at - start <= NAME_CHARS_MAX
+    this.#keyStart = start
+    this.#keyEnd = at
+    this.#unescaped = undefined
+    this.#valueStart = at
+    this.#valueEnd = at
     if (code !== EQUALS) return ''
     this.#at = ++at
+    const valueStart = at
     if (line.charCodeAt(at) === QUOTE) return this.#readQuoted()
     code = line.charCodeAt(at)
     while (code > SPACE && code !== EQUALS && code !== QUOTE) code = line.charCodeAt(++at)
     this.#at = at
     if (code === EQUALS) return "unexpected '=' in a value"
     if (code === QUOTE) return "unexpected '\"' in a value"
-    this.value = line.slice(start + this.key.length + 1, at)
+    this.#valueStart = valueStart
+    this.#valueEnd = at
     return ''
   }
 
@@ -136,11 +184,11 @@ class LogfmtScanner {
       at++
     }
     this.#at = at + 1
-    const raw = line.slice(start, at)
-    const value = hasEscape ? unescapeJson(raw) : raw
-    if (value === undefined) return 'invalid escape in a quoted value'
-    this.value = value
-    return ''
+    this.#valueStart = start
+    this.#valueEnd = at
+    if (!hasEscape) return ''
+    this.#unescaped = unescapeJson(line.slice(start, at))
+    return this.#unescaped === undefined ? 'invalid escape in a quoted value' : ''
   }
 
   #wordEnd(from: number): number {

@@ -114,3 +114,9 @@ t.test('any text gives a finite answer or none', async (t) => {
   })
   t.doesNotThrow(() => fc.assert(property, { numRuns: 2000 }))
 })
+
+t.test('a plain duration is what it is as a part of a longer one', async (t) => {
+  const unit = fc.constantFrom('ns', 'us', 'µs', 'μs', 'ms', 's', 'm', 'h', 'x', 'mm', 'ss')
+  const text = fc.tuple(fc.bigInt({ min: 0n, max: 10n ** 12n }), unit).map((parts) => parts.join(''))
+  fc.assert(fc.property(text, (each) => t.equal(parseGoDuration(each), parseGoDuration(`${each}0ns`))))
+})

@@ -262,3 +262,39 @@ t.test('agrees with a plain model over any sequence of changes', async (t) => {
   })
   t.doesNotThrow(() => fc.assert(property))
 })
+
+t.test('a set that entries of one stream share forgets what was done to the entry before', async (t) => {
+  const name = fc.constantFrom('a', 'b', 'c', 'd')
+  const step = fc.oneof(
+    fc.tuple(fc.constant('setParsed' as const), name, fc.constantFrom('', '1')),
+    fc.tuple(fc.constant('setFormatted' as const), name, fc.constantFrom('', '2')),
+    fc.tuple(fc.constant('rename' as const), name, name),
+    fc.tuple(fc.constant('delete' as const), name, fc.constant('')),
+  )
+  const streams = [
+    [],
+    [{ name: 'a', value: 's' }],
+    [
+      { name: 'a', value: 't' },
+      { name: 'b', value: 's' },
+    ],
+  ]
+  const entry = fc.record({
+    stream: fc.constantFrom(...streams),
+    metadata: fc.constantFrom([], [['a', 'm'] as const], [['c', 'm'] as const]),
+    steps: fc.array(step, { maxLength: 4 }),
+  })
+  const property = fc.property(fc.array(entry, { maxLength: 6 }), (entries) => {
+    const shared = new LabelSet()
+    for (const { stream, metadata, steps } of entries) {
+      const own = new LabelSet()
+      for (const labels of [shared, own]) {
+        labels.reset(stream, metadata)
+        for (const [method, one, other] of steps) labels[method](one, other)
+      }
+      t.strictSame(shared.parts(), own.parts())
+      t.equal(shared.key(), own.key())
+    }
+  })
+  fc.assert(property, { numRuns: 500 })
+})

@@ -97,3 +97,39 @@ t.test('hostile lines of 256 KiB take time in proportion', async (t) => {
     t.ok(Object.keys(parse(unit.repeat(size / unit.length), { keepsEmpty: true })).length <= 1, unit)
   }
 })
+
+t.test('what is wanted of a line is the same as without a hint', async () => {
+  const names = ['a', 'b', 'a_b', '_9', 'c']
+  const key = fc.constantFrom('a', 'b', 'a.b', 'a_b', '9', 'c', '\u00a0a', 'é', '"', '=', '')
+  const value = fc.constantFrom(
+    '',
+    '=',
+    '=1',
+    '=x y',
+    '="x y"',
+    '="\\n"',
+    '="\\q"',
+    '=""',
+    '="open',
+    '=1"',
+    '=a=b',
+    '=é',
+  )
+  const line = fc.array(fc.tuple(key, value)).map((pairs) => pairs.map((pair) => pair.join('')).join(' '))
+  const property = fc.property(
+    line,
+    fc.subarray(names, { minLength: 1 }),
+    fc.subarray(names),
+    fc.record({ isStrict: fc.boolean(), keepsEmpty: fc.boolean() }),
+    (text, wanted, ofStream, options) => {
+      const stream = Object.fromEntries(ofStream.map((name) => [name, 's']))
+      const [hinted, whole] = [new Set(wanted), undefined].map((each) => {
+        const entry = makeEntry(text, { stream })
+        compileLogfmtParser({ ...options, extractions: [] }, new ParserHint(each))(entry, entry.labels)
+        return wanted.map((name) => entry.labels.get(name))
+      })
+      t.strictSame(hinted, whole, text)
+    },
+  )
+  fc.assert(property, { numRuns: 2000 })
+})
