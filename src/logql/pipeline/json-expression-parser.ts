@@ -15,7 +15,7 @@ interface PathNode {
 
 /**
  * Strings come without quotes, objects and arrays as their source text, null as the empty string, and so does every
- * label whose path the document has not. Throws query_malformed for a path that cannot be read.
+ * label that is not there yet and whose path the document has not. Throws query_malformed for a path that cannot be read.
  */
 export function compileJsonExpressions(extractions: readonly LabelExtraction[]): EntryParser {
   const root = makeNode()
@@ -54,16 +54,24 @@ class PathWalker {
     this.#names = names
   }
 
+  /** An empty line is passed over; one that begins like no JSON has an error, and no label. */
   walk(line: string, labels: LabelSet): void {
+    if (line === '') return
     this.#scanner.begin(line)
     this.#labels = labels
     this.#found.clear()
     const first = this.#scanner.next()
-    if (first !== 123 && first !== 91) labels.setError('JSONParserErr', 'the line is not a JSON object or array')
-    else if (!this.#readValue(this.#root) && this.#found.size < this.#names.length) {
+    if (first !== 123 && first !== 91 && first !== 34) {
+      labels.setError('JSONParserErr', 'the line is not a JSON object or array')
+      return
+    }
+    if (!this.#readValue(this.#root) && this.#found.size < this.#names.length) {
       labels.setError('JSONParserErr', `malformed JSON near character ${this.#scanner.at + 1} of the line`)
     }
-    for (const name of this.#names) if (!this.#found.has(name)) labels.setParsed(name, '')
+    for (const name of this.#names) {
+      // A label of the stream stays alone where the document has nothing to say.
+      if (!this.#found.has(name) && labels.get(name) === undefined) labels.setParsed(name, '')
+    }
   }
 
   /** The value at a node; false at a fault, and when every label is filled. */
@@ -76,7 +84,7 @@ class PathWalker {
     } else if (first === 91 && node.elements.size > 0) {
       if (!this.#readElements(node)) return false
     } else if (first === 34 && node.labels.length > 0) {
-      const text = scanner.readString()
+      const text = scanner.readText()
       return text !== undefined && this.#fill(node, text)
     } else if (!scanner.skipValue()) return false
     if (node.labels.length === 0) return true

@@ -74,7 +74,7 @@ class JsonParser {
       return scanner.skipValue()
     }
     if (first === 91 || !this.#hint.wants(name)) return scanner.skipValue()
-    const value = first === 34 ? scanner.readString() : scanner.readWord()
+    const value = first === 34 ? scanner.readText() : scanner.readWord()
     if (value === undefined) return false
     if (first === 110) return true
     if ((this.#labels as LabelSet).setParsed(name, value)) this.#found++

@@ -47,6 +47,15 @@ export class JsonScanner {
     return raw.includes('\\') ? unescapeJson(raw) : raw
   }
 
+  /** A string that becomes a label's value: empty where it holds an escape that JSON has not, or what was no UTF-8. */
+  readText(): string | undefined {
+    const start = this.at + 1
+    if (!this.skipString()) return undefined
+    const raw = this.text.slice(start, this.at - 1)
+    const text = raw.includes('\\') ? unescapeJson(raw) : raw
+    return text === undefined || text.includes('\ufffd') ? '' : text
+  }
+
   skipString(): boolean {
     const start = this.at + 1
     for (let end = this.text.indexOf('"', start); end >= 0; end = this.text.indexOf('"', end + 1)) {

@@ -47,7 +47,7 @@ function readStrings(scanner: JsonScanner, text: string): [key: string, value: s
     const key = scanner.readKey()
     if (key === undefined) return undefined
     if (text.charCodeAt(scanner.at) === 34) {
-      const value = scanner.readString()
+      const value = key === ENTRY_MEMBER ? scanner.readString() : scanner.readText()
       if (value === undefined) return undefined
       members.push([key, value])
     } else if (!scanner.skipValue()) return undefined
