@@ -192,10 +192,11 @@ t.test('who may not read may not tail: credentials, host and origin are looked a
   const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` })
   t.equal((await upgrade(guarded.port, path)).status, 401)
   t.equal((await upgrade(guarded.port, path, basic('anna:wrong'))).status, 401)
-  t.equal(
-    (await upgrade(guarded.port, path, { ...basic('anna:secret-of-anna'), origin: 'http://a.example' })).status,
-    101,
-  )
+  const own = { origin: `http://127.0.0.1:${guarded.port}`, host: `127.0.0.1:${guarded.port}` }
+  const right = basic('anna:secret-of-anna')
+  t.equal((await upgrade(guarded.port, path, right)).status, 101)
+  t.equal((await upgrade(guarded.port, path, { ...right, ...own })).status, 101)
+  t.equal((await upgrade(guarded.port, path, { ...right, ...own, origin: 'http://a.example' })).status, 403)
 })
 
 t.test('the eleventh tail of a tenant is refused, and a client that vanishes makes room', async (t) => {
