@@ -14,6 +14,7 @@ import { uniteTenants } from '../../flows/tenant-union.ts'
 import { parseSelector } from '../../logql/parse.ts'
 import type { Ports } from '../../ports.ts'
 import { registerAuth } from './auth/auth.ts'
+import { registerClosing } from './closing.ts'
 import { answerError, registerErrors } from './errors.ts'
 import { registerLogs } from './logs-routes.ts'
 import { registerLokiDelete } from './loki-delete-routes.ts'
@@ -69,6 +70,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   })
   acceptAnyBody(app)
   registerErrors(app, metrics)
+  registerClosing(app)
   // Node sets its own time-out again with the next request of the connection; inject gives a socket without any.
   app.addHook('onSend', async ({ raw }) => {
     raw.socket.setTimeout?.(ANSWER_STALL_MS)
