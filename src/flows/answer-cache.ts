@@ -30,6 +30,8 @@ export class AnswerCache {
   /** The map's order is the order of use: the first is the longest unused. */
   readonly #kept = new Map<string, Kept>()
   #bytes = 0
+  #hits = 0
+  #misses = 0
 
   /** `bytesMax` undefined: nothing is kept. */
   constructor(store: Pick<LogStore, 'version'>, bytesMax: number | undefined) {
@@ -37,9 +39,9 @@ export class AnswerCache {
     this.#bytesMax = bytesMax ?? 0
   }
 
-  /** Bytes that are held, about. */
-  get bytes(): number {
-    return this.#bytes
+  /** Bytes that are held, about, and how many answers were kept ones since the start, and how many were not. */
+  get figures(): { readonly bytes: number; readonly hits: number; readonly misses: number } {
+    return { bytes: this.#bytes, hits: this.#hits, misses: this.#misses }
   }
 
   /**
@@ -57,8 +59,10 @@ export class AnswerCache {
     if (kept?.version === version) {
       this.#kept.delete(key)
       this.#kept.set(key, kept)
+      this.#hits++
       return { body: kept.body, outcome: 'hit' }
     }
+    this.#misses++
     const body = await make()
     this.#keep(key, body, version)
     return { body, outcome: 'miss' }

@@ -5,6 +5,7 @@ import { testDuplicates, testIds } from './log-store-duplicates.ts'
 import { testLife } from './log-store-life.ts'
 import { testOrder, testReads } from './log-store-reads.ts'
 import { testSelection } from './log-store-selection.ts'
+import { testVersion } from './log-store-version.ts'
 import type { OpenStore } from './opened-store.ts'
 
 export function logStoreContract(t: Test, open: OpenStore): void {
@@ -13,5 +14,6 @@ export function logStoreContract(t: Test, open: OpenStore): void {
   t.test('duplicates', async (t) => testDuplicates(t, open))
   t.test('ids', async (t) => testIds(t, open))
   t.test('selection', async (t) => testSelection(t, open))
+  t.test('version', async (t) => testVersion(t, open))
   t.test('life', async (t) => testLife(t, open))
 }

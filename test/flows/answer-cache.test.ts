@@ -17,12 +17,13 @@ function open(bytesMax: number | undefined) {
 }
 
 t.test('an answer is given again while the store says the same', async (t) => {
-  const { store, ask } = open(10_000)
+  const { store, cache, ask } = open(10_000)
   t.equal(await ask(), 'miss 1')
   t.equal(await ask(), 'hit 1')
   store.current = '2'
   t.equal(await ask(), 'miss 2')
   t.equal(await ask(), 'hit 2')
+  t.match(cache.figures, { hits: 2, misses: 2 })
 })
 
 const OTHERS: readonly (readonly [name: string, asked: Partial<AskedAnswer>])[] = [
@@ -48,7 +49,7 @@ t.test('nothing is kept where that is off, nor where the store cannot tell', asy
   const blind = open(10_000)
   blind.store.current = undefined
   t.same([await blind.ask(), await blind.ask()], ['off 1', 'off 2'])
-  t.equal(blind.cache.bytes, 0)
+  t.equal(blind.cache.figures.bytes, 0)
 })
 
 t.test('what changes while an answer is made is not hidden by it', async (t) => {
@@ -76,7 +77,7 @@ t.test('memory is bounded: the longest unused answer goes, a huge one is not kep
   for (let i = 0; i < 100; i++) {
     await ask({ start: BigInt(-i) }, 300)
     await ask({ start: 1n }, 300)
-    t.ok(cache.bytes <= 10_000)
+    t.ok(cache.figures.bytes <= 10_000)
   }
   t.match(await ask({ start: 1n }), /^hit/, 'what is used stays')
   t.match(await ask({ start: 0n }), /^miss/)

@@ -103,7 +103,6 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     runningMax: config.http.queriesRunningMax,
     waitingMax: config.http.queriesWaitingMax,
   })
-  metrics.observe({ store: ports.store, streams: gate, queries: queryGate, bodies })
   const intake = new PushIntake(
     { ports, gate, bodies, metrics },
     { ...config.push, dropped: config.push.dropStreams.map((text) => parseSelector(text)) },
@@ -113,6 +112,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const multiTenant = config.tenants.multiTenantQueries
   const limitsOf = (tenant: string): QueryLimits => queryLimitsOf(ports, config, tenant)
   const answers = new AnswerCache(store, config.cache.bytesMax)
+  metrics.observe({ store: ports.store, streams: gate, queries: queryGate, answers, bodies })
   const queries = { store, clock: ports.clock, auth, gate: queryGate, answers, limitsOf, multiTenant }
   registerService(app, { store: ports.store, metrics, auth, version })
   registerLokiPush(app, intake, auth)

@@ -26,6 +26,7 @@ export interface Observed {
   readonly store: LogStore
   readonly streams: { readonly activeStreams: number }
   readonly queries: { readonly running: number; readonly waiting: number }
+  readonly answers: { readonly figures: { readonly bytes: number; readonly hits: number; readonly misses: number } }
   readonly bodies: { readonly heldBytes: number }
 }
 
@@ -92,7 +93,7 @@ export class Metrics {
   }
 
   /** Gauges that are read when Prometheus asks. */
-  observe({ store, streams, queries, bodies }: Observed): void {
+  observe({ store, streams, queries, answers, bodies }: Observed): void {
     const figures: readonly (readonly [name: string, help: string, figure: keyof StoreFigures])[] = [
       ['store_blocks', 'Blocks on disk', 'blocks'],
       ['store_entries', 'Entries on disk', 'entries'],
@@ -108,6 +109,13 @@ export class Metrics {
     this.#gauge('inflight_body_bytes', 'Bytes of request bodies held now', () => bodies.heldBytes)
     this.#gauge('queries_running', 'Queries that run now', () => queries.running)
     this.#gauge('queries_waiting', 'Queries that wait for their turn', () => queries.waiting)
+    this.#gauge('query_cache_bytes', 'Bytes of answers that are kept', () => answers.figures.bytes)
+    this.#gauge('query_cache_hits', 'Kept answers given again since the start', () => answers.figures.hits)
+    this.#gauge(
+      'query_cache_misses',
+      'Answers that might have been kept ones, and were not',
+      () => answers.figures.misses,
+    )
   }
 
   #counter<Name extends string>(name: string, help: string, labelNames: readonly Name[]): Counter<Name> {
