@@ -9,7 +9,7 @@ import {
   UNWRAPPED_RANGE_OPERATIONS,
   VECTOR_OPERATIONS,
 } from '../src/logql/syntax.ts'
-import { buildTestApp } from './helper.ts'
+import { buildTestApp } from './test-app.ts'
 
 const document = readFileSync('docs/loki-compatibility.md', 'utf8')
 

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { parseConversation, playConversation } from './conversation.ts'
-import { buildTestApp } from './helper.ts'
+import { buildTestApp } from './test-app.ts'
 
 for (const file of globSync('test/conversations/*.txt').sort()) {
   t.test(`${file} goes as recorded`, async (t) => {

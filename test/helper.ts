@@ -1,10 +1,7 @@
 /** What tests share: a clock that stands still, batches made of plain values, a store in a folder that goes away. */
 
-import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import { LocalFeed } from '../src/adapters/embedded/local-feed.ts'
 import { SqliteLogStore, type StoreEvents, type StoreSettings } from '../src/adapters/embedded/sqlite-log-store.ts'
-import { type Environment, readConfig } from '../src/config.ts'
 import { type Batch, type Metadata, metadataWithLevel } from '../src/domain/batch.ts'
 import { type Admission, BatchBuilder } from '../src/domain/batch-builder.ts'
 import { startOf } from '../src/domain/block.ts'
@@ -13,8 +10,6 @@ import { PUSH_LIMITS } from '../src/domain/limits.ts'
 import { equalityMatcher } from '../src/domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../src/domain/time.ts'
 import type { Clock, LogStore, ReadRequest } from '../src/ports.ts'
-import { buildApp } from '../src/transport/http/app.ts'
-import { Metrics } from '../src/transport/http/metrics.ts'
 
 /** A clock that moves only when told. Begins at 2026-11-21T12:00:00Z. */
 export class FixedClock implements Clock {
@@ -202,24 +197,3 @@ export function openStore(
 }
 
 export const EVERYTHING = [equalityMatcher('__nothing__', '=', '')]
-
-export interface TestApp {
-  readonly app: FastifyInstance
-  readonly clock: FixedClock
-  readonly store: SqliteLogStore
-}
-
-/** The whole application over a store of the test's own, as `env` sets it; closed when the test ends. */
-export async function buildTestApp(t: Test, env: Environment = {}, clock = new FixedClock()): Promise<TestApp> {
-  const config = readConfig(env)
-  const store = openStore(t, clock)
-  const app = await buildApp({
-    ports: { clock, store, feed: new LocalFeed(), deletions: store.deletions },
-    config,
-    keys: { pageToken: new Uint8Array(32), localIssuer: config.auth.localIssuer ? new Uint8Array(32) : undefined },
-    metrics: new Metrics(),
-    version: '0.0.0',
-  })
-  t.teardown(() => app.close())
-  return { app, clock, store }
-}

@@ -5,8 +5,8 @@ import { type Environment, readConfig } from '../../src/config.ts'
 import { cancelDeletion, processDeletions, requestDeletion } from '../../src/flows/delete-logs.ts'
 import { buildApp } from '../../src/transport/http/app.ts'
 import { Metrics } from '../../src/transport/http/metrics.ts'
-import { buildTestApp, FixedClock, makeBatch, openAdmission, openStore } from '../helper.ts'
-import { ask } from '../test-app.ts'
+import { FixedClock, makeBatch, openAdmission, openStore } from '../helper.ts'
+import { ask, buildTestApp } from '../test-app.ts'
 
 const HOUR_MS = 3600_000
 const HOUR = 3600n * 1_000_000_000n

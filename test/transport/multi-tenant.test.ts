@@ -1,7 +1,6 @@
 import t, { type Test } from 'tap'
 import type { Environment } from '../../src/config.ts'
-import { buildTestApp, type TestApp } from '../helper.ts'
-import { ask, pushJson } from '../test-app.ts'
+import { ask, buildTestApp, pushJson, type TestApp } from '../test-app.ts'
 
 const ON = { MILLRACE_MULTI_TENANT_QUERIES: 'true' }
 const SEVERAL = { 'x-scope-orgid': 'b|a' }

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { buildTestApp, type FixedClock, makeBatch, openAdmission, type PlainStream } from '../../helper.ts'
+import { type FixedClock, makeBatch, openAdmission, type PlainStream } from '../../helper.ts'
+import { buildTestApp } from '../../test-app.ts'
 
 const STREAMS = (clock: FixedClock): PlainStream[] => [
   {

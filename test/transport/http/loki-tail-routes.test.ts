@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { buildTestApp, type TestApp } from '../../helper.ts'
+import { buildTestApp, type TestApp } from '../../test-app.ts'
 
 interface Listening extends TestApp {
   readonly port: number
