@@ -14,7 +14,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/embedded': ['ports', 'protocol', 'domain'],
   compose: ['adapters/embedded', 'ports', 'config', 'domain'],
   cli: ['protocol', 'domain'],
-  entry: ['compose', 'transport', 'flows', 'cli', 'config', 'ports', 'domain', 'adapters/embedded'],
+  entry: ['compose', 'transport', 'cli', 'config', 'domain'],
 }
 
 /** What a folder may take from npm and Node. */
@@ -87,4 +87,14 @@ t.test('only the configuration reads the environment', async (t) => {
     [],
     'entries hand process.env to readConfig; nobody else names it',
   )
+})
+
+t.test('docs/architecture.md tells of every folder, and what it may import', async (t) => {
+  const rows = readFileSync('docs/architecture.md', 'utf8').matchAll(/^\| `src\/([^`]+)` \| .* \| ([^|]+) \|$/gm)
+  const told = [...rows].map(([, path = '', names = '']) => {
+    const folder = path.replace(/\.ts$|\/http$/, '')
+    return [folder, names === '–' ? [] : names.split(', ').sort()] as const
+  })
+  const wanted = Object.entries(MAY_IMPORT).map(([folder, names]) => [folder, names.toSorted()])
+  t.same(Object.fromEntries(told), Object.fromEntries(wanted))
 })

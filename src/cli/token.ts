@@ -23,7 +23,7 @@ export function tokenCommand(open: () => TokenMaker): Command {
     summary: 'Prints a bearer token, signed with the key in the data folder.',
     usage: `millrace token --subject NAME [--tenant TENANT] [--expires ${LIFETIME_DEFAULT}]
 
-  --subject NAME    who bears it; shown in logs
+  --subject NAME    who bears it
   --tenant TENANT   the only tenant its bearer may use; without it: any
   --expires TIME    how long it is good, like 90d or 1h30m; at most 3650d
 

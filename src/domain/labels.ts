@@ -10,8 +10,6 @@ export interface Label {
 /** One stream's labels: sorted by name, no name twice, no empty value. */
 export type Labels = readonly Label[]
 
-export const EMPTY_LABELS: Labels = []
-
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 /** What Go's strconv.IsPrint lets stand as it is: letters, marks, numbers, punctuation, symbols and the ASCII space. */
 const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu

@@ -8,7 +8,6 @@ import { assertUnexpired, type Claims, refuse, tenantClaim, textClaim, type Unve
 
 /** The `iss` of its tokens. */
 export const LOCAL_ISSUER = 'millrace'
-export const SEED_BYTES = 32
 const ALGORITHM = 'EdDSA'
 /** What comes before the 32 bytes of a private Ed25519 key in PKCS #8 (RFC 8410, section 7). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -25,7 +24,7 @@ export class LocalIssuer {
   readonly #sign: (payload: object) => string
   readonly #verify: (token: string) => object
 
-  /** `seed`: SEED_BYTES random bytes, the private key. */
+  /** `seed`: 32 random bytes, the private key. */
   constructor(seed: Uint8Array, clock: Clock) {
     const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' })
     const publicKey = createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
