@@ -169,7 +169,20 @@ t.test(
           [-7, 'v=many'],
         ],
       ],
+      [
+        { app: 'b' },
+        [
+          [-5, 'no json'],
+          [-4, '{"v":7}'],
+        ],
+      ],
     ])
+    t.strictSame(
+      await client.lines('{app="b"} | json | v > 1'),
+      [[{ app: 'b', v: '7' }, [[-4, '{"v":7}']]]],
+      'a line that could not be parsed lacks the label as well',
+    )
+    t.strictSame(await client.instant('count_over_time({app="b"} | json | v > 1 [1m])'), [[{ app: 'b', v: '7' }, '1']])
     t.match(await client.lines('{app="a"} | logfmt | v > 1'), [
       [{ __error__: 'LabelFilterErr', __error_details__: String, app: 'a', v: 'many' }, [[-7, 'v=many']]],
       [{ app: 'a', v: '5' }, [[-9, 'v=5']]],

@@ -9,9 +9,8 @@ import type { LabelSet } from './label-set.ts'
 export type LabelTest = (labels: LabelSet) => boolean
 
 /**
- * An absent label is the empty string to a string condition, and fails every other one. A value that cannot be
- * converted keeps the entry and sets `__error__`; an entry with an error passes conditions on numbers, durations and
- * bytes. Throws query_malformed for an ip pattern that cannot be read.
+ * An absent label is the empty string to a string condition and fails every other one, also of an entry with an error,
+ * which passes conditions on addresses only. A value that cannot be converted keeps the entry and sets `__error__` where there is none. Throws query_malformed for an ip pattern that cannot be read.
  */
 export function compileLabelFilter(filter: LabelFilter): LabelTest {
   switch (filter.kind) {
@@ -55,6 +54,8 @@ function compileStringTest(name: string, test: (value: string) => boolean): Labe
 
 function compileIpTest(name: string, operator: '=' | '!=', test: (value: string) => boolean): LabelTest {
   return (labels) => {
+    // Of all conditions this one alone lets errors through, in Loki as well.
+    if (labels.hasError) return true
     const value = labels.get(name)
     return value !== undefined && test(value) === (operator === '=')
   }
@@ -71,12 +72,11 @@ interface Comparison {
 function compileComparison({ kind, name, operator, value, parse }: Comparison): LabelTest {
   const compare = COMPARE[operator]
   return (labels) => {
-    if (labels.hasError) return true
     const text = labels.get(name)
     if (text === undefined) return false
     const number = parse(text)
     if (number !== undefined) return compare(number, value)
-    labels.setError('LabelFilterErr', `the value of label ${name} is not a ${kind}`)
+    if (!labels.hasError) labels.setError('LabelFilterErr', `the value of label ${name} is not a ${kind}`)
     return true
   }
 }

@@ -31,7 +31,9 @@ export function compileLogfmtParser(
     while (scanner.readPair()) {
       const name = wantedName(scanner, hint)
       if (name === undefined || (scanner.isEmpty && !keepsEmpty)) continue
-      if (labels.setParsed(name, scanner.value) && (isStrict || !labels.isTaken(name))) found++
+      const { value } = scanner
+      if (value === '' && !keepsEmpty) continue
+      if (labels.setParsed(name, value) && (isStrict || !labels.isTaken(name))) found++
       if (found >= open || hint.isSatisfied(found)) return
     }
     setFault(scanner, labels)
@@ -45,7 +47,7 @@ function wantedName(scanner: LogfmtScanner, hint: ParserHint): string | undefine
   return name === '' || name.length > NAME_CHARS_MAX || !hint.wants(name) ? undefined : name
 }
 
-/** With expressions, labels whose key the line has not are empty. */
+/** With expressions, labels that are not there yet and whose key the line has not are empty. */
 function compileExtractions(extractions: readonly LabelExtraction[], isStrict: boolean): EntryParser {
   const scanner = new LogfmtScanner(isStrict)
   return ({ line }, labels) => {
@@ -59,7 +61,10 @@ function compileExtractions(extractions: readonly LabelExtraction[], isStrict: b
       }
     }
     setFault(scanner, labels)
-    for (const { label } of extractions) if (!found.has(label)) labels.setParsed(label, '')
+    for (const { label } of extractions) {
+      // A label of the stream stays alone where the line has nothing to say.
+      if (!found.has(label) && labels.get(label) === undefined) labels.setParsed(label, '')
+    }
   }
 }
 
@@ -103,8 +108,10 @@ class LogfmtScanner {
     return this.#line.slice(this.#keyStart, this.#keyEnd)
   }
 
+  /** Empty, as Loki has it, where it holds what was no UTF-8. */
   get value(): string {
-    return this.#unescaped ?? this.#line.slice(this.#valueStart, this.#valueEnd)
+    const text = this.#unescaped ?? this.#line.slice(this.#valueStart, this.#valueEnd)
+    return text.includes('\ufffd') ? '' : text
   }
 
   get isEmpty(): boolean {

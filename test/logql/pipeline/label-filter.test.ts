@@ -77,13 +77,21 @@ t.test('absent labels and values that do not convert (trap 11)', async (t) => {
     t.equal(compileLabelFilter(string('x', '!=', ''))(entryWith({ x: '1' }).labels), true)
     t.equal(compileLabelFilter(string('x', '=', ''))(entryWith({}).labels), true)
   })
-  t.test('an entry with an error passes conditions on numbers; a string condition may drop it', async (t) => {
-    const { labels } = entryWith({ x: '1' })
-    labels.setError('JSONParserErr', '')
-    t.equal(compileLabelFilter(number('x', '>', 5))(labels), true)
-    t.equal(compileLabelFilter(string('__error__', '=', ''))(labels), false)
-    t.equal(compileLabelFilter(string('__error__', '=', 'JSONParserErr'))(labels), true)
-  })
+  t.test(
+    'an entry with an error is filtered like any other, and keeps its error; conditions on addresses let it pass',
+    async (t) => {
+      const { labels } = entryWith({ x: '1' })
+      labels.setError('JSONParserErr', '')
+      t.equal(compileLabelFilter(number('x', '>', 5))(labels), false)
+      t.equal(compileLabelFilter(number('x', '<', 5))(labels), true)
+      t.equal(compileLabelFilter(number('absent', '<', 5))(labels), false)
+      t.equal(compileLabelFilter({ kind: 'ip', name: 'x', operator: '=', value: '10.0.0.1' })(labels), true)
+      t.equal(compileLabelFilter({ kind: 'duration', name: 'x', operator: '<', value: 5n })(labels), true)
+      t.equal(labels.get('__error__'), 'JSONParserErr')
+      t.equal(compileLabelFilter(string('__error__', '=', ''))(labels), false)
+      t.equal(compileLabelFilter(string('__error__', '=', 'JSONParserErr'))(labels), true)
+    },
+  )
   t.test('an ip condition drops an entry without the label, whichever its operator', async (t) => {
     for (const operator of ['=', '!='] as const) {
       const filter = compileLabelFilter({ kind: 'ip', name: 'x', operator, value: '::1' })

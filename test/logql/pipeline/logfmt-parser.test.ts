@@ -28,6 +28,7 @@ t.test('logfmt makes labels of pairs (trap 7)', async (t) => {
     ['pairs', 'a=1 b=x/y', { a: '1', b: 'x/y' }],
     ['quoted values', 'a="x y" b="\\"q\\" \\n\\u00e9"', { a: 'x y', b: '"q" \né' }],
     ['a quoted value with equals signs', 'url="/x?a=b&c=d" z=1', { url: '/x?a=b&c=d', z: '1' }],
+    ['a value with what was no UTF-8 is empty', 'a=x\ufffd b=1', { b: '1' }],
     ['any white space between', '\t a=1\u0001b=2\n', { a: '1', b: '2' }],
     ['empty values are dropped', 'a= b="" c=1', { c: '1' }],
     ['empty values are kept with keep-empty', 'a= b="" c=1', { a: '', b: '', c: '1' }, { keepsEmpty: true }],
@@ -58,6 +59,8 @@ t.test('logfmt with expressions', async (t) => {
   ]
   t.strictSame(parse('fwd="1.2.3.4" host=h x=1', { extractions }), { host: 'h', ip: '1.2.3.4' })
   t.strictSame(parse('host=h', { extractions }), { host: 'h', ip: '' }, 'a missing key gives an empty label')
+  const shadowed = parse('fwd=1', { extractions, stream: { host: 's' } })
+  t.strictSame(shadowed, { ip: '1' }, 'a label that is there is not shadowed by a key that is not')
   t.strictSame(parse('host fwd=1', { extractions }), { host: '', ip: '1' }, 'a key alone is empty')
   t.strictSame(parse('host=a host=b fwd=1', { extractions }), { host: 'a', ip: '1' }, 'the first counts')
   const sanitised = [{ label: 'l', expression: 'a_b' }]
