@@ -1,16 +1,21 @@
 /** Looks for names in stored metadata without making strings. */
 
+import { DETECTED_LEVEL } from '../../domain/level.ts'
 import { EXTRACTED_SUFFIX } from '../pipeline/label-set.ts'
 
 /** See readMetadata for the bytes' form. */
 export class MetadataNames {
   readonly #names: readonly Uint8Array[]
 
+  /** True when the level is among the names: a level of a known word is a column, not metadata. */
+  readonly haveLevel: boolean
+
   /** `labels` as a query names them: `x_extracted` may come from metadata of the name x. */
-  constructor(labels: readonly string[]) {
-    const names = labels.flatMap((label) =>
+  constructor(labels: Iterable<string>) {
+    const names = [...labels].flatMap((label) =>
       label.endsWith(EXTRACTED_SUFFIX) ? [label, label.slice(0, -EXTRACTED_SUFFIX.length)] : [label],
     )
+    this.haveLevel = names.includes(DETECTED_LEVEL)
     this.#names = [...new Set(names)].map((name) => new TextEncoder().encode(name))
   }
 

@@ -40,6 +40,8 @@ export class RangeRead {
   readonly #search: BlockSearch
   /** What a plain count looks for in metadata; undefined where it needs all of it, or more than labels. */
   readonly #namesAsked: MetadataNames | undefined
+  /** The names without which metadata says nothing to the query; undefined where any may be read. */
+  readonly #namesRead: MetadataNames | undefined
   readonly #labels = new LabelSet()
   readonly #held = new HeldBudget()
   readonly #series = new Map<string, GatheredSeries>()
@@ -64,6 +66,8 @@ export class RangeRead {
     this.#search = new BlockSearch(this.#sampling.filters)
     const isByName = this.#grouping !== undefined && !this.#grouping.without
     this.#namesAsked = this.#sampling.isPlain && isByName ? new MetadataNames(this.#grouping?.labels ?? []) : undefined
+    const { reads } = this.#sampling
+    this.#namesRead = reads === undefined ? undefined : new MetadataNames(reads)
     this.matchers = range.log.matchers
     this.start = this.#windows.start
     this.end = this.#windows.end
@@ -187,19 +191,34 @@ export class RangeRead {
   }
 
   #addEntry(block: Block, run: StreamRun, sequence: number, bucket: number, index: number): void {
-    const metadataStart = startOf(block.metadataEnds, index)
-    const metadataEnd = block.metadataEnds[index] as number
-    const level = block.levels[index] as number
-    this.#labels.reset(run.labels, metadataWithLevel(block.metadata, metadataStart, metadataEnd, level))
+    const value = this.#sample(block, run, index, this.#metadataRead(block, index))
+    if (value === undefined) return
+    this.#linesAfterFilter++
+    if (this.#labels.hasError && this.#labels.get(PRESERVE_ERROR_LABEL) === undefined) {
+      // The error tells all labels.
+      this.#sample(block, run, index, wholeMetadata(block, index))
+      throw pipelineError(this.#labels)
+    }
+    const ns = block.timestamps.values[index] as bigint
+    this.#seriesOf(run).accumulator.add(bucket, { value, ns, key: run.key, sequence, index })
+  }
+
+  /** Makes the label set the entry's, and gives what it counts; undefined where a stage drops it. */
+  #sample(block: Block, run: StreamRun, index: number, metadata: Metadata): number | undefined {
+    this.#labels.reset(run.labels, metadata)
     const ns = block.timestamps.values[index] as bigint
     const storedLine = this.#sampling.readsLine ? lineText(block, index) : ''
     const entry = { ns, line: storedLine, labels: this.#labels }
     const lineBytes = (block.lineEnds[index] as number) - startOf(block.lineEnds, index)
-    const value = this.#sampling.sample(entry, storedLine, lineBytes)
-    if (value === undefined) return
-    this.#linesAfterFilter++
-    if (this.#labels.hasError && this.#labels.get(PRESERVE_ERROR_LABEL) === undefined) throw pipelineError(this.#labels)
-    this.#seriesOf(run).accumulator.add(bucket, { value, ns, key: run.key, sequence, index })
+    return this.#sampling.sample(entry, storedLine, lineBytes)
+  }
+
+  /** The entry's metadata, as far as the query's answer depends on it. */
+  #metadataRead(block: Block, index: number): Metadata {
+    const names = this.#namesRead
+    if (names === undefined || (names.haveLevel && block.levels[index] !== 0)) return wholeMetadata(block, index)
+    const end = block.metadataEnds[index] as number
+    return names.areIn(block.metadata, startOf(block.metadataEnds, index), end) ? wholeMetadata(block, index) : NONE
   }
 
   /** The same as #seriesOfEntry, faster where the run's stream alone tells the series. */
@@ -232,6 +251,17 @@ export class RangeRead {
     for (let k = 0; k < this.#steps.count; k++) if (found?.present[k] !== 1) setValue(absent, k, 1)
     return absent
   }
+}
+
+const NONE: Metadata = []
+
+function wholeMetadata({ metadata, metadataEnds, levels }: Block, index: number): Metadata {
+  return metadataWithLevel(
+    metadata,
+    startOf(metadataEnds, index),
+    metadataEnds[index] as number,
+    levels[index] as number,
+  )
 }
 
 /** What a value was unwrapped from does not tell series apart, unless the query groups by it. */

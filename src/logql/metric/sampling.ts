@@ -2,7 +2,7 @@
 
 import { splitStages } from '../block-search.ts'
 import type { LabelSet } from '../pipeline/label-set.ts'
-import { compileStages } from '../pipeline/stages.ts'
+import { compileStages, labelsRead } from '../pipeline/stages.ts'
 import { compileUnwrap, labelsOfUnwrap } from '../pipeline/unwrap.ts'
 import type { PipelineEntry, Stage } from '../stage.ts'
 import type { Grouping, LineFilterStage, PipelineStage, RangeAggregation } from '../syntax.ts'
@@ -16,6 +16,8 @@ export interface Sampling {
   readonly counts: 'entries' | 'bytes'
   /** True when `sample` needs the entry's line. */
   readonly readsLine: boolean
+  /** The labels whose values decide what `sample` gives and which series it belongs to; undefined: perhaps all. */
+  readonly reads: ReadonlySet<string> | undefined
   /** The entry's number after all stages, or undefined where one drops it. `lineBytes` are those of the stored line. */
   sample(
     entry: PipelineEntry & { readonly labels: LabelSet },
@@ -40,6 +42,7 @@ export function compileSampling(
     isPlain: stage === undefined && extract === undefined,
     counts,
     readsLine: stage !== undefined,
+    reads: labelsRead(rest, wanted),
     sample(entry, storedLine, lineBytes) {
       if (stage !== undefined && !stage(entry)) return undefined
       if (extract !== undefined) return extract(entry)

@@ -54,6 +54,14 @@ export function compileStages(stages: readonly PipelineStage[], options: Compile
   }
 }
 
+/** The names of all labels that the stages and their caller read; undefined: perhaps any. Throws as compileStages. */
+export function labelsRead(stages: readonly PipelineStage[], wanted: StageOptions['wanted']) {
+  return wantedLabels(
+    stages.map((stage) => draftStage(stage, 0n)),
+    wanted,
+  )
+}
+
 /** What the caller wants and the stages read; undefined: everything. */
 function wantedLabels(drafts: readonly Draft[], wanted: StageOptions['wanted']): ReadonlySet<string> | undefined {
   if (wanted === undefined) return undefined

@@ -269,3 +269,35 @@ function extrapolated(inside: readonly TestEntry[], numbers: readonly number[], 
   const covered = sampled + toStart + (toEnd >= average * 1.1 ? average / 2 : toEnd)
   return (increase * covered) / sampled / seconds
 }
+
+t.test('metadata counts where the query reads it, and nowhere else', async (t) => {
+  const pair = (name: string) => fc.constantFrom(undefined, [name, '1'] as const, [name, 'warn'] as const)
+  const metadata = fc
+    .tuple(pair('b'), pair('detected_level'), pair('x'), pair('x_extracted'))
+    .map((pairs) => pairs.filter((each) => each !== undefined))
+  const entry = fc.record({
+    stream: fc.constantFrom('{app="a"}', '{app="a", x="s"}'),
+    ns: fc.constant(5n * NS),
+    line: fc.constantFrom('x=1 y=2', 'b=3', 'y=1', ''),
+    metadata,
+  })
+  const names = fc.constantFrom('b', 'detected_level', 'x', 'x_extracted', 'y', 'app', 'b_extracted')
+  const query = fc.tuple(fc.constantFrom('', 'b', 'x', 'detected_level'), names)
+  const property = fc.property(fc.array(entry, { maxLength: 6 }), query, (entries, [filtered, grouped]) => {
+    const filter = filtered === '' ? '' : `| ${filtered} != "1"`
+    const counted = `count_over_time({app="a"} | logfmt ${filter} [1m])`
+    // The second form keeps every label until it sums.
+    const [few, all] = [counted, `(${counted} > 0)`].map((each) =>
+      run([entries], `sum by (${grouped}) (${each})`, instant(60)),
+    )
+    t.same(few, all)
+  })
+  fc.assert(property, { numRuns: 500 })
+})
+
+t.test('a pipeline error tells metadata that the query does not read', async (t) => {
+  const entries = [{ stream: '{app="a"}', ns: 5n * NS, line: 'no JSON', metadata: [['trace', '7'] as const] }]
+  t.throws(() => run([entries], 'sum by (x) (count_over_time({app="a"} | json [1m]))', instant(60)), {
+    message: /trace="7"/,
+  })
+})
