@@ -34,6 +34,8 @@ export interface DeletionParts {
   readonly writer: BlockWriter
   readonly clock: Clock
   readonly events: BlockEvents
+  /** Told why a change failed; whoever asked for it is told that it did. */
+  readonly onFailure: (cause: unknown) => void
   /** Line bytes at which a block is full. */
   readonly blockBytes: number
 }
@@ -177,6 +179,7 @@ export class SqliteDeletions implements DeletionStore {
     try {
       work()
     } catch (cause) {
+      this.#parts.onFailure(cause)
       const text = 'the store could not be changed, so nothing was; retry when its disk is well again'
       throw new GatewayError('store_unavailable', text, { cause })
     }

@@ -97,7 +97,15 @@ export class SqliteLogStore implements LogStore {
       throw openFailure(settings.dataDir, cause)
     }
     const { blockBytes } = settings
-    this.deletions = new SqliteDeletions({ db, writer: this.#writer, clock, events: blockEvents, blockBytes })
+    const onFailure = (cause: unknown): void => events.writeFailed(cause)
+    this.deletions = new SqliteDeletions({
+      db,
+      writer: this.#writer,
+      clock,
+      events: blockEvents,
+      onFailure,
+      blockBytes,
+    })
     this.#timer = setInterval(() => void this.maintain(), MAINTENANCE_MS)
     this.#timer.unref()
   }

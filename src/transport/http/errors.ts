@@ -1,7 +1,7 @@
 /** Errors to answers: the only place that does. */
 
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { GatewayError } from '../../domain/errors.ts'
+import { type ErrorCode, GatewayError } from '../../domain/errors.ts'
 import { encodeOtlpStatus, OTLP_MEDIA_TYPE } from '../../protocol/otlp-response.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -31,7 +31,7 @@ export function answerError(
 ): FastifyReply {
   const known = toGatewayError(error, request)
   metrics.errors.inc({ code: known.code })
-  if (known.status >= 500) request.log.error({ code: known.code, err: known.cause ?? error }, 'request failed')
+  if (isOurFault(known)) request.log.error({ code: known.code, err: known.cause ?? error }, 'request failed')
   else request.log.debug({ code: known.code, status: known.status }, 'request refused')
   return sendError(request, reply, known)
 }
@@ -53,6 +53,13 @@ function sendError(request: FastifyRequest, reply: FastifyReply, error: GatewayE
         .type('application/json')
         .send(`${JSON.stringify({ error: { code: error.code, message: error.message } })}\n`)
   }
+}
+
+/** Of a load that is too high a line for each request would add to it; a store that fails tells so itself. */
+const EXPECTED: readonly ErrorCode[] = ['overloaded', 'query_timeout', 'store_unavailable']
+
+function isOurFault({ status, code }: GatewayError): boolean {
+  return status >= 500 && !EXPECTED.includes(code)
 }
 
 /** Plain text as Loki sends it, closed by a newline. */

@@ -72,11 +72,18 @@ export class Metrics {
 
   /** What the store reports, counted and logged. */
   storeEvents(log: StoreLog): StoreReports {
+    // Agents push on while the disk is full: a line for each commit would be a flood, to a disk that is full.
+    let isFailing = false
     return {
-      committed: (ms) => this.commitSeconds.observe(ms / 1000),
+      committed: (ms) => {
+        this.commitSeconds.observe(ms / 1000)
+        if (isFailing) log.info?.({}, 'commits succeed again')
+        isFailing = false
+      },
       writeFailed: (cause) => {
         this.writeFailures.inc()
-        log.error({ err: cause }, 'a commit failed; its pushes were refused')
+        if (!isFailing) log.error({ err: cause }, 'a commit failed; pushes are refused until one succeeds')
+        isFailing = true
       },
       blockDamaged: (blockId, cause) => {
         this.damagedBlocks.inc()

@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
+import { type Database, openDatabase } from '../../../src/adapters/embedded/database.ts'
 import { SqliteLogStore } from '../../../src/adapters/embedded/sqlite-log-store.ts'
 import { NS_MAX, NS_MIN } from '../../../src/domain/time.ts'
 import { deletionContract, type OpenedDeletions } from '../../contract/deletions.ts'
@@ -60,4 +61,23 @@ t.test('what is erased is gone from the file after maintenance', async (t) => {
   const db = new DatabaseSync(`${dataDir}/millrace.db`, { readOnly: true })
   t.teardown(() => db.close())
   t.equal(db.prepare('SELECT count(*) AS rows FROM blocks').get()?.['rows'], 0)
+})
+
+t.test('a request that cannot be stored is refused, and the store’s owner is told why', async (t) => {
+  const clock = new FixedClock()
+  const events = new RecordedEvents()
+  let forbidWrites: () => void = () => undefined
+  const open = (dataDir: string): Database => {
+    const database = openDatabase(dataDir)
+    forbidWrites = () => database.writer.exec('PRAGMA query_only = ON')
+    return database
+  }
+  const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir: t.testdir() }, clock, events, open)
+  t.teardown(() => store.close())
+  forbidWrites()
+  const times = { start: 0n, end: clock.nowNs, createdMs: clock.ms, isProcessed: false }
+  const asked = store.deletions.add({ id: 'one', tenant: 'fake', query: '{app="shop"}', ...times })
+  await t.rejects(asked, { code: 'store_unavailable' })
+  t.strictSame(store.deletions.list(), [])
+  t.match(events.failures, [/readonly/])
 })
