@@ -21,6 +21,7 @@ function buildStuck(t: Test, env: Record<string, string>): Promise<TestApp> {
       read: (_request: never, signal?: AbortSignal) => stuck(signal),
       figures: () => store.figures(),
       trouble: () => store.trouble(),
+      version: () => undefined,
     })
   return buildTestApp(t, env, { wrapStore })
 }
