@@ -114,9 +114,20 @@ export class PartialBlock implements Block {
     return this.#metadata.bytes
   }
 
-  /** Decompresses the lines beside the event loop, for whoever is going to look at all of them. */
+  /**
+   * Decompresses the lines beside the event loop, a frame at a time, for whoever is going to look at all of them.
+   * Rejects with store_damaged.
+   */
   loadText(): Promise<void> {
     return this.#text.load()
+  }
+
+  /**
+   * Decompresses one frame that loadText has not come to yet, at once, for whoever would only wait; false when there is
+   * none. Throws store_damaged.
+   */
+  helpLoadText(): boolean {
+    return this.#text.help()
   }
 }
 
@@ -126,6 +137,9 @@ class LazySection {
   readonly #frames: readonly Frame[]
   readonly #allocate: Allocate
   #bytes: Uint8Array | undefined
+  /** While it loads: where to, and the frames that nobody has begun. */
+  #target: Uint8Array = EMPTY
+  #waiting: Frame[] = []
 
   constructor(section: Uint8Array, ends: Uint32Array, wanted: readonly StreamRun[], allocate: Allocate) {
     const { length, frames } = openSection(section, ends.at(-1) ?? 0, (start, end) =>
@@ -146,15 +160,23 @@ class LazySection {
 
   async load(): Promise<void> {
     if (this.#length === 0) return
-    const bytes = this.#allocate(this.#length).subarray(0, this.#length)
+    this.#target = this.#allocate(this.#length).subarray(0, this.#length)
+    this.#waiting = [...this.#frames]
     try {
-      await Promise.all(
-        this.#frames.map(async (frame) => fill(bytes, frame, await decompress(frame.data, frame.options))),
-      )
+      for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
+        fill(this.#target, frame, await decompress(frame.data, frame.options))
+      }
     } catch (cause) {
       throw asDamage(cause)
     }
-    this.#bytes = bytes
+    this.#bytes = this.#target
+  }
+
+  help(): boolean {
+    const frame = this.#waiting.shift()
+    if (frame === undefined) return false
+    decompressInto(this.#target, frame)
+    return true
   }
 }
 

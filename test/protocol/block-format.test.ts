@@ -142,6 +142,24 @@ t.test('a section of several frames is cut between runs', async (t) => {
   t.equal(slice(part.text, part.lineEnds, 1, 2), Buffer.from(text('b')).toString('base64'))
 })
 
+t.test('lines that are loaded with help are the same', async (t) => {
+  const runs = ['a', 'b', 'c', 'd'].map((letter) => ({
+    times: [1n],
+    entries: [{ line: Buffer.from(letter.repeat(200_000)), metadata: new Uint8Array(0), level: 0 }],
+  }))
+  const each = makeBlock(runs)
+  const encoded = encodeBlock(each)
+  for (const helps of [0, 1, 3]) {
+    const part = await openPart(decodeColumns(encoded.columns, each.runs), encoded, each.runs, false)
+    const loaded = part.loadText()
+    for (let i = 0; i < helps; i++) t.equal(part.helpLoadText(), true)
+    if (helps === 3) t.equal(part.helpLoadText(), false, 'the first frame is on its way already')
+    await loaded
+    t.equal(part.helpLoadText(), false)
+    t.ok(Buffer.from(each.text).equals(part.text))
+  }
+})
+
 const SAMPLE = makeBlock([
   { times: [1n, 2n, 10n ** 18n], entries: [line('one', 'k'), line('', ''), line('three', 'm')] },
   { times: [5n], entries: [line('a line that is somewhat longer', 'metadata')] },

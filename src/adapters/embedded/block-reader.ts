@@ -30,7 +30,11 @@ interface BlockHead {
 /** A block on its way, and the memory that is its until the next one is asked for. */
 interface Loading {
   readonly head: BlockHead
-  readonly load: Promise<ReadBlock | undefined>
+  readonly found: ReadBlock | undefined
+  /** Resolves when the block may be looked at. */
+  readonly isReady: Promise<void>
+  /** Does a part of the work at once; false when there is nothing left to begin. */
+  readonly help: () => boolean
   readonly memory: Loan
 }
 
@@ -74,16 +78,16 @@ export class BlockReader {
         isDone = done === true
         if (head === undefined || !head.streamIds.some((id) => wanted.has(id))) continue
         if (request.wants?.(head.oldest, head.newest) === false) continue
-        const memory = this.#shelf.lend()
-        const load = this.#load(head, wanted, request, memory)
+        const loading = this.#load(head, wanted, request)
         // It is looked at when its turn comes; until then its failure is nobody's.
-        load.catch(() => undefined)
-        loads.push({ head, load, memory })
+        loading.isReady.catch(() => undefined)
+        loads.push(loading)
       }
       const next = loads.shift()
       if (next === undefined) break
       try {
-        const found = await next.load
+        await finish(next)
+        const { found } = next
         signal?.throwIfAborted()
         // What was loaded ahead may have become needless.
         if (found !== undefined && request.wants?.(next.head.oldest, next.head.newest) !== false) yield found
@@ -165,13 +169,26 @@ export class BlockReader {
     }
   }
 
-  /** Loads what is wanted of a block; undefined when none of its entries is, or it has expired meanwhile. */
-  async #load(
+  #load(head: BlockHead, wanted: ReadonlyMap<number, StoredStream>, request: ReadRequest): Loading {
+    const memory = this.#shelf.lend()
+    const loading = { head, memory, found: undefined, isReady: Promise.resolve(), help: () => false }
+    try {
+      const found = this.#open(head, wanted, request, memory)
+      if (request.scans !== true || !(found?.block instanceof PartialBlock)) return { ...loading, found }
+      const { block } = found
+      return { ...loading, found, isReady: block.loadText(), help: () => block.helpLoadText() }
+    } catch (cause) {
+      return { ...loading, isReady: Promise.reject(cause) }
+    }
+  }
+
+  /** What is wanted of a block; undefined when none of its entries is, or it has expired meanwhile. */
+  #open(
     head: BlockHead,
     wanted: ReadonlyMap<number, StoredStream>,
     request: ReadRequest,
     memory: Loan,
-  ): Promise<ReadBlock | undefined> {
+  ): ReadBlock | undefined {
     const isLight = request.withoutText === true
     const row = (isLight ? this.#columns : this.#whole).get(head.id) as EncodedBlock | undefined
     if (row === undefined) return undefined
@@ -184,9 +201,19 @@ export class BlockReader {
     memory.adopt(row.metadata)
     memory.adopt(row.text)
     const block = new PartialBlock(columns, row, runs, (bytes) => memory.allocate(bytes))
-    if (request.scans === true) await block.loadText()
     return { block, runs, sequence: head.sequence }
   }
+}
+
+/** Waits for a block, and works on it while others have not. */
+async function finish({ isReady, help }: Loading): Promise<void> {
+  let isPending = true
+  const settle = (): void => {
+    isPending = false
+  }
+  isReady.then(settle, settle)
+  while (isPending && help()) await setImmediate()
+  await isReady
 }
 
 function prepareHeads(db: DatabaseSync, column: 'newest' | 'oldest', order: 'ASC' | 'DESC'): StatementSync {
