@@ -47,6 +47,8 @@ export class RangeRead {
   readonly #series = new Map<string, GatheredSeries>()
   /** For entries that need no look of their own: the series by stream and level code. */
   readonly #plainSeries = new Map<string, (GatheredSeries | undefined)[]>()
+  /** Those of the stream asked for last. */
+  #plainLast: { readonly key: string; readonly known: (GatheredSeries | undefined)[] } = { key: '', known: [] }
   /** The series of the entry before, where entries with the stream's labels unchanged all belong to it. */
   #streamSeries: { readonly stream: Labels; readonly series: GatheredSeries } | undefined
   #lines = 0
@@ -154,9 +156,19 @@ export class RangeRead {
     }
     for (let at = from; at < to; at += SEARCH_LINES) {
       const found = this.#search.find(block, at, Math.min(to, at + SEARCH_LINES))
-      for (const index of found) {
-        if (isPlain || this.#isPlainEntry(block, index)) this.#tallyRange(block, run, bucket, index, index + 1)
-        else this.#addEntry(block, run, sequence, bucket, index)
+      for (let k = 0; k < found.length; k++) {
+        const index = found[k] as number
+        if (!isPlain && !this.#isPlainEntry(block, index)) {
+          this.#addEntry(block, run, sequence, bucket, index)
+          continue
+        }
+        // Entries in a row that need no look of their own are counted together.
+        let end = index + 1
+        while (found[k + 1] === end && (isPlain || this.#isPlainEntry(block, end))) {
+          k++
+          end++
+        }
+        this.#tallyRange(block, run, bucket, index, end)
       }
     }
   }
@@ -176,11 +188,8 @@ export class RangeRead {
   }
 
   #plainSeriesOf(run: StreamRun, level: number): GatheredSeries {
-    let known = this.#plainSeries.get(run.key)
-    if (known === undefined) {
-      known = new Array(LEVELS.length).fill(undefined)
-      this.#plainSeries.set(run.key, known)
-    }
+    if (this.#plainLast.key !== run.key) this.#plainLast = { key: run.key, known: this.#plainOf(run) }
+    const { known } = this.#plainLast
     const series = known[level]
     if (series !== undefined) return series
     const metadata: Metadata = level === 0 ? [] : [[DETECTED_LEVEL, LEVELS[level] as string]]
@@ -188,6 +197,12 @@ export class RangeRead {
     const made = this.#seriesOfEntry()
     known[level] = made
     return made
+  }
+
+  #plainOf({ key }: StreamRun): (GatheredSeries | undefined)[] {
+    const known = this.#plainSeries.get(key) ?? new Array<GatheredSeries | undefined>(LEVELS.length).fill(undefined)
+    this.#plainSeries.set(key, known)
+    return known
   }
 
   #addEntry(block: Block, run: StreamRun, sequence: number, bucket: number, index: number): void {
