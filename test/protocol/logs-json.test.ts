@@ -25,7 +25,7 @@ t.test('accepts every form of body', async (t) => {
   const a = [undefined, 'info', '{"message":"a"}']
   const b = [undefined, 'error', '{"message":"b"}']
   const rows: [name: string, type: 'json' | 'ndjson', body: string, isSingle: boolean, results: unknown[]][] = [
-    ['the seed example', 'json', '{"severity": "error", "message": "b"}', true, [b]],
+    ['an example', 'json', '{"severity": "error", "message": "b"}', true, [b]],
     ['an array', 'json', '[{"message":"a"},{"severity":"error","message":"b"}]', false, [a, b]],
     ['an array of one', 'json', '[{"message":"a"}]', false, [a]],
     ['objects by line', 'ndjson', '{"message":"a"}\n{"severity":"error","message":"b"}\n', false, [a, b]],
