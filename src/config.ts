@@ -1,6 +1,7 @@
 /** The one reader of the environment. */
 
-import { SETTINGS, type Setting } from './config/settings.ts'
+import type { Setting } from './config/setting.ts'
+import { SETTINGS } from './config/settings.ts'
 import { GatewayError } from './domain/errors.ts'
 import { ageWithinRetention } from './domain/limits.ts'
 import { nearestName } from './domain/nearest-name.ts'

@@ -16,11 +16,17 @@ export interface Clock {
 export interface AppendResult {
   /** Entries that are now durable. */
   readonly stored: number
-  /** Entries that were there before: same tenant, stream, nanosecond, line and structured metadata. */
+  /**
+   * Entries that were there before: same tenant, stream, nanosecond, line and structured metadata. A store may find
+   * some of them only when it reads; those count as stored, and a read gives them once.
+   */
   readonly duplicates: number
   /** For each id of the batch that was taken before, in the batch's order: the time of the entry that has it. */
   readonly takenIds: ReadonlyMap<string, bigint>
 }
+
+/** How a batch came: `logs` are posted by programs, a `push` (when nothing is said) is an agent's. */
+export type Intake = 'push' | 'logs'
 
 /** The time range [start, end) in nanoseconds, of the streams that every matcher takes. */
 export interface StreamRange {
@@ -75,7 +81,7 @@ export interface StoreFigures {
  * - A read sees every batch whose append resolved before the read began.
  */
 export interface LogStore {
-  append(batch: Batch): Promise<AppendResult>
+  append(batch: Batch, intake?: Intake): Promise<AppendResult>
   /**
    * Blocks with entries of the range: newest first for `backward` (no later block has an entry newer than the newest
    * entry of an earlier block), oldest first for `forward`. Ranges of blocks may overlap. Only a few blocks are

@@ -12,24 +12,28 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   config: ['domain'],
   transport: ['flows', 'logql', 'protocol', 'ports', 'domain', 'config'],
   'adapters/embedded': ['ports', 'protocol', 'domain'],
-  compose: ['adapters/embedded', 'ports', 'config', 'domain'],
+  'adapters/aws': ['ports', 'protocol', 'domain'],
+  'adapters/http': ['ports', 'protocol', 'domain'],
+  compose: ['adapters/embedded', 'adapters/aws', 'adapters/http', 'ports', 'config', 'domain'],
   cli: ['protocol', 'domain'],
-  entry: ['compose', 'transport', 'cli', 'config', 'domain'],
+  entry: ['compose', 'transport', 'flows', 'cli', 'config', 'domain'],
 }
 
 /** What a folder may take from npm and Node. */
 const MAY_USE: Record<string, RegExp> = {
   domain: /^$/,
   logql: /^re2js$/,
-  protocol: /^(node:(zlib|crypto|buffer|util)|protobufjs|snappyjs)/,
+  protocol: /^(node:(zlib|crypto|buffer|util)|protobufjs|snappyjs|yaml$)/,
   ports: /^$/,
   flows: /^$/,
   config: /^$/,
-  transport: /^(node:|fastify|@fastify\/|@sinclair\/typebox|prom-client|fast-jwt)/,
+  transport: /^(node:|aws-lambda|fastify|@fastify\/|@sinclair\/typebox|prom-client|fast-jwt)/,
   'adapters/embedded': /^node:/,
-  compose: /^$/,
+  'adapters/aws': /^(node:|@aws-sdk\/|@smithy\/)/,
+  'adapters/http': /^(node:|nodemailer)/,
+  compose: /^(node:|@aws-sdk\/)/,
   cli: /^node:/,
-  entry: /^(node:|pino|close-with-grace)/,
+  entry: /^(node:|pino|close-with-grace|@fastify\/aws-lambda|aws-lambda)/,
 }
 
 const folderOf = (path: string) =>

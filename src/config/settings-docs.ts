@@ -1,7 +1,7 @@
 /** The settings for people: `.env.example` and the README's table, written from the one table there is. */
 
 import { listSettings } from '../config.ts'
-import type { Setting } from './settings.ts'
+import type { Setting } from './setting.ts'
 
 const HEAD = `# Settings of Millrace, each with its default. Take the # away and change the value.
 # Variables that do not exist or do not fit keep the gateway from starting, and it tells all of them at once.

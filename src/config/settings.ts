@@ -3,6 +3,8 @@
 import { isLabelName } from '../domain/labels.ts'
 import { PUSH_LIMITS, type PushLimits, QUERY_LIMITS, type QueryLimits } from '../domain/limits.ts'
 import { isTenant } from '../domain/tenant.ts'
+import { ALERT_SETTINGS } from './alert-settings.ts'
+import { AWS_SETTINGS } from './aws-settings.ts'
 import {
   boolean,
   bytes,
@@ -11,7 +13,6 @@ import {
   duration,
   instant,
   integer,
-  type Kind,
   list,
   optional,
   orOff,
@@ -20,16 +21,9 @@ import {
   text,
   textOrEmpty,
 } from './kinds.ts'
+import { POLL_SETTINGS } from './poll-settings.ts'
+import { type SettingsOf, setting } from './setting.ts'
 import { users } from './users.ts'
-
-export interface Setting<T> {
-  readonly variable: string
-  readonly kind: Kind<T>
-  readonly default: T
-  readonly help: string
-}
-
-type SettingsOf<T> = { readonly [K in keyof Required<T>]: Setting<T[K]> }
 
 const MIB = 2 ** 20
 const HOUR = 3600_000
@@ -317,11 +311,10 @@ export const SETTINGS = {
       'Bytes of lines that are compressed together.',
     ),
   },
+  aws: AWS_SETTINGS,
+  poll: POLL_SETTINGS,
+  alerts: ALERT_SETTINGS,
 } as const
-
-function setting<T>(name: string, kind: Kind<T>, initial: NoInfer<T>, help: string): Setting<T> {
-  return { variable: `MILLRACE_${name}`, kind, default: initial, help }
-}
 
 function isHost(given: string): boolean {
   return given.length <= 255 && /^[A-Za-z0-9._:%-]+$/.test(given) && !/^[^:]*:\d+$/.test(given)

@@ -4,7 +4,8 @@ import { GatewayError } from '../domain/errors.ts'
 import { ageWithinRetention, type Limits } from '../domain/limits.ts'
 import { nearestName } from '../domain/nearest-name.ts'
 import { isTenant } from '../domain/tenant.ts'
-import { SETTINGS, type Setting } from './settings.ts'
+import type { Setting } from './setting.ts'
+import { SETTINGS } from './settings.ts'
 
 /** Faults that are told; a file may be generated, and wrong in every line. */
 const FAULTS_MAX = 50

@@ -26,6 +26,8 @@ export const ERROR_STATUS = {
   query_cancelled: 499,
   page_token_invalid: 400,
   not_found: 404,
+  state_conflict: 409,
+  source_unavailable: 502,
   rate_limited: 429,
   overloaded: 503,
   store_unavailable: 503,

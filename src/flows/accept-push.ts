@@ -4,7 +4,7 @@ import type { BatchBuilder } from '../domain/batch-builder.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { PushLimits } from '../domain/limits.ts'
 import type { Refusals } from '../domain/refusals.ts'
-import type { Ports } from '../ports.ts'
+import type { Intake, Ports } from '../ports.ts'
 import type { StreamGateKeeper } from './stream-gate.ts'
 
 /** What became of a push. Accepted entries are durable; refused ones are told in `refusals`. */
@@ -31,6 +31,7 @@ export async function acceptPush(
   gate: StreamGateKeeper,
   limits: PushLimits,
   builder: BatchBuilder,
+  intake: Intake = 'push',
 ): Promise<PushOutcome> {
   const batch = builder.build()
   const rest = { dropped: builder.droppedEntries, lineBytes: batch.lineBytes, refusals: builder.refusals }
@@ -40,7 +41,7 @@ export async function acceptPush(
     builder.refusals.count({ reason: 'rate_limited', text }, batch.count)
     throw new GatewayError('entries_limited', text)
   }
-  const { duplicates, takenIds } = await store.append(batch)
+  const { duplicates, takenIds } = await store.append(batch, intake)
   if (duplicates < batch.count) feed?.publish(batch)
   return { accepted: batch.count, duplicates, takenIds, ...rest }
 }

@@ -92,7 +92,7 @@ async function processDeletion(
 /** The store as readers are to see it: without what waits to be deleted. */
 export function hideDeleted(store: LogStore, deletions: DeletionStore): LogStore {
   return {
-    append: (batch) => store.append(batch),
+    append: (batch, intake) => store.append(batch, intake),
     read: (request, signal) => {
       const hiding = deletions.list().filter((deletion) => !deletion.isProcessed && touches(deletion, request))
       return hiding.length === 0 ? store.read(request, signal) : readWithout(store, hiding, request, signal)

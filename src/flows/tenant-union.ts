@@ -18,7 +18,7 @@ const ORIGINAL_LABEL = `original_${TENANT_LABEL}`
  */
 export function uniteTenants(store: LogStore): LogStore {
   return {
-    append: (batch) => store.append(batch),
+    append: (batch, intake) => store.append(batch, intake),
     read: (request, signal) => {
       const parts = partsOf(request)
       return parts === undefined ? store.read(request, signal) : readUnion(store, parts, request, signal)

@@ -87,7 +87,13 @@ export class PushIntake {
   async accept(builder: BatchBuilder, protocol: PushProtocol, bodyBytes: number): Promise<PushOutcome> {
     this.#metrics.bodyBytes.inc({ protocol }, bodyBytes)
     try {
-      const outcome = await acceptPush(this.#ports, this.#gate, this.#limitsOf(builder), builder)
+      const outcome = await acceptPush(
+        this.#ports,
+        this.#gate,
+        this.#limitsOf(builder),
+        builder,
+        protocol === 'logs' ? 'logs' : 'push',
+      )
       this.#metrics.accepted.inc({ protocol }, outcome.accepted)
       this.#metrics.duplicates.inc({ protocol }, outcome.duplicates)
       this.#metrics.lineBytes.inc({ protocol }, outcome.lineBytes)

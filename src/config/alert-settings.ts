@@ -1,0 +1,3 @@
+/** Settings of incidents, alert rules and notifications. */
+
+export const ALERT_SETTINGS = {} as const

@@ -1,0 +1,3 @@
+/** Settings of the aws home. */
+
+export const AWS_SETTINGS = {} as const

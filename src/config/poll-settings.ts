@@ -1,0 +1,3 @@
+/** Settings of the poller and its sources. */
+
+export const POLL_SETTINGS = {} as const
