@@ -22,6 +22,7 @@ import {
   textOrEmpty,
 } from './kinds.ts'
 import { POLL_SETTINGS } from './poll-settings.ts'
+import { RULE_SETTINGS } from './rule-settings.ts'
 import { type SettingsOf, setting } from './setting.ts'
 import { users } from './users.ts'
 
@@ -314,6 +315,7 @@ export const SETTINGS = {
   aws: AWS_SETTINGS,
   poll: POLL_SETTINGS,
   alerts: ALERT_SETTINGS,
+  rules: RULE_SETTINGS,
 } as const
 
 function isHost(given: string): boolean {
