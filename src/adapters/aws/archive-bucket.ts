@@ -1,0 +1,145 @@
+/** The archive's bucket: objects written once, listed in the order of their keys, read as streams. */
+
+import type {
+  GetObjectCommandInput,
+  GetObjectCommandOutput,
+  ListObjectsV2CommandInput,
+  ListObjectsV2CommandOutput,
+  PutObjectCommandInput,
+  PutObjectCommandOutput,
+} from '@aws-sdk/client-s3'
+import { GatewayError } from '../../domain/errors.ts'
+import { isMissing, storeFailure } from './aws-errors.ts'
+import type { Lazy } from './lazy.ts'
+
+interface CallOptions {
+  abortSignal?: AbortSignal
+}
+
+/** What is used of the SDK's `S3`. */
+export interface ObjectClient {
+  putObject(input: PutObjectCommandInput, options?: CallOptions): Promise<PutObjectCommandOutput>
+  getObject(input: GetObjectCommandInput, options?: CallOptions): Promise<GetObjectCommandOutput>
+  listObjectsV2(input: ListObjectsV2CommandInput, options?: CallOptions): Promise<ListObjectsV2CommandOutput>
+}
+
+export interface StoredObject {
+  readonly key: string
+  readonly bytes: number
+  /** Another one when the object was written again with other bytes. */
+  readonly etag: string
+}
+
+/** One answer of a listing: at most 1000 objects and folders. */
+export interface ObjectPage {
+  /** By rising key. */
+  readonly objects: readonly StoredObject[]
+  /** With a delimiter: the prefixes up to it, in order. */
+  readonly folders: readonly string[]
+}
+
+export interface ListRequest {
+  readonly prefix: string
+  /** Only keys behind this one, in the order of UTF-8 bytes. */
+  readonly startAfter?: string
+  /** Groups all keys that are equal up to it, such as `/`. */
+  readonly delimiter?: string
+}
+
+export class ArchiveBucket {
+  readonly #client: Lazy<ObjectClient>
+  readonly #bucket: string
+
+  constructor(client: Lazy<ObjectClient>, bucket: string) {
+    this.#client = client
+    this.#bucket = bucket
+  }
+
+  /**
+   * Resolves when S3 keeps the object; one that has the key already is replaced. Rejects with store_unavailable or
+   * overloaded.
+   */
+  async put(key: string, body: Uint8Array): Promise<void> {
+    try {
+      const client = await this.#client()
+      await client.putObject({ Bucket: this.#bucket, Key: key, Body: body, ContentType: 'application/gzip' })
+    } catch (cause) {
+      throw storeFailure('S3 did not take an object', cause)
+    }
+  }
+
+  /**
+   * The object's bytes as they come; undefined when there is no such object (a lifecycle rule may have deleted it since
+   * it was listed). Rejects with store_unavailable or overloaded, also while the bytes are read, and with
+   * query_cancelled when `signal` was aborted. A reader that stops early closes the connection.
+   */
+  async get(key: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
+    try {
+      const client = await this.#client()
+      const { Body } = await client.getObject({ Bucket: this.#bucket, Key: key }, optionsOf(signal))
+      // In Node the body is always a stream of buffers; the SDK's type also covers browsers.
+      return readBody((Body ?? []) as AsyncIterable<Uint8Array>, signal)
+    } catch (cause) {
+      if (isMissing(cause)) return undefined
+      throw readFailure(cause, signal)
+    }
+  }
+
+  /** Pages of a listing, in order, asked for one at a time. Rejects as `get` does. */
+  async *list(request: ListRequest, signal?: AbortSignal): AsyncGenerator<ObjectPage, void, undefined> {
+    const { prefix, startAfter, delimiter } = request
+    const input = {
+      Bucket: this.#bucket,
+      Prefix: prefix,
+      ...(startAfter !== undefined && { StartAfter: startAfter }),
+      ...(delimiter !== undefined && { Delimiter: delimiter }),
+    }
+    let token: string | undefined
+    do {
+      const page = await this.#listPage(token === undefined ? input : { ...input, ContinuationToken: token }, signal)
+      yield {
+        objects: (page.Contents ?? []).map(({ Key = '', Size = 0, ETag = '' }) => ({
+          key: Key,
+          bytes: Size,
+          etag: ETag,
+        })),
+        folders: (page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix),
+      }
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined
+    } while (token !== undefined)
+  }
+
+  async #listPage(input: ListObjectsV2CommandInput, signal?: AbortSignal): Promise<ListObjectsV2CommandOutput> {
+    try {
+      const client = await this.#client()
+      return await client.listObjectsV2(input, optionsOf(signal))
+    } catch (cause) {
+      throw readFailure(cause, signal)
+    }
+  }
+}
+
+async function* readBody(
+  body: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const chunk of body) {
+      if (signal?.aborted === true) throw readFailure(undefined, signal)
+      yield chunk
+    }
+  } catch (cause) {
+    throw readFailure(cause, signal)
+  }
+}
+
+function optionsOf(signal: AbortSignal | undefined): CallOptions {
+  return signal === undefined ? {} : { abortSignal: signal }
+}
+
+function readFailure(cause: unknown, signal: AbortSignal | undefined): GatewayError {
+  if (signal?.aborted === true) {
+    return new GatewayError('query_cancelled', 'the query was cancelled while it read the archive', { cause })
+  }
+  return storeFailure('S3 did not give what was asked for', cause)
+}

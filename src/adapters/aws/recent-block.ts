@@ -1,0 +1,99 @@
+/**
+ * A block of one recent item, with its streams beside it, as the bytes of one attribute: a byte 1 for the version, three
+ * zeros, the lengths (u32 LE) of the streams, the columns and the metadata, then these sections and the text. The
+ * streams are zstd over the JSON of each run's labels, `[[["name","value"],…],…]`; the others are what
+ * protocol/block-format.ts makes.
+ */
+
+import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import type { Block } from '../../domain/block.ts'
+import { buildBlocks } from '../../domain/block-builder.ts'
+import type { EntryOrder } from '../../domain/entry-order.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { formatLabels, type Labels } from '../../domain/labels.ts'
+import { decodeBlock, encodeBlock, type RunStream } from '../../protocol/block-format.ts'
+
+/** DynamoDB's items end at 400 KB, keys and attribute names included. */
+export const PACKED_BYTES_MAX = 390_000
+
+const VERSION = 1
+const HEAD_BYTES = 16
+/** Label sets of one block that are believed; the limits of a push are far below. */
+const STREAMS_BYTES_MAX = 64 * 2 ** 20
+/** About what compresses to an item of half the limit; what does not is cut again. */
+const BLOCK_BYTES_TARGET = 1024 * 1024
+
+/** A block that fits an item. */
+export interface PackedBlock {
+  readonly block: Block
+  readonly packed: Uint8Array
+}
+
+/** The entries as blocks that fit an item each. Throws store_unavailable for an entry that fits none by itself. */
+export function packRecentBlocks(order: EntryOrder, bytesTarget = BLOCK_BYTES_TARGET): PackedBlock[] {
+  const packs = buildBlocks(order, bytesTarget).map((block) => ({ block, packed: packRecentBlock(block) }))
+  if (packs.every(({ packed }) => packed.length <= PACKED_BYTES_MAX)) return packs
+  if (bytesTarget <= 1) {
+    throw new GatewayError('store_unavailable', 'an entry is too large for a recent item; send shorter lines')
+  }
+  return packRecentBlocks(order, Math.floor(bytesTarget / 4))
+}
+
+export function packRecentBlock(block: Block): Uint8Array {
+  const labels = block.runs.map((run) => run.labels.map(({ name, value }) => [name, value]))
+  const streams = zstdCompressSync(Buffer.from(JSON.stringify(labels)), {
+    params: { [constants.ZSTD_c_compressionLevel]: 1 },
+  })
+  const { columns, metadata, text } = encodeBlock(block)
+  const head = new Uint8Array(HEAD_BYTES)
+  head[0] = VERSION
+  const view = new DataView(head.buffer)
+  for (const [i, section] of [streams, columns, metadata].entries()) view.setUint32(4 + i * 4, section.length, true)
+  return Buffer.concat([head, streams, columns, metadata, text])
+}
+
+/** Bytes back to the block. Throws store_damaged when they are not what packRecentBlock gave. */
+export function unpackRecentBlock(packed: Uint8Array): Block {
+  if (packed.length < HEAD_BYTES || packed[0] !== VERSION) throw damaged('it begins like no recent block')
+  const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
+  const ends = [0, 1, 2].map((i) => view.getUint32(4 + i * 4, true))
+  const [streamsEnd = 0, columnsEnd = 0, metadataEnd = 0] = ends.map((_, i) =>
+    ends.slice(0, i + 1).reduce((sum, length) => sum + length, HEAD_BYTES),
+  )
+  if (metadataEnd > packed.length) throw damaged('it is cut short')
+  const encoded = {
+    columns: packed.subarray(streamsEnd, columnsEnd),
+    metadata: packed.subarray(columnsEnd, metadataEnd),
+    text: packed.subarray(metadataEnd),
+  }
+  return decodeBlock(encoded, readStreams(packed.subarray(HEAD_BYTES, streamsEnd)))
+}
+
+function readStreams(section: Uint8Array): RunStream[] {
+  let streams: unknown
+  try {
+    streams = JSON.parse(zstdDecompressSync(section, { maxOutputLength: STREAMS_BYTES_MAX }).toString())
+  } catch (cause) {
+    throw damaged('its streams do not decompress', cause)
+  }
+  if (!Array.isArray(streams)) throw damaged('its streams are no list')
+  return streams.map((pairs) => {
+    const labels = readLabels(pairs)
+    return { key: formatLabels(labels), labels }
+  })
+}
+
+function readLabels(pairs: unknown): Labels {
+  if (!Array.isArray(pairs)) throw damaged('a stream is no list of labels')
+  return pairs.map((pair) => {
+    const [name, value] = Array.isArray(pair) ? (pair as unknown[]) : []
+    if (typeof name !== 'string' || typeof value !== 'string') throw damaged('a label is no pair of texts')
+    return { name, value }
+  })
+}
+
+function damaged(what: string, cause?: unknown): GatewayError {
+  return new GatewayError('store_damaged', `a recent item cannot be read: ${what}; delete it to read without it`, {
+    cause,
+  })
+}

@@ -1,0 +1,157 @@
+/**
+ * Recent items: what was accepted within the last while, as blocks in DynamoDB, so that a query sees it before it is in
+ * the archive.
+ *
+ * An item's `pk` is `recent#<tenant>#<beginning of the ten minutes of its arrival>#<shard>`, its `sk`
+ * `<arrival in ms, 13 digits>#<hash of the block>`: what came in after a time is one query for each bucket and shard.
+ * `block` is what packRecentBlock makes, `oldest` and `newest` are times of entries in decimal nanoseconds, `expiresAt`
+ * is in seconds, as DynamoDB's time to live wants it. It deletes late, so that readers look at `expiresAt` themselves.
+ */
+
+import type { PutCommandInput, PutCommandOutput, QueryCommandInput, QueryCommandOutput } from '@aws-sdk/lib-dynamodb'
+import type { Block } from '../../domain/block.ts'
+import { contentHash } from '../../protocol/archive-names.ts'
+import { storeFailure } from './aws-errors.ts'
+import type { Lazy } from './lazy.ts'
+import { unpackRecentBlock } from './recent-block.ts'
+
+interface CallOptions {
+  abortSignal?: AbortSignal
+}
+
+/** What is used of the SDK's `DynamoDBDocument`. */
+export interface ItemClient {
+  put(input: PutCommandInput, options?: CallOptions): Promise<PutCommandOutput>
+  query(input: QueryCommandInput, options?: CallOptions): Promise<QueryCommandOutput>
+}
+
+/** Arrivals of ten minutes share a partition key: queries of the last hour ask for few, and none grows without end. */
+export const BUCKET_MS = 600_000
+/**
+ * Partitions that one tenant's items of ten minutes are spread over. Each takes 1,000 write units (KB) a second, so
+ * that a tenant may push about 8 MB a second compressed before DynamoDB throttles.
+ */
+export const SHARDS = 8
+
+/** An item to be written. */
+export interface RecentBlock {
+  readonly tenant: string
+  /** What packRecentBlock gave. */
+  readonly packed: Uint8Array
+  /** Times of its entries, both included. */
+  readonly oldest: bigint
+  readonly newest: bigint
+}
+
+/** An item that was read. */
+export interface RecentItem {
+  /** Its sort key: items of one bucket and shard are read in its order, and a later query may begin behind it. */
+  readonly sortKey: string
+  readonly arrivedMs: number
+  readonly oldest: bigint
+  readonly newest: bigint
+  /** Decodes the block; throws store_damaged. */
+  readonly decode: () => Block
+}
+
+export interface RecentQuery {
+  readonly tenant: string
+  /** Any time of the bucket's ten minutes, ms since the epoch. */
+  readonly bucketMs: number
+  /** From 0 up to SHARDS. */
+  readonly shard: number
+  /** Only items with a greater sort key. sortKeyAt(ms) is one that lies before all arrivals from `ms` on. */
+  readonly after?: string
+}
+
+/** The least sort key of items that arrived at `ms` or later. */
+export function sortKeyAt(ms: number): string {
+  return String(Math.max(0, Math.floor(ms))).padStart(13, '0')
+}
+
+export class RecentItems {
+  readonly #client: Lazy<ItemClient>
+  readonly #table: string
+  readonly #windowMs: number
+
+  /** `windowMs`: how long an item is kept after its arrival. */
+  constructor(client: Lazy<ItemClient>, table: string, windowMs: number) {
+    this.#client = client
+    this.#table = table
+    this.#windowMs = windowMs
+  }
+
+  /**
+   * Resolves when DynamoDB keeps the item. The same block that arrived in the same millisecond is one item. Rejects
+   * with store_unavailable or overloaded.
+   */
+  async put({ tenant, packed, oldest, newest }: RecentBlock, arrivedMs: number): Promise<void> {
+    const hash = contentHash(packed)
+    // The hash spreads evenly, and a retry within the same ten minutes meets the same shard.
+    const shard = Number.parseInt(hash.slice(0, 8), 16) % SHARDS
+    const item = {
+      pk: partitionKey(tenant, arrivedMs, shard),
+      sk: `${sortKeyAt(arrivedMs)}#${hash}`,
+      block: packed,
+      oldest: String(oldest),
+      newest: String(newest),
+      expiresAt: Math.ceil((arrivedMs + this.#windowMs) / 1000),
+    }
+    try {
+      const client = await this.#client()
+      await client.put({ TableName: this.#table, Item: item })
+    } catch (cause) {
+      throw storeFailure('DynamoDB did not take an item', cause)
+    }
+  }
+
+  /**
+   * Items of one bucket and shard in the order of their sort keys, a page (1 MB) at a time; those that have expired at
+   * `nowMs` are left out. The read is a strongly consistent one: it sees every put that resolved before it. Rejects with
+   * store_unavailable or overloaded.
+   */
+  async *query(query: RecentQuery, nowMs: number, signal?: AbortSignal): AsyncGenerator<RecentItem, void, undefined> {
+    const { tenant, bucketMs, shard, after } = query
+    const input: QueryCommandInput = {
+      TableName: this.#table,
+      ConsistentRead: true,
+      KeyConditionExpression: after === undefined ? 'pk = :pk' : 'pk = :pk AND sk > :after',
+      ExpressionAttributeValues: {
+        ':pk': partitionKey(tenant, bucketMs, shard),
+        ...(after !== undefined && { ':after': after }),
+      },
+    }
+    let from: Record<string, unknown> | undefined
+    do {
+      const page = await this.#queryPage(from === undefined ? input : { ...input, ExclusiveStartKey: from }, signal)
+      for (const item of page.Items ?? []) if (Number(item['expiresAt']) * 1000 > nowMs) yield readItem(item)
+      from = page.LastEvaluatedKey
+    } while (from !== undefined)
+  }
+
+  async #queryPage(input: QueryCommandInput, signal: AbortSignal | undefined): Promise<QueryCommandOutput> {
+    try {
+      const client = await this.#client()
+      return await client.query(input, signal === undefined ? {} : { abortSignal: signal })
+    } catch (cause) {
+      throw storeFailure('DynamoDB did not give recent items', cause)
+    }
+  }
+}
+
+function partitionKey(tenant: string, ms: number, shard: number): string {
+  const begin = new Date(Math.floor(ms / BUCKET_MS) * BUCKET_MS).toISOString()
+  return `recent#${tenant}#${begin}#${shard}`
+}
+
+function readItem(item: Record<string, unknown>): RecentItem {
+  const sortKey = String(item['sk'])
+  return {
+    sortKey,
+    arrivedMs: Number.parseInt(sortKey, 10),
+    oldest: BigInt(String(item['oldest'])),
+    newest: BigInt(String(item['newest'])),
+    // Written by `put`: the SDK gives binary attributes as they were.
+    decode: () => unpackRecentBlock(item['block'] as Uint8Array),
+  }
+}
