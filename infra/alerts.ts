@@ -1,0 +1,92 @@
+/** From error lines to incidents and mails: the alert processor, its feeds, the topic, the rules' clock, the test emitter. */
+
+import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
+import type { Poller } from './poller.ts'
+
+export interface Alerts extends ImageFunction {
+  readonly topic: sst.aws.SnsTopic
+  readonly emitter: ImageFunction
+  /** The log groups that are watched. */
+  readonly watched: readonly { readonly id: string; readonly name: $util.Output<string> }[]
+}
+
+/** What may be an error, before the processor looks at each line's level: CloudWatch hands on a third less that way. */
+export const ERROR_PATTERN = '?ERROR ?Error ?error ?FATAL ?Fatal ?fatal ?CRITICAL ?Critical ?critical ?PANIC ?panic'
+
+export function createAlerts(base: Base, poller: Poller | undefined): Alerts {
+  const { settings, storage, identity } = base
+  const topic = new sst.aws.SnsTopic('Alerts', {
+    transform: { topic: storage.key === undefined ? {} : { kmsMasterKeyId: storage.key.arn } },
+  })
+  if (settings.alertEmail !== undefined) {
+    new aws.sns.TopicSubscription('AlertMail', { topic: topic.arn, protocol: 'email', endpoint: settings.alertEmail })
+  }
+  const emitter = createFunction(base, 'TestLogEmitter', {
+    bundle: 'emitter-lambda',
+    seconds: 10,
+    mebibytes: 128,
+    statements: [],
+  })
+  const made = createFunction(base, 'LogAlertProcessor', {
+    bundle: 'alerts-lambda',
+    seconds: 60,
+    mebibytes: 512,
+    environment: {
+      ...storageEnvironment(base),
+      MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
+      MILLRACE_ALERT_SNS_TOPIC: topic.arn,
+    },
+    statements: [
+      {
+        actions: [
+          'dynamodb:PutItem',
+          'dynamodb:GetItem',
+          'dynamodb:Query',
+          'dynamodb:UpdateItem',
+          'dynamodb:DeleteItem',
+          'dynamodb:BatchWriteItem',
+        ],
+        resources: [storage.table.arn],
+      },
+      { actions: ['sns:Publish'], resources: [topic.arn] },
+      { actions: ['ssm:GetParameters', 'ssm:GetParameter'], resources: [identity.keySecret.arn] },
+      // Alert rules ask the archive.
+      { actions: ['s3:GetObject'], resources: [$interpolate`${storage.bucket.arn}/logs/*`] },
+      { actions: ['s3:ListBucket'], resources: [storage.bucket.arn] },
+    ],
+    deadLetters: storage.deadLetters,
+  })
+  new sst.aws.CronV2('AlertClock', {
+    function: made.function.arn,
+    schedule: 'rate(1 minute)',
+    retries: 0,
+    event: { source: 'millrace.clock' },
+  })
+  const watched = [
+    { id: 'Emitter', name: emitter.logGroup.name },
+    ...(poller === undefined ? [] : [{ id: 'Cognigy', name: poller.target.name }]),
+    ...settings.watchedLogGroups.map((name, index) => ({ id: `Watched${index + 1}`, name: $output(name) })),
+  ]
+  for (const group of watched) subscribe(made, group)
+  return { ...made, topic, emitter, watched }
+}
+
+function subscribe(
+  made: ImageFunction,
+  { id, name }: { readonly id: string; readonly name: $util.Output<string> },
+): void {
+  const account = aws.getCallerIdentityOutput({}).accountId
+  const region = aws.getRegionOutput({}).region
+  const permission = new aws.lambda.Permission(`${id}MayFeedAlerts`, {
+    function: made.function.name,
+    principal: 'logs.amazonaws.com',
+    action: 'lambda:InvokeFunction',
+    sourceArn: $interpolate`arn:aws:logs:${region}:${account}:log-group:${name}:*`,
+    sourceAccount: account,
+  })
+  new aws.cloudwatch.LogSubscriptionFilter(
+    `${id}Errors`,
+    { logGroup: name, filterPattern: ERROR_PATTERN, destinationArn: made.function.arn },
+    { dependsOn: [permission] },
+  )
+}

@@ -1,0 +1,91 @@
+/** How a function of the image is made: its own role with what it needs and nothing else, its own log group. */
+
+import type { Identity } from './identity.ts'
+import type { StageSettings } from './stages.ts'
+import type { Storage } from './storage.ts'
+
+export interface Base {
+  readonly settings: StageSettings
+  readonly storage: Storage
+  readonly identity: Identity
+  readonly image: $util.Output<string>
+}
+
+export interface Statement {
+  readonly actions: string[]
+  readonly resources: $util.Input<string>[]
+}
+
+export interface FunctionOptions {
+  /** The bundle under dist/, whose `handler` is called. */
+  readonly bundle: string
+  readonly seconds: number
+  readonly mebibytes: number
+  readonly environment?: Record<string, $util.Input<string>>
+  readonly statements: readonly Statement[]
+  /** Where events go that failed for good; for functions that are called without waiting. */
+  readonly deadLetters?: sst.aws.Queue
+  /** Instances at once at most. */
+  readonly concurrency?: number
+}
+
+export interface ImageFunction {
+  readonly name: string
+  readonly function: aws.lambda.Function
+  readonly logGroup: aws.cloudwatch.LogGroup
+}
+
+export function createFunction(base: Base, name: string, options: FunctionOptions): ImageFunction {
+  const { settings, storage, image } = base
+  const functionName = `millrace-${$app.stage}-${name.toLowerCase()}`
+  const logGroup = new aws.cloudwatch.LogGroup(`${name}Log`, {
+    name: `/aws/lambda/${functionName}`,
+    retentionInDays: settings.logDays,
+    ...(storage.key !== undefined && { kmsKeyId: storage.key.arn }),
+  })
+  const statements: Statement[] = [
+    { actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [$interpolate`${logGroup.arn}:*`] },
+    ...options.statements,
+    ...(options.deadLetters === undefined
+      ? []
+      : [{ actions: ['sqs:SendMessage'], resources: [options.deadLetters.arn] }]),
+    ...(storage.key === undefined
+      ? []
+      : [{ actions: ['kms:Decrypt', 'kms:GenerateDataKey'], resources: [storage.key.arn] }]),
+  ]
+  const role = new aws.iam.Role(`${name}Role`, {
+    assumeRolePolicy: aws.iam.assumeRolePolicyForPrincipal({ Service: 'lambda.amazonaws.com' }),
+    inlinePolicies: [{ name: 'needs', policy: aws.iam.getPolicyDocumentOutput({ statements }).json }],
+  })
+  const lambda = new aws.lambda.Function(
+    name,
+    {
+      name: functionName,
+      packageType: 'Image',
+      imageUri: image,
+      imageConfig: { commands: [`dist/${options.bundle}.handler`] },
+      role: role.arn,
+      architectures: ['arm64'],
+      memorySize: options.mebibytes,
+      timeout: options.seconds,
+      ...(options.concurrency !== undefined && { reservedConcurrentExecutions: options.concurrency }),
+      ...(options.deadLetters !== undefined && { deadLetterConfig: { targetArn: options.deadLetters.arn } }),
+      // Lines of EMF must reach CloudWatch as they are written.
+      loggingConfig: { logFormat: 'Text', logGroup: logGroup.name },
+      environment: { variables: { MILLRACE_HOME: 'aws', ...options.environment } },
+    },
+    { dependsOn: [logGroup] },
+  )
+  return { name, function: lambda, logGroup }
+}
+
+/** The settings by which every part of the aws home finds what it keeps its data in. */
+export function storageEnvironment({ settings, storage }: Base): Record<string, $util.Input<string>> {
+  return {
+    MILLRACE_TABLE: storage.table.name,
+    MILLRACE_BUCKET: storage.bucket.name,
+    MILLRACE_FIREHOSE_STREAM: storage.stream.name,
+    MILLRACE_QUEUE_URL: storage.queue.url,
+    MILLRACE_RECENT_ITEMS: String(settings.recentItems),
+  }
+}

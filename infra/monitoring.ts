@@ -1,0 +1,260 @@
+/** Whether it works, told before users tell: metric filter, alarms, dashboard, budget. docs/runbook.md has a row for each alarm. */
+
+import { dashboardBody } from './dashboard.ts'
+import { type Alarm, type Monitored, NAMESPACE } from './monitored.ts'
+
+type AlarmOptions = Omit<
+  aws.cloudwatch.MetricAlarmArgs,
+  'alarmActions' | 'okActions' | 'evaluationPeriods' | 'comparisonOperator'
+> & {
+  readonly evaluationPeriods?: number
+  readonly comparisonOperator?: string
+}
+
+/** Names that dashboards of this kind are known by. */
+const ERROR_NAMESPACE = 'LogMonitoring'
+const ERROR_METRIC = 'ErrorCount'
+
+export function createMonitoring(monitored: Monitored): void {
+  const alarms = [
+    ...errorAlarms(monitored),
+    ...queueAlarms(monitored),
+    ...deliveryAlarms(monitored),
+    ...functionAlarms(monitored),
+    ...doorAlarms(monitored),
+    ...pollerAlarms(monitored),
+    ...ingestAlarms(monitored),
+  ]
+  new aws.cloudwatch.Dashboard('Dashboard', {
+    dashboardName: `LogMonitoringDashboard-${$app.stage}`,
+    dashboardBody: dashboardBody(monitored, alarms),
+  })
+  createBudget(monitored)
+}
+
+/** An alarm that mails when it rises and when it ends. */
+function createAlarm({ alerts }: Monitored, id: string, options: AlarmOptions): Alarm {
+  const alarm = new aws.cloudwatch.MetricAlarm(id, {
+    name: `millrace-${$app.stage}-${id}`,
+    evaluationPeriods: 1,
+    comparisonOperator: 'GreaterThanOrEqualToThreshold',
+    treatMissingData: 'notBreaching',
+    alarmActions: [alerts.topic.arn],
+    okActions: [alerts.topic.arn],
+    ...options,
+  })
+  return { id, arn: alarm.arn }
+}
+
+/** One error in one minute, in any watched group. */
+function errorAlarms(monitored: Monitored): Alarm[] {
+  for (const { id, name } of monitored.alerts.watched) {
+    new aws.cloudwatch.LogMetricFilter(`${id}ErrorCount`, {
+      name: `millrace-${$app.stage}-${id}-errors`,
+      logGroupName: name,
+      // Words as loggers write them: "no errors" is none of these.
+      pattern: '?ERROR ?FATAL ?CRITICAL ?"\\"level\\":\\"error\\"" ?"level=error"',
+      metricTransformation: { namespace: ERROR_NAMESPACE, name: ERROR_METRIC, value: '1', defaultValue: '0' },
+    })
+  }
+  return [
+    createAlarm(monitored, 'ErrorAlarm', {
+      alarmDescription: 'At least one error line within a minute in a watched log group.',
+      namespace: ERROR_NAMESPACE,
+      metricName: ERROR_METRIC,
+      statistic: 'Sum',
+      period: 60,
+      threshold: 1,
+    }),
+  ]
+}
+
+function queueAlarms(monitored: Monitored): Alarm[] {
+  const { deadLetters, queue } = monitored.storage
+  const sqs = (name: $util.Output<string>, metricName: string) => ({
+    namespace: 'AWS/SQS',
+    metricName,
+    statistic: 'Maximum',
+    dimensions: { QueueName: name },
+  })
+  const nameOf = (of: sst.aws.Queue) => of.nodes.queue.name
+  return [
+    createAlarm(monitored, 'DeadLetters', {
+      alarmDescription:
+        'Messages that could not be stored, or events that failed: `millrace redrive --dry-run` tells why.',
+      ...sqs(nameOf(deadLetters), 'ApproximateNumberOfMessagesVisible'),
+      period: 60,
+      threshold: 1,
+    }),
+    createAlarm(monitored, 'QueueDepth', {
+      alarmDescription: 'The worker does not keep up with posted logs.',
+      ...sqs(nameOf(queue), 'ApproximateNumberOfMessagesVisible'),
+      period: 300,
+      threshold: 10_000,
+    }),
+    createAlarm(monitored, 'QueueAge', {
+      alarmDescription:
+        'A posted log waits for 15 minutes to be archived; after an hour queries no longer see it until it is.',
+      ...sqs(nameOf(queue), 'ApproximateAgeOfOldestMessage'),
+      period: 300,
+      threshold: 900,
+    }),
+  ]
+}
+
+function deliveryAlarms(monitored: Monitored): Alarm[] {
+  const { stream } = monitored.storage
+  const firehose = (metricName: string, statistic: string) => ({
+    namespace: 'AWS/Firehose',
+    metricName,
+    statistic,
+    dimensions: { DeliveryStreamName: stream.name },
+  })
+  return [
+    createAlarm(monitored, 'DeliveryFreshness', {
+      alarmDescription:
+        'Firehose holds pushes for half an hour; after an hour queries no longer see them until it delivers.',
+      ...firehose('DeliveryToS3.DataFreshness', 'Maximum'),
+      period: 300,
+      threshold: 1800,
+    }),
+    createAlarm(monitored, 'DeliveryFailures', {
+      alarmDescription: 'Firehose cannot write to the bucket.',
+      ...firehose('DeliveryToS3.Success', 'Average'),
+      period: 300,
+      evaluationPeriods: 2,
+      comparisonOperator: 'LessThanThreshold',
+      threshold: 1,
+    }),
+    createAlarm(monitored, 'DeliveryThrottles', {
+      alarmDescription: 'Firehose refuses records: clients are told to retry; ask AWS for a higher quota.',
+      ...firehose('ThrottledRecords', 'Sum'),
+      period: 300,
+      threshold: 1,
+    }),
+  ]
+}
+
+function functionAlarms(monitored: Monitored): Alarm[] {
+  const { alerts, gateway, poller, worker } = monitored
+  const functions = [gateway, worker, alerts, ...(poller === undefined ? [] : [poller])]
+  return functions.flatMap((made) => {
+    const lambda = (metricName: string) => ({
+      namespace: 'AWS/Lambda',
+      metricName,
+      statistic: 'Sum',
+      dimensions: { FunctionName: made.function.name },
+      period: 300,
+    })
+    return [
+      createAlarm(monitored, `${made.name}Errors`, {
+        alarmDescription: `The function ${made.name} failed; its log group has the reason.`,
+        ...lambda('Errors'),
+        threshold: 1,
+      }),
+      createAlarm(monitored, `${made.name}Throttles`, {
+        alarmDescription: `The function ${made.name} reached its concurrency.`,
+        ...lambda('Throttles'),
+        threshold: 1,
+      }),
+    ]
+  })
+}
+
+/** What a client meets: 5xx answers, and the promise of how long an answer takes. */
+function doorAlarms(monitored: Monitored): Alarm[] {
+  const { gateway, settings } = monitored
+  const of: Pick<AlarmOptions, 'namespace' | 'dimensions'> =
+    gateway.api === undefined
+      ? { namespace: 'AWS/Lambda', dimensions: { FunctionName: gateway.function.name } }
+      : { namespace: 'AWS/ApiGateway', dimensions: { ApiId: gateway.api.nodes.api.id } }
+  return [
+    createAlarm(monitored, 'ServerErrors', {
+      alarmDescription: 'Clients get 5xx; good agents retry, so nothing is lost yet.',
+      ...of,
+      metricName: gateway.api === undefined ? 'Url5xxCount' : '5xx',
+      statistic: 'Sum',
+      period: 300,
+      threshold: 5,
+    }),
+    createAlarm(monitored, 'Latency', {
+      alarmDescription: `One of 100 requests takes longer than ${settings.latencyMs} ms.`,
+      ...of,
+      metricName: gateway.api === undefined ? 'UrlRequestLatency' : 'Latency',
+      extendedStatistic: 'p99',
+      period: 300,
+      evaluationPeriods: 3,
+      threshold: settings.latencyMs,
+    }),
+  ]
+}
+
+function pollerAlarms(monitored: Monitored): Alarm[] {
+  if (monitored.poller === undefined) return []
+  return [
+    createAlarm(monitored, 'PollerLag', {
+      alarmDescription: 'The poller is an hour behind; the source forgets after 24 hours.',
+      namespace: NAMESPACE,
+      metricName: 'SourceLagSeconds',
+      statistic: 'Maximum',
+      period: 300,
+      threshold: 3600,
+    }),
+    createAlarm(monitored, 'PollerSilent', {
+      alarmDescription: 'The poller has not run for a quarter of an hour.',
+      namespace: 'AWS/Lambda',
+      metricName: 'Invocations',
+      statistic: 'Sum',
+      dimensions: { FunctionName: monitored.poller.function.name },
+      period: 900,
+      comparisonOperator: 'LessThanThreshold',
+      threshold: 1,
+      treatMissingData: 'breaching',
+    }),
+  ]
+}
+
+/** Far more or far fewer lines than this hour of the week is used to. */
+function ingestAlarms(monitored: Monitored): Alarm[] {
+  return [
+    createAlarm(monitored, 'IngestAnomaly', {
+      alarmDescription: 'Lines come in at a rate that is unusual for this time of the week.',
+      comparisonOperator: 'LessThanLowerOrGreaterThanUpperThreshold',
+      evaluationPeriods: 3,
+      thresholdMetricId: 'band',
+      metricQueries: [
+        {
+          id: 'lines',
+          returnData: true,
+          metric: { namespace: NAMESPACE, metricName: 'IngestedLogCount', stat: 'Sum', period: 300 },
+        },
+        { id: 'band', expression: 'ANOMALY_DETECTION_BAND(lines, 3)', label: 'Usual', returnData: true },
+      ],
+    }),
+  ]
+}
+
+function createBudget({ alerts, settings }: Monitored): void {
+  if (settings.budgetDollars === undefined || settings.alertEmail === undefined) return
+  new aws.budgets.Budget(
+    'Budget',
+    {
+      name: `millrace-${$app.stage}`,
+      budgetType: 'COST',
+      limitAmount: String(settings.budgetDollars),
+      limitUnit: 'USD',
+      timeUnit: 'MONTHLY',
+      costFilters: [{ name: 'TagKeyValue', values: [`user:project$millrace`] }],
+      notifications: [
+        {
+          comparisonOperator: 'GREATER_THAN',
+          threshold: 80,
+          thresholdType: 'PERCENTAGE',
+          notificationType: 'FORECASTED',
+          subscriberEmailAddresses: [settings.alertEmail],
+        },
+      ],
+    },
+    { dependsOn: [alerts.topic] },
+  )
+}

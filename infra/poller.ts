@@ -1,0 +1,80 @@
+/** The poller of Cognigy's logs: every minute, into a log group. Without projects there is none. */
+
+import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
+
+export interface Poller extends ImageFunction {
+  /** Where the source's lines go. */
+  readonly target: aws.cloudwatch.LogGroup
+}
+
+const POLL_SECONDS = 55
+/** The names of state and key that installations of this poller know. */
+const PARAMETERS = ['cognigy-last-ts-ms', 'cognigy-last-seq-token', 'cognigy-cursor']
+
+export function createPoller(base: Base): Poller | undefined {
+  const { identity, settings, storage } = base
+  const { baseUrl, projects } = settings.cognigy
+  if (projects.length === 0) return undefined
+  const apiKey = new sst.Secret('CognigyApiKey')
+  const keyParameter = new aws.ssm.Parameter('CognigyApiKeyParameter', {
+    name: `/millrace/${$app.stage}/cognigy-api-key`,
+    type: 'SecureString',
+    value: apiKey.value,
+    ...(storage.key !== undefined && { keyId: storage.key.arn }),
+  })
+  const target = new aws.cloudwatch.LogGroup('CognigyLogs', {
+    name: `/millrace/${$app.stage}/cognigy-logs`,
+    retentionInDays: settings.logDays,
+    ...(storage.key !== undefined && { kmsKeyId: storage.key.arn }),
+  })
+  const account = aws.getCallerIdentityOutput({}).accountId
+  const region = aws.getRegionOutput({}).region
+  const prefix = `/millrace/${$app.stage}/`
+  const parameterArns = PARAMETERS.map(
+    (name) => $interpolate`arn:aws:ssm:${region}:${account}:parameter${prefix}${name}*`,
+  )
+  const made = createFunction(base, 'Poller', {
+    bundle: 'poller-lambda',
+    seconds: POLL_SECONDS,
+    mebibytes: 256,
+    // One run at a time: the lease keeps others out anyway, and their time would be paid for nothing.
+    concurrency: 1,
+    environment: {
+      ...storageEnvironment(base),
+      COGNIGY_API_KEY: $interpolate`ssm:${keyParameter.name}`,
+      MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
+      MILLRACE_POLL_BASE_URL: baseUrl,
+      MILLRACE_POLL_PROJECTS: projects.join(','),
+      MILLRACE_POLL_LOG_GROUP: target.name,
+    },
+    statements: [
+      {
+        actions: ['ssm:GetParameters', 'ssm:GetParameter'],
+        resources: [keyParameter.arn, identity.keySecret.arn, ...parameterArns],
+      },
+      { actions: ['ssm:PutParameter'], resources: parameterArns },
+      {
+        actions: [
+          'logs:CreateLogStream',
+          'logs:DescribeLogStreams',
+          'logs:PutLogEvents',
+          'logs:GetLogEvents',
+          'logs:FilterLogEvents',
+        ],
+        resources: [target.arn, $interpolate`${target.arn}:*`],
+      },
+      {
+        actions: ['dynamodb:PutItem', 'dynamodb:GetItem', 'dynamodb:UpdateItem', 'dynamodb:DeleteItem'],
+        resources: [storage.table.arn],
+      },
+    ],
+    deadLetters: storage.deadLetters,
+  })
+  new sst.aws.CronV2('EveryMinute', {
+    function: made.function.arn,
+    schedule: 'rate(1 minute)',
+    // The next minute is the retry.
+    retries: 0,
+  })
+  return { ...made, target }
+}

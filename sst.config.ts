@@ -1,0 +1,54 @@
+/// <reference path="./.sst/platform/config.d.ts" />
+/** The whole of Millrace on AWS, a stage at a time: `infra/stages.ts` says what differs between stages, docs/deploy.md how it is done. */
+
+export default $config({
+  app: ({ stage }) => ({
+    name: 'millrace',
+    home: 'aws',
+    // What keeps logs outlives the stack in production; everywhere else nothing is left behind.
+    removal: stage === 'production' ? 'retain' : 'remove',
+    protect: stage === 'production',
+    providers: {
+      aws: { version: '7.30.0', defaultTags: { tags: { project: 'millrace', stage } } },
+      'docker-build': '0.0.14',
+      random: '4.21.2',
+    },
+  }),
+  async run() {
+    // SST allows no imports at the top of this file.
+    const { stageSettings } = await import('./infra/stages.ts')
+    const { createStorage } = await import('./infra/storage.ts')
+    const { createIdentity } = await import('./infra/identity.ts')
+    const { createImage } = await import('./infra/image.ts')
+    const { createGateway } = await import('./infra/gateway.ts')
+    const { createWorker } = await import('./infra/worker.ts')
+    const { createPoller } = await import('./infra/poller.ts')
+    const { createAlerts } = await import('./infra/alerts.ts')
+    const { createMonitoring } = await import('./infra/monitoring.ts')
+
+    const settings = stageSettings($app.stage)
+    const storage = createStorage(settings)
+    const identity = createIdentity(storage)
+    const image = createImage()
+    const base = { settings, storage, identity, image }
+    const gateway = createGateway(base)
+    const worker = createWorker(base)
+    const poller = createPoller(base)
+    const alerts = createAlerts(base, poller)
+    createMonitoring({ ...base, gateway, worker, poller, alerts })
+
+    return {
+      url: gateway.url,
+      bucket: storage.bucket.name,
+      table: storage.table.name,
+      queue: storage.queue.url,
+      deadLetters: storage.deadLetters.url,
+      firehose: storage.stream.name,
+      userPool: identity.pool.id,
+      userPoolClient: identity.client.id,
+      // The name only: `aws ssm get-parameter --with-decryption` shows who may come with a password.
+      users: identity.users.name,
+      alertTopic: alerts.topic.arn,
+    }
+  },
+})
