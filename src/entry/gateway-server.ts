@@ -1,15 +1,15 @@
 /** The gateway on a port: `npm start`, `millrace serve`, the container's command. */
 
-import { readFileSync } from 'node:fs'
 import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
 import { welcome } from '../cli/welcome.ts'
-import { openEmbedded } from '../compose/embedded.ts'
+import { openHome } from '../compose/home.ts'
 import { type Config, readConfig } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { buildApp } from '../transport/http/app.ts'
 import { assertSafeBinding } from '../transport/http/auth/binding.ts'
 import { Metrics } from '../transport/http/metrics.ts'
+import { VERSION } from './version.ts'
 
 /** What is written is its owner's alone, also where the data folder was there before and is open to others. */
 const OWNER_ONLY = 0o077
@@ -26,25 +26,19 @@ try {
 }
 
 async function serve(config: Config): Promise<void> {
-  if (config.service.home !== 'embedded') {
-    throw new GatewayError('config_invalid', 'MILLRACE_HOME=aws is not built yet; leave it out for the embedded home')
-  }
   assertSafeBinding(config)
-  const version = (
-    JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-  ).version
   const log = pino(
     { level: config.service.logLevel, base: { service: 'millrace' } },
     pino.destination({ dest: 2, sync: true }),
   )
   const metrics = new Metrics()
-  const home = openEmbedded(config, { nowMs: Date.now }, metrics.storeEvents(log))
+  const home = await openHome(config, { nowMs: Date.now }, metrics.storeEvents(log))
   const app = await buildApp({
     ports: home.ports,
     config,
     keys: home.keys,
     metrics,
-    version,
+    version: VERSION,
     // What Fastify tells at info, the lines below tell better.
     logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
   })
@@ -63,7 +57,7 @@ async function serve(config: Config): Promise<void> {
     throw listenFailure(config.http, cause)
   }
   log.info({ address, dataDir: config.service.dataDir }, 'listening')
-  process.stdout.write(welcome(address, config.service.dataDir, version))
+  process.stdout.write(welcome(address, config.service.dataDir, VERSION))
 }
 
 /** The system's codes for a port that cannot be had, in words; whatever else it says is kept. */

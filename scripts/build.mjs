@@ -1,0 +1,68 @@
+// Bundles every entrypoint into dist/: what an image or a function needs, without node_modules.
+// `node scripts/build.mjs [folder]`; prints what each entrypoint loads at its start, and what it loads at first use.
+import { globSync, readFileSync, rmSync } from 'node:fs'
+import { basename } from 'node:path'
+import { build } from 'esbuild'
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+const entryPoints = globSync('src/entry/{*-lambda,*-loop,gateway-server,cli}.ts').sort()
+const folder = process.argv[2] ?? 'dist'
+
+// CommonJS packages inside an ES module need these three names. Long ones: a short one may be taken in minified code.
+const banner = [
+  "import { createRequire as bannerCreateRequire } from 'node:module'",
+  "import { fileURLToPath as bannerFileUrlToPath } from 'node:url'",
+  'const require = bannerCreateRequire(import.meta.url)',
+  'const __filename = bannerFileUrlToPath(import.meta.url)',
+  "const __dirname = bannerFileUrlToPath(new URL('.', import.meta.url))",
+].join(';')
+
+rmSync(folder, { recursive: true, force: true })
+const { metafile } = await build({
+  entryPoints,
+  outdir: folder,
+  outExtension: { '.js': '.mjs' },
+  bundle: true,
+  splitting: true, // a dynamic import stays a file of its own, loaded at first use
+  chunkNames: 'parts/[name]-[hash]',
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  mainFields: ['module', 'main'],
+  minify: true,
+  sourcemap: 'external',
+  sourcesContent: false,
+  legalComments: 'none',
+  define: { MILLRACE_VERSION: JSON.stringify(version) },
+  banner: { js: `${banner};` },
+  metafile: true,
+  logLevel: 'warning',
+})
+
+for (const [path, output] of Object.entries(metafile.outputs)) {
+  if (output.entryPoint === undefined || !entryPoints.includes(output.entryPoint)) continue
+  const atStart = reach(path, new Set(), ['import-statement', 'require-call'])
+  const whole = reach(path, new Set(), ['import-statement', 'require-call', 'dynamic-import'])
+  const start = sizeOf(atStart)
+  console.log(
+    `${basename(path).padEnd(24)}${kilobytes(start)} at start${kilobytes(sizeOf(whole) - start)} at first use`,
+  )
+}
+
+/** The files that `path` loads by imports of these kinds, itself included. */
+function reach(path, seen, kinds) {
+  if (seen.has(path)) return seen
+  seen.add(path)
+  for (const each of metafile.outputs[path].imports) {
+    if (!each.external && kinds.includes(each.kind)) reach(each.path, seen, kinds)
+  }
+  return seen
+}
+
+function sizeOf(paths) {
+  return [...paths].reduce((sum, path) => sum + metafile.outputs[path].bytes, 0)
+}
+
+function kilobytes(bytes) {
+  return `${Math.round(bytes / 1000)} kB`.padStart(10)
+}

@@ -1,0 +1,40 @@
+/** The gateway as a Lambda function, behind API Gateway, a Function URL or a load balancer. */
+
+import pino from 'pino'
+import { openHome } from '../compose/home.ts'
+import { type Config, readConfig } from '../config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { buildApp } from '../transport/http/app.ts'
+import { hasCredentials } from '../transport/http/auth/binding.ts'
+import { buildLambdaHandler, type LambdaHandler } from '../transport/http/lambda.ts'
+import { Metrics } from '../transport/http/metrics.ts'
+import { VERSION } from './version.ts'
+
+/** What Lambda calls for each request. Loading the module is the function's start: what is wrong is told there. */
+export const handler: LambdaHandler = await open(readConfig(process.env))
+
+async function open(config: Config): Promise<LambdaHandler> {
+  assertCredentials(config)
+  // Lambda takes what is written here as the function's log.
+  const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
+  const metrics = new Metrics()
+  const home = await openHome(config, { nowMs: Date.now }, metrics.storeEvents(log))
+  const app = await buildApp({
+    ports: home.ports,
+    config,
+    keys: home.keys,
+    metrics,
+    version: VERSION,
+    logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
+  })
+  return buildLambdaHandler(app)
+}
+
+/** A function has no address of its own that could be this machine's alone. */
+function assertCredentials({ auth }: Config): void {
+  if (hasCredentials(auth)) return
+  throw new GatewayError(
+    'config_invalid',
+    'no credentials are configured, and a function answers whoever reaches it; set MILLRACE_USERS, MILLRACE_JWKS_URL or MILLRACE_LOCAL_ISSUER=true',
+  )
+}
