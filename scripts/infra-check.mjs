@@ -28,8 +28,8 @@ const types = spawnSync('.sst/platform/node_modules/.bin/tsc', ['-p', 'infra/tsc
 const faults = types.stdout.split('\n').filter((line) => /error TS/.test(line) && !line.startsWith('.sst/platform'))
 for (const fault of faults) console.error(fault)
 console.log(`types: ${faults.length} faults`)
-const graph = run(process.execPath, ['infra/check/graph.test.ts'])
-process.exit(faults.length === 0 && graph ? 0 : 1)
+const tests = ['graph', 'workflows'].map((name) => run(process.execPath, [`infra/check/${name}.test.ts`]))
+process.exit(faults.length === 0 && tests.every(Boolean) ? 0 : 1)
 
 function run(command, args) {
   return spawnSync(command, args, { stdio: 'inherit', env: { ...process.env, ...ENVIRONMENT } }).status === 0
