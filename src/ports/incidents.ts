@@ -10,6 +10,7 @@ import type {
   Transition,
 } from '../domain/incident.ts'
 import type { Labels } from '../domain/labels.ts'
+import type { Message, OutboxItem } from '../domain/notification.ts'
 
 /** Where whoever sees a trouble tells it: lines, alert rules, anomalies. flows/raise-incidents.ts is it. */
 export interface IncidentSink {
@@ -27,28 +28,6 @@ export interface Raised extends IncidentRef {
   /** Events that were counted now; the others were counted before. */
   readonly counted: number
   readonly transition: Transition | undefined
-}
-
-/** What is told of one transition: once to each target, by an id that stays the same over all attempts. */
-export interface Notification {
-  readonly id: string
-  readonly transition: Transition
-  readonly createdMs: number
-  /** The incident as it became then. */
-  readonly incident: Incident
-}
-
-/** A notification on its way. */
-export interface OutboxItem {
-  readonly notification: Notification
-  /** Names of the notifiers that have not taken it yet. */
-  readonly targets: readonly string[]
-  /** Attempts that failed. */
-  readonly attempts: number
-  /** Not to be tried before. */
-  readonly dueMs: number
-  /** Set when it waits to be told together with others: the id of that digest. */
-  readonly digestId: string | undefined
 }
 
 /** What a decision wants written: all of it or nothing. */
@@ -93,13 +72,13 @@ export interface IncidentPage {
  * - What resolved is durable. Rejects with store_unavailable when nothing was written.
  * - `change` is exact under concurrency: of two that decide about one incident at a time, one sees what the other
  *   wrote.
- * - An event is remembered for the store's setting, and then may count again; of one incident up to EVENTS_MAX of
- *   domain/event-window.ts.
+ * - An event is remembered for the store's setting, and then may count again. Of one incident at least the newest
+ *   16,384 are remembered.
  */
 export interface IncidentStore {
   /**
    * Asks `decide` about the incident as it is, and writes the decision, the outbox item and that the `events` are
-   * counted together. The events may span WINDOWS_MAX windows of domain/event-window.ts at most.
+   * counted together. CHANGE_EVENTS_MAX of domain/event-window.ts events at most, each id once.
    */
   change(
     ref: IncidentRef,
@@ -125,13 +104,6 @@ export interface IncidentStore {
   /** Forgets events and closed incidents whose time is over. A store that does so by itself does nothing. */
   prune(nowMs: number): Promise<void>
   close(): Promise<void>
-}
-
-/** One message for people: a single notification, or several as a digest. */
-export interface Message {
-  /** Stays the same over all attempts. */
-  readonly id: string
-  readonly notifications: readonly Notification[]
 }
 
 /** Tells people. Rejects when it is not sure that the message was taken: it is sent again then, with the same id. */

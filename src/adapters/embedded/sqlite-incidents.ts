@@ -1,0 +1,319 @@
+/** IncidentStore and AuditTrail on SQLite: `incidents.db` beside the logs, one transaction a change. */
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { GatewayError } from '../../domain/errors.ts'
+import { EventWindows, windowEndMs } from '../../domain/event-window.ts'
+import { hasLabels, type Incident, type IncidentRef, type ObservedEvent } from '../../domain/incident.ts'
+import type { OutboxItem } from '../../domain/notification.ts'
+import type {
+  AuditRecord,
+  AuditTrail,
+  Decide,
+  Decision,
+  IncidentListing,
+  IncidentPage,
+  IncidentStore,
+} from '../../ports/incidents.ts'
+import { decodeIncident, decodeOutboxItem, encodeIncident, encodeOutboxItem } from '../../protocol/incident-record.ts'
+
+const FILE = 'incidents.db'
+/** Marks the file as Millrace's own incidents: "MILI". */
+const APPLICATION_ID = 0x4d494c49
+const SCHEMA_VERSION = 1
+
+/**
+ * `body` is protocol/incident-record.ts's JSON; the columns beside it are what is searched by. Windows hold the ids of
+ * counted events, see domain/event-window.ts. Times are ms since the epoch.
+ */
+const SCHEMA = `
+  CREATE TABLE incidents (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    last_seen_ms INTEGER NOT NULL,
+    quiet_at_ms INTEGER,
+    closed_ms INTEGER,
+    body TEXT NOT NULL,
+    PRIMARY KEY (tenant, id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX incidents_by_time ON incidents (tenant, last_seen_ms DESC, id);
+  CREATE INDEX incidents_quiet ON incidents (quiet_at_ms) WHERE quiet_at_ms IS NOT NULL;
+  CREATE INDEX incidents_closed ON incidents (closed_ms) WHERE closed_ms IS NOT NULL;
+  CREATE TABLE windows (
+    tenant TEXT NOT NULL,
+    id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    kept_until_ms INTEGER NOT NULL,
+    events BLOB NOT NULL,
+    PRIMARY KEY (tenant, id, number)
+  ) STRICT;
+  CREATE INDEX windows_by_age ON windows (kept_until_ms);
+  CREATE TABLE outbox (id TEXT PRIMARY KEY, due_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
+  CREATE INDEX outbox_by_time ON outbox (due_ms);
+  CREATE TABLE sendings (minute INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
+  CREATE TABLE cursors (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
+  CREATE TABLE audit (
+    incident_id TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    group_id TEXT NOT NULL,
+    timestamp TEXT NOT NULL,
+    log_group TEXT NOT NULL,
+    log_stream TEXT NOT NULL,
+    message TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (tenant, log_group, incident_id)
+  ) STRICT;
+  CREATE INDEX audit_by_age ON audit (created_at);
+`
+
+export interface IncidentRetention {
+  /** How long a counted event is known. */
+  readonly eventMemoryMs: number
+  /** How long a closed incident and a row of the audit trail are kept. */
+  readonly closedKeptMs: number
+}
+
+const MINUTE_MS = 60_000
+/** Rows a page looks at: where a filter by labels takes few, the page is short, and says that there are more. */
+const SCANNED_MAX = 2_000
+/** Rows deleted in one round. */
+const PRUNED_MAX = 5_000
+
+export class SqliteIncidents implements IncidentStore, AuditTrail {
+  readonly #db: DatabaseSync
+  readonly #retention: IncidentRetention
+  readonly #nowMs: () => number
+  #isClosed = false
+
+  /** Opens (or creates) the file in `dataDir`. Throws store_unavailable or store_damaged. */
+  constructor(dataDir: string, retention: IncidentRetention, nowMs: () => number) {
+    this.#retention = retention
+    this.#nowMs = nowMs
+    this.#db = openFile(dataDir)
+  }
+
+  async change(
+    ref: IncidentRef,
+    events: readonly Pick<ObservedEvent, 'id' | 'ms'>[],
+    decide: Decide,
+  ): Promise<Decision | undefined> {
+    return this.#write(() => {
+      const windows = new EventWindows(events, (number) => this.#window(ref, number))
+      const found = this.#find(ref)
+      const decision = decide(found, (event) => windows.isFresh(event))
+      if (decision === undefined) return undefined
+      this.#put(decision.incident)
+      this.#putWindows(ref, windows.take(events))
+      if (decision.outbox !== undefined) this.#putOutbox(decision.outbox)
+      return decision
+    })
+  }
+
+  async find(ref: IncidentRef): Promise<Incident | undefined> {
+    return this.#read(() => this.#find(ref))
+  }
+
+  async list({ tenant, states, sinceMs, labels, limit, after }: IncidentListing): Promise<IncidentPage> {
+    return this.#read(() => {
+      const position = after ?? { lastSeenMs: Number.MAX_SAFE_INTEGER, id: '' }
+      const rows = this.#db
+        .prepare(`
+          SELECT body FROM incidents WHERE tenant = ? AND last_seen_ms >= ?
+            AND (last_seen_ms < ? OR (last_seen_ms = ? AND id > ?))
+          ORDER BY last_seen_ms DESC, id LIMIT ?`)
+        .iterate(tenant, sinceMs ?? 0, position.lastSeenMs, position.lastSeenMs, position.id, SCANNED_MAX)
+      const incidents: Incident[] = []
+      let scanned = 0
+      let last: Incident | undefined
+      for (const row of rows) {
+        const incident = decodeIncident(row['body'] as string)
+        const isWanted = (states?.includes(incident.state) ?? true) && hasLabels(incident, labels)
+        // One more than asked for tells that there is a next page.
+        if (isWanted && incidents.length === limit) return { incidents, next: positionOf(last) }
+        if (isWanted) incidents.push(incident)
+        last = incident
+        scanned++
+      }
+      return { incidents, next: scanned < SCANNED_MAX ? undefined : positionOf(last) }
+    })
+  }
+
+  async listQuiet(nowMs: number, limit: number): Promise<readonly IncidentRef[]> {
+    return this.#read(() =>
+      this.#db
+        .prepare('SELECT tenant, id FROM incidents WHERE quiet_at_ms <= ? ORDER BY quiet_at_ms LIMIT ?')
+        .all(nowMs, limit)
+        .map((row) => ({ tenant: row['tenant'] as string, id: row['id'] as string })),
+    )
+  }
+
+  async takeDue(nowMs: number, untilMs: number, limit: number): Promise<readonly OutboxItem[]> {
+    return this.#write(() => {
+      const rows = this.#db
+        .prepare('SELECT body FROM outbox WHERE due_ms <= ? ORDER BY due_ms, created_ms, id LIMIT ?')
+        .all(nowMs, limit)
+      const items = rows.map((row) => ({ ...decodeOutboxItem(row['body'] as string), dueMs: untilMs }))
+      for (const item of items) this.#putOutbox(item)
+      return items
+    })
+  }
+
+  async settle(item: OutboxItem): Promise<void> {
+    this.#write(() => {
+      if (item.targets.length > 0) this.#putOutbox(item)
+      else this.#db.prepare('DELETE FROM outbox WHERE id = ?').run(item.notification.id)
+    })
+  }
+
+  async countSending(nowMs: number): Promise<number> {
+    return this.#write(() => {
+      const count = `
+        INSERT INTO sendings (minute, count) VALUES (?, 1) ON CONFLICT (minute) DO UPDATE SET count = count + 1
+        RETURNING count`
+      return Number(this.#db.prepare(count).get(Math.floor(nowMs / MINUTE_MS))?.['count'])
+    })
+  }
+
+  async readCursor(name: string): Promise<string | undefined> {
+    return this.#read(() => {
+      const row = this.#db.prepare('SELECT text FROM cursors WHERE name = ?').get(name)
+      return row === undefined ? undefined : (row['text'] as string)
+    })
+  }
+
+  async writeCursor(name: string, text: string): Promise<void> {
+    const put = 'INSERT INTO cursors (name, text) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text'
+    this.#write(() => this.#db.prepare(put).run(name, text))
+  }
+
+  async write(records: readonly AuditRecord[]): Promise<number> {
+    const insert = 'INSERT OR IGNORE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'
+    return this.#write(() => {
+      const statement = this.#db.prepare(insert)
+      let written = 0
+      for (const { incidentId, tenant, groupId, ms, logGroup, logStream, message, severity, createdMs } of records) {
+        const [timestamp, createdAt] = [ms, createdMs].map((time) => new Date(time).toISOString()) as [string, string]
+        const values = [incidentId, tenant, groupId, timestamp, logGroup, logStream, message, severity, createdAt]
+        written += Number(statement.run(...values).changes)
+      }
+      return written
+    })
+  }
+
+  async prune(nowMs: number): Promise<void> {
+    const closedBefore = nowMs - this.#retention.closedKeptMs
+    this.#write(() => {
+      const remove = (table: string, condition: string, value: number | string): void => {
+        const rows = `SELECT rowid FROM ${table} WHERE ${condition} LIMIT ${PRUNED_MAX}`
+        this.#db.prepare(`DELETE FROM ${table} WHERE rowid IN (${rows})`).run(value)
+      }
+      remove('windows', 'kept_until_ms < ?', nowMs)
+      remove('audit', 'created_at < ?', new Date(closedBefore).toISOString())
+      this.#db.prepare('DELETE FROM incidents WHERE closed_ms < ?').run(closedBefore)
+      this.#db.prepare('DELETE FROM sendings WHERE minute < ?').run(Math.floor(nowMs / MINUTE_MS) - 1)
+    })
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#db.close()
+  }
+
+  #find({ tenant, id }: IncidentRef): Incident | undefined {
+    const row = this.#db.prepare('SELECT body FROM incidents WHERE tenant = ? AND id = ?').get(tenant, id)
+    return row === undefined ? undefined : decodeIncident(row['body'] as string)
+  }
+
+  #put(incident: Incident): void {
+    const { tenant, id, state, lastSeenMs, quietAtMs = null, closedMs = null } = incident
+    this.#db
+      .prepare('INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?)')
+      .run(tenant, id, state, lastSeenMs, quietAtMs, closedMs, encodeIncident(incident))
+  }
+
+  #window({ tenant, id }: IncidentRef, number: number): Uint8Array | undefined {
+    const find = 'SELECT events FROM windows WHERE tenant = ? AND id = ? AND number = ?'
+    return this.#db.prepare(find).get(tenant, id, number)?.['events'] as Uint8Array | undefined
+  }
+
+  #putWindows({ tenant, id }: IncidentRef, windows: ReturnType<EventWindows['take']>): void {
+    const put = this.#db.prepare(`
+      INSERT INTO windows (tenant, id, number, kept_until_ms, events) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT (tenant, id, number) DO UPDATE SET events = excluded.events, kept_until_ms = excluded.kept_until_ms`)
+    for (const [number, bytes] of windows) {
+      // Lines may carry times of the past or the future: what counts is when they came.
+      const keptUntilMs = Math.max(this.#nowMs(), windowEndMs(number)) + this.#retention.eventMemoryMs
+      put.run(tenant, id, number, keptUntilMs, bytes)
+    }
+  }
+
+  #putOutbox(item: OutboxItem): void {
+    const { id, createdMs } = item.notification
+    this.#db
+      .prepare('INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?)')
+      .run(id, item.dueMs, createdMs, encodeOutboxItem(item))
+  }
+
+  #write<T>(body: () => T): T {
+    return this.#read(() => {
+      this.#db.exec('BEGIN IMMEDIATE')
+      try {
+        const result = body()
+        this.#db.exec('COMMIT')
+        return result
+      } catch (cause) {
+        if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+        throw cause
+      }
+    })
+  }
+
+  #read<T>(body: () => T): T {
+    try {
+      return body()
+    } catch (cause) {
+      if (cause instanceof GatewayError) throw cause
+      const why = cause instanceof Error ? cause.message : String(cause)
+      throw new GatewayError('store_unavailable', `incidents cannot be read or written: ${why}; retry`, { cause })
+    }
+  }
+}
+
+function positionOf(incident: Incident | undefined): IncidentPage['next'] {
+  return incident && { lastSeenMs: incident.lastSeenMs, id: incident.id }
+}
+
+function openFile(dataDir: string): DatabaseSync {
+  const path = join(dataDir, FILE)
+  let db: DatabaseSync | undefined
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    db = new DatabaseSync(path)
+    db.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+    createSchema(db, path)
+    return db
+  } catch (cause) {
+    db?.close()
+    if (cause instanceof GatewayError) throw cause
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const text = `'${path}' cannot be opened: ${why}; check the folder's permissions, or move the file aside`
+    throw new GatewayError('store_unavailable', text, { cause })
+  }
+}
+
+function createSchema(db: DatabaseSync, path: string): void {
+  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
+  const application = Number(db.prepare('PRAGMA application_id').get()?.['application_id'])
+  if (version === SCHEMA_VERSION && application === APPLICATION_ID) return
+  if (version !== 0 || application !== 0) {
+    const text = `'${path}' has schema ${version}; this version reads schema ${SCHEMA_VERSION}: use the version that wrote it`
+    throw new GatewayError('store_damaged', text)
+  }
+  db.exec(
+    `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`,
+  )
+}

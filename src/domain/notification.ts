@@ -1,0 +1,36 @@
+/** What people are told of an incident, and how far that is on its way. */
+
+import type { Incident, Transition } from './incident.ts'
+
+/** What is told of one transition: once to each target, by an id that stays the same over all attempts. */
+export interface Notification {
+  readonly id: string
+  readonly transition: Transition
+  readonly createdMs: number
+  /** The incident as it became then. */
+  readonly incident: Incident
+}
+
+/** A notification on its way. */
+export interface OutboxItem {
+  readonly notification: Notification
+  /** Names of the notifiers that have not taken it yet. */
+  readonly targets: readonly string[]
+  /** Attempts that failed. */
+  readonly attempts: number
+  /** Not to be tried before. */
+  readonly dueMs: number
+  /** Set when it waits to be told together with others: DIGEST_PENDING, later the id of the digest. */
+  readonly digestId: string | undefined
+}
+
+/** It goes with the next digest, which is not made yet. */
+export const DIGEST_PENDING = 'pending'
+
+/** One message for people: a single notification, or several as a digest. */
+export interface Message {
+  /** Stays the same over all attempts. */
+  readonly id: string
+  /** At least one. */
+  readonly notifications: readonly Notification[]
+}

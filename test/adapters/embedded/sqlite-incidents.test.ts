@@ -1,0 +1,69 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { SqliteIncidents } from '../../../src/adapters/embedded/sqlite-incidents.ts'
+import type { AuditRecord } from '../../../src/ports/incidents.ts'
+import {
+  CLOSED_KEPT_MS,
+  EVENT_MEMORY_MS,
+  incidentStoreContract,
+  observation,
+  record,
+} from '../../contract/incident-store.ts'
+import { FixedClock } from '../../helper.ts'
+
+const RETENTION = { eventMemoryMs: EVENT_MEMORY_MS, closedKeptMs: CLOSED_KEPT_MS }
+
+function open(t: Test, clock: FixedClock, dataDir = t.testdir()) {
+  const store = new SqliteIncidents(dataDir, RETENTION, () => clock.ms)
+  t.teardown(() => store.close())
+  return store
+}
+
+incidentStoreContract(t, async (t, clock) => {
+  const dataDir = t.testdir()
+  const store = open(t, clock, dataDir)
+  return {
+    store,
+    prunes: true,
+    reopen: async () => {
+      await store.close()
+      return open(t, clock, dataDir)
+    },
+  }
+})
+
+t.test('a row for each line is written once', async (t) => {
+  const clock = new FixedClock()
+  const store = open(t, clock)
+  const row = (incidentId: string): AuditRecord => ({
+    incidentId,
+    tenant: 'fake',
+    groupId: 'f00d',
+    ms: clock.ms,
+    logGroup: '/aws/lambda/shop',
+    logStream: 'stream',
+    message: 'ERROR: no',
+    severity: 'ERROR',
+    createdMs: clock.ms,
+  })
+  t.equal(await store.write([row('a'), row('b'), row('a')]), 2)
+  t.equal(await store.write([row('b'), row('c')]), 1)
+  clock.ms += CLOSED_KEPT_MS + 1
+  await store.prune(clock.ms)
+  t.equal(await store.write([row('b')]), 1, 'rows are kept for a time only')
+})
+
+t.test('a file of somebody else is left alone', async (t) => {
+  const dataDir = t.testdir()
+  writeFileSync(join(dataDir, 'incidents.db'), 'not a database, and long enough to be looked at as one'.repeat(100))
+  t.throws(() => open(t, new FixedClock(), dataDir), { code: 'store_unavailable', message: /incidents\.db/ })
+})
+
+t.test('a closed store says that it is unavailable', async (t) => {
+  const clock = new FixedClock()
+  const store = open(t, clock)
+  await store.close()
+  await store.close()
+  await t.rejects(record(store, clock, observation(clock)), { code: 'store_unavailable' })
+})
