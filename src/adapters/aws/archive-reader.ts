@@ -1,0 +1,172 @@
+/**
+ * Reads of the aws home. Recent items and the archive's objects are sources: each tells which times its entries may
+ * have. A read loads them, those it meets first first, into a scratch store, which leaves out what is there twice; and
+ * gives from there, as soon as no source that is not loaded can have entries of it, one slice of time after the other.
+ *
+ * The archive's order of arrival is that of its buffers: entries of equal times keep it within what is loaded together.
+ */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { Labels } from '../../domain/labels.ts'
+import { msToNs } from '../../domain/time.ts'
+import type { Clock, ReadBlock, ReadRequest, StreamRange } from '../../ports.ts'
+import type { FirehoseTiming } from '../../protocol/archive-names.ts'
+import type { ArchiveBucket } from './archive-bucket.ts'
+import { ArchiveSources } from './archive-sources.ts'
+import { ObjectLoads, type ReaderEvents } from './object-loads.ts'
+import type { RecentItems } from './recent-items.ts'
+import { RecentLoads } from './recent-loads.ts'
+import { cacheFailure, type Generation, type OpenScratch, ScratchCache, type ScratchSettings } from './scratch-cache.ts'
+import { unlessAborted } from './shared-loads.ts'
+import { SourceQueue } from './source-queue.ts'
+import type { StreamIndex } from './stream-index.ts'
+
+export interface ReaderSettings {
+  /** What all keys of the archive begin with, such as `logs/`. */
+  readonly prefix: string
+  readonly timing: FirehoseTiming
+  /** How long a recent item may be there after its arrival. */
+  readonly recentWindowMs: number
+  /** Compressed bytes of the archive that one read may load. */
+  readonly queryBytesMax: number
+  readonly cache: ScratchSettings
+}
+
+export interface ReaderParts {
+  readonly bucket: Pick<ArchiveBucket, 'list' | 'get'>
+  readonly recent: Pick<RecentItems, 'query'>
+  readonly index: Pick<StreamIndex, 'streams'>
+  readonly openScratch: OpenScratch
+  readonly clock: Clock
+  readonly events: ReaderEvents
+}
+
+/** What is known of the content of one scratch store. */
+interface Loads {
+  readonly objects: ObjectLoads
+  readonly recent: RecentLoads
+}
+
+/** How far ahead of ours another container's clock may be. */
+const SKEW_MS = 120_000
+
+export class ArchiveReader {
+  readonly #parts: ReaderParts
+  readonly #settings: ReaderSettings
+  readonly #sources: ArchiveSources
+  readonly #cache: ScratchCache<Loads>
+  #isClosed = false
+
+  constructor(parts: ReaderParts, settings: ReaderSettings) {
+    const { bucket, recent, openScratch, clock, events } = parts
+    this.#parts = parts
+    this.#settings = settings
+    this.#sources = new ArchiveSources(bucket, settings.prefix, settings.timing)
+    this.#cache = new ScratchCache(settings.cache, openScratch, (store) => ({
+      objects: new ObjectLoads(bucket, store, events),
+      recent: new RecentLoads(recent, store, { clock, windowMs: settings.recentWindowMs, events }),
+    }))
+  }
+
+  /**
+   * As LogStore.read. Rejects also with query_refused when it would load more than the settings allow, and with
+   * overloaded when a service asks for less.
+   */
+  async *read(request: ReadRequest, signal?: AbortSignal): AsyncGenerator<ReadBlock, void, undefined> {
+    signal?.throwIfAborted()
+    const lease = await this.#cache.lease()
+    const { memory } = lease.generation
+    try {
+      if (request.start < request.end) yield* this.#readFrom(lease.generation, request, signal)
+    } catch (cause) {
+      signal?.throwIfAborted()
+      throw cause
+    } finally {
+      lease.release(memory.objects.isBroken || memory.recent.isBroken)
+    }
+  }
+
+  /** As LogStore.streams: asks the index, and loads nothing. */
+  async streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
+    if (this.#isClosed) throw new GatewayError('store_unavailable', 'the gateway is shutting down; retry')
+    return this.#parts.index.streams(range, signal)
+  }
+
+  /** Bytes on disk of what is kept for later reads. */
+  get cacheBytes(): number {
+    return this.#cache.bytes
+  }
+
+  /** Ends reads that are under way, and deletes what was kept. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#cache.close()
+  }
+
+  async *#readFrom(
+    generation: Generation<Loads>,
+    request: ReadRequest,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<ReadBlock, void, undefined> {
+    const { objects } = generation.memory
+    const queue = new SourceQueue(this.#sources, request, {
+      isLoaded: (source) => objects.hasWhole(source),
+      bytesMax: this.#settings.queryBytesMax,
+      signal,
+    })
+    await queue.checkWhole()
+    let damage = await this.#loadRecent(generation, request, signal)
+    for await (const step of queue.steps()) {
+      if (step.kind === 'load') damage = (await objects.load(step.sources, signal)) ?? damage
+      else yield* readSlice(generation, { ...request, start: step.start, end: step.end }, signal)
+    }
+    if (damage !== undefined) throw damage
+  }
+
+  /** Recent items come first: what leaves them was in the archive before, where the listing will find it. */
+  async #loadRecent(
+    { memory }: Generation<Loads>,
+    { tenant, start, end, wants }: ReadRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<GatewayError | undefined> {
+    const { recentWindowMs, timing } = this.#settings
+    const nowMs = this.#parts.clock.nowMs()
+    const oldest = msToNs(nowMs - recentWindowMs - timing.lateAfterMs - SKEW_MS)
+    const newest = msToNs(nowMs + timing.futureMsMax + SKEW_MS)
+    const [from, to] = [start > oldest ? start : oldest, end <= newest ? end - 1n : newest]
+    if (from > to || wants?.(from, to) === false) return undefined
+    return unlessAborted(memory.recent.load(tenant), signal)
+  }
+}
+
+/** What the scratch store has of the slice. Its own failures are not the archive's. */
+async function* readSlice(
+  { store, memory }: Generation<Loads>,
+  request: ReadRequest,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ReadBlock, void, undefined> {
+  const blocks = store.read(request, signal)[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const { value, done } = await nextBlock(blocks, memory, signal)
+      if (done === true) return
+      yield value
+    }
+  } finally {
+    await blocks.return?.()
+  }
+}
+
+async function nextBlock(
+  blocks: AsyncIterator<ReadBlock>,
+  memory: Loads,
+  signal: AbortSignal | undefined,
+): Promise<IteratorResult<ReadBlock>> {
+  try {
+    return await blocks.next()
+  } catch (cause) {
+    signal?.throwIfAborted()
+    memory.objects.isBroken = true
+    throw cacheFailure(cause)
+  }
+}

@@ -1,0 +1,171 @@
+/** What a read does next: list, load some sources, or give a slice of time that nothing more can come to. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { ReadRequest } from '../../ports.ts'
+import type { ArchiveSource, ArchiveSources, ListedHour } from './archive-sources.ts'
+
+/** Load the sources, in this order; or give what the scratch store has of [start, end). */
+export type ReadStep =
+  | { readonly kind: 'load'; readonly sources: readonly ArchiveSource[] }
+  | { readonly kind: 'slice'; readonly start: bigint; readonly end: bigint }
+
+export interface QueueSettings {
+  /** True for what need not be loaded again. */
+  readonly isLoaded: (source: ArchiveSource) => boolean
+  /** Compressed bytes that may be loaded. */
+  readonly bytesMax: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** Sources that are loaded at once: so many requests are under way, and so many small objects in memory. */
+const GROUP_SOURCES_MAX = 6
+const GROUP_BYTES_MAX = 32 * 1024 * 1024
+
+/** A source with its times as places: what a read meets first has the lower place. */
+interface Placed {
+  readonly source: ArchiveSource
+  readonly first: bigint
+}
+
+export class SourceQueue {
+  readonly #request: ReadRequest
+  readonly #settings: QueueSettings
+  readonly #isBackward: boolean
+  readonly #listing: AsyncIterator<ListedHour, void>
+  /** Listed and not loaded, by rising place. */
+  #pending: Placed[] = []
+  /** No source that is not listed begins before this place; undefined when all are listed. */
+  #bound: bigint | undefined
+  #loadedBytes = 0
+  #loadedObjects = 0
+
+  constructor(sources: Pick<ArchiveSources, 'list'>, request: ReadRequest, settings: QueueSettings) {
+    const { start, end, direction } = request
+    this.#request = request
+    this.#settings = settings
+    this.#isBackward = direction === 'backward'
+    this.#listing = sources.list({ oldest: start, newest: end - 1n, direction }, settings.signal)
+    this.#bound = this.#placeOf(this.#isBackward ? end - 1n : start)
+  }
+
+  /**
+   * For a read that wants everything: lists all of the range, and rejects with query_refused before anything is loaded
+   * when that is too much. A read that may end early is refused only when it comes to that.
+   */
+  async checkWhole(): Promise<void> {
+    if (this.#request.wants !== undefined) return
+    while (this.#bound !== undefined) {
+      await this.#listMore()
+      const left = this.#pending.filter(({ source }) => !this.#settings.isLoaded(source)).map(({ source }) => source)
+      this.#check(left)
+    }
+  }
+
+  /** Steps until the range is done or the request wants nothing of what is left. Rejects with query_refused. */
+  async *steps(): AsyncGenerator<ReadStep, void, undefined> {
+    const { start, end, wants } = this.#request
+    let at = this.#placeOf(this.#isBackward ? end - 1n : start)
+    const last = this.#placeOf(this.#isBackward ? start : end - 1n)
+    while (at <= last) {
+      this.#settings.signal?.throwIfAborted()
+      const frontier = this.#frontier()
+      if (frontier === undefined || frontier > at) {
+        const to = frontier === undefined || frontier > last ? last : frontier - 1n
+        yield { kind: 'slice', ...this.#rangeOf(at, to) }
+        at = to + 1n
+      } else if (wants !== undefined && !this.#isWanted(this.#rangeOf(at, last))) return
+      else if (this.#isLoadNext()) {
+        const sources = this.#takeGroup()
+        if (sources.length > 0) yield { kind: 'load', sources }
+      } else await this.#listMore()
+    }
+  }
+
+  /** Whatever lies before this place is complete. */
+  #frontier(): bigint | undefined {
+    const first = this.#pending[0]?.first
+    if (first === undefined || this.#bound === undefined) return first ?? this.#bound
+    return first < this.#bound ? first : this.#bound
+  }
+
+  #isLoadNext(): boolean {
+    const first = this.#pending[0]?.first
+    return first !== undefined && (this.#bound === undefined || first < this.#bound)
+  }
+
+  /** The next sources, without those that are loaded or not wanted, in the order they arrived in. */
+  #takeGroup(): ArchiveSource[] {
+    const group: ArchiveSource[] = []
+    let bytes = 0
+    let taken = 0
+    for (const { source, first } of this.#pending) {
+      if (this.#bound !== undefined && first >= this.#bound) break
+      if (this.#isNeeded(source)) {
+        const isFull = group.length >= GROUP_SOURCES_MAX || bytes + source.bytes > GROUP_BYTES_MAX
+        if (isFull && group.length > 0) break
+        group.push(source)
+        bytes += source.bytes
+      }
+      taken++
+    }
+    this.#check(group)
+    this.#pending = this.#pending.slice(taken)
+    this.#loadedBytes += bytes
+    this.#loadedObjects += group.length
+    return group.sort(byArrival)
+  }
+
+  #isNeeded(source: ArchiveSource): boolean {
+    const { start, end } = this.#request
+    const oldest = source.oldest > start ? source.oldest : start
+    const next = source.newest < end ? source.newest + 1n : end
+    return !this.#settings.isLoaded(source) && this.#isWanted({ start: oldest, end: next })
+  }
+
+  #isWanted({ start, end }: { start: bigint; end: bigint }): boolean {
+    return this.#request.wants?.(start, end - 1n) !== false
+  }
+
+  async #listMore(): Promise<void> {
+    const { value: step } = await this.#listing.next()
+    if (!step || step.bound === undefined) {
+      this.#bound = undefined
+      return
+    }
+    const placed = step.sources.map((source) => ({
+      source,
+      first: this.#placeOf(this.#isBackward ? source.newest : source.oldest),
+    }))
+    if (placed.length > 0) this.#pending = [...this.#pending, ...placed].sort(byPlace)
+    this.#bound = this.#placeOf(step.bound)
+  }
+
+  /** Throws query_refused when the sources pass what may be loaded. */
+  #check(sources: readonly ArchiveSource[]): void {
+    const bytes = sources.reduce((sum, source) => sum + source.bytes, this.#loadedBytes)
+    const { bytesMax } = this.#settings
+    if (bytes <= bytesMax) return
+    const objects = this.#loadedObjects + sources.length
+    const text = `the query loads at least ${bytes} bytes in ${objects} objects of the archive; the limit is ${bytesMax}`
+    const advice = 'narrow its time range, raise MILLRACE_ARCHIVE_QUERY_BYTES_MAX, or ask Athena'
+    throw new GatewayError('query_refused', `${text}; ${advice}`)
+  }
+
+  #placeOf(ns: bigint): bigint {
+    return this.#isBackward ? -ns : ns
+  }
+
+  /** Places, both included, to times [start, end). */
+  #rangeOf(from: bigint, to: bigint): { start: bigint; end: bigint } {
+    return this.#isBackward ? { start: -to, end: -from + 1n } : { start: from, end: to + 1n }
+  }
+}
+
+function byPlace(a: Placed, b: Placed): number {
+  return a.first < b.first ? -1 : a.first > b.first ? 1 : 0
+}
+
+/** By the beginning of their buffers or, of the gateway's own, by their oldest entry; within one second by name. */
+function byArrival(a: ArchiveSource, b: ArchiveSource): number {
+  return a.oldest < b.oldest ? -1 : a.oldest > b.oldest ? 1 : a.key < b.key ? -1 : 1
+}

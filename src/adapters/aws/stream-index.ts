@@ -1,0 +1,263 @@
+/**
+ * The stream index: which streams have entries in which hours, so that labels and series are told without loading the
+ * archive.
+ *
+ * Items are packed: the label sets that one process had not announced yet for an hour (or a day: long ranges read
+ * those), as zstd over the JSON `[["name","value","name","value",…],…]` in `labels`. `pk` is `streams#<tenant>#hour` or
+ * `streams#<tenant>#day`; `sk` is the hour, `2026-11-21T10`, or the day, `2026-11-21`, then `#` and the hash of the
+ * labels: a range is one query, and what is announced again is the same item. They are written before a push is
+ * acknowledged, so the index is whole for everything that came through the gateway. Objects that were copied into the
+ * bucket by other hands are read, but their streams are not told.
+ */
+
+import { promisify } from 'node:util'
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import type { Batch, BatchStream } from '../../domain/batch.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { compareText, formatLabels, type Label, type Labels } from '../../domain/labels.ts'
+import { matchesAll } from '../../domain/selector.ts'
+import { approximateNs, NS_MAX, NS_MIN, NS_PER_SECOND } from '../../domain/time.ts'
+import type { StreamRange } from '../../ports.ts'
+import { contentHash, hourOfNs } from '../../protocol/archive-names.ts'
+import { storeFailure } from './aws-errors.ts'
+import type { Lazy } from './lazy.ts'
+import type { ItemClient } from './recent-items.ts'
+
+export interface StreamIndexSettings {
+  readonly table: string
+  /** How long after its announcement an item is kept, ms; undefined: for ever. No shorter than the archive is. */
+  readonly retentionMs: number | undefined
+}
+
+type Unit = 'hour' | 'day'
+
+const HOUR_MS = 3600_000
+const HOUR_NS = 3.6e12
+/** Longer ranges read the items of days, and tell what else there was on their first and last. */
+const HOURS_READ_MAX = 36
+/** Label text in one item: compressed, far below DynamoDB's 400 KB; label sets hold at most 2 KB of a value each. */
+const ITEM_TEXT_CHARS_MAX = 256 * 1024
+/** Label text of an item that is believed when it is read. */
+const ITEM_TEXT_BYTES_MAX = 64 * 1024 * 1024
+/** What a process remembers having announced: streams of an hour or a day. What is forgotten is announced again. */
+const ANNOUNCED_MAX = 200_000
+
+const compress = promisify(zstdCompress)
+const decompress = promisify(zstdDecompress)
+
+/** What a process announced of one tenant's hour or day, by stream key. */
+interface Announced {
+  readonly known: Set<string>
+  /** On the way: whoever needs them as well waits for the same item. */
+  readonly pending: Map<string, Promise<void>>
+}
+
+export class StreamIndex {
+  readonly #client: Lazy<ItemClient>
+  readonly #settings: StreamIndexSettings
+  /** By partition and time, the longest unused first. */
+  readonly #announced = new Map<string, Announced>()
+  #count = 0
+
+  constructor(client: Lazy<ItemClient>, settings: StreamIndexSettings) {
+    this.#client = client
+    this.#settings = settings
+  }
+
+  /**
+   * Resolves when the index has the batch's streams for the hours of their entries; at once when it had them. To be
+   * called before a push is acknowledged. Rejects with store_unavailable or overloaded.
+   */
+  async announce(batch: Batch, nowMs: number): Promise<void> {
+    const waits: Promise<void>[] = []
+    for (const { hour, streams } of streamHours(batch)) {
+      for (const unit of ['hour', 'day'] as const) {
+        waits.push(...this.#announceTo(placeOf(batch.tenant, unit, hour), streams, nowMs))
+      }
+    }
+    if (waits.length > 0) await Promise.all(waits)
+  }
+
+  /**
+   * The streams of the range, sorted by their text, and near its borders some more: the index knows hours, and of long
+   * ranges days. Rejects with store_unavailable, overloaded, store_damaged, or the signal's reason.
+   */
+  async streams({ tenant, matchers, start, end }: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
+    signal?.throwIfAborted()
+    if (start >= end) return []
+    // Hours are announced by approximate times.
+    const first = hourOfNs(start - NS_PER_SECOND < NS_MIN ? NS_MIN : start - NS_PER_SECOND)
+    const last = hourOfNs(end + NS_PER_SECOND > NS_MAX ? NS_MAX : end + NS_PER_SECOND)
+    const unit = last - first < HOURS_READ_MAX ? 'hour' : 'day'
+    const found = new Map<string, Labels>()
+    try {
+      for await (const item of this.#query(tenant, unit, { first, last }, signal)) {
+        for (const labels of await unpackStreams(item)) {
+          if (matchesAll(matchers, labels)) found.set(formatLabels(labels), labels)
+        }
+      }
+    } catch (cause) {
+      signal?.throwIfAborted()
+      throw storeFailure('DynamoDB did not give the streams', cause)
+    }
+    return [...found].sort(([a], [b]) => compareText(a, b)).map(([, labels]) => labels)
+  }
+
+  /** What is to be waited for; nothing when the index has all of them. */
+  #announceTo(place: Place, streams: readonly BatchStream[], nowMs: number): Iterable<Promise<void>> {
+    const announced = this.#announcedAt(place)
+    const waits = new Set<Promise<void>>()
+    const fresh: BatchStream[] = []
+    for (const stream of streams) {
+      if (announced.known.has(stream.key)) continue
+      const pending = announced.pending.get(stream.key)
+      if (pending === undefined) fresh.push(stream)
+      else waits.add(pending)
+    }
+    for (const group of cutByText(fresh)) {
+      const put = this.#put(place, group, nowMs)
+        .then(() => this.#remember(announced, group))
+        .finally(() => {
+          for (const { key } of group) announced.pending.delete(key)
+        })
+      for (const { key } of group) announced.pending.set(key, put)
+      waits.add(put)
+    }
+    return waits
+  }
+
+  async #put({ pk, time }: Place, streams: readonly BatchStream[], nowMs: number): Promise<void> {
+    const { table, retentionMs } = this.#settings
+    const { labels, hash } = await packStreams(streams)
+    const expiry = retentionMs === undefined ? {} : { expiresAt: Math.ceil((nowMs + retentionMs) / 1000) }
+    try {
+      const client = await this.#client()
+      await client.put({ TableName: table, Item: { pk, sk: `${time}#${hash}`, labels, ...expiry } })
+    } catch (cause) {
+      throw storeFailure('DynamoDB did not take the streams', cause)
+    }
+  }
+
+  #announcedAt({ pk, time }: Place): Announced {
+    const name = `${pk} ${time}`
+    const announced = this.#announced.get(name) ?? { known: new Set(), pending: new Map() }
+    // The map's order is the order of use.
+    this.#announced.delete(name)
+    this.#announced.set(name, announced)
+    return announced
+  }
+
+  #remember({ known }: Announced, streams: readonly BatchStream[]): void {
+    for (const { key } of streams) known.add(key)
+    this.#count += streams.length
+    for (const [name, unused] of this.#announced) {
+      if (this.#count <= ANNOUNCED_MAX || unused.known === known) break
+      if (unused.pending.size > 0) continue
+      this.#announced.delete(name)
+      this.#count -= unused.known.size
+    }
+  }
+
+  async *#query(
+    tenant: string,
+    unit: Unit,
+    hours: { first: number; last: number },
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<unknown, void, undefined> {
+    const client = await this.#client()
+    const [from, to] = [placeOf(tenant, unit, hours.first), placeOf(tenant, unit, hours.last)]
+    const input = {
+      TableName: this.#settings.table,
+      ConsistentRead: true,
+      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
+      // A dollar sign comes after the number sign, so that the last hour's own items are among them.
+      ExpressionAttributeValues: { ':pk': from.pk, ':from': from.time, ':to': `${to.time}$` },
+    }
+    let key: Record<string, unknown> | undefined
+    do {
+      const page = await client.query(
+        key === undefined ? input : { ...input, ExclusiveStartKey: key },
+        signal === undefined ? {} : { abortSignal: signal },
+      )
+      for (const item of page.Items ?? []) yield item['labels']
+      key = page.LastEvaluatedKey
+    } while (key !== undefined)
+  }
+}
+
+/** Where the items of a tenant's hour or day are. */
+interface Place {
+  readonly pk: string
+  readonly time: string
+}
+
+function placeOf(tenant: string, unit: Unit, hour: number): Place {
+  const text = new Date(hour * HOUR_MS).toISOString()
+  return { pk: `streams#${tenant}#${unit}`, time: text.slice(0, unit === 'hour' ? 13 : 10) }
+}
+
+/** The hours that a batch has entries in, with the streams of each; of times a few nanoseconds before an hour, that one. */
+function streamHours(batch: Batch): { hour: number; streams: BatchStream[] }[] {
+  const byHour = new Map<number, Set<number>>()
+  let hour = Number.NaN
+  let indexes = new Set<number>()
+  for (let i = 0; i < batch.count; i++) {
+    const entryHour = Math.floor(approximateNs(batch.timestamps, i) / HOUR_NS)
+    if (entryHour !== hour) {
+      hour = entryHour
+      indexes = byHour.get(hour) ?? new Set()
+      byHour.set(hour, indexes)
+    }
+    indexes.add(batch.streamIndexes[i] as number)
+  }
+  return Array.from(byHour, ([hour, indexes]) => ({
+    hour,
+    streams: Array.from(indexes, (index) => batch.streams[index] as BatchStream),
+  }))
+}
+
+function* cutByText(streams: readonly BatchStream[]): Generator<readonly BatchStream[], void, undefined> {
+  let group: BatchStream[] = []
+  let chars = 0
+  for (const stream of streams) {
+    if (chars + stream.key.length > ITEM_TEXT_CHARS_MAX && group.length > 0) {
+      yield group
+      group = []
+      chars = 0
+    }
+    group.push(stream)
+    chars += stream.key.length
+  }
+  if (group.length > 0) yield group
+}
+
+async function packStreams(streams: readonly BatchStream[]): Promise<{ labels: Uint8Array; hash: string }> {
+  const sorted = streams.toSorted((a, b) => compareText(a.key, b.key))
+  const text = Buffer.from(
+    JSON.stringify(sorted.map(({ labels }) => labels.flatMap(({ name, value }) => [name, value]))),
+  )
+  const labels = await compress(text, { params: { [constants.ZSTD_c_compressionLevel]: 3 } })
+  return { labels, hash: contentHash(text) }
+}
+
+async function unpackStreams(item: unknown): Promise<Labels[]> {
+  try {
+    const text = await decompress(item as Uint8Array, { maxOutputLength: ITEM_TEXT_BYTES_MAX })
+    return (JSON.parse(text.toString()) as unknown[]).map(readLabels)
+  } catch (cause) {
+    const text = 'an item of the stream index cannot be read; delete it to be told the streams without it'
+    throw new GatewayError('store_damaged', text, { cause })
+  }
+}
+
+/** Throws a TypeError for what is no list of names and values. */
+function readLabels(flat: unknown): Labels {
+  const labels: Label[] = []
+  for (const [i, name] of (flat as unknown[]).entries()) {
+    const value = (flat as unknown[])[i + 1]
+    if (i % 2 === 1) continue
+    if (typeof name !== 'string' || typeof value !== 'string') throw new TypeError('a label is no pair of texts')
+    labels.push({ name, value })
+  }
+  return labels
+}
