@@ -1,6 +1,7 @@
 /** What sst.config.ts declares, stage by stage: what must be encrypted, wired, bounded and closed is. */
 
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 
 interface Resource {
@@ -260,6 +261,8 @@ for (const stage of STAGES) {
       t.equal(inputs.okActions?.length, 1, name)
       t.type(inputs.alarmDescription, 'string', name)
     }
+    const runbook = [...readFileSync('docs/runbook.md', 'utf8').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
+    t.same(runbook.sort(), names.toSorted(), 'the runbook has a row for each')
     t.match(one('aws:cloudwatch/metricAlarm:MetricAlarm', 'ErrorAlarm').inputs, {
       threshold: 1,
       period: 60,

@@ -35,7 +35,8 @@ const { createLinter } = await import(linter.href)
 const lint: (input: string, path: string) => readonly { line: number; message: string }[] = await createLinter()
 
 /** What GitHub has had since the linter was built. */
-const YOUNGER = /label "(ubuntu-24\.04(-arm)?|macos-15)" is unknown|undefined variable "vars"|unknown permission scope "attestations"/
+const YOUNGER =
+  /label "(ubuntu-24\.04(-arm)?|macos-15)" is unknown|undefined variable "vars"|unknown permission scope "attestations"/
 
 const paths = globSync('.github/workflows/*.yml').sort()
 
