@@ -1,7 +1,6 @@
 /** The one Fastify application: built from its ports and its config, listening nowhere by itself. */
 
 import compress from '@fastify/compress'
-import swagger from '@fastify/swagger'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Config } from '../../config.ts'
 import { type QueryLimits, strictestLimits } from '../../domain/limits.ts'
@@ -25,6 +24,7 @@ import { registerLokiQueries } from './loki-query-routes.ts'
 import { registerLokiService } from './loki-service-routes.ts'
 import { registerLokiTail, registerWebSocket } from './loki-tail-routes.ts'
 import type { Metrics } from './metrics.ts'
+import { registerOpenApi } from './openapi.ts'
 import { registerOtlp } from './otlp-routes.ts'
 import { PushIntake } from './push.ts'
 import { BodyReader } from './request-body.ts'
@@ -62,6 +62,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     ...(parts.logger === undefined ? { logger: false } : { loggerInstance: parts.logger }),
     logController: new LogController({ disableRequestLogging: true }),
     requestTimeout: REQUEST_TIMEOUT_MS,
+    // The schemas are ours: to check them against JSON Schema's own would be most of a function's start.
+    ajv: { customOptions: { validateSchema: false } },
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
     // Bodies are read by request-body.ts, with limits of its own.
@@ -85,9 +87,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
 
   await app.register(compress, { global: true, threshold: COMPRESS_BYTES_MIN, globalDecompression: false })
   const tails = await registerWebSocket(app)
-  await app.register(swagger, {
-    openapi: { info: { title: 'Millrace', description: 'A log gateway that speaks Loki', version } },
-  })
+  registerOpenApi(app, version)
   const auth = await registerAuth(app, {
     config,
     clock: ports.clock,
@@ -124,7 +124,6 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   if (deletions !== undefined) registerLokiDelete(app, queries, deletions)
   registerLokiService(app, queries, config, ports.limits)
   registerLokiTail(app, tails, { ...queries, feed: ports.feed })
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   await app.ready()
   return app
 }
