@@ -1,0 +1,45 @@
+/** Which calls go wrong, and how. */
+
+import type { Random } from '../random.ts'
+import type { ServiceName } from './local-cloud.ts'
+
+/** What may happen to a call; the first two groups never reach the service, the third was carried out. */
+export const FAULT_KINDS = [
+  'throttle',
+  'serverError',
+  'noAnswer',
+  'cutBefore',
+  // carried out, and the caller cannot know
+  'cutAfter',
+  'serverErrorAfter',
+  // carried out, in part or late
+  'partial',
+  'delay',
+] as const
+
+export type FaultKind = (typeof FAULT_KINDS)[number]
+
+export interface Call {
+  readonly service: ServiceName
+  /** As the service names it, such as PutRecordBatch. */
+  readonly operation: string
+}
+
+/** Decides over one call; undefined lets it pass. */
+export type FaultPlan = (call: Call) => FaultKind | undefined
+
+/** Lets everything pass. */
+export const CALM: FaultPlan = () => undefined
+
+export type FaultChances = Readonly<Partial<Record<FaultKind, number>>>
+
+/** Faults at random: each kind with its own chance from 0 to 1; together they must not pass 1. */
+export function randomFaults(random: Random, chances: FaultChances): FaultPlan {
+  return () => {
+    let left = random.next()
+    return FAULT_KINDS.find((kind) => {
+      left -= chances[kind] ?? 0
+      return left < 0
+    })
+  }
+}
