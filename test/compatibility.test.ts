@@ -52,7 +52,8 @@ const OPERATORS: Record<BinaryOperator, true> = {
 
 t.test('every endpoint of the gateway is listed, and no other', async (t) => {
   const { app } = await buildTestApp(t)
-  const paths = Object.entries(app.swagger().paths ?? {})
+  const { paths: described } = (await app.inject('/openapi.json')).json<{ paths: Record<string, object> }>()
+  const paths = Object.entries(described)
   const served = paths.flatMap(([path, methods]) => Object.keys(methods).map((name) => `${name.toUpperCase()} ${path}`))
   const listed = column('endpoints', 0).flatMap((cell) => {
     const [, methods = '', path = ''] = /^`([A-Z, ]+) (\/\S*)`$/.exec(cell) ?? []
