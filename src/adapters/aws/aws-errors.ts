@@ -52,3 +52,15 @@ export function refusalOf(what: string, name: string, cause?: unknown): GatewayE
     ? new GatewayError('overloaded', `${what} (${name}): too much came at once; retry later`, { cause })
     : new GatewayError('store_unavailable', `${what} (${name}); retry later`, { cause })
 }
+
+/**
+ * Whether the same call may succeed soon: throttling, a fault of the service, or none of its answers (no connection, no
+ * time). What the service blames on its caller stays as it is: permissions, names, sizes.
+ */
+export function isRetryable(cause: unknown): boolean {
+  if (cause instanceof GatewayError) return false
+  if (isThrottling(errorName(cause))) return true
+  // What the SDK adds to its errors; anything may be thrown, so each part may be missing.
+  const { $fault, $metadata } = (cause ?? {}) as { $fault?: string; $metadata?: { httpStatusCode?: number } }
+  return $fault === 'server' || ($metadata?.httpStatusCode ?? 500) >= 500
+}

@@ -1,0 +1,64 @@
+/** Where each entry of a batch goes: the way of all fresh ones, or an object of its own hour. */
+
+import type { Batch } from '../../domain/batch.ts'
+import { startOf } from '../../domain/block.ts'
+import { type EntryOrder, orderEntries } from '../../domain/entry-order.ts'
+import { hourOfNs } from '../../protocol/archive-names.ts'
+
+export interface AppendPlan {
+  readonly batch: Batch
+  /** The entries that go to the archive by way of Firehose or the queue, stream after stream, each by time. */
+  readonly fresh: Uint32Array
+  /** The same entries. */
+  readonly freshOrder: EntryOrder
+  /** Entries that are written to the archive at once, by the hour (since the epoch) of their times. */
+  readonly direct: ReadonlyMap<number, Uint32Array>
+  /** Entries that equal others of the batch. */
+  readonly duplicates: number
+}
+
+/** What would fit no item of DynamoDB once it is packed; with the usual limits no line is nearly as long. */
+export const ENTRY_BYTES_MAX = 300_000
+
+/**
+ * Entries older than `lateNs` and those of more than ENTRY_BYTES_MAX go directly; of equal ones the first counts;
+ * `leftOut` go nowhere.
+ */
+export function planAppend(batch: Batch, leftOut: ReadonlySet<number>, lateNs: bigint): AppendPlan {
+  const order = orderEntries([batch], (_, entry) => leftOut.has(entry))
+  const duplicates = order.duplicates[0] as number
+  const isDirect = (entry: number): boolean =>
+    (batch.timestamps.values[entry] as bigint) < lateNs || entryBytes(batch, entry) > ENTRY_BYTES_MAX
+  const all = entriesOf(order)
+  const fresh = all.filter((entry) => !isDirect(entry))
+  if (fresh.length === all.length) return { batch, fresh, freshOrder: order, direct: new Map(), duplicates }
+  const direct = byHour(batch, all.filter(isDirect))
+  const freshOrder = orderEntries([batch], (_, entry) => leftOut.has(entry) || isDirect(entry))
+  return { batch, fresh, freshOrder, direct, duplicates }
+}
+
+function entriesOf({ streams, entryOf }: EntryOrder): Uint32Array {
+  const entries = new Uint32Array(streams.reduce((sum, { start, end }) => sum + end - start, 0))
+  let at = 0
+  for (const { start, end } of streams) {
+    entries.set(entryOf.subarray(start, end), at)
+    at += end - start
+  }
+  return entries
+}
+
+function entryBytes(batch: Batch, entry: number): number {
+  const metadataBytes = (batch.metadataEnds[entry] as number) - startOf(batch.metadataEnds, entry)
+  return (batch.ends[entry] as number) - (batch.starts[entry] as number) + metadataBytes
+}
+
+function byHour(batch: Batch, entries: Uint32Array): Map<number, Uint32Array> {
+  const hours = new Map<number, number[]>()
+  for (const entry of entries) {
+    const hour = hourOfNs(batch.timestamps.values[entry] as bigint)
+    const found = hours.get(hour)
+    if (found === undefined) hours.set(hour, [entry])
+    else found.push(entry)
+  }
+  return new Map(Array.from(hours, ([hour, found]) => [hour, Uint32Array.from(found)]))
+}

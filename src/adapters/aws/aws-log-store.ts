@@ -1,0 +1,274 @@
+/**
+ * LogStore on AWS services. An append is done when each of its entries is in a service that keeps it: fresh pushes in
+ * Firehose, fresh logs in the queue and in a recent item, what is late in an object of its own hour. Contents are named
+ * by hashes and reads remove what is there twice, so that an append that failed half-way may simply be sent again.
+ */
+
+import type { Batch } from '../../domain/batch.ts'
+import { timeRange } from '../../domain/block.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import type { Labels } from '../../domain/labels.ts'
+import { msToNs } from '../../domain/time.ts'
+import type {
+  AppendResult,
+  Clock,
+  Intake,
+  LogStore,
+  ReadBlock,
+  ReadRequest,
+  StoreFigures,
+  StreamRange,
+} from '../../ports.ts'
+import { type ArchiveMember, encodeArchive } from '../../protocol/archive-encode.ts'
+import { contentHash, objectKey } from '../../protocol/archive-names.ts'
+import { type AppendPlan, planAppend } from './append-plan.ts'
+import type { ArchiveBucket } from './archive-bucket.ts'
+import { type ClaimedBatch, claimIds, eachOf } from './claimed-batch.ts'
+import type { EntryIds } from './entry-ids.ts'
+import { type FirehoseRecords, RECORD_BYTES_MAX } from './firehose-records.ts'
+import { type LogQueue, MESSAGE_MEMBER_BYTES_MAX } from './log-queue.ts'
+import { packRecentBlocks } from './recent-block.ts'
+import type { RecentItems } from './recent-items.ts'
+import type { StreamIndex } from './stream-index.ts'
+
+export interface AwsStoreSettings {
+  /** What the archive's keys begin with, such as `logs/`. */
+  readonly prefix: string
+  /** Entries older than this at their arrival are written to the archive at once. */
+  readonly lateAfterMs: number
+  /** Whether pushes are kept as recent items too; without, a query sees them once Firehose has written them. */
+  readonly keepsRecentPushes: boolean
+  /** Bytes of batches whose appends are under way; more are refused with overloaded. */
+  readonly queueBytesMax: number
+}
+
+/** The read side, which finds what the services keep. */
+export interface ArchiveReads {
+  read(request: ReadRequest, signal?: AbortSignal): AsyncIterable<ReadBlock>
+  streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]>
+  close(): Promise<void>
+}
+
+/** Where an append writes to. */
+export interface AwsWrites {
+  readonly records: Pick<FirehoseRecords, 'put'>
+  readonly queue: Pick<LogQueue, 'send'>
+  readonly recent: Pick<RecentItems, 'put'>
+  readonly bucket: Pick<ArchiveBucket, 'put'>
+  readonly ids: EntryIds
+  readonly index: Pick<StreamIndex, 'announce'>
+}
+
+/** What the store tells its owner, beside its answers. */
+export interface AwsStoreEvents {
+  /** An append took `ms`. */
+  committed(ms: number, batches: number): void
+  /** An append failed, and its batch was refused. */
+  writeFailed(cause: unknown): void
+}
+
+/** Objects of late entries that one append writes at once: a backfill may touch many hours. */
+const OBJECTS_AT_ONCE = 8
+/** An object may have any size; its members are compressed one by one. */
+const OBJECT_MEMBER_BYTES_MAX = 64 * 2 ** 20
+const ITEMS_AT_ONCE = 8
+/** Failures one after the other that are no accident any more. */
+const TROUBLE_FAILURES = 3
+/** Who was told of trouble sends nothing, so that nothing would end it: after this time without a failure it is over. */
+const TROUBLE_MS = 30_000
+
+export class AwsLogStore implements LogStore {
+  readonly #writes: AwsWrites
+  readonly #reads: ArchiveReads
+  readonly #settings: AwsStoreSettings
+  readonly #clock: Clock
+  readonly #events: AwsStoreEvents
+  readonly #running = new Set<Promise<unknown>>()
+  #closing: Promise<void> | undefined
+  #queueBytes = 0
+  #failures = 0
+  #failedMs = 0
+  #reason = ''
+  #commits = 0
+  #entries = 0
+  #lineBytes = 0
+
+  constructor(
+    writes: AwsWrites,
+    reads: ArchiveReads,
+    settings: AwsStoreSettings,
+    clock: Clock,
+    events: AwsStoreEvents,
+  ) {
+    this.#writes = writes
+    this.#reads = reads
+    this.#settings = settings
+    this.#clock = clock
+    this.#events = events
+  }
+
+  append(batch: Batch, intake: Intake = 'push'): Promise<AppendResult> {
+    if (this.#closing !== undefined) {
+      return Promise.reject(new GatewayError('store_unavailable', 'the gateway is shutting down; retry'))
+    }
+    // A batch keeps the whole body that its lines came in.
+    const bytes = batch.text.length + batch.metadata.length + batch.count * 32
+    if (this.#queueBytes > 0 && this.#queueBytes + bytes > this.#settings.queueBytesMax) {
+      const text = `${this.#queueBytes} bytes are being written; the limit is ${this.#settings.queueBytesMax}; retry later or raise MILLRACE_QUEUE_BYTES_MAX`
+      return Promise.reject(new GatewayError('overloaded', text))
+    }
+    this.#queueBytes += bytes
+    const appended = this.#append(batch, intake).finally(() => {
+      this.#queueBytes -= bytes
+      this.#running.delete(appended)
+    })
+    this.#running.add(appended)
+    return appended
+  }
+
+  read(request: ReadRequest, signal?: AbortSignal): AsyncIterable<ReadBlock> {
+    return this.#reads.read(request, signal)
+  }
+
+  streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
+    return this.#reads.streams(range, signal)
+  }
+
+  /** Other processes write too: nothing is known without asking. */
+  version(): undefined {
+    return undefined
+  }
+
+  /** From what became of the last appends; no service is asked. */
+  trouble(): string | undefined {
+    const isRecent = Math.abs(this.#clock.nowMs() - this.#failedMs) < TROUBLE_MS
+    return this.#failures >= TROUBLE_FAILURES && isRecent ? this.#reason : undefined
+  }
+
+  /** Of what this process has written; what the services hold is theirs to tell. */
+  figures(): StoreFigures {
+    return {
+      blocks: this.#commits,
+      entries: this.#entries,
+      streams: 0,
+      diskBytes: 0,
+      lineBytes: this.#lineBytes,
+      queueBytes: this.#queueBytes,
+      commits: this.#commits,
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#finish()
+    return this.#closing
+  }
+
+  async #finish(): Promise<void> {
+    await Promise.allSettled(this.#running)
+    await this.#reads.close()
+  }
+
+  async #append(batch: Batch, intake: Intake): Promise<AppendResult> {
+    const startedMs = performance.now()
+    try {
+      const claimed = await this.#claim(batch)
+      const arrivedMs = this.#clock.nowMs()
+      const plan = planAppend(claimed.batch, claimed.leftOut, msToNs(arrivedMs - this.#settings.lateAfterMs))
+      await this.#write(plan, intake, arrivedMs)
+      await eachOf(claimed.claims, ITEMS_AT_ONCE, (claim) => this.#writes.ids.confirm(batch.tenant, claim))
+      const duplicates = claimed.leftOut.size + plan.duplicates
+      this.#succeeded(batch.count - duplicates, batch.lineBytes, performance.now() - startedMs)
+      return { stored: batch.count - duplicates, duplicates, takenIds: claimed.takenIds }
+    } catch (cause) {
+      this.#failed(cause)
+      throw cause
+    }
+  }
+
+  #claim(batch: Batch): ClaimedBatch | Promise<ClaimedBatch> {
+    if (batch.ids.length > 0) return claimIds(this.#writes.ids, batch)
+    return { batch, leftOut: new Set(), takenIds: new Map(), claims: [] }
+  }
+
+  /** Writes everything at once, as no part waits for another. Rejects, once all are done, with the first failure. */
+  async #write(plan: AppendPlan, intake: Intake, arrivedMs: number): Promise<void> {
+    const writes: Promise<void>[] = [this.#writeDirect(plan)]
+    if (plan.fresh.length > 0) {
+      writes.push(intake === 'push' ? this.#writeRecords(plan) : this.#writeMessages(plan))
+      if (intake === 'logs' || this.#settings.keepsRecentPushes) writes.push(this.#writeRecent(plan, arrivedMs))
+    }
+    if (plan.fresh.length + plan.direct.size > 0) writes.push(this.#writes.index.announce(plan.batch, arrivedMs))
+    await allDone(writes)
+  }
+
+  async #writeRecords({ batch, fresh }: AppendPlan): Promise<void> {
+    const members = await encodeArchive(batch, fresh, { memberBytesMax: RECORD_BYTES_MAX })
+    const [fitting, large] = bySize(members, RECORD_BYTES_MAX)
+    await allDone([this.#writes.records.put(fitting.map(({ bytes }) => bytes)), ...this.#putEach(large)])
+  }
+
+  async #writeMessages({ batch, fresh }: AppendPlan): Promise<void> {
+    const members = await encodeArchive(batch, fresh, { memberBytesMax: MESSAGE_MEMBER_BYTES_MAX })
+    const [fitting, large] = bySize(members, MESSAGE_MEMBER_BYTES_MAX)
+    await allDone([this.#writes.queue.send(fitting), ...this.#putEach(large)])
+  }
+
+  /** A single entry whose escapes are too many for a record: an object can hold it. */
+  #putEach(members: readonly ArchiveMember[]): Promise<void>[] {
+    return members.map((member) => this.#putObject([member]))
+  }
+
+  async #writeRecent({ batch, freshOrder }: AppendPlan, arrivedMs: number): Promise<void> {
+    const packs = packRecentBlocks(freshOrder)
+    await eachOf(packs, ITEMS_AT_ONCE, ({ block, packed }) =>
+      this.#writes.recent.put({ tenant: batch.tenant, packed, ...timeRange(block) }, arrivedMs),
+    )
+  }
+
+  async #writeDirect({ batch, direct }: AppendPlan): Promise<void> {
+    await eachOf([...direct.values()], OBJECTS_AT_ONCE, async (entries) =>
+      this.#putObject(await encodeArchive(batch, entries, { memberBytesMax: OBJECT_MEMBER_BYTES_MAX })),
+    )
+  }
+
+  /** Members of one hour as an object. */
+  #putObject(members: readonly ArchiveMember[]): Promise<void> {
+    const content = Buffer.concat(members.map(({ bytes }) => bytes))
+    const oldest = members.map((member) => member.oldest).reduce((a, b) => (a < b ? a : b))
+    const newest = members.map((member) => member.newest).reduce((a, b) => (a > b ? a : b))
+    const range = { oldest, newest }
+    return this.#writes.bucket.put(objectKey(this.#settings.prefix, 'late', range, contentHash(content)), content)
+  }
+
+  #succeeded(entries: number, lineBytes: number, ms: number): void {
+    this.#failures = 0
+    this.#commits++
+    this.#entries += entries
+    this.#lineBytes += lineBytes
+    this.#events.committed(ms, 1)
+  }
+
+  #failed(cause: unknown): void {
+    this.#events.writeFailed(cause)
+    // Too much at once is for the client to mend, and no reason to send others away.
+    if (cause instanceof GatewayError && cause.code === 'overloaded') return
+    this.#failures++
+    this.#failedMs = this.#clock.nowMs()
+    this.#reason = cause instanceof GatewayError ? cause.message : 'the last pushes could not be stored'
+  }
+}
+
+function bySize(
+  members: readonly ArchiveMember[],
+  bytesMax: number,
+): [fitting: ArchiveMember[], large: ArchiveMember[]] {
+  return [
+    members.filter(({ bytes }) => bytes.length <= bytesMax),
+    members.filter(({ bytes }) => bytes.length > bytesMax),
+  ]
+}
+
+/** Rejects with the first failure, but not before all are done: the batch's memory is its owner's again then. */
+async function allDone(writes: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(writes)) if (outcome.status === 'rejected') throw outcome.reason
+}
