@@ -12,7 +12,16 @@ export interface User {
   readonly tenant: string | undefined
 }
 
-const WANTED = 'name:password pairs between commas, or JSON: [{"name":"...","password":"...","tenant":"..."}]'
+/** The users of now. Another array whenever they changed: who keeps something of them compares arrays. */
+export interface UserSource {
+  /** From memory: it is asked with every password. */
+  users(): readonly User[]
+  /** Looks whether they changed; asked when a password was refused. Bounds itself, and never rejects. */
+  refresh?(): Promise<void>
+}
+
+const WANTED =
+  'name:password pairs between commas, or JSON: [{"name":"...","password":"...","tenant":"..."}] or {"username":"...","password":"..."}'
 const USERS_MAX = 1000
 // RFC 7617 allows no control characters in either part, and no colon in the name.
 const CONTROL = /\p{Cc}/u
@@ -23,7 +32,7 @@ export function users(): Kind<readonly User[]> {
 }
 
 function parseUsers(text: string): Parsed<readonly User[]> {
-  const given = text.trimStart().startsWith('[') ? readJson(text) : splitList(text).map(readPair)
+  const given = /^\s*[[{]/.test(text) ? readJson(text) : splitList(text).map(readPair)
   if (given === undefined) return { fault: WANTED }
   if (given.length > USERS_MAX) return { fault: `at most ${USERS_MAX} users` }
   const names = new Set<string>()
@@ -47,7 +56,14 @@ function readJson(text: string): (User | undefined)[] | undefined {
   } catch {
     return undefined // the parser's words may repeat a password
   }
-  return Array.isArray(parsed) ? parsed.map(readEntry) : undefined
+  return Array.isArray(parsed) ? parsed.map(readEntry) : [readSecret(parsed)]
+}
+
+/** One user as Secrets Manager's own form for credentials has it: username and password. */
+function readSecret(secret: unknown): User | undefined {
+  if (typeof secret !== 'object' || secret === null || !('username' in secret)) return readEntry(secret)
+  const { username, ...rest } = secret
+  return 'name' in rest ? undefined : readEntry({ ...rest, name: username })
 }
 
 function readEntry(entry: unknown): User | undefined {
