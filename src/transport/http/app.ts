@@ -2,6 +2,7 @@
 
 import compress from '@fastify/compress'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { UserSource } from '../../config/users.ts'
 import type { Config } from '../../config.ts'
 import { type QueryLimits, strictestLimits } from '../../domain/limits.ts'
 import { splitTenants } from '../../domain/tenant.ts'
@@ -38,6 +39,8 @@ export interface AppParts {
   readonly metrics: Metrics
   readonly version: string
   readonly logger?: FastifyBaseLogger
+  /** The users of now, where they change while the gateway runs. */
+  readonly users?: UserSource
 }
 
 export interface AppKeys {
@@ -92,6 +95,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     config,
     clock: ports.clock,
     ...(keys.localIssuer === undefined ? {} : { localIssuerSeed: keys.localIssuer }),
+    ...(parts.users && { users: parts.users }),
   })
 
   const bodies = new BodyReader({

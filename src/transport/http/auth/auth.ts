@@ -2,6 +2,7 @@
 
 import basicAuth from '@fastify/basic-auth'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { UserSource } from '../../../config/users.ts'
 import type { AuthConfig, Config } from '../../../config.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import { parseTenant, parseTenants } from '../../../domain/tenant.ts'
@@ -18,6 +19,8 @@ export interface AuthParts {
   readonly clock: Clock
   /** The 32 bytes that the local issuer's key is made of; needed with config.auth.localIssuer. */
   readonly localIssuerSeed?: Uint8Array
+  /** The users of now, where they change while the gateway runs; otherwise config.auth.users. */
+  readonly users?: UserSource
 }
 
 export interface Auth {
@@ -60,7 +63,8 @@ interface Given {
 
 async function registerCredentials(app: FastifyInstance, parts: AuthParts): Promise<Identify> {
   const { auth } = parts.config
-  const readPassword = await registerPasswords(app, auth)
+  const users = parts.users ?? { users: () => auth.users }
+  const readPassword = auth.users.length > 0 ? await registerPasswords(app, users) : undefined
   const verifyToken = await registerTokens(app, { ...parts, auth })
   const limiter = new FailureLimiter(auth.failuresPerMinute, parts.clock)
   const challenges = listChallenges(auth)
@@ -110,9 +114,8 @@ async function readHeader(
   return { identity: rest, check: () => verifyToken(request, rest) }
 }
 
-async function registerPasswords(app: FastifyInstance, auth: AuthConfig): Promise<ReadPassword | undefined> {
-  if (auth.users.length === 0) return undefined
-  const checker = new PasswordChecker(auth.users)
+async function registerPasswords(app: FastifyInstance, users: UserSource): Promise<ReadPassword> {
+  const checker = new PasswordChecker(users)
   const givenBy = new WeakMap<FastifyRequest, Given>()
   await app.register(basicAuth, {
     // The plugin reads the header as RFC 7617 wants it; what it found is judged after the failures were looked up.

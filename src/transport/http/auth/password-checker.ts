@@ -1,7 +1,7 @@
 /** Names and passwords against the configured users, in a time that tells nothing about either. */
 
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
-import type { User } from '../../../config/users.ts'
+import type { User, UserSource } from '../../../config/users.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import {
   HASH_BYTES,
@@ -24,27 +24,31 @@ interface Account {
   proven: Buffer | undefined
 }
 
+interface Accounts {
+  /** What they were made of. */
+  readonly users: readonly User[]
+  readonly list: readonly Account[]
+  /** What an unknown name is checked against. */
+  readonly decoy: Account
+  /** Set where any user is hashed: then every check that is not yet proven costs one scrypt. */
+  readonly costliest: PasswordHash | undefined
+}
+
 /**
  * Compares digests under a key of this process, so that lengths, characters of several bytes and the place of the
  * first difference do not show. A name that nobody has costs the same work as one that somebody has.
  */
 export class PasswordChecker {
   readonly #key = randomBytes(32)
-  readonly #accounts: readonly Account[]
-  /** What an unknown name is checked against. */
-  readonly #decoy: Account
-  /** Set where any user is hashed: then every check that is not yet proven costs one scrypt. */
-  readonly #costliest: PasswordHash | undefined
+  readonly #source: UserSource
+  #known: Accounts
   readonly #running = new Map<string, Promise<boolean>>()
   #last: Promise<unknown> = Promise.resolve()
   #scrypts = 0
 
-  constructor(users: readonly User[]) {
-    this.#accounts = users.map((user) => this.#open(user))
-    const hashes = this.#accounts.map(({ hash }) => hash).filter((hash) => hash !== undefined)
-    this.#costliest = hashes.sort((a, b) => b.n * b.r * b.p - a.n * a.r * a.p)[0]
-    const nobody = { name: '', password: randomBytes(32).toString('hex'), tenant: undefined }
-    this.#decoy = { ...this.#open(nobody), hash: this.#costliest }
+  constructor(source: UserSource) {
+    this.#source = source
+    this.#known = this.#open(source.users())
   }
 
   /** How many hashes were computed: what a cache hit spares. */
@@ -52,21 +56,45 @@ export class PasswordChecker {
     return this.#scrypts
   }
 
-  /** The user, or undefined when the name or the password is wrong. Throws overloaded when too many checks wait. */
+  /**
+   * The user, or undefined when the name or the password is wrong, also after a look at whether it is right by now.
+   * Throws overloaded when too many checks wait.
+   */
   async check(name: string, password: string): Promise<User | undefined> {
+    const accounts = this.#accounts()
+    const user = await this.#checkAgainst(accounts, name, password)
+    if (user !== undefined || this.#source.refresh === undefined) return user
+    await this.#source.refresh()
+    const refreshed = this.#accounts()
+    return refreshed === accounts ? undefined : this.#checkAgainst(refreshed, name, password)
+  }
+
+  /** Those of the users of now. */
+  #accounts(): Accounts {
+    const users = this.#source.users()
+    if (users !== this.#known.users) this.#known = this.#open(users, this.#known)
+    return this.#known
+  }
+
+  async #checkAgainst({ list, decoy, costliest }: Accounts, name: string, password: string): Promise<User | undefined> {
     const nameDigest = this.#digest(name)
-    let account = this.#decoy
-    for (const candidate of this.#accounts) if (timingSafeEqual(candidate.name, nameDigest)) account = candidate
+    let account = decoy
+    for (const candidate of list) if (timingSafeEqual(candidate.name, nameDigest)) account = candidate
     const passwordDigest = this.#digest(password)
     const isProven = timingSafeEqual(account.proven ?? nameDigest, passwordDigest) && account.proven !== undefined
-    const isRight = isProven || (await this.#isRight(account, password, passwordDigest))
-    if (!isRight || account === this.#decoy) return undefined
+    const isRight = isProven || (await this.#isRight(account, costliest, password, passwordDigest))
+    if (!isRight || account === decoy) return undefined
     account.proven = passwordDigest
     return account.user
   }
 
-  async #isRight(account: Account, password: string, digest: Buffer): Promise<boolean> {
-    const hash = account.hash ?? this.#costliest
+  async #isRight(
+    account: Account,
+    costliest: PasswordHash | undefined,
+    password: string,
+    digest: Buffer,
+  ): Promise<boolean> {
+    const hash = account.hash ?? costliest
     const isHashRight = hash === undefined || (await this.#checkOnce(hash, password, digest))
     return account.password === undefined ? isHashRight : timingSafeEqual(account.password, digest)
   }
@@ -97,7 +125,20 @@ export class PasswordChecker {
     })
   }
 
-  #open(user: User): Account {
+  /** What was proven of an account that stays as it was holds on. */
+  #open(users: readonly User[], before?: Accounts): Accounts {
+    const list = users.map((user) => this.#openAccount(user))
+    for (const account of list) {
+      const same = before?.list.find(({ user }) => isSameLogin(user, account.user))
+      account.proven = same?.proven
+    }
+    const hashes = list.map(({ hash }) => hash).filter((hash) => hash !== undefined)
+    const costliest = hashes.sort((a, b) => b.n * b.r * b.p - a.n * a.r * a.p)[0]
+    const nobody = { name: '', password: randomBytes(32).toString('hex'), tenant: undefined }
+    return { users, list, decoy: { ...this.#openAccount(nobody), hash: costliest }, costliest }
+  }
+
+  #openAccount(user: User): Account {
     const hash = isHashed(user.password) ? parsePasswordHash(user.password) : undefined
     const password = hash === undefined ? this.#digest(user.password) : undefined
     return { user, name: this.#digest(user.name), password, hash, proven: undefined }
@@ -107,4 +148,8 @@ export class PasswordChecker {
   #digest(text: string): Buffer {
     return createHmac('sha256', this.#key).update(text, 'utf8').digest()
   }
+}
+
+function isSameLogin(a: User, b: User): boolean {
+  return a.name === b.name && a.password === b.password
 }
