@@ -1,0 +1,59 @@
+// Runs test/moto/*.moto.ts against moto_server, an emulator that others wrote: what our own doubles and our adapters have
+// in common is checked against a third party. Where moto is not installed, one line says so: pip install 'moto[server]'.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { globSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+
+const START_MS_MAX = 30_000
+
+const port = await freePort()
+const url = `http://127.0.0.1:${port}`
+const files = globSync('test/moto/*.moto.ts').sort()
+const server = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
+const failure = await Promise.race([
+  once(server, 'error'),
+  isUp(),
+  once(server, 'exit').then(() => [{ code: 'ended' }]),
+])
+if (failure === undefined) {
+  process.exitCode = await runAll()
+  server.kill()
+} else if (failure[0].code === 'ENOENT') {
+  console.log(`skipped ${files.length} files: moto_server is not installed (pip install 'moto[server]')`)
+} else {
+  console.error(`moto_server did not start: ${failure[0].code}`)
+  process.exitCode = 1
+}
+
+/** Resolves with nothing once the server answers. */
+async function isUp() {
+  const deadline = Date.now() + START_MS_MAX
+  while (Date.now() < deadline) {
+    const response = await fetch(`${url}/moto-api/`).catch(() => undefined)
+    if (response?.ok) return undefined
+    await delay(100)
+  }
+  return [{ code: `no answer in ${START_MS_MAX / 1000} seconds` }]
+}
+
+async function runAll() {
+  let failed = 0
+  for (const file of files) {
+    const child = spawn(process.execPath, [file], { stdio: 'inherit', env: { ...process.env, MOTO_URL: url } })
+    const [code] = await once(child, 'exit')
+    if (code !== 0) failed++
+  }
+  console.log(`\n${files.length - failed} files passed, ${failed} failed`)
+  return failed === 0 ? 0 : 1
+}
+
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
