@@ -5,7 +5,10 @@ import { basename } from 'node:path'
 import { build } from 'esbuild'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
-const entryPoints = globSync('src/entry/{*-lambda,*-loop,gateway-server,cli}.ts').sort()
+const entryPoints = [
+  ...globSync('src/entry/{*-lambda,*-loop,gateway-server,cli}.ts').sort(),
+  'docker/create-resources.mjs', // for the emulator of docker-compose.yml
+]
 const folder = process.argv[2] ?? 'dist'
 
 // CommonJS packages inside an ES module need these three names. Long ones: a short one may be taken in minified code.
@@ -21,6 +24,7 @@ rmSync(folder, { recursive: true, force: true })
 const { metafile } = await build({
   entryPoints,
   outdir: folder,
+  entryNames: '[name]',
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true, // a dynamic import stays a file of its own, loaded at first use
