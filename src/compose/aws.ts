@@ -1,0 +1,142 @@
+/** Ports made of the aws adapters: services that keep the logs, a scratch store for reads, keys made of one secret. */
+
+import { hkdfSync } from 'node:crypto'
+import { ArchiveBucket } from '../adapters/aws/archive-bucket.ts'
+import { ArchiveReader } from '../adapters/aws/archive-reader.ts'
+import { AwsLogStore } from '../adapters/aws/aws-log-store.ts'
+import { EntryIds } from '../adapters/aws/entry-ids.ts'
+import { FirehoseRecords } from '../adapters/aws/firehose-records.ts'
+import { LogQueue } from '../adapters/aws/log-queue.ts'
+import type { ReaderEvents } from '../adapters/aws/object-loads.ts'
+import { RecentItems } from '../adapters/aws/recent-items.ts'
+import { SYSTEM_PACING } from '../adapters/aws/retry.ts'
+import { StreamIndex } from '../adapters/aws/stream-index.ts'
+import { SqliteLogStore, type StoreEvents } from '../adapters/embedded/sqlite-log-store.ts'
+import type { Config } from '../config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import type { Clock, LogStore, Ports } from '../ports.ts'
+import { type AwsClients, makeAwsClients } from './aws-clients.ts'
+
+export interface AwsHome {
+  readonly ports: Ports
+  /** Keys that all containers agree on: one signs page tokens, the other makes the local issuer's. */
+  readonly keys: { readonly pageToken: Uint8Array; readonly localIssuer: Uint8Array | undefined }
+  close(): Promise<void>
+}
+
+export type AwsEvents = StoreEvents & ReaderEvents
+
+/** Firehose's largest buffer interval: what its stream is set to is not known here. */
+const BUFFER_MS_MAX = 900_000
+const KEY_BYTES = 32
+/** What the scratch store finds twice may be of any age. */
+const EVER_MS = 36_500 * 86_400_000
+
+/**
+ * Makes the ports; no service is asked for anything yet. Throws config_invalid when settings that this home needs are
+ * missing. Credentials and region are the SDK's to find.
+ */
+export async function openAws(
+  config: Config,
+  clock: Clock,
+  events: AwsEvents,
+  clients: AwsClients = makeAwsClients(config.aws),
+): Promise<AwsHome> {
+  const settings = requireSettings(config)
+  const table = settings.table
+  const bucket = new ArchiveBucket(clients.objects, settings.bucket)
+  const recent = new RecentItems(clients.items, table, config.aws.recentWindowMs)
+  const index = new StreamIndex(clients.items, { table, retentionMs: config.store.retentionAgeMs })
+  const windowMs = config.store.duplicateWindowMs ?? 0
+  const writes = {
+    records: new FirehoseRecords(clients.firehose, settings.firehoseStream, SYSTEM_PACING),
+    queue: new LogQueue(clients.queues, settings.queueUrl, SYSTEM_PACING),
+    recent,
+    bucket,
+    ids: new EntryIds(clients.items, { table, windowMs }, clock, SYSTEM_PACING),
+    index,
+  }
+  const openScratch = (folder: string): LogStore => openScratchStore(folder, config, clock, events)
+  const reader = new ArchiveReader({ bucket, recent, index, openScratch, clock, events }, readerSettings(config))
+  const store = new AwsLogStore(writes, reader, storeSettings(config), clock, events)
+  return {
+    ports: { clock, store },
+    keys: {
+      pageToken: deriveKey(settings.keySecret, 'millrace page tokens'),
+      localIssuer: config.auth.localIssuer ? deriveKey(settings.keySecret, 'millrace local issuer') : undefined,
+    },
+    close: async () => {
+      await store.close()
+      clients.destroy()
+    },
+  }
+}
+
+function storeSettings({ aws, store }: Config) {
+  return {
+    prefix: aws.archivePrefix,
+    lateAfterMs: aws.lateAfterMs,
+    keepsRecentPushes: aws.recentItems,
+    queueBytesMax: store.queueBytesMax,
+  }
+}
+
+function readerSettings({ aws, push }: Config) {
+  return {
+    prefix: aws.archivePrefix,
+    timing: { lateAfterMs: aws.lateAfterMs, futureMsMax: push.limits.futureMsMax, bufferMsMax: BUFFER_MS_MAX },
+    recentWindowMs: aws.recentWindowMs,
+    queryBytesMax: aws.archiveQueryBytesMax,
+    cache: { folder: aws.cacheDir, bytesMax: aws.cacheBytes },
+  }
+}
+
+function openScratchStore(dataDir: string, config: Config, clock: Clock, events: StoreEvents): LogStore {
+  const settings = {
+    dataDir,
+    queueBytesMax: config.store.queueBytesMax,
+    retentionMs: undefined,
+    retentionBytes: undefined,
+    duplicateWindowMs: EVER_MS,
+    blockBytes: config.store.blockBytes,
+    queryTimeoutMs: config.query.timeoutMs,
+  }
+  return new SqliteLogStore(settings, clock, events)
+}
+
+interface RequiredSettings {
+  readonly table: string
+  readonly bucket: string
+  readonly firehoseStream: string
+  readonly queueUrl: string
+  readonly keySecret: string
+}
+
+/** All that is missing is told at once. */
+function requireSettings({ aws }: Config): RequiredSettings {
+  const required = [
+    ['MILLRACE_TABLE', aws.table],
+    ['MILLRACE_BUCKET', aws.bucket],
+    ['MILLRACE_FIREHOSE_STREAM', aws.firehoseStream],
+    ['MILLRACE_QUEUE_URL', aws.queueUrl],
+    ['MILLRACE_KEY_SECRET', aws.keySecret],
+  ] as const
+  const missing = required.filter(([, value]) => value === undefined).map(([variable]) => variable)
+  const { table, bucket, firehoseStream, queueUrl, keySecret } = aws
+  // The list says which; the comparisons let the compiler see it.
+  if (
+    table === undefined ||
+    bucket === undefined ||
+    firehoseStream === undefined ||
+    queueUrl === undefined ||
+    keySecret === undefined
+  ) {
+    throw new GatewayError('config_invalid', `MILLRACE_HOME=aws needs ${missing.join(', ')}, not given; set them`)
+  }
+  return { table, bucket, firehoseStream, queueUrl, keySecret }
+}
+
+/** A key of the secret for one purpose: who knows one key knows neither the secret nor another key. */
+function deriveKey(secret: string, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', secret, '', purpose, KEY_BYTES))
+}
