@@ -191,7 +191,9 @@ export function openStore(
   settings: Partial<StoreSettings> = {},
   events: StoreEvents = new RecordedEvents(),
 ): SqliteLogStore {
-  const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir: t.testdir(), ...settings }, clock, events)
+  // testdir() empties the folder of the test: it is not asked where the caller has one.
+  const dataDir = settings.dataDir ?? t.testdir()
+  const store = new SqliteLogStore({ ...STORE_SETTINGS, ...settings, dataDir }, clock, events)
   t.teardown(() => store.close())
   return store
 }

@@ -2,11 +2,13 @@
 /** The `millrace` command. */
 
 import { setTimeout } from 'node:timers/promises'
+import { backupCommand, restoreCommand } from '../cli/backup.ts'
 import { type Command, runCli, type Terminal } from '../cli/commands.ts'
 import { hashPasswordCommand } from '../cli/hash-password.ts'
 import { pushCommand } from '../cli/push.ts'
 import { serveCommand } from '../cli/serve.ts'
 import { type TokenMaker, tokenCommand } from '../cli/token.ts'
+import { backUpHome, restoreHome } from '../compose/backup.ts'
 import { loadLocalIssuerSeed } from '../compose/embedded.ts'
 import { readConfig } from '../config.ts'
 import { SCRYPT_COST } from '../domain/password-hash.ts'
@@ -17,6 +19,8 @@ const COMMANDS: readonly Command[] = [
   pushCommand(Date.now, setTimeout),
   tokenCommand(openTokenMaker),
   hashPasswordCommand(SCRYPT_COST),
+  backupCommand((folder) => backUpHome(readConfig(process.env), folder)),
+  restoreCommand((folder) => restoreHome(readConfig(process.env), folder)),
 ]
 
 const TERMINAL: Terminal = {
