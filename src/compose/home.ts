@@ -1,20 +1,21 @@
 /** The home that the settings name. Each is loaded only where it is used: their packages are heavy, and differ. */
 
 import type { Config } from '../config.ts'
-import { GatewayError } from '../domain/errors.ts'
 import type { Clock } from '../ports.ts'
+import type { AwsEvents, AwsHome } from './aws.ts'
 import type { EmbeddedHome, openEmbedded } from './embedded.ts'
 
 /** Ports and keys, and what lets go of them. */
-export type Home = EmbeddedHome
+export type Home = AwsHome | EmbeddedHome
 
 /** What a home reports while it is open. */
-export type HomeEvents = Parameters<typeof openEmbedded>[2]
+export type HomeEvents = Parameters<typeof openEmbedded>[2] & AwsEvents
 
-/** Opens the home. Throws what openEmbedded throws, and config_invalid for settings that the home cannot work with. */
+/** Opens the home. Throws what openAws and openEmbedded throw. */
 export async function openHome(config: Config, clock: Clock, events: HomeEvents): Promise<Home> {
   if (config.service.home === 'aws') {
-    throw new GatewayError('config_invalid', 'MILLRACE_HOME=aws is not built yet; leave it out for the embedded home')
+    const { openAws } = await import('./aws.ts')
+    return openAws(config, clock, events)
   }
   const { openEmbedded } = await import('./embedded.ts')
   return openEmbedded(config, clock, events)

@@ -8,6 +8,7 @@ import { buildApp } from '../transport/http/app.ts'
 import { hasCredentials } from '../transport/http/auth/binding.ts'
 import { buildLambdaHandler, type LambdaHandler } from '../transport/http/lambda.ts'
 import { Metrics } from '../transport/http/metrics.ts'
+import { homeEvents } from './home-events.ts'
 import { VERSION } from './version.ts'
 
 /** What Lambda calls for each request. Loading the module is the function's start: what is wrong is told there. */
@@ -18,7 +19,7 @@ async function open(config: Config): Promise<LambdaHandler> {
   // Lambda takes what is written here as the function's log.
   const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
   const metrics = new Metrics()
-  const home = await openHome(config, { nowMs: Date.now }, metrics.storeEvents(log))
+  const home = await openHome(config, { nowMs: Date.now }, homeEvents(metrics, log))
   const app = await buildApp({
     ports: home.ports,
     config,

@@ -9,6 +9,7 @@ import { GatewayError } from '../domain/errors.ts'
 import { buildApp } from '../transport/http/app.ts'
 import { assertSafeBinding } from '../transport/http/auth/binding.ts'
 import { Metrics } from '../transport/http/metrics.ts'
+import { homeEvents } from './home-events.ts'
 import { VERSION } from './version.ts'
 
 /** What is written is its owner's alone, also where the data folder was there before and is open to others. */
@@ -32,7 +33,7 @@ async function serve(config: Config): Promise<void> {
     pino.destination({ dest: 2, sync: true }),
   )
   const metrics = new Metrics()
-  const home = await openHome(config, { nowMs: Date.now }, metrics.storeEvents(log))
+  const home = await openHome(config, { nowMs: Date.now }, homeEvents(metrics, log))
   const app = await buildApp({
     ports: home.ports,
     config,
