@@ -17,15 +17,25 @@ const OBJECT_TEXT_BYTES_MAX = 16 * 1024 * 1024 * 1024
 
 const NEWLINE = 0x0a
 
+/** What is wrong with an object. */
+export interface Damage {
+  /** A clause about the object: `it cannot be decompressed (…)`. */
+  readonly why: string
+  /** The byte near which decompression failed: loaded once more, with care from there on, the object may give more. */
+  readonly failedAt: number | undefined
+}
+
 /**
  * Gives the entries of gzip members of archive lines to `append`, in their order, a batch a tenant; what it was given is
- * its own until it resolves. Resolves with what is wrong with the object, in a sentence about it, or undefined; all that
- * can be read is given all the same. Rejects as `append` and `body` do.
+ * its own until it resolves. Resolves with what is wrong with the object, or undefined; what can be read is given all
+ * the same. zlib keeps what it made of the piece in which it fails: with `careFrom`, the pieces from that byte on are
+ * single bytes. Rejects as `append` and `body` do.
  */
 export async function loadObject(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   append: (batch: Batch) => Promise<unknown>,
-): Promise<string | undefined> {
+  careFrom = Number.POSITIVE_INFINITY,
+): Promise<Damage | undefined> {
   const inflation = new Inflation()
   let refused = 0
   const give = async (text: Uint8Array): Promise<void> => {
@@ -34,30 +44,41 @@ export async function loadObject(
     for (const batch of batches) await append(batch)
   }
   for await (const chunk of body) {
-    for (let at = 0; at < chunk.length && inflation.damage === undefined; at += PIECE_BYTES) {
-      await inflation.write(chunk.subarray(at, at + PIECE_BYTES))
+    for (let at = 0; at < chunk.length && inflation.damage === undefined; ) {
+      const length = pieceBytes(inflation.written, careFrom)
+      await inflation.write(chunk.subarray(at, at + length))
+      at += length
       if (inflation.bytes >= TEXT_BYTES) await give(inflation.takeLines())
     }
     if (inflation.damage !== undefined) break
   }
   await inflation.end()
   await give(inflation.takeRest())
-  if (inflation.damage !== undefined) return inflation.damage
-  return refused === 0 ? undefined : `${refused} of its lines are no entries`
+  if (inflation.damage !== undefined) return { why: inflation.damage, failedAt: inflation.failedAt }
+  return refused === 0 ? undefined : { why: `${refused} of its lines are no entries`, failedAt: undefined }
+}
+
+function pieceBytes(at: number, careFrom: number): number {
+  if (at < careFrom) return Math.min(PIECE_BYTES, careFrom - at)
+  return at < careFrom + PIECE_BYTES ? 1 : PIECE_BYTES
 }
 
 /** Decompresses, and keeps what came out until it is taken. Its failures are kept, not thrown. */
 class Inflation {
   /** What is wrong with the bytes so far. */
   damage: string | undefined
+  /** Where the piece began in which zlib failed. */
+  failedAt: number | undefined
   /** Bytes that came out and were not taken. */
   bytes = 0
+  /** Compressed bytes so far. */
+  written = 0
   readonly #gunzip: Gunzip = createGunzip({ chunkSize: 64 * 1024 })
   readonly #ended: Promise<void>
   #settleWrite: () => void = () => undefined
   #parts: Buffer[] = []
-  #written = 0
   #total = 0
+  #pieceAt = 0
 
   constructor() {
     // Flowing all the time, so that what comes out before a failure is there when it fails.
@@ -73,13 +94,15 @@ class Inflation {
       })
       this.#gunzip.once('error', (error) => {
         this.damage ??= `it cannot be decompressed (${error.message})`
+        this.failedAt ??= this.#pieceAt
       })
     })
   }
 
   /** Resolves when everything of the piece has come out, or failed. */
   async write(piece: Uint8Array): Promise<void> {
-    this.#written += piece.length
+    this.#pieceAt = this.written
+    this.written += piece.length
     await new Promise<void>((resolve) => {
       // A write that fails is not called back, only the end is told.
       this.#settleWrite = resolve
@@ -89,12 +112,9 @@ class Inflation {
   }
 
   async end(): Promise<void> {
-    if (this.damage === undefined && this.#written > 0) this.#gunzip.end()
+    if (this.damage === undefined && this.written > 0) this.#gunzip.end()
     else this.#gunzip.destroy()
     await this.#ended
-    // zlib passes over what follows a member and is none itself.
-    const left = this.#written - this.#gunzip.bytesWritten
-    if (this.damage === undefined && left > 0) this.damage = `its last ${left} bytes are not gzip`
   }
 
   /** The whole lines that came out; the rest stays. */

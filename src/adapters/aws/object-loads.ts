@@ -1,9 +1,10 @@
 /** Objects of the archive into the scratch store, several at a time, each once. */
 
+import type { Batch } from '../../domain/batch.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { LogStore } from '../../ports.ts'
 import type { ArchiveBucket, StoredObject } from './archive-bucket.ts'
-import { loadObject } from './object-loader.ts'
+import { type Damage, loadObject } from './object-loader.ts'
 import { cacheFailure } from './scratch-cache.ts'
 import { SharedLoads, unlessAborted } from './shared-loads.ts'
 
@@ -72,13 +73,9 @@ export class ObjectLoads {
   async #fetchAndStore(object: StoredObject, turn: Promise<unknown>, signal: AbortSignal): Promise<string | undefined> {
     for (let attempt = 1; ; attempt++) {
       try {
-        const body = await this.#fetch(object, turn, signal)
-        await unlessAborted(turn, signal)
-        const why = await loadObject(body, async (batch) => {
-          signal.throwIfAborted()
-          await this.#append(batch)
-        })
-        signal.throwIfAborted()
+        const damage = await this.#loadBody(object, turn, signal)
+        const isWorthCare = damage?.failedAt !== undefined
+        const why = (isWorthCare ? await this.#loadBody(object, turn, signal, damage.failedAt) : damage)?.why
         this.#loaded.set(nameOf(object), why)
         if (why !== undefined) this.#events.sourceDamaged(object.key, why)
         return why
@@ -88,6 +85,23 @@ export class ObjectLoads {
         if (!isRetried || attempt === ATTEMPTS) throw cause
       }
     }
+  }
+
+  async #loadBody(
+    object: StoredObject,
+    turn: Promise<unknown>,
+    signal: AbortSignal,
+    careFrom?: number,
+  ): Promise<Damage | undefined> {
+    const body = await this.#fetch(object, turn, signal)
+    await unlessAborted(turn, signal)
+    const append = async (batch: Batch): Promise<void> => {
+      signal.throwIfAborted()
+      await this.#append(batch)
+    }
+    const damage = await loadObject(body, append, careFrom)
+    signal.throwIfAborted()
+    return damage
   }
 
   /** The object's bytes: a small one's are fetched at once, a large one's when it is its turn. */
@@ -105,7 +119,7 @@ export class ObjectLoads {
     return chunks
   }
 
-  async #append(batch: Parameters<LogStore['append']>[0]): Promise<void> {
+  async #append(batch: Batch): Promise<void> {
     try {
       await this.#store.append(batch)
     } catch (cause) {

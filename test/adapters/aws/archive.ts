@@ -1,0 +1,122 @@
+/** An archive in memory with its recent items, written as the gateway, its worker and Firehose write, and a reader of it. */
+
+import { randomUUID } from 'node:crypto'
+import type { Test } from 'tap'
+import { ArchiveBucket } from '../../../src/adapters/aws/archive-bucket.ts'
+import { ArchiveReader, type ReaderSettings } from '../../../src/adapters/aws/archive-reader.ts'
+import { packRecentBlocks } from '../../../src/adapters/aws/recent-block.ts'
+import { RecentItems } from '../../../src/adapters/aws/recent-items.ts'
+import type { OpenScratch } from '../../../src/adapters/aws/scratch-cache.ts'
+import { StreamIndex } from '../../../src/adapters/aws/stream-index.ts'
+import { SqliteLogStore } from '../../../src/adapters/embedded/sqlite-log-store.ts'
+import type { Batch } from '../../../src/domain/batch.ts'
+import { timeRange } from '../../../src/domain/block.ts'
+import { orderEntries } from '../../../src/domain/entry-order.ts'
+import type { LogStore } from '../../../src/ports.ts'
+import { encodeArchive } from '../../../src/protocol/archive-encode.ts'
+import { contentHash, hourFolder, type ObjectKind, objectKey } from '../../../src/protocol/archive-names.ts'
+import { FixedClock, makeBatch, openAdmission, type PlainStream, RecordedEvents, STORE_SETTINGS } from '../../helper.ts'
+import { MemoryItems, MemoryObjects } from './memory-clients.ts'
+
+const HOUR_MS = 3600_000
+export const PREFIX = 'logs/'
+export const TIMING = { lateAfterMs: HOUR_MS, futureMsMax: 600_000, bufferMsMax: 900_000 }
+
+/** As compose opens it: duplicates are found for ever, nothing expires. */
+export function openScratch(dataDir: string, clock: FixedClock, blockBytes = 1024 * 1024): LogStore {
+  const settings = { ...STORE_SETTINGS, dataDir, blockBytes, duplicateWindowMs: Number.MAX_SAFE_INTEGER }
+  return new SqliteLogStore(settings, clock, new RecordedEvents())
+}
+
+export class Archive {
+  readonly clock = new FixedClock()
+  readonly objects = new MemoryObjects()
+  readonly items = new MemoryItems()
+  readonly damages: string[] = []
+  /** Folders of the scratch stores that were opened. */
+  readonly scratches: string[] = []
+  readonly folder: string
+  readonly bucket = new ArchiveBucket(async () => this.objects, 'bucket')
+  readonly recent: RecentItems
+  readonly index = new StreamIndex(async () => this.items, { table: 'table', retentionMs: undefined })
+  readonly #t: Test
+
+  constructor(t: Test) {
+    this.#t = t
+    this.folder = `${t.testdir()}/cache`
+    this.recent = new RecentItems(async () => this.items, 'table', HOUR_MS)
+  }
+
+  /** `open` takes the place of what opens scratch stores. */
+  reader(
+    { bytesMax = 2 ** 30, ...settings }: Partial<ReaderSettings> & { bytesMax?: number } = {},
+    open: OpenScratch = (folder) => openScratch(folder, this.clock),
+  ): ArchiveReader {
+    const reader = new ArchiveReader(
+      {
+        bucket: this.bucket,
+        recent: this.recent,
+        index: this.index,
+        clock: this.clock,
+        openScratch: (folder) => {
+          this.scratches.push(folder)
+          return open(folder)
+        },
+        events: { sourceDamaged: (name) => void this.damages.push(name) },
+      },
+      {
+        prefix: PREFIX,
+        timing: TIMING,
+        recentWindowMs: HOUR_MS,
+        queryBytesMax: 2 ** 28,
+        cache: { folder: this.folder, bytesMax },
+        ...settings,
+      },
+    )
+    this.#t.teardown(() => reader.close())
+    return reader
+  }
+
+  batch(streams: readonly PlainStream[], tenant = 'fake'): Batch {
+    return makeBatch(streams, openAdmission(this.clock, tenant))
+  }
+
+  /** An object as Firehose makes it of the batches that came from `beganMs` on. Gives its key. */
+  async deliver(batches: readonly Batch[], beganMs = this.clock.ms): Promise<string> {
+    const second = new Date(beganMs).toISOString().slice(0, 19).replace(/[T:]/g, '-')
+    const key = `${PREFIX}${hourFolder(beganMs)}millrace-1-${second}-${randomUUID()}.gz`
+    const members: Uint8Array[] = []
+    for (const batch of batches) members.push(...(await membersOf(batch)).map(({ bytes }) => bytes))
+    this.objects.objects.set(key, Buffer.concat(members))
+    return key
+  }
+
+  /** An object of the gateway's own; its entries lie in one hour. */
+  async write(kind: ObjectKind, batch: Batch): Promise<string> {
+    const members = await membersOf(batch)
+    const bytes = Buffer.concat(members.map((member) => member.bytes))
+    const { oldest, newest } = timeRange(blockOf(batch))
+    const key = objectKey(PREFIX, kind, { oldest, newest }, contentHash(bytes))
+    this.objects.objects.set(key, bytes)
+    return key
+  }
+
+  /** Recent items, as of now. */
+  async accept(batch: Batch, arrivedMs = this.clock.ms): Promise<void> {
+    for (const { block, packed } of packRecentBlocks(orderEntries([batch]))) {
+      await this.recent.put({ tenant: batch.tenant, packed, ...timeRange(block) }, arrivedMs)
+    }
+  }
+}
+
+function membersOf(batch: Batch) {
+  return encodeArchive(
+    batch,
+    Uint32Array.from({ length: batch.count }, (_, i) => i),
+    { memberBytesMax: 1_000_000 },
+  )
+}
+
+function blockOf(batch: Batch) {
+  return packRecentBlocks(orderEntries([batch]), Number.MAX_SAFE_INTEGER)[0]?.block as never
+}

@@ -1,0 +1,98 @@
+/** S3 and DynamoDB as maps: as much of each as the reader uses, in pages as small as a test likes. */
+
+import { hash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import type { ObjectClient } from '../../../src/adapters/aws/archive-bucket.ts'
+import type { ItemClient } from '../../../src/adapters/aws/recent-items.ts'
+
+type PutObject = ObjectClient['putObject']
+type GetObject = ObjectClient['getObject']
+type ListObjects = ObjectClient['listObjectsV2']
+
+export class MemoryObjects implements ObjectClient {
+  readonly objects = new Map<string, Uint8Array>()
+  /** Keys in the order they were asked for. */
+  readonly gets: string[] = []
+  /** Prefixes, likewise. */
+  readonly lists: string[] = []
+  pageSize = 1000
+  /** Called before an object is given; what it rejects with, the call rejects with. */
+  beforeGet: (key: string, signal: AbortSignal | undefined) => Promise<void> = async () => undefined
+  /** The bytes that come of an object, in pieces. */
+  bodyOf: (bytes: Uint8Array) => AsyncIterable<Uint8Array> = (bytes) => Readable.from([Buffer.from(bytes)])
+
+  putObject: PutObject = async ({ Key = '', Body }) => {
+    this.objects.set(Key, Uint8Array.from(Body as Uint8Array))
+    return { $metadata: {} }
+  }
+
+  getObject: GetObject = async ({ Key = '' }, options) => {
+    this.gets.push(Key)
+    await this.beforeGet(Key, options?.abortSignal)
+    const bytes = this.objects.get(Key)
+    if (bytes === undefined) throw Object.assign(new Error('The specified key does not exist.'), { name: 'NoSuchKey' })
+    // The SDK's type wants more of a body than is used of it.
+    return { $metadata: {}, Body: this.bodyOf(bytes) as never }
+  }
+
+  listObjectsV2: ListObjects = async ({ Prefix = '', Delimiter, StartAfter = '', ContinuationToken }) => {
+    this.lists.push(Prefix)
+    const after = ContinuationToken ?? StartAfter
+    const entries = new Map<string, boolean>()
+    for (const key of [...this.objects.keys()].sort()) {
+      if (!key.startsWith(Prefix)) continue
+      const cut = Delimiter === undefined ? -1 : key.indexOf(Delimiter, Prefix.length)
+      if (cut < 0) entries.set(key, false)
+      else entries.set(key.slice(0, cut + 1), true)
+    }
+    const left = [...entries].filter(([key]) => key > after)
+    const page = left.slice(0, this.pageSize)
+    return {
+      $metadata: {},
+      IsTruncated: left.length > page.length,
+      ...(left.length > page.length && { NextContinuationToken: page.at(-1)?.[0] }),
+      CommonPrefixes: page.filter(([, isFolder]) => isFolder).map(([Prefix]) => ({ Prefix })),
+      Contents: page.filter(([, isFolder]) => !isFolder).map(([key]) => this.#describe(key)),
+    }
+  }
+
+  #describe(Key: string): { Key: string; Size: number; ETag: string } {
+    const bytes = this.objects.get(Key) as Uint8Array
+    return { Key, Size: bytes.length, ETag: `"${hash('md5', bytes)}"` }
+  }
+}
+
+type Item = Record<string, unknown>
+
+export class MemoryItems implements ItemClient {
+  readonly items = new Map<string, Map<string, Item>>()
+  queries = 0
+  puts = 0
+  pageSize = 1000
+  /** Called before an item is put; what it rejects with, the call rejects with. */
+  beforePut: (item: Item) => Promise<void> = async () => undefined
+
+  put: ItemClient['put'] = async ({ Item = {} }) => {
+    this.puts++
+    await this.beforePut(Item)
+    const pk = Item['pk'] as string
+    const partition = this.items.get(pk) ?? new Map<string, Item>()
+    this.items.set(pk, partition.set(Item['sk'] as string, Item))
+    return { $metadata: {} }
+  }
+
+  query: ItemClient['query'] = async ({ ExpressionAttributeValues: values = {}, ExclusiveStartKey: last }) => {
+    this.queries++
+    const { ':pk': pk, ':after': after = '', ':from': from = '', ':to': to = '\uffff' } = values
+    const begin = last?.['sk'] ?? after
+    const left = [...(this.items.get(pk) ?? [])]
+      .filter(([sk]) => sk > begin && sk >= from && sk <= to)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+    const page = left.slice(0, this.pageSize)
+    return {
+      $metadata: {},
+      Items: page.map(([, item]) => item),
+      ...(left.length > page.length && { LastEvaluatedKey: { pk, sk: page.at(-1)?.[0] } }),
+    }
+  }
+}
