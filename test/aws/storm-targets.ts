@@ -1,0 +1,97 @@
+/** What a storm can drive: a store by its port, a gateway by HTTP. */
+
+import { GatewayError } from '../../src/domain/errors.ts'
+import { NS_MAX } from '../../src/domain/time.ts'
+import type { Clock, LogStore } from '../../src/ports.ts'
+import { makeBatch, openAdmission, readAll } from '../helper.ts'
+import { readEntries } from '../read-back.ts'
+import type { StormPush, StormTarget } from './storm.ts'
+
+const SERVICE = 'storm'
+/** What a client may mend by sending again, or asking again. */
+const RETRYABLE_CODES: readonly string[] = ['store_unavailable', 'overloaded', 'query_timeout']
+const RETRYABLE_STATUSES: readonly number[] = [429, 500, 502, 503, 504]
+const ANSWER_MS_MAX = 30_000
+/** Times of arrival may run a little ahead of the clock. */
+const READ_AHEAD_NS = 60_000_000_000n
+
+/** The store, without anything in front of it. */
+export function storeTarget(store: LogStore, clock: Clock): StormTarget {
+  return {
+    async send(push) {
+      const arrivedNs = BigInt(clock.nowMs()) * 1_000_000n
+      const entries = push.lines.map(({ ns, line }, at) =>
+        push.intake === 'logs' ? { ns: arrivedNs + BigInt(at), line, id: idOf(line) } : { ns, line },
+      )
+      const labels = { service_name: SERVICE, stream: push.stream }
+      const batch = makeBatch([{ labels, entries }], openAdmission(clock))
+      return (await orUndefined(store.append(batch, push.intake))) !== undefined
+    },
+    async read(sinceNs) {
+      const entries = await orUndefined(readAll(store, { start: sinceNs, end: NS_MAX, direction: 'backward' }))
+      return entries?.map(({ line }) => line)
+    },
+  }
+}
+
+async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (error instanceof GatewayError && RETRYABLE_CODES.includes(error.code)) return undefined
+    throw error
+  }
+}
+
+/** A gateway: pushes in Loki's JSON and POST /logs, read by query_range. */
+export function gatewayTarget(url: string): StormTarget {
+  return {
+    async send(push) {
+      const { path, body } = push.intake === 'logs' ? logsRequest(push) : pushRequest(push)
+      const options = {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(ANSWER_MS_MAX),
+      }
+      const response = await fetch(url + path, options)
+      const text = await response.text()
+      if (response.ok) return true
+      if (RETRYABLE_STATUSES.includes(response.status)) return false
+      throw new Error(`${path} answered ${response.status}: ${text}`)
+    },
+    async read(sinceNs) {
+      const query = `{service_name="${SERVICE}"}`
+      const endNs = BigInt(Date.now()) * 1_000_000n + READ_AHEAD_NS
+      const entries = await readEntries(url, { query, startNs: sinceNs, endNs, direction: 'backward' }).catch(
+        (error: Error) => {
+          if (/answered (429|50\d)/.test(error.message)) return undefined
+          throw error
+        },
+      )
+      return entries?.map(({ line }) => messageOf(line))
+    },
+  }
+}
+
+function pushRequest({ stream, lines }: StormPush): { path: string; body: object } {
+  const values = lines.map(({ ns, line }) => [String(ns), line])
+  return {
+    path: '/loki/api/v1/push',
+    body: { streams: [{ stream: { service_name: SERVICE, stream }, values }] },
+  }
+}
+
+function logsRequest({ lines }: StormPush): { path: string; body: object } {
+  return { path: '/logs', body: lines.map(({ line }) => ({ id: idOf(line), service: SERVICE, message: line })) }
+}
+
+/** Writer, push and line: the same for each time it is sent. */
+function idOf(line: string): string {
+  return line.split(' ').slice(0, 5).join(' ')
+}
+
+/** A line of POST /logs is stored as JSON; what was sent is its message. */
+export function messageOf(line: string): string {
+  return line.startsWith('{') ? (JSON.parse(line) as { message: string }).message : line
+}

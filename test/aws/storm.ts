@@ -1,0 +1,171 @@
+/** A storm: clients push without pause, and send again, while calls to AWS fail; then every line has to be accounted for. */
+
+import { Ledger, type SentPush } from '../crash/ledger.ts'
+import type { Random } from '../random.ts'
+
+/** One push as it is sent, again and again, until it is acknowledged. */
+export interface StormPush {
+  /** `logs` are posted by programs: each line has an id, and its time is when it arrives. */
+  readonly intake: 'push' | 'logs'
+  readonly stream: string
+  readonly lines: readonly { readonly ns: bigint; readonly line: string }[]
+}
+
+/** Who takes pushes and gives them back: a store, or a gateway. */
+export interface StormTarget {
+  /** Sends it once. False when it was refused for now, or nobody answered: whether it was stored is open. */
+  send(push: StormPush): Promise<boolean>
+  /** Lines of entries from `sinceNs` on; undefined when a read fails for now. */
+  read(sinceNs: bigint): Promise<readonly string[] | undefined>
+}
+
+export interface StormOptions {
+  readonly target: StormTarget
+  readonly random: Random
+  /** Pushes of each writer. */
+  readonly pushes: number
+  /** Called now and then while it goes on, such as to deliver what is buffered. */
+  readonly stir: () => Promise<void>
+  /** Ends the faults; from then on every call has to succeed. */
+  readonly calm: () => Promise<void>
+  /** All lines that are in the archive, or on their way, without the help of what is tested. */
+  readonly archived: () => Promise<readonly string[]>
+  readonly wait: (ms: number) => Promise<unknown>
+}
+
+export interface StormReport {
+  readonly pushes: number
+  readonly lines: number
+  /** Sends that were not acknowledged. */
+  readonly retries: number
+  /** Reads during the storm, and those of them that failed. */
+  readonly reads: number
+  readonly failedReads: number
+  readonly foundLines: number
+  readonly archivedLines: number
+  /** What is wrong, at most some; none is what is wanted. */
+  readonly wrongs: readonly string[]
+  readonly wrongCount: number
+}
+
+const PUSH_WRITERS = 4
+const LOGS_WRITERS = 2
+const LINES_MAX = 30
+/** An agent's patience; without an end a storm that stores nothing would not end either. */
+const SENDS_MAX = 500
+const RETRY_MS_MAX = 20
+/** Every so many pushes of a writer are late. */
+const LATE_EVERY = 5
+/** Far more than the hour after which entries are late. */
+const LATE_NS = 3n * 3600n * 1_000_000_000n
+/** Reads of the end may need a moment to see the end of what was cut. */
+const LAST_READS_MAX = 3
+
+/** Runs a storm to its end. Rejects when a push is not taken in SENDS_MAX tries, or a target throws. */
+export function storm(options: StormOptions): Promise<StormReport> {
+  return new Storm(options).run()
+}
+
+class Storm {
+  readonly #options: StormOptions
+  readonly #ledger = new Ledger()
+  readonly #acknowledged = new Set<string>()
+  readonly #beganNs = nowNs()
+  #retries = 0
+  #reads = 0
+  #failedReads = 0
+
+  constructor(options: StormOptions) {
+    this.#options = options
+  }
+
+  async run(): Promise<StormReport> {
+    const { calm, archived } = this.#options
+    let isOver = false
+    const writers = [...namesOf('push', PUSH_WRITERS), ...namesOf('logs', LOGS_WRITERS)]
+    const writing = Promise.all(writers.map((name) => this.#write(name))).finally(() => {
+      isOver = true
+    })
+    await Promise.all([writing, this.#readMeanwhile(() => isOver)])
+    await calm()
+    const found = await this.#readLast()
+    this.#ledger.compare(found, this.#beganNs, 'read in the end')
+    const kept = await archived()
+    // The archive may hold a line twice: it is reads that give it once.
+    this.#ledger.compare([...new Set(kept)], this.#beganNs, 'in the archive')
+    const { pushes, lines, faults: wrongs, faultCount: wrongCount } = this.#ledger
+    return {
+      pushes,
+      lines,
+      retries: this.#retries,
+      reads: this.#reads,
+      failedReads: this.#failedReads,
+      foundLines: found.length,
+      archivedLines: new Set(kept).size,
+      wrongs,
+      wrongCount,
+    }
+  }
+
+  async #write(name: string): Promise<void> {
+    for (let number = 1; number <= this.#options.pushes; number++) {
+      const { push, sent } = this.#make(name, number)
+      await this.#sendUntilTaken(name, push)
+      sent.isAcknowledged = true
+      for (const { line } of push.lines) this.#acknowledged.add(line)
+    }
+  }
+
+  async #sendUntilTaken(name: string, push: StormPush): Promise<void> {
+    const { target, random, wait } = this.#options
+    for (let sends = 1; sends <= SENDS_MAX; sends++) {
+      if (await target.send(push)) return
+      this.#retries++
+      await wait(random.integer(RETRY_MS_MAX))
+    }
+    throw new Error(`${name}: a push was not taken in ${SENDS_MAX} tries`)
+  }
+
+  #make(name: string, number: number): { push: StormPush; sent: SentPush } {
+    const { random } = this.#options
+    const intake = name.startsWith('logs') ? 'logs' : 'push'
+    const isLate = intake === 'push' && number % LATE_EVERY === 0
+    const madeNs = nowNs()
+    const beganNs = isLate ? madeNs - LATE_NS : madeNs
+    const lines = Array.from({ length: 1 + random.integer(LINES_MAX) }, (_, at) => ({
+      ns: beganNs + BigInt(at >>> 1),
+      line: `${name} push ${number} line ${at} ${random.hex(8 + random.integer(200))}`,
+    }))
+    const texts = lines.map(({ line }) => line)
+    return { push: { intake, stream: `${name}-${number % 3}`, lines }, sent: this.#ledger.add(texts, madeNs) }
+  }
+
+  /** Reads while writers write: what was acknowledged before a read began has to be in it. */
+  async #readMeanwhile(isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      await this.#options.stir()
+      const before = new Set(this.#acknowledged)
+      const found = await this.#options.target.read(this.#beganNs - LATE_NS)
+      this.#reads++
+      if (found === undefined) this.#failedReads++
+      else this.#ledger.compare(found, this.#beganNs, `read ${this.#reads}`, (line) => before.has(line))
+      await this.#options.wait(RETRY_MS_MAX)
+    }
+  }
+
+  async #readLast(): Promise<readonly string[]> {
+    for (let reads = 1; reads <= LAST_READS_MAX; reads++) {
+      const found = await this.#options.target.read(this.#beganNs - LATE_NS)
+      if (found !== undefined) return found
+    }
+    throw new Error('a read fails though no call does any more')
+  }
+}
+
+function namesOf(intake: string, count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `${intake}${at + 1}`)
+}
+
+function nowNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n
+}
