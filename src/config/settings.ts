@@ -25,6 +25,7 @@ import { POLL_SETTINGS } from './poll-settings.ts'
 import { RULE_SETTINGS } from './rule-settings.ts'
 import { type SettingsOf, setting } from './setting.ts'
 import { users } from './users.ts'
+import { WORKER_SETTINGS } from './worker-settings.ts'
 
 const MIB = 2 ** 20
 const HOUR = 3600_000
@@ -312,7 +313,7 @@ export const SETTINGS = {
       'Bytes of lines that are compressed together.',
     ),
   },
-  aws: AWS_SETTINGS,
+  aws: { ...AWS_SETTINGS, ...WORKER_SETTINGS },
   poll: POLL_SETTINGS,
   alerts: ALERT_SETTINGS,
   rules: RULE_SETTINGS,

@@ -48,5 +48,5 @@ async function getParameters(client: Lazy<ParameterClient>, names: string[]): Pr
 }
 
 function isNamed({ Name, ARN, Selector = '' }: Parameter, name: string): boolean {
-  return [Name, ARN].some((each) => each !== undefined && (each === name || `${each}${Selector}` === name))
+  return [Name, ARN].some((each) => each !== undefined && `${each}${Selector}` === name)
 }

@@ -40,7 +40,7 @@ export interface AppParts {
   readonly version: string
   readonly logger?: FastifyBaseLogger
   /** The users of now, where they change while the gateway runs. */
-  readonly users?: UserSource
+  readonly users?: UserSource | undefined
 }
 
 export interface AppKeys {

@@ -1,0 +1,61 @@
+import { SSM } from '@aws-sdk/client-ssm'
+import t, { type Test } from 'tap'
+import { fetchParameters } from '../../../src/adapters/aws/parameters.ts'
+import { throttled } from '../../aws/json-service.ts'
+import { SsmDouble } from '../../aws/ssm-double.ts'
+import { testClient } from '../../aws/test-client.ts'
+import { FixedClock } from '../../helper.ts'
+
+/** Parameter Store in this process, and a client of the SDK. */
+async function startStore(t: Test, secrets = new Map<string, string>()) {
+  const ssm = await SsmDouble.start({ clock: new FixedClock(), secrets })
+  const client = new SSM(testClient(ssm.url))
+  t.teardown(() => {
+    client.destroy()
+    return ssm.stop()
+  })
+  return { ssm, client: async () => client }
+}
+
+t.test('gives values decrypted, ten names a call', async (t) => {
+  const { ssm, client } = await startStore(t)
+  const names = Array.from({ length: 23 }, (_, index) => `/m/p${index}`)
+  for (const name of names) ssm.set(name, `value of ${name}`, 'SecureString')
+  const values = await fetchParameters(client, names)
+  t.same(
+    names.map((name) => values.get(name)),
+    names.map((name) => `value of ${name}`),
+  )
+})
+
+t.test('gives a secret of Secrets Manager by its reference path', async (t) => {
+  const { client } = await startStore(t, new Map([['prod/users', '{"username":"a","password":"b"}']]))
+  const name = '/aws/reference/secretsmanager/prod/users'
+  t.equal((await fetchParameters(client, [name])).get(name), '{"username":"a","password":"b"}')
+})
+
+t.test('tells versions of one parameter from each other', async (t) => {
+  const { ssm, client } = await startStore(t)
+  ssm.set('/m/p', 'old')
+  ssm.set('/m/p', 'new')
+  t.same(Array.from(await fetchParameters(client, ['/m/p', '/m/p:1'])), [
+    ['/m/p', 'new'],
+    ['/m/p:1', 'old'],
+  ])
+})
+
+t.test('leaves out what does not exist', async (t) => {
+  const { ssm, client } = await startStore(t)
+  ssm.set('/m/a', 'a')
+  t.same(Array.from(await fetchParameters(client, ['/m/b', '/m/a'])), [['/m/a', 'a']])
+})
+
+t.test('names the parameters and the error when SSM refuses', async (t) => {
+  const { ssm, client } = await startStore(t)
+  ssm.set('/m/a', 'secret')
+  ssm.service.failNext('GetParameters', throttled())
+  await t.rejects(fetchParameters(client, ['/m/a']), {
+    code: 'source_unavailable',
+    message: /did not give "\/m\/a" \(ThrottlingException\)/,
+  })
+})
