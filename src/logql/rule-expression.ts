@@ -1,0 +1,28 @@
+/** Expressions of alert rules: a metric query, or a log query that means its lines. */
+
+import { formatDuration } from '../domain/duration.ts'
+import { GatewayError } from '../domain/errors.ts'
+import type { QueryLimits } from '../domain/limits.ts'
+import { formatLine } from './format.ts'
+import { MetricQuery } from './metric/metric-query.ts'
+import { parseExpr } from './parse.ts'
+import type { MetricExpr } from './syntax.ts'
+
+/**
+ * The metric query of a rule. A bare log query `Q` stands for `sum(count_over_time(Q[<interval of the group>])) > 0`: one
+ * alert, whose value is the number of lines. Throws query_malformed or query_refused for what could never run.
+ */
+export function compileRuleExpr(text: string, intervalMs: number, limits: QueryLimits): MetricExpr {
+  const expr = metricOf(text, intervalMs, limits)
+  // Stages and steps are checked when a query is made of the tree.
+  new MetricQuery(expr, { time: { kind: 'instant', time: 0n }, limits, nowMs: 0 })
+  return expr
+}
+
+function metricOf(text: string, intervalMs: number, limits: QueryLimits): MetricExpr {
+  const expr = parseExpr(text, { bytesMax: limits.queryBytesMax })
+  if (expr.kind !== 'log') return expr
+  const counted = parseExpr(`sum(count_over_time(${formatLine(expr)} [${formatDuration(intervalMs)}])) > 0`)
+  if (counted.kind !== 'log') return counted
+  throw new GatewayError('internal', 'BUG: a count of lines was read as a log query')
+}
