@@ -1,5 +1,6 @@
 /** What incidents need from outside: a store with an outbox, notifiers, an audit trail. And the seam to raise them. */
 
+import type { Block } from '../domain/block.ts'
 import type {
   Incident,
   IncidentChange,
@@ -133,4 +134,13 @@ export interface AuditTrail {
   /** Resolves, when all are durable, to how many were new. */
   write(records: readonly AuditRecord[]): Promise<number>
   prune(nowMs: number): Promise<void>
+}
+
+/** Blocks by when they were committed: how what was accepted, but not looked at before a crash, is found again. */
+export interface CommittedBlocks {
+  /**
+   * Blocks of all tenants that were committed at `ms` (since the epoch) or later; entries that were committed before
+   * may be among them. A block is good until the next one is asked for. One that cannot be read is left out.
+   */
+  since(ms: number): AsyncIterable<{ readonly tenant: string; readonly block: Block }>
 }

@@ -1,0 +1,186 @@
+import t, { type Test } from 'tap'
+import { LocalFeed } from '../../src/adapters/embedded/local-feed.ts'
+import { watchFeed } from '../../src/flows/watch-feed.ts'
+import type { LogStore } from '../../src/ports.ts'
+import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream } from '../helper.ts'
+import { makeLoop, openFlow, RecordingNotifier, RULES, VirtualTime } from './incident-flow.ts'
+
+const admission = (clock: FixedClock, tenant = 'fake') => ({ ...openAdmission(clock, tenant), discoverLevels: true })
+
+const stream = (app: string, ns: bigint, lines: readonly string[], metadata?: Record<string, string>): PlainStream => ({
+  labels: { service_name: app },
+  entries: lines.map((line, i) => ({ ns: ns + BigInt(i), line, ...(metadata && { metadata }) })),
+})
+
+async function list(flow: ReturnType<typeof openFlow>, tenant = 'fake') {
+  const all = { states: undefined, sinceMs: undefined, labels: [], limit: 100, after: undefined }
+  return (await flow.store.list({ tenant, ...all })).incidents
+}
+
+async function accept(store: LogStore, clock: FixedClock, streams: readonly PlainStream[], tenant = 'fake') {
+  const batch = makeBatch(streams, admission(clock, tenant))
+  await store.append(batch)
+  return batch
+}
+
+const QUIET: readonly (readonly [name: string, line: string])[] = [
+  ['info', 'INFO: Health check OK'],
+  ['the word in the plural', 'there were no ERRORs'],
+  ['a field of that name', '{"level":"info","errorCount":0}'],
+  ['an info line that names an error', 'level=info msg="error rate is 0"'],
+  ['a warning', 'WARN disk is filling'],
+  ['nothing', ''],
+]
+const LOUD: readonly (readonly [name: string, line: string])[] = [
+  ['a prefix', 'ERROR: Connection failed'],
+  ['lower case', 'error: connection failed'],
+  ['a JSON level', '{"level":"error","msg":"down"}'],
+  ['a logfmt level', 'ts=1 lvl=err msg="down"'],
+  ['fatal', '[FATAL] out of memory'],
+]
+
+function lineTest(t: Test, line: string, opened: number): Promise<void> {
+  return (async () => {
+    const clock = new FixedClock()
+    const flow = openFlow(t, clock)
+    flow.watch.offer(makeBatch([stream('shop', clock.nowNs, [line])], admission(clock)))
+    await flow.watch.round()
+    t.equal((await list(flow)).length, opened)
+    t.same(flow.failures, [])
+  })()
+}
+
+for (const [name, line] of QUIET) t.test(`raises nothing for ${name}`, (t) => lineTest(t, line, 0))
+for (const [name, line] of LOUD) t.test(`raises an incident for ${name}`, (t) => lineTest(t, line, 1))
+
+t.test('from an accepted error line to its notification it is less than two seconds', async (t) => {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  const dataDir = t.testdir()
+  const store = openStore(t, clock, { dataDir })
+  const flow = openFlow(t, clock, { dataDir, notifiers: [notifier] })
+  const time = new VirtualTime(clock)
+  const loop = makeLoop(flow, time)
+  await flow.watch.begin()
+  loop.start()
+  const feed = watchFeed(new LocalFeed(), (batch) => flow.watch.offer(batch))
+  for (let i = 0; i < 10; i++) {
+    const acceptedMs = clock.ms
+    feed.publish(await accept(store, clock, [stream('shop', clock.nowNs, [`ERROR: kind ${'abcdefghij'[i]} failed`])]))
+    await time.pass(1999)
+    t.equal(notifier.messages.length, i + 1)
+    t.ok((notifier.sentAtMs[i] as number) - acceptedMs < 2000)
+    await time.pass(137)
+  }
+  await time.pass(RULES.closesAfterMs as number)
+  await time.pass(20_000)
+  t.match(notifier.messages.at(-1)?.notifications[0], { transition: 'resolved' })
+  await loop.stop()
+  t.same(flow.failures, [])
+})
+
+t.test('lines that were accepted before a kill are found at the next start, and counted once', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const store = openStore(t, clock, { dataDir })
+  const first = openFlow(t, clock, { dataDir })
+  await first.watch.begin()
+  await first.watch.round()
+  const seen = await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: seen 1', 'INFO: fine'], { pod: 'a' })])
+  first.watch.offer(seen)
+  await first.watch.round()
+  clock.ms += 5000
+  // The process dies before anybody looks at these; one of them has a time of long ago.
+  const day = 86_400_000_000_000n
+  await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: seen 2', 'level=warn msg="no"'])])
+  await accept(store, clock, [stream('mail', clock.nowNs - day, ['ERROR: mailbox full'])], 'other')
+  await first.close()
+  const notifier = new RecordingNotifier(clock)
+  const second = openFlow(t, clock, { dataDir, notifiers: [notifier] })
+  await second.watch.begin()
+  await second.watch.round()
+  t.match(await list(second), [{ title: 'shop: ERROR: seen <n>', count: 2 }])
+  t.match(await list(second, 'other'), [{ title: 'mail: ERROR: mailbox full', count: 1 }])
+  await second.notify.settled()
+  t.equal(notifier.messages.length, 1, 'the other was opened by the first process')
+  await second.watch.round()
+  t.equal((await list(second))[0]?.count, 2)
+  t.same(second.failures, [])
+})
+
+t.test('joined blocks are caught up with as well', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const store = openStore(t, clock, { dataDir })
+  const first = openFlow(t, clock, { dataDir })
+  await first.watch.begin()
+  for (let i = 0; i < 20; i++) {
+    await accept(store, clock, [stream('shop', clock.nowNs, [`ERROR: number ${i}`])])
+    clock.ms += 1000
+  }
+  await store.maintain()
+  await first.close()
+  const second = openFlow(t, clock, { dataDir })
+  await second.watch.begin()
+  await second.watch.round()
+  t.match(await list(second), [{ count: 20 }])
+})
+
+t.test('lines that do not fit into memory are read from the store', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const store = openStore(t, clock, { dataDir })
+  const flow = openFlow(t, clock, { dataDir })
+  await flow.watch.begin()
+  const text = 'x'.repeat(100_000)
+  for (let i = 0; i < 120; i++) {
+    flow.watch.offer(await accept(store, clock, [stream('shop', clock.nowNs + BigInt(i), [`ERROR: ${text} ${i}`])]))
+  }
+  await flow.watch.round()
+  t.match(await list(flow), [{ count: 120 }])
+  t.same(flow.failures, [])
+})
+
+t.test('a round that fails is done again', async (t) => {
+  const clock = new FixedClock()
+  let isFailing = true
+  const flow = openFlow(t, clock, {
+    wrapStore: (base) =>
+      new Proxy(base, {
+        get(target, name) {
+          const value = Reflect.get(target, name)
+          if (typeof value !== 'function') return value
+          return name === 'change' && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
+        },
+      }),
+  })
+  const offer = (lines: readonly string[]): void =>
+    flow.watch.offer(makeBatch([stream('shop', clock.nowNs, lines)], admission(clock)))
+  offer(['ERROR: one is down'])
+  await flow.watch.round()
+  offer(['ERROR: two are down', 'ERROR: nobody is there'])
+  await flow.watch.round()
+  t.match(flow.failures, [/down/, /down/])
+  isFailing = false
+  await flow.watch.round()
+  t.equal((await list(flow)).length, 3)
+})
+
+t.test('a filter in LogQL decides with the level', async (t) => {
+  const clock = new FixedClock()
+  const filter = '{service_name=~"shop|mail"} | json | status >= 500 | pod="a"'
+  const flow = openFlow(t, clock, { rules: { ...RULES, levelMin: 1, filter } })
+  const offer = (app: string, line: string, pod: string): void =>
+    flow.watch.offer(makeBatch([stream(app, clock.nowNs, [line], { pod })], admission(clock)))
+  offer('shop', '{"status":500,"msg":"taken"}', 'a')
+  offer('shop', '{"status":500,"msg":"another pod"}', 'b')
+  offer('shop', '{"status":200,"msg":"fine"}', 'a')
+  offer('bank', '{"status":500,"msg":"another service"}', 'a')
+  offer('mail', 'status=500', 'a')
+  await flow.watch.round()
+  t.match(await list(flow), [{ title: 'shop: taken', severity: 'info' }])
+  t.equal((await list(flow)).length, 1)
+  for (const bad of ['{', 'rate({a="b"}[1m])', '{a="b"} | line_format "{{"']) {
+    t.throws(() => openFlow(t, clock, { rules: { ...RULES, filter: bad } }), { code: 'query_malformed' })
+  }
+})
