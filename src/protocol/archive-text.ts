@@ -6,7 +6,7 @@ import { GatewayError } from '../domain/errors.ts'
 export interface ArchiveTextLimits {
   /** Bytes of one part; a part is longer when its last line is. */
   readonly partBytes: number
-  /** The longest line: no entry that was accepted makes a longer one. */
+  /** Bytes that the end of a line is waited for; no entry that was accepted makes a longer one. */
   readonly lineBytesMax: number
   /** Bytes that one object may inflate to. */
   readonly bytesMax: number

@@ -41,7 +41,7 @@ export interface IdClient {
 
 export interface IdSettings {
   readonly table: string
-  /** How long an id is known. */
+  /** How long an id is known; no less than LEASE_MS. */
   readonly windowMs: number
 }
 
@@ -194,8 +194,9 @@ export class EntryIds {
     }
   }
 
+  /** In seconds. A claim outlives its lease, however short ids are known. */
   #expires(): number {
-    return Math.ceil((this.#clock.nowMs() + this.#settings.windowMs) / 1000)
+    return Math.ceil((this.#clock.nowMs() + Math.max(this.#settings.windowMs, LEASE_MS)) / 1000)
   }
 }
 
