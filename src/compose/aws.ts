@@ -1,6 +1,5 @@
 /** Ports made of the aws adapters: services that keep the logs, a scratch store for reads, keys made of one secret. */
 
-import { hkdfSync } from 'node:crypto'
 import { ArchiveBucket } from '../adapters/aws/archive-bucket.ts'
 import { ArchiveReader } from '../adapters/aws/archive-reader.ts'
 import { AwsLogStore } from '../adapters/aws/aws-log-store.ts'
@@ -16,6 +15,7 @@ import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { Clock, LogStore, Ports } from '../ports.ts'
 import { type AwsClients, makeAwsClients } from './aws-clients.ts'
+import { deriveKey } from './derived-keys.ts'
 
 export interface AwsHome {
   readonly ports: Ports
@@ -28,7 +28,6 @@ export type AwsEvents = StoreEvents & ReaderEvents
 
 /** Firehose's largest buffer interval: what its stream is set to is not known here. */
 const BUFFER_MS_MAX = 900_000
-const KEY_BYTES = 32
 /** What the scratch store finds twice may be of any age. */
 const EVER_MS = 36_500 * 86_400_000
 
@@ -62,8 +61,8 @@ export async function openAws(
   return {
     ports: { clock, store },
     keys: {
-      pageToken: deriveKey(settings.keySecret, 'millrace page tokens'),
-      localIssuer: config.auth.localIssuer ? deriveKey(settings.keySecret, 'millrace local issuer') : undefined,
+      pageToken: deriveKey(config, 'page tokens'),
+      localIssuer: config.auth.localIssuer ? deriveKey(config, 'local issuer') : undefined,
     },
     close: async () => {
       await store.close()
@@ -134,9 +133,4 @@ function requireSettings({ aws }: Config): RequiredSettings {
     throw new GatewayError('config_invalid', `MILLRACE_HOME=aws needs ${missing.join(', ')}, not given; set them`)
   }
   return { table, bucket, firehoseStream, queueUrl, keySecret }
-}
-
-/** A key of the secret for one purpose: who knows one key knows neither the secret nor another key. */
-function deriveKey(secret: string, purpose: string): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', secret, '', purpose, KEY_BYTES))
 }

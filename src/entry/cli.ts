@@ -9,6 +9,7 @@ import { pushCommand } from '../cli/push.ts'
 import { serveCommand } from '../cli/serve.ts'
 import { type TokenMaker, tokenCommand } from '../cli/token.ts'
 import { backUpHome, restoreHome } from '../compose/backup.ts'
+import { deriveKey } from '../compose/derived-keys.ts'
 import { loadLocalIssuerSeed } from '../compose/embedded.ts'
 import { readConfig } from '../config.ts'
 import { SCRYPT_COST } from '../domain/password-hash.ts'
@@ -40,6 +41,8 @@ async function serve(): Promise<number> {
 
 function openTokenMaker(): TokenMaker {
   const config = readConfig(process.env)
-  const issuer = new LocalIssuer(loadLocalIssuerSeed(config.service.dataDir), { nowMs: Date.now })
+  const { home, dataDir } = config.service
+  const seed = home === 'aws' ? deriveKey(config, 'local issuer') : loadLocalIssuerSeed(dataDir)
+  const issuer = new LocalIssuer(seed, { nowMs: Date.now })
   return { isTaken: config.auth.localIssuer, sign: (order) => issuer.sign(order) }
 }
