@@ -128,7 +128,7 @@ export class CloudWatchSink implements LogSink {
         if (name === 'ResourceNotFoundException') await this.#create(stream)
         else if (name === 'InvalidSequenceTokenException') this.#tokens.set(stream, expectedSequenceToken)
         else if (name === 'ThrottlingException')
-          await this.#parts.wait(this.#parts.random() * BACKOFF_MS * 2 ** attempt)
+          await this.#parts.wait(Math.ceil(this.#parts.random() * BACKOFF_MS * 2 ** attempt))
         else throw failure(`failed (${name}), and may have stored the events; the next run looks`, cause)
       }
     }

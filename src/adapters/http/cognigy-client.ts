@@ -111,7 +111,7 @@ export class CognigyClient {
 
   /** Full jitter: see "Exponential Backoff And Jitter", AWS Architecture Blog. */
   #backoffMs(attempt: number): number {
-    return this.#parts.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (attempt + 1))
+    return Math.ceil(this.#parts.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (attempt + 1)))
   }
 
   async #ask(url: URL): Promise<Attempt> {
