@@ -31,6 +31,13 @@ export type FaultPlan = (call: Call) => FaultKind | undefined
 /** Lets everything pass. */
 export const CALM: FaultPlan = () => undefined
 
+export interface Outages {
+  /** That a call begins an outage of its service. */
+  readonly chance: number
+  /** How many calls an outage lasts, at most. */
+  readonly callsMax: number
+}
+
 export type FaultChances = Readonly<Partial<Record<FaultKind, number>>>
 
 /** Faults at random: each kind with its own chance from 0 to 1; together they must not pass 1. */
@@ -41,5 +48,19 @@ export function randomFaults(random: Random, chances: FaultChances): FaultPlan {
       left -= chances[kind] ?? 0
       return left < 0
     })
+  }
+}
+
+/** The plan, but now and then one service refuses everything for a while. */
+export function withOutages(random: Random, plan: FaultPlan, { chance, callsMax }: Outages): FaultPlan {
+  const left = new Map<string, number>()
+  return (call) => {
+    const calls = left.get(call.service) ?? 0
+    if (calls > 0) {
+      left.set(call.service, calls - 1)
+      return random.chance(0.5) ? 'throttle' : 'serverError'
+    }
+    if (random.chance(chance)) left.set(call.service, 1 + random.integer(callsMax))
+    return plan(call)
   }
 }

@@ -1,0 +1,137 @@
+/** A storm over the aws home: its store between clients and services whose calls fail. */
+
+import { DynamoDB } from '@aws-sdk/client-dynamodb'
+import { Firehose } from '@aws-sdk/client-firehose'
+import { S3 } from '@aws-sdk/client-s3'
+import { SQS } from '@aws-sdk/client-sqs'
+import { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
+import { NodeHttpHandler } from '@smithy/node-http-handler'
+import { type AwsEvents, openAws } from '../../src/compose/aws.ts'
+import type { AwsClients } from '../../src/compose/aws-clients.ts'
+import { readConfig } from '../../src/config.ts'
+import { Random } from '../random.ts'
+import { archivedLines } from './archived-lines.ts'
+import { CALM, type FaultChances, type Outages, randomFaults, withOutages } from './fault-plan.ts'
+import { type FaultCount, FaultProxy } from './fault-proxy.ts'
+import { type Endpoints, LocalCloud, type ServiceName } from './local-cloud.ts'
+import { type StormReport, storm } from './storm.ts'
+import { storeTarget } from './storm-targets.ts'
+import { testClient } from './test-client.ts'
+
+export interface AwsStormOptions {
+  readonly seed: number
+  /** Pushes of each writer. */
+  readonly pushes: number
+  /** Where the read side keeps what it loaded. */
+  readonly cacheDir: string
+  readonly chances?: FaultChances
+  readonly outages?: Outages
+}
+
+export interface AwsStormReport extends StormReport {
+  readonly calls: number
+  readonly faults: readonly FaultCount[]
+  /** What the store found damaged; nothing is what is wanted. */
+  readonly damages: readonly string[]
+}
+
+/** About every fourth call fails in one way or another. */
+export const STORMY: FaultChances = {
+  throttle: 0.06,
+  serverError: 0.04,
+  noAnswer: 0.01,
+  cutBefore: 0.03,
+  cutAfter: 0.04,
+  serverErrorAfter: 0.03,
+  partial: 0.3,
+  delay: 0.05,
+}
+
+/** Longer than any adapter goes on trying, so that whole appends fail. */
+export const OUTAGES: Outages = { chance: 0.01, callsMax: 40 }
+
+/** As the home's own, but for a caller who waits milliseconds where it waits seconds. */
+const TIMEOUTS = { requestTimeout: 250, throwOnRequestTimeout: true }
+const CLOCK = { nowMs: Date.now }
+
+/** Runs one against services of its own. Objects and buffers are written twice now and then, too. */
+export async function stormAws(options: AwsStormOptions): Promise<AwsStormReport> {
+  const random = new Random(options.seed)
+  const cloud = await LocalCloud.start()
+  const proxy = await FaultProxy.start({ endpoints: cloud.endpoints, seed: options.seed })
+  const damages: string[] = []
+  const clients = makeClients(proxy.endpoints)
+  const environment = { ...cloud.environment(proxy.endpoints), MILLRACE_CACHE_DIR: options.cacheDir }
+  const home = await openAws(readConfig(environment), CLOCK, eventsInto(damages), clients)
+  try {
+    const plan = randomFaults(random, options.chances ?? STORMY)
+    proxy.plan = withOutages(random, plan, options.outages ?? OUTAGES)
+    const report = await storm({
+      target: storeTarget(home.ports.store, CLOCK),
+      random,
+      pushes: options.pushes,
+      stir: async () => {
+        cloud.firehose.deliversTwice = random.chance(0.3)
+        if (random.chance(0.3)) await cloud.firehose.deliver()
+      },
+      calm: async () => {
+        proxy.plan = CALM
+        await cloud.deliver()
+      },
+      archived: () => archivedLines(cloud),
+      wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+    })
+    return { ...report, calls: proxy.calls, faults: proxy.faults, damages }
+  } finally {
+    await home.close()
+    await proxy.stop()
+    await cloud.stop()
+  }
+}
+
+/** In a storm failed writes are what is wanted; damage is not. */
+function eventsInto(damages: string[]): AwsEvents {
+  return {
+    committed: () => undefined,
+    writeFailed: () => undefined,
+    maintenanceFailed: (cause) => damages.push(`maintenance: ${cause}`),
+    blockDamaged: (blockId) => damages.push(`block ${blockId}`),
+    sourceDamaged: (name, why) => damages.push(`${name}: ${why}`),
+  }
+}
+
+function makeClients(endpoints: Endpoints): AwsClients {
+  const optionsOf = (service: ServiceName, attempts: number) => ({
+    ...testClient(endpoints.get(service) as string),
+    requestHandler: new NodeHttpHandler(TIMEOUTS),
+    retryStrategy: impatient(attempts),
+  })
+  const firehose = new Firehose(optionsOf('firehose', 1))
+  const dynamodb = new DynamoDB(optionsOf('dynamodb', 4))
+  const sqs = new SQS(optionsOf('sqs', 1))
+  const s3 = new S3({ ...optionsOf('s3', 4), forcePathStyle: true })
+  const items = DynamoDBDocument.from(dynamodb)
+  return {
+    firehose: async () => firehose,
+    items: async () => items,
+    queues: async () => sqs,
+    objects: async () => s3,
+    destroy: () => {
+      for (const client of [firehose, dynamodb, sqs, s3]) client.destroy()
+    },
+  }
+}
+
+/** The SDK's tries without its waits, which begin at half a second after a throttle. */
+function impatient(attempts: number) {
+  const token = (retries: number) => ({ getRetryCount: () => retries, getRetryDelay: () => 1 })
+  return {
+    acquireInitialRetryToken: async () => token(0),
+    refreshRetryTokenForRetry: async (before: { getRetryCount(): number }, { errorType }: { errorType: string }) => {
+      const retries = before.getRetryCount() + 1
+      if (errorType === 'CLIENT_ERROR' || retries >= attempts) throw new Error('no try is left')
+      return token(retries)
+    },
+    recordSuccess: () => undefined,
+  }
+}
