@@ -11,6 +11,9 @@ import { fitsNs } from '../domain/time.ts'
 import { decodeArchiveLines } from './archive-lines.ts'
 import { contentHash } from './archive-names.ts'
 
+/** Of the body's form: what senders put into the attribute `version`. */
+export const MESSAGE_VERSION = '1'
+
 /**
  * Lines of one message, inflated. The gateway makes messages of a few MiB; one that is more than this was not made by
  * it, and must not take the worker's memory.

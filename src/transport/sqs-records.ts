@@ -1,12 +1,10 @@
 /** SQS's event to messages of the log queue, and what became of them to the answer that Lambda takes. */
 
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import {
-  type ArchiveOutcome,
-  type ArchiveParts,
-  archiveMessages,
-  type QueuedMessage,
-} from '../flows/archive-messages.ts'
+import type { ArchivePart } from '../domain/archive-part.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { type ArchiveParts, archiveMessages, type QueuedMessage } from '../flows/archive-messages.ts'
+import { decodeQueueMessage, MESSAGE_VERSION } from '../protocol/queue-message.ts'
 
 /**
  * Archives the messages of an event. Those that failed are named in the answer and stay in the queue; Lambda deletes
@@ -14,11 +12,17 @@ import {
  * Lambda's developer guide.
  */
 export async function handleSqsEvent(event: SQSEvent, work: ArchiveParts): Promise<SQSBatchResponse> {
-  return answerOf(await archiveMessages(event.Records.map(readRecord), work))
+  const { failed } = await archiveMessages(event.Records.map(readRecord), work)
+  return { batchItemFailures: Array.from(failed, (itemIdentifier) => ({ itemIdentifier })) }
 }
 
-function answerOf({ failed }: ArchiveOutcome): SQSBatchResponse {
-  return { batchItemFailures: Array.from(failed, (itemIdentifier) => ({ itemIdentifier })) }
+/** The parts of a message. Rejects with body_malformed or body_too_large; see decodeQueueMessage. */
+export async function decodeMessage({ body, attributes }: QueuedMessage): Promise<readonly ArchivePart[]> {
+  if ((attributes.get('version') ?? MESSAGE_VERSION) !== MESSAGE_VERSION) {
+    const text = `the message is of another version than ${MESSAGE_VERSION}; update the worker, then bring the message back with \`millrace redrive\``
+    throw new GatewayError('body_malformed', text)
+  }
+  return decodeQueueMessage(body)
 }
 
 function readRecord({ messageId, body, attributes, messageAttributes }: SQSRecord): QueuedMessage {

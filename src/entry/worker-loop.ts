@@ -1,0 +1,57 @@
+/** The queue's worker as a process: in a container, or on a machine. */
+
+import { setTimeout } from 'node:timers/promises'
+import closeWithGrace from 'close-with-grace'
+import { GatewayError } from '../domain/errors.ts'
+import { archiveQueue, type QueueWork } from '../flows/archive-queue.ts'
+import { openWorkerOf, type Worker } from './worker.ts'
+
+/** How long the delivery under way may take once the process is told to stop. */
+const CLOSE_DELAY_MS = 20_000
+const METRICS_MS = 10_000
+
+try {
+  await run(await openWorkerOf(process.env))
+} catch (error) {
+  if (!(error instanceof GatewayError)) throw error
+  process.stderr.write(`millrace: ${error.message}\n`)
+  process.exitCode = 1
+}
+
+async function run(worker: Worker): Promise<void> {
+  const { log, home, metrics } = worker
+  const work = makeWork(worker)
+  const stopping = new AbortController()
+  const telling = setInterval(() => void metrics.report(), METRICS_MS)
+  log.info({}, 'working: messages of the queue become objects of the archive')
+  const worked = archiveQueue(work, stopping.signal)
+  closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
+    if (err !== undefined) log.fatal({ err }, 'stopped by an error')
+    else log.info({ signal }, 'stopping: what was received is archived first')
+    stopping.abort()
+    await worked
+    clearInterval(telling)
+    await metrics.flush()
+    home.close()
+  })
+  await worked
+}
+
+function makeWork({ home, parts, reports }: Worker): QueueWork {
+  if (home.queue === undefined) {
+    throw new GatewayError('config_invalid', 'the worker needs MILLRACE_QUEUE_URL, not given; set it')
+  }
+  return {
+    ...parts,
+    queue: home.queue,
+    // Aborted, it ends at once.
+    wait: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),
+    repeat: (beat, ms) => {
+      const timer = setInterval(beat, ms)
+      return () => clearInterval(timer)
+    },
+    random: Math.random,
+    receiveFailed: (error) => reports.receiveFailed(error),
+    removeFailed: (count) => reports.removeFailed(count),
+  }
+}
