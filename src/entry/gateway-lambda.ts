@@ -2,28 +2,31 @@
 
 import pino from 'pino'
 import { openHome } from '../compose/home.ts'
-import { type Config, readConfig } from '../config.ts'
+import { loadSettings, type Settings } from '../compose/references.ts'
+import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { buildApp } from '../transport/http/app.ts'
 import { hasCredentials } from '../transport/http/auth/binding.ts'
 import { buildLambdaHandler, type LambdaHandler } from '../transport/http/lambda.ts'
 import { Metrics } from '../transport/http/metrics.ts'
-import { homeEvents } from './home-events.ts'
+import { homeEvents, rotationEvents } from './home-events.ts'
 import { VERSION } from './version.ts'
 
 /** What Lambda calls for each request. Loading the module is the function's start: what is wrong is told there. */
-export const handler: LambdaHandler = await open(readConfig(process.env))
+export const handler: LambdaHandler = await open(await loadSettings(process.env))
 
-async function open(config: Config): Promise<LambdaHandler> {
+async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
   assertCredentials(config)
   // Lambda takes what is written here as the function's log.
   const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
   const metrics = new Metrics()
-  const home = await openHome(config, { nowMs: Date.now }, homeEvents(metrics, log))
+  const clock = { nowMs: Date.now }
+  const home = await openHome(config, clock, homeEvents(metrics, log))
   const app = await buildApp({
     ports: home.ports,
     config,
     keys: home.keys,
+    users: openUsers({ clock, random: Math.random, events: rotationEvents(log) }),
     metrics,
     version: VERSION,
     logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),

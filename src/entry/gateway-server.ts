@@ -4,12 +4,13 @@ import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
 import { welcome } from '../cli/welcome.ts'
 import { openHome } from '../compose/home.ts'
-import { type Config, readConfig } from '../config.ts'
+import { loadSettings, type Settings } from '../compose/references.ts'
+import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { buildApp } from '../transport/http/app.ts'
 import { assertSafeBinding } from '../transport/http/auth/binding.ts'
 import { Metrics } from '../transport/http/metrics.ts'
-import { homeEvents } from './home-events.ts'
+import { homeEvents, rotationEvents } from './home-events.ts'
 import { VERSION } from './version.ts'
 
 /** What is written is its owner's alone, also where the data folder was there before and is open to others. */
@@ -19,25 +20,27 @@ const CLOSE_DELAY_MS = 20_000
 
 process.umask(OWNER_ONLY)
 try {
-  await serve(readConfig(process.env))
+  await serve(await loadSettings(process.env))
 } catch (error) {
   if (!(error instanceof GatewayError)) throw error
   process.stderr.write(`millrace: ${error.message}\n`)
   process.exitCode = 1
 }
 
-async function serve(config: Config): Promise<void> {
+async function serve({ config, openUsers }: Settings): Promise<void> {
   assertSafeBinding(config)
   const log = pino(
     { level: config.service.logLevel, base: { service: 'millrace' } },
     pino.destination({ dest: 2, sync: true }),
   )
   const metrics = new Metrics()
-  const home = await openHome(config, { nowMs: Date.now }, homeEvents(metrics, log))
+  const clock = { nowMs: Date.now }
+  const home = await openHome(config, clock, homeEvents(metrics, log))
   const app = await buildApp({
     ports: home.ports,
     config,
     keys: home.keys,
+    users: openUsers({ clock, random: Math.random, events: rotationEvents(log) }),
     metrics,
     version: VERSION,
     // What Fastify tells at info, the lines below tell better.
