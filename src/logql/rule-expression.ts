@@ -6,7 +6,7 @@ import type { QueryLimits } from '../domain/limits.ts'
 import { formatLine } from './format.ts'
 import { MetricQuery } from './metric/metric-query.ts'
 import { parseExpr } from './parse.ts'
-import type { MetricExpr } from './syntax.ts'
+import type { Expr, LogExpr, MetricExpr } from './syntax.ts'
 
 /**
  * The metric query of a rule. A bare log query `Q` stands for `sum(count_over_time(Q[<interval of the group>])) > 0`: one
@@ -25,4 +25,27 @@ function metricOf(text: string, intervalMs: number, limits: QueryLimits): Metric
   const counted = parseExpr(`sum(count_over_time(${formatLine(expr)} [${formatDuration(intervalMs)}])) > 0`)
   if (counted.kind !== 'log') return counted
   throw new GatewayError('internal', 'BUG: a count of lines was read as a log query')
+}
+
+/** The first log query inside of a rule's expression, to look at the lines behind an alert; undefined where none is. */
+export function linesBehind(text: string): string | undefined {
+  const log = firstLog(parseExpr(text))
+  return log === undefined ? undefined : formatLine(log)
+}
+
+function firstLog(expr: Expr): LogExpr | undefined {
+  switch (expr.kind) {
+    case 'log':
+      return expr
+    case 'range_aggregation':
+      return expr.range.log
+    case 'vector_aggregation':
+    case 'label_replace':
+      return firstLog(expr.expr)
+    case 'binary_operation':
+      return firstLog(expr.left) ?? firstLog(expr.right)
+    case 'vector':
+    case 'literal':
+      return undefined
+  }
 }

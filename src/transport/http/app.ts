@@ -22,6 +22,7 @@ import { registerLokiIndex } from './loki-index-routes.ts'
 import { registerLokiLegacy } from './loki-legacy-routes.ts'
 import { registerLokiPush } from './loki-push-routes.ts'
 import { registerLokiQueries } from './loki-query-routes.ts'
+import { type LokiRulesParts, registerLokiRules } from './loki-rules-routes.ts'
 import { registerLokiService } from './loki-service-routes.ts'
 import { registerLokiTail, registerWebSocket } from './loki-tail-routes.ts'
 import type { Metrics } from './metrics.ts'
@@ -38,6 +39,8 @@ export interface AppParts {
   readonly keys: AppKeys
   readonly metrics: Metrics
   readonly version: string
+  /** Alert rules; absent where there are none. */
+  readonly rules?: LokiRulesParts['rules']
   readonly logger?: FastifyBaseLogger
   /** The users of now, where they change while the gateway runs. */
   readonly users?: UserSource | undefined
@@ -127,6 +130,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   registerLokiLegacy(app, queries)
   if (deletions !== undefined) registerLokiDelete(app, queries, deletions)
   registerLokiService(app, queries, config, ports.limits)
+  registerLokiRules(app, { auth, rules: parts.rules })
   registerLokiTail(app, tails, { ...queries, feed: ports.feed })
   await app.ready()
   return app

@@ -1,4 +1,4 @@
-/** What Grafana asks beside logs: a query made pretty, limits, and rules and alerts, of which there are none here. */
+/** What Grafana asks beside logs: a query made pretty, and limits. */
 
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../../config.ts'
@@ -18,8 +18,6 @@ import { type QueryParts, type QueryRequest, registerQuery } from './query-route
 import { LOKI_VERSION } from './service-routes.ts'
 import { TAILS_MAX } from './tail-connection.ts'
 
-const NO_GROUPS = '{"status":"success","data":{"groups":[]},"errorType":"","error":""}\n'
-const NO_ALERTS = '{"status":"success","data":{"alerts":[]},"errorType":"","error":""}\n'
 const YAML = 'application/yaml; charset=utf-8'
 
 export function registerLokiService(
@@ -45,10 +43,6 @@ export function registerLokiService(
     ],
     ['/config/tenant/v1/limits', 'Limits, by Loki’s names', YAML, (tenant) => formatTenantLimits(limitsOf(tenant))],
     ['/config', 'The part of Loki’s configuration that there is', YAML, () => formatConfig(shownLimits(config, base))],
-    ['/loki/api/v1/rules', 'Rules: none', YAML, () => '{}\n'],
-    ['/api/prom/rules', 'Rules: none', YAML, () => '{}\n'],
-    ['/prometheus/api/v1/rules', 'Rules: none', 'application/json', () => NO_GROUPS],
-    ['/prometheus/api/v1/alerts', 'Alerts: none', 'application/json', () => NO_ALERTS],
   ]
   for (const [url, summary, type, text] of texts) {
     app.route({
