@@ -182,7 +182,7 @@ function metadataOf(item: JsonObject, id: string): [name: string, value: string]
 }
 
 function unknownShape(came: string, cause?: unknown): GatewayError {
-  const text = `Cognigy's answer is ${came}; wanted a list of log entries as v2.0 or v2.1 gives it; check MILLRACE_COGNIGY_URL and MILLRACE_COGNIGY_API_VERSION`
+  const text = `Cognigy's answer is ${came}; wanted a list of log entries as v2.0 or v2.1 gives it; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
   // The reader's error tells a place in the text, and nothing of it.
   return new GatewayError('source_unavailable', text, cause === undefined ? undefined : { cause })
 }

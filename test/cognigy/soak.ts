@@ -288,7 +288,7 @@ class Soak {
     if (this.#options.cursors === 'sqlite') return this.#sqliteCursors
     return new SsmCursors({
       client: this.#ssm.client,
-      names: { lastTs: '/cognigy-last-ts-ms', cursor: '/cognigy-cursor' },
+      names: { lastTs: '/cognigy-last-ts-ms', cursor: '/cognigy-cursor', sequenceToken: '/cognigy-last-seq-token' },
       isShared: false,
       overlapMs: 5 * MINUTE_MS,
       doubtfulUntilMs: () => this.#clock.ms + 5 * MINUTE_MS,

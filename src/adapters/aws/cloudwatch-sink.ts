@@ -16,8 +16,8 @@ import { type LogEvent, splitBatches, toEvents } from './cloudwatch-events.ts'
 
 /** Keeps the sequence token that old endpoints ask for; CloudWatch itself ignores it since 2023. */
 export interface SequenceTokens {
-  load(stream: string): Promise<string | undefined>
-  save(stream: string, token: string): Promise<void>
+  load(projectId: string): Promise<string | undefined>
+  save(projectId: string, token: string): Promise<void>
 }
 
 export interface CloudWatchSinkParts {
@@ -28,6 +28,11 @@ export interface CloudWatchSinkParts {
   readonly tokens?: SequenceTokens | undefined
   readonly wait: (ms: number) => Promise<void>
   readonly random: () => number
+}
+
+interface Stream {
+  readonly name: string
+  readonly projectId: string
 }
 
 /** Attempts of one call whose failure says that nothing was stored. */
@@ -54,7 +59,7 @@ export class CloudWatchSink implements LogSink {
     entries: readonly SourceEntry[],
     doubtful: ReadonlySet<string>,
   ): Promise<WriteOutcome> {
-    const stream = this.#parts.streamOf(project)
+    const stream = { name: this.#parts.streamOf(project), projectId: project.id }
     const events = entries.flatMap(toEvents)
     const stored = await this.#findStored(stream, events, doubtful)
     const fresh = events.filter(({ key }) => !stored.has(key))
@@ -71,7 +76,7 @@ export class CloudWatchSink implements LogSink {
   }
 
   /** Keys of the doubtful events that the stream holds. */
-  async #findStored(stream: string, events: readonly LogEvent[], doubtful: ReadonlySet<string>): Promise<Set<string>> {
+  async #findStored(stream: Stream, events: readonly LogEvent[], doubtful: ReadonlySet<string>): Promise<Set<string>> {
     const wanted = new Set(events.filter(({ id }) => doubtful.has(id)).map(({ key }) => key))
     const found = new Set<string>()
     if (wanted.size === 0) return found
@@ -79,7 +84,13 @@ export class CloudWatchSink implements LogSink {
     const range = { startTime: Math.min(...bounds(times)), endTime: Math.max(...bounds(times)) + 1 }
     let nextToken: string | undefined
     for (let page = 0; page < LOOK_PAGES_MAX; page++) {
-      const input = { logGroupName: this.#parts.group, logStreamName: stream, startFromHead: true, ...range, nextToken }
+      const input = {
+        logGroupName: this.#parts.group,
+        logStreamName: stream.name,
+        startFromHead: true,
+        ...range,
+        nextToken,
+      }
       const answer = await this.#attempt(stream, () => this.#parts.client.send(new GetLogEventsCommand(input)))
       for (const { message = '' } of answer.events ?? []) {
         const key = keyOf(message)
@@ -92,27 +103,28 @@ export class CloudWatchSink implements LogSink {
     throw failure('holds too much to look through for what is stored already', new Error('pages'))
   }
 
-  async #put(stream: string, logEvents: InputLogEvent[]): Promise<RejectedLogEventsInfo | undefined> {
+  async #put(stream: Stream, logEvents: InputLogEvent[]): Promise<RejectedLogEventsInfo | undefined> {
     const { client, group, tokens } = this.#parts
-    if (!this.#tokens.has(stream)) this.#tokens.set(stream, await tokens?.load(stream))
+    const { projectId } = stream
+    if (!this.#tokens.has(projectId)) this.#tokens.set(projectId, await tokens?.load(projectId))
     const answer = await this.#attempt(stream, () => {
-      const sequenceToken = this.#tokens.get(stream)
-      const input = { logGroupName: group, logStreamName: stream, logEvents, sequenceToken }
+      const sequenceToken = this.#tokens.get(projectId)
+      const input = { logGroupName: group, logStreamName: stream.name, logEvents, sequenceToken }
       return client.send(new PutLogEventsCommand(input))
     })
     await this.#keepToken(stream, answer.nextSequenceToken)
     return answer.rejectedLogEventsInfo
   }
 
-  async #keepToken(stream: string, token: string | undefined): Promise<void> {
-    if (token === undefined || token === this.#tokens.get(stream)) return
-    this.#tokens.set(stream, token)
-    await this.#parts.tokens?.save(stream, token)
+  async #keepToken({ projectId }: Stream, token: string | undefined): Promise<void> {
+    if (token === undefined || token === this.#tokens.get(projectId)) return
+    this.#tokens.set(projectId, token)
+    await this.#parts.tokens?.save(projectId, token)
   }
 
   /** Repeats a call after failures that say that it did nothing, and after what they ask for was done. */
   async #attempt<T extends object>(
-    stream: string,
+    stream: Stream,
     call: () => Promise<T>,
   ): Promise<
     T & { nextSequenceToken?: string | undefined; rejectedLogEventsInfo?: RejectedLogEventsInfo | undefined }
@@ -125,8 +137,8 @@ export class CloudWatchSink implements LogSink {
         // The same batch came before: that it is there is what was wanted.
         if (name === 'DataAlreadyAcceptedException') return { nextSequenceToken: expectedSequenceToken } as T & object
         if (attempt >= ATTEMPTS_MAX) throw failure(`does not take the call (${name})`, cause)
-        if (name === 'ResourceNotFoundException') await this.#create(stream)
-        else if (name === 'InvalidSequenceTokenException') this.#tokens.set(stream, expectedSequenceToken)
+        if (name === 'ResourceNotFoundException') await this.#create(stream.name)
+        else if (name === 'InvalidSequenceTokenException') this.#tokens.set(stream.projectId, expectedSequenceToken)
         else if (name === 'ThrottlingException')
           await this.#parts.wait(Math.ceil(this.#parts.random() * BACKOFF_MS * 2 ** attempt))
         else throw failure(`failed (${name}), and may have stored the events; the next run looks`, cause)

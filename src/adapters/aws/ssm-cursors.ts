@@ -18,6 +18,8 @@ export interface SsmCursorNames {
   readonly lastTs: string
   /** The cursor and its lease; `/cognigy-cursor`. */
   readonly cursor: string
+  /** The sequence token of old CloudWatch endpoints; `/cognigy-last-seq-token`. */
+  readonly sequenceToken: string
 }
 
 export interface SsmCursorParts {
@@ -38,6 +40,7 @@ export class SsmCursors implements CursorStore {
   readonly #parts: SsmCursorParts
   /** What `/cognigy-last-ts-ms` says, so that it is written only when it changes. */
   readonly #told = new Map<string, string>()
+  readonly #tokens = new Map<string, string>()
 
   constructor(parts: SsmCursorParts) {
     this.#parts = parts
@@ -46,13 +49,15 @@ export class SsmCursors implements CursorStore {
   async load(projectId: string): Promise<StoredCursor> {
     const { names, client } = this.#parts
     const own = this.#names(projectId)
-    const wanted = [...new Set([own.cursor, own.lastTs, names.cursor])]
+    const wanted = [...new Set([own.cursor, own.lastTs, own.sequenceToken, names.cursor])]
     const { Parameters = [] } = await attempt(() => client.send(new GetParametersCommand({ Names: wanted })))
     const parameterOf = (name: string) => Parameters.find(({ Name }) => Name === name)
     const record = parameterOf(own.cursor)
     const revision = record?.Version ?? 0
     const lastTs = parameterOf(own.lastTs)?.Value
     if (lastTs !== undefined) this.#told.set(projectId, lastTs)
+    const token = parameterOf(own.sequenceToken)?.Value
+    if (token !== undefined) this.#tokens.set(projectId, token)
     // A project that was the only one has its cursor under the plain name.
     const found = parseRecord(record?.Value, projectId) ?? parseRecord(parameterOf(names.cursor)?.Value, projectId)
     if (found !== undefined) return { ...found, revision }
@@ -77,11 +82,25 @@ export class SsmCursors implements CursorStore {
     return version
   }
 
+  /** The sequence token that came with the cursor, for the sink that needs it. */
+  async loadToken(projectId: string): Promise<string | undefined> {
+    return this.#tokens.get(projectId)
+  }
+
+  async saveToken(projectId: string, token: string): Promise<void> {
+    await this.#putValue(this.#names(projectId).sequenceToken, token)
+    this.#tokens.set(projectId, token)
+  }
+
   #names(projectId: string): SsmCursorNames {
     const { names, isShared } = this.#parts
-    return isShared
-      ? { lastTs: `${names.lastTs}-${projectId}`, cursor: `${names.cursor}-${projectId}` }
-      : { lastTs: names.lastTs, cursor: names.cursor }
+    if (!isShared) return names
+    const { lastTs, cursor, sequenceToken } = names
+    return {
+      lastTs: `${lastTs}-${projectId}`,
+      cursor: `${cursor}-${projectId}`,
+      sequenceToken: `${sequenceToken}-${projectId}`,
+    }
   }
 
   /** The beginning where another poller kept nothing but a time: it may have stored what came until now. */

@@ -156,12 +156,12 @@ function refusedAttempt(url: URL, response: Response, body: Uint8Array, nowMs: n
   const came = `answered ${status}${problem === '' ? '' : ` (${problem})`}`
   if (status === 400) return { answer: 'refused' }
   if (status === 403 || status === 404) {
-    const advice = 'check MILLRACE_COGNIGY_PROJECTS, and that the owner of the key may read the project'
+    const advice = 'check MILLRACE_POLL_PROJECTS, and that the owner of the key may read the project'
     return { failure: unavailable(url, came, advice), isFinal: true }
   }
   const isPassing = status === 408 || status === 429 || (status >= 500 && status !== 511)
   return {
-    failure: unavailable(url, came, isPassing ? 'the next run tries again' : 'check MILLRACE_COGNIGY_URL'),
+    failure: unavailable(url, came, isPassing ? 'the next run tries again' : 'check MILLRACE_POLL_BASE_URL'),
     isFinal: !isPassing,
     retryAfterMs: parseRetryAfter(response.headers.get('retry-after'), nowMs),
   }
@@ -182,7 +182,7 @@ async function readBody(response: Response, bytesMax: number): Promise<Uint8Arra
   for await (const part of response.body ?? []) {
     bytes += part.length
     if (bytes > bytesMax) {
-      const text = `an answer of Cognigy is larger than ${bytesMax} bytes; raise MILLRACE_COGNIGY_BODY_BYTES_MAX`
+      const text = `an answer of Cognigy is larger than ${bytesMax} bytes; raise MILLRACE_POLL_BODY_BYTES_MAX`
       throw new GatewayError('body_too_large', text)
     }
     parts.push(part)

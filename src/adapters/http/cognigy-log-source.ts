@@ -140,6 +140,6 @@ function isSorted(entries: readonly SourceEntry[], sign: 1 | -1): boolean {
 }
 
 function walkFailure(came: string): GatewayError {
-  const text = `Cognigy gave ${came}; wanted pages that follow each other; check MILLRACE_COGNIGY_URL and MILLRACE_COGNIGY_API_VERSION`
+  const text = `Cognigy gave ${came}; wanted pages that follow each other; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
   return new GatewayError('source_unavailable', text)
 }

@@ -1,0 +1,46 @@
+/** The poller as a Lambda function, on a schedule of a minute. */
+
+import pino from 'pino'
+import { openHome } from '../compose/home.ts'
+import { loadSettings } from '../compose/references.ts'
+import type { Config } from '../config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { Metrics } from '../transport/http/metrics.ts'
+import { homeEvents } from './home-events.ts'
+import { type OpenPoller, openPoller } from './open-poller.ts'
+
+/** What a run came to: counts, and how far behind the poller is. */
+export interface PollerAnswer {
+  readonly stored: number
+  readonly late: number
+  readonly rejected: number
+  readonly requests: number
+  readonly lagSeconds: number | null
+  readonly projects: readonly { readonly project: string; readonly state: string }[]
+}
+
+const { config } = await loadSettings(process.env)
+const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
+const { poller } = await open(config)
+
+/**
+ * Runs once. Rejects with source_unavailable when no project could be polled, so that the function's errors tell it; with
+ * some of several, the answer and the log do.
+ */
+export async function handler(): Promise<PollerAnswer> {
+  const { stored, late, rejected, requests, lagSeconds = null, failed, outcomes } = await poller.poll()
+  if (failed > 0 && failed === outcomes.length) {
+    throw outcomes[0]?.error ?? new GatewayError('source_unavailable', 'no project could be polled; see the log')
+  }
+  const projects = outcomes.map(({ project, state }) => ({ project: project.name, state }))
+  return { stored, late, rejected, requests, lagSeconds, projects }
+}
+
+async function open(config: Config): Promise<OpenPoller> {
+  const clock = { nowMs: Date.now }
+  const needsStore = config.poll.sinks?.includes('store') === true
+  const home = needsStore ? await openHome(config, clock, homeEvents(new Metrics(), log)) : undefined
+  const opened = await openPoller({ config, clock, log, ...(home !== undefined && { ports: home.ports }) })
+  if (opened !== undefined) return opened
+  throw new GatewayError('config_invalid', 'MILLRACE_POLL_PROJECTS: not given; the poller has nothing to poll')
+}

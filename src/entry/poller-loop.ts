@@ -1,0 +1,48 @@
+/** The poller as a container of its own: polls until it is told to stop. */
+
+import closeWithGrace from 'close-with-grace'
+import pino from 'pino'
+import { openHome } from '../compose/home.ts'
+import { loadSettings } from '../compose/references.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { Metrics } from '../transport/http/metrics.ts'
+import { homeEvents } from './home-events.ts'
+import { openPoller } from './open-poller.ts'
+
+/** A run that is at work stores what it has and gives its lease back. */
+const CLOSE_DELAY_MS = 60_000
+
+try {
+  await serve()
+} catch (error) {
+  if (!(error instanceof GatewayError)) throw error
+  process.stderr.write(`millrace: ${error.message}\n`)
+  process.exitCode = 1
+}
+
+async function serve(): Promise<void> {
+  const { config } = await loadSettings(process.env)
+  const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
+  const clock = { nowMs: Date.now }
+  const isEmbedded = config.service.home === 'embedded'
+  const needsStore = isEmbedded ? config.poll.sinks?.includes('store') !== false : config.poll.sinks?.includes('store')
+  if (isEmbedded && needsStore) {
+    const text =
+      'the embedded home is one process, and its gateway polls; set MILLRACE_HOME=aws or MILLRACE_POLL_SINKS=cloudwatch to poll in a container of its own'
+    throw new GatewayError('config_invalid', text)
+  }
+  const home = needsStore ? await openHome(config, clock, homeEvents(new Metrics(), log)) : undefined
+  const opened = await openPoller({ config, clock, log, ...(home !== undefined && { ports: home.ports }) })
+  if (opened === undefined) {
+    throw new GatewayError('config_invalid', 'MILLRACE_POLL_PROJECTS: not given; the poller has nothing to poll')
+  }
+  const stop = opened.start()
+  log.info({ projects: config.poll.projects.length, intervalMs: config.poll.intervalMs }, 'polling')
+  closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
+    if (err !== undefined) log.fatal({ err }, 'stopped by an error')
+    else log.info({ signal }, 'stopping: the run at work is finished first')
+    await stop()
+    opened.close()
+    await home?.close()
+  })
+}
