@@ -2,7 +2,7 @@
 
 import type { Test } from 'tap'
 import { asSorted, asStored, type PlainStream, readAll } from '../helper.ts'
-import { A, at, begin, type OpenStore, stream } from './opened-store.ts'
+import { A, at, begin, type OpenStore, type StoreTraits, stream } from './opened-store.ts'
 
 interface DuplicateRow {
   readonly name: string
@@ -120,12 +120,15 @@ const DUPLICATE_ROWS: readonly DuplicateRow[] = [
   },
 ]
 
-export function testDuplicates(t: Test, open: OpenStore): void {
+export function testDuplicates(t: Test, open: OpenStore, { tellsDuplicates }: StoreTraits): void {
+  // Where duplicates of other batches are not told, reads must still give them once: what is stored is compared.
   for (const { name, before, push, stored, duplicates } of DUPLICATE_ROWS) {
     t.test(`${name}: ${stored} stored, ${duplicates} there before`, async (t) => {
       const opened = begin(t, open)
       for (const streams of before) await opened.push(streams)
-      t.same(await opened.push(push), { stored, duplicates, takenIds: new Map() })
+      const result = await opened.push(push)
+      if (tellsDuplicates) t.same(result, { stored, duplicates, takenIds: new Map() })
+      else t.equal(result.stored + result.duplicates, stored + duplicates)
       t.same(asSorted(await readAll(opened.store)), [...new Set(asStored([...before.flat(), ...push]))].sort())
     })
     t.test(`${name}: the same after a reopen, in one moment or settled`, async (t) => {
@@ -133,16 +136,18 @@ export function testDuplicates(t: Test, open: OpenStore): void {
       for (const streams of before) await opened.push(streams)
       await opened.settle()
       await opened.reopen()
-      t.match(await opened.push(push), { stored, duplicates })
+      const result = await opened.push(push)
+      if (tellsDuplicates) t.match(result, { stored, duplicates })
       const together = begin(t, open)
       const results = await Promise.all([...before, push].map((streams) => together.push(streams)))
-      t.match(results.at(-1), { stored, duplicates }, 'batches before it in one commit count as well')
+      if (tellsDuplicates)
+        t.match(results.at(-1), { stored, duplicates }, 'batches before it in one commit count as well')
       const all = await readAll(together.store)
       t.same(asSorted(all), asSorted(await readAll(opened.store)))
     })
   }
 
-  t.test('a duplicate is found until the window ends, not after it', async (t) => {
+  t.test('a duplicate is found until the window ends, not after it', { skip: !tellsDuplicates }, async (t) => {
     const opened = begin(t, open, { duplicateWindowMs: 60_000 })
     await opened.push([one('x')])
     opened.clock.ms += 60_000

@@ -21,6 +21,18 @@ export interface ContractSettings {
   readonly blockBytes: number
 }
 
+/** Where stores may differ by design: which of them do says why. All else is the same for every store. */
+export interface StoreTraits {
+  /** False: what was there before, another batch brought. Appends count it as stored, and reads give it once, for ever. */
+  readonly tellsDuplicates: boolean
+  /** False: `wants` is asked of other ranges than those of single blocks, as well. */
+  readonly wantsExactly: boolean
+  /** False: figures tell what one process did, not what is stored. */
+  readonly countsStored: boolean
+}
+
+export const ALL_TRAITS: StoreTraits = { tellsDuplicates: true, wantsExactly: true, countsStored: true }
+
 /** Opens an empty store that closes itself when the test ends. */
 export type OpenStore = (t: Test, clock: FixedClock, settings: ContractSettings) => OpenedStore
 

@@ -120,6 +120,7 @@ export class ArchiveReader {
       if (step.kind === 'load') damage = (await objects.load(step.sources, signal)) ?? damage
       else yield* readSlice(generation, { ...request, start: step.start, end: step.end }, signal)
     }
+    signal?.throwIfAborted()
     if (damage !== undefined) throw damage
   }
 

@@ -12,7 +12,7 @@ import { SqliteLogStore } from '../../../src/adapters/embedded/sqlite-log-store.
 import type { Batch } from '../../../src/domain/batch.ts'
 import { timeRange } from '../../../src/domain/block.ts'
 import { orderEntries } from '../../../src/domain/entry-order.ts'
-import type { LogStore } from '../../../src/ports.ts'
+import type { Clock, LogStore } from '../../../src/ports.ts'
 import { encodeArchive } from '../../../src/protocol/archive-encode.ts'
 import { contentHash, hourFolder, type ObjectKind, objectKey } from '../../../src/protocol/archive-names.ts'
 import { FixedClock, makeBatch, openAdmission, type PlainStream, RecordedEvents, STORE_SETTINGS } from '../../helper.ts'
@@ -23,7 +23,7 @@ export const PREFIX = 'logs/'
 export const TIMING = { lateAfterMs: HOUR_MS, futureMsMax: 600_000, bufferMsMax: 900_000 }
 
 /** As compose opens it: duplicates are found for ever, nothing expires. */
-export function openScratch(dataDir: string, clock: FixedClock, blockBytes = 1024 * 1024): LogStore {
+export function openScratch(dataDir: string, clock: Clock, blockBytes = 1024 * 1024): LogStore {
   const settings = { ...STORE_SETTINGS, dataDir, blockBytes, duplicateWindowMs: Number.MAX_SAFE_INTEGER }
   return new SqliteLogStore(settings, clock, new RecordedEvents())
 }

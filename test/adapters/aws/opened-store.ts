@@ -1,0 +1,240 @@
+/** The aws home's store over S3 and DynamoDB in process, with Firehose and the queue in memory, for the suites of the contract. */
+
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { CreateTableCommand, DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { S3 } from '@aws-sdk/client-s3'
+import { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
+import dynalite from 'dynalite'
+import { startFauxqs } from 'fauxqs'
+import type { Test } from 'tap'
+import { ArchiveBucket } from '../../../src/adapters/aws/archive-bucket.ts'
+import { ArchiveReader } from '../../../src/adapters/aws/archive-reader.ts'
+import { AwsLogStore } from '../../../src/adapters/aws/aws-log-store.ts'
+import { EntryIds } from '../../../src/adapters/aws/entry-ids.ts'
+import { FirehoseRecords, type RecordClient } from '../../../src/adapters/aws/firehose-records.ts'
+import { type Lazy, lazy } from '../../../src/adapters/aws/lazy.ts'
+import { RecentItems } from '../../../src/adapters/aws/recent-items.ts'
+import { SYSTEM_PACING } from '../../../src/adapters/aws/retry.ts'
+import { StreamIndex } from '../../../src/adapters/aws/stream-index.ts'
+import type { Clock } from '../../../src/ports.ts'
+import type { ArchiveMember } from '../../../src/protocol/archive-encode.ts'
+import { contentHash, hourFolder, objectKey } from '../../../src/protocol/archive-names.ts'
+import { testClient } from '../../aws/test-client.ts'
+import type { ContractSettings, OpenedStore, StoreTraits } from '../../contract/opened-store.ts'
+import type { FixedClock } from '../../helper.ts'
+import { RecordedEvents } from '../../helper.ts'
+import { openScratch } from './archive.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const BUCKET = 'archive'
+/** Objects of late entries know no order of arrival; the suites' own times are an hour old. */
+const LATE_AFTER_MS = 3 * HOUR
+export const RECENT_WINDOW_MS = 30 * MINUTE
+
+/** Where the aws home differs from others, by design. */
+export const AWS_TRAITS: StoreTraits = {
+  // Asking all of the archive for every line of a push would cost more than storing it: reads leave out what is twice.
+  tellsDuplicates: false,
+  // Sources are asked for by the bounds of their names, before it is known what is in them; blocks hold several appends.
+  wantsExactly: false,
+  // What the services hold is theirs to tell; a process knows what it wrote.
+  countsStored: false,
+}
+
+export class Services {
+  readonly documents: DynamoDBDocument
+  readonly s3: S3
+  /** Names of sources that could not be read. */
+  readonly damages: string[] = []
+  readonly #dynamodb: DynamoDBClient
+
+  private constructor(dynamodbUrl: string, queuesUrl: string) {
+    this.#dynamodb = new DynamoDBClient(testClient(dynamodbUrl, 3))
+    this.documents = DynamoDBDocument.from(this.#dynamodb)
+    this.s3 = new S3({ ...testClient(queuesUrl, 3), forcePathStyle: true })
+  }
+
+  /** Gone when the test ends. */
+  static async start(t: Test): Promise<Services> {
+    const queues = await startFauxqs({ port: 0, logger: false })
+    queues.setup({ buckets: [BUCKET] })
+    const dynamodb = dynalite({ createTableMs: 0 })
+    dynamodb.listen(0, '127.0.0.1')
+    await once(dynamodb, 'listening')
+    const port = (dynamodb.address() as AddressInfo).port
+    const services = new Services(`http://127.0.0.1:${port}`, `http://127.0.0.1:${queues.port}`)
+    t.teardown(async () => {
+      for (const client of [services.#dynamodb, services.s3]) client.destroy()
+      dynamodb.closeAllConnections()
+      await Promise.all([queues.stop(), new Promise((resolve) => dynamodb.close(resolve))])
+    })
+    return services
+  }
+
+  async createTable(TableName: string): Promise<void> {
+    await this.#dynamodb.send(
+      new CreateTableCommand({
+        TableName,
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [
+          { AttributeName: 'pk', AttributeType: 'S' },
+          { AttributeName: 'sk', AttributeType: 'S' },
+        ],
+        KeySchema: [
+          { AttributeName: 'pk', KeyType: 'HASH' },
+          { AttributeName: 'sk', KeyType: 'RANGE' },
+        ],
+      }),
+    )
+    // dynalite creates it in the turns after its answer.
+    let status: string | undefined
+    while (status !== 'ACTIVE') {
+      status = (await this.#dynamodb.send(new DescribeTableCommand({ TableName }))).Table?.TableStatus
+    }
+  }
+}
+
+/** Firehose's part: what was taken comes to S3 as one object when it is told to deliver. */
+class MemoryFirehose implements RecordClient {
+  readonly #services: Services
+  readonly #prefix: string
+  readonly #clock: Clock
+  #records: Uint8Array[] = []
+  #beganMs = 0
+
+  constructor(services: Services, prefix: string, clock: Clock) {
+    this.#services = services
+    this.#prefix = prefix
+    this.#clock = clock
+  }
+
+  putRecordBatch: RecordClient['putRecordBatch'] = async ({ Records = [] }) => {
+    if (this.#records.length === 0) this.#beganMs = this.#clock.nowMs()
+    for (const { Data } of Records) this.#records.push(Uint8Array.from(Data as Uint8Array))
+    return { $metadata: {}, FailedPutCount: 0, RequestResponses: Records.map(() => ({ RecordId: randomUUID() })) }
+  }
+
+  async deliver(): Promise<void> {
+    if (this.#records.length === 0) return
+    const second = new Date(this.#beganMs).toISOString().slice(0, 19).replace(/[T:]/g, '-')
+    const Key = `${this.#prefix}${hourFolder(this.#beganMs)}logs-1-${second}-${randomUUID()}.gz`
+    const Body = Buffer.concat(this.#records)
+    this.#records = []
+    await this.#services.s3.putObject({ Bucket: BUCKET, Key, Body })
+  }
+}
+
+/**
+ * Arrivals of one millisecond have no order among each other in this home, and entries of equal times have that of their
+ * arrivals: so no two arrivals of a test share one.
+ */
+class TickingClock implements Clock {
+  readonly #clock: Clock
+  #lastMs = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  nowMs(): number {
+    this.#lastMs = Math.max(this.#clock.nowMs(), this.#lastMs + 1)
+    return this.#lastMs
+  }
+}
+
+export interface AwsOpened extends OpenedStore {
+  readonly store: AwsLogStore
+  /** Firehose delivers, and the queue's messages become objects, as the worker makes them. */
+  settle(): Promise<void>
+}
+
+let stores = 0
+
+export interface AwsSettings extends ContractSettings {
+  readonly lateAfterMs?: number
+}
+
+/** What `logStoreContract` opens: a store with a table and a part of the bucket of its own. */
+export function openAwsStore(services: Services, t: Test, clock: FixedClock, settings: AwsSettings): AwsOpened {
+  const name = `store-${stores++}`
+  const place = { prefix: `${name}/`, table: name, folder: `${t.testdir()}/${name}` }
+  const ticking = new TickingClock(clock)
+  const firehose = new MemoryFirehose(services, place.prefix, ticking)
+  const messages: ArchiveMember[] = []
+  const parts = {
+    services,
+    clock: ticking,
+    settings,
+    place,
+    firehose,
+    queue: { send: async (members: readonly ArchiveMember[]) => void messages.push(...members) },
+    items: lazy(async () => {
+      await services.createTable(name)
+      return services.documents
+    }),
+  }
+  let store = makeStore(parts)
+  t.teardown(() => store.close())
+  return {
+    store,
+    reopen: async () => {
+      await store.close()
+      store = makeStore(parts)
+      return store
+    },
+    settle: async () => {
+      await firehose.deliver()
+      for (const member of messages.splice(0)) {
+        const Key = objectKey(place.prefix, 'queue', member, contentHash(member.bytes))
+        await services.s3.putObject({ Bucket: BUCKET, Key, Body: member.bytes })
+      }
+    },
+  }
+}
+
+interface StoreParts {
+  readonly services: Services
+  readonly clock: Clock
+  readonly settings: AwsSettings
+  readonly place: { readonly prefix: string; readonly table: string; readonly folder: string }
+  readonly firehose: RecordClient
+  readonly queue: { send(members: readonly ArchiveMember[]): Promise<void> }
+  readonly items: Lazy<DynamoDBDocument>
+}
+
+function makeStore({ services, clock, settings, place, firehose, queue, items }: StoreParts): AwsLogStore {
+  const { prefix, table, folder } = place
+  const { lateAfterMs = LATE_AFTER_MS } = settings
+  const bucket = new ArchiveBucket(async () => services.s3, BUCKET)
+  const recent = new RecentItems(items, table, RECENT_WINDOW_MS)
+  const index = new StreamIndex(items, { table, retentionMs: undefined })
+  const ids = new EntryIds(items, { table, windowMs: 24 * HOUR }, clock, SYSTEM_PACING)
+  const reader = new ArchiveReader(
+    {
+      bucket,
+      recent,
+      index,
+      clock,
+      openScratch: (dataDir) => openScratch(dataDir, clock, settings.blockBytes),
+      events: { sourceDamaged: (name) => services.damages.push(name) },
+    },
+    {
+      prefix,
+      // The suites write up to the end of time, and their entries are as old as the contract likes.
+      timing: { lateAfterMs, futureMsMax: 2 ** 45, bufferMsMax: 15 * MINUTE },
+      recentWindowMs: RECENT_WINDOW_MS,
+      queryBytesMax: 2 ** 28,
+      cache: { folder, bytesMax: 2 ** 28 },
+    },
+  )
+  return new AwsLogStore(
+    { records: new FirehoseRecords(async () => firehose, 'logs', SYSTEM_PACING), queue, recent, bucket, ids, index },
+    reader,
+    { prefix, lateAfterMs, keepsRecentPushes: true, queueBytesMax: 2 ** 26 },
+    clock,
+    new RecordedEvents(),
+  )
+}
