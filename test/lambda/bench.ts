@@ -12,32 +12,44 @@ import { LocalFunction } from './runtime.ts'
 const runs = Number(process.argv[2] ?? 15)
 const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
 const bundles = join(folder, 'dist')
+
+/** What functions are configured with here; no service is asked for anything before the first event. */
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  MILLRACE_HOME: 'aws',
+  MILLRACE_TABLE: 'millrace',
+  MILLRACE_BUCKET: 'millrace-archive',
+  MILLRACE_FIREHOSE_STREAM: 'millrace',
+  MILLRACE_QUEUE_URL: 'http://localhost/000000000000/millrace',
+  MILLRACE_KEY_SECRET: 'a secret of at least 32 characters, for this bench',
+  MILLRACE_USERS: 'agent:secret',
+  MILLRACE_CACHE_DIR: join(folder, 'cache'),
+  MILLRACE_POLL_PROJECTS: 'demo',
+  COGNIGY_API_KEY: 'key',
+}
+
 spawnSync(process.execPath, ['scripts/build.mjs', bundles], { stdio: 'inherit' })
+const functions = globSync(`${bundles}/*-lambda.mjs`).sort()
+const parts = globSync(`${bundles}/parts/*.mjs`).map((path) => `import './parts/${basename(path)}'`)
 writeFileSync(join(bundles, 'empty.mjs'), 'export const handler = async (event, context) => ({})\n')
+writeFileSync(join(bundles, 'everything.mjs'), `export { handler } from './gateway-lambda.mjs'\n${parts.join('\n')}\n`)
 
 const bare = median(await repeat(async () => timeOf(() => spawnSync(process.execPath, ['-e', '0']))))
 console.log(`\nbare node: ${bare.toFixed(0)} ms; medians of ${runs} runs, in ms above it:`)
 console.log('handler'.padEnd(24), 'plain'.padStart(7), 'compile cache'.padStart(15))
-for (const path of [join(bundles, 'empty.mjs'), ...globSync(`${bundles}/*-lambda.mjs`).sort()]) {
-  const name = basename(path, '.mjs')
+for (const name of ['empty', ...functions.map((path) => basename(path, '.mjs')), 'everything']) {
   const plain = median(await repeat(() => startOf(name)))
-  const cached = median(await repeat(() => startOf(name, warmCache(path, name))))
+  const cache = warmCache(name)
+  const cached = median(await repeat(() => startOf(name, cache)))
   console.log(name.padEnd(24), (plain - bare).toFixed(0).padStart(7), (cached - bare).toFixed(0).padStart(15))
 }
 rmSync(folder, { recursive: true })
-
-/** What functions are configured with here; nothing is asked of AWS before the first event. */
-function environment(): Record<string, string> {
-  const dataDir = mkdtempSync(join(folder, 'data-'))
-  return { MILLRACE_DATA_DIR: dataDir, MILLRACE_LOCAL_ISSUER: 'true' }
-}
 
 async function startOf(name: string, env: Readonly<Record<string, string>> = {}): Promise<number> {
   const began = Date.now()
   const started = await LocalFunction.start({
     taskRoot: bundles,
     handler: `${name}.handler`,
-    env: { ...environment(), ...env },
+    env: { ...ENVIRONMENT, ...env },
   })
   const failed = started.outcome()
   const ready = await Promise.race([started.ready, failed])
@@ -47,11 +59,11 @@ async function startOf(name: string, env: Readonly<Record<string, string>> = {})
 }
 
 /** As the image does it: the code that Node compiled is kept, for this version of Node on this kind of machine. */
-function warmCache(path: string, name: string): Record<string, string> {
+function warmCache(name: string): Record<string, string> {
   const cache = join(folder, `cache-${name}`)
   mkdirSync(cache, { recursive: true })
-  const env = { ...environment(), NODE_COMPILE_CACHE: cache }
-  const script = `await import(${JSON.stringify(path)}); (await import('node:module')).flushCompileCache(); process.exit()`
+  const env = { ...ENVIRONMENT, NODE_COMPILE_CACHE: cache }
+  const script = `await import(${JSON.stringify(join(bundles, `${name}.mjs`))}); (await import('node:module')).flushCompileCache(); process.exit()`
   spawnSync(process.execPath, ['--input-type=module', '-e', script], { env: { PATH: process.env['PATH'], ...env } })
   return { NODE_COMPILE_CACHE: cache }
 }
