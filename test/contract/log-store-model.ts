@@ -6,7 +6,14 @@ import { formatLabels } from '../../src/domain/labels.ts'
 import { equalityMatcher } from '../../src/domain/selector.ts'
 import type { AppendResult, LogStore, ReadRequest } from '../../src/ports.ts'
 import { FixedClock, inOrder, makeBatch, openAdmission, type PlainStream, readAll, toLabels } from '../helper.ts'
-import { ALL_TRAITS, CONTRACT_SETTINGS, type OpenedStore, type OpenStore, type StoreTraits } from './opened-store.ts'
+import {
+  ALL_TRAITS,
+  appendAll,
+  CONTRACT_SETTINGS,
+  type OpenedStore,
+  type OpenStore,
+  type StoreTraits,
+} from './opened-store.ts'
 
 const START = BigInt(Date.UTC(2026, 10, 21, 11)) * 1_000_000n
 const TENANTS = ['fake', '__proto__']
@@ -137,7 +144,9 @@ async function runActions(actions: readonly Action[], opened: OpenedStore, { clo
     clock.ms += 7
     if (action.kind === 'push') {
       const wanted = action.pushes.map((streams) => model.push(action.tenant, streams))
-      const results = await Promise.all(action.pushes.map((streams) => append(store, clock, action.tenant, streams)))
+      const { tenant } = action
+      const appends = action.pushes.map((streams) => () => append(store, clock, tenant, streams))
+      const results = await appendAll(appends, traits)
       assertResults(results, wanted, traits)
       sent.push(...action.pushes.map((streams) => ({ tenant: action.tenant, streams })))
     } else if (action.kind === 'retry') {

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { timeRange } from '../../src/domain/block.ts'
 import { formatLabels } from '../../src/domain/labels.ts'
 import { asSorted, asStored, inOrder, type PlainStream, readAll } from '../helper.ts'
-import { at, begin, blocksOf, type OpenStore, type StoreTraits, stream, WHOLE } from './opened-store.ts'
+import { appendAll, at, begin, blocksOf, type OpenStore, type StoreTraits, stream, WHOLE } from './opened-store.ts'
 
 export function testReads(t: Test, open: OpenStore, { countsStored }: StoreTraits): void {
   t.test('an empty store reads as nothing', async (t) => {
@@ -108,7 +108,7 @@ function sorted({ labels }: PlainStream): { name: string; value: string }[] {
     .map(([name, value]) => ({ name, value }))
 }
 
-export function testOrder(t: Test, open: OpenStore): void {
+export function testOrder(t: Test, open: OpenStore, traits: StoreTraits): void {
   t.test('blocks come oldest first or newest first, runs by rising time', async (t) => {
     const opened = begin(t, open, { blockBytes: 300 })
     for (const offset of [50, 10, 90, 30, 70, 0]) {
@@ -148,7 +148,8 @@ export function testOrder(t: Test, open: OpenStore): void {
     const opened = begin(t, open, { blockBytes: 200 })
     const lines = Array.from({ length: 40 }, (_, i) => `${(i * 7) % 40} arrives as ${i}`)
     for (const line of lines.slice(0, 20)) await opened.push([stream({ app: 'a' }, [line])])
-    await Promise.all(lines.slice(20, 30).map((line) => opened.push([stream({ app: 'a' }, [line])])))
+    const pushes = lines.slice(20, 30).map((line) => () => opened.push([stream({ app: 'a' }, [line])]))
+    await appendAll(pushes, traits)
     await opened.push([{ labels: { app: 'a' }, entries: lines.slice(30).map((line) => ({ ns: at(0), line })) }])
     const expected = lines.map((line) => `{app="a"} ${at(0)} ${line} []`)
     t.same(inOrder(await readAll(opened.store)), expected)

@@ -10,7 +10,7 @@ import { ALL_TRAITS, type OpenStore } from './opened-store.ts'
 
 export function logStoreContract(t: Test, open: OpenStore, traits = ALL_TRAITS): void {
   t.test('append and read', async (t) => testReads(t, open, traits))
-  t.test('order', async (t) => testOrder(t, open))
+  t.test('order', async (t) => testOrder(t, open, traits))
   t.test('duplicates', async (t) => testDuplicates(t, open, traits))
   t.test('ids', async (t) => testIds(t, open))
   t.test('selection', async (t) => testSelection(t, open, traits))

@@ -29,9 +29,27 @@ export interface StoreTraits {
   readonly wantsExactly: boolean
   /** False: figures tell what one process did, not what is stored. */
   readonly countsStored: boolean
+  /** False: entries of equal times have the order of their appends only where one began after the other was done. */
+  readonly ordersConcurrent: boolean
 }
 
-export const ALL_TRAITS: StoreTraits = { tellsDuplicates: true, wantsExactly: true, countsStored: true }
+export const ALL_TRAITS: StoreTraits = {
+  tellsDuplicates: true,
+  wantsExactly: true,
+  countsStored: true,
+  ordersConcurrent: true,
+}
+
+/** Runs the appends at once or, where they would have no order then, one after the other. */
+export async function appendAll<T>(
+  appends: readonly (() => Promise<T>)[],
+  { ordersConcurrent }: StoreTraits,
+): Promise<T[]> {
+  if (ordersConcurrent) return Promise.all(appends.map((append) => append()))
+  const results: T[] = []
+  for (const append of appends) results.push(await append())
+  return results
+}
 
 /** Opens an empty store that closes itself when the test ends. */
 export type OpenStore = (t: Test, clock: FixedClock, settings: ContractSettings) => OpenedStore

@@ -1,4 +1,4 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { logStoreContract } from '../../contract/log-store.ts'
 import { logStoreModel } from '../../contract/log-store-model.ts'
 import { A, at, CONTRACT_SETTINGS, type OpenStore, stream } from '../../contract/opened-store.ts'
@@ -8,25 +8,8 @@ import { AWS_TRAITS, openAwsStore, RECENT_WINDOW_MS, Services } from './opened-s
 const services = await Services.start(t)
 const open: OpenStore = (t, clock, settings) => openAwsStore(services, t, clock, settings)
 
-/** A store whose recent items are gone once it has settled: it reads the archive alone. */
-const openWithoutRecent: OpenStore = (t: Test, clock: FixedClock, settings) => {
-  // Objects of late entries would know no order of arrival.
-  const opened = openAwsStore(services, t, clock, { ...settings, lateAfterMs: 10 * 86_400_000 })
-  return {
-    ...opened,
-    settle: async () => {
-      await opened.settle()
-      clock.ms += RECENT_WINDOW_MS + 300_000
-    },
-  }
-}
-
 t.test('contract', async (t) => logStoreContract(t, open, AWS_TRAITS))
-t.test('contract, when recent items are gone', async (t) => logStoreContract(t, openWithoutRecent, AWS_TRAITS))
-t.test('model', async (t) => logStoreModel(t, open, { numRuns: 8, traits: AWS_TRAITS }))
-t.test('model, when recent items are gone', async (t) =>
-  logStoreModel(t, openWithoutRecent, { numRuns: 8, traits: AWS_TRAITS }),
-)
+t.test('model', async (t) => logStoreModel(t, open, { numRuns: 30, traits: AWS_TRAITS }))
 
 t.test('logs are read at once, from the queue, and once it is drained', async (t) => {
   const clock = new FixedClock()

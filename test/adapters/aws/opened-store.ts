@@ -42,6 +42,8 @@ export const AWS_TRAITS: StoreTraits = {
   wantsExactly: false,
   // What the services hold is theirs to tell; a process knows what it wrote.
   countsStored: false,
+  // Appends run side by side, and Firehose takes their records as they come.
+  ordersConcurrent: false,
 }
 
 export class Services {
