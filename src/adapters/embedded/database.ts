@@ -64,15 +64,20 @@ export interface Database {
   close(): void
 }
 
+export interface DatabaseOptions {
+  /** `OFF` never waits for the disk: for what need not outlive the process. */
+  readonly synchronous?: 'FULL' | 'OFF'
+}
+
 /**
  * Opens (or creates) the database in `dataDir` and holds it for this process alone. Throws store_unavailable when
  * another process holds it or the folder cannot be written, store_damaged when the file is not ours or is corrupted.
  */
-export function openDatabase(dataDir: string): Database {
+export function openDatabase(dataDir: string, { synchronous = 'FULL' }: DatabaseOptions = {}): Database {
   const lock = takeLock(dataDir)
   let writer: DatabaseSync | undefined
   try {
-    writer = openWriter(join(dataDir, FILE))
+    writer = openWriter(join(dataDir, FILE), synchronous)
     const reader = new DatabaseSync(join(dataDir, FILE), { readOnly: true })
     // Not mapped into memory: there an unreadable page would end the process, here it is an error of one read.
     reader.exec('PRAGMA busy_timeout = 5000; PRAGMA mmap_size = 0;')
@@ -120,7 +125,7 @@ function takeLock(dataDir: string): DatabaseSync {
   }
 }
 
-function openWriter(path: string): DatabaseSync {
+function openWriter(path: string, synchronous: 'FULL' | 'OFF'): DatabaseSync {
   const isNew = !existsSync(path) || isEmpty(path)
   const db = new DatabaseSync(path)
   try {
@@ -129,7 +134,7 @@ function openWriter(path: string): DatabaseSync {
     db.exec(`
       PRAGMA busy_timeout = 5000;
       PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL;
+      PRAGMA synchronous = ${synchronous};
       PRAGMA wal_autocheckpoint = 2000;
       PRAGMA temp_store = MEMORY;
     `)

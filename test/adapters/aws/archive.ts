@@ -8,6 +8,7 @@ import { packRecentBlocks } from '../../../src/adapters/aws/recent-block.ts'
 import { RecentItems } from '../../../src/adapters/aws/recent-items.ts'
 import type { OpenScratch } from '../../../src/adapters/aws/scratch-cache.ts'
 import { StreamIndex } from '../../../src/adapters/aws/stream-index.ts'
+import { openDatabase } from '../../../src/adapters/embedded/database.ts'
 import { SqliteLogStore } from '../../../src/adapters/embedded/sqlite-log-store.ts'
 import type { Batch } from '../../../src/domain/batch.ts'
 import { timeRange } from '../../../src/domain/block.ts'
@@ -25,7 +26,8 @@ export const TIMING = { lateAfterMs: HOUR_MS, futureMsMax: 600_000, bufferMsMax:
 /** As compose opens it: duplicates are found for ever, nothing expires. */
 export function openScratch(dataDir: string, clock: Clock, blockBytes = 1024 * 1024): LogStore {
   const settings = { ...STORE_SETTINGS, dataDir, blockBytes, duplicateWindowMs: Number.MAX_SAFE_INTEGER }
-  return new SqliteLogStore(settings, clock, new RecordedEvents())
+  const open = (folder: string) => openDatabase(folder, { synchronous: 'OFF' })
+  return new SqliteLogStore(settings, clock, new RecordedEvents(), open)
 }
 
 export class Archive {

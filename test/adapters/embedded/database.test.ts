@@ -18,6 +18,12 @@ t.test('commits survive a power loss: WAL, a full sync at each commit', async (t
   t.throws(() => reader.exec('DELETE FROM blocks'), /readonly/)
 })
 
+t.test('what need not outlive the process does not wait for the disk', async (t) => {
+  const database = openDatabase(t.testdir(), { synchronous: 'OFF' })
+  t.teardown(() => database.close())
+  t.equal(pragma(database.writer, 'synchronous'), 0)
+})
+
 t.test('makes the folder, for its owner alone', async (t) => {
   const folder = join(t.testdir(), 'a/b')
   opened(folder).close()
