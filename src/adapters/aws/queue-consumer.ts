@@ -43,7 +43,7 @@ export interface HeldMessage {
 
 /** The entries of one batch call. See the quotas of Amazon SQS. */
 const BATCH_MAX = 10
-/** Longer than any message waits for its turn: SQS does not hide one for more than 12 hours. */
+/** SQS hides no message for longer than 12 hours. */
 const HIDE_SECONDS_MAX = 43_200
 
 /** Messages of one queue. */
@@ -84,14 +84,14 @@ export class QueueConsumer {
   }
 
   /** Resolves to the messages that could not be deleted, and will come again. Never rejects. */
-  async remove(messages: readonly HeldMessage[]): Promise<readonly HeldMessage[]> {
-    const left: HeldMessage[] = []
+  async remove<M extends Pick<HeldMessage, 'receipt'>>(messages: readonly M[]): Promise<readonly M[]> {
+    const left: M[] = []
     for (const batch of batchesOf(messages)) {
       const entries = batch.map(({ receipt }, index) => ({ Id: String(index), ReceiptHandle: receipt }))
       try {
         const client = await this.#client()
         const { Failed = [] } = await client.deleteMessageBatch({ QueueUrl: this.#url, Entries: entries })
-        for (const { Id } of Failed) left.push(batch[Number(Id)] as HeldMessage)
+        for (const { Id } of Failed) left.push(batch[Number(Id)] as M)
       } catch {
         left.push(...batch)
       }
@@ -103,7 +103,7 @@ export class QueueConsumer {
    * Hides the messages for `visibilityMs` from now; 0 shows them again at once. Never rejects: one that cannot be
    * hidden comes again sooner, and its lines are known by their ids.
    */
-  async hide(messages: readonly HeldMessage[], visibilityMs: number): Promise<void> {
+  async hide(messages: readonly Pick<HeldMessage, 'receipt'>[], visibilityMs: number): Promise<void> {
     const seconds = Math.min(Math.ceil(visibilityMs / 1000), HIDE_SECONDS_MAX)
     const calls = batchesOf(messages).map(async (batch) => {
       const entries = batch.map(({ receipt }, index) => ({
