@@ -7,10 +7,10 @@ interface ArchiveLine {
   readonly line: string
 }
 
-/** The lines of all objects of the archive and of all messages in the queue, in no order, repeated where they are. */
+/** The lines of all objects and of all messages, dead letters too, in no order, repeated where they are. */
 export async function archivedLines(cloud: LocalCloud): Promise<string[]> {
   const objects = (await cloud.objects(PREFIX)).map(({ body }) => body)
-  const messages = cloud.messages().map((body) => Buffer.from(body, 'base64'))
+  const messages = [...cloud.messages(), ...cloud.deadLetters()].map((body) => Buffer.from(body, 'base64'))
   return [...objects, ...messages].flatMap(linesOf)
 }
 

@@ -1,21 +1,39 @@
 import t from 'tap'
 import { stormAws } from './aws-storm.ts'
 import { FAULT_KINDS } from './fault-plan.ts'
+import { BUCKET } from './local-cloud.ts'
 
-t.test('what the aws home acknowledged is archived and read exactly once, though calls fail all the time', async (t) => {
-  const report = await stormAws({ seed: 20261121, pushes: 8, cacheDir: t.testdir() })
-  t.strictSame(report.wrongs, [], `nothing lost, doubled or made up in ${report.pushes} pushes`)
-  t.equal(report.wrongCount, 0)
-  t.strictSame(report.damages, [])
-  t.equal(report.foundLines, report.lines, 'every line, by a read')
-  t.equal(report.archivedLines, report.lines, 'every line, in the archive or on its way')
-  const kinds = new Set(report.faults.map(({ kind }) => kind))
-  t.strictSame(
-    FAULT_KINDS.filter((kind) => !kinds.has(kind)),
-    [],
-    'every kind of fault happened',
-  )
-  const services = new Set(report.faults.map(({ service }) => service))
-  t.strictSame([...services].sort(), ['dynamodb', 'firehose', 's3', 'sqs'], 'to every service')
-  t.ok(report.reads > report.failedReads, 'reads went on meanwhile')
+t.test(
+  'what the aws home acknowledged is archived and read exactly once, though calls fail all the time',
+  async (t) => {
+    const report = await stormAws({ seed: 20261121, pushes: 8, cacheDir: t.testdir() })
+    t.strictSame(report.wrongs, [], `nothing lost, doubled or made up in ${report.pushes} pushes`)
+    t.equal(report.wrongCount, 0)
+    t.strictSame(report.damages, [])
+    t.equal(report.foundLines, report.lines, 'every line, by a read')
+    t.equal(report.archivedLines, report.lines, 'every line, in the archive or on its way')
+    const kinds = new Set(report.faults.map(({ kind }) => kind))
+    t.strictSame(
+      FAULT_KINDS.filter((kind) => !kinds.has(kind)),
+      [],
+      'every kind of fault happened',
+    )
+    const services = new Set(report.faults.map(({ service }) => service))
+    t.strictSame([...services].sort(), ['dynamodb', 'firehose', 's3', 'sqs'], 'to every service')
+    t.ok(report.reads > report.failedReads, 'reads went on meanwhile')
+  },
+)
+
+t.test('a storm tells when the archive lost what was acknowledged', async (t) => {
+  const report = await stormAws({
+    seed: 1,
+    pushes: 2,
+    cacheDir: t.testdir(),
+    chances: {},
+    outages: { chance: 0, callsMax: 1 },
+    sabotage: (cloud) => cloud.queues.emptyBucket(BUCKET),
+  })
+  t.ok(report.wrongCount > 0)
+  t.match(report.wrongs.join('\n'), /in the archive: acknowledged and lost/)
+  t.strictSame(report.faults, [], 'no call failed')
 })

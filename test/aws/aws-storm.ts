@@ -26,6 +26,8 @@ export interface AwsStormOptions {
   readonly cacheDir: string
   readonly chances?: FaultChances
   readonly outages?: Outages
+  /** Does harm once the storm is over, to see that it is told. */
+  readonly sabotage?: (cloud: LocalCloud) => void
 }
 
 export interface AwsStormReport extends StormReport {
@@ -77,6 +79,7 @@ export async function stormAws(options: AwsStormOptions): Promise<AwsStormReport
       calm: async () => {
         proxy.plan = CALM
         await cloud.deliver()
+        options.sabotage?.(cloud)
       },
       archived: () => archivedLines(cloud),
       wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),

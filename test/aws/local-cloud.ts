@@ -110,11 +110,11 @@ export class LocalCloud {
 
   /** The URL of the queue that the gateway sends to. */
   get queueUrl(): string {
-    return queueUrl(this.endpoints, QUEUE)
+    return queueUrlAt(this.endpoints, QUEUE)
   }
 
   get deadLetterQueueUrl(): string {
-    return queueUrl(this.endpoints, DEAD_LETTER_QUEUE)
+    return queueUrlAt(this.endpoints, DEAD_LETTER_QUEUE)
   }
 
   get topicArn(): string {
@@ -130,7 +130,8 @@ export class LocalCloud {
       MILLRACE_BUCKET: BUCKET,
       MILLRACE_ARCHIVE_PREFIX: PREFIX,
       MILLRACE_FIREHOSE_STREAM: STREAM,
-      MILLRACE_QUEUE_URL: queueUrl(endpoints, QUEUE),
+      MILLRACE_QUEUE_URL: queueUrlAt(endpoints, QUEUE),
+      MILLRACE_DEAD_LETTER_URL: queueUrlAt(endpoints, DEAD_LETTER_QUEUE),
       MILLRACE_KEY_SECRET: 'a secret of at least 32 characters, for tests',
     }
   }
@@ -284,7 +285,7 @@ export function awsEnvironment(endpoints: Endpoints): Record<string, string> {
 }
 
 /** The SDK sends to the queue URL's own host, so that it has to be the endpoint's. */
-function queueUrl(endpoints: Endpoints, name: string): string {
+function queueUrlAt(endpoints: Endpoints, name: string): string {
   return `${endpoints.get('sqs')}/000000000000/${name}`
 }
 

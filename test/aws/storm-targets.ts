@@ -43,34 +43,46 @@ async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** A gateway: pushes in Loki's JSON and POST /logs, read by query_range. */
+/**
+ * A gateway: pushes in Loki's JSON and POST /logs, read by query_range. One that is gone is waited for, as agents do.
+ */
 export function gatewayTarget(url: string): StormTarget {
   return {
     async send(push) {
       const { path, body } = push.intake === 'logs' ? logsRequest(push) : pushRequest(push)
-      const options = {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(ANSWER_MS_MAX),
-      }
-      const response = await fetch(url + path, options)
-      const text = await response.text()
+      const response = await post(url + path, JSON.stringify(body))
+      if (response === undefined) return false
       if (response.ok) return true
       if (RETRYABLE_STATUSES.includes(response.status)) return false
-      throw new Error(`${path} answered ${response.status}: ${text}`)
+      throw new Error(`${path} answered ${response.status}: ${response.text}`)
     },
     async read(sinceNs) {
       const query = `{service_name="${SERVICE}"}`
       const endNs = BigInt(Date.now()) * 1_000_000n + READ_AHEAD_NS
-      const entries = await readEntries(url, { query, startNs: sinceNs, endNs, direction: 'backward' }).catch(
-        (error: Error) => {
-          if (/answered (429|50\d)/.test(error.message)) return undefined
-          throw error
-        },
-      )
-      return entries?.map(({ line }) => messageOf(line))
+      try {
+        const entries = await readEntries(url, { query, startNs: sinceNs, endNs, direction: 'backward' })
+        return entries.map(({ line }) => messageOf(line))
+      } catch (error) {
+        if (error instanceof TypeError || /answered (429|50\d)/.test(String(error))) return undefined
+        throw error
+      }
     },
+  }
+}
+
+/** Undefined when the connection broke or no answer came; fetch tells the first by a TypeError. */
+async function post(url: string, body: string) {
+  try {
+    const response = await fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    })
+    return { ok: response.ok, status: response.status, text: await response.text() }
+  } catch (error) {
+    if (error instanceof TypeError || (error as Error).name === 'TimeoutError') return undefined
+    throw error
   }
 }
 
