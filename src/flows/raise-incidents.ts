@@ -38,6 +38,8 @@ export interface DeskParts {
 
 /** Incidents closed by themselves in one round; the next round takes the rest. */
 const QUIET_MAX = 500
+/** Samples in a notification: it has to fit into a mail, and into the outbox. */
+const TOLD_SAMPLES = 3
 
 export class IncidentDesk implements IncidentSink {
   readonly #parts: DeskParts
@@ -132,7 +134,8 @@ export class IncidentDesk implements IncidentSink {
     if (change?.transition === undefined || settings.targets.length === 0) return change
     const { incident, transition } = change
     const nowMs = clock.nowMs()
-    const notification = { id: `${incident.id}-${incident.transitions}`, transition, createdMs: nowMs, incident }
+    const told = { ...incident, samples: incident.samples.slice(-TOLD_SAMPLES) }
+    const notification = { id: `${incident.id}-${incident.transitions}`, transition, createdMs: nowMs, incident: told }
     const dueMs = nowMs + settings.leaseMs
     return { ...change, outbox: { notification, targets: settings.targets, attempts: 0, dueMs, digestId: undefined } }
   }

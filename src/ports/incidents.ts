@@ -55,7 +55,7 @@ export interface IncidentListing {
   readonly after: IncidentPosition | undefined
 }
 
-/** Incidents are listed by their last occurrence, newest first, those of one time by their id. */
+/** Incidents are listed by their last occurrence, newest first, those of one time by their id, the last first. */
 export interface IncidentPosition {
   readonly lastSeenMs: number
   readonly id: string
@@ -74,7 +74,7 @@ export interface IncidentPage {
  * - `change` is exact under concurrency: of two that decide about one incident at a time, one sees what the other
  *   wrote.
  * - An event is remembered for the store's setting, and then may count again. Of one incident at least the newest
- *   16,384 are remembered.
+ *   8,192 are remembered.
  */
 export interface IncidentStore {
   /**

@@ -38,7 +38,7 @@ const SCHEMA = `
     body TEXT NOT NULL,
     PRIMARY KEY (tenant, id)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX incidents_by_time ON incidents (tenant, last_seen_ms DESC, id);
+  CREATE INDEX incidents_by_time ON incidents (tenant, last_seen_ms DESC, id DESC);
   CREATE INDEX incidents_quiet ON incidents (quiet_at_ms) WHERE quiet_at_ms IS NOT NULL;
   CREATE INDEX incidents_closed ON incidents (closed_ms) WHERE closed_ms IS NOT NULL;
   CREATE TABLE windows (
@@ -122,8 +122,8 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
       const rows = this.#db
         .prepare(`
           SELECT body FROM incidents WHERE tenant = ? AND last_seen_ms >= ?
-            AND (last_seen_ms < ? OR (last_seen_ms = ? AND id > ?))
-          ORDER BY last_seen_ms DESC, id LIMIT ?`)
+            AND (last_seen_ms < ? OR (last_seen_ms = ? AND id < ?))
+          ORDER BY last_seen_ms DESC, id DESC LIMIT ?`)
         .iterate(tenant, sinceMs ?? 0, position.lastSeenMs, position.lastSeenMs, position.id, SCANNED_MAX)
       const incidents: Incident[] = []
       let scanned = 0

@@ -1,0 +1,301 @@
+/** IncidentStore on DynamoDB: one item an incident, with its counted events and its outbox, written on a version. */
+
+import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
+import { EventWindows, windowEndMs } from '../../domain/event-window.ts'
+import { hasLabels, type Incident, type IncidentRef, type ObservedEvent } from '../../domain/incident.ts'
+import type { OutboxItem } from '../../domain/notification.ts'
+import type { Decide, Decision, IncidentListing, IncidentPage, IncidentStore } from '../../ports/incidents.ts'
+import type { Clock } from '../../ports.ts'
+import { decodeIncident, decodeOutboxItem, encodeIncident, encodeOutboxItem } from '../../protocol/incident-record.ts'
+import { storeFailure } from './aws-errors.ts'
+import { IncidentIndex, indexAttributes } from './incident-index.ts'
+import type { Lazy } from './lazy.ts'
+import { Attempts, type Pacing, type RetryLimits } from './retry.ts'
+
+export interface DynamoIncidentSettings {
+  /** With the keys `pk` and `sk`, the time to live `expiresAt` and the two indexes of incident-index.ts. */
+  readonly table: string
+  readonly eventMemoryMs: number
+  readonly closedKeptMs: number
+}
+
+/**
+ * The item: `pk` incident#<tenant>#<id>, `sk` incident, `version`, `body` and `outbox` (JSON of incident-record.ts),
+ * `windows` of counted events, what the indexes want, and `expiresAt` (seconds) of a closed one.
+ */
+interface Stored {
+  readonly version: number
+  readonly incident: Incident
+  readonly outbox: readonly OutboxItem[]
+  readonly windows: readonly StoredWindow[]
+}
+
+interface StoredWindow {
+  /** See domain/event-window.ts. */
+  readonly number: number
+  readonly keptUntilMs: number
+  readonly events: Uint8Array
+}
+
+/** Writers of one incident take turns: many of them in a storm, each for some milliseconds. */
+const TURNS: RetryLimits = { attemptsMax: 40, budgetMs: 20_000, waitMs: 20, waitMsMax: 1_000 }
+/** 8,192 events: with body and outbox far below DynamoDB's 400 KB, and cheap enough to write. */
+const WINDOW_BYTES_MAX = 64 * 1024
+/** Notifications of one incident that wait; of more, the oldest are old news. */
+const OUTBOX_MAX = 20
+const MINUTE_MS = 60_000
+
+export class DynamoIncidents implements IncidentStore {
+  readonly #items: Lazy<DynamoDBDocument>
+  readonly #settings: DynamoIncidentSettings
+  readonly #clock: Clock
+  readonly #pacing: Pacing
+  readonly #index: IncidentIndex
+
+  constructor(items: Lazy<DynamoDBDocument>, settings: DynamoIncidentSettings, clock: Clock, pacing: Pacing) {
+    this.#items = items
+    this.#settings = settings
+    this.#clock = clock
+    this.#pacing = pacing
+    this.#index = new IncidentIndex(items, settings.table)
+  }
+
+  change(
+    ref: IncidentRef,
+    events: readonly Pick<ObservedEvent, 'id' | 'ms'>[],
+    decide: Decide,
+  ): Promise<Decision | undefined> {
+    return this.#update(ref, (stored) => {
+      const known = new Map(this.#rememberedOf(stored).map((window) => [window.number, window]))
+      const windows = new EventWindows(events, (number) => known.get(number)?.events)
+      const decision = decide(stored?.incident, (event) => windows.isFresh(event))
+      if (decision === undefined) return { result: undefined }
+      for (const [number, bytes] of windows.take(events)) {
+        const keptUntilMs = Math.max(this.#clock.nowMs(), windowEndMs(number)) + this.#settings.eventMemoryMs
+        known.set(number, { number, keptUntilMs, events: bytes })
+      }
+      const outbox = [...(stored?.outbox ?? []), ...(decision.outbox === undefined ? [] : [decision.outbox])]
+      const { incident } = decision
+      const next = { incident, outbox: outbox.slice(-OUTBOX_MAX), windows: newest([...known.values()]) }
+      return { next, result: decision }
+    })
+  }
+
+  async find(ref: IncidentRef): Promise<Incident | undefined> {
+    return (await this.#load(ref))?.incident
+  }
+
+  async list(listing: IncidentListing): Promise<IncidentPage> {
+    const found: Incident[] = []
+    let { after } = listing
+    // Where labels take few of many, a page ends early and says that there are more.
+    for (let round = 0; round < LIST_ROUNDS; round++) {
+      const wanted = listing.limit + 1
+      const heads = await this.#index.heads({ ...listing, after, limit: wanted })
+      const loaded = await this.#loadMany(heads.map(({ id }) => ({ tenant: listing.tenant, id })))
+      for (const head of heads) {
+        const incident = loaded.get(head.id)
+        const isWanted =
+          incident !== undefined &&
+          (listing.states?.includes(incident.state) ?? true) &&
+          hasLabels(incident, listing.labels)
+        if (isWanted && found.length === listing.limit) return { incidents: found, next: after }
+        if (isWanted) found.push(incident)
+        after = head
+      }
+      if (heads.length < wanted) return { incidents: found, next: undefined }
+    }
+    return { incidents: found, next: after }
+  }
+
+  async listQuiet(nowMs: number, limit: number): Promise<readonly IncidentRef[]> {
+    const refs = await this.#index.due(nowMs, limit)
+    const stored = await Promise.all(refs.map((ref) => this.#load(ref)))
+    return refs.filter((_, i) => (stored[i]?.incident.quietAtMs ?? Number.POSITIVE_INFINITY) <= nowMs)
+  }
+
+  async takeDue(nowMs: number, untilMs: number, limit: number): Promise<readonly OutboxItem[]> {
+    const taken: OutboxItem[] = []
+    for (const ref of await this.#index.due(nowMs, limit)) {
+      if (taken.length >= limit) break
+      taken.push(...(await this.#takeOf(ref, nowMs, untilMs)))
+    }
+    return taken.sort((a, b) => a.notification.createdMs - b.notification.createdMs)
+  }
+
+  #takeOf(ref: IncidentRef, nowMs: number, untilMs: number): Promise<readonly OutboxItem[]> {
+    return this.#update<readonly OutboxItem[]>(ref, (stored) => {
+      const due = stored?.outbox.filter(({ dueMs }) => dueMs <= nowMs) ?? []
+      if (stored === undefined || due.length === 0) return { result: [] }
+      const leased = stored.outbox.map((item) => (item.dueMs <= nowMs ? { ...item, dueMs: untilMs } : item))
+      return { next: { ...stored, outbox: leased }, result: due.map((item) => ({ ...item, dueMs: untilMs })) }
+    })
+  }
+
+  async settle(item: OutboxItem): Promise<void> {
+    await this.#update(item.notification.incident, (stored) => {
+      if (stored === undefined) return { result: undefined }
+      const isOther = (each: OutboxItem): boolean => each.notification.id !== item.notification.id
+      const others = stored.outbox.filter(isOther)
+      const outbox = item.targets.length === 0 ? others : [...others, item]
+      return { next: { ...stored, outbox }, result: undefined }
+    })
+  }
+
+  async countSending(nowMs: number): Promise<number> {
+    const minute = Math.floor(nowMs / MINUTE_MS)
+    const answer = await this.#call(async (items) =>
+      items.update({
+        TableName: this.#settings.table,
+        Key: { pk: `incident-sendings#${minute}`, sk: 'count' },
+        UpdateExpression: 'ADD sendings :one SET expiresAt = :end',
+        ExpressionAttributeValues: { ':one': 1, ':end': (minute + 10) * 60 },
+        ReturnValues: 'UPDATED_NEW',
+      }),
+    )
+    return Number(answer.Attributes?.['sendings'])
+  }
+
+  async readCursor(name: string): Promise<string | undefined> {
+    const Key = { pk: `incident-cursor#${name}`, sk: 'cursor' }
+    const answer = await this.#call((items) =>
+      items.get({ TableName: this.#settings.table, Key, ConsistentRead: true }),
+    )
+    return answer.Item === undefined ? undefined : String(answer.Item['text'])
+  }
+
+  async writeCursor(name: string, text: string): Promise<void> {
+    const Item = { pk: `incident-cursor#${name}`, sk: 'cursor', text }
+    await this.#call((items) => items.put({ TableName: this.#settings.table, Item }))
+  }
+
+  /** DynamoDB forgets by itself, in its own time: what is over is left out when it is read. */
+  async prune(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  /** Reads, decides and writes, again when somebody else was faster. */
+  async #update<T>(
+    ref: IncidentRef,
+    decide: (stored: Stored | undefined) => { readonly next?: Omit<Stored, 'version'>; readonly result: T },
+  ): Promise<T> {
+    const attempts = new Attempts(TURNS, this.#pacing)
+    for (;;) {
+      const stored = await this.#load(ref)
+      const { next, result } = decide(stored)
+      if (next === undefined || (await this.#put(ref, next, stored?.version))) return result
+      if (!(await attempts.next())) throw storeFailure('DynamoDB did not take an incident that many write', undefined)
+    }
+  }
+
+  async #load(ref: IncidentRef): Promise<Stored | undefined> {
+    const TableName = this.#settings.table
+    const { Item } = await this.#call((items) => items.get({ TableName, Key: keyOf(ref), ConsistentRead: true }))
+    return this.#read(Item)
+  }
+
+  /** Incidents by their id; what is gone is left out. */
+  async #loadMany(refs: readonly IncidentRef[]): Promise<ReadonlyMap<string, Incident>> {
+    const { table } = this.#settings
+    const found = new Map<string, Incident>()
+    const attempts = new Attempts(TURNS, this.#pacing)
+    let keys: Record<string, unknown>[] = refs.map(keyOf)
+    while (keys.length > 0) {
+      const part = keys.slice(0, BATCH_GET_MAX)
+      const request = { RequestItems: { [table]: { Keys: part, ProjectionExpression: 'version, body, expiresAt' } } }
+      const answer = await this.#call((items) => items.batchGet(request))
+      for (const item of answer.Responses?.[table] ?? []) {
+        const stored = this.#read(item)
+        if (stored !== undefined) found.set(stored.incident.id, stored.incident)
+      }
+      const rest = answer.UnprocessedKeys?.[table]?.Keys ?? []
+      keys = [...keys.slice(BATCH_GET_MAX), ...rest]
+      if (rest.length > 0 && !(await attempts.next())) throw storeFailure('DynamoDB did not give incidents', undefined)
+    }
+    return found
+  }
+
+  /** False when somebody else wrote it meanwhile. */
+  async #put(ref: IncidentRef, next: Omit<Stored, 'version'>, version: number | undefined): Promise<boolean> {
+    const { incident, outbox, windows } = next
+    const { closedMs } = incident
+    const kept = closedMs === undefined ? {} : { expiresAt: Math.ceil((closedMs + this.#settings.closedKeptMs) / 1000) }
+    const Item = {
+      ...keyOf(ref),
+      version: (version ?? 0) + 1,
+      body: encodeIncident(incident),
+      outbox: outbox.map(encodeOutboxItem),
+      windows: windows.map(({ number, keptUntilMs, events }) => ({ number, keptUntilMs, events })),
+      ...indexAttributes(incident, outbox),
+      ...kept,
+    }
+    const condition =
+      version === undefined
+        ? {
+            // One whose time is over may still be there: it is written over as if it were not.
+            ConditionExpression: 'attribute_not_exists(pk) OR expiresAt <= :now',
+            ExpressionAttributeValues: { ':now': Math.floor(this.#clock.nowMs() / 1000) },
+          }
+        : { ConditionExpression: 'version = :version', ExpressionAttributeValues: { ':version': version } }
+    try {
+      const items = await this.#items()
+      await items.put({ TableName: this.#settings.table, Item, ...condition })
+      return true
+    } catch (cause) {
+      if (cause instanceof Error && cause.name === 'ConditionalCheckFailedException') return false
+      throw storeFailure('DynamoDB did not take an incident', cause)
+    }
+  }
+
+  /** Undefined for what is not there, or whose time is over: an item may stay for days beyond. */
+  #read(item: Record<string, unknown> | undefined): Stored | undefined {
+    if (item === undefined) return undefined
+    // The types of what #put wrote.
+    const {
+      version,
+      body,
+      outbox = [],
+      windows = [],
+      expiresAt,
+    } = item as {
+      version: number
+      body: string
+      outbox?: string[]
+      windows?: StoredWindow[]
+      expiresAt?: number
+    }
+    const incident = decodeIncident(body)
+    if (expiresAt !== undefined && expiresAt * 1000 <= this.#clock.nowMs()) return undefined
+    return { version, incident, outbox: outbox.map(decodeOutboxItem), windows }
+  }
+
+  #rememberedOf(stored: Stored | undefined): readonly StoredWindow[] {
+    return stored?.windows.filter(({ keptUntilMs }) => keptUntilMs >= this.#clock.nowMs()) ?? []
+  }
+
+  async #call<T>(call: (items: DynamoDBDocument) => Promise<T>): Promise<T> {
+    try {
+      return await call(await this.#items())
+    } catch (cause) {
+      throw storeFailure('DynamoDB did not answer about incidents', cause)
+    }
+  }
+}
+
+const BATCH_GET_MAX = 100
+const LIST_ROUNDS = 10
+
+function keyOf({ tenant, id }: IncidentRef): { pk: string; sk: string } {
+  return { pk: `incident#${tenant}#${id}`, sk: 'incident' }
+}
+
+/** The newest windows that fit, one at least. */
+function newest(windows: readonly StoredWindow[]): readonly StoredWindow[] {
+  let bytes = 0
+  return windows
+    .toSorted((a, b) => b.number - a.number)
+    .filter(({ events }, i) => {
+      bytes += events.length
+      return i === 0 || bytes <= WINDOW_BYTES_MAX
+    })
+}
