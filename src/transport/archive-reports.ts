@@ -1,10 +1,12 @@
 /** What the queue's worker tells of its work: lines of the log, and counts. Never anything of what is in a message. */
 
+import type { ArchivePart } from '../domain/archive-part.ts'
 import type { GatewayError } from '../domain/errors.ts'
 import type { ArchiveObject, ArchiveReports, QueuedMessage } from '../flows/archive-messages.ts'
 import type { Total } from './emf.ts'
 
 export interface WorkerLog {
+  debug(facts: object, text: string): void
   warn(facts: object, text: string): void
   error(facts: object, text: string): void
 }
@@ -23,12 +25,14 @@ export class WorkerReports implements ArchiveReports {
   }
 
   archived({ parts }: ArchiveObject): void {
+    const sumOf = (count: (part: ArchivePart) => number): number => parts.reduce((sum, part) => sum + count(part), 0)
+    const entries = sumOf((part) => part.entries)
+    const bytes = sumOf((part) => part.content.length)
     this.#objects++
-    for (const part of parts) {
-      this.#entries += part.entries
-      this.#lineBytes += part.lineBytes
-      this.#objectBytes += part.content.length
-    }
+    this.#entries += entries
+    this.#objectBytes += bytes
+    this.#lineBytes += sumOf((part) => part.lineBytes)
+    this.#log.debug({ messages: parts.length, entries, bytes }, 'an object was written')
   }
 
   failed({ id, receives }: QueuedMessage, error: GatewayError): void {

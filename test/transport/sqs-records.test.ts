@@ -34,6 +34,7 @@ function sqsEvent(bodies: Readonly<Record<string, string>>, version = '1'): SQSE
 function makeWork() {
   const told: [string, object, string][] = []
   const log = {
+    debug: () => undefined,
     warn: (facts: object, text: string) => told.push(['warn', facts, text]),
     error: (facts: object, text: string) => told.push(['error', facts, text]),
   }

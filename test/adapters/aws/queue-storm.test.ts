@@ -43,7 +43,7 @@ async function startWorker(t: Test, cloud: LocalCloud, plan: FaultPlan) {
   const consumer = new QueueConsumer(client, urls.queueUrl)
   const archive = new QueueObjects(new ArchiveBucket(async () => s3, BUCKET), PREFIX)
   const deadLetters = new DeadLetterSender(client, urls.deadLetterUrl)
-  const reports = new WorkerReports({ warn: () => undefined, error: () => undefined })
+  const reports = new WorkerReports({ debug: () => undefined, warn: () => undefined, error: () => undefined })
   const work = async (): Promise<void> => {
     const stopping = new AbortController()
     const queue: MessageQueue = {
