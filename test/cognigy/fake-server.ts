@@ -70,8 +70,8 @@ export class FakeCognigy {
   }
 
   /** Listens on loopback and gives the base URL. */
-  async listen(port = 0): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(port, '127.0.0.1', resolve))
+  async listen(port = 0, host = '127.0.0.1'): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(port, host, resolve))
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 

@@ -1,4 +1,4 @@
-/** A Cognigy to try the poller with: `node test/cognigy/serve.ts [--port 4599] [--rate 5]`. */
+/** A Cognigy to try the poller with: `node test/cognigy/serve.ts [--host 127.0.0.1] [--port 4599] [--rate 5]`. */
 
 import { parseArgs } from 'node:util'
 import { FakeCognigy } from './fake-server.ts'
@@ -9,6 +9,7 @@ const KEY = 'fake-key'
 const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '4599' },
+    host: { type: 'string', default: '127.0.0.1' },
     /** Entries a second. */
     rate: { type: 'string', default: '2' },
     /** Entries of the last hours that are there at once. */
@@ -19,7 +20,7 @@ const { values } = parseArgs({
 const fake = new FakeCognigy({ nowMs: Date.now, key: KEY })
 const history = Number(values.history)
 for (let i = 0; i < history; i++) fake.add(PROJECT, { ms: Date.now() - (history - i) * 20_000, type: typeOf(i) })
-const url = await fake.listen(Number(values.port))
+const url = await fake.listen(Number(values.port), values.host)
 let count = 0
 setInterval(() => fake.add(PROJECT, { ms: Date.now(), type: typeOf(count++) }), 1000 / Number(values.rate))
 process.stdout.write(`A fake Cognigy listens at ${url}. To poll it:
