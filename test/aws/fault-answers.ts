@@ -1,7 +1,7 @@
 /** Throttling and internal errors in each service's own form: JSON, query XML, REST XML. */
 
+import type { ServiceName } from './endpoints.ts'
 import type { Call } from './fault-plan.ts'
-import type { ServiceName } from './local-cloud.ts'
 
 export interface Answer {
   readonly status: number

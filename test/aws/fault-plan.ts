@@ -1,7 +1,7 @@
 /** Which calls go wrong, and how. */
 
 import type { Random } from '../random.ts'
-import type { ServiceName } from './local-cloud.ts'
+import type { ServiceName } from './endpoints.ts'
 
 /** What may happen to a call; the first two groups never reach the service, the third was carried out. */
 export const FAULT_KINDS = [

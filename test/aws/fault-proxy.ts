@@ -5,10 +5,10 @@ import { Agent, createServer, type IncomingMessage, request, type Server, type S
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Random } from '../random.ts'
+import type { Endpoints, ServiceName } from './endpoints.ts'
 import { type Answer, jsonAnswer, serverErrorAnswer, throttleAnswer } from './fault-answers.ts'
 import { canSplit, splitBatch } from './fault-batches.ts'
 import { CALM, type Call, type FaultKind, type FaultPlan } from './fault-plan.ts'
-import type { Endpoints, ServiceName } from './local-cloud.ts'
 
 export interface FaultProxyOptions {
   /** Where the services listen. */

@@ -13,6 +13,7 @@ import type { Test } from 'tap'
 import type { Clock } from '../../src/ports.ts'
 import { CloudWatchLogsDouble } from './cloudwatch-logs-double.ts'
 import type { Subscriber } from './cloudwatch-logs-subscriptions.ts'
+import { awsEnvironment, type Endpoints, queueUrlAt, type ServiceName } from './endpoints.ts'
 import { FirehoseDouble } from './firehose-double.ts'
 import { SsmDouble } from './ssm-double.ts'
 import { testClient } from './test-client.ts'
@@ -35,11 +36,6 @@ export interface LocalCloudOptions {
   readonly subscriber?: Subscriber
 }
 
-/** Where each service listens, by the name that requests are signed for. */
-export type Endpoints = ReadonlyMap<ServiceName, string>
-
-export type ServiceName = 's3' | 'sqs' | 'sns' | 'dynamodb' | 'firehose' | 'ssm' | 'logs'
-
 export interface ArchiveObject {
   readonly key: string
   readonly body: Buffer
@@ -55,15 +51,6 @@ export const TOPIC = 'millrace-incidents'
 /** Deliveries of a message before it goes to the dead letters. */
 const RECEIVES_MAX = 5
 const MACHINE_CLOCK: Clock = { nowMs: Date.now }
-const ENDPOINT_VARIABLES: readonly (readonly [ServiceName, string])[] = [
-  ['s3', 'AWS_ENDPOINT_URL_S3'],
-  ['sqs', 'AWS_ENDPOINT_URL_SQS'],
-  ['sns', 'AWS_ENDPOINT_URL_SNS'],
-  ['dynamodb', 'AWS_ENDPOINT_URL_DYNAMODB'],
-  ['firehose', 'AWS_ENDPOINT_URL_FIREHOSE'],
-  ['ssm', 'AWS_ENDPOINT_URL_SSM'],
-  ['logs', 'AWS_ENDPOINT_URL_CLOUDWATCH_LOGS'],
-]
 
 /** A cloud of the test's own, gone when the test ends. */
 export async function startLocalCloud(t: Test, options: LocalCloudOptions = {}): Promise<LocalCloud> {
@@ -271,22 +258,6 @@ function setUpQueues(queues: FauxqsServer, visibilitySeconds: number): void {
     topics: [{ name: TOPIC }],
     buckets: [BUCKET],
   })
-}
-
-/** Region, credentials and endpoints, as the SDK's own clients read them from the environment. */
-export function awsEnvironment(endpoints: Endpoints): Record<string, string> {
-  const urls = ENDPOINT_VARIABLES.map(([service, variable]) => [variable, endpoints.get(service) as string])
-  return {
-    AWS_REGION: 'us-east-1',
-    AWS_ACCESS_KEY_ID: 'test',
-    AWS_SECRET_ACCESS_KEY: 'test',
-    ...Object.fromEntries(urls),
-  }
-}
-
-/** The SDK sends to the queue URL's own host, so that it has to be the endpoint's. */
-function queueUrlAt(endpoints: Endpoints, name: string): string {
-  return `${endpoints.get('sqs')}/000000000000/${name}`
 }
 
 function urlOf(port: number): string {

@@ -2,10 +2,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { awsEnvironment, BUCKET, LocalCloud } from './local-cloud.ts'
+import { awsEnvironment } from './endpoints.ts'
+import { BUCKET, LocalCloud } from './local-cloud.ts'
 
 const HELP = `Runs the aws home without an account: gateway and worker against S3, SQS, DynamoDB, Firehose, SSM, SNS and
 CloudWatch Logs in this process.
@@ -18,8 +18,7 @@ CloudWatch Logs in this process.
 /** How often it is looked which of Firehose's buffers and subscriptions are due, ms. */
 const DELIVERY_MS = 500
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
-const GATEWAY = 'src/entry/gateway-server.ts'
-const WORKER = 'src/entry/worker-loop.ts'
+const ENTRIES = ['src/entry/gateway-server.ts', 'src/entry/worker-loop.ts']
 
 const { values } = parseArgs({
   options: {
@@ -34,15 +33,11 @@ if (values.help) process.stdout.write(HELP)
 else await run()
 
 async function run(): Promise<void> {
-  const cloud = await LocalCloud.start({
-    firstPort: Number(values['aws-port']),
-    bufferSeconds: Number(values['buffer-seconds']),
-    ...(values.folder !== undefined && { folder: values.folder }),
-  })
+  const cloud = await startCloud()
   const environment = { ...process.env, ...cloud.environment(), MILLRACE_PORT: values.port }
   const delivery = setInterval(() => deliverDue(cloud), DELIVERY_MS)
   process.stdout.write(whatToType(cloud))
-  const children = [GATEWAY, WORKER].filter(isBuilt).map((entry) => start(entry, environment))
+  const children = ENTRIES.map((entry) => start(entry, environment))
   // Ctrl-C reaches the children by the terminal; a plain kill by this.
   const stop = (): void => {
     for (const child of children) child.kill('SIGTERM')
@@ -59,18 +54,29 @@ async function run(): Promise<void> {
   process.exitCode = children.some(({ exitCode }) => exitCode !== 0 && exitCode !== null) ? 1 : 0
 }
 
+/** Ends the process, and says why, where a port is taken. */
+async function startCloud(): Promise<LocalCloud> {
+  try {
+    return await LocalCloud.start({
+      firstPort: Number(values['aws-port']),
+      bufferSeconds: Number(values['buffer-seconds']),
+      ...(values.folder !== undefined && { folder: values.folder }),
+    })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+    process.stderr.write(
+      `another process listens on a port from ${values['aws-port']} on; choose others by --aws-port\n`,
+    )
+    process.exit(1)
+  }
+}
+
 function start(entry: string, environment: NodeJS.ProcessEnv): ChildProcess {
   return spawn(process.execPath, [entry], { cwd: CHECKOUT, env: environment, stdio: ['ignore', 'inherit', 'inherit'] })
 }
 
 async function ended(child: ChildProcess): Promise<void> {
   if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
-}
-
-function isBuilt(entry: string): boolean {
-  if (existsSync(new URL(`../../${entry}`, import.meta.url))) return true
-  process.stderr.write(`${entry} is not there: nothing runs in its place\n`)
-  return false
 }
 
 function deliverDue(cloud: LocalCloud): void {
