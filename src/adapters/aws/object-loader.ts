@@ -48,7 +48,7 @@ export async function loadObject(
       const length = pieceBytes(inflation.written, careFrom)
       await inflation.write(chunk.subarray(at, at + length))
       at += length
-      if (inflation.bytes >= TEXT_BYTES) await give(inflation.takeLines())
+      if (inflation.isFull) await give(inflation.takeLines())
     }
     if (inflation.damage !== undefined) break
   }
@@ -69,14 +69,15 @@ class Inflation {
   damage: string | undefined
   /** Where the piece began in which zlib failed. */
   failedAt: number | undefined
-  /** Bytes that came out and were not taken. */
-  bytes = 0
   /** Compressed bytes so far. */
   written = 0
   readonly #gunzip: Gunzip = createGunzip({ chunkSize: 64 * 1024 })
   readonly #ended: Promise<void>
   #settleWrite: () => void = () => undefined
   #parts: Buffer[] = []
+  /** Bytes that came out and were not taken, and how many of them were looked through for the end of a line. */
+  #bytes = 0
+  #searched = 0
   #total = 0
   #pieceAt = 0
 
@@ -84,7 +85,7 @@ class Inflation {
     // Flowing all the time, so that what comes out before a failure is there when it fails.
     this.#gunzip.on('data', (part: Buffer) => {
       this.#parts.push(part)
-      this.bytes += part.length
+      this.#bytes += part.length
       this.#total += part.length
     })
     this.#ended = new Promise((resolve) => {
@@ -97,6 +98,11 @@ class Inflation {
         this.failedAt ??= this.#pieceAt
       })
     })
+  }
+
+  /** True when there is enough for takeLines. */
+  get isFull(): boolean {
+    return this.#bytes - this.#searched >= TEXT_BYTES
   }
 
   /** Resolves when everything of the piece has come out, or failed. */
@@ -125,7 +131,7 @@ class Inflation {
     if (rest.length > LINE_BYTES_MAX) this.damage ??= `it has a line that is longer than ${LINE_BYTES_MAX} bytes`
     else if (rest.length > 0) {
       this.#parts = [Buffer.from(rest)]
-      this.bytes = rest.length
+      this.#bytes = this.#searched = rest.length
     }
     return text.subarray(0, end)
   }
@@ -138,9 +144,9 @@ class Inflation {
   }
 
   #takeAll(): Buffer {
-    const text = Buffer.concat(this.#parts, this.bytes)
+    const text = Buffer.concat(this.#parts, this.#bytes)
     this.#parts = []
-    this.bytes = 0
+    this.#bytes = this.#searched = 0
     return text
   }
 }

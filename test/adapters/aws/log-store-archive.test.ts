@@ -22,4 +22,4 @@ const open: OpenStore = (t: Test, clock: FixedClock, settings) => {
 
 t.test('reads', async (t) => testReads(t, open, AWS_TRAITS))
 t.test('order', async (t) => testOrder(t, open, AWS_TRAITS))
-t.test('model', async (t) => logStoreModel(t, open, { numRuns: 30, traits: AWS_TRAITS }))
+t.test('model', async (t) => logStoreModel(t, open, { numRuns: 12, traits: AWS_TRAITS }))

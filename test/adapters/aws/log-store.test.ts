@@ -9,7 +9,7 @@ const services = await Services.start(t)
 const open: OpenStore = (t, clock, settings) => openAwsStore(services, t, clock, settings)
 
 t.test('contract', async (t) => logStoreContract(t, open, AWS_TRAITS))
-t.test('model', async (t) => logStoreModel(t, open, { numRuns: 30, traits: AWS_TRAITS }))
+t.test('model', async (t) => logStoreModel(t, open, { numRuns: 12, traits: AWS_TRAITS }))
 
 t.test('logs are read at once, from the queue, and once it is drained', async (t) => {
   const clock = new FixedClock()

@@ -32,7 +32,7 @@ const HOUR = 60 * MINUTE
 const BUCKET = 'archive'
 /** Objects of late entries know no order of arrival; the suites' own times are an hour old. */
 const LATE_AFTER_MS = 3 * HOUR
-export const RECENT_WINDOW_MS = 30 * MINUTE
+export const RECENT_WINDOW_MS = 5 * MINUTE
 
 /** Where the aws home differs from others, by design. */
 export const AWS_TRAITS: StoreTraits = {
