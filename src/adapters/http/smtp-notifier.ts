@@ -1,0 +1,74 @@
+/** Notifier that sends mail. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { Message } from '../../domain/notification.ts'
+import type { Notifier } from '../../ports/incidents.ts'
+
+/** What is used of a nodemailer transport. */
+export interface MailTransport {
+  sendMail(mail: {
+    readonly from: string
+    readonly to: string[]
+    readonly subject: string
+    readonly text: string
+    readonly messageId: string
+    readonly headers: Readonly<Record<string, string>>
+  }): Promise<unknown>
+}
+
+export interface SmtpSettings {
+  readonly from: string
+  readonly to: readonly string[]
+  readonly subject: (message: Message) => string
+  readonly text: (message: Message) => string
+}
+
+export class SmtpNotifier implements Notifier {
+  readonly name = 'smtp'
+  readonly #settings: SmtpSettings
+  readonly #open: () => Promise<MailTransport>
+
+  constructor(settings: SmtpSettings, open: () => Promise<MailTransport>) {
+    this.#settings = settings
+    this.#open = open
+  }
+
+  async send(message: Message): Promise<void> {
+    const { from, to, subject, text } = this.#settings
+    const transport = await this.#open()
+    try {
+      await transport.sendMail({
+        from,
+        to: [...to],
+        subject: subject(message),
+        text: text(message),
+        // A mail that is sent again is the same mail: clients show it once.
+        messageId: `<${message.id}@millrace>`,
+        // Machines are not to answer it. See RFC 3834.
+        headers: { 'Auto-Submitted': 'auto-generated' },
+      })
+    } catch (cause) {
+      const why = (cause as { responseCode?: number; code?: string }).responseCode ?? (cause as { code?: string }).code
+      const advice = 'look at MILLRACE_ALERT_SMTP_URL, MILLRACE_ALERT_MAIL_FROM and MILLRACE_ALERT_MAIL_TO'
+      throw new GatewayError(
+        'source_unavailable',
+        `the mail server did not take a mail (${why ?? 'no answer'}); ${advice}`,
+        { cause },
+      )
+    }
+  }
+}
+
+/**
+ * Opens a transport of nodemailer for smtp:// (STARTTLS where the server has it) or smtps://. `timeoutMs`: how long it
+ * waits for the server.
+ */
+export function smtpTransport(url: string, timeoutMs: number): () => Promise<MailTransport> {
+  let transport: MailTransport | undefined
+  return async () => {
+    const { createTransport } = await import('nodemailer')
+    const timeouts = { connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs }
+    transport ??= createTransport({ url, ...timeouts } as Parameters<typeof createTransport>[0])
+    return transport
+  }
+}
