@@ -313,7 +313,9 @@ t.test('two samples that become the same alert are refused', async (t) => {
 })
 
 t.test('a group that takes too long says so', async (t) => {
-  const bench = openBench(t, [group([rule()])], { signalAfter: () => AbortSignal.abort(new DOMException('', 'TimeoutError')) })
+  const bench = openBench(t, [group([rule()])], {
+    signalAfter: () => AbortSignal.abort(new DOMException('', 'TimeoutError')),
+  })
   await bench.tick()
   const [listed] = await listRules({ source: { list: () => bench.groups }, states: bench.states }, 'fake')
   t.match(listed?.state.rules[0], { health: 'err', lastError: /longer than 1000 ms.*MILLRACE_RULES_TIMEOUT/ })

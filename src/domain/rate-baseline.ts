@@ -1,0 +1,301 @@
+/**
+ * What rate of lines is usual for one series, hour by hour of the week, and when the present one is far from it.
+ *
+ * Counts a minute are looked at as x = 2·sqrt(count + 3/8), which makes the noise of a Poisson count about 1 whatever the
+ * rate (F. J. Anscombe, "The transformation of Poisson, binomial and negative-binomial data", Biometrika 35, 1948). An
+ * hour is its median, its noise 1.4826 times the median absolute deviation (F. R. Hampel, "The influence curve and its
+ * role in robust estimation", JASA 69, 1974): a few wild minutes change neither. Both follow what comes by exponentially
+ * weighted steps, cut to what is not wild (P. J. Huber, "Robust estimation of a location parameter", 1964).
+ */
+
+export interface BaselineSettings {
+  /** How many hours are learned before anything is judged. */
+  readonly warmUpHours: number
+  /** How many times more or fewer lines than usual. */
+  readonly factor: number
+  /** Lines in WINDOW_MINUTES below which nothing is judged: seen ones for too many, usual ones for too few. */
+  readonly countMin: number
+}
+
+export type Direction = 'more' | 'fewer'
+
+/** How the last minutes stand against what is usual. Counts are of WINDOW_MINUTES. */
+export interface Reading {
+  readonly seen: number
+  readonly usual: number
+  /** Distance in units of the usual noise. */
+  readonly deviation: number
+}
+
+export interface Anomaly extends Reading {
+  readonly direction: Direction
+  /** The minute, since the epoch, that it was found. */
+  readonly sinceMinute: number
+}
+
+/** All that a baseline remembers, as JSON takes it. */
+export interface BaselineState {
+  /** Usual level of each hour of the week, in hundredths; undefined (null in JSON) where none was seen. */
+  readonly hours: readonly (number | null)[]
+  /** Added to each of them: follows changes that all hours share. */
+  readonly shift: number
+  readonly noise: number
+  readonly hoursSeen: number
+  /** The hour that is being learned, and its minutes so far, in hundredths. */
+  readonly hour: number
+  readonly values: readonly number[]
+  readonly lastMinute: number
+  /** Counts of the last minutes without a gap. */
+  readonly recent: readonly number[]
+  readonly strange: number
+  readonly calm: number
+  readonly anomaly: Anomaly | undefined
+}
+
+/** The median of so many minutes is judged: one wild minute, or two, are none yet. */
+export const WINDOW_MINUTES = 5
+/** Minutes in a row until an anomaly is one, and until it is over. */
+const STRANGE_MINUTES = 2
+const CALM_MINUTES = 10
+/** Units of noise: what 5 of them is by chance happens less than once in years. An anomaly is over below half of it. */
+const DEVIATION_MIN = 5
+/** What lasts so long is how things are now. */
+const ACCEPTED_MINUTES = 24 * 60
+/** An hour with fewer minutes says nothing. */
+const HOUR_MINUTES_MIN = 20
+/** Weights of one more hour: for its hour of the week, which comes once a week; for what all hours share; for noise. */
+const HOUR_WEIGHT = 0.3
+const SHIFT_WEIGHT = 0.04
+const NOISE_WEIGHT = 0.05
+/** Units of noise beyond which an hour teaches no more. */
+const LESSON_MAX = 3
+const HOURS_OF_WEEK = 168
+/** The epoch was a Thursday; where a week begins does not matter. */
+const hourOfWeek = (hour: number): number => ((hour % HOURS_OF_WEEK) + HOURS_OF_WEEK) % HOURS_OF_WEEK
+
+export class RateBaseline {
+  #hours: (number | undefined)[]
+  #shift: number
+  #noise: number
+  #hoursSeen: number
+  #hour: number
+  #values: number[]
+  #lastMinute: number
+  #recent: number[]
+  #strange: number
+  #calm: number
+  #anomaly: Anomaly | undefined
+
+  private constructor(state: BaselineState) {
+    this.#hours = Array.from({ length: HOURS_OF_WEEK }, (_, index) => fromHundredths(state.hours[index]))
+    this.#shift = state.shift
+    this.#noise = state.noise
+    this.#hoursSeen = state.hoursSeen
+    this.#hour = state.hour
+    this.#values = state.values.map((value) => value / 100)
+    this.#lastMinute = state.lastMinute
+    this.#recent = [...state.recent]
+    this.#strange = state.strange
+    this.#calm = state.calm
+    this.#anomaly = state.anomaly
+  }
+
+  /** One that knows nothing yet. */
+  static empty(): RateBaseline {
+    return new RateBaseline({ ...NOTHING, hours: [], hoursSeen: 0 })
+  }
+
+  /** One that saw no line for long before `minute`: of a level that a well-known service never wrote. */
+  static silent(hoursSeen: number, minute: number): RateBaseline {
+    const hours = new Array<number>(HOURS_OF_WEEK).fill(Math.round(levelOf(0) * 100))
+    const recent = new Array<number>(WINDOW_MINUTES - 1).fill(0)
+    return new RateBaseline({ ...NOTHING, hours, hoursSeen, recent, lastMinute: minute - 1 })
+  }
+
+  static restore(state: BaselineState): RateBaseline {
+    return new RateBaseline(state)
+  }
+
+  get anomaly(): Anomaly | undefined {
+    return this.#anomaly
+  }
+
+  get hoursSeen(): number {
+    return this.#hoursSeen
+  }
+
+  /** Minutes since the epoch; -1 before the first. */
+  get lastMinute(): number {
+    return this.#lastMinute
+  }
+
+  /** True when its hours were all without lines: there is nothing to lose when it is forgotten. */
+  get isSilent(): boolean {
+    const silent = levelOf(0) + 0.5
+    return this.#anomaly === undefined && this.#hours.every((level) => (level ?? 0) + this.#shift <= silent)
+  }
+
+  /**
+   * Takes the count of one minute (since the epoch), later than the one before; minutes left out are unknown, not zero.
+   * The reading, once there is enough to judge by.
+   */
+  observe(minute: number, count: number, settings: BaselineSettings): Reading | undefined {
+    const hour = Math.floor(minute / 60)
+    if (hour !== this.#hour) this.#learnHour(hour)
+    this.#values.push(levelOf(count))
+    if (minute !== this.#lastMinute + 1) this.#recent = []
+    this.#lastMinute = minute
+    this.#recent.push(count)
+    if (this.#recent.length > WINDOW_MINUTES) this.#recent.shift()
+    const usual = this.#usualAt(minute)
+    if (usual === undefined || this.#hoursSeen < settings.warmUpHours) return undefined
+    if (this.#recent.length < WINDOW_MINUTES) return undefined
+    const reading = this.#read(usual)
+    this.#judge(minute, reading, settings)
+    return reading
+  }
+
+  state(): BaselineState {
+    return {
+      hours: this.#hours.map((level) => (level === undefined ? null : Math.round(level * 100))),
+      shift: this.#shift,
+      noise: this.#noise,
+      hoursSeen: this.#hoursSeen,
+      hour: this.#hour,
+      values: this.#values.map((value) => Math.round(value * 100)),
+      lastMinute: this.#lastMinute,
+      recent: this.#recent,
+      strange: this.#strange,
+      calm: this.#calm,
+      anomaly: this.#anomaly,
+    }
+  }
+
+  #read(usual: number): Reading {
+    const seenLevel = medianOf(this.#recent.map(levelOf))
+    return {
+      seen: countOf(seenLevel) * WINDOW_MINUTES,
+      usual: countOf(usual) * WINDOW_MINUTES,
+      deviation: (seenLevel - usual) / this.#noise,
+    }
+  }
+
+  #judge(minute: number, reading: Reading, settings: BaselineSettings): void {
+    const direction = directionOf(reading, settings)
+    if (this.#anomaly === undefined) {
+      this.#strange = direction === undefined ? 0 : this.#strange + 1
+      if (direction === undefined || this.#strange < STRANGE_MINUTES) return
+      this.#anomaly = { ...reading, direction, sinceMinute: minute }
+      this.#calm = 0
+      return
+    }
+    const isAccepted = minute - this.#anomaly.sinceMinute >= ACCEPTED_MINUTES
+    if (isAccepted) this.#accept(minute)
+    this.#calm = isCalm(reading, this.#anomaly.direction, settings) ? this.#calm + 1 : 0
+    if (!isAccepted && this.#calm < CALM_MINUTES) return
+    this.#anomaly = undefined
+    this.#strange = 0
+    this.#calm = 0
+  }
+
+  /** The present rate becomes the usual one, with the shape of the week as it was. */
+  #accept(minute: number): void {
+    const usual = this.#usualAt(minute)
+    if (usual !== undefined) this.#shift += medianOf(this.#recent.map(levelOf)) - usual
+  }
+
+  /** The usual level between the middles of two hours; of an hour not seen yet, that of the same hour of other days. */
+  #usualAt(minute: number): number | undefined {
+    const position = minute / 60 - 0.5
+    const first = Math.floor(position)
+    const before = this.#levelOfHour(first)
+    const after = this.#levelOfHour(first + 1)
+    const level =
+      before === undefined || after === undefined ? (before ?? after) : before + (after - before) * (position - first)
+    // Below no lines at all there is nothing.
+    return level === undefined ? undefined : Math.max(levelOf(0), level + this.#shift)
+  }
+
+  #levelOfHour(hour: number): number | undefined {
+    const slot = hourOfWeek(hour)
+    const known = this.#hours[slot]
+    if (known !== undefined) return known
+    const others = this.#hours.filter((_, index) => index % 24 === slot % 24).filter((level) => level !== undefined)
+    return others.length === 0 ? undefined : medianOf(others)
+  }
+
+  /** The hour that ended is learned, unless what it shows is strange. */
+  #learnHour(next: number): void {
+    const values = this.#values
+    const hour = this.#hour
+    this.#values = []
+    this.#hour = next
+    if (values.length < HOUR_MINUTES_MIN) return
+    this.#hoursSeen++
+    if (this.#anomaly !== undefined) return
+    const median = medianOf(values)
+    const spread = 1.4826 * medianOf(values.map((value) => Math.abs(value - median)))
+    const slot = hourOfWeek(hour)
+    const level = this.#hours[slot]
+    if (level === undefined) {
+      this.#hours[slot] = median - this.#shift
+      this.#noise += NOISE_WEIGHT * (Math.max(1, spread) - this.#noise)
+      return
+    }
+    const surprise = median - level - this.#shift
+    const lesson = Math.max(-LESSON_MAX * this.#noise, Math.min(LESSON_MAX * this.#noise, surprise))
+    this.#hours[slot] = level + HOUR_WEIGHT * lesson
+    this.#shift += SHIFT_WEIGHT * lesson
+    // Weeks that differ are noise too.
+    this.#noise += NOISE_WEIGHT * (Math.max(1, Math.hypot(spread, lesson)) - this.#noise)
+  }
+}
+
+const NOTHING = {
+  shift: 0,
+  noise: 1,
+  hour: -1,
+  values: [],
+  lastMinute: -1,
+  recent: [],
+  strange: 0,
+  calm: 0,
+  anomaly: undefined,
+} as const
+
+function directionOf(
+  { seen, usual, deviation }: Reading,
+  { factor, countMin }: BaselineSettings,
+): Direction | undefined {
+  if (deviation >= DEVIATION_MIN && seen >= countMin && seen >= factor * usual) return 'more'
+  // Nothing seen is fewer, however much a factor asks for.
+  if (deviation <= -DEVIATION_MIN && usual >= countMin && seen * factor <= usual) return 'fewer'
+  return undefined
+}
+
+/** Half of the way back, so that an anomaly at the border does not come and go. */
+function isCalm({ seen, usual, deviation }: Reading, direction: Direction, { factor }: BaselineSettings): boolean {
+  const half = 1 + (factor - 1) / 2
+  if (Math.abs(deviation) < DEVIATION_MIN / 2) return true
+  return direction === 'more' ? seen < half * usual : seen * half > usual
+}
+
+function levelOf(count: number): number {
+  return 2 * Math.sqrt(count + 3 / 8)
+}
+
+function countOf(level: number): number {
+  return Math.max(0, (level / 2) ** 2 - 3 / 8)
+}
+
+/** Of at least one number. */
+function medianOf(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length >> 1
+  const upper = sorted[middle] as number
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2
+}
+
+function fromHundredths(value: number | null | undefined): number | undefined {
+  return value === null || value === undefined ? undefined : value / 100
+}
