@@ -97,7 +97,7 @@ function formatLine(rises: readonly Total[], { namespace, service }: EmfParts, n
 /** The gateway's totals: the same counters that Prometheus reads. Reasons of refusals are a closed list of ours. */
 export function gatewayTotals(metrics: Metrics): ReadTotals {
   return async () => {
-    const { accepted, duplicates, dropped, refused, lineBytes, bodyBytes, errors } = metrics
+    const { accepted, duplicates, dropped, refused, lineBytes, bodyBytes, errors, writeFailures } = metrics
     const reasons = (await refused.get()).values.map(({ labels, value }) => ({
       name: `RejectedLogCount_${labels.reason}`,
       unit: 'Count' as const,
@@ -111,6 +111,8 @@ export function gatewayTotals(metrics: Metrics): ReadTotals {
       { name: 'DroppedLogCount', unit: 'Count', value: await sumOf(dropped) },
       { name: 'RejectedLogCount', unit: 'Count', value: await sumOf(refused) },
       { name: 'ErrorCount', unit: 'Count', value: await sumOf(errors) },
+      { name: 'StoreFailureCount', unit: 'Count', value: await sumOf(writeFailures) },
+      { name: 'UserRefreshFailureCount', unit: 'Count', value: await sumOf(metrics.userRefreshFailures) },
       ...reasons,
     ]
   }

@@ -184,6 +184,25 @@ t.test('archives again what could not be deleted', async (t) => {
   t.same(queue.stored, [])
 })
 
+t.test(
+  'two workers that get the same message, as its time ran out meanwhile, archive it both, and it is gone',
+  async (t) => {
+    const queue = new MemoryQueue()
+    queue.send('1', [line(1)])
+    const slow = makeWorker(queue)
+    const quick = makeWorker(queue)
+    const write = async (object: ArchiveObject): Promise<void> => {
+      queue.nowMs += 61_000
+      await quick.run()
+      await slow.work.write(object)
+    }
+    await archiveQueue({ ...slow.work, write }, queue.stopping.signal)
+    t.same(slow.lines, quick.lines)
+    t.equal(slow.lines.length, 1)
+    t.same(queue.stored, [])
+  },
+)
+
 t.test('told to stop, it finishes what it has and receives no more', async (t) => {
   const queue = new MemoryQueue()
   for (let i = 0; i < 30; i++) queue.send(String(i), [line(i)])

@@ -120,6 +120,8 @@ t.test("the gateway's totals are Prometheus's counters, refused entries by reaso
     DroppedLogCount: 0,
     RejectedLogCount: 5,
     ErrorCount: 1,
+    StoreFailureCount: 0,
+    UserRefreshFailureCount: 0,
     RejectedLogCount_line_too_long: 4,
     RejectedLogCount_out_of_order: 1,
   })

@@ -56,6 +56,11 @@ export class Metrics {
     'Changes of the file of tenants’ limits that could not be used',
     [],
   )
+  readonly userRefreshFailures = this.#counter(
+    'user_refresh_failures_total',
+    'Look-ups of MILLRACE_USERS in its parameter that failed; the users before hold on',
+    [],
+  )
   readonly commitSeconds = new Histogram({
     name: 'millrace_commit_seconds',
     help: 'Time of one commit, fsync included',
