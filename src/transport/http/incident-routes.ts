@@ -1,0 +1,175 @@
+/** GET /incidents, GET /incidents/{id}, POST /incidents/{id}/ack and /close. */
+
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { GatewayError } from '../../domain/errors.ts'
+import { INCIDENT_STATES, type Incident, type IncidentRef, type IncidentState } from '../../domain/incident.ts'
+import { parseLabels } from '../../domain/labels.ts'
+import { NS_PER_MS } from '../../domain/time.ts'
+import type { IncidentDesk } from '../../flows/raise-incidents.ts'
+import type { IncidentStore } from '../../ports/incidents.ts'
+import { formatIncident } from '../../protocol/incident-json.ts'
+import type { LinkSettings } from '../../protocol/incident-links.ts'
+import { openIncidentToken, sealIncidentToken } from '../../protocol/incident-token.ts'
+import { parseTime } from '../../protocol/loki-params.ts'
+import type { Auth } from './auth/auth.ts'
+
+export interface IncidentParts {
+  readonly store: Pick<IncidentStore, 'find' | 'list'>
+  readonly desk: Pick<IncidentDesk, 'acknowledge' | 'close'>
+  readonly auth: Auth
+  /** Signs page tokens: 32 bytes. */
+  readonly tokenKey: Uint8Array
+  readonly links: LinkSettings
+}
+
+const PAGE_MAX = 100
+const LABELS_CHARS_MAX = 8_192
+
+const Shown = Type.Object(
+  {
+    id: Type.String({ description: '32 hexadecimal digits' }),
+    tenant: Type.String(),
+    kind: Type.Union([Type.Literal('line'), Type.Literal('rule'), Type.Literal('anomaly')]),
+    state: Type.Union(INCIDENT_STATES.map((state) => Type.Literal(state))),
+    severity: Type.String(),
+    title: Type.String(),
+    labels: Type.Record(Type.String(), Type.String()),
+    count: Type.Integer({ description: 'How often it was seen' }),
+    firstSeen: Type.String({ description: 'ISO 8601' }),
+    lastSeen: Type.String(),
+    links: Type.Object({
+      incident: Type.String(),
+      query: Type.Optional(Type.String({ description: 'Finds the lines' })),
+      explore: Type.Optional(Type.String({ description: "The same in Grafana's Explore" })),
+    }),
+    samples: Type.Array(Type.Object({ eventId: Type.String(), timestamp: Type.String(), line: Type.String() })),
+  },
+  { additionalProperties: true },
+)
+const IncidentsQuery = Type.Object({
+  state: Type.Optional(Type.String({ description: `Some of ${INCIDENT_STATES.join(', ')}, between commas` })),
+  since: Type.Optional(Type.String({ description: 'Seen since then: RFC 3339, seconds or nanoseconds' })),
+  labels: Type.Optional(Type.String({ description: 'Labels that it has, {service_name="shop"}' })),
+  limit: Type.Integer({ minimum: 1, maximum: PAGE_MAX, default: PAGE_MAX }),
+  nextToken: Type.Optional(Type.String({ description: 'Leads to the next page of the same question' })),
+})
+const IncidentParams = Type.Object({ id: Type.String() })
+const IncidentsPage = Type.Object({
+  items: Type.Array(Shown),
+  hasMore: Type.Boolean(),
+  nextToken: Type.Optional(Type.String()),
+})
+/** For the document; what is sent was written by a formatter that keeps labels of any name. */
+const documented = <T extends object>(schema: T): { content: Record<string, { schema: T }>; description: string } => ({
+  description: 'See the schema',
+  content: { 'application/json': { schema } },
+})
+
+export function registerIncidents(app: FastifyInstance, parts: IncidentParts): void {
+  const { auth, store, desk, links } = parts
+  const options = {
+    onRequest: auth.authenticate,
+    config: { errorFormat: 'json' as const, challenge: 'bearer' as const },
+    serializerCompiler: () => String,
+  }
+  app.get<{ Querystring: Static<typeof IncidentsQuery> }>(
+    '/incidents',
+    {
+      ...options,
+      schema: {
+        tags: ['incidents'],
+        summary: 'Incidents, the last seen first',
+        querystring: IncidentsQuery,
+        response: { 200: documented(IncidentsPage) },
+      },
+    },
+    async (request, reply) => sendJson(reply, await readPage(parts, auth.tenantOf(request), request.query)),
+  )
+  app.get<{ Params: Static<typeof IncidentParams> }>(
+    '/incidents/:id',
+    {
+      ...options,
+      schema: {
+        tags: ['incidents'],
+        summary: 'One incident',
+        params: IncidentParams,
+        response: { 200: documented(Shown) },
+      },
+    },
+    async (request, reply) => {
+      const incident = await store.find(refOf(auth, request))
+      if (incident === undefined) throw notFound()
+      return sendJson(reply, formatIncident(incident, links))
+    },
+  )
+  const action = (
+    name: 'ack' | 'close',
+    summary: string,
+    change: (ref: IncidentRef, by: string) => Promise<Incident>,
+  ): void => {
+    app.post<{ Params: Static<typeof IncidentParams> }>(
+      `/incidents/:id/${name}`,
+      {
+        ...options,
+        schema: { tags: ['incidents'], summary, params: IncidentParams, response: { 200: documented(Shown) } },
+      },
+      async (request, reply) => {
+        const incident = await change(refOf(auth, request), request.principal?.name ?? '')
+        return sendJson(reply, formatIncident(incident, links))
+      },
+    )
+  }
+  action('ack', 'Acknowledge: somebody has seen it', (ref, by) => desk.acknowledge(ref, by))
+  action('close', 'Close: it is over, until it is seen again', (ref, by) => desk.close(ref, by))
+}
+
+async function readPage(
+  { store, tokenKey, links }: IncidentParts,
+  tenant: string,
+  { state, since, labels, limit, nextToken }: Static<typeof IncidentsQuery>,
+): Promise<string> {
+  const filters = { tenant, state, since, labels }
+  const { incidents, next } = await store.list({
+    tenant,
+    states: state === undefined ? undefined : parseStates(state),
+    sinceMs: since === undefined ? undefined : Number(parseTime('since', since) / NS_PER_MS),
+    labels: labels === undefined ? [] : parseWanted(labels),
+    limit,
+    after: nextToken === undefined ? undefined : openIncidentToken(tokenKey, nextToken, filters),
+  })
+  const items = incidents.map((incident) => formatIncident(incident, links)).join(',')
+  const token = next === undefined ? '' : `,"nextToken":"${sealIncidentToken(tokenKey, next, filters)}"`
+  return `{"items":[${items}],"hasMore":${next !== undefined}${token}}`
+}
+
+function parseStates(text: string): readonly IncidentState[] {
+  const words = text.split(',').map((word) => word.trim())
+  const states = INCIDENT_STATES.filter((state) => words.includes(state))
+  if (words.every((word) => INCIDENT_STATES.some((state) => state === word))) return states
+  throw new GatewayError('parameter_invalid', `state is none of ${INCIDENT_STATES.join(', ')}; use some of them`)
+}
+
+function parseWanted(text: string): ReturnType<typeof parseLabels> {
+  try {
+    if (text.length <= LABELS_CHARS_MAX) return parseLabels(text)
+  } catch {
+    // Told in words of this parameter.
+  }
+  throw new GatewayError('parameter_invalid', 'labels cannot be read; wanted {name="value", …}, equality alone')
+}
+
+function refOf(auth: Auth, request: FastifyRequest<{ Params: Static<typeof IncidentParams> }>): IncidentRef {
+  const tenant = auth.tenantOf(request)
+  const { id } = request.params
+  if (!/^[0-9a-f]{32}$/.test(id)) throw notFound()
+  return { tenant, id }
+}
+
+function notFound(): GatewayError {
+  return new GatewayError('not_found', 'no incident of this tenant has this id; list them at GET /incidents')
+}
+
+function sendJson(reply: FastifyReply, body: string): FastifyReply {
+  return reply.type('application/json').send(body)
+}
