@@ -11,7 +11,7 @@ import { buildBlocks } from '../../domain/block-builder.ts'
 import type { EntryOrder } from '../../domain/entry-order.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
-import { decodeBlock, encodeBlock, type RunStream } from '../../protocol/block-format.ts'
+import { COMPACT, decodeBlock, encodeBlock, type RunStream } from '../../protocol/block-format.ts'
 
 /** DynamoDB's items end at 400 KB, keys and attribute names included. */
 export const PACKED_BYTES_MAX = 390_000
@@ -44,7 +44,7 @@ export function packRecentBlock(block: Block): Uint8Array {
   const streams = zstdCompressSync(Buffer.from(JSON.stringify(labels)), {
     params: { [constants.ZSTD_c_compressionLevel]: 1 },
   })
-  const { columns, metadata, text } = encodeBlock(block)
+  const { columns, metadata, text } = encodeBlock(block, COMPACT)
   const head = new Uint8Array(HEAD_BYTES)
   head[0] = VERSION
   const view = new DataView(head.buffer)
