@@ -6,6 +6,7 @@ import { loadSettings } from '../compose/references.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { Metrics } from '../transport/http/metrics.ts'
+import { formatPollMetrics } from '../transport/poll-emf.ts'
 import { homeEvents } from './home-events.ts'
 import { type OpenPoller, openPoller } from './open-poller.ts'
 
@@ -28,7 +29,9 @@ const { poller } = await open(config)
  * some of several, the answer and the log do.
  */
 export async function handler(): Promise<PollerAnswer> {
-  const { stored, late, rejected, requests, lagSeconds = null, failed, outcomes } = await poller.poll()
+  const summary = await poller.poll()
+  process.stdout.write(formatPollMetrics(summary, { namespace: config.aws.metricsNamespace, nowMs: Date.now() }))
+  const { stored, late, rejected, requests, lagSeconds = null, failed, outcomes } = summary
   if (failed > 0 && failed === outcomes.length) {
     throw outcomes[0]?.error ?? new GatewayError('source_unavailable', 'no project could be polled; see the log')
   }

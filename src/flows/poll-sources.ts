@@ -31,6 +31,8 @@ export interface PollSummary {
   readonly failed: number
   /** The largest lag of a project, seconds. */
   readonly lagSeconds: number | undefined
+  /** The fewest hours of a project until its source drops what was not read. */
+  readonly hoursUntilLoss: number | undefined
   readonly outcomes: readonly ProjectOutcome[]
 }
 
@@ -109,7 +111,7 @@ export class SourcePoller {
       if (outcome.state !== 'busy') this.#latest.set(project.id, outcome)
       onOutcome?.(outcome, this.#figures(outcome.checkedMs))
     }
-    return summarize(outcomes, (outcome) => this.#figures(outcome.checkedMs).lagSeconds)
+    return summarize(outcomes, (outcome) => this.#figures(outcome.checkedMs))
   }
 
   /** A share of the requests for each project; what one does not use, the later ones may. */
@@ -143,10 +145,12 @@ export class SourcePoller {
 
 function summarize(
   outcomes: readonly ProjectOutcome[],
-  lagOf: (outcome: ProjectOutcome) => number | undefined,
+  figuresOf: (outcome: ProjectOutcome) => SourceFigures,
 ): PollSummary {
   const sum = (of: (outcome: ProjectOutcome) => number): number => outcomes.reduce((total, each) => total + of(each), 0)
-  const lags = outcomes.map(lagOf).filter((lag) => lag !== undefined)
+  const figures = outcomes.map(figuresOf)
+  const lags = figures.map((each) => each.lagSeconds).filter((lag) => lag !== undefined)
+  const hours = figures.map((each) => each.hoursUntilLoss).filter((each) => each !== undefined)
   return {
     stored: sum(({ stored }) => stored),
     late: sum(({ late }) => late),
@@ -155,6 +159,7 @@ function summarize(
     requests: sum(({ requests }) => requests),
     failed: outcomes.filter(({ state }) => state === 'failed').length,
     lagSeconds: lags.length === 0 ? undefined : Math.max(...lags),
+    hoursUntilLoss: hours.length === 0 ? undefined : Math.min(...hours),
     outcomes,
   }
 }

@@ -1,0 +1,37 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import t from 'tap'
+import { SqliteCursors } from '../../../src/adapters/embedded/sqlite-cursors.ts'
+import { cursorContract } from '../../contract/cursor-store.ts'
+
+cursorContract(t, (t) => {
+  const dataDir = t.testdir()
+  const open = () => {
+    const cursors = new SqliteCursors(dataDir, 'cognigy')
+    t.teardown(() => cursors.close())
+    return cursors
+  }
+  return { cursors: open(), reopen: open }
+})
+
+t.test('saves only under the revision that is there', async (t) => {
+  const cursors = new SqliteCursors(t.testdir(), 'cognigy')
+  t.teardown(() => cursors.close())
+  const cursor = { lastTsMs: 1, sweptMs: 1, checkedMs: 1, ids: new Map(), idsFromMs: 1 }
+  await t.rejects(cursors.save('p', 3, cursor, undefined), { code: 'state_conflict' })
+})
+
+t.test('is loud about a cursor that cannot be read, and a file that cannot be opened', async (t) => {
+  const dataDir = t.testdir()
+  const cursors = new SqliteCursors(dataDir, 'cognigy')
+  t.teardown(() => cursors.close())
+  await cursors.claim('p', await cursors.load('p'), { holder: 'a', untilMs: 1 })
+  const db = new DatabaseSync(join(dataDir, 'cursors.db'))
+  db.exec(`UPDATE cursors SET cursor = '{"version":9}'`)
+  db.close()
+  await t.rejects(cursors.load('p'), { code: 'store_damaged' })
+  const other = t.testdir({ broken: {} })
+  writeFileSync(join(other, 'broken', 'cursors.db'), 'this is no database, and it is long enough to be looked at')
+  t.throws(() => new SqliteCursors(join(other, 'broken'), 'cognigy'), { code: 'store_unavailable' })
+})
