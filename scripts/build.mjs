@@ -20,6 +20,25 @@ const banner = [
   "const __dirname = bannerFileUrlToPath(new URL('.', import.meta.url))",
 ].join(';')
 
+/** What packages load at every start and the gateway has no use for. */
+const withoutUnused = {
+  name: 'without-unused',
+  setup({ onLoad }) {
+    // The gateway keeps its own metrics, and nobody fetches or gathers them.
+    onLoad({ filter: /prom-client[\\/]lib[\\/](defaultMetrics|pushgateway|cluster)\.js$/ }, () => ({
+      contents: 'module.exports = undefined',
+    }))
+    // Of 2,500 media types only those are asked for that may be compressed.
+    onLoad({ filter: /mime-db[\\/]db\.json$/ }, ({ path }) => {
+      const types = Object.entries(JSON.parse(readFileSync(path, 'utf8'))).filter(
+        ([, { compressible }]) => compressible,
+      )
+      const contents = JSON.stringify(Object.fromEntries(types.map(([type]) => [type, { compressible: true }])))
+      return { contents, loader: 'json' }
+    })
+  },
+}
+
 rmSync(folder, { recursive: true, force: true })
 const { metafile } = await build({
   entryPoints,
@@ -39,6 +58,7 @@ const { metafile } = await build({
   legalComments: 'none',
   define: { MILLRACE_VERSION: JSON.stringify(version) },
   banner: { js: `${banner};` },
+  plugins: [withoutUnused],
   metafile: true,
   logLevel: 'warning',
 })

@@ -92,7 +92,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   })
 
   await app.register(compress, { global: true, threshold: COMPRESS_BYTES_MIN, globalDecompression: false })
-  const tails = await registerWebSocket(app)
+  const tails = await registerWebSocket(app, ports.feed !== undefined)
   registerOpenApi(app, version)
   const auth = await registerAuth(app, {
     config,

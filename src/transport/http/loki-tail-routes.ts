@@ -1,7 +1,7 @@
 /** Loki's live tails over WebSocket, and the same frames over plain HTTP, one a line. */
 
 import { PassThrough } from 'node:stream'
-import websocket, { type WebSocket } from '@fastify/websocket'
+import type { WebSocket } from '@fastify/websocket'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
 import { msToNs, NS_PER_SECOND } from '../../domain/time.ts'
@@ -35,9 +35,14 @@ const CLOSE_MS_MAX = 1000
 const GOING_AWAY = 1001
 const INTERNAL_ERROR = 1011
 
-/** To be called before all routes that a WebSocket client might ask by mistake. Gives what the tail routes need. */
-export async function registerWebSocket(app: FastifyInstance): Promise<TailHub> {
+/**
+ * To be called before all routes that a WebSocket client might ask by mistake. Gives what the tail routes need. Without
+ * live tails, no WebSocket is taken, and what takes them is not loaded.
+ */
+export async function registerWebSocket(app: FastifyInstance, hasTails: boolean): Promise<TailHub> {
   const hub = new TailHub()
+  if (!hasTails) return hub
+  const { default: websocket } = await import('@fastify/websocket')
   // Before the plugin's own hook, which closes without a word.
   app.addHook('preClose', async () => hub.endAll())
   await app.register(websocket, {

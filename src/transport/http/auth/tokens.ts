@@ -1,11 +1,10 @@
 /** Bearer tokens of the issuers that are configured; the token's `iss` decides which one is asked. */
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { type Authenticate, fastifyJwtJwks } from 'fastify-jwt-jwks'
+import type { Authenticate } from 'fastify-jwt-jwks'
 import type { AuthConfig } from '../../../config.ts'
 import type { Clock } from '../../../ports.ts'
 import { IssuerKeys } from './issuer-keys.ts'
-import { LOCAL_ISSUER, LocalIssuer } from './local-issuer.ts'
 import type { Principal } from './principal.ts'
 import { assertUnexpired, readToken, refuse, tenantClaim, textClaim, type UnverifiedToken } from './token.ts'
 
@@ -31,7 +30,8 @@ declare module 'fastify' {
 export async function registerTokens(app: FastifyInstance, parts: TokenParts): Promise<VerifyToken | undefined> {
   const { auth } = parts
   const issuers = new Map<string, Verify>()
-  if (auth.localIssuer) issuers.set(LOCAL_ISSUER, openLocalIssuer(parts))
+  // Each is loaded only where it is configured: a function should start fast.
+  if (auth.localIssuer) issuers.set(...(await openLocalIssuer(parts)))
   if (auth.jwksUrl !== undefined && auth.jwtIssuer !== undefined) {
     issuers.set(auth.jwtIssuer, await registerIssuer(app, auth, auth.jwksUrl, parts.clock))
   }
@@ -44,10 +44,11 @@ export async function registerTokens(app: FastifyInstance, parts: TokenParts): P
   }
 }
 
-function openLocalIssuer({ localIssuerSeed, clock }: TokenParts): Verify {
+async function openLocalIssuer({ localIssuerSeed, clock }: TokenParts): Promise<[issuer: string, verify: Verify]> {
   if (localIssuerSeed === undefined) throw new Error('BUG: the local issuer is on, but nobody handed in its seed')
+  const { LOCAL_ISSUER, LocalIssuer } = await import('./local-issuer.ts')
   const issuer = new LocalIssuer(localIssuerSeed, clock)
-  return async (_request, token) => issuer.verify(token)
+  return [LOCAL_ISSUER, async (_request, token) => issuer.verify(token)]
 }
 
 /**
@@ -59,6 +60,7 @@ async function registerIssuer(app: FastifyInstance, auth: AuthConfig, jwksUrl: s
   const keys = new IssuerKeys({ url: jwksUrl, clock, onTrouble })
   const options = { jwksUrl, issuer: auth.jwtIssuer as string, namespace: 'issuer', extractToken: bearerToken }
   // Its type does not know extractToken, which it hands through to @fastify/jwt.
+  const { fastifyJwtJwks } = await import('fastify-jwt-jwks')
   await app.register(fastifyJwtJwks, options)
   return async (request, token) => {
     assertMeantForUs(token, auth)
