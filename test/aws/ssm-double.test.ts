@@ -48,6 +48,9 @@ t.test('a version or a label can be asked for', async (t) => {
   await client.labelParameterVersion({ Name: '/key', Labels: ['live'] })
   t.equal(await value('/key:live'), 'two', 'a label moves')
   await t.rejects(value('/key:9'), { name: 'ParameterVersionNotFound' })
+  double.set('/a/key', 'by ARN')
+  const arn = 'arn:aws:ssm:us-east-1:000000000000:parameter/a/key'
+  t.strictSame([await value(arn), await value(`${arn}:1`)], ['by ARN', 'by ARN'])
 })
 
 t.test('GetParameters names what is not there, and takes ten names', async (t) => {

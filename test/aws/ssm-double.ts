@@ -200,7 +200,7 @@ export class SsmDouble {
       Version: at + 1,
       ...(selector !== undefined && { Selector: `:${selector}` }),
       LastModifiedDate: version.modifiedMs / 1000,
-      ARN: `arn:aws:ssm:us-east-1:000000000000:parameter${name.startsWith('/') ? '' : '/'}${name}`,
+      ARN: arnOf(name),
       DataType: 'text',
     }
   }
@@ -212,7 +212,8 @@ export class SsmDouble {
     const value = this.#options.secrets?.get(name.slice(SECRETS_PATH.length))
     if (value === undefined) return undefined
     const LastModifiedDate = this.#options.clock.nowMs() / 1000
-    return { Name: name, Type: 'SecureString', Value: value, Version: 0, LastModifiedDate, DataType: 'text' }
+    const common = { Type: 'SecureString', Version: 0, LastModifiedDate, DataType: 'text' }
+    return { ...common, Name: name, Value: value, ARN: arnOf(name) }
   }
 
   #countRead(): void {
@@ -224,12 +225,17 @@ export class SsmDouble {
   }
 }
 
-/** `name:3` and `name:label` ask for a version. */
+function arnOf(name: string): string {
+  return `arn:aws:ssm:us-east-1:000000000000:parameter${name.startsWith('/') ? '' : '/'}${name}`
+}
+
+/** `name:3` and `name:label` ask for a version; instead of a name that is a path its ARN may stand. */
 function splitSelector(text: string): { name: string; selector: string | undefined } {
-  const colon = text.startsWith('arn:') ? -1 : text.lastIndexOf(':')
+  const path = text.replace(/^arn:[^:]*:ssm:[^:]*:[^:]*:parameter/, '')
+  const colon = path.lastIndexOf(':')
   return colon === -1
-    ? { name: text, selector: undefined }
-    : { name: text.slice(0, colon), selector: text.slice(colon + 1) }
+    ? { name: path, selector: undefined }
+    : { name: path.slice(0, colon), selector: path.slice(colon + 1) }
 }
 
 function checkName(name: string): void {
