@@ -3,14 +3,15 @@
  * have. A read loads them, those it meets first first, into a scratch store, which leaves out what is there twice; and
  * gives from there, as soon as no source that is not loaded can have entries of it, one slice of time after the other.
  *
- * The archive's order of arrival is that of its buffers: entries of equal times keep it within what is loaded together.
+ * Entries of equal times have the order in which their sources were loaded. A forward read loads in the order of arrival;
+ * one that goes backward, or comes to older sources later than another read, keeps it within what it loads together.
  */
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
 import { msToNs } from '../../domain/time.ts'
 import type { Clock, ReadBlock, ReadRequest, StreamRange } from '../../ports.ts'
-import type { FirehoseTiming } from '../../protocol/archive-names.ts'
+import type { FirehoseTiming, NameRange } from '../../protocol/archive-names.ts'
 import type { ArchiveBucket } from './archive-bucket.ts'
 import { ArchiveSources } from './archive-sources.ts'
 import { ObjectLoads, type ReaderEvents } from './object-loads.ts'
@@ -108,35 +109,36 @@ export class ArchiveReader {
     request: ReadRequest,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<ReadBlock, void, undefined> {
-    const { objects } = generation.memory
+    const { objects, recent } = generation.memory
     const queue = new SourceQueue(this.#sources, request, {
       isLoaded: (source) => objects.hasWhole(source),
+      recent: this.#recentRange(),
       bytesMax: this.#settings.queryBytesMax,
       signal,
     })
     await queue.checkWhole()
-    let damage = await this.#loadRecent(generation, request, signal)
+    let damage: GatewayError | undefined
     for await (const step of queue.steps()) {
-      if (step.kind === 'load') damage = (await objects.load(step.sources, signal)) ?? damage
-      else yield* readSlice(generation, { ...request, start: step.start, end: step.end }, signal)
+      if (step.kind === 'load') {
+        damage = (await objects.load(step.sources, signal)) ?? damage
+        if (step.recent) damage = (await unlessAborted(recent.load(request.tenant), signal)) ?? damage
+      } else yield* readSlice(generation, { ...request, start: step.start, end: step.end }, signal)
     }
     signal?.throwIfAborted()
     if (damage !== undefined) throw damage
   }
 
-  /** Recent items come first: what leaves them was in the archive before, where the listing will find it. */
-  async #loadRecent(
-    { memory }: Generation<Loads>,
-    { tenant, start, end, wants }: ReadRequest,
-    signal: AbortSignal | undefined,
-  ): Promise<GatewayError | undefined> {
+  /**
+   * Times that entries of recent items may have. What leaves them was written to the archive long before: it is listed
+   * by any read that finds them gone.
+   */
+  #recentRange(): NameRange {
     const { recentWindowMs, timing } = this.#settings
     const nowMs = this.#parts.clock.nowMs()
-    const oldest = msToNs(nowMs - recentWindowMs - timing.lateAfterMs - SKEW_MS)
-    const newest = msToNs(nowMs + timing.futureMsMax + SKEW_MS)
-    const [from, to] = [start > oldest ? start : oldest, end <= newest ? end - 1n : newest]
-    if (from > to || wants?.(from, to) === false) return undefined
-    return unlessAborted(memory.recent.load(tenant), signal)
+    return {
+      oldest: msToNs(nowMs - recentWindowMs - timing.lateAfterMs - SKEW_MS),
+      newest: msToNs(nowMs + timing.futureMsMax + SKEW_MS),
+    }
   }
 }
 

@@ -2,16 +2,19 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { ReadRequest } from '../../ports.ts'
+import type { NameRange } from '../../protocol/archive-names.ts'
 import type { ArchiveSource, ArchiveSources, ListedHour } from './archive-sources.ts'
 
-/** Load the sources, in this order; or give what the scratch store has of [start, end). */
+/** Load the sources, in this order, and after them the recent items; or give what the scratch store has of [start, end). */
 export type ReadStep =
-  | { readonly kind: 'load'; readonly sources: readonly ArchiveSource[] }
+  | { readonly kind: 'load'; readonly sources: readonly ArchiveSource[]; readonly recent: boolean }
   | { readonly kind: 'slice'; readonly start: bigint; readonly end: bigint }
 
 export interface QueueSettings {
   /** True for what need not be loaded again. */
   readonly isLoaded: (source: ArchiveSource) => boolean
+  /** Times that entries of recent items may have. */
+  readonly recent: NameRange
   /** Compressed bytes that may be loaded. */
   readonly bytesMax: number
   readonly signal: AbortSignal | undefined
@@ -21,9 +24,13 @@ export interface QueueSettings {
 const GROUP_SOURCES_MAX = 6
 const GROUP_BYTES_MAX = 32 * 1024 * 1024
 
+/** Before every place there is. */
+const NOTHING_LISTED = -(2n ** 80n)
+
 /** A source with its times as places: what a read meets first has the lower place. */
 interface Placed {
-  readonly source: ArchiveSource
+  /** Undefined for the recent items, which are one source: they came after what the archive alone has. */
+  readonly source: ArchiveSource | undefined
   readonly first: bigint
 }
 
@@ -35,7 +42,7 @@ export class SourceQueue {
   /** Listed and not loaded, by rising place. */
   #pending: Placed[] = []
   /** No source that is not listed begins before this place; undefined when all are listed. */
-  #bound: bigint | undefined
+  #bound: bigint | undefined = NOTHING_LISTED
   #loadedBytes = 0
   #loadedObjects = 0
 
@@ -45,7 +52,9 @@ export class SourceQueue {
     this.#settings = settings
     this.#isBackward = direction === 'backward'
     this.#listing = sources.list({ oldest: start, newest: end - 1n, direction }, settings.signal)
-    this.#bound = this.#placeOf(this.#isBackward ? end - 1n : start)
+    if (this.#isNeeded(settings.recent)) {
+      this.#pending.push({ source: undefined, first: this.#firstOf(settings.recent) })
+    }
   }
 
   /**
@@ -56,8 +65,8 @@ export class SourceQueue {
     if (this.#request.wants !== undefined) return
     while (this.#bound !== undefined) {
       await this.#listMore()
-      const left = this.#pending.filter(({ source }) => !this.#settings.isLoaded(source)).map(({ source }) => source)
-      this.#check(left)
+      const sources = this.#pending.flatMap(({ source }) => source ?? [])
+      this.#check(sources.filter((source) => !this.#settings.isLoaded(source)))
     }
   }
 
@@ -75,8 +84,8 @@ export class SourceQueue {
         at = to + 1n
       } else if (wants !== undefined && !this.#isWanted(this.#rangeOf(at, last))) return
       else if (this.#isLoadNext()) {
-        const sources = this.#takeGroup()
-        if (sources.length > 0) yield { kind: 'load', sources }
+        const group = this.#takeGroup()
+        if (group.sources.length > 0 || group.recent) yield { kind: 'load', ...group }
       } else await this.#listMore()
     }
   }
@@ -93,14 +102,16 @@ export class SourceQueue {
     return first !== undefined && (this.#bound === undefined || first < this.#bound)
   }
 
-  /** The next sources, without those that are loaded or not wanted, in the order they arrived in. */
-  #takeGroup(): ArchiveSource[] {
+  /** The next sources, without those that are loaded or not wanted, in the order of arrival. */
+  #takeGroup(): { sources: ArchiveSource[]; recent: boolean } {
     const group: ArchiveSource[] = []
+    let recent = false
     let bytes = 0
     let taken = 0
     for (const { source, first } of this.#pending) {
       if (this.#bound !== undefined && first >= this.#bound) break
-      if (this.#isNeeded(source)) {
+      if (source === undefined) recent = this.#isNeeded(this.#settings.recent)
+      else if (!this.#settings.isLoaded(source) && this.#isNeeded(source)) {
         const isFull = group.length >= GROUP_SOURCES_MAX || bytes + source.bytes > GROUP_BYTES_MAX
         if (isFull && group.length > 0) break
         group.push(source)
@@ -112,14 +123,14 @@ export class SourceQueue {
     this.#pending = this.#pending.slice(taken)
     this.#loadedBytes += bytes
     this.#loadedObjects += group.length
-    return group.sort(byArrival)
+    return { sources: group.sort(byArrival), recent }
   }
 
-  #isNeeded(source: ArchiveSource): boolean {
+  /** Whether the request wants anything of these times. */
+  #isNeeded({ oldest, newest }: NameRange): boolean {
     const { start, end } = this.#request
-    const oldest = source.oldest > start ? source.oldest : start
-    const next = source.newest < end ? source.newest + 1n : end
-    return !this.#settings.isLoaded(source) && this.#isWanted({ start: oldest, end: next })
+    const range = { start: oldest > start ? oldest : start, end: newest < end ? newest + 1n : end }
+    return range.start < range.end && this.#isWanted(range)
   }
 
   #isWanted({ start, end }: { start: bigint; end: bigint }): boolean {
@@ -132,10 +143,7 @@ export class SourceQueue {
       this.#bound = undefined
       return
     }
-    const placed = step.sources.map((source) => ({
-      source,
-      first: this.#placeOf(this.#isBackward ? source.newest : source.oldest),
-    }))
+    const placed = step.sources.map((source) => ({ source, first: this.#firstOf(source) }))
     if (placed.length > 0) this.#pending = [...this.#pending, ...placed].sort(byPlace)
     this.#bound = this.#placeOf(step.bound)
   }
@@ -149,6 +157,10 @@ export class SourceQueue {
     const text = `the query loads at least ${bytes} bytes in ${objects} objects of the archive; the limit is ${bytesMax}`
     const advice = 'narrow its time range, raise MILLRACE_ARCHIVE_QUERY_BYTES_MAX, or ask Athena'
     throw new GatewayError('query_refused', `${text}; ${advice}`)
+  }
+
+  #firstOf({ oldest, newest }: NameRange): bigint {
+    return this.#placeOf(this.#isBackward ? newest : oldest)
   }
 
   #placeOf(ns: bigint): bigint {
