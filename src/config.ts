@@ -1,5 +1,6 @@
 /** The one reader of the environment. */
 
+import { referenceIn } from './config/references.ts'
 import type { Setting } from './config/setting.ts'
 import { SETTINGS } from './config/settings.ts'
 import { GatewayError } from './domain/errors.ts'
@@ -19,7 +20,8 @@ export type AuthConfig = Config['auth']
  * Reads the `MILLRACE_*` variables of `environment`. A variable that is absent or empty has its default.
  *
  * Throws one config_invalid that tells all faults: values that are not of their kind, settings that contradict each
- * other, variables that do not exist. A secret's value is never in it.
+ * other, variables that do not exist, references (see config/references.ts) that nobody resolved before. A secret's
+ * value is never in it.
  */
 export function readConfig(environment: Environment): Config {
   const env = withoutServiceLinks(environment)
@@ -74,6 +76,11 @@ function readSetting(env: Environment, setting: Setting<unknown>, faults: string
   const { kind } = setting
   const given = env[setting.variable]?.trim()
   if (given === undefined || (given === '' && kind.takesEmpty !== true)) return setting.default
+  // As a value it would be a password that anybody may guess, or a key that no other process has.
+  if (referenceIn(given) !== undefined) {
+    faults.push(`${setting.variable}: a reference to a parameter came where none is looked up; wanted ${kind.wanted}`)
+    return setting.default
+  }
   const parsed = kind.parse(given)
   if ('value' in parsed) return parsed.value
   const came = kind.isSecret === true ? 'the value (not shown) is not right' : `got ${quote(given)}`

@@ -17,7 +17,7 @@ const LIFETIME_MS_MAX = 10 * 365 * 86_400_000
 const SUBJECT_CHARS_MAX = 200
 
 /** `open` gets the key; it is not called for wrong usage. */
-export function tokenCommand(open: () => TokenMaker): Command {
+export function tokenCommand(open: () => TokenMaker | Promise<TokenMaker>): Command {
   return {
     name: 'token',
     summary: 'Prints a bearer token, signed with the key in the data folder.',
@@ -31,7 +31,7 @@ The gateway takes such tokens when MILLRACE_LOCAL_ISSUER=true. Nothing takes one
 deleting local-issuer.key in the data folder, which ends all of them.`,
     run: async (args, terminal) => {
       const order = readOrder(args)
-      const maker = open()
+      const maker = await open()
       terminal.out(`${maker.sign(order)}\n`)
       if (!maker.isTaken) {
         terminal.note('The gateway does not take this token yet: start it with MILLRACE_LOCAL_ISSUER=true\n')

@@ -6,12 +6,14 @@ import { backupCommand, restoreCommand } from '../cli/backup.ts'
 import { type Command, runCli, type Terminal } from '../cli/commands.ts'
 import { hashPasswordCommand } from '../cli/hash-password.ts'
 import { pushCommand } from '../cli/push.ts'
+import { redriveCommand } from '../cli/redrive.ts'
 import { serveCommand } from '../cli/serve.ts'
 import { type TokenMaker, tokenCommand } from '../cli/token.ts'
 import { backUpHome, restoreHome } from '../compose/backup.ts'
 import { deriveKey } from '../compose/derived-keys.ts'
 import { loadLocalIssuerSeed } from '../compose/embedded.ts'
-import { readConfig } from '../config.ts'
+import { loadSettings } from '../compose/references.ts'
+import { type Config, readConfig } from '../config.ts'
 import { SCRYPT_COST } from '../domain/password-hash.ts'
 import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
 
@@ -22,6 +24,7 @@ const COMMANDS: readonly Command[] = [
   hashPasswordCommand(SCRYPT_COST),
   backupCommand((folder) => backUpHome(readConfig(process.env), folder)),
   restoreCommand((folder) => restoreHome(readConfig(process.env), folder)),
+  redriveCommand(openGivenUp, Date.now),
 ]
 
 const TERMINAL: Terminal = {
@@ -39,10 +42,20 @@ async function serve(): Promise<number> {
   return Number(process.exitCode ?? 0)
 }
 
-function openTokenMaker(): TokenMaker {
-  const config = readConfig(process.env)
+async function openTokenMaker(): Promise<TokenMaker> {
+  const config = await readSettings()
   const { home, dataDir } = config.service
   const seed = home === 'aws' ? deriveKey(config, 'local issuer') : loadLocalIssuerSeed(dataDir)
   const issuer = new LocalIssuer(seed, { nowMs: Date.now })
   return { isTaken: config.auth.localIssuer, sign: (order) => issuer.sign(order) }
+}
+
+async function openGivenUp() {
+  const { aws } = await readSettings()
+  const { openDeadLetters } = await import('../compose/worker.ts')
+  return openDeadLetters(aws)
+}
+
+async function readSettings(): Promise<Config> {
+  return (await loadSettings(process.env)).config
 }

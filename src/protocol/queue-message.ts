@@ -3,7 +3,7 @@
  * archive-lines.ts); what is compressed already goes into the archive as it is, wherever its entries share an hour.
  */
 
-import { constants, gunzip, gzip } from 'node:zlib'
+import { gunzip, gzip } from 'node:zlib'
 import type { ArchivePart } from '../domain/archive-part.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { PushSink } from '../domain/push-sink.ts'
@@ -151,8 +151,7 @@ function isBlank(text: Buffer, start: number, end: number): boolean {
 
 function deflate(lines: Buffer): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const options = { level: constants.Z_DEFAULT_COMPRESSION }
-    gzip(lines, options, (error, content) => (error === null ? resolve(content) : reject(error)))
+    gzip(lines, (error, content) => (error === null ? resolve(content) : reject(error)))
   })
 }
 

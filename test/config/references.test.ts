@@ -1,5 +1,6 @@
 import t from 'tap'
 import { type FetchParameters, referenceIn, resolveReferences } from '../../src/config/references.ts'
+import { readConfig } from '../../src/config.ts'
 
 /** Parameters in memory, and the names that were asked for. */
 function parameters(values: Readonly<Record<string, string>>): {
@@ -70,4 +71,13 @@ t.test('refuses what is no name before anything is fetched, and does not show it
 t.test('a reference is told by its first letters', async (t) => {
   t.equal(referenceIn('ssm:/a'), '/a')
   for (const value of [undefined, '', 'SSM:/a', 'assm:/a', 'ssm']) t.equal(referenceIn(value), undefined)
+})
+
+t.test('a reference that nobody resolved is no value of a setting', async (t) => {
+  for (const variable of ['MILLRACE_USERS', 'MILLRACE_KEY_SECRET', 'MILLRACE_TABLE']) {
+    t.throws(() => readConfig({ [variable]: 'ssm:/millrace/a-parameter-with-a-long-name' }), {
+      code: 'config_invalid',
+      message: new RegExp(`${variable}: a reference to a parameter came where none is looked up`),
+    })
+  }
 })
