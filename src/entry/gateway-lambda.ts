@@ -9,6 +9,7 @@ import { buildApp } from '../transport/http/app.ts'
 import { hasCredentials } from '../transport/http/auth/binding.ts'
 import { buildLambdaHandler, type LambdaHandler } from '../transport/http/lambda.ts'
 import { Metrics } from '../transport/http/metrics.ts'
+import { reportAfterEach } from './gateway-emf.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
 import { VERSION } from './version.ts'
 
@@ -31,7 +32,7 @@ async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
     version: VERSION,
     logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
   })
-  return buildLambdaHandler(app)
+  return reportAfterEach(await buildLambdaHandler(app), config, metrics)
 }
 
 /** A function has no address of its own that could be this machine's alone. */

@@ -10,6 +10,7 @@ import { GatewayError } from '../domain/errors.ts'
 import { buildApp } from '../transport/http/app.ts'
 import { assertSafeBinding } from '../transport/http/auth/binding.ts'
 import { Metrics } from '../transport/http/metrics.ts'
+import { reportInRounds } from './gateway-emf.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
 import { VERSION } from './version.ts'
 
@@ -46,10 +47,12 @@ async function serve({ config, openUsers }: Settings): Promise<void> {
     // What Fastify tells at info, the lines below tell better.
     logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
   })
+  const endReports = reportInRounds(config, metrics)
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
     else log.info({ signal }, 'stopping: what was accepted is finished first')
     await app.close()
+    await endReports()
     await home.close()
   })
   let address: string

@@ -23,7 +23,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
   MILLRACE_KEY_SECRET: 'a secret of at least 32 characters, for this bench',
   MILLRACE_USERS: 'agent:secret',
   MILLRACE_CACHE_DIR: join(folder, 'cache'),
-  MILLRACE_POLL_PROJECTS: 'demo',
+  MILLRACE_POLL_PROJECTS: '507f1f77bcf86cd799439011',
   COGNIGY_API_KEY: 'key',
 }
 
