@@ -19,7 +19,8 @@ export interface RulesEvents {
 export interface RulesFileParts {
   /** A file of the default tenant, or a folder with a folder of `*.yaml` and `*.yml` for each tenant. */
   readonly path: string
-  readonly defaultTenant: string
+  /** Undefined where every request names its tenant: there must be a folder then. */
+  readonly defaultTenant: string | undefined
   /** Of groups that do not name theirs. */
   readonly intervalMs: number
   /** By tenant, as their limits differ. */
@@ -122,7 +123,7 @@ export class RulesFile implements RuleSource {
     const { path, defaultTenant } = this.#parts
     try {
       const stats = statSync(path, { bigint: true })
-      if (!stats.isDirectory()) return [{ tenant: defaultTenant, path, state: stateOf(stats) }]
+      if (!stats.isDirectory()) return [{ tenant: ownerOf(defaultTenant), path, state: stateOf(stats) }]
       // What begins with a dot is none of ours: Kubernetes keeps the versions of a mounted folder so.
       const tenants = readdirSync(path, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.'))
       return tenants
@@ -160,6 +161,12 @@ export class RulesFile implements RuleSource {
     const text = `MILLRACE_RULES: "${path}" cannot be read (${code}); correct the path or its permissions`
     return new GatewayError('config_invalid', text, { cause })
   }
+}
+
+function ownerOf(defaultTenant: string | undefined): string {
+  if (defaultTenant !== undefined) return defaultTenant
+  const text = 'a file is of the default tenant, and there is none; name a folder with a folder for each tenant'
+  throw new GatewayError('config_invalid', text)
 }
 
 function stateOf({ ino, size, mtimeNs }: BigIntStats): string {
