@@ -5,7 +5,11 @@ import t from 'tap'
 import type { ArchiveReader } from '../../../src/adapters/aws/archive-reader.ts'
 import type { Batch } from '../../../src/domain/batch.ts'
 import { GatewayError } from '../../../src/domain/errors.ts'
+import { QUERY_LIMITS } from '../../../src/domain/limits.ts'
 import { NS_MAX, NS_MIN } from '../../../src/domain/time.ts'
+import { runLogQuery } from '../../../src/flows/run-log-query.ts'
+import { runMetricQuery } from '../../../src/flows/run-metric-query.ts'
+import { parseExpr } from '../../../src/logql/parse.ts'
 import type { LogStore, ReadBlock, ReadRequest } from '../../../src/ports.ts'
 import { WHOLE } from '../../contract/opened-store.ts'
 import { asSorted, asStored, inOrder, openStore, type PlainStream, readAll } from '../../helper.ts'
@@ -422,6 +426,54 @@ async function place(archive: Archive, model: LogStore, each: typeof placed exte
   if (kind === 'recent' || kind === 'both') await archive.accept(batch, arrivedMs)
   if (kind === 'firehose' || kind === 'both') await archive.deliver([batch], arrivedMs)
 }
+
+const QUERIES = [
+  '{app="a"}',
+  '{app=~".+"} |= "z"',
+  'sum by (app) (count_over_time({app=~".+"}[1h]))',
+  'bytes_over_time({app="b"}[2h])',
+  'topk(1, rate({app=~"a|b"} != "x" [30m]))',
+]
+
+/** The answer as text; of lines with a limit, their times, as of equal times any may be left out. */
+async function answer(store: LogStore, archive: Archive, query: string, limit: number): Promise<string> {
+  const expr = parseExpr(query)
+  const [start, end] = [archive.clock.nowNs - BigInt(30 * HOUR) * 1_000_000n, archive.clock.nowNs + 1n]
+  const shown = (value: unknown): string =>
+    JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? `${each}` : each))
+  if (expr.kind === 'log') {
+    const request = { tenant: 'fake', expr, start, end, limit, direction: 'backward' as const, intervalNs: 0n }
+    const { streams } = await runLogQuery(store, archive.clock, QUERY_LIMITS, request)
+    const entries = streams.flatMap((stream) =>
+      stream.entries.map(({ ns, line }) => (limit < 100 ? `${ns}` : `${ns} ${line}`)),
+    )
+    return shown(entries.sort())
+  }
+  const time = { kind: 'range' as const, start, end, step: 3_600_000_000_000n }
+  return shown((await runMetricQuery(store, archive.clock, QUERY_LIMITS, { tenant: 'fake', expr, time })).result)
+}
+
+t.test('a query has the answer that it has over the embedded store', async (t) => {
+  const property = fc.asyncProperty(fc.array(placed, { minLength: 1, maxLength: 12 }), async (all) => {
+    const archive = new Archive(t)
+    const model = openStore(t, archive.clock, { dataDir: t.testdir({}), duplicateWindowMs: Number.MAX_SAFE_INTEGER })
+    for (const each of all) await place(archive, model, each)
+    const reader = archive.reader()
+    for (const query of QUERIES) {
+      for (const limit of [2, 1000]) {
+        const [found, wanted] = [
+          await answer(asStore(reader), archive, query, limit),
+          await answer(model, archive, query, limit),
+        ]
+        if (found !== wanted) throw new Error(`${query} found ${found}\nwanted ${wanted}`)
+      }
+    }
+    await reader.close()
+    await model.close()
+  })
+  await fc.assert(property, { numRuns: 20 })
+  t.pass()
+})
 
 t.test('the ends of time are a range', async (t) => {
   const archive = new Archive(t)
