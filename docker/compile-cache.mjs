@@ -7,10 +7,20 @@ import { pathToFileURL } from 'node:url'
 
 const folder = resolve(process.argv[2])
 const bundles = readdirSync(folder).filter((name) => name.endsWith('.mjs') && name !== 'create-resources.mjs')
-// A function starts as far as it does before its first event; what serves or loops is stopped by its settings, after all
-// of its code was loaded.
+// A function starts as far as it does before its first event, where nothing is asked of AWS; what serves or loops is
+// stopped by its settings, after all of its code was loaded.
 const settings = {
-  lambda: { MILLRACE_DATA_DIR: mkdtempSync(join(tmpdir(), 'compile-cache-')), MILLRACE_LOCAL_ISSUER: 'true' },
+  lambda: {
+    AWS_REGION: 'us-east-1',
+    MILLRACE_HOME: 'aws',
+    MILLRACE_TABLE: 'none',
+    MILLRACE_BUCKET: 'none',
+    MILLRACE_FIREHOSE_STREAM: 'none',
+    MILLRACE_QUEUE_URL: 'http://localhost/none',
+    MILLRACE_KEY_SECRET: 'a secret that opens nothing anywhere',
+    MILLRACE_USERS: 'nobody:nothing',
+    MILLRACE_CACHE_DIR: mkdtempSync(join(tmpdir(), 'compile-cache-')),
+  },
   other: { MILLRACE_HOME: 'nowhere' },
 }
 

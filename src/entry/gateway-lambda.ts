@@ -17,7 +17,7 @@ import { VERSION } from './version.ts'
 export const handler: LambdaHandler = await open(await loadSettings(process.env))
 
 async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
-  assertCredentials(config)
+  assertFit(config)
   // Lambda takes what is written here as the function's log.
   const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
   const metrics = new Metrics()
@@ -35,8 +35,11 @@ async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
   return reportAfterEach(await buildLambdaHandler(app), config, metrics)
 }
 
-/** A function has no address of its own that could be this machine's alone. */
-function assertCredentials({ auth }: Config): void {
+/** A function has no disk that outlives it, and no address that could be this machine's alone. */
+function assertFit({ auth, service }: Config): void {
+  if (service.home !== 'aws') {
+    throw new GatewayError('config_invalid', 'a function keeps nothing on its own disk; set MILLRACE_HOME=aws')
+  }
   if (hasCredentials(auth)) return
   throw new GatewayError(
     'config_invalid',

@@ -69,12 +69,20 @@ function testFunctions(): void {
     t.equal((await gateway.ask(eventV2({ path: '/ready' }))).statusCode, 200, 'it goes on after an error')
   })
 
-  t.test('settings that are wrong are told at the start', async (t) => {
-    const running = await start(t, { taskRoot, handler: 'gateway-lambda.handler' })
-    const { kind, body } = await running.outcome()
-    t.equal(kind, 'init/error')
-    t.match(body, /no credentials are configured/)
-  })
+  const wrong: readonly (readonly [string, Record<string, string>, RegExp])[] = [
+    ['no credentials', { MILLRACE_HOME: 'aws' }, /no credentials are configured/],
+    ['the embedded home', { MILLRACE_USERS: 'agent:secret' }, /set MILLRACE_HOME=aws/],
+    ['no table', { MILLRACE_HOME: 'aws', MILLRACE_USERS: 'agent:secret' }, /needs MILLRACE_TABLE/],
+    ['a setting of no kind', { MILLRACE_PORT: 'here' }, /MILLRACE_PORT/],
+  ]
+  for (const [name, env, message] of wrong) {
+    t.test(`${name} is told at the start`, async (t) => {
+      const running = await start(t, { taskRoot, handler: 'gateway-lambda.handler', env })
+      const { kind, body } = await running.outcome()
+      t.equal(kind, 'init/error')
+      t.match(body, message)
+    })
+  }
 
   t.test('a module that throws is told at the start', async (t) => {
     const running = await start(t, { taskRoot, handler: 'throws.handler' })
