@@ -144,3 +144,19 @@ export interface CommittedBlocks {
    */
   since(ms: number): AsyncIterable<{ readonly tenant: string; readonly block: Block }>
 }
+
+export interface LogGroupEvent {
+  readonly logStream: string
+  /** Of its stream: the same whenever it is read. */
+  readonly id: string
+  readonly ms: number
+  readonly message: string
+}
+
+/** Log groups that are read by us, where nobody delivers them. */
+export interface LogGroupReader {
+  /**
+   * Pages of the events of [fromMs, toMs), in no order that is promised. Rejects with source_unavailable.
+   */
+  read(logGroup: string, fromMs: number, toMs: number): AsyncIterable<readonly LogGroupEvent[]>
+}

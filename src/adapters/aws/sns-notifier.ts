@@ -4,13 +4,14 @@ import type { PublishCommandInput, SNS } from '@aws-sdk/client-sns'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Message } from '../../domain/notification.ts'
 import type { Notifier } from '../../ports/incidents.ts'
+import type { LinkSettings } from '../../protocol/incident-links.ts'
+import { formatSubject, formatText } from '../../protocol/incident-message.ts'
 import { errorName } from './aws-errors.ts'
 import type { Lazy } from './lazy.ts'
 
 export interface SnsSettings {
   readonly topic: string
-  readonly subject: (message: Message, charsMax: number) => string
-  readonly text: (message: Message) => string
+  readonly links: LinkSettings
 }
 
 /** SNS takes 256 KiB, attributes among them; a subject of up to 100 characters of ASCII. */
@@ -28,12 +29,12 @@ export class SnsNotifier implements Notifier {
   }
 
   async send(message: Message, signal: AbortSignal): Promise<void> {
-    const { topic, subject, text } = this.#settings
+    const { topic, links } = this.#settings
     const request: PublishCommandInput = {
       TopicArn: topic,
       // Anything else has SNS refuse the whole message.
-      Subject: subject(message, SUBJECT_CHARS_MAX).replace(/[^ -~]/g, '?'),
-      Message: cutBytes(text(message), TEXT_BYTES_MAX),
+      Subject: formatSubject(message, SUBJECT_CHARS_MAX).replace(/[^ -~]/g, '?'),
+      Message: cutBytes(formatText(message, links), TEXT_BYTES_MAX),
       MessageAttributes: attributesOf(message),
       // A FIFO topic sends a message once that comes twice.
       ...(topic.endsWith('.fifo') && { MessageGroupId: 'incidents', MessageDeduplicationId: message.id }),

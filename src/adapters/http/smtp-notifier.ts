@@ -3,6 +3,8 @@
 import { GatewayError } from '../../domain/errors.ts'
 import type { Message } from '../../domain/notification.ts'
 import type { Notifier } from '../../ports/incidents.ts'
+import type { LinkSettings } from '../../protocol/incident-links.ts'
+import { formatSubject, formatText } from '../../protocol/incident-message.ts'
 
 /** What is used of a nodemailer transport. */
 export interface MailTransport {
@@ -19,9 +21,11 @@ export interface MailTransport {
 export interface SmtpSettings {
   readonly from: string
   readonly to: readonly string[]
-  readonly subject: (message: Message) => string
-  readonly text: (message: Message) => string
+  readonly links: LinkSettings
 }
+
+/** What lists of mails show. */
+const SUBJECT_CHARS_MAX = 200
 
 export class SmtpNotifier implements Notifier {
   readonly name = 'smtp'
@@ -34,14 +38,14 @@ export class SmtpNotifier implements Notifier {
   }
 
   async send(message: Message): Promise<void> {
-    const { from, to, subject, text } = this.#settings
+    const { from, to, links } = this.#settings
     const transport = await this.#open()
     try {
       await transport.sendMail({
         from,
         to: [...to],
-        subject: subject(message),
-        text: text(message),
+        subject: formatSubject(message, SUBJECT_CHARS_MAX),
+        text: formatText(message, links),
         // A mail that is sent again is the same mail: clients show it once.
         messageId: `<${message.id}@millrace>`,
         // Machines are not to answer it. See RFC 3834.

@@ -5,13 +5,16 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { Message } from '../../domain/notification.ts'
 import type { Notifier } from '../../ports/incidents.ts'
 import type { Clock } from '../../ports.ts'
+import type { LinkSettings } from '../../protocol/incident-links.ts'
+import { formatMessageJson, formatSlack } from '../../protocol/incident-message.ts'
 
 export interface WebhookSettings {
   readonly url: string
   /** Signs the body; undefined: nothing is signed. */
   readonly secret: string | undefined
-  /** The body, JSON. */
-  readonly format: (message: Message) => string
+  /** Generic JSON, or text and blocks as Slack takes them. */
+  readonly format: 'json' | 'slack'
+  readonly links: LinkSettings
 }
 
 /**
@@ -31,8 +34,8 @@ export class WebhookNotifier implements Notifier {
   }
 
   async send(message: Message, signal: AbortSignal): Promise<void> {
-    const { url, format } = this.#settings
-    const body = format(message)
+    const { url, format, links } = this.#settings
+    const body = format === 'slack' ? formatSlack(message, links) : formatMessageJson(message, links)
     const headers = {
       'content-type': 'application/json; charset=utf-8',
       'user-agent': 'millrace',

@@ -50,19 +50,18 @@ async function receiver(t: Test, status: number, headers: Record<string, string>
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, received }
 }
 
-const json = (message: Message): string => formatMessageJson(message, LINKS)
 const never = new AbortController().signal
 
 t.test('a webhook gets JSON, an id that stays, and a signature that can be checked', async (t) => {
   const { url, received } = await receiver(t, 204)
-  await new WebhookNotifier({ url, secret: SECRET, format: json }, CLOCK).send(messageOf(1), never)
+  await new WebhookNotifier({ url, secret: SECRET, format: 'json', links: LINKS }, CLOCK).send(messageOf(1), never)
   const [{ headers, body } = { headers: {}, body: '' }] = received
   t.match(JSON.parse(body), { id: 'n0', transition: 'opened', incident: { title: 'payments down', count: 1 } })
   t.equal(headers['x-millrace-notification'], 'n0')
   const [, seconds, digest] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(headers['x-millrace-signature'])) ?? []
   t.equal(Number(seconds), Math.floor(CLOCK.ms / 1000))
   t.equal(digest, createHmac('sha256', SECRET).update(`${seconds}.${body}`).digest('hex'))
-  await new WebhookNotifier({ url, secret: undefined, format: json }, CLOCK).send(messageOf(3), never)
+  await new WebhookNotifier({ url, secret: undefined, format: 'json', links: LINKS }, CLOCK).send(messageOf(3), never)
   t.equal(received[1]?.headers['x-millrace-signature'], undefined)
   t.equal(JSON.parse(received[1]?.body ?? '').digest.length, 3)
 })
@@ -70,7 +69,7 @@ t.test('a webhook gets JSON, an id that stays, and a signature that can be check
 for (const status of [302, 400, 404, 429, 500, 503]) {
   t.test(`a webhook that answers ${status} has not taken it`, async (t) => {
     const { url, received } = await receiver(t, status, { location: 'http://127.0.0.1:9/elsewhere' })
-    const notifier = new WebhookNotifier({ url, secret: SECRET, format: json }, CLOCK)
+    const notifier = new WebhookNotifier({ url, secret: SECRET, format: 'json', links: LINKS }, CLOCK)
     await t.rejects(notifier.send(messageOf(1), never), { code: 'source_unavailable' })
     t.equal(received.length, 1)
   })
@@ -78,7 +77,7 @@ for (const status of [302, 400, 404, 429, 500, 503]) {
 
 t.test('a webhook that is not there, or takes too long, has not taken it', async (t) => {
   const { url } = await receiver(t, 200)
-  const settings = { secret: undefined, format: json }
+  const settings = { secret: undefined, format: 'slack' as const, links: LINKS }
   await t.rejects(new WebhookNotifier({ url: 'http://127.0.0.1:1/', ...settings }, CLOCK).send(messageOf(1), never))
   await t.rejects(new WebhookNotifier({ url, ...settings }, CLOCK).send(messageOf(1), AbortSignal.abort()))
 })
@@ -86,7 +85,7 @@ t.test('a webhook that is not there, or takes too long, has not taken it', async
 t.test('SNS gets a subject that mail can have, a text, and attributes to filter by', async (t) => {
   const sent: Record<string, unknown>[] = []
   const client = async () => ({ publish: async (request: object) => void sent.push({ ...request }) }) as never
-  const settings = { subject: formatSubject, text: (message: Message) => formatText(message, LINKS) }
+  const settings = { links: LINKS }
   const topic = 'arn:aws:sns:eu-west-1:123456789012:alerts'
   await new SnsNotifier({ topic, ...settings }, client).send(messageOf(1, `Zürich\n${'long '.repeat(60)}`), never)
   const fifo = new SnsNotifier({ topic: `${topic}.fifo`, ...settings }, client)
@@ -106,7 +105,7 @@ t.test('SNS gets a subject that mail can have, a text, and attributes to filter 
 t.test('SNS that refuses has not taken it, and its words stay inside', async (t) => {
   const refused = Object.assign(new Error('of a secret'), { name: 'AuthorizationErrorException' })
   const client = async () => ({ publish: () => Promise.reject(refused) }) as never
-  const settings = { topic: 'arn', subject: formatSubject, text: () => '' }
+  const settings = { topic: 'arn', links: LINKS }
   const sending = new SnsNotifier(settings, client).send(messageOf(1), never)
   await t.rejects(sending, { code: 'source_unavailable', message: /AuthorizationErrorException/ })
 })
@@ -116,8 +115,7 @@ t.test('mail has the subject, the text and an id that stays', async (t) => {
   const settings = {
     from: 'millrace@example.com',
     to: ['ann@example.com', 'bob@example.com'],
-    subject: (message: Message) => formatSubject(message, 200),
-    text: (message: Message) => formatText(message, LINKS),
+    links: LINKS,
   }
   const transport = { sendMail: async (mail: object) => mails.push(mail) }
   await new SmtpNotifier(settings, async () => transport).send(messageOf(1))

@@ -1,0 +1,27 @@
+/** The alert processor as a Lambda function: log groups feed it, a clock wakes it. */
+
+import pino from 'pino'
+import { loadSettings } from '../compose/references.ts'
+import { answerAlertEvent } from '../transport/cloudwatch-records.ts'
+import { openAlerts } from './alerts.ts'
+
+// Loading the module is the function's start: what is wrong with the settings is told there.
+const { config } = await loadSettings(process.env)
+const log = pino(
+  { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
+  pino.destination({ sync: true }),
+)
+const alerts = await openAlerts(config, { nowMs: Date.now }, log)
+const parts = {
+  ...alerts.cloudWatch,
+  notify: alerts.notify,
+  sweep: () => alerts.desk.sweep(),
+  // The cause tells of gzip or JSON, never of a line.
+  onCorrupt: (cause: unknown) =>
+    log.warn({ reason: cause instanceof Error ? cause.message : '' }, 'a record is corrupt'),
+}
+
+/** What Lambda calls for each delivery and each stroke of the clock. */
+export function handler(event: unknown): ReturnType<typeof answerAlertEvent> {
+  return answerAlertEvent(parts, event)
+}

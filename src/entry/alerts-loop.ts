@@ -1,0 +1,55 @@
+/** The alert processor as a process: it reads the log groups itself. In a container, or on a machine. */
+
+import closeWithGrace from 'close-with-grace'
+import pino from 'pino'
+import { openGroupReader } from '../compose/alerts.ts'
+import { loadSettings } from '../compose/references.ts'
+import type { Config } from '../config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { IncidentLoop } from '../flows/incident-loop.ts'
+import { readLogGroups } from '../flows/read-log-groups.ts'
+import { commonRounds, openAlerts, scheduleTimer } from './alerts.ts'
+
+/** How long the round under way may take once the process is told to stop. */
+const CLOSE_DELAY_MS = 20_000
+
+try {
+  await run((await loadSettings(process.env)).config)
+} catch (error) {
+  if (!(error instanceof GatewayError)) throw error
+  process.stderr.write(`millrace: ${error.message}\n`)
+  process.exitCode = 1
+}
+
+async function run(config: Config): Promise<void> {
+  const { logGroups, everyMs } = config.alerts.cloudWatch
+  if (logGroups.length === 0) {
+    throw new GatewayError('config_invalid', 'the alert processor needs MILLRACE_ALERT_LOG_GROUPS, not given; set it')
+  }
+  const log = pino(
+    { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
+    pino.destination({ dest: 2, sync: true }),
+  )
+  const alerts = await openAlerts(config, { nowMs: Date.now }, log)
+  const groups = {
+    ...alerts.cloudWatch,
+    reader: await openGroupReader(config),
+    cursors: alerts.home.store,
+    logGroups,
+    onFailure: (logGroup: string, err: unknown) => log.warn({ logGroup, err }, 'a log group cannot be read'),
+  }
+  const rounds = [{ everyMs, run: () => readLogGroups(groups) }, ...commonRounds(alerts)]
+  const loop = new IncidentLoop(rounds, scheduleTimer, (err) =>
+    log.error({ err }, 'a round failed; the next tries again'),
+  )
+  await readLogGroups(groups)
+  loop.start()
+  log.info({ logGroups, everyMs }, 'watching: error lines become incidents')
+  closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
+    if (err !== undefined) log.fatal({ err }, 'stopped by an error')
+    else log.info({ signal }, 'stopping: what was read is told first')
+    await loop.stop()
+    await alerts.notify.settled()
+    await alerts.home.close()
+  })
+}

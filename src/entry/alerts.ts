@@ -1,0 +1,117 @@
+/** Incidents put together: for the gateway, the function and the process that reads log groups. */
+
+import { setImmediate } from 'node:timers/promises'
+import { type AlertHome, type AlertLog, openAlertHome } from '../compose/alerts.ts'
+import type { Config } from '../config.ts'
+import { LEVELS } from '../domain/level.ts'
+import { IncidentLoop, LINES_EVERY_MS, OUTBOX_EVERY_MS, type Round, SWEEP_EVERY_MS } from '../flows/incident-loop.ts'
+import { NotifyDesk } from '../flows/notify-incidents.ts'
+import type { LineRules } from '../flows/observe-lines.ts'
+import type { CloudWatchParts } from '../flows/raise-cloudwatch.ts'
+import { IncidentDesk } from '../flows/raise-incidents.ts'
+import { watchFeed } from '../flows/watch-feed.ts'
+import { LineWatch } from '../flows/watch-lines.ts'
+import type { Clock, LiveFeed } from '../ports.ts'
+
+export interface Alerts {
+  readonly home: AlertHome
+  readonly desk: IncidentDesk
+  readonly notify: NotifyDesk
+  readonly rules: LineRules
+  /** What events of CloudWatch Logs are raised with. */
+  readonly cloudWatch: CloudWatchParts
+  /** Counts for metrics: transitions by name, messages sent and failed by notifier. */
+  readonly totals: AlertTotals
+}
+
+export interface AlertTotals {
+  readonly transitions: Map<string, number>
+  readonly sent: Map<string, number>
+  readonly failed: Map<string, number>
+}
+
+/** All targets of an item may take their time one after the other before anybody else tries. */
+const LEASE_FACTOR = 3
+
+/** Opens what incidents need. Throws as openAlertHome does, and query_malformed for a filter that cannot be read. */
+export async function openAlerts(config: Config, clock: Clock, log: AlertLog): Promise<Alerts> {
+  const home = await openAlertHome(config, clock, log)
+  const { lines, notify: settings, cloudWatch } = config.alerts
+  const leaseMs = LEASE_FACTOR * settings.timeoutMs
+  const totals: AlertTotals = { transitions: new Map(), sent: new Map(), failed: new Map() }
+  const notify = new NotifyDesk({
+    store: home.store,
+    notifiers: home.notifiers,
+    clock,
+    settings: { ...settings, leaseMs },
+    events: {
+      sent: (notifier) => count(totals.sent, notifier),
+      sendFailed: (notifier, err, isGivenUp) => {
+        count(totals.failed, notifier)
+        log.warn({ notifier, isGivenUp, err }, 'a notification was not taken')
+      },
+      outboxFailed: (err) => log.error({ err }, 'notifications cannot be read or written; they are tried again'),
+    },
+    timeoutSignal: (ms) => AbortSignal.timeout(ms),
+  })
+  const desk = new IncidentDesk({
+    store: home.store,
+    clock,
+    settings: { targets: home.notifiers.map(({ name }) => name), leaseMs },
+    onWritten: (item) => notify.offer(item),
+    onTransition: (transition) => count(totals.transitions, transition),
+  })
+  const rules = { ...lines, levelMin: LEVELS.indexOf(lines.levelMin) }
+  const parts = { sink: desk, audit: home.audit, rules, clock, tenant: cloudWatch.tenant }
+  return { home, desk, notify, rules, cloudWatch: parts, totals }
+}
+
+/** Rounds that every process which stays up has. */
+export function commonRounds({ desk, notify }: Alerts): readonly Round[] {
+  return [
+    { everyMs: OUTBOX_EVERY_MS, run: () => notify.sendDue() },
+    { everyMs: SWEEP_EVERY_MS, run: () => desk.sweep() },
+  ]
+}
+
+export interface RunningAlerts {
+  /** The feed to hand to the application: what it publishes is looked at. */
+  readonly feed: LiveFeed
+  /** Looks at what was accepted last, tells of it, and lets go of the store. */
+  stop(): Promise<void>
+}
+
+/** Watches the lines that a gateway of the embedded home accepts. `rounds`: more that are to run beside. */
+export async function startWatching(
+  alerts: Alerts,
+  { feed, clock, log, rounds = [] }: { feed: LiveFeed; clock: Clock; log: AlertLog; rounds?: readonly Round[] },
+): Promise<RunningAlerts> {
+  const { home, desk: sink, rules, notify } = alerts
+  const { blocks, store, audit } = home
+  if (blocks === undefined) throw new Error('BUG: lines are watched where none are kept')
+  const onFailure = (err: unknown): void => log.error({ err }, 'incidents fall behind; the next round tries again')
+  const watch = new LineWatch({ rules, sink, audit, store, blocks, clock, pause: () => setImmediate(), onFailure })
+  await watch.begin()
+  const watching = { everyMs: LINES_EVERY_MS, run: () => watch.round() }
+  const loop = new IncidentLoop([watching, ...commonRounds(alerts), ...rounds], scheduleTimer, onFailure)
+  loop.start()
+  return {
+    feed: watchFeed(feed, (batch) => watch.offer(batch)),
+    stop: async () => {
+      await loop.stop()
+      await watch.round()
+      await notify.settled()
+      await home.close()
+    },
+  }
+}
+
+/** A timer of the machine's. */
+export function scheduleTimer(run: () => void, ms: number): () => void {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}
+
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1)
+}
