@@ -39,8 +39,8 @@ export function redriveCommand<M extends GivenUp>(
   --dry-run      only list them
   --max COUNT    how many at most, ${COUNT_DEFAULT} when not given
 
-Needs MILLRACE_HOME=aws, MILLRACE_QUEUE_URL and MILLRACE_DEAD_LETTER_URL. One line a message: when it was sent, its id,
-its bytes, why. Run it again after an error: lines that come twice are stored once.`,
+One line a message: when it was sent, its id, its bytes, why. After an error run it again: lines that come twice are
+stored once. Needs MILLRACE_QUEUE_URL and MILLRACE_DEAD_LETTER_URL.`,
     run: async (args, terminal) => {
       const { isDryRun, countMax } = readOptions(args)
       const messages = await open()

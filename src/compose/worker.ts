@@ -44,8 +44,8 @@ export function openWorker(settings: WorkerSettings): WorkerHome {
 
 /** Both queues for `millrace redrive`. Throws config_invalid when one is not given. */
 export function openDeadLetters({ queueUrl, deadLetterUrl }: QueueSettings): DeadLetters & { close(): void } {
-  if (queueUrl === undefined) throw missing('redrive', 'MILLRACE_QUEUE_URL')
-  if (deadLetterUrl === undefined) throw missing('redrive', 'MILLRACE_DEAD_LETTER_URL')
+  if (queueUrl === undefined) throw missing('it', 'MILLRACE_QUEUE_URL')
+  if (deadLetterUrl === undefined) throw missing('it', 'MILLRACE_DEAD_LETTER_URL')
   const queues = makeQueueClient()
   const deadLetters = new DeadLetters(queues.client, { queueUrl, deadLetterUrl })
   return Object.assign(deadLetters, { close: queues.destroy })

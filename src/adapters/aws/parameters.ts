@@ -12,6 +12,7 @@ export interface ParameterClient {
 
 /** The names of one call. See GetParameters in the API reference. */
 const NAMES_MAX = 10
+const SECRETS_PATH = '/aws/reference/secretsmanager/'
 
 /**
  * The values of the parameters, decrypted, by the names asked for: a path, an ARN, either with a selector behind it
@@ -35,18 +36,33 @@ export async function fetchParameters(
   return values
 }
 
-async function getParameters(client: Lazy<ParameterClient>, names: string[]): Promise<readonly Parameter[]> {
+async function getParameters(client: Lazy<ParameterClient>, names: readonly string[]): Promise<readonly Parameter[]> {
   try {
     const ssm = await client()
-    const { Parameters = [] } = await ssm.getParameters({ Names: names, WithDecryption: true })
+    const { Parameters = [] } = await ssm.getParameters({ Names: [...names], WithDecryption: true })
     return Parameters
   } catch (cause) {
+    if (errorName(cause) === 'ParameterNotFound') return getOneByOne(client, names)
     // The service's own words may name what the role may not know; the name of the error tells what to do.
     const text = `AWS Systems Manager did not give ${names.map((name) => JSON.stringify(name)).join(', ')} (${errorName(cause)}); see that it can be reached and that the role may use ssm:GetParameters and the key`
     throw new GatewayError('source_unavailable', text, { cause })
   }
 }
 
-function isNamed({ Name, ARN, Selector = '' }: Parameter, name: string): boolean {
-  return [Name, ARN].some((each) => each !== undefined && `${each}${Selector}` === name)
+/** A secret that does not exist fails the whole call, where a parameter is only left out. */
+async function getOneByOne(client: Lazy<ParameterClient>, names: readonly string[]): Promise<readonly Parameter[]> {
+  if (names.length <= 1) return []
+  const found: Parameter[] = []
+  for (const name of names) found.push(...(await getParameters(client, [name])))
+  return found
+}
+
+/**
+ * The answer has the name and, apart from it, the selector. Emulators leave out the selector, but give the version, and
+ * the path before the name of a secret.
+ */
+function isNamed({ Name, ARN, Selector, Version }: Parameter, name: string): boolean {
+  const names = [Name, `${SECRETS_PATH}${Name}`, ARN]
+  const selectors = Selector === undefined ? ['', `:${Version}`] : [Selector]
+  return names.some((each) => selectors.some((selector) => name === `${each}${selector}`))
 }

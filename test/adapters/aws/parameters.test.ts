@@ -1,7 +1,7 @@
 import { SSM } from '@aws-sdk/client-ssm'
 import t, { type Test } from 'tap'
 import { fetchParameters } from '../../../src/adapters/aws/parameters.ts'
-import { throttled } from '../../aws/json-service.ts'
+import { AwsFailure, throttled } from '../../aws/json-service.ts'
 import { SsmDouble } from '../../aws/ssm-double.ts'
 import { testClient } from '../../aws/test-client.ts'
 import { FixedClock } from '../../helper.ts'
@@ -58,4 +58,29 @@ t.test('names the parameters and the error when SSM refuses', async (t) => {
     code: 'source_unavailable',
     message: /did not give "\/m\/a" \(ThrottlingException\)/,
   })
+})
+
+t.test('a secret that does not exist fails none of the others', async (t) => {
+  const { ssm, client } = await startStore(t, new Map([['s', 'secret']]))
+  ssm.set('/m/a', 'a')
+  ssm.service.failNext('GetParameters', new AwsFailure('ParameterNotFound', 'no such secret'))
+  const names = ['/m/a', '/aws/reference/secretsmanager/nope', '/aws/reference/secretsmanager/s']
+  t.same(Array.from(await fetchParameters(client, names)), [
+    ['/m/a', 'a'],
+    ['/aws/reference/secretsmanager/s', 'secret'],
+  ])
+  ssm.service.failNext('GetParameters', new AwsFailure('ParameterNotFound', 'no such secret'))
+  t.equal((await fetchParameters(client, names.slice(1, 2))).size, 0)
+})
+
+t.test('knows values by what emulators call them', async (t) => {
+  const answers = [
+    { Name: '/m/p', Version: 1, Value: 'old' },
+    { Name: 's', Version: 0, Value: 'secret' },
+  ]
+  const client = async () => ({ getParameters: async () => ({ $metadata: {}, Parameters: answers }) })
+  t.same(Array.from(await fetchParameters(client, ['/m/p:1', '/aws/reference/secretsmanager/s', '/m/p:2'])), [
+    ['/m/p:1', 'old'],
+    ['/aws/reference/secretsmanager/s', 'secret'],
+  ])
 })
