@@ -21,7 +21,7 @@ export interface QueueSettings {
 }
 
 /** Sources that are loaded at once: so many requests are under way, and so many small objects in memory. */
-const GROUP_SOURCES_MAX = 6
+const GROUP_SOURCES_MAX = 16
 const GROUP_BYTES_MAX = 32 * 1024 * 1024
 
 /** Before every place there is. */

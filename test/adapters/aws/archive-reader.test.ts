@@ -274,6 +274,50 @@ t.test('a connection that breaks is tried again, and in the end told', async (t)
   t.same((await linesOf(reader)).sort(), ['x', 'y'])
 })
 
+t.test('whichever call for recent items fails, the read is refused, and the next one is whole', async (t) => {
+  const lines = ['0', '1', '2', '3']
+  for (let failing = 1; failing <= 60; failing += 7) {
+    const archive = new Archive(t)
+    for (const line of lines) await archive.accept(archive.batch([entry(archive, line, Number(line) * MINUTE)]))
+    archive.items.beforeQuery = async (queries) => {
+      if (queries === failing) throw Object.assign(new Error('slow down'), { name: 'ThrottlingException' })
+    }
+    const reader = archive.reader()
+    await t.rejects(linesOf(reader), { code: 'overloaded' }, `call ${failing}`)
+    t.same((await linesOf(reader)).sort(), lines)
+  }
+})
+
+t.test('a listing that fails refuses the read, and the next one is whole', async (t) => {
+  const archive = new Archive(t)
+  await deliverMinutes(archive, 2)
+  const list = archive.objects.listObjectsV2
+  let lists = 0
+  archive.objects.listObjectsV2 = async (input, options) => {
+    if (++lists === 5) throw new Error('socket hang up')
+    return list(input, options)
+  }
+  const reader = archive.reader()
+  await t.rejects(linesOf(reader), { code: 'store_unavailable' })
+  t.same((await linesOf(reader)).sort(), ['0', '1'])
+})
+
+t.test('reads that ask at the same moment see what was written before each of them', async (t) => {
+  const archive = new Archive(t)
+  const reader = archive.reader()
+  const reads: Promise<string[]>[] = []
+  for (let i = 0; i < 8; i++) {
+    await archive.accept(archive.batch([entry(archive, `${i}`, i)]))
+    reads.push(linesOf(reader))
+    if (i % 3 === 0) await setImmediate()
+  }
+  for (const [i, read] of reads.entries()) {
+    const lines = await read
+    for (let written = 0; written <= i; written++) t.ok(lines.includes(`${written}`), `read ${i} sees ${written}`)
+    t.equal(new Set(lines).size, lines.length)
+  }
+})
+
 t.test('reads of one moment share a load; one that leaves does not take it from the other', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 1)

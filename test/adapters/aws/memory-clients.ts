@@ -81,8 +81,12 @@ export class MemoryItems implements ItemClient {
     return { $metadata: {} }
   }
 
+  /** Called before a query, with how many there were; what it rejects with, the call rejects with. */
+  beforeQuery: (queries: number) => Promise<void> = async () => undefined
+
   query: ItemClient['query'] = async ({ ExpressionAttributeValues: values = {}, ExclusiveStartKey: last }) => {
     this.queries++
+    await this.beforeQuery(this.queries)
     const { ':pk': pk, ':after': after = '', ':from': from = '', ':to': to = '\uffff' } = values
     const begin = last?.['sk'] ?? after
     const left = [...(this.items.get(pk) ?? [])]
