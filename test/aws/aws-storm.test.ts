@@ -6,7 +6,7 @@ import { BUCKET } from './local-cloud.ts'
 t.test(
   'what the aws home acknowledged is archived and read exactly once, though calls fail all the time',
   async (t) => {
-    const report = await stormAws({ seed: 20261121, pushes: 8, cacheDir: t.testdir() })
+    const report = await stormAws({ seed: 20261121, pushes: 5, cacheDir: t.testdir() })
     t.strictSame(report.wrongs, [], `nothing lost, doubled or made up in ${report.pushes} pushes`)
     t.equal(report.wrongCount, 0)
     t.strictSame(report.damages, [])

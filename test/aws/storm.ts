@@ -38,6 +38,8 @@ export interface StormReport {
   readonly lines: number
   /** Sends that were not acknowledged. */
   readonly retries: number
+  /** The longest that a single send took, acknowledged or not, ms. */
+  readonly slowestSendMs: number
   /** Reads during the storm, and those of them that failed. */
   readonly reads: number
   readonly failedReads: number
@@ -72,6 +74,7 @@ class Storm {
   readonly #acknowledged = new Set<string>()
   readonly #beganNs = nowNs()
   #retries = 0
+  #slowestSendMs = 0
   #reads = 0
   #failedReads = 0
 
@@ -98,6 +101,7 @@ class Storm {
       pushes,
       lines,
       retries: this.#retries,
+      slowestSendMs: Math.round(this.#slowestSendMs),
       reads: this.#reads,
       failedReads: this.#failedReads,
       foundLines: found.length,
@@ -119,7 +123,10 @@ class Storm {
   async #sendUntilTaken(name: string, push: StormPush): Promise<void> {
     const { target, random, wait } = this.#options
     for (let sends = 1; sends <= SENDS_MAX; sends++) {
-      if (await target.send(push)) return
+      const beganMs = performance.now()
+      const isTaken = await target.send(push)
+      this.#slowestSendMs = Math.max(this.#slowestSendMs, performance.now() - beganMs)
+      if (isTaken) return
       this.#retries++
       await wait(random.integer(RETRY_MS_MAX))
     }
