@@ -3,10 +3,11 @@
 import { setImmediate } from 'node:timers/promises'
 import { type AlertHome, type AlertLog, openAlertHome } from '../compose/alerts.ts'
 import type { Config } from '../config.ts'
+import { GatewayError } from '../domain/errors.ts'
 import { LEVELS } from '../domain/level.ts'
 import { IncidentLoop, LINES_EVERY_MS, OUTBOX_EVERY_MS, type Round, SWEEP_EVERY_MS } from '../flows/incident-loop.ts'
 import { NotifyDesk } from '../flows/notify-incidents.ts'
-import type { LineRules } from '../flows/observe-lines.ts'
+import { LineObserver, type LineRules } from '../flows/observe-lines.ts'
 import type { CloudWatchParts } from '../flows/raise-cloudwatch.ts'
 import { IncidentDesk } from '../flows/raise-incidents.ts'
 import { watchFeed } from '../flows/watch-feed.ts'
@@ -33,10 +34,11 @@ export interface AlertTotals {
 /** All targets of an item may take their time one after the other before anybody else tries. */
 const LEASE_FACTOR = 3
 
-/** Opens what incidents need. Throws as openAlertHome does, and query_malformed for a filter that cannot be read. */
+/** Opens what incidents need. Throws as openAlertHome does, and config_invalid for a filter that cannot be read. */
 export async function openAlerts(config: Config, clock: Clock, log: AlertLog): Promise<Alerts> {
+  const rules = readRules(config, clock)
   const home = await openAlertHome(config, clock, log)
-  const { lines, notify: settings, cloudWatch } = config.alerts
+  const { notify: settings, cloudWatch } = config.alerts
   const leaseMs = LEASE_FACTOR * settings.timeoutMs
   const totals: AlertTotals = { transitions: new Map(), sent: new Map(), failed: new Map() }
   const notify = new NotifyDesk({
@@ -61,9 +63,20 @@ export async function openAlerts(config: Config, clock: Clock, log: AlertLog): P
     onWritten: (item) => notify.offer(item),
     onTransition: (transition) => count(totals.transitions, transition),
   })
-  const rules = { ...lines, levelMin: LEVELS.indexOf(lines.levelMin) }
   const parts = { sink: desk, audit: home.audit, rules, clock, tenant: cloudWatch.tenant }
   return { home, desk, notify, rules, cloudWatch: parts, totals }
+}
+
+function readRules({ alerts }: Config, clock: Clock): LineRules {
+  const rules = { ...alerts.lines, levelMin: LEVELS.indexOf(alerts.lines.levelMin) }
+  try {
+    // Each who looks at lines compiles its own: here it is only tried.
+    new LineObserver(rules, clock.nowMs())
+    return rules
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new GatewayError('config_invalid', `MILLRACE_INCIDENT_FILTER: ${why}; wanted a LogQL log query`, { cause })
+  }
 }
 
 /** Rounds that every process which stays up has. */

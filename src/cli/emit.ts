@@ -1,0 +1,64 @@
+/** `millrace emit`: lines to try alerting with, some of them errors. */
+
+import { parseArgs } from 'node:util'
+import { GatewayError } from '../domain/errors.ts'
+import type { Command } from './commands.ts'
+
+const ERRORS_MAX = 10_000
+/** How often there is an error when nobody says how many. */
+const ERROR_CHANCE = 0.4
+const LABEL_DEFAULT = 'app=test-log-emitter'
+
+/**
+ * One line that all is well, then `errorCount` errors; with 0, by chance one. `random` gives numbers from 0 up to 1.
+ * Throws parameter_invalid.
+ */
+export function emissionLines(errorCount: number, random: () => number): string[] {
+  if (!Number.isInteger(errorCount) || errorCount < 0 || errorCount > ERRORS_MAX) {
+    throw new GatewayError('parameter_invalid', `the number of errors is a whole number from 0 to ${ERRORS_MAX}`)
+  }
+  const lines = ['INFO Health check OK - TestLogEmitter running']
+  for (let i = 1; i <= errorCount; i++) lines.push(`ERROR Simulated failure ${i}: TimeoutError connecting to database`)
+  if (errorCount === 0 && random() < ERROR_CHANCE) lines.push('ERROR Simulated failure: ConnectionRefusedError')
+  return lines
+}
+
+/** `push` sends the lines. */
+export function emitCommand(push: Command, random: () => number): Command {
+  return {
+    name: 'emit',
+    summary: 'Emits lines to try alerting with: pushes them, or prints them.',
+    usage: `millrace emit [--errors N] [--print] [options of push]
+
+  --errors N          how many errors; left out: one, or none, by chance
+  --print             writes the lines to stdout instead of pushing them
+  --label NAME=VALUE  a label of the stream; ${LABEL_DEFAULT}
+  --url, --user, --token, --tenant: as for push
+
+  millrace emit --errors 3`,
+    run: async (args, terminal) => {
+      const { values } = parseArgs({
+        args: [...args],
+        options: {
+          errors: { type: 'string', default: '0' },
+          print: { type: 'boolean', default: false },
+          label: { type: 'string', multiple: true, default: [LABEL_DEFAULT] },
+          url: { type: 'string' },
+          user: { type: 'string' },
+          token: { type: 'string' },
+          tenant: { type: 'string' },
+        },
+      })
+      const lines = emissionLines(/^\d{1,6}$/.test(values.errors) ? Number(values.errors) : Number.NaN, random)
+      if (values.print) {
+        for (const line of lines) terminal.out(`${line}\n`)
+        return 0
+      }
+      const options = (['url', 'user', 'token', 'tenant'] as const).flatMap((name) => {
+        const value = values[name]
+        return value === undefined ? [] : [`--${name}=${value}`]
+      })
+      return push.run([...values.label.map((label) => `--label=${label}`), ...options, '--', ...lines], terminal)
+    },
+  }
+}
