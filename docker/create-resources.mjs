@@ -18,12 +18,13 @@ await create(`table ${MILLRACE_TABLE}`, () =>
       TableName: MILLRACE_TABLE,
       BillingMode: 'PAY_PER_REQUEST',
       AttributeDefinitions: [
-        { AttributeName: 'pk', AttributeType: 'S' },
-        { AttributeName: 'sk', AttributeType: 'S' },
+        ...['pk', 'sk', 'listKey', 'seenKey', 'workShard'].map((name) => attribute(name, 'S')),
+        attribute('workAtMs', 'N'),
       ],
-      KeySchema: [
-        { AttributeName: 'pk', KeyType: 'HASH' },
-        { AttributeName: 'sk', KeyType: 'RANGE' },
+      KeySchema: keys('pk', 'sk'),
+      GlobalSecondaryIndexes: [
+        index('incidentList', 'listKey', 'seenKey'),
+        index('incidentWork', 'workShard', 'workAtMs'),
       ],
     }),
   ),
@@ -50,6 +51,21 @@ await create('queue, with its dead letters', createQueues)
 if (MILLRACE_ALERT_SNS_TOPIC) {
   const name = MILLRACE_ALERT_SNS_TOPIC.split(':').at(-1)
   await create(`topic ${name}`, () => new SNSClient().send(new CreateTopicCommand({ Name: name })))
+}
+
+function attribute(AttributeName, AttributeType) {
+  return { AttributeName, AttributeType }
+}
+
+function keys(hash, range) {
+  return [
+    { AttributeName: hash, KeyType: 'HASH' },
+    { AttributeName: range, KeyType: 'RANGE' },
+  ]
+}
+
+function index(IndexName, hash, range) {
+  return { IndexName, KeySchema: keys(hash, range), Projection: { ProjectionType: 'KEYS_ONLY' } }
 }
 
 async function createQueues() {

@@ -25,10 +25,12 @@ main() {
   eventually 'the worker wrote the posted line to the bucket' 'logs/[0-9/]*queue_' objects
   eventually 'Firehose wrote the push to the bucket' 'logs/[0-9/]*millrace' objects
   eventually "the poller's entries are there" '"cognigy"' get /loki/api/v1/label/source/values
+  eventually 'their errors are incidents' '"msg":"incident"' docker compose logs --no-log-prefix alerts
 
   restart
   check 'both are there after a restart' "pushed $stamp" query
   check 'and the posted line' "posted $stamp" get "/logs?limit=10"
+  check 'nobody told of a failure' '^0$' failures
   echo "compose: all is well"
 }
 
@@ -61,6 +63,11 @@ get() {
 # Keys of the archive, by S3's own listing.
 objects() {
   curl -s "http://127.0.0.1:4566/millrace-archive?list-type=2"
+}
+
+# How many lines of our own processes are errors: pino's levels 50 and 60.
+failures() {
+  docker compose logs --no-log-prefix gateway worker poller alerts | grep -Ec '"level":(50|60)'
 }
 
 restart() {
