@@ -1,4 +1,4 @@
-/** The gateway's counts on stdout, where CloudWatch reads them: of a function after each request, of a process in rounds. */
+/** The gateway's counts on stdout, for CloudWatch: of a function after each request, of a process in rounds. */
 
 import type { Config } from '../config.ts'
 import { EmfReporter, gatewayTotals } from '../transport/emf.ts'

@@ -1,4 +1,4 @@
-/** Messages of the log queue into the archive: one object an hour, and every message is told by itself what became of it. */
+/** Messages of the log queue into the archive: one object an hour, and each message succeeds or fails by itself. */
 
 import type { ArchivePart } from '../domain/archive-part.ts'
 import { GatewayError } from '../domain/errors.ts'
@@ -35,7 +35,7 @@ export interface ArchiveParts {
   decode(message: QueuedMessage): Promise<readonly ArchivePart[]>
   /** Resolves when the object is durable; the same parts give the same object. */
   write(object: ArchiveObject): Promise<void>
-  /** Puts a message aside, with the reason; absent where there is no place for it. Resolves when it is durable there. */
+  /** Puts a message aside, with the reason; absent where there is no place for it. Resolves when it is kept there. */
   bury?(message: QueuedMessage, reason: GatewayError): Promise<void>
   readonly reports: ArchiveReports
 }
@@ -52,8 +52,8 @@ export interface ArchiveOutcome {
 const WRITES_AT_ONCE = 8
 
 /**
- * Archives the messages of one delivery. One that cannot be read, or whose hour could not be written, fails alone. Never
- * rejects.
+ * Archives the messages of one delivery. One that cannot be read, or whose hour could not be written, fails alone.
+ * Never rejects.
  *
  * A message that comes again makes the same object when it comes with the same others; with others, its lines lie in
  * two objects, and readers know them by their ids.

@@ -41,20 +41,24 @@ const POLL_MS = 20_000
 /** Hidden this long at first, and again from time to time while the work goes on. */
 const VISIBILITY_MS = 60_000
 const BEAT_MS = 20_000
-/** A delivery is gathered from several receives while they come full: fewer, larger objects cost less to write and to read. */
+/** A delivery is gathered from receives while they come full: fewer, larger objects cost less to write and to read. */
 const GATHER_MESSAGES_MAX = 100
 const GATHER_BYTES_MAX = 8 * 2 ** 20
 const FULL_RECEIVE = 10
 const BACKOFF_MS_MIN = 1000
 const BACKOFF_MS_MAX = 60_000
-/** SQS hides a message no longer than 12 hours; a quarter of an hour is long enough for trouble to pass or to be seen. */
+/**
+ * With the usual five receives a message outlives trouble of 25 minutes before it goes to the dead letters; and it is
+ * archived while its lines are still found among the recent ones, an hour.
+ */
 const RETRY_MS_MIN = 30_000
 const RETRY_MS_MAX = 900_000
+const RETRY_FACTOR = 4
 
 /**
  * Works until `signal` is aborted; then it stops receiving, and resolves when what it has is archived and deleted. A
- * message is deleted only after its lines are durable. While the archive or the queue fails, it waits longer from try to
- * try, and failed messages come back later from time to time. Never rejects.
+ * message is deleted only after its lines are durable. While the archive or the queue fails, it waits longer from try
+ * to try, and so does a message that failed. Never rejects.
  */
 export async function archiveQueue(work: QueueWork, signal: AbortSignal): Promise<void> {
   let failures = 0
@@ -120,5 +124,5 @@ function backoffMs(failures: number, random: number): number {
 }
 
 function retryMs(receives: number): number {
-  return Math.min(RETRY_MS_MIN * 2 ** Math.max(0, receives - 1), RETRY_MS_MAX)
+  return Math.min(RETRY_MS_MIN * RETRY_FACTOR ** Math.max(0, receives - 1), RETRY_MS_MAX)
 }

@@ -27,9 +27,9 @@ export interface EmfParts {
 }
 
 /**
- * A line of 500 bytes costs as much to log as 0.4 DynamoDB writes of 1 KB ($0.50 a GB against $0.625 a million, us-east-1,
- * 2026); the request with a single entry makes one such write at least, and pays for its invocation. So no line costs
- * more than what it counts, and under load it is one in at least a thousand entries or ten seconds.
+ * A line of 500 bytes costs as much to log as 0.4 DynamoDB writes of 1 KB ($0.50 a GB against $0.625 a million,
+ * us-east-1, 2026); the request with a single entry makes one such write at least, and pays for its invocation. So no
+ * line costs more than what it counts, and under load it is one in at least a thousand entries or ten seconds.
  */
 const INTERVAL_MS = 10_000
 const COUNT_MIN = 1000
@@ -50,8 +50,9 @@ export class EmfReporter {
   }
 
   /**
-   * To be called where a piece of work ends, before its answer leaves: a function is frozen then. Writes a line when ten
-   * seconds have passed since the last one, or a thousand of something were counted; otherwise the next call tells it.
+   * To be called where a piece of work ends, before its answer leaves: a function is frozen then. Writes a line when
+   * ten seconds have passed since the last one, or a thousand of something were counted; otherwise the next call tells
+   * it.
    */
   async report(): Promise<void> {
     const rises = this.#rises(await this.#parts.readTotals())

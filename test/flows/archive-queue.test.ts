@@ -141,7 +141,7 @@ t.test('deletes nothing whose lines are not durable, and tries it again later an
   const { run, lines, told, waits } = makeWorker(queue, [true, true, true])
   await run()
   t.same(told, ['failed 1', 'failed 1', 'failed 1'])
-  t.same(queue.hidden, [30_000, 60_000, 120_000])
+  t.same(queue.hidden, [30_000, 120_000, 480_000])
   t.equal(lines.length, 1)
   t.equal(waits[0], 1000)
 })

@@ -36,7 +36,7 @@ export class DeadLetters {
     this.#letters = new QueueConsumer(client, urls.deadLetterUrl)
   }
 
-  /** Up to ten, held for five minutes; none when all there are are held. Rejects with store_unavailable or overloaded. */
+  /** Up to ten, held for five minutes; none when all are held. Rejects with store_unavailable or overloaded. */
   async take(): Promise<readonly DeadLetter[]> {
     const messages = await this.#letters.receive({ waitMs: WAIT_MS, visibilityMs: HOLD_MS })
     return messages.map(readLetter)
@@ -50,8 +50,8 @@ export class DeadLetters {
 
   /**
    * Resolves when the log queue has the message and the dead letters do not; false when it is in both: its lines are
-   * archived twice then, and known by their ids. Rejects with store_unavailable or overloaded when the log queue did not
-   * take it.
+   * archived twice then, and known by their ids. Rejects with store_unavailable or overloaded when the log queue did
+   * not take it.
    */
   async bringBack({ held }: DeadLetter): Promise<boolean> {
     await sendMessage(this.#client, this.#queueUrl, held.body, withoutReasons(held.attributes))
