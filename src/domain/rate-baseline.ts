@@ -37,8 +37,8 @@ export interface Anomaly extends Reading {
 export interface BaselineState {
   /** Usual level of each hour of the week, in hundredths; undefined (null in JSON) where none was seen. */
   readonly hours: readonly (number | null)[]
-  /** Added to each of them: follows changes that all hours share. */
-  readonly shift: number
+  /** What each of them is multiplied by: follows changes that all hours share. */
+  readonly scale: number
   readonly noise: number
   readonly hoursSeen: number
   /** The hour that is being learned, and its minutes so far, in hundredths. */
@@ -65,17 +65,19 @@ const ACCEPTED_MINUTES = 24 * 60
 const HOUR_MINUTES_MIN = 20
 /** Weights of one more hour: for its hour of the week, which comes once a week; for what all hours share; for noise. */
 const HOUR_WEIGHT = 0.3
-const SHIFT_WEIGHT = 0.04
+const SCALE_WEIGHT = 0.04
 const NOISE_WEIGHT = 0.05
 /** Units of noise beyond which an hour teaches no more. */
 const LESSON_MAX = 3
+/** Levels are square roots: a rate of some thousand times what it was. */
+const SCALE_MAX = 64
 const HOURS_OF_WEEK = 168
 /** The epoch was a Thursday; where a week begins does not matter. */
 const hourOfWeek = (hour: number): number => ((hour % HOURS_OF_WEEK) + HOURS_OF_WEEK) % HOURS_OF_WEEK
 
 export class RateBaseline {
   #hours: (number | undefined)[]
-  #shift: number
+  #scale: number
   #noise: number
   #hoursSeen: number
   #hour: number
@@ -88,7 +90,7 @@ export class RateBaseline {
 
   private constructor(state: BaselineState) {
     this.#hours = Array.from({ length: HOURS_OF_WEEK }, (_, index) => fromHundredths(state.hours[index]))
-    this.#shift = state.shift
+    this.#scale = state.scale
     this.#noise = state.noise
     this.#hoursSeen = state.hoursSeen
     this.#hour = state.hour
@@ -132,7 +134,7 @@ export class RateBaseline {
   /** True when its hours were all without lines: there is nothing to lose when it is forgotten. */
   get isSilent(): boolean {
     const silent = levelOf(0) + 0.5
-    return this.#anomaly === undefined && this.#hours.every((level) => (level ?? 0) + this.#shift <= silent)
+    return this.#anomaly === undefined && this.#hours.every((level) => (level ?? 0) * this.#scale <= silent)
   }
 
   /**
@@ -158,7 +160,7 @@ export class RateBaseline {
   state(): BaselineState {
     return {
       hours: this.#hours.map((level) => (level === undefined ? null : Math.round(level * 100))),
-      shift: this.#shift,
+      scale: this.#scale,
       noise: this.#noise,
       hoursSeen: this.#hoursSeen,
       hour: this.#hour,
@@ -201,7 +203,7 @@ export class RateBaseline {
   /** The present rate becomes the usual one, with the shape of the week as it was. */
   #accept(minute: number): void {
     const usual = this.#usualAt(minute)
-    if (usual !== undefined) this.#shift += medianOf(this.#recent.map(levelOf)) - usual
+    if (usual !== undefined) this.#rescale(medianOf(this.#recent.map(levelOf)) / usual)
   }
 
   /** The usual level between the middles of two hours; of an hour not seen yet, that of the same hour of other days. */
@@ -213,7 +215,7 @@ export class RateBaseline {
     const level =
       before === undefined || after === undefined ? (before ?? after) : before + (after - before) * (position - first)
     // Below no lines at all there is nothing.
-    return level === undefined ? undefined : Math.max(levelOf(0), level + this.#shift)
+    return level === undefined ? undefined : Math.max(levelOf(0), level * this.#scale)
   }
 
   #levelOfHour(hour: number): number | undefined {
@@ -222,6 +224,10 @@ export class RateBaseline {
     if (known !== undefined) return known
     const others = this.#hours.filter((_, index) => index % 24 === slot % 24).filter((level) => level !== undefined)
     return others.length === 0 ? undefined : medianOf(others)
+  }
+
+  #rescale(factor: number): void {
+    this.#scale = Math.min(SCALE_MAX, Math.max(1 / SCALE_MAX, this.#scale * factor))
   }
 
   /** The hour that ended is learned, unless what it shows is strange. */
@@ -238,21 +244,21 @@ export class RateBaseline {
     const slot = hourOfWeek(hour)
     const level = this.#hours[slot]
     if (level === undefined) {
-      this.#hours[slot] = median - this.#shift
+      this.#hours[slot] = median / this.#scale
       this.#noise += NOISE_WEIGHT * (Math.max(1, spread) - this.#noise)
       return
     }
-    const surprise = median - level - this.#shift
+    const surprise = median - level * this.#scale
     const lesson = Math.max(-LESSON_MAX * this.#noise, Math.min(LESSON_MAX * this.#noise, surprise))
-    this.#hours[slot] = level + HOUR_WEIGHT * lesson
-    this.#shift += SHIFT_WEIGHT * lesson
+    this.#hours[slot] = Math.max(levelOf(0), level + (HOUR_WEIGHT * lesson) / this.#scale)
+    this.#rescale(1 + (SCALE_WEIGHT * lesson) / Math.max(levelOf(0), level * this.#scale))
     // Weeks that differ are noise too.
     this.#noise += NOISE_WEIGHT * (Math.max(1, Math.hypot(spread, lesson)) - this.#noise)
   }
 }
 
 const NOTHING = {
-  shift: 0,
+  scale: 1,
   noise: 1,
   hour: -1,
   values: [],

@@ -147,7 +147,7 @@ function keyOf({ service, level }: RateName): string {
 function isBaselineState(
   value: Readonly<Record<string, unknown>>,
 ): value is Readonly<Record<string, unknown>> & BaselineState {
-  const numbers = ['shift', 'noise', 'hoursSeen', 'hour', 'lastMinute', 'strange', 'calm']
+  const numbers = ['scale', 'noise', 'hoursSeen', 'hour', 'lastMinute', 'strange', 'calm']
   const lists = ['hours', 'values', 'recent']
   return (
     numbers.every((name) => typeof value[name] === 'number') &&
