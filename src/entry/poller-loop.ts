@@ -22,7 +22,10 @@ try {
 
 async function serve(): Promise<void> {
   const { config } = await loadSettings(process.env)
-  const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
+  const log = pino(
+    { level: config.service.logLevel, base: { service: 'millrace' } },
+    pino.destination({ dest: 2, sync: true }),
+  )
   const clock = { nowMs: Date.now }
   const isEmbedded = config.service.home === 'embedded'
   const needsStore = isEmbedded ? config.poll.sinks?.includes('store') !== false : config.poll.sinks?.includes('store')
