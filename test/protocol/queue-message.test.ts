@@ -105,7 +105,7 @@ t.test('gives parts or a refusal for any bytes, as text, base64 or gzip', async 
   )
 })
 
-t.test('every line is in the part of its hour, once', async () => {
+t.test('every line is in the part of its hour, once', async (t) => {
   const line = fc.record({ ns: fc.bigInt({ min: NOON - 3n * HOUR_NS, max: NOON + HOUR_NS }), line: fc.string() })
   await fc.assert(
     fc.asyncProperty(fc.array(line, { minLength: 1, maxLength: 30 }), async (lines) => {
