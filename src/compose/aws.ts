@@ -10,12 +10,15 @@ import type { ReaderEvents } from '../adapters/aws/object-loads.ts'
 import { RecentItems } from '../adapters/aws/recent-items.ts'
 import { SYSTEM_PACING } from '../adapters/aws/retry.ts'
 import { StreamIndex } from '../adapters/aws/stream-index.ts'
+import { openDatabase } from '../adapters/embedded/database.ts'
+import type { LimitsEvents } from '../adapters/embedded/limits-file.ts'
 import { SqliteLogStore, type StoreEvents } from '../adapters/embedded/sqlite-log-store.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { Clock, LogStore, Ports } from '../ports.ts'
 import { type AwsClients, makeAwsClients } from './aws-clients.ts'
 import { deriveKey } from './derived-keys.ts'
+import { openTenantLimits } from './tenant-limits.ts'
 
 export interface AwsHome {
   readonly ports: Ports
@@ -24,7 +27,7 @@ export interface AwsHome {
   close(): Promise<void>
 }
 
-export type AwsEvents = StoreEvents & ReaderEvents
+export type AwsEvents = StoreEvents & ReaderEvents & Partial<LimitsEvents>
 
 /** Firehose's largest buffer interval: what its stream is set to is not known here. */
 const BUFFER_MS_MAX = 900_000
@@ -33,7 +36,7 @@ const EVER_MS = 36_500 * 86_400_000
 
 /**
  * Makes the ports; no service is asked for anything yet. Throws config_invalid when settings that this home needs are
- * missing. Credentials and region are the SDK's to find.
+ * missing, or limits of tenants are faulty. Credentials and region are the SDK's to find.
  */
 export async function openAws(
   config: Config,
@@ -42,6 +45,10 @@ export async function openAws(
   clients: AwsClients = makeAwsClients(config.aws),
 ): Promise<AwsHome> {
   const settings = requireSettings(config)
+  const limits = openTenantLimits(config, {
+    limitsChanged: (tenants) => events.limitsChanged?.(tenants),
+    limitsRefused: (cause) => events.limitsRefused?.(cause),
+  })
   const table = settings.table
   const bucket = new ArchiveBucket(clients.objects, settings.bucket)
   const recent = new RecentItems(clients.items, table, config.aws.recentWindowMs)
@@ -59,12 +66,13 @@ export async function openAws(
   const reader = new ArchiveReader({ bucket, recent, index, openScratch, clock, events }, readerSettings(config))
   const store = new AwsLogStore(writes, reader, storeSettings(config), clock, events)
   return {
-    ports: { clock, store },
+    ports: { clock, store, ...(limits && { limits }) },
     keys: {
       pageToken: deriveKey(config, 'page tokens'),
       localIssuer: config.auth.localIssuer ? deriveKey(config, 'local issuer') : undefined,
     },
     close: async () => {
+      limits?.close()
       await store.close()
       clients.destroy()
     },
@@ -100,7 +108,13 @@ function openScratchStore(dataDir: string, config: Config, clock: Clock, events:
     blockBytes: config.store.blockBytes,
     queryTimeoutMs: config.query.timeoutMs,
   }
-  return new SqliteLogStore(settings, clock, events)
+  // What is lost of it is loaded again: its commits need not wait for the disk, nor be told as the gateway's own.
+  const open = (folder: string) => openDatabase(folder, { synchronous: 'OFF' })
+  return new SqliteLogStore(settings, clock, scratchEvents(events), open)
+}
+
+function scratchEvents(events: StoreEvents): StoreEvents {
+  return { ...events, committed: () => undefined }
 }
 
 interface RequiredSettings {

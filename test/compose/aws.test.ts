@@ -31,7 +31,8 @@ function unusedClients(): AwsClients & { destroyed: number } {
 }
 
 async function open(t: Test, environment: Record<string, string> = {}, clients = unusedClients()) {
-  const config = readConfig({ ...NEEDED, MILLRACE_CACHE_DIR: t.testdir(), ...environment })
+  const cacheDir = environment['MILLRACE_CACHE_DIR'] ?? t.testdir()
+  const config = readConfig({ ...NEEDED, ...environment, MILLRACE_CACHE_DIR: cacheDir })
   const home = await openAws(config, new FixedClock(), events(), clients)
   t.teardown(() => home.close())
   return home
@@ -64,6 +65,12 @@ t.test('opening and closing asks no service, and lets go of the clients', async 
   t.equal(home.ports.store.trouble(), undefined)
   await home.close()
   t.equal(clients.destroyed, 1)
+})
+
+t.test("a file of tenants' limits holds in this home too", async (t) => {
+  const dir = t.testdir({ 'limits.json': JSON.stringify({ shop: { queryEntriesMax: 7 } }) })
+  const home = await open(t, { MILLRACE_TENANT_LIMITS_FILE: `${dir}/limits.json`, MILLRACE_CACHE_DIR: `${dir}/cache` })
+  t.equal(home.ports.limits?.of('shop').query.entriesMax, 7)
 })
 
 const FAULT_ROWS: [variable: string, value: string][] = [
