@@ -83,6 +83,8 @@ const CHUNK_JSON_UNITS = 4 * 1024 * 1024
 const HELD_JSON_UNITS = 32 * 1024 * 1024
 /** Behind the time of a run: what a write may take that began within it, and that clocks may differ. */
 const LEASE_MARGIN_MS = 60_000
+/** CloudWatch shows what was put within seconds: the run after a failure looks for it, and must not look too soon. */
+const LOOK_AFTER_MS = 10_000
 /** While nothing comes, how often it is written down that nothing came. */
 const CHECKED_SAVE_MS = 10 * 60_000
 
@@ -141,10 +143,10 @@ class ProjectRun {
     return isComplete ? 'complete' : 'partial'
   }
 
-  /** Says by a lease that is over that the next run has to look before it writes; that it may begin at once. */
+  /** Leaves a lease that is soon over: it tells the next run to look before it writes. */
   async abandon(): Promise<void> {
     if (this.#lease === undefined || this.#cursor === undefined) return
-    const lease = { ...this.#lease, untilMs: this.#parts.clock.nowMs() }
+    const lease = { ...this.#lease, untilMs: this.#parts.clock.nowMs() + LOOK_AFTER_MS }
     // Where this fails too, the lease runs out by itself.
     await this.#parts.cursors.save(this.#project.id, this.#revision, this.#cursor, lease).catch(() => {})
   }

@@ -146,19 +146,26 @@ export class CloudWatchSink implements LogSink {
     }
   }
 
+  /** The group only where the stream cannot be made without it: a role may not be allowed to make groups. */
   async #create(logStreamName: string): Promise<void> {
     const { client, group: logGroupName } = this.#parts
-    await unlessThere(() => client.send(new CreateLogGroupCommand({ logGroupName })))
-    await unlessThere(() => client.send(new CreateLogStreamCommand({ logGroupName, logStreamName })))
+    const stream = new CreateLogStreamCommand({ logGroupName, logStreamName })
+    if (await isMade(() => client.send(stream))) return
+    await isMade(() => client.send(new CreateLogGroupCommand({ logGroupName })))
+    await isMade(() => client.send(stream))
   }
 }
 
-async function unlessThere(create: () => Promise<unknown>): Promise<void> {
+/** False where it belongs into something that does not exist. */
+async function isMade(create: () => Promise<unknown>): Promise<boolean> {
   try {
     await create()
+    return true
   } catch (cause) {
     const { name } = cause as Error
-    if (name !== 'ResourceAlreadyExistsException') throw failure(`could not be created (${name})`, cause)
+    if (name === 'ResourceNotFoundException') return false
+    if (name === 'ResourceAlreadyExistsException') return true
+    throw failure(`could not be created (${name})`, cause)
   }
 }
 

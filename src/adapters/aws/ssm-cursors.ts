@@ -41,6 +41,8 @@ export class SsmCursors implements CursorStore {
   /** What `/cognigy-last-ts-ms` says, so that it is written only when it changes. */
   readonly #told = new Map<string, string>()
   readonly #tokens = new Map<string, string>()
+  /** What this process saved last, with all its ids: a parameter has no room for those of a busy source. */
+  readonly #saved = new Map<string, { readonly version: number; readonly cursor: SourceCursor }>()
 
   constructor(parts: SsmCursorParts) {
     this.#parts = parts
@@ -60,6 +62,8 @@ export class SsmCursors implements CursorStore {
     if (token !== undefined) this.#tokens.set(projectId, token)
     // A project that was the only one has its cursor under the plain name.
     const found = parseRecord(record?.Value, projectId) ?? parseRecord(parameterOf(names.cursor)?.Value, projectId)
+    const saved = this.#saved.get(projectId)
+    if (saved?.version === revision) return { cursor: saved.cursor, revision, lease: undefined }
     if (found !== undefined) return { ...found, revision }
     // Parameters of another project are as good as none: a first run looks for what is stored already.
     const isFree = record === undefined
@@ -73,7 +77,9 @@ export class SsmCursors implements CursorStore {
   }
 
   async save(projectId: string, _revision: number, cursor: SourceCursor, lease: Lease | undefined): Promise<number> {
+    this.#saved.delete(projectId)
     const version = await this.#put(projectId, cursor, lease)
+    if (lease === undefined) this.#saved.set(projectId, { version, cursor })
     const lastTs = String(cursor.lastTsMs)
     if (lease === undefined && this.#told.get(projectId) !== lastTs) {
       await this.#putValue(this.#names(projectId).lastTs, lastTs)

@@ -76,7 +76,7 @@ export class CognigyClient {
     const url = this.#urlOf(project, query)
     for (let attempt = 0; ; attempt++) {
       if (!(await this.#mayAsk(budget))) return 'spent'
-      const result = await this.#ask(url)
+      const result = await this.#ask(url, budget)
       if ('answer' in result) return result.answer
       const delayMs = Math.max(result.retryAfterMs ?? 0, this.#backoffMs(attempt))
       if (result.isFinal || attempt >= RETRIES_MAX || clock.nowMs() + delayMs > budget.untilMs) throw result.failure
@@ -114,8 +114,10 @@ export class CognigyClient {
     return Math.ceil(this.#parts.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (attempt + 1)))
   }
 
-  async #ask(url: URL): Promise<Attempt> {
-    const { settings, apiKey } = this.#parts
+  async #ask(url: URL, { untilMs }: RequestBudget): Promise<Attempt> {
+    const { settings, apiKey, clock } = this.#parts
+    // A request that outlasts its run would take the time that the run needs to store what it has.
+    const timeoutMs = Math.min(settings.timeoutMs, Math.max(1, untilMs - clock.nowMs()))
     const key = await apiKey(false)
     let response: Response
     let body: Uint8Array
@@ -124,7 +126,7 @@ export class CognigyClient {
         headers: { 'X-API-Key': key, Accept: 'application/json', 'Accept-Encoding': 'gzip' },
         // A redirect would carry the key to wherever it points.
         redirect: 'error',
-        signal: AbortSignal.timeout(settings.timeoutMs),
+        signal: AbortSignal.timeout(timeoutMs),
       })
       body = await readBody(response, response.ok ? settings.bodyBytesMax : PROBLEM_BYTES_MAX)
     } catch (cause) {
@@ -136,7 +138,7 @@ export class CognigyClient {
       const failure = unavailable(url, 'answered 401', 'the key is not taken; check COGNIGY_API_KEY')
       return { failure, isFinal: (await apiKey(true)) === key }
     }
-    return refusedAttempt(url, response, body, this.#parts.clock.nowMs())
+    return refusedAttempt(url, response, body, clock.nowMs())
   }
 }
 

@@ -63,6 +63,16 @@ t.test('makes group and stream, and writes each entry as one line, by the SDK', 
   )
 })
 
+t.test('makes a stream without the right to make groups', async (t) => {
+  const { sink, fake, messages } = fakeSink()
+  fake.groups.add(GROUP)
+  fake.fault = (name) => {
+    if (name === 'CreateLogGroup') throw named('AccessDeniedException')
+  }
+  t.match(await sink.write(PROJECT, entries(1), NOBODY), { stored: 1 })
+  t.equal(messages().length, 1)
+})
+
 t.test('keeps to the limits of one call: events, bytes, span', async (t) => {
   const { sink, messages } = await doubleSink(t)
   const many = [

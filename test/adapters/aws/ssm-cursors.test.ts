@@ -54,6 +54,15 @@ t.test('a busy source’s cursor fits a standard parameter, and says which ids i
   t.equal(cursor?.lastTsMs, NOW)
 })
 
+t.test('the process that saved last knows all its ids', async (t) => {
+  const ssm = new FakeSsm()
+  const cursors = openOn(ssm)
+  await save(cursors, cursorOf(5000))
+  t.same((await cursors.load(PROJECT)).cursor, cursorOf(5000))
+  await save(openOn(ssm), cursorOf(7))
+  t.same((await cursors.load(PROJECT)).cursor, cursorOf(7), 'until another one saves')
+})
+
 t.test('a run with news costs one read and three writes, one without the time moving two', async (t) => {
   const ssm = new FakeSsm()
   const cursors = openOn(ssm)
