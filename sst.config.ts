@@ -34,7 +34,7 @@ export default $config({
     const gateway = createGateway(base)
     const worker = createWorker(base)
     const poller = createPoller(base)
-    const alerts = createAlerts(base, poller)
+    const alerts = createAlerts(base, gateway, poller)
     createMonitoring({ ...base, gateway, worker, poller, alerts })
 
     return {

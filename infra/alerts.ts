@@ -1,6 +1,7 @@
 /** From error lines to incidents and mails: the alert processor, its feeds, the topic, the rules' clock, the test emitter. */
 
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
+import type { Gateway } from './gateway.ts'
 import type { Poller } from './poller.ts'
 
 export interface Alerts extends ImageFunction {
@@ -13,7 +14,7 @@ export interface Alerts extends ImageFunction {
 /** What may be an error, before the processor looks at each line's level: CloudWatch hands on a third less that way. */
 export const ERROR_PATTERN = '?ERROR ?Error ?error ?FATAL ?Fatal ?fatal ?CRITICAL ?Critical ?critical ?PANIC ?panic'
 
-export function createAlerts(base: Base, poller: Poller | undefined): Alerts {
+export function createAlerts(base: Base, gateway: Gateway, poller: Poller | undefined): Alerts {
   const { settings, storage, identity } = base
   const topic = new sst.aws.SnsTopic('Alerts', {
     transform: { topic: storage.key === undefined ? {} : { kmsMasterKeyId: storage.key.arn } },
@@ -35,6 +36,7 @@ export function createAlerts(base: Base, poller: Poller | undefined): Alerts {
       ...storageEnvironment(base),
       MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
       MILLRACE_ALERT_SNS_TOPIC: topic.arn,
+      MILLRACE_PUBLIC_URL: gateway.url,
     },
     statements: [
       {

@@ -46,6 +46,7 @@ export function createPoller(base: Base): Poller | undefined {
       MILLRACE_POLL_BASE_URL: baseUrl,
       MILLRACE_POLL_PROJECTS: projects.join(','),
       MILLRACE_POLL_LOG_GROUP: target.name,
+      MILLRACE_POLL_PARAMETER_PREFIX: prefix,
     },
     statements: [
       {

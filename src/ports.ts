@@ -43,6 +43,8 @@ export interface ReadRequest extends StreamRange {
    * read goes on (a log query that has its limit wants nothing older than its oldest find).
    */
   readonly wants?: (oldest: bigint, newest: bigint) => boolean
+  /** All that `wants` takes will be read, and its answers stay: a read that is too large may be refused before it begins. */
+  readonly readsAll?: boolean
   /** Only the columns are needed: blocks may come with empty text and metadata. */
   readonly withoutText?: boolean
   /** The lines of every block will be looked at: they may be made ready ahead of time. */

@@ -16,7 +16,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/http': ['ports', 'protocol', 'domain'],
   compose: ['adapters/embedded', 'adapters/aws', 'adapters/http', 'ports', 'config', 'domain'],
   cli: ['protocol', 'domain'],
-  entry: ['compose', 'transport', 'flows', 'cli', 'config', 'domain'],
+  entry: ['compose', 'transport', 'flows', 'ports', 'cli', 'config', 'domain'],
 }
 
 /** What a folder may take from npm and Node. */

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
+import { listSettings } from '../../src/config.ts'
 
 interface Resource {
   readonly type: string
@@ -174,6 +175,18 @@ for (const stage of STAGES) {
     const gateway = one('aws:lambda/function:Function', 'Gateway').inputs.environment.variables
     t.match(gateway.MILLRACE_USERS, /^ssm:\//)
     t.match(gateway.MILLRACE_KEY_SECRET, /^ssm:\//)
+  })
+
+  t.test(`${stage}: every setting that a function is given is one that the gateway knows`, async (t) => {
+    const known = listSettings().map(({ variable }) => variable)
+    for (const { name, inputs } of ofType('aws:lambda/function:Function')) {
+      const given = Object.keys(inputs.environment?.variables ?? {}).filter((variable) => !variable.startsWith('SST_'))
+      t.same(
+        given.filter((variable) => !known.includes(variable)),
+        [],
+        name,
+      )
+    }
   })
 
   t.test(`${stage}: roles name their actions, and their resources`, async (t) => {

@@ -27,7 +27,7 @@ async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
     ports: home.ports,
     config,
     keys: home.keys,
-    users: openUsers({ clock, random: Math.random, events: rotationEvents(log) }),
+    users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
     metrics,
     version: VERSION,
     logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),

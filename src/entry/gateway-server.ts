@@ -41,7 +41,7 @@ async function serve({ config, openUsers }: Settings): Promise<void> {
     ports: home.ports,
     config,
     keys: home.keys,
-    users: openUsers({ clock, random: Math.random, events: rotationEvents(log) }),
+    users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
     metrics,
     version: VERSION,
     // What Fastify tells at info, the lines below tell better.

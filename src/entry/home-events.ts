@@ -21,9 +21,12 @@ export function homeEvents(metrics: Metrics, log: EntryLog): HomeEvents {
 }
 
 /** What becomes of users that stand in a parameter. */
-export function rotationEvents(log: EntryLog): RotationEvents {
+export function rotationEvents(metrics: Metrics, log: EntryLog): RotationEvents {
   return {
     usersChanged: (users) => log.info({ users }, 'the users changed'),
-    usersNotRefreshed: (err) => log.warn({ err }, 'the users could not be looked up; those before hold on'),
+    usersNotRefreshed: (err) => {
+      metrics.userRefreshFailures.inc()
+      log.warn({ err }, 'the users could not be looked up; those before hold on')
+    },
   }
 }

@@ -73,7 +73,8 @@ async function readAll(
   for (const read of query.reads) {
     const { matchers, start, end, withoutText, scans } = read
     const wants = (oldest: bigint, newest: bigint): boolean => read.wants(oldest, newest)
-    const request = { tenant, matchers, start, end, withoutText, scans, direction: 'forward' as const, wants }
+    const range = { tenant, matchers, start, end, direction: 'forward' as const }
+    const request = { ...range, withoutText, scans, wants, readsAll: true }
     for await (const { block, runs, sequence } of store.read(request, signal)) read.add(block, runs, sequence)
     stats.lines += read.figures.lines
     stats.bytes += read.figures.bytes

@@ -58,15 +58,15 @@ export class SourceQueue {
   }
 
   /**
-   * For a read that wants everything: lists all of the range, and rejects with query_refused before anything is loaded
-   * when that is too much. A read that may end early is refused only when it comes to that.
+   * For a read of everything: lists all of the range, and rejects with query_refused before anything is loaded when what
+   * it wants of it is too much. A read that may end early is refused only when it comes to that.
    */
   async checkWhole(): Promise<void> {
-    if (this.#request.wants !== undefined) return
+    if (this.#request.wants !== undefined && this.#request.readsAll !== true) return
     while (this.#bound !== undefined) {
       await this.#listMore()
       const sources = this.#pending.flatMap(({ source }) => source ?? [])
-      this.#check(sources.filter((source) => !this.#settings.isLoaded(source)))
+      this.#check(sources.filter((source) => !this.#settings.isLoaded(source) && this.#isNeeded(source)))
     }
   }
 

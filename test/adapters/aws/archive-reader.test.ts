@@ -175,6 +175,8 @@ t.test('a read that wants everything is refused before anything is loaded', asyn
     message: /objects of the archive; the limit is 2000; narrow/,
   })
   t.same(archive.objects.gets, [])
+  await t.rejects(linesOf(reader, { wants: () => true, readsAll: true }), { code: 'query_refused' }, 'and says so')
+  t.same(await linesOf(reader, { wants: () => false, readsAll: true }), [], 'what is not wanted does not count')
   const wants = (): boolean => true
   await t.rejects(linesOf(reader, { wants }), { code: 'query_refused', message: /MILLRACE_ARCHIVE_QUERY_BYTES_MAX/ })
 })
