@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
 import { type ListedGroup, listRules } from '../../flows/list-rules.ts'
 import type { RuleSource, StateStore } from '../../ports/rules.ts'
+import { QueryParams } from '../../protocol/loki-params.ts'
 import {
   formatAlerts,
   formatGroup,
@@ -11,7 +12,6 @@ import {
   formatRules,
   type RuleFilter,
 } from '../../protocol/loki-rules-result.ts'
-import { QueryParams } from '../../protocol/loki-params.ts'
 import type { Auth } from './auth/auth.ts'
 
 export interface LokiRulesParts {
