@@ -52,7 +52,7 @@ export const ALERT_SETTINGS = {
   retention: {
     eventMemoryMs: setting(
       'INCIDENT_EVENT_MEMORY',
-      duration({ min: MINUTE, max: 14 * DAY }),
+      duration({ min: 10 * MINUTE, max: 14 * DAY }),
       DAY,
       'How long a line that is delivered again is known, and not counted twice.',
     ),

@@ -1,7 +1,7 @@
 /** Which events were counted: their ids as 8 bytes each, in windows of the events' own times. */
 
 import type { ObservedEvent } from './incident.ts'
-import { murmur128 } from './murmur3.ts'
+import { murmur128Words } from './murmur3.ts'
 
 /** The same event always falls in the same window, so that one look tells whether it was counted. */
 const WINDOW_MS = 10_000
@@ -25,6 +25,7 @@ export function windowEndMs(window: number): number {
 
 /** Looks up and adds the ids of one window. Its bytes are 8 an id, the first half of the id's MurmurHash3. */
 export class EventWindow {
+  /** Ids as shortId gives them. */
   readonly #known = new Set<string>()
   readonly #limit: number
   #bytes: Uint8Array
@@ -32,29 +33,32 @@ export class EventWindow {
   constructor(bytes: Uint8Array = new Uint8Array(0), limit = WINDOW_EVENTS_MAX) {
     this.#bytes = bytes
     this.#limit = limit
-    for (let at = 0; at + ID_BYTES <= bytes.length; at += ID_BYTES) {
-      this.#known.add(String.fromCharCode(...bytes.subarray(at, at + ID_BYTES)))
-    }
+    for (let at = 0; at + ID_BYTES <= bytes.length; at += ID_BYTES) this.#known.add(readId(bytes, at))
   }
 
   has(id: string): boolean {
-    return this.#known.has(shortId(id))
+    return this.hasShort(shortId(id))
+  }
+
+  hasShort(short: string): boolean {
+    return this.#known.has(short)
   }
 
   /** Adds what is not there yet. */
   add(ids: readonly string[]): void {
+    this.addShort(ids.map(shortId))
+  }
+
+  addShort(shorts: readonly string[]): void {
     const added: string[] = []
-    for (const id of ids) {
-      const short = shortId(id)
+    for (const short of shorts) {
       if (this.#known.has(short) || this.#known.size >= this.#limit) continue
       this.#known.add(short)
       added.push(short)
     }
     const bytes = new Uint8Array(this.#bytes.length + added.length * ID_BYTES)
     bytes.set(this.#bytes)
-    for (const [i, short] of added.entries()) {
-      for (let k = 0; k < ID_BYTES; k++) bytes[this.#bytes.length + i * ID_BYTES + k] = short.charCodeAt(k)
-    }
+    for (const [i, short] of added.entries()) writeId(bytes, this.#bytes.length + i * ID_BYTES, short)
     this.#bytes = bytes
   }
 
@@ -63,17 +67,30 @@ export class EventWindow {
   }
 }
 
-/** Eight characters of one byte each. */
+/** Half of the hash as four UTF-16 units: what a Set finds fastest. */
 function shortId(id: string): string {
-  const hex = murmur128(UTF8.encode(id))
-  let short = ''
-  for (let i = 0; i < ID_BYTES; i++) short += String.fromCharCode(Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16))
-  return short
+  const [high, low] = murmur128Words(UTF8.encode(id))
+  return String.fromCharCode(high >>> 16, high & 0xffff, low >>> 16, low & 0xffff)
+}
+
+function readId(bytes: Uint8Array, at: number): string {
+  const unit = (i: number): number => ((bytes[at + i] as number) << 8) | (bytes[at + i + 1] as number)
+  return String.fromCharCode(unit(0), unit(2), unit(4), unit(6))
+}
+
+function writeId(bytes: Uint8Array, at: number, short: string): void {
+  for (let i = 0; i < ID_BYTES; i += 2) {
+    const unit = short.charCodeAt(i / 2)
+    bytes[at + i] = unit >>> 8
+    bytes[at + i + 1] = unit & 0xff
+  }
 }
 
 /** The windows of some events while one change is decided. */
 export class EventWindows {
   readonly #windows = new Map<number, EventWindow>()
+  /** Of ids that were asked for, so that they are hashed once. */
+  readonly #shorts = new Map<string, string>()
 
   /** `load` gives the bytes of a window, if there are any. */
   constructor(events: readonly Pick<ObservedEvent, 'ms'>[], load: (window: number) => Uint8Array | undefined) {
@@ -84,22 +101,30 @@ export class EventWindows {
   }
 
   isFresh({ id, ms }: Pick<ObservedEvent, 'id' | 'ms'>): boolean {
-    return this.#windows.get(windowOf(ms))?.has(id) !== true
+    return this.#windows.get(windowOf(ms))?.hasShort(this.#shortOf(id)) !== true
   }
 
   /** Adds the events and gives the windows as they are to be written. */
   take(events: readonly Pick<ObservedEvent, 'id' | 'ms'>[]): readonly (readonly [window: number, bytes: Uint8Array])[] {
-    const ids = new Map<number, string[]>()
+    const shorts = new Map<number, string[]>()
     for (const { id, ms } of events) {
       const window = windowOf(ms)
-      const known = ids.get(window)
-      if (known === undefined) ids.set(window, [id])
-      else known.push(id)
+      const known = shorts.get(window)
+      if (known === undefined) shorts.set(window, [this.#shortOf(id)])
+      else known.push(this.#shortOf(id))
     }
-    return [...ids].map(([number, added]) => {
+    return [...shorts].map(([number, added]) => {
       const window = this.#windows.get(number) ?? new EventWindow()
-      window.add(added)
+      window.addShort(added)
       return [number, window.bytes] as const
     })
+  }
+
+  #shortOf(id: string): string {
+    const known = this.#shorts.get(id)
+    if (known !== undefined) return known
+    const short = shortId(id)
+    this.#shorts.set(id, short)
+    return short
   }
 }

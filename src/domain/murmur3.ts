@@ -7,6 +7,11 @@ const C4 = 0xa1e38b93
 
 /** 32 hexadecimal digits; `seed` is an unsigned 32-bit number. */
 export function murmur128(bytes: Uint8Array, seed = 0): string {
+  return murmur128Words(bytes, seed).map(hex).join('')
+}
+
+/** The same as four words of 32 bits. */
+export function murmur128Words(bytes: Uint8Array, seed = 0): [number, number, number, number] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let h1 = seed
   let h2 = seed
@@ -41,7 +46,7 @@ export function murmur128(bytes: Uint8Array, seed = 0): string {
   h3 = finish(h3)
   h4 = finish(h4)
   h1 = (h1 + h2 + h3 + h4) | 0
-  return [h1, h2 + h1, h3 + h1, h4 + h1].map(hex).join('')
+  return [h1, h2 + h1, h3 + h1, h4 + h1]
 }
 
 function mix(word: number, first: number, turn: number, second: number): number {

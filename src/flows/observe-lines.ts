@@ -1,10 +1,11 @@
 /** From lines to observations: which lines count, and which of them tell of the same trouble. */
 
 import type { Metadata } from '../domain/batch.ts'
+import { isErrorFieldEmpty } from '../domain/empty-error.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { incidentIdOf, type Observation, type ObservedEvent, type Severity } from '../domain/incident.ts'
 import { formatLabels, type Labels, labelValue, quoteGo } from '../domain/labels.ts'
-import { LEVELS } from '../domain/level.ts'
+import { LEVEL_FIELDS, LEVELS, levelOfLabels } from '../domain/level.ts'
 import { linePattern, literalOf } from '../domain/line-fingerprint.ts'
 import { matchesAll } from '../domain/selector.ts'
 import { SERVICE_NAME } from '../domain/service-name.ts'
@@ -41,6 +42,13 @@ export interface LineRules {
   readonly closesAfterMs: number | undefined
 }
 
+/**
+ * Patterns of one round that have an incident each. Lines that are all different from one another would make an incident
+ * of every line: beyond, the lines of a service are one.
+ */
+const GROUPS_MAX = 1_000
+const VARIOUS = 'various lines'
+
 /** Where nothing tells the service, all streams would be one. */
 const UNKNOWN_SERVICE = 'unknown_service'
 
@@ -72,10 +80,14 @@ export class LineObserver {
 
   /** True if the line counts. */
   add(seen: SeenLine): boolean {
-    if (seen.level < this.#rules.levelMin || !this.#isWanted(seen)) return false
-    const labels = identityOf(seen.labels, this.#rules.identityLabels)
-    const pattern = linePattern(seen.line)
-    const key = `${seen.tenant}\n${formatLabels(labels)}\n${pattern}`
+    const { levelMin, identityLabels } = this.#rules
+    if (seen.level < levelMin || !this.#isWanted(seen) || isErrorInName(seen, levelMin)) return false
+    const labels = identityOf(seen.labels, identityLabels)
+    const identity = `${seen.tenant}\n${formatLabels(labels)}\n`
+    const own = linePattern(seen.line)
+    const isTooMany = this.#groups.size >= GROUPS_MAX && !this.#groups.has(identity + own)
+    const pattern = isTooMany ? VARIOUS : own
+    const key = identity + pattern
     const event = { id: seen.eventId, ms: Number(seen.ns / NS_PER_MS), line: seen.line }
     const severity = severityOf(seen.level)
     const group = this.#groups.get(key)
@@ -118,9 +130,16 @@ export interface LinesOutcome {
   readonly opened: number
 }
 
+export interface RaiseParts {
+  readonly sink: IncidentSink
+  readonly audit: AuditTrail | undefined
+  /** Lets others have their turn: a store within this process would hold them all. */
+  readonly pause?: () => Promise<void>
+}
+
 /** Writes a row for each line where that is wanted, then raises. Rejects with store_unavailable: try again then. */
 export async function raiseTroubles(
-  { sink, audit }: { readonly sink: IncidentSink; readonly audit: AuditTrail | undefined },
+  { sink, audit, pause }: RaiseParts,
   troubles: readonly SeenTrouble[],
   nowMs: number,
 ): Promise<LinesOutcome> {
@@ -132,6 +151,7 @@ export async function raiseTroubles(
     const raised = await sink.raise(observation)
     counted += raised.counted
     if (raised.transition !== undefined) opened++
+    await pause?.()
   }
   return { counted, opened }
 }
@@ -151,6 +171,13 @@ function auditRecord(observation: Observation, seen: SeenLine, nowMs: number): A
     severity: severityOf(seen.level).toUpperCase(),
     createdMs: nowMs,
   }
+}
+
+/** A level that was found in nothing but the name of an empty field; where somebody gave a level, that counts. */
+function isErrorInName({ labels, metadata, line }: SeenLine, levelMin: number): boolean {
+  if (levelOfLabels(labels) !== undefined) return false
+  if (metadata.some(([name]) => (LEVEL_FIELDS as readonly string[]).includes(name))) return false
+  return isErrorFieldEmpty(line, levelMin)
 }
 
 function severityOf(level: number): Severity {

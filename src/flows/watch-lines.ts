@@ -47,6 +47,8 @@ const ROUND_LINES_MAX = 20_000
  * that are read twice so are known by their event ids.
  */
 const MARGIN_MS = 60_000
+/** After a longer stop, or while incidents were switched off, what is older is nobody's news. */
+const BEHIND_MS_MAX = 24 * 3600_000
 /** How often the position is written. */
 const POSITION_MS = 10_000
 
@@ -166,7 +168,8 @@ export class LineWatch {
     const startedMs = clock.nowMs()
     this.#isBehind = false
     try {
-      const position = Number((await store.readCursor(CURSOR)) ?? startedMs)
+      const written = Number((await store.readCursor(CURSOR)) ?? startedMs)
+      const position = Math.max(written, startedMs - BEHIND_MS_MAX)
       for await (const { tenant, block } of blocks.since(position)) {
         await this.#addBlock(tenant, block)
         await this.#raise(this.#observer.take())

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { LocalFeed } from '../../src/adapters/embedded/local-feed.ts'
 import { watchFeed } from '../../src/flows/watch-feed.ts'
+import type { IncidentStore } from '../../src/ports/incidents.ts'
 import type { LogStore } from '../../src/ports.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream } from '../helper.ts'
 import { makeLoop, openFlow, RecordingNotifier, RULES, VirtualTime } from './incident-flow.ts'
@@ -28,6 +29,8 @@ const QUIET: readonly (readonly [name: string, line: string])[] = [
   ['the word in the plural', 'there were no ERRORs'],
   ['a field of that name', '{"level":"info","errorCount":0}'],
   ['an info line that names an error', 'level=info msg="error rate is 0"'],
+  ['an error that is null', '{"status":200,"error":null,"path":"/"}'],
+  ['an error that is empty', '{"err": "", "Error" : {} , "msg":"done"}'],
   ['a warning', 'WARN disk is filling'],
   ['nothing', ''],
 ]
@@ -37,6 +40,8 @@ const LOUD: readonly (readonly [name: string, line: string])[] = [
   ['a JSON level', '{"level":"error","msg":"down"}'],
   ['a logfmt level', 'ts=1 lvl=err msg="down"'],
   ['fatal', '[FATAL] out of memory'],
+  ['an error beside an empty one', '{"err":null,"error":"no such file"}'],
+  ['a level beside an empty error', '{"level":"error","error":null}'],
 ]
 
 function lineTest(t: Test, line: string, opened: number): Promise<void> {
@@ -140,6 +145,50 @@ t.test('lines that do not fit into memory are read from the store', async (t) =>
   t.match(await list(flow), [{ count: 120 }])
   t.same(flow.failures, [])
 })
+
+t.test('a flood of lines that all differ stays a number of incidents that people can look at', async (t) => {
+  const clock = new FixedClock()
+  const flow = openFlow(t, clock)
+  const word = (i: number): string => [...String(i)].map((digit) => 'abcdefghij'[Number(digit)]).join('')
+  const lines = Array.from({ length: 1500 }, (_, i) => `ERROR: ${word(i)} is down`)
+  flow.watch.offer(makeBatch([stream('shop', clock.nowNs, lines)], admission(clock)))
+  await flow.watch.round()
+  const listing = { tenant: 'fake', states: undefined, sinceMs: undefined, labels: [], limit: 1900, after: undefined }
+  const { incidents } = await flow.store.list(listing)
+  t.equal(incidents.length, 1001)
+  t.equal(incidents.find(({ title }) => title === 'shop: various lines')?.count, 500)
+})
+
+for (const call of ['readCursor', 'writeCursor', 'change'] as const) {
+  t.test(`a store that fails at ${call} loses no line`, async (t) => {
+    const clock = new FixedClock()
+    const dataDir = t.testdir()
+    const store = openStore(t, clock, { dataDir })
+    const before = openFlow(t, clock, { dataDir })
+    await before.watch.begin()
+    await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: one'])])
+    await before.close()
+    let isFailing = false
+    const wrapStore = (base: IncidentStore): IncidentStore =>
+      new Proxy(base, {
+        get(target, name) {
+          const value = Reflect.get(target, name)
+          if (typeof value !== 'function') return value
+          return name === call && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
+        },
+      })
+    const flow = openFlow(t, clock, { dataDir, wrapStore })
+    await flow.watch.begin()
+    isFailing = true
+    flow.watch.offer(await accept(store, clock, [stream('shop', clock.nowNs + 1n, ['ERROR: one'])]))
+    await flow.watch.round()
+    t.match(flow.failures, [/down/])
+    isFailing = false
+    await flow.watch.round()
+    await flow.watch.round()
+    t.match(await list(flow), [{ count: 2 }])
+  })
+}
 
 t.test('a round that fails is done again', async (t) => {
   const clock = new FixedClock()
