@@ -1,12 +1,12 @@
 /** Ports made of the embedded adapters: one SQLite file, keys in the data folder. */
 
-import { type LimitsEvents, LimitsFile } from '../adapters/embedded/limits-file.ts'
+import type { LimitsEvents } from '../adapters/embedded/limits-file.ts'
 import { LocalFeed } from '../adapters/embedded/local-feed.ts'
 import { loadSecret } from '../adapters/embedded/secrets.ts'
 import { SqliteLogStore, type StoreEvents } from '../adapters/embedded/sqlite-log-store.ts'
-import { parseTenantLimits } from '../config/tenant-limits.ts'
 import type { Config } from '../config.ts'
 import type { Clock, Ports } from '../ports.ts'
+import { openTenantLimits } from './tenant-limits.ts'
 
 export interface EmbeddedHome {
   readonly ports: Ports
@@ -22,7 +22,7 @@ const KEY_BYTES = 32
 /** Opens the data folder. Throws store_unavailable or store_damaged when it cannot, config_invalid for faulty limits. */
 export function openEmbedded(config: Config, clock: Clock, events: StoreEvents & LimitsEvents): EmbeddedHome {
   // What may be wrong for its user's fault comes before anything is opened.
-  const limits = openLimits(config, events)
+  const limits = openTenantLimits(config, events)
   const { dataDir } = config.service
   const { queueBytesMax, retentionAgeMs, retentionBytes, duplicateWindowMs, blockBytes } = config.store
   const settings = {
@@ -47,13 +47,6 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
       return store.close()
     },
   }
-}
-
-function openLimits({ tenants, push, query, store }: Config, events: LimitsEvents): LimitsFile | undefined {
-  const path = tenants.limitsFile
-  if (path === undefined) return undefined
-  const base = { push: push.limits, query }
-  return new LimitsFile({ path, base, events, parse: (text) => parseTenantLimits(text, base, store.retentionAgeMs) })
 }
 
 /** The 32 bytes that the local issuer's key is made of; the gateway and `millrace token` read the same. */

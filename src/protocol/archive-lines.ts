@@ -5,7 +5,7 @@
  *
  * Times are UTC with nine fraction digits. `metadata` holds detected_level as well, and is left out when empty. A line
  * that is not UTF-8 stands under `line` with U+FFFD for what is wrong, and exactly under `bytes`, in base64. `id` is
- * the first 128 bits, in hexadecimal, of the SHA-256 of everything before `,"id"`: equal entries have equal ids.
+ * the first 64 bits, in hexadecimal, of the SHA-256 of everything before `,"id"`: entries with equal times and ids are one.
  */
 
 import { GatewayError } from '../domain/errors.ts'

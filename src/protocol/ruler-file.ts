@@ -30,7 +30,8 @@ export const RULER_FILE_BYTES_MAX = 1024 * 1024
 const GROUPS_MAX = 500
 const RULES_MAX = 2000
 const RULES_OF_GROUP_MAX = 100
-const NAME_CHARS_MAX = 200
+/** The name of a group is part of a key, in which a character may take nine bytes. */
+const NAME_CHARS_MAX = 100
 /** Characters of labels and annotations of one rule, before their templates are filled in. */
 const TEXTS_CHARS_MAX = 16_384
 const INTERVAL_MS_MIN = 1000
