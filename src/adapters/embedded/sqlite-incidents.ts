@@ -1,8 +1,6 @@
 /** IncidentStore and AuditTrail on SQLite: `incidents.db` beside the logs, one transaction a change. */
 
-import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
 import { EventWindows, windowEndMs } from '../../domain/event-window.ts'
 import { hasLabels, type Incident, type IncidentRef, type ObservedEvent } from '../../domain/incident.ts'
@@ -17,57 +15,7 @@ import type {
   IncidentStore,
 } from '../../ports/incidents.ts'
 import { decodeIncident, decodeOutboxItem, encodeIncident, encodeOutboxItem } from '../../protocol/incident-record.ts'
-
-const FILE = 'incidents.db'
-/** Marks the file as Millrace's own incidents: "MILI". */
-const APPLICATION_ID = 0x4d494c49
-const SCHEMA_VERSION = 1
-
-/**
- * `body` is protocol/incident-record.ts's JSON; the columns beside it are what is searched by. Windows hold the ids of
- * counted events, see domain/event-window.ts. Times are ms since the epoch.
- */
-const SCHEMA = `
-  CREATE TABLE incidents (
-    tenant TEXT NOT NULL,
-    id TEXT NOT NULL,
-    state TEXT NOT NULL,
-    last_seen_ms INTEGER NOT NULL,
-    quiet_at_ms INTEGER,
-    closed_ms INTEGER,
-    body TEXT NOT NULL,
-    PRIMARY KEY (tenant, id)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX incidents_by_time ON incidents (tenant, last_seen_ms DESC, id DESC);
-  CREATE INDEX incidents_quiet ON incidents (quiet_at_ms) WHERE quiet_at_ms IS NOT NULL;
-  CREATE INDEX incidents_closed ON incidents (closed_ms) WHERE closed_ms IS NOT NULL;
-  CREATE TABLE windows (
-    tenant TEXT NOT NULL,
-    id TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    kept_until_ms INTEGER NOT NULL,
-    events BLOB NOT NULL,
-    PRIMARY KEY (tenant, id, number)
-  ) STRICT;
-  CREATE INDEX windows_by_age ON windows (kept_until_ms);
-  CREATE TABLE outbox (id TEXT PRIMARY KEY, due_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
-  CREATE INDEX outbox_by_time ON outbox (due_ms);
-  CREATE TABLE sendings (minute INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
-  CREATE TABLE cursors (name TEXT PRIMARY KEY, text TEXT NOT NULL) STRICT;
-  CREATE TABLE audit (
-    incident_id TEXT NOT NULL,
-    tenant TEXT NOT NULL,
-    group_id TEXT NOT NULL,
-    timestamp TEXT NOT NULL,
-    log_group TEXT NOT NULL,
-    log_stream TEXT NOT NULL,
-    message TEXT NOT NULL,
-    severity TEXT NOT NULL,
-    created_at TEXT NOT NULL,
-    PRIMARY KEY (tenant, log_group, incident_id)
-  ) STRICT;
-  CREATE INDEX audit_by_age ON audit (created_at);
-`
+import { openIncidentDatabase } from './incident-database.ts'
 
 export interface IncidentRetention {
   /** How long a counted event is known. */
@@ -92,7 +40,7 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
   constructor(dataDir: string, retention: IncidentRetention, nowMs: () => number) {
     this.#retention = retention
     this.#nowMs = nowMs
-    this.#db = openFile(dataDir)
+    this.#db = openIncidentDatabase(dataDir)
   }
 
   async change(
@@ -285,35 +233,4 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
 
 function positionOf(incident: Incident | undefined): IncidentPage['next'] {
   return incident && { lastSeenMs: incident.lastSeenMs, id: incident.id }
-}
-
-function openFile(dataDir: string): DatabaseSync {
-  const path = join(dataDir, FILE)
-  let db: DatabaseSync | undefined
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    db = new DatabaseSync(path)
-    db.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
-    createSchema(db, path)
-    return db
-  } catch (cause) {
-    db?.close()
-    if (cause instanceof GatewayError) throw cause
-    const why = cause instanceof Error ? cause.message : String(cause)
-    const text = `'${path}' cannot be opened: ${why}; check the folder's permissions, or move the file aside`
-    throw new GatewayError('store_unavailable', text, { cause })
-  }
-}
-
-function createSchema(db: DatabaseSync, path: string): void {
-  const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
-  const application = Number(db.prepare('PRAGMA application_id').get()?.['application_id'])
-  if (version === SCHEMA_VERSION && application === APPLICATION_ID) return
-  if (version !== 0 || application !== 0) {
-    const text = `'${path}' has schema ${version}; this version reads schema ${SCHEMA_VERSION}: use the version that wrote it`
-    throw new GatewayError('store_damaged', text)
-  }
-  db.exec(
-    `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`,
-  )
 }

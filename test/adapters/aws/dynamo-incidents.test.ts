@@ -8,6 +8,8 @@ import { DynamoAudit } from '../../../src/adapters/aws/dynamo-audit.ts'
 import { DynamoIncidents } from '../../../src/adapters/aws/dynamo-incidents.ts'
 import { LIST_INDEX, WORK_INDEX } from '../../../src/adapters/aws/incident-index.ts'
 import { incidentIdOf } from '../../../src/domain/incident.ts'
+import { raiseCloudWatch } from '../../../src/flows/raise-cloudwatch.ts'
+import { IncidentDesk } from '../../../src/flows/raise-incidents.ts'
 import type { AuditRecord } from '../../../src/ports/incidents.ts'
 import {
   CLOSED_KEPT_MS,
@@ -16,6 +18,7 @@ import {
   observation,
   record,
 } from '../../contract/incident-store.ts'
+import { RULES } from '../../flows/incident-flow.ts'
 import { FixedClock } from '../../helper.ts'
 import { Breaker } from './items.ts'
 import { SteppedPacing } from './stepped-pacing.ts'
@@ -81,6 +84,34 @@ t.test('a change that is cut off anywhere, and told again, counts once', async (
       t.equal(due.length, 1, 'and is told of once')
     }
   }
+})
+
+t.test('10,000 lines of 5 kinds, delivered twice and at once, are 5 incidents with right counts', async (t) => {
+  const clock = new FixedClock()
+  const store = open(await openTable(t), clock)
+  let told = 0
+  const settings = { targets: ['sns'], leaseMs: 1000 }
+  const sink = new IncidentDesk({ store, clock, settings, onWritten: () => void told++ })
+  const parts = { sink, audit: undefined, rules: RULES, clock, tenant: 'fake' }
+  const kinds = ['time-out of the database', 'no such user', 'queue is full', 'disk is bad', 'payment declined']
+  const events = Array.from({ length: 10_000 }, (_, i) => {
+    return { id: `e${i}`, ms: clock.ms + i, message: `ERROR ${kinds[i % 5]} ${i}` }
+  })
+  const deliveries = Array.from({ length: 20 }, (_, i) => events.slice((i % 10) * 1000, ((i % 10) + 1) * 1000))
+  const outcomes = await Promise.all(
+    deliveries.map((part) => raiseCloudWatch(parts, [{ logGroup: '/a', logStream: 's', events: part }])),
+  )
+  t.equal(
+    outcomes.reduce((sum, { counted }) => sum + counted, 0),
+    10_000,
+  )
+  t.equal(told, 5)
+  const listing = { tenant: 'fake', states: undefined, sinceMs: undefined, labels: [], limit: 100, after: undefined }
+  const { incidents } = await store.list(listing)
+  t.same(
+    incidents.map(({ count }) => count),
+    [2000, 2000, 2000, 2000, 2000],
+  )
 })
 
 t.test('what is remembered of a storm stays small', async (t) => {
