@@ -47,7 +47,7 @@ export interface Advance {
   readonly overlapMs: number
 }
 
-/** The cursor behind entries that are stored. */
+/** The cursor behind entries that are stored, of a walk forward. */
 export function advanceCursor(cursor: SourceCursor, advance: Advance): SourceCursor {
   const { stored, positionMs, isSweep, isFrontier, startedMs, overlapMs } = advance
   const newestMs = stored.reduce((newest, { timestampMs }) => Math.max(newest, timestampMs), 0)
@@ -58,6 +58,28 @@ export function advanceCursor(cursor: SourceCursor, advance: Advance): SourceCur
   const ids = new Map(cursor.ids)
   for (const { id, timestampMs } of stored) ids.set(id, timestampMs)
   return boundIds({ ...cursor, lastTsMs, sweptMs, ids: idsFrom(ids, sweptMs) }, CURSOR_IDS_MAX)
+}
+
+export interface BackwardMove extends Pick<Advance, 'stored' | 'startedMs' | 'overlapMs'> {
+  /** Where the walk goes on; undefined when it is complete. */
+  readonly resume: string | undefined
+}
+
+/**
+ * The cursor behind entries of a walk backward. Until that is complete, only the place where it goes on is kept, and the
+ * time that it began at; what it stored is in doubt for those that come after.
+ */
+export function moveBackward({ walk, ...cursor }: SourceCursor, move: BackwardMove): SourceCursor {
+  const { stored, startedMs, overlapMs, resume } = move
+  const newestMs = stored.reduce((newest, { timestampMs }) => Math.max(newest, timestampMs), cursor.lastTsMs)
+  const topMs = walk?.topMs ?? Math.min(newestMs, startedMs)
+  if (resume === undefined) {
+    const reached = { ...cursor, lastTsMs: Math.max(cursor.lastTsMs, topMs) }
+    return advanceCursor(reached, { ...move, positionMs: startedMs, isSweep: true, isFrontier: true, overlapMs })
+  }
+  const ids = new Map([...cursor.ids, ...stored.map(({ id, timestampMs }) => [id, timestampMs] as const)])
+  const doubtful = withDoubt({ ...cursor, ids }, startedMs + overlapMs)
+  return { ...boundIds(doubtful, CURSOR_IDS_MAX), walk: { resume, topMs } }
 }
 
 /** The cursor with its newest ids only, at most so many; tells from when on they are complete. */

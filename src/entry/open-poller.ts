@@ -6,7 +6,7 @@ import type { Home } from '../compose/home.ts'
 import { openPollerHome } from '../compose/poller.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
-import type { ProjectOutcome } from '../flows/poll-project.ts'
+import type { ProjectOutcome } from '../flows/poll-outcome.ts'
 import { logOutcome, type PollLog, type SourceFigures, SourcePoller, startPolling } from '../flows/poll-sources.ts'
 import { StoreSink } from '../flows/store-sink.ts'
 

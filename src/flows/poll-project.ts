@@ -1,14 +1,7 @@
 /** One run over one project: reads what is new, stores it, then moves the cursor. */
 
 import { GatewayError } from '../domain/errors.ts'
-import {
-  advanceCursor,
-  boundIds,
-  CURSOR_IDS_MAX,
-  firstCursor,
-  type SourceCursor,
-  withDoubt,
-} from '../domain/source-cursor.ts'
+import { advanceCursor, firstCursor, moveBackward, type SourceCursor, withDoubt } from '../domain/source-cursor.ts'
 import type { SourceEntry } from '../domain/source-entry.ts'
 import type {
   CursorStore,
@@ -21,19 +14,8 @@ import type {
   StoredCursor,
 } from '../ports/sources.ts'
 import type { Clock } from '../ports.ts'
-
-export interface PollSettings {
-  /** How long behind the newest entry the source is read again for entries that come late, ms. */
-  readonly overlapMs: number
-  /** How far back the first run reads, ms. */
-  readonly firstRunMs: number
-  /** How long the source keeps its entries, ms. */
-  readonly retentionMs: number
-  /** Time for one run over all projects, ms. */
-  readonly runMs: number
-  /** Requests of one run over all projects. */
-  readonly runRequestsMax: number
-}
+import { CHUNK_ENTRIES_MAX, HeldEntries } from './held-entries.ts'
+import type { PollSettings, ProjectOutcome } from './poll-outcome.ts'
 
 export interface ProjectParts {
   readonly source: LogSource
@@ -45,42 +27,8 @@ export interface ProjectParts {
   readonly holder: string
 }
 
-/** What a run did. Times in ms since the epoch. */
-export interface ProjectOutcome {
-  readonly source: string
-  readonly project: SourceProject
-  /**
-   * `complete`: everything the source has is stored. `partial`: the budget was used up, the next run goes on.
-   * `busy`: another run is at work. `failed`: see `error`; what was stored before stays.
-   */
-  readonly state: 'complete' | 'partial' | 'busy' | 'failed'
-  readonly error: GatewayError | undefined
-  readonly startedMs: number
-  readonly finishedMs: number
-  /** Entries that every sink holds since this run. */
-  readonly stored: number
-  /** Of those, the ones that are older than what was stored before: they came late. */
-  readonly late: number
-  /** Entries that were found in a sink by looking, after a run that ended in the middle. */
-  readonly found: number
-  readonly oversized: number
-  readonly rejected: number
-  readonly unreadable: number
-  readonly requests: number
-  /** Time of the newest stored entry, and until when everything was read; undefined where the cursor is not known. */
-  readonly lastTsMs: number | undefined
-  readonly checkedMs: number | undefined
-  /** A time range that the source no longer keeps and that was not read, or that the first run leaves out. */
-  readonly lost: { readonly fromMs: number; readonly toMs: number } | undefined
-}
-
 /** The part of a run's requests that may go to what was read before, while there is more to read. */
 const SWEEP_SHARE = 0.5
-/** Entries that are stored at once; what CloudWatch takes in one call. */
-const CHUNK_ENTRIES = 10_000
-const CHUNK_JSON_UNITS = 4 * 1024 * 1024
-/** Entries that a backward walk collects before it stores them: they have to be put into order first. */
-const HELD_JSON_UNITS = 32 * 1024 * 1024
 /** Behind the time of a run: what a write may take that began within it, and that clocks may differ. */
 const LEASE_MARGIN_MS = 60_000
 /** CloudWatch shows what was put within seconds: the run after a failure looks for it, and must not look too soon. */
@@ -120,9 +68,7 @@ class ProjectRun {
   #isMoved = false
   /** A run before ended in the middle, or there was none: what it may have stored is not known. */
   #isDoubtful = false
-  #entries: SourceEntry[] = []
-  readonly #held = new Set<string>()
-  #heldUnits = 0
+  readonly #held = new HeldEntries()
   readonly #counts = { stored: 0, late: 0, found: 0, oversized: 0, rejected: 0, unreadable: 0, requests: 0 }
   #lost: ProjectOutcome['lost']
 
@@ -213,9 +159,10 @@ class ProjectRun {
     const progress = (): Progress => ({ ...walk, positionMs, page })
     try {
       for await (page of read) {
-        this.#hold(page)
+        this.#counts.unreadable += page.unreadable
+        this.#held.add(page, this.#known)
         if (page.direction === 'forward') positionMs = Math.max(positionMs, page.entries.at(-1)?.timestampMs ?? 0)
-        if (page.isLast || this.#isFull(page.direction)) {
+        if (page.isLast || this.#held.isFull(page.direction)) {
           if (page.isLast) positionMs = this.#startedMs
           await this.#store(progress())
           if (page.direction === 'backward') break
@@ -239,36 +186,15 @@ class ProjectRun {
     return this.#cursor as SourceCursor
   }
 
-  /** Keeps what is new of a page until it is stored. */
-  #hold(page: SourcePage): void {
-    const { ids, sweptMs } = this.#known
-    this.#counts.unreadable += page.unreadable
-    for (const entry of page.entries) {
-      if (entry.timestampMs < sweptMs || ids.has(entry.id) || this.#held.has(entry.id)) continue
-      this.#held.add(entry.id)
-      this.#entries.push(entry)
-      this.#heldUnits += entry.json.length
-    }
-  }
-
-  #isFull(direction: SourcePage['direction']): boolean {
-    if (direction === 'backward') return this.#heldUnits >= HELD_JSON_UNITS
-    return this.#entries.length >= CHUNK_ENTRIES || this.#heldUnits >= CHUNK_JSON_UNITS
-  }
-
   /** Stores what is held, oldest first, and moves the cursor behind it. */
   async #store(progress: Progress): Promise<void> {
-    const entries = this.#entries.sort((a, b) => a.timestampMs - b.timestampMs)
-    for (let start = 0; start < entries.length; start += CHUNK_ENTRIES) {
-      await this.#write(entries.slice(start, start + CHUNK_ENTRIES))
+    const entries = this.#held.take()
+    for (let start = 0; start < entries.length; start += CHUNK_ENTRIES_MAX) {
+      await this.#write(entries.slice(start, start + CHUNK_ENTRIES_MAX))
     }
     const before = this.#known
-    this.#cursor =
-      progress.page?.direction === 'backward' ? this.#moveBackward(progress, entries) : this.#move(progress, entries)
+    this.#cursor = this.#move(progress, entries)
     this.#isMoved ||= entries.length > 0 || before.walk !== this.#cursor.walk
-    this.#entries = []
-    this.#held.clear()
-    this.#heldUnits = 0
   }
 
   async #write(entries: readonly SourceEntry[]): Promise<void> {
@@ -292,34 +218,14 @@ class ProjectRun {
     this.#counts.late += entries.filter(({ timestampMs }) => timestampMs < lastTsMs && !this.#isDoubtful).length
   }
 
-  #move({ positionMs, isSweep, frontierMs }: Progress, stored: readonly SourceEntry[]): SourceCursor {
+  #move({ page, positionMs, isSweep, frontierMs }: Progress, stored: readonly SourceEntry[]): SourceCursor {
+    const { overlapMs } = this.#parts.settings
+    const run = { stored, startedMs: this.#startedMs, overlapMs }
+    // Nothing was read: a backward walk that waits to go on is still to be gone on with.
+    if (page === undefined) return this.#known
+    if (page.direction === 'backward') return moveBackward(this.#known, { ...run, resume: page.resume })
     const isFrontier = !isSweep || positionMs >= frontierMs
-    const { overlapMs } = this.#parts.settings
-    const { walk: _walk, ...cursor } = this.#known
-    return advanceCursor(cursor, { stored, positionMs, isSweep, isFrontier, startedMs: this.#startedMs, overlapMs })
-  }
-
-  /** Until a backward walk is complete, only the place where it goes on is kept, and the time that it began at. */
-  #moveBackward({ page }: Progress, stored: readonly SourceEntry[]): SourceCursor {
-    const { walk, ...cursor } = this.#known
-    const { overlapMs } = this.#parts.settings
-    const newestMs = stored.reduce((newest, { timestampMs }) => Math.max(newest, timestampMs), cursor.lastTsMs)
-    const topMs = walk?.topMs ?? Math.min(newestMs, this.#startedMs)
-    if (page?.resume === undefined) {
-      const reached = { ...cursor, lastTsMs: Math.max(cursor.lastTsMs, topMs) }
-      const startedMs = this.#startedMs
-      return advanceCursor(reached, {
-        stored,
-        positionMs: startedMs,
-        isSweep: true,
-        isFrontier: true,
-        startedMs,
-        overlapMs,
-      })
-    }
-    const ids = new Map([...cursor.ids, ...stored.map(({ id, timestampMs }) => [id, timestampMs] as const)])
-    const doubtful = withDoubt({ ...cursor, ids }, this.#startedMs + overlapMs)
-    return { ...boundIds(doubtful, CURSOR_IDS_MAX), walk: { resume: page.resume, topMs } }
+    return advanceCursor(this.#known, { ...run, positionMs, isSweep, isFrontier })
   }
 
   /** Writes down what became of the run, where that is worth a write. */

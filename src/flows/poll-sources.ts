@@ -2,7 +2,8 @@
 
 import type { GatewayError } from '../domain/errors.ts'
 import type { RequestBudget, SourceProject } from '../ports/sources.ts'
-import { type PollSettings, type ProjectOutcome, type ProjectParts, pollProject } from './poll-project.ts'
+import type { PollSettings, ProjectOutcome } from './poll-outcome.ts'
+import { type ProjectParts, pollProject } from './poll-project.ts'
 
 export interface PollParts extends Omit<ProjectParts, 'holder'> {
   readonly projects: readonly SourceProject[]

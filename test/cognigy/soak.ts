@@ -16,10 +16,11 @@ import { SqliteLogStore } from '../../src/adapters/embedded/sqlite-log-store.ts'
 import { CognigyClient } from '../../src/adapters/http/cognigy-client.ts'
 import { CognigyLogSource } from '../../src/adapters/http/cognigy-log-source.ts'
 import { GatewayError } from '../../src/domain/errors.ts'
-import type { ProjectOutcome } from '../../src/flows/poll-project.ts'
+import type { ProjectOutcome } from '../../src/flows/poll-outcome.ts'
 import { SourcePoller } from '../../src/flows/poll-sources.ts'
 import { StoreSink } from '../../src/flows/store-sink.ts'
 import type { CursorStore, LogSink } from '../../src/ports/sources.ts'
+import type { LogStore } from '../../src/ports.ts'
 import { FixedClock, RecordedEvents, readAll, STORE_SETTINGS } from '../helper.ts'
 import { FakeCloudWatch } from './fake-cloudwatch.ts'
 import { FakeCognigy, type Fault } from './fake-server.ts'
@@ -109,6 +110,9 @@ class Soak {
   #busyRuns = 0
   #crashes = 0
   #found = 0
+  #handedTwice = 0
+  /** Runs that began in the middle of another one. */
+  #others: Promise<unknown>[] = []
   #holders = 0
 
   constructor(options: SoakOptions, folder: string) {
@@ -124,7 +128,6 @@ class Soak {
       onRequest: () => this.#arriveWhilePaging(),
     })
     this.#cloudwatch = new FakeCloudWatch(() => this.#clock.ms)
-    // No window in which the store would find duplicates by itself: the poller alone has to know.
     const settings = { ...STORE_SETTINGS, dataDir: folder, duplicateWindowMs: 0 }
     this.#store = new SqliteLogStore(settings, this.#clock, new RecordedEvents())
     this.#sqliteCursors = new SqliteCursors(folder, 'cognigy')
@@ -143,7 +146,9 @@ class Soak {
       this.#arrive(Math.min(entries - this.#sent.size, Math.ceil(perMinute * burst * 2 * this.#random())))
       this.#fake.options = { ...this.#fake.options, requestsMax: this.#random() < 0.1 ? 12 : 1000 }
       const runs = this.#random() < 0.15 ? 2 : 1
+      this.#others = []
       await Promise.all(Array.from({ length: runs }, () => this.#run()))
+      await Promise.all(this.#others)
       this.#clock.ms += MINUTE_MS
       this.#minutes++
     }
@@ -183,7 +188,7 @@ class Soak {
       puts: this.#cloudwatch.calls.filter(({ name }) => name === 'PutLogEvents').length,
       found: this.#found,
       cloudwatch: this.#tally(written),
-      store: this.#tally(stored),
+      store: { ...this.#tally(stored), doubled: this.#tally(stored).doubled + this.#handedTwice },
     }
   }
 
@@ -230,7 +235,10 @@ class Soak {
 
   /** One run of a process of its own, which may die. */
   async #run(): Promise<ProjectOutcome | undefined> {
-    const life = new Life(() => !this.#isCalm && this.#random() < 0.02)
+    const startAnother = (): void => {
+      if (!this.#isCalm && this.#random() < 0.05) this.#others.push(this.#run())
+    }
+    const life = new Life(() => !this.#isCalm && this.#random() < 0.02, startAnother)
     const wait = async (ms: number): Promise<void> => {
       this.#clock.ms += ms
     }
@@ -255,7 +263,7 @@ class Soak {
         life.sink(this.#cloudwatchSink(life, wait)),
         life.sink(
           new StoreSink({
-            store: this.#store,
+            store: this.#strictStore(),
             clock: this.#clock,
             tenant: 'fake',
             source: 'cognigy',
@@ -284,6 +292,16 @@ class Soak {
     return outcome
   }
 
+  /** The store finds duplicates by itself, too; here each that it is given counts as doubled. */
+  #strictStore(): LogStore {
+    const append: LogStore['append'] = async (batch) => {
+      const result = await this.#store.append(batch)
+      this.#handedTwice += result.duplicates
+      return result
+    }
+    return new Proxy(this.#store, { get: (store, name) => (name === 'append' ? append : bound(store, name)) })
+  }
+
   #cursors(): CursorStore {
     if (this.#options.cursors === 'sqlite') return this.#sqliteCursors
     return new SsmCursors({
@@ -309,13 +327,21 @@ class Soak {
   }
 }
 
+function bound(store: object, name: string | symbol): unknown {
+  const member = Reflect.get(store, name)
+  return typeof member === 'function' ? member.bind(store) : member
+}
+
 /** A process: once it has died, nothing it calls has an effect any more. */
 class Life {
   isOver = false
   readonly #dies: () => boolean
+  readonly #onWrite: () => void
 
-  constructor(dies: () => boolean) {
+  /** `onWrite` is called before each write to a sink. */
+  constructor(dies: () => boolean, onWrite: () => void) {
     this.#dies = dies
+    this.#onWrite = onWrite
   }
 
   async step<T>(work: () => Promise<T>): Promise<T> {
@@ -336,7 +362,10 @@ class Life {
   sink(sink: LogSink): LogSink {
     return {
       name: sink.name,
-      write: (project, entries, doubtful) => this.step(() => sink.write(project, entries, doubtful)),
+      write: (project, entries, doubtful) => {
+        this.#onWrite()
+        return this.step(() => sink.write(project, entries, doubtful))
+      },
     }
   }
 

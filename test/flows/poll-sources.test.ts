@@ -1,6 +1,6 @@
 import t from 'tap'
 import { GatewayError } from '../../src/domain/errors.ts'
-import type { ProjectOutcome } from '../../src/flows/poll-project.ts'
+import type { ProjectOutcome } from '../../src/flows/poll-outcome.ts'
 import { logOutcome, type PollLog, SourcePoller, startPolling } from '../../src/flows/poll-sources.ts'
 import type { LogSource, SourceRequest } from '../../src/ports/sources.ts'
 import { formatPollMetrics } from '../../src/transport/poll-emf.ts'

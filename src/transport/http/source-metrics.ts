@@ -1,7 +1,7 @@
 /** What Prometheus is told of the poller. */
 
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { ProjectOutcome } from '../../flows/poll-project.ts'
+import type { ProjectOutcome } from '../../flows/poll-outcome.ts'
 import type { SourcePoller } from '../../flows/poll-sources.ts'
 
 /** Names of projects are the operator's: there are as many series as there are settings. */
