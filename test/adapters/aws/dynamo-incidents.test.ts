@@ -56,7 +56,11 @@ async function openTable(t: Test): Promise<DynamoDBDocument> {
     KeySchema: keys('pk', 'sk'),
     GlobalSecondaryIndexes: [index(LIST_INDEX, 'listKey', 'seenKey'), index(WORK_INDEX, 'workShard', 'workAtMs')],
   })
-  return DynamoDBDocument.from(client)
+  for (let i = 0; i < 100; i++) {
+    const { Table } = await client.describeTable({ TableName: TABLE })
+    if (Table?.TableStatus === 'ACTIVE') return DynamoDBDocument.from(client)
+  }
+  throw new Error('the table is never there')
 }
 
 function open(items: DynamoDBDocument, clock: FixedClock): DynamoIncidents {
