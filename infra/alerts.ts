@@ -48,7 +48,7 @@ export function createAlerts(base: Base, gateway: Gateway, poller: Poller | unde
           'dynamodb:DeleteItem',
           'dynamodb:BatchWriteItem',
         ],
-        resources: [storage.table.arn],
+        resources: [storage.table.arn, $interpolate`${storage.table.arn}/index/*`],
       },
       { actions: ['sns:Publish'], resources: [topic.arn] },
       { actions: ['ssm:GetParameters', 'ssm:GetParameter'], resources: [identity.keySecret.arn] },

@@ -39,7 +39,7 @@ export function createGateway(base: Base): Gateway {
           'dynamodb:BatchWriteItem',
           'dynamodb:BatchGetItem',
         ],
-        resources: [storage.table.arn],
+        resources: [storage.table.arn, $interpolate`${storage.table.arn}/index/*`],
       },
       { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${storage.bucket.arn}/logs/*`] },
       { actions: ['s3:ListBucket'], resources: [storage.bucket.arn] },

@@ -108,8 +108,20 @@ function createBucket(settings: StageSettings, key: aws.kms.Key | undefined): ss
 /** Recent items, ids of posted logs, the index of streams, incidents: one table, keys that spread. */
 function createTable(key: aws.kms.Key | undefined): sst.aws.Dynamo {
   return new sst.aws.Dynamo('Table', {
-    fields: { pk: 'string', sk: 'string' },
+    fields: {
+      pk: 'string',
+      sk: 'string',
+      listKey: 'string',
+      seenKey: 'string',
+      workShard: 'string',
+      workAtMs: 'number',
+    },
     primaryIndex: { hashKey: 'pk', rangeKey: 'sk' },
+    // Incidents by state and by when they were last seen, and what is to be sent or closed by when.
+    globalIndexes: {
+      incidentList: { hashKey: 'listKey', rangeKey: 'seenKey', projection: 'keys-only' },
+      incidentWork: { hashKey: 'workShard', rangeKey: 'workAtMs', projection: 'keys-only' },
+    },
     ttl: 'expiresAt',
     deletionProtection: $app.stage === 'production',
     transform: {

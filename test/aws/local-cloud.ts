@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import { CreateTableCommand, DynamoDBClient, type GlobalSecondaryIndex } from '@aws-sdk/client-dynamodb'
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import dynalite from 'dynalite'
@@ -181,10 +181,18 @@ export class LocalCloud {
         AttributeDefinitions: [
           { AttributeName: 'pk', AttributeType: 'S' },
           { AttributeName: 'sk', AttributeType: 'S' },
+          { AttributeName: 'listKey', AttributeType: 'S' },
+          { AttributeName: 'seenKey', AttributeType: 'S' },
+          { AttributeName: 'workShard', AttributeType: 'S' },
+          { AttributeName: 'workAtMs', AttributeType: 'N' },
         ],
         KeySchema: [
           { AttributeName: 'pk', KeyType: 'HASH' },
           { AttributeName: 'sk', KeyType: 'RANGE' },
+        ],
+        GlobalSecondaryIndexes: [
+          keysOnlyIndex('incidentList', 'listKey', 'seenKey'),
+          keysOnlyIndex('incidentWork', 'workShard', 'workAtMs'),
         ],
       }),
     )
@@ -210,6 +218,17 @@ export class LocalCloud {
       new CreateDeliveryStreamCommand({ DeliveryStreamName: STREAM, ExtendedS3DestinationConfiguration: destination }),
     )
     client.destroy()
+  }
+}
+
+function keysOnlyIndex(IndexName: string, hash: string, range: string): GlobalSecondaryIndex {
+  return {
+    IndexName,
+    KeySchema: [
+      { AttributeName: hash, KeyType: 'HASH' },
+      { AttributeName: range, KeyType: 'RANGE' },
+    ],
+    Projection: { ProjectionType: 'KEYS_ONLY' },
   }
 }
 
