@@ -38,6 +38,8 @@ const MINUTE_MS = 60_000
 /** How long after its end a minute is counted: lines are on their way. */
 const SETTLE_MS = 30_000
 const TIMEOUT_MS = 30_000
+/** What is down is not asked every second. */
+const RETRY_MS = 10_000
 /** An anomaly ends within a day, as what lasts is usual then; this is for one that nobody is left to end. */
 const CLOSES_AFTER_MS = 25 * 60 * MINUTE_MS
 /** Series of the count, for each one watched: what is left out is counted too. */
@@ -52,6 +54,8 @@ const COUNT = parseExpr(`sum by (${SERVICE_NAME}, ${DETECTED_LEVEL}) (count_over
 export class AnomalyDetector {
   readonly #parts: AnomalyParts
   readonly #rates = new Map<string, WatchedRates>()
+  /** When a tenant that failed may be tried again, ms since the epoch. */
+  readonly #retries = new Map<string, number>()
   #round: Promise<void> | undefined
 
   constructor(parts: AnomalyParts) {
@@ -80,10 +84,11 @@ export class AnomalyDetector {
   async #evaluate(nowMs: number): Promise<void> {
     const last = Math.floor((nowMs - SETTLE_MS) / MINUTE_MS) - 1
     for (const tenant of this.#parts.tenants) {
-      if ((this.#rates.get(tenant)?.lastMinute ?? -1) >= last) continue
+      if ((this.#rates.get(tenant)?.lastMinute ?? -1) >= last || (this.#retries.get(tenant) ?? 0) > nowMs) continue
       try {
         await this.#evaluateTenant(tenant, last)
       } catch (cause) {
+        this.#retries.set(tenant, nowMs + RETRY_MS)
         this.#parts.onFailure(tenant, cause)
       }
     }

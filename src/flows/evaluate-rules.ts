@@ -44,6 +44,8 @@ export interface RuleParts {
 
 /** Groups that are evaluated at one time: queries of people go on beside them. */
 const GROUPS_RUNNING_MAX = 2
+/** How long a group waits after a failure: what is down is not asked every second. */
+const RETRY_MS = 10_000
 /** Names of the groups that were there, so that alerts of a group that goes are closed. */
 const INDEX_NAME = 'rules'
 
@@ -58,6 +60,8 @@ export class RuleEvaluator {
   readonly #parts: RuleParts
   /** The last tick of each group that this process knows of. */
   readonly #ticks = new Map<string, number>()
+  /** When a group that failed, or the index, may be tried again, ms since the epoch. */
+  readonly #retries = new Map<string, number>()
   readonly #running = new Set<string>()
   /** The text of the index that is stored. */
   #index: string | undefined
@@ -69,13 +73,13 @@ export class RuleEvaluator {
   /** Evaluates what is due at `nowMs`, ms since the epoch; resolves to how many groups that were. Never rejects. */
   async evaluateDue(nowMs: number): Promise<number> {
     const groups = this.#parts.source.list()
-    await this.#closeGone(groups)
+    await this.#closeGone(groups, nowMs)
     const due = groups.filter((group) => this.#isDue(group, nowMs))
     let next = 0
     let evaluated = 0
     const work = async (): Promise<void> => {
       for (let group = due[next++]; group !== undefined; group = due[next++]) {
-        if (await this.#evaluateOnce(group, tickOf(group, nowMs))) evaluated++
+        if (await this.#evaluateOnce(group, nowMs)) evaluated++
       }
     }
     await Promise.all(Array.from({ length: GROUPS_RUNNING_MAX }, work))
@@ -83,18 +87,24 @@ export class RuleEvaluator {
   }
 
   #isDue(group: RuleGroup, nowMs: number): boolean {
-    return (this.#ticks.get(stateNameOf(group)) ?? Number.NEGATIVE_INFINITY) < tickOf(group, nowMs)
+    const name = stateNameOf(group)
+    if ((this.#retries.get(name) ?? 0) > nowMs) return false
+    return (this.#ticks.get(name) ?? Number.NEGATIVE_INFINITY) < tickOf(group, nowMs)
   }
 
-  async #evaluateOnce(group: RuleGroup, tickMs: number): Promise<boolean> {
+  /** True when it was evaluated. */
+  async #evaluateOnce(group: RuleGroup, nowMs: number): Promise<boolean> {
     const name = stateNameOf(group)
     if (this.#running.has(name)) return false
     this.#running.add(name)
     try {
-      const isDone = await this.#evaluateGroup(group, tickMs)
-      this.#ticks.set(name, tickMs)
-      return isDone
+      const tickMs = tickOf(group, nowMs)
+      const { isEvaluated, isTold } = await this.#evaluateGroup(group, tickMs)
+      if (isTold) this.#ticks.set(name, tickMs)
+      else this.#retries.set(name, nowMs + RETRY_MS)
+      return isEvaluated
     } catch (cause) {
+      this.#retries.set(name, nowMs + RETRY_MS)
       this.#parts.events.groupFailed(group, cause)
       return false
     } finally {
@@ -102,26 +112,27 @@ export class RuleEvaluator {
     }
   }
 
-  /** False where another process was faster. */
-  async #evaluateGroup(group: RuleGroup, tickMs: number): Promise<boolean> {
+  /** Not evaluated where that was done before, here or by another process; what was not told is told then. */
+  async #evaluateGroup(group: RuleGroup, tickMs: number): Promise<{ isEvaluated: boolean; isTold: boolean }> {
     const { states, clock, events } = this.#parts
     const name = stateNameOf(group)
     const { state: before, left } = fitState(parseGroupState(await states.readCursor(name)), group)
-    if (before.tickMs !== undefined && before.tickMs >= tickMs) return false
     // Before anything is written: where it cannot be told, the alerts of rules that are gone must not be forgotten.
     await this.#closeAlerts(group, left)
-    const startedMs = clock.nowMs()
-    const rules = await this.#evaluateRules(group, before, tickMs)
-    const seconds = (clock.nowMs() - startedMs) / 1000
-    // What is to be told is written first: a process that dies in between tells it by the same ids.
-    let state: GroupState = { tickMs, seconds, rules }
-    await states.writeCursor(name, formatGroupState(state))
-    if (rules.some(({ alerts }) => alerts.some(isToTell))) {
-      state = { ...state, rules: await this.#tellRules(group, rules) }
+    const isEvaluated = before.tickMs === undefined || before.tickMs < tickMs
+    let state = before
+    if (isEvaluated) {
+      const startedMs = clock.nowMs()
+      const rules = await this.#evaluateRules(group, before, tickMs)
+      state = { tickMs, seconds: (clock.nowMs() - startedMs) / 1000, rules }
+      // What is to be told is written first: a process that dies in between tells it by the same ids.
       await states.writeCursor(name, formatGroupState(state))
+      events.groupEvaluated(group, state.seconds)
     }
-    events.groupEvaluated(group, seconds)
-    return true
+    if (!hasUntold(state)) return { isEvaluated, isTold: true }
+    state = { ...state, rules: await this.#tellRules(group, state.rules) }
+    await states.writeCursor(name, formatGroupState(state))
+    return { isEvaluated, isTold: !hasUntold(state) }
   }
 
   async #evaluateRules(group: RuleGroup, before: GroupState, tickMs: number): Promise<RuleState[]> {
@@ -195,11 +206,11 @@ export class RuleEvaluator {
   }
 
   /** Ends the alerts of groups that were there before and are not now. */
-  async #closeGone(groups: readonly RuleGroup[]): Promise<void> {
+  async #closeGone(groups: readonly RuleGroup[], nowMs: number): Promise<void> {
     const { states, events } = this.#parts
     const names = groups.map(({ tenant, namespace, name }): GroupName => ({ tenant, namespace, name }))
     const index = JSON.stringify(names)
-    if (index === this.#index) return
+    if (index === this.#index || (this.#retries.get(INDEX_NAME) ?? 0) > nowMs) return
     try {
       const here = new Set(names.map(stateNameOf))
       for (const gone of readIndex(await states.readCursor(INDEX_NAME))) {
@@ -213,6 +224,7 @@ export class RuleEvaluator {
       await states.writeCursor(INDEX_NAME, index)
       this.#index = index
     } catch (cause) {
+      this.#retries.set(INDEX_NAME, nowMs + RETRY_MS)
       events.groupFailed({ tenant: '', namespace: '', name: '' }, cause)
     }
   }
@@ -220,6 +232,10 @@ export class RuleEvaluator {
 
 /** Well below what one item of DynamoDB holds, twice as many bytes as characters included. */
 const STATE_CHARS_MAX = 150_000
+
+function hasUntold({ rules }: GroupState): boolean {
+  return rules.some(({ alerts }) => alerts.some(isToTell))
+}
 
 /** The last multiple of the group's interval. */
 function tickOf({ intervalMs }: RuleGroup, nowMs: number): number {

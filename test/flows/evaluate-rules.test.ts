@@ -247,6 +247,37 @@ t.test('what could not be told is told later, and what could not be written tell
   t.equal(bench.incidents.events.size, 1)
 })
 
+t.test('what could not be told waits seconds, not for the next interval', async (t) => {
+  const bench = openBench(t, [group([rule()], { intervalMs: 60 * MINUTE })])
+  bench.incidents.isDown = true
+  await bench.push('shop', 2)
+  await bench.evaluator.evaluateDue(bench.clock.nowMs())
+  bench.incidents.isDown = false
+  bench.clock.ms += 5_000
+  await bench.evaluator.evaluateDue(bench.clock.nowMs())
+  t.strictSame(bench.incidents.told, [], 'not asked every second')
+  bench.clock.ms += 5_000
+  t.equal(await bench.evaluator.evaluateDue(bench.clock.nowMs()), 0, 'told, not evaluated again')
+  t.strictSame(bench.incidents.told, [`raise ${KEY('shop')}`])
+})
+
+for (let writes = 0; writes < 6; writes++) {
+  t.test(`a store that fails after ${writes} writes: one alert, told once and ended once`, async (t) => {
+    const bench = openBench(t, [group([rule()])])
+    bench.states.writesLeft = writes
+    const told: string[] = []
+    for (let minute = 0; minute < 8; minute++) {
+      if (minute === 4) bench.states.writesLeft = Number.POSITIVE_INFINITY
+      bench.clock.ms += MINUTE
+      if (minute < 6) await bench.push('shop', 2)
+      bench.clock.ms -= MINUTE
+      bench.restart()
+      told.push(...(await bench.tick()))
+    }
+    t.strictSame(told, [`raise ${KEY('shop')}`, `resolve ${KEY('shop')}`])
+  })
+}
+
 t.test('two processes that evaluate the same tick tell it once', async (t) => {
   const bench = openBench(t, [group([rule()])])
   const first = bench.evaluator
