@@ -22,7 +22,12 @@ const IDENTITY_LABELS = [
 ]
 
 export const ALERT_SETTINGS = {
-  enabled: setting('INCIDENTS', boolean(), true, 'Raise incidents for error lines, and answer /incidents.'),
+  enabled: setting(
+    'INCIDENTS',
+    boolean(),
+    true,
+    'Raise incidents for error lines, and answer /incidents; needs MILLRACE_DISCOVER_LEVELS.',
+  ),
   lines: {
     levelMin: setting(
       'INCIDENT_LEVEL',

@@ -1,5 +1,7 @@
 import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import t, { type Test } from 'tap'
+import { GatewayError } from '../../src/domain/errors.ts'
 import type { AuditRecord, AuditTrail } from '../../src/ports/incidents.ts'
 import {
   answerAlertEvent,
@@ -147,6 +149,32 @@ t.test('of Kinesis records a corrupt one fails alone, and what is not recorded c
   t.same(await answerAlertEvent(parts, { Records: records }), { batchItemFailures: [] })
   t.equal(corrupt.length, 2)
   t.equal((await list()).length, 2)
+})
+
+t.test('any event gives an answer or a GatewayError', async (t) => {
+  const { parts } = open(t)
+  const data = fc.oneof(
+    fc.string(),
+    fc.json().map((text) => gzipSync(text).toString('base64')),
+    fc.jsonValue(),
+  )
+  const event = fc.oneof(
+    fc.jsonValue(),
+    fc.record({ awslogs: fc.oneof(fc.jsonValue(), fc.record({ data })) }),
+    fc.record({ Records: fc.array(fc.oneof(fc.jsonValue(), fc.record({ kinesis: fc.record({ data }) }))) }),
+    fc.array(fc.string({ unit: 'binary' })).map((messages) => testEvent(messages)),
+  )
+  await fc.assert(
+    fc.asyncProperty(event, async (given) => {
+      try {
+        await answerAlertEvent(parts, given)
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error
+      }
+    }),
+    { numRuns: 300, interruptAfterTimeLimit: 3000 },
+  )
+  t.pass()
 })
 
 t.test('a timer closes what is quiet', async (t) => {

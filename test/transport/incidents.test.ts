@@ -135,6 +135,30 @@ t.test('a tenant sees, acknowledges and closes its own alone', async (t) => {
   t.equal(id, incidentIdOf({ tenant: 'a', kind: 'line', key: 'of a' }))
 })
 
+t.test('any question gives JSON, and no fault of ours', async (t) => {
+  const { app, raise } = await open(t)
+  await raise('one')
+  const text = fc.string({ unit: 'binary', maxLength: 60 })
+  const query = fc.record(
+    { state: text, since: text, labels: text, limit: text, nextToken: text, other: text },
+    { requiredKeys: [] },
+  )
+  await fc.assert(
+    fc.asyncProperty(query, text, async (asked, id) => {
+      const pairs = Object.entries(asked).map(([name, value]): [string, string] => [name, value.toWellFormed()])
+      const params = new URLSearchParams(pairs)
+      const path = encodeURIComponent(id.toWellFormed())
+      for (const url of [`/incidents?${params}`, `/incidents/${path}`]) {
+        const { statusCode, body } = await app.inject({ method: 'GET', url })
+        JSON.parse(body)
+        if (statusCode >= 500) throw new Error(`${url} gave ${statusCode}`)
+      }
+    }),
+    { numRuns: 200, interruptAfterTimeLimit: 3000 },
+  )
+  t.pass()
+})
+
 t.test('a token opens as it was sealed, and any other text is refused', async (t) => {
   const place = fc.record({
     lastSeenMs: fc.integer({ min: 0, max: 8.64e15 }),
