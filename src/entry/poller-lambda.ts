@@ -40,6 +40,12 @@ export async function handler(): Promise<PollerAnswer> {
 }
 
 async function open(config: Config): Promise<OpenPoller> {
+  if (config.service.home !== 'aws') {
+    throw new GatewayError(
+      'config_invalid',
+      'MILLRACE_HOME: a function keeps no files, so its cursors are in SSM; set it to aws',
+    )
+  }
   const clock = { nowMs: Date.now }
   const needsStore = config.poll.sinks?.includes('store') === true
   const home = needsStore ? await openHome(config, clock, homeEvents(new Metrics(), log)) : undefined

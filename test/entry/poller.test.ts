@@ -113,12 +113,14 @@ t.test('the function fails where no project could be polled, so that its errors 
   t.match((await invoke(t, env)).answers[0], { message: /there is no parameter "\/cognigy-mytrial-api-key"/ })
 })
 
-t.test('the function does not start without projects', async (t) => {
-  const { MILLRACE_POLL_PROJECTS: _projects, ...env } = (await startServices(t)).env
-  const running = await invoke(t, env)
-  t.equal(await running.exit(), 1)
-  t.match(running.text, /MILLRACE_POLL_PROJECTS: not given/)
-})
+for (const variable of ['MILLRACE_POLL_PROJECTS', 'MILLRACE_HOME'] as const) {
+  t.test(`the function does not start without ${variable}`, async (t) => {
+    const { [variable]: _left, ...env } = (await startServices(t)).env
+    const running = await invoke(t, { ...env, COGNIGY_API_KEY: 'fake-key' })
+    t.equal(await running.exit(), 1)
+    t.match(running.text, new RegExp(variable))
+  })
+}
 
 t.test('the container polls until it is told to stop', async (t) => {
   const { env, add, stored } = await startServices(t)
