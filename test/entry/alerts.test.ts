@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { openEmbedded } from '../../src/compose/embedded.ts'
 import { readConfig } from '../../src/config.ts'
@@ -27,6 +28,27 @@ t.test('put together, an accepted error line is an incident in the log when the 
   await running.stop()
   t.match(told, [{ transition: 'opened', severity: 'error', count: 1, tenant: 'fake' }])
   t.equal(alerts.totals.transitions.get('opened'), 1)
+})
+
+t.test('a process that is killed before it looked at a line leaves that to the next', async (t) => {
+  const dataDir = t.testdir()
+  const child = new URL('./alerts-child.ts', import.meta.url).pathname
+  const { signal, stderr } = spawnSync(process.execPath, [child, dataDir], { encoding: 'utf8' })
+  t.equal(signal, 'SIGKILL', stderr)
+  const told: object[] = []
+  for (let start = 0; start < 2; start++) {
+    const config = readConfig({ MILLRACE_DATA_DIR: dataDir })
+    const clock = { nowMs: Date.now }
+    const log = { warn: (facts: object) => told.push(facts), info: () => undefined, error: () => undefined }
+    const home = openEmbedded(config, clock, new Metrics().storeEvents(log))
+    const { feed } = home.ports
+    if (feed === undefined) return t.fail('the embedded home has a feed')
+    const running = await startWatching(await openAlerts(config, clock, log), { feed, clock, log })
+    await running.stop()
+    await home.close()
+  }
+  t.match(told, [{ transition: 'opened', count: 1 }])
+  t.equal(told.length, 1, 'once')
 })
 
 const REFUSED: readonly (readonly [name: string, env: Record<string, string>, code: string])[] = [
