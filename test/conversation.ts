@@ -74,13 +74,20 @@ function encodeParameter(text: string): string {
   return `${encodeURIComponent(text.slice(0, at))}=${encodeURIComponent(text.slice(at + 1))}`
 }
 
-export async function playConversation(t: Test, app: FastifyInstance, exchanges: readonly Exchange[]): Promise<void> {
+/** Asserts each answer. `settle` is called after each exchange that may have written something. */
+export async function playConversation(
+  t: Test,
+  app: FastifyInstance,
+  exchanges: readonly Exchange[],
+  settle: () => Promise<void>,
+): Promise<void> {
   for (const { request, requestHeaders, requestBody, status, headers, body } of exchanges) {
     const answer = await app.inject({
       ...request,
       headers: requestHeaders,
       ...(requestBody === '' ? {} : { payload: requestBody }),
     })
+    if (request.method !== 'GET') await settle()
     const name = `${request.method} ${request.url}`
     t.equal(answer.statusCode, status, `${name}: the status (${answer.statusCode >= 400 ? answer.body.trim() : ''})`)
     for (const [header, value] of headers) t.equal(answer.headers[header], value, `${name}: ${header}`)

@@ -3,8 +3,9 @@
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import { openEmbedded } from '../src/compose/embedded.ts'
-import { type Environment, readConfig } from '../src/config.ts'
-import type { LogStore } from '../src/ports.ts'
+import type { Home, HomeEvents } from '../src/compose/home.ts'
+import { type Config, type Environment, readConfig } from '../src/config.ts'
+import type { Clock, LogStore } from '../src/ports.ts'
 import { buildApp } from '../src/transport/http/app.ts'
 import { Metrics } from '../src/transport/http/metrics.ts'
 import { FixedClock } from './helper.ts'
@@ -15,6 +16,8 @@ export interface TestAppOptions {
   readonly dataDir?: string
   /** Puts something between the application and its store. */
   readonly wrapStore?: (store: LogStore) => LogStore
+  /** Opens another home than the embedded one. */
+  readonly openHome?: (config: Config, clock: Clock, events: HomeEvents) => Promise<Home>
 }
 
 export interface TestApp {
@@ -32,7 +35,8 @@ export async function buildTestApp(t: Test, env: Environment = {}, options: Test
   // Loki's window for the age of lines: what tests of its rules are written for.
   const config = readConfig({ MILLRACE_DATA_DIR: dataDir, MILLRACE_AGE_MAX: '7d', ...env })
   const metrics = new Metrics()
-  const home = openEmbedded(config, clock, metrics.storeEvents({ error: () => undefined }))
+  const { openHome = async (...parts: Parameters<typeof openEmbedded>) => openEmbedded(...parts) } = options
+  const home = await openHome(config, clock, testEvents(metrics))
   const store = wrapStore(home.ports.store)
   const ports = { ...home.ports, store }
   const app = await buildApp({ ports, config, keys: home.keys, metrics, version: '0.0.0-test' })
@@ -42,6 +46,16 @@ export async function buildTestApp(t: Test, env: Environment = {}, options: Test
   }
   t.teardown(close)
   return { app, clock, store, dataDir, close }
+}
+
+/** What is damaged ends the test, wherever it is found. */
+function testEvents(metrics: Metrics): HomeEvents {
+  return {
+    ...metrics.storeEvents({ error: () => undefined }),
+    sourceDamaged: (name, why) => {
+      throw new Error(`${name} is damaged: ${why}`)
+    },
+  }
 }
 
 export interface JsonStream {
