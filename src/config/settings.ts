@@ -214,7 +214,7 @@ export const SETTINGS = {
       'HOME',
       choice(['embedded', 'aws']),
       'embedded',
-      'Where the logs live: one file here (`aws` is not there yet, and refused).',
+      'Where the logs live: `embedded` in one file here, `aws` in AWS services.',
     ),
     dataDir: setting('DATA_DIR', text('a path'), './data', 'Folder of the log file and of generated keys.'),
     logLevel: setting(

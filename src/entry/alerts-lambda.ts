@@ -3,6 +3,7 @@
 import pino from 'pino'
 import { loadSettings } from '../compose/references.ts'
 import { answerAlertEvent } from '../transport/cloudwatch-records.ts'
+import { openAlertWatch } from './alert-watch.ts'
 import { openAlerts } from './alerts.ts'
 
 // Loading the module is the function's start: what is wrong with the settings is told there.
@@ -11,11 +12,16 @@ const log = pino(
   { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
   pino.destination({ sync: true }),
 )
-const alerts = await openAlerts(config, { nowMs: Date.now }, log)
+const clock = { nowMs: Date.now }
+const alerts = await openAlerts(config, clock, log)
+const watch = await openAlertWatch(config, clock, log, alerts)
 const parts = {
   ...alerts.cloudWatch,
   notify: alerts.notify,
-  sweep: () => alerts.desk.sweep(),
+  sweep: async () => {
+    await watch?.evaluateDue()
+    return alerts.desk.sweep()
+  },
   // The cause tells of gzip or JSON, never of a line.
   onCorrupt: (cause: unknown) =>
     log.warn({ reason: cause instanceof Error ? cause.message : '' }, 'a record is corrupt'),

@@ -8,10 +8,13 @@ import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { IncidentLoop } from '../flows/incident-loop.ts'
 import { readLogGroups } from '../flows/read-log-groups.ts'
+import { openAlertWatch } from './alert-watch.ts'
 import { commonRounds, openAlerts, scheduleTimer } from './alerts.ts'
 
 /** How long the round under way may take once the process is told to stop. */
 const CLOSE_DELAY_MS = 20_000
+/** Groups of rules are due by their own intervals, of a second at least. */
+const RULES_EVERY_MS = 1000
 
 try {
   await run((await loadSettings(process.env)).config)
@@ -30,7 +33,9 @@ async function run(config: Config): Promise<void> {
     { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
     pino.destination({ dest: 2, sync: true }),
   )
-  const alerts = await openAlerts(config, { nowMs: Date.now }, log)
+  const clock = { nowMs: Date.now }
+  const alerts = await openAlerts(config, clock, log)
+  const watch = await openAlertWatch(config, clock, log, alerts)
   const groups = {
     ...alerts.cloudWatch,
     reader: await openGroupReader(config),
@@ -39,6 +44,7 @@ async function run(config: Config): Promise<void> {
     onFailure: (logGroup: string, err: unknown) => log.warn({ logGroup, err }, 'a log group cannot be read'),
   }
   const rounds = [{ everyMs, run: () => readLogGroups(groups) }, ...commonRounds(alerts)]
+  if (watch !== undefined) rounds.push({ everyMs: RULES_EVERY_MS, run: () => watch.evaluateDue() })
   const loop = new IncidentLoop(rounds, scheduleTimer, (err) =>
     log.error({ err }, 'a round failed; the next tries again'),
   )
@@ -49,6 +55,7 @@ async function run(config: Config): Promise<void> {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
     else log.info({ signal }, 'stopping: what was read is told first')
     await loop.stop()
+    await watch?.close()
     await alerts.notify.settled()
     await alerts.home.close()
   })

@@ -4,6 +4,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { backupCommand, restoreCommand } from '../cli/backup.ts'
 import { type Command, runCli, type Terminal } from '../cli/commands.ts'
+import { emitCommand } from '../cli/emit.ts'
 import { hashPasswordCommand } from '../cli/hash-password.ts'
 import { pushCommand } from '../cli/push.ts'
 import { redriveCommand } from '../cli/redrive.ts'
@@ -17,9 +18,12 @@ import { type Config, readConfig } from '../config.ts'
 import { SCRYPT_COST } from '../domain/password-hash.ts'
 import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
 
+const push = pushCommand(Date.now, setTimeout)
+
 const COMMANDS: readonly Command[] = [
   serveCommand(serve),
-  pushCommand(Date.now, setTimeout),
+  push,
+  emitCommand(push, Math.random),
   tokenCommand(openTokenMaker),
   hashPasswordCommand(SCRYPT_COST),
   backupCommand((folder) => backUpHome(readConfig(process.env), folder)),

@@ -3,15 +3,12 @@
 import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
 import { welcome } from '../cli/welcome.ts'
-import { openHome } from '../compose/home.ts'
 import { loadSettings, type Settings } from '../compose/references.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { buildApp } from '../transport/http/app.ts'
 import { assertSafeBinding } from '../transport/http/auth/binding.ts'
-import { Metrics } from '../transport/http/metrics.ts'
+import { openGateway } from './gateway.ts'
 import { reportInRounds } from './gateway-emf.ts'
-import { homeEvents, rotationEvents } from './home-events.ts'
 import { VERSION } from './version.ts'
 
 /** What is written is its owner's alone, also where the data folder was there before and is open to others. */
@@ -28,39 +25,29 @@ try {
   process.exitCode = 1
 }
 
-async function serve({ config, openUsers }: Settings): Promise<void> {
+async function serve(settings: Settings): Promise<void> {
+  const { config } = settings
   assertSafeBinding(config)
   const log = pino(
     { level: config.service.logLevel, base: { service: 'millrace' } },
     pino.destination({ dest: 2, sync: true }),
   )
-  const metrics = new Metrics()
-  const clock = { nowMs: Date.now }
-  const home = await openHome(config, clock, homeEvents(metrics, log))
-  const app = await buildApp({
-    ports: home.ports,
-    config,
-    keys: home.keys,
-    users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
-    metrics,
-    version: VERSION,
-    // What Fastify tells at info, the lines below tell better.
-    logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
-  })
-  const endReports = reportInRounds(config, metrics)
+  const gateway = await openGateway(settings, log)
+  const endReports = reportInRounds(config, gateway.metrics)
+  const close = async (): Promise<void> => {
+    await gateway.close()
+    await endReports()
+  }
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
     else log.info({ signal }, 'stopping: what was accepted is finished first')
-    await app.close()
-    await endReports()
-    await home.close()
+    await close()
   })
   let address: string
   try {
-    address = await app.listen({ host: config.http.host, port: config.http.port })
+    address = await gateway.app.listen({ host: config.http.host, port: config.http.port })
   } catch (cause) {
-    await app.close()
-    await home.close()
+    await close()
     throw listenFailure(config.http, cause)
   }
   log.info({ address, dataDir: config.service.dataDir }, 'listening')

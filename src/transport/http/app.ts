@@ -16,6 +16,7 @@ import type { Ports } from '../../ports.ts'
 import { registerAuth } from './auth/auth.ts'
 import { registerClosing } from './closing.ts'
 import { answerError, registerErrors } from './errors.ts'
+import { type IncidentParts, registerIncidents } from './incident-routes.ts'
 import { registerLogs } from './logs-routes.ts'
 import { registerLokiDelete } from './loki-delete-routes.ts'
 import { registerLokiIndex } from './loki-index-routes.ts'
@@ -31,6 +32,7 @@ import { registerOtlp } from './otlp-routes.ts'
 import { PushIntake } from './push.ts'
 import { BodyReader } from './request-body.ts'
 import { registerService } from './service-routes.ts'
+import { registerSources, type SourcesParts } from './sources-routes.ts'
 
 export interface AppParts {
   readonly ports: Ports
@@ -41,6 +43,10 @@ export interface AppParts {
   readonly version: string
   /** Alert rules; absent where there are none. */
   readonly rules?: LokiRulesParts['rules']
+  /** Absent where no incidents are raised. */
+  readonly incidents?: Omit<IncidentParts, 'auth' | 'tokenKey'> | undefined
+  /** Absent where nothing is polled. */
+  readonly poller?: SourcesParts['poller']
   readonly logger?: FastifyBaseLogger
   /** The users of now, where they change while the gateway runs. */
   readonly users?: UserSource | undefined
@@ -131,6 +137,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   if (deletions !== undefined) registerLokiDelete(app, queries, deletions)
   registerLokiService(app, queries, config, ports.limits)
   registerLokiRules(app, { auth, rules: parts.rules })
+  if (parts.incidents !== undefined) registerIncidents(app, { ...parts.incidents, auth, tokenKey: keys.pageToken })
+  registerSources(app, { auth, poller: parts.poller })
   registerLokiTail(app, tails, { ...queries, feed: ports.feed })
   await app.ready()
   return app

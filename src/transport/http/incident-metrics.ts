@@ -1,0 +1,45 @@
+/** What Prometheus is told of incidents and of who was told of them. */
+
+import { Counter, type Registry } from 'prom-client'
+
+/** Counts that only rise, by the name of what was counted. */
+type Totals = ReadonlyMap<string, number>
+
+export interface IncidentTotals {
+  readonly transitions: Totals
+  /** Messages by notifier. */
+  readonly sent: Totals
+  readonly failed: Totals
+}
+
+/** Makes the counters; they read `totals` when Prometheus asks. */
+export function observeIncidents(registry: Registry, totals: IncidentTotals): void {
+  count(
+    registry,
+    'incident_transitions_total',
+    'Incidents that were opened, reopened or closed',
+    'transition',
+    totals.transitions,
+  )
+  count(registry, 'notifications_sent_total', 'Messages that a notifier took', 'notifier', totals.sent)
+  count(
+    registry,
+    'notifications_failed_total',
+    'Messages that a notifier did not take; they are sent again',
+    'notifier',
+    totals.failed,
+  )
+}
+
+function count(registry: Registry, name: string, help: string, label: string, totals: Totals): void {
+  new Counter({
+    name: `millrace_${name}`,
+    help,
+    labelNames: [label],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [value, total] of totals) this.inc({ [label]: value }, total)
+    },
+  })
+}
