@@ -1,5 +1,7 @@
 /** The whole application in the aws home, over services of its own: what HTTP tests inject requests into. */
 
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { DynamoDB } from '@aws-sdk/client-dynamodb'
 import { Firehose } from '@aws-sdk/client-firehose'
 import { S3 } from '@aws-sdk/client-s3'
@@ -17,7 +19,7 @@ import { decodeMessage } from '../../src/transport/sqs-records.ts'
 import { FixedClock } from '../helper.ts'
 import { buildTestApp, type TestApp } from '../test-app.ts'
 import type { Endpoints, ServiceName } from './endpoints.ts'
-import { BUCKET, LocalCloud, PREFIX, TABLE } from './local-cloud.ts'
+import { BUCKET, type LocalCloud, PREFIX, startLocalCloud, TABLE } from './local-cloud.ts'
 import { testClient } from './test-client.ts'
 
 export interface AwsTestApp extends TestApp {
@@ -28,27 +30,25 @@ export interface AwsTestApp extends TestApp {
 
 const ATTEMPTS = 3
 const VISIBILITY_MS = 60_000
-/** What DynamoDB takes in one call. */
-const DELETES_MAX = 25
 
-/** As buildTestApp; the services, Firehose's clock among them, have the application's. */
-export async function buildAwsTestApp(t: Test, env: Environment = {}): Promise<AwsTestApp> {
-  const clock = new FixedClock()
-  const cloud = await LocalCloud.start({ clock })
+/** So that one test may have several applications, each with a folder of its own. */
+let started = 0
+
+/** As buildTestApp; Firehose has the application's clock. `beside`: one whose services and clock are shared. */
+export async function buildAwsTestApp(t: Test, env: Environment = {}, beside?: AwsTestApp): Promise<AwsTestApp> {
+  const clock = beside?.clock ?? new FixedClock()
+  const cloud = beside?.cloud ?? (await startLocalCloud(t, { clock }))
   const clients = makeClients(cloud.endpoints)
-  const dataDir = t.testdir()
-  const settings = { ...cloud.environment(), MILLRACE_CACHE_DIR: `${dataDir}/cache`, ...env }
+  // Asked for again, the test's folder would be emptied.
+  if (!existsSync(t.testdirName)) t.testdir({})
+  const dataDir = join(t.testdirName, `container-${started++}`)
+  const settings = { ...cloud.environment(), MILLRACE_CACHE_DIR: join(dataDir, 'cache'), ...env }
   const testApp = await buildTestApp(t, settings, {
     clock,
     dataDir,
     openHome: (config, clock, events) => openAws(config, clock, events, clients),
   })
-  const close = async (): Promise<void> => {
-    await testApp.close()
-    await cloud.stop()
-  }
-  t.teardown(close)
-  return { ...testApp, cloud, close, archive: () => archive(cloud, clients) }
+  return { ...testApp, cloud, archive: () => archive(cloud, clients) }
 }
 
 async function archive(cloud: LocalCloud, clients: AwsClients): Promise<void> {
@@ -76,15 +76,16 @@ async function work(queue: QueueConsumer, bucket: ArchiveBucket): Promise<void> 
 
 /** As DynamoDB's time to live does it. */
 async function dropRecentItems(items: DynamoDBDocument): Promise<void> {
-  const { Items = [] } = await items.scan({
-    TableName: TABLE,
-    FilterExpression: 'begins_with(pk, :recent)',
-    ExpressionAttributeValues: { ':recent': 'recent#' },
-    ProjectionExpression: 'pk, sk',
-  })
-  for (let at = 0; at < Items.length; at += DELETES_MAX) {
-    const requests = Items.slice(at, at + DELETES_MAX).map((Key) => ({ DeleteRequest: { Key } }))
-    await items.batchWrite({ RequestItems: { [TABLE]: requests } })
+  for (;;) {
+    const { Items = [], LastEvaluatedKey } = await items.scan({
+      TableName: TABLE,
+      FilterExpression: 'begins_with(pk, :recent)',
+      ExpressionAttributeValues: { ':recent': 'recent#' },
+      ProjectionExpression: 'pk, sk',
+    })
+    await Promise.all(Items.map((Key) => items.delete({ TableName: TABLE, Key })))
+    // Of what was deleted, nothing is found again.
+    if (LastEvaluatedKey === undefined) return
   }
 }
 

@@ -46,30 +46,56 @@ export interface Difference {
 const RUN_LABEL = 'compare_run'
 const HOUR = 3600n * NS_PER_SECOND
 
-/** Throws where a side cannot be reached or does not take the lines: that is no difference in answers. */
+/** As loadCases and askCases together. */
 export async function compareAnswers(options: ComparisonOptions): Promise<Comparison> {
+  await loadCases(options)
+  return askCases(options)
+}
+
+/** Pushes the lines of all cases to both sides. Throws where a side cannot be reached or does not take them. */
+export async function loadCases(options: ComparisonOptions): Promise<void> {
+  for (const { entries, run, base } of loadsOf(options)) {
+    for (const side of [options.left, options.right]) await load(side, entries, run, base)
+  }
+}
+
+/** Asks both sides all cases, whose lines they have. Throws where a side cannot be reached: that is no difference. */
+export async function askCases(options: ComparisonOptions): Promise<Comparison> {
   const differences: Difference[] = []
   let compared = 0
-  for (const file of options.files) {
-    const cases = readCases(readFileSync(file, 'utf8'))
-    const loads = [...new Set(cases.map(({ entries }) => entries))]
-    for (const [i, entries] of loads.entries()) {
-      const run = `${options.run}-${file.replace(/\W+/g, '-')}-${i}`
-      const base = baseOf(entries, options.nowMs)
-      for (const side of [options.left, options.right]) await load(side, entries, run, base)
-      for (const each of cases.filter((one) => one.entries === entries)) {
-        compared++
-        const [left, right] = await Promise.all([
-          ask(options.left, each, run, base),
-          ask(options.right, each, run, base),
-        ])
-        if (areSame(left, right)) continue
-        const place = `${file}:${each.row} ${[each.kind, ...each.args, each.query].join(' ')}`
-        differences.push({ place, left: without(left, right), right: without(right, left) })
-      }
+  for (const { file, cases, run, base } of loadsOf(options)) {
+    for (const each of cases) {
+      compared++
+      const [left, right] = await Promise.all([ask(options.left, each, run, base), ask(options.right, each, run, base)])
+      if (areSame(left, right)) continue
+      const place = `${file}:${each.row} ${[each.kind, ...each.args, each.query].join(' ')}`
+      differences.push({ place, left: without(left, right), right: without(right, left) })
     }
   }
   return { compared, differences }
+}
+
+/** What a file loads at one place, and the cases that ask for it. */
+interface Load {
+  readonly file: string
+  readonly entries: readonly TestEntry[]
+  readonly cases: readonly QueryCase[]
+  /** Tells its lines from those of other loads. */
+  readonly run: string
+  readonly base: bigint
+}
+
+function loadsOf({ files, run, nowMs }: ComparisonOptions): Load[] {
+  return files.flatMap((file) => {
+    const cases = readCases(readFileSync(file, 'utf8'))
+    return [...new Set(cases.map(({ entries }) => entries))].map((entries, i) => ({
+      file,
+      entries,
+      cases: cases.filter((one) => one.entries === entries),
+      run: `${run}-${file.replace(/\W+/g, '-')}-${i}`,
+      base: baseOf(entries, nowMs),
+    }))
+  })
 }
 
 export function formatComparison({ compared, differences }: Comparison): string {
