@@ -113,7 +113,7 @@ const ACCEPTED: [string, Record<string, string>, (config: Config) => unknown, un
     (c) => c,
     readConfig({}),
   ],
-  ['variables of others', { AWS_REGION: 'x', PATH: 'y' }, (c) => c, readConfig({})],
+  ['variables of others', { AWS_PROFILE: 'x', PATH: 'y' }, (c) => c, readConfig({})],
 ]
 for (const [name, env, part, wanted] of ACCEPTED) {
   t.test(`reads ${name}`, async (t) => t.same(part(readConfig(env)), wanted))

@@ -1,13 +1,18 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { formatEnvExample, formatSettingsTable } from '../src/config/settings-docs.ts'
 import { listSettings } from '../src/config.ts'
 import { ERROR_STATUS } from '../src/domain/errors.ts'
 import { REFUSAL_STATUS } from '../src/domain/refusals.ts'
+import { observeIncidents } from '../src/transport/http/incident-metrics.ts'
+import { SourceMetrics } from '../src/transport/http/source-metrics.ts'
+import { WatchMetrics } from '../src/transport/http/watch-metrics.ts'
 import { GatewayProcess } from './gateway-process.ts'
 import { buildTestApp } from './test-app.ts'
 
+const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 const readme = readFileSync('README.md', 'utf8')
 const variables = listSettings().map(({ variable }) => variable)
 
@@ -27,7 +32,7 @@ t.test('the README and .env.example name exactly the settings that the code read
     variables,
     'README',
   )
-  const example = readFileSync('.env.example', 'utf8').matchAll(/^#? ?(MILLRACE_\w+)=/gm)
+  const example = readFileSync('.env.example', 'utf8').matchAll(/^#? ?((?:MILLRACE|COGNIGY|AWS)_\w+)=/gm)
   t.strictSame(
     [...example].map(([, variable]) => variable),
     variables,
@@ -42,9 +47,12 @@ t.test('the settings in the documents are as the script writes them', async (t) 
 })
 
 t.test('every setting that an error text or a document names exists', async (t) => {
-  const documents = ['README.md', 'docs/errors.md', 'docs/logs-api.md', 'docs/security.md', 'docs/operations.md']
-  for (const document of documents) {
-    const named = readFileSync(document, 'utf8').match(/MILLRACE_[A-Z_]+[A-Z]/g) ?? []
+  // Of the shell, and of the infrastructure.
+  const others = ['MILLRACE_PASSWORD', 'MILLRACE_IMAGE_URI']
+  for (const document of ['README.md', ...globSync('docs/**/*.md')]) {
+    const named = (readFileSync(document, 'utf8').match(/MILLRACE_[A-Z_]+[A-Z]/g) ?? []).filter(
+      (name) => !others.includes(name),
+    )
     t.strictSame(
       named.filter((name) => !variables.includes(name)),
       [],
@@ -62,7 +70,12 @@ t.test('docs/errors.md lists exactly the codes and reasons of the code, with the
 })
 
 t.test('docs/operations.md lists exactly the figures that /metrics gives', async (t) => {
-  const { app } = await buildTestApp(t)
+  const { app, metrics } = await buildTestApp(t)
+  // What a gateway adds that raises incidents, evaluates rules and polls.
+  const { registry } = metrics
+  observeIncidents(registry, { transitions: new Map(), sent: new Map(), failed: new Map() })
+  new WatchMetrics(registry, SILENT).observe({ figures: { series: 0, ignored: 0, anomalies: 0 } })
+  new SourceMetrics(registry).observe({ figures: () => [] })
   const { body } = await app.inject({ url: '/metrics' })
   const given = [...body.matchAll(/^# TYPE millrace_(\S+)/gm)].map(([, name]) => name)
   const table = readFileSync('docs/operations.md', 'utf8').split('| figure | |')[1] ?? ''
@@ -81,10 +94,9 @@ t.test('docs/dependencies.md has a line for each dependency, with its version', 
 })
 
 t.test('links between the documents lead somewhere', async (t) => {
-  for (const document of ['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/loki-compatibility.md']) {
-    const folder = document.includes('/') ? 'docs/' : ''
-    for (const [, target] of readFileSync(document, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
-      t.ok(existsSync(`${folder}${target}`), `${document}: ${target}`)
+  for (const document of [...globSync('*.md'), ...globSync('docs/**/*.md')]) {
+    for (const [, target = ''] of readFileSync(document, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+      t.ok(existsSync(join(dirname(document), target)), `${document}: ${target}`)
     }
   }
 })

@@ -24,6 +24,7 @@ export interface TestApp {
   readonly app: FastifyInstance
   readonly clock: FixedClock
   readonly store: LogStore
+  readonly metrics: Metrics
   readonly dataDir: string
   /** Closes application and store; also done when the test ends. */
   close(): Promise<void>
@@ -45,7 +46,7 @@ export async function buildTestApp(t: Test, env: Environment = {}, options: Test
     await home.close()
   }
   t.teardown(close)
-  return { app, clock, store, dataDir, close }
+  return { app, clock, store, metrics, dataDir, close }
 }
 
 /** What is damaged ends the test, wherever it is found. */
