@@ -3,6 +3,7 @@
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
 import type { Gateway } from './gateway.ts'
 import type { Poller } from './poller.ts'
+import { rulesEnvironment } from './rules.ts'
 
 export interface Alerts extends ImageFunction {
   readonly topic: sst.aws.SnsTopic
@@ -34,6 +35,7 @@ export function createAlerts(base: Base, gateway: Gateway, poller: Poller | unde
     mebibytes: 512,
     environment: {
       ...storageEnvironment(base),
+      ...rulesEnvironment(),
       MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
       MILLRACE_ALERT_SNS_TOPIC: topic.arn,
       MILLRACE_PUBLIC_URL: gateway.url,

@@ -1,6 +1,7 @@
 /** The front door: the Fastify application behind a function URL or an HTTP API. */
 
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
+import { rulesEnvironment } from './rules.ts'
 
 export interface Gateway extends ImageFunction {
   readonly url: $util.Output<string>
@@ -19,6 +20,7 @@ export function createGateway(base: Base): Gateway {
     mebibytes: GATEWAY_MEBIBYTES,
     environment: {
       ...storageEnvironment(base),
+      ...rulesEnvironment(),
       MILLRACE_USERS: $interpolate`ssm:${identity.users.name}`,
       MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
       MILLRACE_JWKS_URL: identity.jwksUrl,
