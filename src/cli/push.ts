@@ -7,9 +7,9 @@ import { GatewayError } from '../domain/errors.ts'
 import { formatLabels, isLabelName, type Label, sortLabels } from '../domain/labels.ts'
 import { msToNs } from '../domain/time.ts'
 import { encodePush } from '../protocol/loki-push-encode.ts'
+import { CLIENT_OPTIONS, CLIENT_USAGE, readAddress } from './client.ts'
 import type { Command, Terminal } from './commands.ts'
 
-const URL_DEFAULT = 'http://127.0.0.1:3100'
 /** A push is sent when it has this many lines, or when the input ends. */
 const LINES_MAX = 1000
 const ATTEMPTS_MAX = 5
@@ -29,10 +29,7 @@ export function pushCommand(nowMs: () => number, sleep: (ms: number) => Promise<
     usage: `millrace push --label NAME=VALUE [--label …] [options] [LINE …]
 
   --label NAME=VALUE  a label of the stream; at least one
-  --url URL           the gateway; ${URL_DEFAULT}
-  --user NAME:PASS    basic auth
-  --token TOKEN       a bearer token
-  --tenant TENANT     X-Scope-OrgID
+${CLIENT_USAGE}
 
   tail -F app.log | millrace push --label app=shop`,
     run: async (args, terminal) => {
@@ -57,21 +54,15 @@ function readTarget(args: readonly string[]): { target: Target; lines: string[] 
     allowPositionals: true,
     options: {
       label: { type: 'string', multiple: true, default: [] },
-      url: { type: 'string', default: URL_DEFAULT },
-      user: { type: 'string' },
-      token: { type: 'string' },
-      tenant: { type: 'string' },
+      ...CLIENT_OPTIONS,
     },
   })
   const labels = values.label.map(readLabel)
   if (labels.length === 0)
     throw new GatewayError('parameter_invalid', 'no --label came; give at least one, like app=shop')
-  if (URL.parse(values.url) === null) throw new GatewayError('parameter_invalid', '--url is no URL')
-  const headers: Record<string, string> = { 'content-type': 'application/x-protobuf' }
-  if (values.user !== undefined) headers['authorization'] = `Basic ${Buffer.from(values.user).toString('base64')}`
-  if (values.token !== undefined) headers['authorization'] = `Bearer ${values.token}`
-  if (values.tenant !== undefined) headers['x-scope-orgid'] = values.tenant
-  const url = `${values.url.replace(/\/+$/, '')}/loki/api/v1/push`
+  const gateway = readAddress(values)
+  const headers = { ...gateway.headers, 'content-type': 'application/x-protobuf' }
+  const url = `${gateway.url}/loki/api/v1/push`
   return { target: { url, headers, labels: formatLabels(sortLabels(labels)) }, lines: positionals }
 }
 

@@ -6,9 +6,13 @@ import { backupCommand, restoreCommand } from '../cli/backup.ts'
 import { type Command, runCli, type Terminal } from '../cli/commands.ts'
 import { emitCommand } from '../cli/emit.ts'
 import { hashPasswordCommand } from '../cli/hash-password.ts'
+import { incidentsCommand } from '../cli/incidents.ts'
+import { labelsCommand } from '../cli/labels.ts'
 import { pushCommand } from '../cli/push.ts'
+import { queryCommand } from '../cli/query.ts'
 import { redriveCommand } from '../cli/redrive.ts'
 import { serveCommand } from '../cli/serve.ts'
+import { tailCommand } from '../cli/tail.ts'
 import { type TokenMaker, tokenCommand } from '../cli/token.ts'
 import { backUpHome, restoreHome } from '../compose/backup.ts'
 import { deriveKey } from '../compose/derived-keys.ts'
@@ -20,10 +24,17 @@ import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
 
 const push = pushCommand(Date.now, setTimeout)
 
+/** Colours are for people who did not turn them off: see no-color.org. */
+const HAS_COLORS = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
+
 const COMMANDS: readonly Command[] = [
   serveCommand(serve),
   push,
   emitCommand(push, Math.random),
+  queryCommand(Date.now, HAS_COLORS),
+  tailCommand({ nowMs: Date.now, sleep: setTimeout, hasColors: HAS_COLORS }),
+  labelsCommand(Date.now),
+  incidentsCommand(Date.now),
   tokenCommand(openTokenMaker),
   hashPasswordCommand(SCRYPT_COST),
   backupCommand((folder) => backUpHome(readConfig(process.env), folder)),
@@ -38,6 +49,11 @@ const TERMINAL: Terminal = {
   note: (text) => process.stderr.write(text),
 }
 
+// Whoever reads may have enough: `millrace query … | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit()
+})
 process.exitCode = await runCli(process.argv.slice(2), COMMANDS, TERMINAL)
 
 /** Loaded only now: the other commands do not need the web server. */

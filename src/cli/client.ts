@@ -1,0 +1,128 @@
+/** The gateway's HTTP API as a person's commands ask it: where it is, with whose credentials, and what it answers. */
+
+import { GatewayError } from '../domain/errors.ts'
+
+export const URL_DEFAULT = 'http://127.0.0.1:3100'
+
+/** For parseArgs: the options of every command that asks a gateway. */
+export const CLIENT_OPTIONS = {
+  url: { type: 'string', default: URL_DEFAULT },
+  user: { type: 'string' },
+  token: { type: 'string' },
+  tenant: { type: 'string' },
+} as const
+
+export const CLIENT_USAGE = `  --url URL           the gateway; ${URL_DEFAULT}
+  --user NAME:PASS    basic auth
+  --token TOKEN       a bearer token
+  --tenant TENANT     X-Scope-OrgID`
+
+export interface ClientValues {
+  readonly url: string
+  readonly user?: string | undefined
+  readonly token?: string | undefined
+  readonly tenant?: string | undefined
+}
+
+/** A gateway, and the headers that it is asked with. */
+export interface GatewayAddress {
+  /** Without a slash at its end. */
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** Throws parameter_invalid when --url is none. */
+export function readAddress({ url, user, token, tenant }: ClientValues): GatewayAddress {
+  const { protocol } = URL.parse(url) ?? {}
+  if (protocol !== 'http:' && protocol !== 'https:') {
+    throw new GatewayError('parameter_invalid', `--url is no URL; give one like ${URL_DEFAULT}`)
+  }
+  const headers: Record<string, string> = {}
+  if (user !== undefined) headers['authorization'] = `Basic ${Buffer.from(user).toString('base64')}`
+  if (token !== undefined) headers['authorization'] = `Bearer ${token}`
+  if (tenant !== undefined) headers['x-scope-orgid'] = tenant
+  return { url: url.replace(/\/+$/, ''), headers }
+}
+
+export type Parameters = Readonly<Record<string, string | number | bigint | undefined>>
+
+/** `url` + `path` with the parameters that are defined. */
+export function addressOf({ url }: GatewayAddress, path: string, parameters: Parameters): string {
+  const search = new URLSearchParams()
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) search.set(name, String(value))
+  return `${url}${path}?${search}`
+}
+
+/** An answer of the gateway, whatever its status. */
+export interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+/** Longer answers are not held: a page of lines is far smaller. */
+const ANSWER_BYTES_MAX = 256 * 1024 * 1024
+const TEXT_CHARS_MAX = 500
+
+/** Asks, and gives what came. Throws source_unavailable when nothing did, or too much. */
+export async function ask(gateway: GatewayAddress, path: string, parameters: Parameters = {}): Promise<Answer> {
+  const headers = { ...gateway.headers, 'x-loki-response-encoding-flags': 'categorize-labels' }
+  try {
+    const response = await fetch(addressOf(gateway, path, parameters), { headers })
+    return { status: response.status, text: await readText(response) }
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
+    const { cause, message } = error as Error
+    const why = cause instanceof Error ? cause.message || String((cause as NodeJS.ErrnoException).code) : message
+    const text = `${gateway.url} cannot be reached: ${why}; start the gateway, or give its address with --url`
+    throw new GatewayError('source_unavailable', text, { cause: error })
+  }
+}
+
+/**
+ * Asks for JSON. Throws as `ask`, and with the gateway's words not_found, source_unavailable for 429 and from 500 on,
+ * query_refused for other refusals.
+ */
+export async function askJson(gateway: GatewayAddress, path: string, parameters: Parameters = {}): Promise<unknown> {
+  const answer = await ask(gateway, path, parameters)
+  if (answer.status !== 200) throw refusalOf(gateway, answer)
+  try {
+    return JSON.parse(answer.text)
+  } catch (cause) {
+    const text = `${gateway.url} did not answer with JSON; is --url the address of a gateway?`
+    throw new GatewayError('source_unavailable', text, { cause })
+  }
+}
+
+/** An answer that is not 200 as an error. */
+export function refusalOf({ url }: GatewayAddress, { status, text }: Answer): GatewayError {
+  const advice = status === 401 ? '; give credentials with --user or --token' : ''
+  const words = wordsOf(text).trim().slice(0, TEXT_CHARS_MAX)
+  const message = `${url} answered ${status}${words === '' ? '' : `: ${words}`}${advice}`
+  if (status === 404) return new GatewayError('not_found', message)
+  return new GatewayError(status >= 500 || status === 429 ? 'source_unavailable' : 'query_refused', message)
+}
+
+/** The sentence of an answer: its own routes tell it in JSON, Loki's in plain text. */
+function wordsOf(text: string): string {
+  try {
+    const message = JSON.parse(text)?.error?.message
+    return typeof message === 'string' ? message : text
+  } catch {
+    return text
+  }
+}
+
+async function readText(response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let bytes = 0
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.length
+    if (bytes > ANSWER_BYTES_MAX) {
+      const message = `the answer is longer than ${ANSWER_BYTES_MAX} bytes; ask for a shorter time or fewer lines`
+      throw new GatewayError('source_unavailable', message)
+    }
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}

@@ -1,0 +1,104 @@
+/** `millrace incidents`: what goes wrong, as the gateway's GET /incidents tells it. */
+
+import { parseArgs } from 'node:util'
+import { GatewayError } from '../domain/errors.ts'
+import { formatLabels } from '../domain/labels.ts'
+import { parseRfc3339 } from '../domain/time.ts'
+import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress } from './client.ts'
+import { listOf, readLabels, recordOf } from './client-answer.ts'
+import type { Command } from './commands.ts'
+import { readCount } from './query.ts'
+import { formatLocal, withoutControls } from './query-output.ts'
+import { readSince } from './query-time.ts'
+
+const LIMIT_DEFAULT = 20
+/** Incidents of one page: what the gateway gives at most. */
+const PAGE_MAX = 100
+const OUTPUTS = ['text', 'json']
+
+export function incidentsCommand(nowMs: () => number): Command {
+  return {
+    name: 'incidents',
+    summary: 'Lists incidents, the last seen first.',
+    usage: `millrace incidents [options]
+
+  --state STATE       open, acknowledged or closed, or some of them between commas; all when not given
+  --since TIME        only those seen since, like 1h or 7d
+  --limit COUNT       how many at most; ${LIMIT_DEFAULT}
+  --output FORM       text, or json (one object a line)
+${CLIENT_USAGE}
+
+  millrace incidents --state open`,
+    run: async (args, terminal) => {
+      const { gateway, parameters, limit, output } = readOrder(args, nowMs())
+      let count = 0
+      for await (const items of readIncidents(gateway, parameters, limit)) {
+        for (const item of items) terminal.out(output === 'json' ? `${JSON.stringify(item)}\n` : formatIncident(item))
+        count += items.length
+      }
+      if (count === 0) terminal.note('There are no such incidents\n')
+      return 0
+    },
+  }
+}
+
+interface IncidentsOrder {
+  readonly gateway: GatewayAddress
+  readonly parameters: { readonly state: string | undefined; readonly since: string | undefined }
+  readonly limit: number
+  readonly output: string
+}
+
+function readOrder(args: readonly string[], nowMs: number): IncidentsOrder {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      ...CLIENT_OPTIONS,
+      state: { type: 'string' },
+      since: { type: 'string' },
+      limit: { type: 'string', default: String(LIMIT_DEFAULT) },
+      output: { type: 'string', default: 'text' },
+    },
+  })
+  if (!OUTPUTS.includes(values.output)) throw new GatewayError('parameter_invalid', '--output is neither text nor json')
+  const since = values.since === undefined ? undefined : new Date(nowMs - readSince(values.since)).toISOString()
+  return {
+    gateway: readAddress(values),
+    parameters: { state: values.state, since },
+    limit: readCount('--limit', values.limit),
+    output: values.output,
+  }
+}
+
+async function* readIncidents(
+  gateway: GatewayAddress,
+  parameters: IncidentsOrder['parameters'],
+  limit: number,
+): AsyncGenerator<readonly unknown[]> {
+  let left = limit
+  let nextToken: string | undefined
+  do {
+    const json = await askJson(gateway, '/incidents', { ...parameters, limit: Math.min(left, PAGE_MAX), nextToken })
+    const page = recordOf(json)
+    const items = listOf(page['items'])
+    yield items
+    left -= items.length
+    nextToken = typeof page['nextToken'] === 'string' ? page['nextToken'] : undefined
+  } while (nextToken !== undefined && left > 0)
+}
+
+/** One line: when it was last seen, how it stands, how bad it is, how often it was seen, what and where. */
+function formatIncident(json: unknown): string {
+  const { id, state, severity, count, title, labels, lastSeen } = recordOf(json)
+  const ns = parseRfc3339(String(lastSeen))
+  const cells = [
+    ns === undefined ? String(lastSeen) : formatLocal(ns),
+    String(state).padEnd('acknowledged'.length),
+    String(severity).padEnd('critical'.length),
+    `${count}×`.padStart(6),
+    String(id),
+    String(title).replace(/\s+/g, ' '),
+    formatLabels(readLabels(labels)),
+  ]
+  return `${withoutControls(cells.join('  '))}\n`
+}

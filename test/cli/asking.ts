@@ -1,0 +1,89 @@
+/** The commands that ask a gateway, run against the whole application on a socket. */
+
+import type { AddressInfo } from 'node:net'
+import type { Test } from 'tap'
+import { type Command, runCli } from '../../src/cli/commands.ts'
+import { incidentsCommand } from '../../src/cli/incidents.ts'
+import { labelsCommand } from '../../src/cli/labels.ts'
+import { pushCommand } from '../../src/cli/push.ts'
+import { queryCommand } from '../../src/cli/query.ts'
+import { tailCommand } from '../../src/cli/tail.ts'
+import type { Environment } from '../../src/config.ts'
+import { buildTestApp, type JsonStream, pushJson, type TestApp } from '../test-app.ts'
+
+export interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly notes: string
+  readonly lines: readonly string[]
+}
+
+export interface RunOptions {
+  readonly url?: string
+  readonly hasColors?: boolean
+  readonly stdin?: readonly string[]
+  readonly nowMs: () => number
+  readonly signal?: AbortSignal
+  /** Sees everything that is written, as it is written. */
+  readonly onOut?: (text: string) => void
+  readonly sleep?: (ms: number) => Promise<unknown>
+}
+
+/** Runs a command as cli.ts would. */
+export async function runAsking(argv: readonly string[], options: RunOptions): Promise<Ran> {
+  const { nowMs, hasColors = false, sleep = async () => undefined, signal } = options
+  const commands: readonly Command[] = [
+    queryCommand(nowMs, hasColors),
+    tailCommand({ nowMs, hasColors, sleep, ...(signal && { signal }) }),
+    labelsCommand(nowMs),
+    incidentsCommand(nowMs),
+    pushCommand(nowMs, async (ms) => void (await sleep(ms))),
+  ]
+  let out = ''
+  let notes = ''
+  const url = options.url === undefined ? [] : ['--url', options.url]
+  const code = await runCli([...argv, ...url], commands, {
+    stdin: (async function* () {
+      for (const chunk of options.stdin ?? []) yield Buffer.from(chunk)
+    })(),
+    isInteractive: false,
+    out: (text) => {
+      out += text
+      options.onOut?.(text)
+    },
+    note: (text) => {
+      notes += text
+    },
+  })
+  return { code, out, notes, lines: out.split('\n').slice(0, -1) }
+}
+
+export interface ListeningApp extends TestApp {
+  readonly url: string
+  push(streams: readonly JsonStream[], headers?: Readonly<Record<string, string>>): Promise<void>
+  /** Runs a command at the time of the application's clock. */
+  run(argv: readonly string[], options?: Partial<RunOptions>): Promise<Ran>
+}
+
+export async function listen(t: Test, env: Environment = {}): Promise<ListeningApp> {
+  const parts = await buildTestApp(t, env)
+  const url = await parts.app.listen({ host: '127.0.0.1', port: 0 })
+  const push = async (streams: readonly JsonStream[], headers = {}): Promise<void> => {
+    const { statusCode, body } = await pushJson(parts.app, streams, headers)
+    if (statusCode >= 300) throw new Error(`the push was answered ${statusCode}: ${body}`)
+  }
+  const nowMs = (): number => parts.clock.nowMs()
+  return { ...parts, url, push, run: (argv, options = {}) => runAsking(argv, { nowMs, url, ...options }) }
+}
+
+export function portOf(address: string | AddressInfo | null): number {
+  if (address === null || typeof address === 'string') throw new Error('BUG: the server has no port')
+  return address.port
+}
+
+/** Lines `1`, `2`, … of one stream, a second apart, the last of them a second before `nowNs`. */
+export function manyLines(count: number, nowNs: bigint, labels: Readonly<Record<string, string>> = { app: 'shop' }) {
+  const at = (i: number): string => String(nowNs - BigInt(count - i + 1) * 1_000_000_000n)
+  const values = Array.from({ length: count }, (_, i) => [at(i + 1), `line ${i + 1}`])
+  return [{ stream: labels, values }]
+}
