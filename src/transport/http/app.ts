@@ -31,6 +31,7 @@ import { registerOpenApi } from './openapi.ts'
 import { registerOtlp } from './otlp-routes.ts'
 import { PushIntake } from './push.ts'
 import { BodyReader } from './request-body.ts'
+import { compilersFactory } from './schemas.ts'
 import { registerService } from './service-routes.ts'
 import { registerSources, type SourcesParts } from './sources-routes.ts'
 
@@ -76,6 +77,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     requestTimeout: REQUEST_TIMEOUT_MS,
     // The schemas are ours: to check them against JSON Schema's own would be most of a function's start.
     ajv: { customOptions: { validateSchema: false } },
+    schemaController: { compilersFactory },
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
     // Bodies are read by request-body.ts, with limits of its own.

@@ -71,7 +71,6 @@ export function registerIncidents(app: FastifyInstance, parts: IncidentParts): v
   const options = {
     onRequest: auth.authenticate,
     config: { errorFormat: 'json' as const, challenge: 'bearer' as const },
-    serializerCompiler: () => String,
   }
   app.get<{ Querystring: Static<typeof IncidentsQuery> }>(
     '/incidents',

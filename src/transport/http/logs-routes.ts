@@ -100,7 +100,6 @@ export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
         consumes: [...JSON_TYPES.slice(0, 1), ...NDJSON_TYPES.slice(0, 1)],
         response: { 201: documented(Type.Union([Created, CreatedMany])) },
       },
-      serializerCompiler: () => String,
     },
     async (request, reply) => {
       const { intake } = parts
@@ -132,7 +131,6 @@ export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
         querystring: LogsQuery,
         response: { 200: documented(LogsPage) },
       },
-      serializerCompiler: () => String,
     },
     async (request, reply) => {
       const tenant = auth.tenantOf(request)
