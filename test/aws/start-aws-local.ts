@@ -1,24 +1,40 @@
-/** `npm run start:aws-local`: the aws home on this machine, its gateway and worker against services in this process. */
+/** `npm run start:aws-local`: the aws home on this machine, its processes against services in this one. */
 
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { awsEnvironment } from './endpoints.ts'
 import { BUCKET, LocalCloud } from './local-cloud.ts'
 
-const HELP = `Runs the aws home without an account: gateway and worker against S3, SQS, DynamoDB, Firehose, SSM, SNS and
-CloudWatch Logs in this process.
+const HELP = `Runs the aws home without an account: gateway, worker, poller and alert processor against S3, SQS, DynamoDB,
+Firehose, SSM, SNS and CloudWatch Logs in this process, and a Cognigy that makes up its entries.
 
   --folder <path>         keep queues, objects and items in this folder; in memory when left out
   --port <port>           the gateway's port (3100)
-  --aws-port <port>       the first of five ports for the services (4566)
+  --aws-port <port>       the first of six ports, for the services and Cognigy (4566); 0: any that are free
   --buffer-seconds <s>    how long Firehose keeps lines before they are objects in S3 (5)
 `
 /** How often it is looked which of Firehose's buffers and subscriptions are due, ms. */
 const DELIVERY_MS = 500
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
-const ENTRIES = ['src/entry/gateway-server.ts', 'src/entry/worker-loop.ts']
+const ENTRIES = [
+  'src/entry/gateway-server.ts',
+  'src/entry/worker-loop.ts',
+  'src/entry/poller-loop.ts',
+  'src/entry/alerts-loop.ts',
+]
+const AWS_PORTS = 5
+const COGNIGY_KEY = 'fake-key'
+/** One project of Cognigy is polled into CloudWatch Logs and the store; its errors become incidents. */
+const SETTINGS = {
+  MILLRACE_POLL_PROJECTS: 'demo=507f1f77bcf86cd799439011',
+  MILLRACE_POLL_SINKS: 'cloudwatch,store',
+  MILLRACE_POLL_INTERVAL: '10s',
+  MILLRACE_ALERT_LOG_GROUPS: 'cognigy-logs',
+  MILLRACE_ALERT_POLL_EVERY: '10s',
+}
 
 const { values } = parseArgs({
   options: {
@@ -29,25 +45,38 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 })
+const awsPort = Number(values['aws-port'])
 if (values.help) process.stdout.write(HELP)
 else await run()
 
 async function run(): Promise<void> {
   const cloud = await startCloud()
-  const environment = { ...process.env, ...cloud.environment(), MILLRACE_PORT: values.port }
   const delivery = setInterval(() => deliverDue(cloud), DELIVERY_MS)
   process.stdout.write(whatToType(cloud))
-  const children = ENTRIES.map((entry) => start(entry, environment))
-  // Ctrl-C reaches the children by the terminal; a plain kill by this.
+  const cognigy = await startCognigy(awsPort === 0 ? 0 : awsPort + AWS_PORTS)
+  const environment = {
+    ...SETTINGS,
+    ...process.env,
+    ...cloud.environment(),
+    MILLRACE_PORT: values.port,
+    MILLRACE_POLL_BASE_URL: cognigy.url,
+    COGNIGY_API_KEY: COGNIGY_KEY,
+    MILLRACE_ALERT_SNS_TOPIC: cloud.topicArn,
+  }
+  const children = ENTRIES.map((entry) => start(entry, [], environment))
+  let isStopping = false
+  // Once: told a second time, a process ends without finishing.
   const stop = (): void => {
+    if (isStopping) return
+    isStopping = true
     for (const child of children) child.kill('SIGTERM')
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', () => undefined)
-  // When one ends, by itself or because it was told to, so does the other.
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
+  // When one ends, by itself or because it was told to, so do the others.
   await Promise.race(children.map((child) => once(child, 'exit')))
   stop()
   await Promise.all(children.map(ended))
+  cognigy.child.kill()
   clearInterval(delivery)
   await cloud.deliver()
   await cloud.stop()
@@ -58,21 +87,33 @@ async function run(): Promise<void> {
 async function startCloud(): Promise<LocalCloud> {
   try {
     return await LocalCloud.start({
-      firstPort: Number(values['aws-port']),
+      ...(awsPort !== 0 && { firstPort: awsPort }),
       bufferSeconds: Number(values['buffer-seconds']),
       ...(values.folder !== undefined && { folder: values.folder }),
     })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
-    process.stderr.write(
-      `another process listens on a port from ${values['aws-port']} on; choose others by --aws-port\n`,
-    )
-    process.exit(1)
+    return endForPort()
   }
 }
 
-function start(entry: string, environment: NodeJS.ProcessEnv): ChildProcess {
-  return spawn(process.execPath, [entry], { cwd: CHECKOUT, env: environment, stdio: ['ignore', 'inherit', 'inherit'] })
+function endForPort(): never {
+  process.stderr.write(`another process listens on a port from ${awsPort} on; choose others by --aws-port\n`)
+  process.exit(1)
+}
+
+/** A Cognigy of its own, once it listens. */
+async function startCognigy(port: number): Promise<{ child: ChildProcess; url: string }> {
+  const child = start('test/cognigy/serve.ts', ['--port', String(port)], process.env, 'pipe')
+  const [text] = await Promise.race([once(child.stdout as Readable, 'data'), once(child, 'exit')])
+  const [url] = /http:\/\/\S+:\d+/.exec(String(text)) ?? endForPort()
+  return { child, url }
+}
+
+/** In a process group of its own: Ctrl-C is this process's to pass on. */
+function start(entry: string, args: string[], env: NodeJS.ProcessEnv, output: 'inherit' | 'pipe' = 'inherit') {
+  const stdio: StdioOptions = ['ignore', output, 'inherit']
+  return spawn(process.execPath, [entry, ...args], { cwd: CHECKOUT, env, stdio, detached: true })
 }
 
 async function ended(child: ChildProcess): Promise<void> {

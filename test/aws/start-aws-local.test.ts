@@ -1,0 +1,177 @@
+/** The whole aws home as `npm run start:aws-local` starts it: what is typed into it, and what lies in its bucket then. */
+
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { gunzipSync } from 'node:zlib'
+import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
+import t, { type Test } from 'tap'
+import { BUCKET, PREFIX } from './local-cloud.ts'
+import { testClient } from './test-client.ts'
+
+const run = promisify(execFile)
+/** How long anything here may take, on a machine that is busy with other tests. */
+const PATIENCE_MS = 20_000
+const LOOK_MS = 100
+/** As fast as a test wants it. */
+const SETTINGS = { MILLRACE_POLL_INTERVAL: '1s', MILLRACE_ALERT_POLL_EVERY: '1s' }
+
+function has(tool: string): boolean {
+  return spawnSync(tool, ['--version']).status === 0
+}
+
+/** Looks again and again until there is something. */
+async function found<T>(look: () => Promise<T | undefined>, what: string): Promise<T> {
+  for (const deadlineMs = Date.now() + PATIENCE_MS; Date.now() < deadlineMs; await delay(LOOK_MS)) {
+    const thing = await look()
+    if (thing !== undefined) return thing
+  }
+  throw new Error(`${what} did not come in ${PATIENCE_MS} ms`)
+}
+
+class LocalHome {
+  readonly #child: ChildProcess
+  /** What it has written so far. */
+  text = ''
+
+  constructor(t: Test, cacheDir: string) {
+    const clean = Object.entries(process.env).filter(([name]) => !/^(MILLRACE_|AWS_|COGNIGY_)/.test(name))
+    const args = ['test/aws/start-aws-local.ts', '--port', '0', '--aws-port', '0', '--buffer-seconds', '1']
+    const env = { ...Object.fromEntries(clean), ...SETTINGS, MILLRACE_CACHE_DIR: cacheDir }
+    this.#child = spawn(process.execPath, args, { env, stdio: 'pipe' })
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.text += text
+      })
+    }
+    t.teardown(() => this.stop())
+  }
+
+  /** What the first group of the pattern is in its words, once it has written them. */
+  told(pattern: RegExp): Promise<string> {
+    return found(async () => {
+      if (this.#child.exitCode !== null) throw new Error(`it ended before it told ${pattern}: ${this.text}`)
+      return pattern.exec(this.text)?.[1]
+    }, String(pattern))
+  }
+
+  /** As Ctrl-C does; gives the exit status. */
+  async stop(): Promise<number | null> {
+    if (this.#child.exitCode === null) {
+      this.#child.kill('SIGINT')
+      await once(this.#child, 'close')
+    }
+    return this.#child.exitCode
+  }
+}
+
+/** The bucket as files of a folder, however deep its keys are. */
+class Bucket {
+  readonly #s3: S3Client
+  readonly #folder: string
+
+  constructor(endpoint: string, folder: string) {
+    this.#s3 = new S3Client({ ...testClient(endpoint), forcePathStyle: true })
+    this.#folder = folder
+  }
+
+  async download(): Promise<string[]> {
+    const files: string[] = []
+    for await (const { Contents = [] } of paginateListObjectsV2(
+      { client: this.#s3 },
+      { Bucket: BUCKET, Prefix: PREFIX },
+    )) {
+      for (const { Key = '' } of Contents) {
+        const { Body } = await this.#s3.send(new GetObjectCommand({ Bucket: BUCKET, Key }))
+        const file = join(this.#folder, Key.replaceAll('/', '_'))
+        writeFileSync(file, (await Body?.transformToByteArray()) ?? '')
+        files.push(file)
+      }
+    }
+    return files
+  }
+
+  destroy(): void {
+    this.#s3.destroy()
+  }
+}
+
+/** The session of the README, and the line of docs/aws-home.md that reads the bucket. */
+const SESSION = /<!-- session -->\n```sh\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8'))?.[1] ?? ''
+const ZCAT = /^zcat .*$/m.exec(readFileSync('docs/aws-home.md', 'utf8'))?.[0] ?? ''
+const hasSessionTools = has('bash') && has('curl')
+const hasBucketTools = has('zcat') && has('jq')
+
+t.test('the aws home of one command', { skip: hasSessionTools ? false : 'bash or curl is not here' }, async (t) => {
+  const folder = t.testdir({ objects: {}, cache: {} })
+  const home = new LocalHome(t, join(folder, 'cache'))
+  const url = await home.told(/speaks Loki at (\S+);/)
+  const bucket = new Bucket(await home.told(/AWS_ENDPOINT_URL_S3=(\S+)/), join(folder, 'objects'))
+  t.teardown(() => bucket.destroy())
+
+  await t.test('the README’s session works pasted whole', async (t) => {
+    const script = SESSION.replaceAll('http://127.0.0.1:3100', url)
+    const { stdout } = await run('bash', ['-euc', script])
+    t.match(stdout, '{"status":"success","count":1}')
+    t.match(stdout, '1 line pushed')
+    t.match(stdout, 'the wheel turns', 'the JSON push is found')
+    t.match(stdout, 'the wheel stands', 'the protobuf push is found')
+    t.match(stdout, /"severity":"warning","message":"grain is low","bushels":3/, 'GET /logs gives the log back')
+    t.match(stdout, /"source":"logs"/, 'the log is a Loki stream as well')
+  })
+
+  await t.test('what was pushed and posted lies in the bucket, for zcat and jq', async (t) => {
+    const files = await found(async () => {
+      const files = await bucket.download()
+      return linesIn(files, 'mill').length >= 2 && files.some((file) => file.includes('_queue_')) ? files : undefined
+    }, 'the objects of Firehose and of the worker')
+    t.match(linesIn(files, 'mill').sort(), [
+      /^\S+\.000000001Z level=info msg="the wheel turns"$/,
+      /^\S+Z level=error msg="the wheel stands"$/,
+    ])
+    const posted = files.filter((file) => file.includes('_queue_')).flatMap((file) => jsonLines(file))
+    t.match(posted, [{ labels: { source: 'logs', severity: 'warning' }, line: /"message":"grain is low","bushels":3/ }])
+    if (!hasBucketTools) return t.comment('zcat or jq is not here: the objects were read by Node alone')
+    const { stdout } = await run('bash', ['-euc', ZCAT.replaceAll('"shop"', '"mill"')], {
+      cwd: join(folder, 'objects'),
+    })
+    t.strictSame(stdout.trim().split('\n').sort(), linesIn(files, 'mill').sort(), ZCAT)
+  })
+
+  await t.test('what the poller found is there for queries, and its errors are incidents', async (t) => {
+    const query = new URLSearchParams({ query: '{source="cognigy"} | detected_level="error"' })
+    const polled = await found(async () => {
+      const body = await (await fetch(`${url}/loki/api/v1/query_range?${query}`)).text()
+      return body.includes('"values"') ? body : undefined
+    }, 'a polled error')
+    t.match(polled, '"source":"cognigy"')
+    const incident = await found(async () => {
+      const { items } = (await (await fetch(`${url}/incidents`)).json()) as { items: readonly object[] }
+      return items[0]
+    }, 'an incident')
+    t.match(incident, { kind: 'line', severity: 'error', labels: { log_group: 'cognigy-logs' } })
+    await home.told(/("transition":"opened")/)
+  })
+
+  t.equal(await home.stop(), 0, 'Ctrl-C ends it, each process after what it has accepted')
+})
+
+interface ArchivedLine {
+  readonly time: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly line: string
+}
+
+function jsonLines(file: string): ArchivedLine[] {
+  const texts = gunzipSync(readFileSync(file)).toString().split('\n').slice(0, -1)
+  return texts.map((text) => JSON.parse(text) as ArchivedLine)
+}
+
+/** As the documents' jq gives them: the time, then the line. */
+function linesIn(files: readonly string[], app: string): string[] {
+  const lines = files.flatMap((file) => jsonLines(file)).filter(({ labels }) => labels['app'] === app)
+  return lines.map(({ time, line }) => `${time} ${line}`)
+}
