@@ -88,10 +88,10 @@ function storeSettings({ aws, store }: Config) {
   }
 }
 
-function readerSettings({ aws, push }: Config) {
+function readerSettings({ aws }: Config) {
   return {
     prefix: aws.archivePrefix,
-    timing: { lateAfterMs: aws.lateAfterMs, futureMsMax: push.limits.futureMsMax, bufferMsMax: BUFFER_MS_MAX },
+    timing: { lateAfterMs: aws.lateAfterMs, bufferMsMax: BUFFER_MS_MAX },
     recentWindowMs: aws.recentWindowMs,
     queryBytesMax: aws.archiveQueryBytesMax,
     cache: { folder: aws.cacheDir, bytesMax: aws.cacheBytes },

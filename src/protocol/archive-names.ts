@@ -9,24 +9,33 @@ export interface NameRange {
   readonly newest: bigint
 }
 
-/** `late`: entries far older than their arrival, written by the gateway; `queue`: written by the queue's worker. */
+/** `late`: entries that do not suit the time of their arrival, written by the gateway; `queue`: written by the queue's worker. */
 export type ObjectKind = 'late' | 'queue'
 
 /** What is known of how Firehose delivers, to tell the times of its objects. */
 export interface FirehoseTiming {
   /** Entries older than this at their arrival never go to Firehose. */
   readonly lateAfterMs: number
-  /** How far ahead of the clock an entry may lie. */
-  readonly futureMsMax: number
-  /** The longest that Firehose may hold a buffer: FIREHOSE_BUFFER_MS_MAX unless the stream is known better. */
+  /** The longest that Firehose may hold a buffer. See BufferingHints in its API reference. */
   readonly bufferMsMax: number
 }
 
-/** Firehose's largest buffer interval. See BufferingHints in its API reference. */
-export const FIREHOSE_BUFFER_MS_MAX = 900_000
-/** Between the gateway's look at its clock and Firehose's at its own: a few tries, and two clocks that differ. */
-const SLACK_MS = 120_000
+/**
+ * Entries further ahead of the clock than this never go to Firehose, whatever the limits of their tenant: a limit of a
+ * year would have every read look into the objects of a year.
+ */
+export const AHEAD_MS_MAX = 600_000
+/**
+ * How much two machines' looks at their clocks may differ: by the clocks themselves, and by what was tried again between
+ * the one look and the other.
+ */
+export const SKEW_MS = 120_000
 const HOUR_MS = 3600_000
+
+/** The times of entries that are kept by the time they arrive; all others lie under their own hour at once. */
+export function freshRange(arrivedMs: number, lateAfterMs: number): NameRange {
+  return { oldest: msToNs(arrivedMs - lateAfterMs), newest: msToNs(arrivedMs + AHEAD_MS_MAX) }
+}
 
 /** The folder of an hour, `2026/11/21/10/`, in UTC: of arrival for Firehose's objects, of the entries for ours. */
 export function hourFolder(ms: number): string {
@@ -76,7 +85,7 @@ export function rangeOfName(key: string, timing: FirehoseTiming): NameRange | un
   const beginMs = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
   if (Number.isNaN(beginMs)) return undefined
   return {
-    oldest: msToNs(beginMs - timing.lateAfterMs - SLACK_MS),
-    newest: msToNs(beginMs + timing.bufferMsMax + timing.futureMsMax + SLACK_MS),
+    oldest: msToNs(beginMs - timing.lateAfterMs - SKEW_MS),
+    newest: msToNs(beginMs + timing.bufferMsMax + AHEAD_MS_MAX + SKEW_MS),
   }
 }

@@ -15,7 +15,15 @@
  */
 
 import { promisify } from 'node:util'
-import { constants, crc32, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib'
+import {
+  constants,
+  crc32,
+  type ZstdOptions,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib'
 import { type Block, type StreamRun, startOf } from '../domain/block.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { type NsColumn, nsColumnOf } from '../domain/time.ts'
@@ -36,30 +44,42 @@ const TABLE_ENTRY_BYTES = 12
 const ENTRY_WORDS = 4
 /** A section that tells more than this was damaged: no block comes near. */
 const SECTION_BYTES_MAX = 1024 * 1024 * 1024
-/** How a block is compressed. */
-export interface Compression {
-  /** Of zstd. */
-  readonly level: number
-  /** A frame ends at the first run that takes it here: smaller ones compress worse, larger ones are read in vain. */
-  readonly frameBytesMin: number
-}
-
 /** For disks: level 1 gives 3.5 to 6 times less; higher levels cost more time than they save. */
-const QUICK: Compression = { level: 1, frameBytesMin: 128 * 1024 }
+const QUICK_LEVEL = 1
+/** A frame ends at the first run that takes it here: smaller ones compress worse, larger ones are read in vain. */
+const FRAME_BYTES_MIN = 128 * 1024
 /**
  * For where each kilobyte is paid: level 12 takes a fifth less than level 1 at 39 MB/s instead of 145, measured on the
  * benchmarks' lines; levels above gain little and take many times as long.
  */
-export const COMPACT: Compression = { level: 12, frameBytesMin: Number.POSITIVE_INFINITY }
+const COMPACT_LEVEL = 12
+/** Compressed in less time than another thread takes to begin. */
+const COMPACT_SYNC_BYTES_MAX = 16 * 1024
 
-export function encodeBlock(block: Block, compression = QUICK): EncodedBlock {
+/** For reads that want some runs of it, soon. */
+export function encodeBlock(block: Block): EncodedBlock {
   const { runs, lineEnds, metadataEnds } = block
-  const cutsOf = (ends: Uint32Array): number[] => runs.map(({ end }) => ends[end - 1] as number)
-  return {
-    columns: packFrames(encodeColumns(block), [], compression),
-    metadata: packFrames(block.metadata, cutsOf(metadataEnds), compression),
-    text: packFrames(block.text, cutsOf(lineEnds), compression),
+  const encodeSection = (raw: Uint8Array, ends?: Uint32Array): Uint8Array => {
+    const frames = cutFrames(raw, ends === undefined ? [] : runs.map(({ end }) => ends[end - 1] as number))
+    return packSection(
+      frames,
+      frames.map((frame) => zstdCompressSync(frame, levelOf(QUICK_LEVEL))),
+    )
   }
+  return {
+    columns: encodeSection(encodeColumns(block)),
+    metadata: encodeSection(block.metadata, metadataEnds),
+    text: encodeSection(block.text, lineEnds),
+  }
+}
+
+/** In as few bytes as can be, each section one frame; compressed beside the event loop, as it takes a while. */
+export async function encodeCompactBlock(block: Block): Promise<EncodedBlock> {
+  const encodeSection = async (raw: Uint8Array): Promise<Uint8Array> =>
+    raw.length === 0 ? EMPTY : packSection([raw], [await compressCompact(raw)])
+  const sections = [encodeColumns(block), block.metadata, block.text] as const
+  const [columns, metadata, text] = await Promise.all(sections.map(encodeSection))
+  return { columns: columns as Uint8Array, metadata: metadata as Uint8Array, text: text as Uint8Array }
 }
 
 /**
@@ -211,6 +231,7 @@ function unpackSection(section: Uint8Array, length: number | undefined, allocate
 }
 
 const EMPTY = new Uint8Array(0)
+const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 
 /** A frame of a section: where its bytes belong, and how to get them. */
@@ -221,29 +242,44 @@ interface Frame {
   readonly options: { maxOutputLength: number; chunkSize: number }
 }
 
-/** Compresses in frames that end at one of the cuts, or at the end. */
-function packFrames(raw: Uint8Array, cuts: readonly number[], { level, frameBytesMin }: Compression): Uint8Array {
-  if (raw.length === 0) return EMPTY
-  const options = { params: { [constants.ZSTD_c_compressionLevel]: level } }
-  const frames: { rawLength: number; data: Uint8Array }[] = []
+/** Pieces that end at one of the cuts, or at the end. */
+function cutFrames(raw: Uint8Array, cuts: readonly number[]): Uint8Array[] {
+  const frames: Uint8Array[] = []
   let start = 0
   for (const cut of [...cuts, raw.length]) {
-    if (cut - start < frameBytesMin && cut < raw.length) continue
-    if (cut > start) frames.push({ rawLength: cut - start, data: zstdCompressSync(raw.subarray(start, cut), options) })
+    if (cut - start < FRAME_BYTES_MIN && cut < raw.length) continue
+    if (cut > start) frames.push(raw.subarray(start, cut))
     start = cut
   }
+  return frames
+}
+
+function compressCompact(raw: Uint8Array): Uint8Array | Promise<Uint8Array> {
+  // Without the size zstd makes tables for the largest window: 50 ms for however little.
+  const options = { ...levelOf(COMPACT_LEVEL), pledgedSrcSize: raw.length }
+  return raw.length <= COMPACT_SYNC_BYTES_MAX ? zstdCompressSync(raw, options) : compress(raw, options)
+}
+
+function levelOf(level: number): ZstdOptions {
+  return { params: { [constants.ZSTD_c_compressionLevel]: level } }
+}
+
+/** The section of these frames, whose compressed bytes are `data`. */
+function packSection(frames: readonly Uint8Array[], data: readonly Uint8Array[]): Uint8Array {
+  if (frames.length === 0) return EMPTY
   const tableBytes = 4 + frames.length * TABLE_ENTRY_BYTES
-  const section = new Uint8Array(frames.reduce((sum, { data }) => sum + data.length, tableBytes))
+  const section = new Uint8Array(data.reduce((sum, { length }) => sum + length, tableBytes))
   const table = new DataView(section.buffer)
   table.setUint32(0, frames.length, true)
   let at = tableBytes
-  for (const [i, { rawLength, data }] of frames.entries()) {
+  for (const [i, bytes] of data.entries()) {
+    const rawLength = (frames[i] as Uint8Array).length
     const entry = 4 + i * TABLE_ENTRY_BYTES
     table.setUint32(entry, rawLength, true)
-    table.setUint32(entry + 4, data.length, true)
-    table.setUint32(entry + 8, crc32(data, rawLength), true)
-    section.set(data, at)
-    at += data.length
+    table.setUint32(entry + 4, bytes.length, true)
+    table.setUint32(entry + 8, crc32(bytes, rawLength), true)
+    section.set(bytes, at)
+    at += bytes.length
   }
   return section
 }

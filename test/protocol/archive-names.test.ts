@@ -3,7 +3,7 @@ import t from 'tap'
 import { NS_MAX, NS_MIN } from '../../src/domain/time.ts'
 import { contentHash, hourFolder, hourOfNs, objectKey, rangeOfName } from '../../src/protocol/archive-names.ts'
 
-const TIMING = { lateAfterMs: 3600_000, futureMsMax: 600_000, bufferMsMax: 900_000 }
+const TIMING = { lateAfterMs: 3600_000, bufferMsMax: 900_000 }
 const ms = (text: string) => BigInt(Date.parse(text)) * 1_000_000n
 const hash = contentHash(Buffer.from('content'))
 

@@ -3,7 +3,8 @@
 import type { Batch } from '../../domain/batch.ts'
 import { startOf } from '../../domain/block.ts'
 import { type EntryOrder, orderEntries } from '../../domain/entry-order.ts'
-import { hourOfNs } from '../../protocol/archive-names.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { hourOfNs, type NameRange } from '../../protocol/archive-names.ts'
 
 export interface AppendPlan {
   readonly batch: Batch
@@ -19,20 +20,31 @@ export interface AppendPlan {
 
 /** What would fit no item of DynamoDB once it is packed; with the usual limits no line is nearly as long. */
 export const ENTRY_BYTES_MAX = 300_000
+/** Forty days: each of these hours is an object, and two items of the stream index, however few its entries. */
+export const HOURS_MAX = 1000
 
 /**
- * Entries older than `lateNs` and those of more than ENTRY_BYTES_MAX go directly; of equal ones the first counts;
- * `leftOut` go nowhere.
+ * Entries outside of `freshTimes`, and those of more than ENTRY_BYTES_MAX with their labels, go directly; of equal ones
+ * the first counts; `leftOut` go nowhere. Throws body_too_large for direct entries of more than HOURS_MAX hours.
  */
-export function planAppend(batch: Batch, leftOut: ReadonlySet<number>, lateNs: bigint): AppendPlan {
+export function planAppend(batch: Batch, leftOut: ReadonlySet<number>, freshTimes: NameRange): AppendPlan {
   const order = orderEntries([batch], (_, entry) => leftOut.has(entry))
   const duplicates = order.duplicates[0] as number
-  const isDirect = (entry: number): boolean =>
-    (batch.timestamps.values[entry] as bigint) < lateNs || entryBytes(batch, entry) > ENTRY_BYTES_MAX
+  const { oldest, newest } = freshTimes
+  const streamBytes = batch.streams.map(({ key }) => Buffer.byteLength(key))
+  const isDirect = (entry: number): boolean => {
+    const ns = batch.timestamps.values[entry] as bigint
+    const bytes = entryBytes(batch, entry) + (streamBytes[batch.streamIndexes[entry] as number] as number)
+    return ns < oldest || ns > newest || bytes > ENTRY_BYTES_MAX
+  }
   const all = entriesOf(order)
   const fresh = all.filter((entry) => !isDirect(entry))
   if (fresh.length === all.length) return { batch, fresh, freshOrder: order, direct: new Map(), duplicates }
   const direct = byHour(batch, all.filter(isDirect))
+  if (direct.size > HOURS_MAX) {
+    const text = `the push has late lines of ${direct.size} different hours; the limit is ${HOURS_MAX}; send fewer hours at once`
+    throw new GatewayError('body_too_large', text)
+  }
   const freshOrder = orderEntries([batch], (_, entry) => leftOut.has(entry) || isDirect(entry))
   return { batch, fresh, freshOrder, direct, duplicates }
 }

@@ -11,7 +11,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
 import { msToNs } from '../../domain/time.ts'
 import type { Clock, ReadBlock, ReadRequest, StreamRange } from '../../ports.ts'
-import type { FirehoseTiming, NameRange } from '../../protocol/archive-names.ts'
+import { AHEAD_MS_MAX, type FirehoseTiming, type NameRange, SKEW_MS } from '../../protocol/archive-names.ts'
 import type { ArchiveBucket } from './archive-bucket.ts'
 import { ArchiveSources } from './archive-sources.ts'
 import { ObjectLoads, type ReaderEvents } from './object-loads.ts'
@@ -47,9 +47,6 @@ interface Loads {
   readonly objects: ObjectLoads
   readonly recent: RecentLoads
 }
-
-/** How far ahead of ours another container's clock may be. */
-const SKEW_MS = 120_000
 
 export class ArchiveReader {
   readonly #parts: ReaderParts
@@ -137,7 +134,7 @@ export class ArchiveReader {
     const nowMs = this.#parts.clock.nowMs()
     return {
       oldest: msToNs(nowMs - recentWindowMs - timing.lateAfterMs - SKEW_MS),
-      newest: msToNs(nowMs + timing.futureMsMax + SKEW_MS),
+      newest: msToNs(nowMs + AHEAD_MS_MAX + SKEW_MS),
     }
   }
 }

@@ -1,7 +1,15 @@
 /** The archive's objects in the order that a read wants them, listed no further than it goes. */
 
 import { NS_MAX, NS_MIN, NS_PER_MS } from '../../domain/time.ts'
-import { type FirehoseTiming, hourFolder, hourOfNs, type NameRange, rangeOfName } from '../../protocol/archive-names.ts'
+import {
+  AHEAD_MS_MAX,
+  type FirehoseTiming,
+  hourFolder,
+  hourOfNs,
+  type NameRange,
+  rangeOfName,
+  SKEW_MS,
+} from '../../protocol/archive-names.ts'
 import type { ArchiveBucket, StoredObject } from './archive-bucket.ts'
 
 /** An object that may have entries of the range, between `oldest` and `newest`. */
@@ -46,8 +54,8 @@ export class ArchiveSources {
     this.#timing = timing
     const buffer = BigInt(timing.bufferMsMax) * NS_PER_MS
     // Folder and name are made from two readings of Firehose's clock, so a buffer's length is allowed for once more.
-    this.#before = BigInt(timing.futureMsMax) * NS_PER_MS + 2n * buffer + SLACK_NS
-    this.#after = BigInt(timing.lateAfterMs) * NS_PER_MS + buffer + SLACK_NS
+    this.#before = BigInt(AHEAD_MS_MAX + SKEW_MS) * NS_PER_MS + 2n * buffer
+    this.#after = BigInt(timing.lateAfterMs + SKEW_MS) * NS_PER_MS + buffer
   }
 
   /**
@@ -163,8 +171,6 @@ interface Walk {
 
 /** Years, months, days and hours. */
 const FOLDER_NAMES = [/^\d{4}$/, /^\d\d$/, /^\d\d$/, /^\d\d$/]
-/** As archive-names.ts allows for in a name. */
-const SLACK_NS = 120_000n * NS_PER_MS
 
 function folderOfHour(hour: number): string {
   return hourFolder(hour * HOUR_MS)

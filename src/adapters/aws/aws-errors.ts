@@ -8,6 +8,7 @@ import { GatewayError } from '../../domain/errors.ts'
  */
 const THROTTLING = new Set([
   'KMSThrottlingException',
+  'KmsThrottled',
   'LimitExceededException',
   'OverLimit',
   'ProvisionedThroughputExceededException',

@@ -1,6 +1,6 @@
 /**
  * LogStore on AWS services. An append is done when each of its entries is in a service that keeps it: fresh pushes in
- * Firehose, fresh logs in the queue and in a recent item, what is late in an object of its own hour. Contents are named
+ * Firehose, fresh logs in the queue and in a recent item, what is late or far ahead in an object of its own hour. Contents are named
  * by hashes and reads remove what is there twice, so that an append that failed half-way may simply be sent again.
  */
 
@@ -8,7 +8,6 @@ import type { Batch } from '../../domain/batch.ts'
 import { timeRange } from '../../domain/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
-import { msToNs } from '../../domain/time.ts'
 import type {
   AppendResult,
   Clock,
@@ -20,7 +19,7 @@ import type {
   StreamRange,
 } from '../../ports.ts'
 import { type ArchiveMember, encodeArchive } from '../../protocol/archive-encode.ts'
-import { contentHash, objectKey } from '../../protocol/archive-names.ts'
+import { contentHash, freshRange, objectKey } from '../../protocol/archive-names.ts'
 import { type AppendPlan, planAppend } from './append-plan.ts'
 import type { ArchiveBucket } from './archive-bucket.ts'
 import { type ClaimedBatch, claimIds, eachOf } from './claimed-batch.ts'
@@ -173,7 +172,7 @@ export class AwsLogStore implements LogStore {
     try {
       const claimed = await this.#claim(batch)
       const arrivedMs = this.#clock.nowMs()
-      const plan = planAppend(claimed.batch, claimed.leftOut, msToNs(arrivedMs - this.#settings.lateAfterMs))
+      const plan = planAppend(claimed.batch, claimed.leftOut, freshRange(arrivedMs, this.#settings.lateAfterMs))
       await this.#write(plan, intake, arrivedMs)
       await eachOf(claimed.claims, ITEMS_AT_ONCE, (claim) => this.#writes.ids.confirm(batch.tenant, claim))
       const duplicates = claimed.leftOut.size + plan.duplicates
@@ -219,9 +218,9 @@ export class AwsLogStore implements LogStore {
   }
 
   async #writeRecent({ batch, freshOrder }: AppendPlan, arrivedMs: number): Promise<void> {
-    const packs = packRecentBlocks(freshOrder)
-    await eachOf(packs, ITEMS_AT_ONCE, ({ block, packed }) =>
-      this.#writes.recent.put({ tenant: batch.tenant, packed, ...timeRange(block) }, arrivedMs),
+    const packs = await packRecentBlocks(freshOrder)
+    await eachOf([...packs.entries()], ITEMS_AT_ONCE, ([part, { block, packed }]) =>
+      this.#writes.recent.put({ tenant: batch.tenant, part, packed, ...timeRange(block) }, arrivedMs),
     )
   }
 
@@ -250,8 +249,8 @@ export class AwsLogStore implements LogStore {
 
   #failed(cause: unknown): void {
     this.#events.writeFailed(cause)
-    // Too much at once is for the client to mend, and no reason to send others away.
-    if (cause instanceof GatewayError && cause.code === 'overloaded') return
+    // Too much, or too much at once, is for the client to mend, and no reason to send others away.
+    if (cause instanceof GatewayError && cause.code !== 'store_unavailable') return
     this.#failures++
     this.#failedMs = this.#clock.nowMs()
     this.#reason = cause instanceof GatewayError ? cause.message : 'the last pushes could not be stored'

@@ -56,8 +56,8 @@ export interface Claim {
 
 export type ClaimOutcome = { readonly claim: Claim } | { readonly takenNs: bigint }
 
-/** Longer than an append can take with all its tries. */
-export const LEASE_MS = 60_000
+/** Longer than an append can take with all its tries: of S3's four, 17 seconds each, and DynamoDB's before and after. */
+export const LEASE_MS = 120_000
 /** Another content's claim is mostly stored within moments. */
 const CLAIM_RETRIES: RetryLimits = { attemptsMax: 12, budgetMs: 5_000, waitMs: 50, waitMsMax: 1_000 }
 const SORT_KEY = 'id'
@@ -96,7 +96,8 @@ export class EntryIds {
       if (ns !== undefined) return typeof ns === 'bigint' ? { claim: { ...claim, ns } } : ns
     } while (await attempts.next())
     const text = 'an entry with the same id and other content is being stored at this moment; retry later'
-    throw new GatewayError('store_unavailable', text)
+    // No trouble of ours: two clients chose one id.
+    throw new GatewayError('overloaded', text)
   }
 
   /** Makes the claims final, once their entries are durable. Rejects when one of them is not ours any more. */
@@ -128,7 +129,9 @@ export class EntryIds {
         Key: key,
         UpdateExpression:
           'SET ns = if_not_exists(ns, :ns), content = :content, #state = :claimed, lease = :lease, expiresAt = :expires',
-        ConditionExpression: 'attribute_not_exists(pk) OR (content = :content AND #state = :claimed)',
+        // What is expired may still be there: its time is nobody's any more.
+        ConditionExpression:
+          'attribute_not_exists(pk) OR (content = :content AND #state = :claimed AND expiresAt > :now)',
         ExpressionAttributeNames: { '#state': 'state' },
         ExpressionAttributeValues: {
           ':ns': String(ns),
@@ -136,6 +139,7 @@ export class EntryIds {
           ':claimed': 'claimed',
           ':lease': this.#clock.nowMs() + LEASE_MS,
           ':expires': this.#expires(),
+          ':now': this.#clock.nowMs() / 1000,
         },
         ReturnValues: 'ALL_NEW',
       }),

@@ -5,13 +5,14 @@
  * protocol/block-format.ts makes.
  */
 
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib'
 import type { Block } from '../../domain/block.ts'
 import { buildBlocks } from '../../domain/block-builder.ts'
 import type { EntryOrder } from '../../domain/entry-order.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
-import { COMPACT, decodeBlock, encodeBlock, type RunStream } from '../../protocol/block-format.ts'
+import { decodeBlock, encodeCompactBlock, type RunStream } from '../../protocol/block-format.ts'
 
 /** DynamoDB's items end at 400 KB, keys and attribute names included. */
 export const PACKED_BYTES_MAX = 390_000
@@ -23,33 +24,40 @@ const STREAMS_BYTES_MAX = 64 * 2 ** 20
 /** About what compresses to an item of half the limit; what does not is cut again. */
 const BLOCK_BYTES_TARGET = 1024 * 1024
 
+const compress = promisify(zstdCompress)
+
 /** A block that fits an item. */
 export interface PackedBlock {
   readonly block: Block
   readonly packed: Uint8Array
 }
 
-/** The entries as blocks that fit an item each. Throws store_unavailable for an entry that fits none by itself. */
-export function packRecentBlocks(order: EntryOrder, bytesTarget = BLOCK_BYTES_TARGET): PackedBlock[] {
-  const packs = buildBlocks(order, bytesTarget).map((block) => ({ block, packed: packRecentBlock(block) }))
+/** The entries as blocks that fit an item each, in order. Rejects with body_too_large for an entry that fits none. */
+export async function packRecentBlocks(order: EntryOrder, bytesTarget = BLOCK_BYTES_TARGET): Promise<PackedBlock[]> {
+  const packs: PackedBlock[] = []
+  for (const block of buildBlocks(order, bytesTarget)) packs.push({ block, packed: await packRecentBlock(block) })
   if (packs.every(({ packed }) => packed.length <= PACKED_BYTES_MAX)) return packs
   if (bytesTarget <= 1) {
-    throw new GatewayError('store_unavailable', 'an entry is too large for a recent item; send shorter lines')
+    throw new GatewayError('body_too_large', 'an entry is too large for a recent item; send shorter lines')
   }
   return packRecentBlocks(order, Math.floor(bytesTarget / 4))
 }
 
-export function packRecentBlock(block: Block): Uint8Array {
+export async function packRecentBlock(block: Block): Promise<Uint8Array> {
   const labels = block.runs.map((run) => run.labels.map(({ name, value }) => [name, value]))
-  const streams = zstdCompressSync(Buffer.from(JSON.stringify(labels)), {
-    params: { [constants.ZSTD_c_compressionLevel]: 1 },
-  })
-  const { columns, metadata, text } = encodeBlock(block, COMPACT)
+  const [streams, { columns, metadata, text }] = await Promise.all([
+    compressStreams(Buffer.from(JSON.stringify(labels))),
+    encodeCompactBlock(block),
+  ])
   const head = new Uint8Array(HEAD_BYTES)
   head[0] = VERSION
   const view = new DataView(head.buffer)
   for (const [i, section] of [streams, columns, metadata].entries()) view.setUint32(4 + i * 4, section.length, true)
   return Buffer.concat([head, streams, columns, metadata, text])
+}
+
+function compressStreams(text: Uint8Array): Promise<Uint8Array> {
+  return compress(text, { params: { [constants.ZSTD_c_compressionLevel]: 1 }, pledgedSrcSize: text.length })
 }
 
 /** Bytes back to the block. Throws store_damaged when they are not what packRecentBlock gave. */

@@ -3,7 +3,8 @@
  * the archive.
  *
  * An item's `pk` is `recent#<tenant>#<beginning of the ten minutes of its arrival>#<shard>`, its `sk`
- * `<arrival in ms, 13 digits>#<hash of the block>`: what came in after a time is one query for each bucket and shard.
+ * `<arrival in ms, 13 digits>#<part, 4 digits>#<hash of the block>`: what came in after a time is one query for each
+ * bucket and shard, and the blocks of one append keep their order.
  * `block` is what packRecentBlock makes, `oldest` and `newest` are times of entries in decimal nanoseconds, `expiresAt`
  * is in seconds, as DynamoDB's time to live wants it. It deletes late, so that readers look at `expiresAt` themselves.
  */
@@ -36,6 +37,8 @@ export const SHARDS = 8
 /** An item to be written. */
 export interface RecentBlock {
   readonly tenant: string
+  /** Which one it is of the blocks of its append. */
+  readonly part: number
   /** What packRecentBlock gave. */
   readonly packed: Uint8Array
   /** Times of its entries, both included. */
@@ -85,13 +88,13 @@ export class RecentItems {
    * Resolves when DynamoDB keeps the item. The same block that arrived in the same millisecond is one item. Rejects
    * with store_unavailable or overloaded.
    */
-  async put({ tenant, packed, oldest, newest }: RecentBlock, arrivedMs: number): Promise<void> {
+  async put({ tenant, part, packed, oldest, newest }: RecentBlock, arrivedMs: number): Promise<void> {
     const hash = contentHash(packed)
     // The hash spreads evenly, and a retry within the same ten minutes meets the same shard.
     const shard = Number.parseInt(hash.slice(0, 8), 16) % SHARDS
     const item = {
       pk: partitionKey(tenant, arrivedMs, shard),
-      sk: `${sortKeyAt(arrivedMs)}#${hash}`,
+      sk: `${sortKeyAt(arrivedMs)}#${String(part).padStart(4, '0')}#${hash}`,
       block: packed,
       oldest: String(oldest),
       newest: String(newest),

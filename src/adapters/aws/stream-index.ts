@@ -236,7 +236,9 @@ async function packStreams(streams: readonly BatchStream[]): Promise<{ labels: U
   const text = Buffer.from(
     JSON.stringify(sorted.map(({ labels }) => labels.flatMap(({ name, value }) => [name, value]))),
   )
-  const labels = await compress(text, { params: { [constants.ZSTD_c_compressionLevel]: 3 } })
+  // Told the size, zstd makes no larger tables than it needs.
+  const options = { params: { [constants.ZSTD_c_compressionLevel]: 3 }, pledgedSrcSize: text.length }
+  const labels = await compress(text, options)
   return { labels, hash: contentHash(text) }
 }
 

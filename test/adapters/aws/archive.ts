@@ -11,7 +11,8 @@ import { StreamIndex } from '../../../src/adapters/aws/stream-index.ts'
 import { openDatabase } from '../../../src/adapters/embedded/database.ts'
 import { SqliteLogStore } from '../../../src/adapters/embedded/sqlite-log-store.ts'
 import type { Batch } from '../../../src/domain/batch.ts'
-import { timeRange } from '../../../src/domain/block.ts'
+import { type Block, timeRange } from '../../../src/domain/block.ts'
+import { buildBlocks } from '../../../src/domain/block-builder.ts'
 import { orderEntries } from '../../../src/domain/entry-order.ts'
 import type { Clock, LogStore } from '../../../src/ports.ts'
 import { encodeArchive } from '../../../src/protocol/archive-encode.ts'
@@ -21,7 +22,7 @@ import { MemoryItems, MemoryObjects } from './memory-clients.ts'
 
 const HOUR_MS = 3600_000
 export const PREFIX = 'logs/'
-export const TIMING = { lateAfterMs: HOUR_MS, futureMsMax: 600_000, bufferMsMax: 900_000 }
+export const TIMING = { lateAfterMs: HOUR_MS, bufferMsMax: 900_000 }
 
 /** As compose opens it: duplicates are found for ever, nothing expires. */
 export function openScratch(dataDir: string, clock: Clock, blockBytes = 1024 * 1024): LogStore {
@@ -105,8 +106,8 @@ export class Archive {
 
   /** Recent items, as of now. */
   async accept(batch: Batch, arrivedMs = this.clock.ms): Promise<void> {
-    for (const { block, packed } of packRecentBlocks(orderEntries([batch]))) {
-      await this.recent.put({ tenant: batch.tenant, packed, ...timeRange(block) }, arrivedMs)
+    for (const [part, { block, packed }] of (await packRecentBlocks(orderEntries([batch]))).entries()) {
+      await this.recent.put({ tenant: batch.tenant, part, packed, ...timeRange(block) }, arrivedMs)
     }
   }
 }
@@ -120,5 +121,5 @@ function membersOf(batch: Batch) {
 }
 
 function blockOf(batch: Batch) {
-  return packRecentBlocks(orderEntries([batch]), Number.MAX_SAFE_INTEGER)[0]?.block as never
+  return buildBlocks(orderEntries([batch]), Number.MAX_SAFE_INTEGER)[0] as Block
 }

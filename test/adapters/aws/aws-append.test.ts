@@ -1,6 +1,7 @@
 import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
+import { HOURS_MAX } from '../../../src/adapters/aws/append-plan.ts'
 import { AwsLogStore, type AwsStoreSettings } from '../../../src/adapters/aws/aws-log-store.ts'
 import { EntryIds } from '../../../src/adapters/aws/entry-ids.ts'
 import { RECORD_BYTES_MAX } from '../../../src/adapters/aws/firehose-records.ts'
@@ -11,7 +12,7 @@ import { batchOfBlock } from '../../../src/domain/block-builder.ts'
 import { GatewayError } from '../../../src/domain/errors.ts'
 import type { Intake, LogStore } from '../../../src/ports.ts'
 import type { ArchiveMember } from '../../../src/protocol/archive-encode.ts'
-import { rangeOfName } from '../../../src/protocol/archive-names.ts'
+import { AHEAD_MS_MAX, rangeOfName } from '../../../src/protocol/archive-names.ts'
 import { FixedClock, makeBatch, openAdmission, type PlainStream, RecordedEvents } from '../../helper.ts'
 import { decodeToBatches, textsOf } from '../../protocol/archive-batches.ts'
 import { Random } from '../../random.ts'
@@ -164,13 +165,50 @@ for (const intake of ['push', 'logs'] as const) {
     for (const key of keys) {
       const [found] = decodeAll([services.objects.get(key) as Uint8Array])
       const times = found?.timestamps.values.slice(0, found.count).sort() ?? []
-      const timing = { lateAfterMs: 0, futureMsMax: 0, bufferMsMax: 0 }
+      const timing = { lateAfterMs: 0, bufferMsMax: 0 }
       t.same(rangeOfName(key, timing), { oldest: times[0], newest: times.at(-1) })
     }
     t.same(services.archiveTexts(), textsOf(batch(streams)))
     t.same(services.recentTexts(), textsOf(batch(ago(clock, 0, HOUR_MS))))
   })
 }
+
+t.test(
+  'entries far ahead of the clock are objects of their own hours, whatever the limits of their tenant',
+  async (t) => {
+    const { push, services, clock } = open()
+    await push(ago(clock, -AHEAD_MS_MAX, -AHEAD_MS_MAX - 1, -40 * HOUR_MS))
+    t.match(services.items, [{ oldest: clock.nowNs + BigInt(AHEAD_MS_MAX) * 1_000_000n }], 'the first is fresh')
+    t.equal(services.items.length, 1)
+    const timing = { lateAfterMs: HOUR_MS, bufferMsMax: 900_000 }
+    t.same(
+      [...services.objects.keys()].map((key) => rangeOfName(key, timing)?.oldest).sort(),
+      [AHEAD_MS_MAX + 1, 40 * HOUR_MS].map((ms) => clock.nowNs + BigInt(ms) * 1_000_000n),
+    )
+  },
+)
+
+t.test('a push of more hours than anyone backfills at once is refused, and nothing is written', async (t) => {
+  const { push, services, clock, store } = open()
+  const hours = Array.from({ length: HOURS_MAX + 1 }, (_, i) => (i + 2) * HOUR_MS)
+  for (let i = 0; i < 3; i++) await t.rejects(push(ago(clock, ...hours)), { code: 'body_too_large', message: /1001/ })
+  t.same([services.objects.size, services.announced], [0, 0])
+  t.equal(store.trouble(), undefined, 'it is the client that is to mend it')
+  await push(ago(clock, ...hours.slice(1)))
+  t.equal(services.objects.size, HOURS_MAX)
+})
+
+t.test('an entry whose labels take more than an item has left is an object', async (t) => {
+  const { services, store, clock } = open()
+  const random = new Random(2)
+  const labels = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`label_${i}`, random.hex(4000)]))
+  const streams = [{ labels, entries: [{ ns: clock.nowNs, line: random.hex(500_000) }] }]
+  const admission = openAdmission(clock)
+  const limits = { ...admission.limits, labelValueBytesMax: 8000, lineBytesMax: 2 ** 20 }
+  const batch = makeBatch(streams, { ...admission, limits, labelCountMax: 200 })
+  await store.append(batch)
+  t.same([services.items.length, services.objects.size], [0, 1])
+})
 
 t.test('late entries that come again overwrite their object', async (t) => {
   const { push, services, clock } = open()
@@ -217,7 +255,7 @@ t.test('lines too long for an item are objects at once', async (t) => {
 t.test('the longest line of the worst bytes fits a record and an item', async (t) => {
   const { store, services, clock, batch } = open()
   const random = new Random(5)
-  for (const bytes of [random.bytes(300_000), random.bytes(300_000).map((byte) => byte & 0x1f)]) {
+  for (const bytes of [random.bytes(299_900), random.bytes(299_900).map((byte) => byte & 0x1f)]) {
     const plain = batch(ago(clock, services.items.length))
     await store.append({ ...plain, text: bytes, starts: Uint32Array.of(0), ends: Uint32Array.of(bytes.length) })
   }

@@ -8,6 +8,7 @@ const ROWS: [name: string, cause: unknown, code: string, isRetryable: boolean][]
   ["S3's throttling", awsError('SlowDown', 503, 'server'), 'overloaded', true],
   ["Firehose's throttling", awsError('ServiceUnavailableException', 503, 'server'), 'overloaded', true],
   ["DynamoDB's throttling", awsError('ProvisionedThroughputExceededException'), 'overloaded', true],
+  ["SQS's throttling by its key", awsError('KmsThrottled'), 'overloaded', true],
   ['a fault of the service', awsError('InternalServerError', 500, 'server'), 'store_unavailable', true],
   ['no connection', new Error('connect ECONNREFUSED 10.0.0.1:443'), 'store_unavailable', true],
   ['no permission', awsError('AccessDeniedException', 403), 'store_unavailable', false],

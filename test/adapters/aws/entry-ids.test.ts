@@ -41,7 +41,7 @@ t.test('other content waits for a claim, and gives up before its lease ends', as
   await ids.claim(batch('one', 5n), 0, 'x')
   const pacing = new SteppedPacing()
   await t.rejects(idsOf(undefined, pacing).claim(batch('two', 6n), 0, 'x'), {
-    code: 'store_unavailable',
+    code: 'overloaded',
     message: /same id/,
   })
   t.ok(pacing.waits.length > 3)
@@ -85,6 +85,13 @@ t.test('an id is forgotten after its window', async (t) => {
   t.match(await ids.claim(batch('one', 6n), 0, 'x'), { claim: { ns: 6n } })
 })
 
+t.test('a claim that was never confirmed gives its time to nobody after its window', async (t) => {
+  const { ids, batch, clock } = await open(t)
+  await ids.claim(batch('one', 5n), 0, 'x')
+  clock.ms += HOUR_MS
+  t.match(await ids.claim(batch('one', 6n), 0, 'x'), { claim: { ns: 6n } })
+})
+
 const CONTENT_ROWS: [name: string, line: string, labels: Record<string, string>, isSame: boolean][] = [
   ['the same line and stream', 'one', { app: 'a' }, true],
   ['another line', 'two', { app: 'a' }, false],
@@ -96,7 +103,7 @@ for (const [name, line, labels, isSame] of CONTENT_ROWS) {
     await ids.claim(batch('one', 5n), 0, 'x')
     const again = ids.claim(batch(line, 6n, labels), 0, 'x')
     if (isSame) t.match(await again, { claim: { ns: 5n } })
-    else await t.rejects(again, { code: 'store_unavailable' })
+    else await t.rejects(again, { code: 'overloaded' })
   })
 }
 

@@ -225,8 +225,7 @@ function makeStore({ services, clock, settings, place, firehose, queue, items }:
     },
     {
       prefix,
-      // The suites write up to the end of time, and their entries are as old as the contract likes.
-      timing: { lateAfterMs, futureMsMax: 2 ** 45, bufferMsMax: 15 * MINUTE },
+      timing: { lateAfterMs, bufferMsMax: 15 * MINUTE },
       recentWindowMs: RECENT_WINDOW_MS,
       queryBytesMax: 2 ** 28,
       cache: { folder, bytesMax: 2 ** 28 },

@@ -22,7 +22,7 @@ import { Random } from '../../random.ts'
 
 const NOON = 1_795_262_400_000_000_000n // 2026-11-21T12:00:00Z
 const HOUR_NS = 3600_000_000_000n
-const TIMING = { lateAfterMs: 0, futureMsMax: 0, bufferMsMax: 0 }
+const TIMING = { lateAfterMs: 0, bufferMsMax: 0 }
 
 /** A worker against the cloud by way of a proxy; waits cost no time, and what failed is shown again at once. */
 async function startWorker(t: Test, cloud: LocalCloud, plan: FaultPlan) {

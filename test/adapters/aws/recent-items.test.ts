@@ -16,7 +16,7 @@ import {
 } from '../../../src/adapters/aws/recent-items.ts'
 import type { Batch } from '../../../src/domain/batch.ts'
 import { type Block, timeRange } from '../../../src/domain/block.ts'
-import { batchOfBlock } from '../../../src/domain/block-builder.ts'
+import { batchOfBlock, buildBlocks } from '../../../src/domain/block-builder.ts'
 import { orderEntries } from '../../../src/domain/entry-order.ts'
 import { GatewayError } from '../../../src/domain/errors.ts'
 import { contentHash } from '../../../src/protocol/archive-names.ts'
@@ -36,16 +36,15 @@ const batchOf = (...lines: string[]): Batch =>
   )
 
 function blockOf(batch: Batch): Block {
-  const [pack] = packRecentBlocks(orderEntries([batch]))
-  return (pack as { block: Block }).block
+  return buildBlocks(orderEntries([batch]), 2 ** 20)[0] as Block
 }
 
 async function open(t: Test) {
   const table = await openTable(t)
   const items = new RecentItems(async () => table, TABLE, HOUR_MS)
-  const put = (lines: string[], arrivedMs: number, tenant = 'fake') => {
+  const put = async (lines: string[], arrivedMs: number, tenant = 'fake', part = 0) => {
     const block = blockOf(batchOf(...lines))
-    return items.put({ tenant, packed: packRecentBlock(block), ...timeRange(block) }, arrivedMs)
+    return items.put({ tenant, part, packed: await packRecentBlock(block), ...timeRange(block) }, arrivedMs)
   }
   /** All shards of a bucket, by sort key. */
   const read = async (bucketMs: number, after?: string, tenant = 'fake', nowMs = clock.ms) => {
@@ -92,6 +91,13 @@ t.test('the same block of the same moment is one item', async (t) => {
   t.equal((await read(clock.ms)).length, 1)
 })
 
+t.test('the parts of one append keep their order', async (t) => {
+  const { put, read, linesOf } = await open(t)
+  const lines = Array.from({ length: 12 }, (_, i) => `part ${i}`)
+  for (const [part, line] of lines.entries()) await put([line], clock.ms, 'fake', part)
+  t.same(linesOf(await read(clock.ms)), lines)
+})
+
 t.test('items are left out once they expired, though they are still there', async (t) => {
   const { put, read } = await open(t)
   await put(['a'], clock.ms)
@@ -104,9 +110,9 @@ t.test('more than a page of items is read', async (t) => {
   const random = new Random(1)
   const blocks = Array.from({ length: 24 }, () => blockOf(batchOf(random.hex(600_000))))
   for (const [i, block] of blocks.entries()) {
-    const packed = packRecentBlock(block)
+    const packed = await packRecentBlock(block)
     t.ok(packed.length > 200_000 && packed.length <= PACKED_BYTES_MAX)
-    await items.put({ tenant: 'fake', packed, ...timeRange(block) }, clock.ms + i)
+    await items.put({ tenant: 'fake', part: 0, packed, ...timeRange(block) }, clock.ms + i)
   }
   const textOf = ({ text }: Block) => contentHash(text)
   t.same(
@@ -121,7 +127,7 @@ t.test('a table that refuses is overloaded or unavailable', async (t) => {
     const client: ItemClient = { put: refuse, query: refuse }
     return new RecentItems(async () => client, TABLE, HOUR_MS)
   }
-  const block = { tenant: 'fake', packed: new Uint8Array(1), oldest: 0n, newest: 0n }
+  const block = { tenant: 'fake', part: 0, packed: new Uint8Array(1), oldest: 0n, newest: 0n }
   const throttled = open(awsError('ProvisionedThroughputExceededException'))
   await t.rejects(throttled.put(block, 0), { code: 'overloaded' })
   const missing = open(awsError('ResourceNotFoundException'))
@@ -131,9 +137,9 @@ t.test('a table that refuses is overloaded or unavailable', async (t) => {
 
 t.test('unpacking gives back what was packed', async () => {
   await fc.assert(
-    fc.property(plainStreams, (streams) => {
+    fc.asyncProperty(plainStreams, async (streams) => {
       const batch = makeBatch(streams, openAdmission(clock))
-      const packs = packRecentBlocks(orderEntries([batch]), 200)
+      const packs = await packRecentBlocks(orderEntries([batch]), 200)
       const found = packs.map(({ packed }) => batchOfBlock('fake', unpackRecentBlock(packed)))
       t.same(textsOf(...found), textsOf(batch))
     }),
@@ -142,7 +148,7 @@ t.test('unpacking gives back what was packed', async () => {
 })
 
 t.test('any bytes unpack to a block or give store_damaged', async () => {
-  const packed = packRecentBlock(blockOf(batchOf('a line', 'another one')))
+  const packed = await packRecentBlock(blockOf(batchOf('a line', 'another one')))
   const edited = fc
     .tuple(fc.array(fc.tuple(fc.nat(packed.length - 1), fc.nat(255)), { maxLength: 3 }), fc.nat(packed.length))
     .map(([edits, length]) => {
