@@ -19,6 +19,7 @@ export default $config({
     const { stageSettings } = await import('./infra/stages.ts')
     const { createStorage } = await import('./infra/storage.ts')
     const { createIdentity } = await import('./infra/identity.ts')
+    const { createTopic } = await import('./infra/topic.ts')
     const { createImage } = await import('./infra/image.ts')
     const { createGateway } = await import('./infra/gateway.ts')
     const { createWorker } = await import('./infra/worker.ts')
@@ -29,8 +30,9 @@ export default $config({
     const settings = stageSettings($app.stage)
     const storage = createStorage(settings)
     const identity = createIdentity(storage)
+    const topic = createTopic(settings, storage)
     const image = createImage()
-    const base = { settings, storage, identity, image }
+    const base = { settings, storage, identity, topic, image }
     const gateway = createGateway(base)
     const worker = createWorker(base)
     const poller = createPoller(base)
@@ -48,7 +50,7 @@ export default $config({
       userPoolClient: identity.client.id,
       // The name only: `aws ssm get-parameter --with-decryption` shows who may come with a password.
       users: identity.users.name,
-      alertTopic: alerts.topic.arn,
+      alertTopic: topic.arn,
     }
   },
 })

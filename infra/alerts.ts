@@ -6,7 +6,6 @@ import type { Poller } from './poller.ts'
 import { rulesEnvironment } from './rules.ts'
 
 export interface Alerts extends ImageFunction {
-  readonly topic: sst.aws.SnsTopic
   readonly emitter: ImageFunction
   /** The log groups that are watched. */
   readonly watched: readonly { readonly id: string; readonly name: $util.Output<string> }[]
@@ -16,13 +15,7 @@ export interface Alerts extends ImageFunction {
 export const ERROR_PATTERN = '?ERROR ?Error ?error ?FATAL ?Fatal ?fatal ?CRITICAL ?Critical ?critical ?PANIC ?panic'
 
 export function createAlerts(base: Base, gateway: Gateway, poller: Poller | undefined): Alerts {
-  const { settings, storage, identity } = base
-  const topic = new sst.aws.SnsTopic('Alerts', {
-    transform: { topic: storage.key === undefined ? {} : { kmsMasterKeyId: storage.key.arn } },
-  })
-  if (settings.alertEmail !== undefined) {
-    new aws.sns.TopicSubscription('AlertMail', { topic: topic.arn, protocol: 'email', endpoint: settings.alertEmail })
-  }
+  const { settings, storage, identity, topic } = base
   const emitter = createFunction(base, 'TestLogEmitter', {
     bundle: 'emitter-lambda',
     seconds: 10,
@@ -72,7 +65,7 @@ export function createAlerts(base: Base, gateway: Gateway, poller: Poller | unde
     ...settings.watchedLogGroups.map((name, index) => ({ id: `Watched${index + 1}`, name: $output(name) })),
   ]
   for (const group of watched) subscribe(made, group)
-  return { ...made, topic, emitter, watched }
+  return { ...made, emitter, watched }
 }
 
 function subscribe(

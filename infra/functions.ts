@@ -8,6 +8,7 @@ export interface Base {
   readonly settings: StageSettings
   readonly storage: Storage
   readonly identity: Identity
+  readonly topic: sst.aws.SnsTopic
   readonly image: $util.Output<string>
 }
 

@@ -13,7 +13,7 @@ const GATEWAY_SECONDS = 29
 const GATEWAY_MEBIBYTES = 1024
 
 export function createGateway(base: Base): Gateway {
-  const { identity, settings, storage } = base
+  const { identity, settings, storage, topic } = base
   const made = createFunction(base, 'Gateway', {
     bundle: 'gateway-lambda',
     seconds: GATEWAY_SECONDS,
@@ -23,6 +23,8 @@ export function createGateway(base: Base): Gateway {
       ...rulesEnvironment(),
       MILLRACE_USERS: $interpolate`ssm:${identity.users.name}`,
       MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
+      // Who closes an incident by the API has it told as well.
+      MILLRACE_ALERT_SNS_TOPIC: topic.arn,
       MILLRACE_JWKS_URL: identity.jwksUrl,
       MILLRACE_JWT_ISSUER: identity.issuer,
       MILLRACE_JWT_CLIENT_IDS: identity.client.id,
@@ -45,6 +47,7 @@ export function createGateway(base: Base): Gateway {
       },
       { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${storage.bucket.arn}/logs/*`] },
       { actions: ['s3:ListBucket'], resources: [storage.bucket.arn] },
+      { actions: ['sns:Publish'], resources: [topic.arn] },
       { actions: ['ssm:GetParameters', 'ssm:GetParameter'], resources: [identity.users.arn, identity.keySecret.arn] },
     ],
   })

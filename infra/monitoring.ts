@@ -33,14 +33,14 @@ export function createMonitoring(monitored: Monitored): void {
 }
 
 /** An alarm that mails when it rises and when it ends. */
-function createAlarm({ alerts }: Monitored, id: string, options: AlarmOptions): Alarm {
+function createAlarm({ topic }: Monitored, id: string, options: AlarmOptions): Alarm {
   const alarm = new aws.cloudwatch.MetricAlarm(id, {
     name: `millrace-${$app.stage}-${id}`,
     evaluationPeriods: 1,
     comparisonOperator: 'GreaterThanOrEqualToThreshold',
     treatMissingData: 'notBreaching',
-    alarmActions: [alerts.topic.arn],
-    okActions: [alerts.topic.arn],
+    alarmActions: [topic.arn],
+    okActions: [topic.arn],
     ...options,
   })
   return { id, arn: alarm.arn }
@@ -234,7 +234,7 @@ function ingestAlarms(monitored: Monitored): Alarm[] {
   ]
 }
 
-function createBudget({ alerts, settings }: Monitored): void {
+function createBudget({ topic, settings }: Monitored): void {
   if (settings.budgetDollars === undefined || settings.alertEmail === undefined) return
   new aws.budgets.Budget(
     'Budget',
@@ -255,6 +255,6 @@ function createBudget({ alerts, settings }: Monitored): void {
         },
       ],
     },
-    { dependsOn: [alerts.topic] },
+    { dependsOn: [topic] },
   )
 }

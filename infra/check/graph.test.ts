@@ -202,7 +202,7 @@ for (const stage of STAGES) {
     const allowed = (name: string) => [
       ...new Set(policyOf(one('aws:iam/role:Role', `${name}Role`)).flatMap(({ actions }) => actions)),
     ]
-    t.notOk(allowed('Gateway').some((action) => /^(sns|logs:(Get|Filter)|sqs:(Receive|Delete))/.test(action)))
+    t.notOk(allowed('Gateway').some((action) => /^(logs:(Get|Filter)|sqs:(Receive|Delete))/.test(action)))
     t.notOk(allowed('Worker').some((action) => /^(dynamodb|firehose|ssm|s3:Get|s3:List)/.test(action)))
     t.notOk(allowed('TestLogEmitter').some((action) => !action.startsWith('logs:') && !action.startsWith('kms:')))
     t.notOk(

@@ -1,0 +1,14 @@
+/** Where incidents and alarms are told: a topic, and the mails that go from it. */
+
+import type { StageSettings } from './stages.ts'
+import type { Storage } from './storage.ts'
+
+export function createTopic({ alertEmail }: StageSettings, { key }: Storage): sst.aws.SnsTopic {
+  const topic = new sst.aws.SnsTopic('Alerts', {
+    transform: { topic: key === undefined ? {} : { kmsMasterKeyId: key.arn } },
+  })
+  if (alertEmail !== undefined) {
+    new aws.sns.TopicSubscription('AlertMail', { topic: topic.arn, protocol: 'email', endpoint: alertEmail })
+  }
+  return topic
+}
