@@ -6,7 +6,7 @@ import { DynamoDB } from '@aws-sdk/client-dynamodb'
 import { Firehose } from '@aws-sdk/client-firehose'
 import { S3 } from '@aws-sdk/client-s3'
 import { SQS } from '@aws-sdk/client-sqs'
-import { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
+import { DynamoDBDocument, paginateScan } from '@aws-sdk/lib-dynamodb'
 import type { Test } from 'tap'
 import { ArchiveBucket } from '../../src/adapters/aws/archive-bucket.ts'
 import { QueueConsumer } from '../../src/adapters/aws/queue-consumer.ts'
@@ -75,17 +75,18 @@ async function work(queue: QueueConsumer, bucket: ArchiveBucket): Promise<void> 
 }
 
 /** As DynamoDB's time to live does it. */
-async function dropRecentItems(items: DynamoDBDocument): Promise<void> {
-  for (;;) {
-    const { Items = [], LastEvaluatedKey } = await items.scan({
+async function dropRecentItems(client: DynamoDBDocument): Promise<void> {
+  const pages = paginateScan(
+    { client },
+    {
       TableName: TABLE,
       FilterExpression: 'begins_with(pk, :recent)',
       ExpressionAttributeValues: { ':recent': 'recent#' },
       ProjectionExpression: 'pk, sk',
-    })
-    await Promise.all(Items.map((Key) => items.delete({ TableName: TABLE, Key })))
-    // Of what was deleted, nothing is found again.
-    if (LastEvaluatedKey === undefined) return
+    },
+  )
+  for await (const { Items = [] } of pages) {
+    await Promise.all(Items.map((Key) => client.delete({ TableName: TABLE, Key })))
   }
 }
 
