@@ -9,7 +9,7 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
-import { msToNs } from '../../domain/time.ts'
+import { msToNs, NS_PER_MS } from '../../domain/time.ts'
 import type { Clock, ReadBlock, ReadRequest, StreamRange } from '../../ports.ts'
 import { AHEAD_MS_MAX, type FirehoseTiming, type NameRange, SKEW_MS } from '../../protocol/archive-names.ts'
 import type { ArchiveBucket } from './archive-bucket.ts'
@@ -28,7 +28,7 @@ export interface ReaderSettings {
   readonly timing: FirehoseTiming
   /** How long a recent item may be there after its arrival. */
   readonly recentWindowMs: number
-  /** Compressed bytes of the archive that one read may load. */
+  /** Compressed bytes of the archive that one read may load, and of recent items. */
   readonly queryBytesMax: number
   readonly cache: ScratchSettings
 }
@@ -62,7 +62,12 @@ export class ArchiveReader {
     this.#sources = new ArchiveSources(bucket, settings.prefix, settings.timing)
     this.#cache = new ScratchCache(settings.cache, openScratch, (store) => ({
       objects: new ObjectLoads(bucket, store, events),
-      recent: new RecentLoads(recent, store, { clock, windowMs: settings.recentWindowMs, events }),
+      recent: new RecentLoads(recent, store, {
+        clock,
+        windowMs: settings.recentWindowMs,
+        bytesMax: settings.queryBytesMax,
+        events,
+      }),
     }))
   }
 
@@ -107,6 +112,8 @@ export class ArchiveReader {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<ReadBlock, void, undefined> {
     const { objects, recent } = generation.memory
+    // What arrived earlier has no entry as new: that would have been too far ahead.
+    const sinceMs = Number(request.start / NS_PER_MS) - AHEAD_MS_MAX - 1
     const queue = new SourceQueue(this.#sources, request, {
       isLoaded: (source) => objects.hasWhole(source),
       recent: this.#recentRange(),
@@ -118,7 +125,7 @@ export class ArchiveReader {
     for await (const step of queue.steps()) {
       if (step.kind === 'load') {
         damage = (await objects.load(step.sources, signal)) ?? damage
-        if (step.recent) damage = (await unlessAborted(recent.load(request.tenant), signal)) ?? damage
+        if (step.recent) damage = (await unlessAborted(recent.load(request.tenant, sinceMs), signal)) ?? damage
       } else yield* readSlice(generation, { ...request, start: step.start, end: step.end }, signal)
     }
     signal?.throwIfAborted()

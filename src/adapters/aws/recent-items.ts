@@ -53,6 +53,8 @@ export interface RecentItem {
   readonly arrivedMs: number
   readonly oldest: bigint
   readonly newest: bigint
+  /** Of the packed block. */
+  readonly bytes: number
   /** Decodes the block; throws store_damaged. */
   readonly decode: () => Block
 }
@@ -149,12 +151,14 @@ function partitionKey(tenant: string, ms: number, shard: number): string {
 
 function readItem(item: Record<string, unknown>): RecentItem {
   const sortKey = String(item['sk'])
+  // Written by `put`: the SDK gives binary attributes as they were.
+  const packed = item['block'] as Uint8Array
   return {
     sortKey,
     arrivedMs: Number.parseInt(sortKey, 10),
     oldest: BigInt(String(item['oldest'])),
     newest: BigInt(String(item['newest'])),
-    // Written by `put`: the SDK gives binary attributes as they were.
-    decode: () => unpackRecentBlock(item['block'] as Uint8Array),
+    bytes: packed.length,
+    decode: () => unpackRecentBlock(packed),
   }
 }

@@ -1,34 +1,52 @@
-/** Recent items into the scratch store: all of them at first, then only what came since. */
+/** Recent items into the scratch store: those of the time asked for at first, then only what came since. */
 
 import type { Block } from '../../domain/block.ts'
 import { batchOfBlock } from '../../domain/block-builder.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Clock, LogStore } from '../../ports.ts'
+import { SKEW_MS } from '../../protocol/archive-names.ts'
 import type { ReaderEvents } from './object-loads.ts'
 import { BUCKET_MS, type RecentItem, type RecentItems, SHARDS, sortKeyAt } from './recent-items.ts'
 import { cacheFailure } from './scratch-cache.ts'
 
 /**
  * How far behind the last look the next one begins: an item is stamped before it is written, by another container's
- * clock, and seen once it is written. Longer than a write may be tried again.
+ * clock, and seen once it is written. Writing it, with all tries, takes less than a minute.
  */
-const OVERLAP_MS = 60_000
-/** How far ahead of ours the clock of another container may be. */
-const SKEW_MS = 60_000
+const OVERLAP_MS = SKEW_MS + 60_000
 /** Blocks handed to the scratch store at once: they share a commit. */
 const APPENDS_MAX = 16
+/** Tenants whose looks are remembered; one that is forgotten is looked at as if for the first time. */
+const TENANTS_MAX = 10_000
+
+/** Arrivals from `fromMs` on and before `beforeMs`, ms since the epoch. */
+interface Arrivals {
+  readonly fromMs: number
+  readonly beforeMs: number
+}
 
 /** What was loaded of one tenant. */
 interface TenantRecent {
-  /** When the last look that was finished began, ms since the epoch. */
-  reachedMs: number | undefined
+  /** Arrivals that are loaded, up to when the last look that was finished began. */
+  covered: { fromMs: number; toMs: number } | undefined
   /** Items within the overlap that were loaded, by sort key, with their arrival. */
   readonly seen: Map<string, number>
   /** Items that cannot be read, likewise. */
   readonly damaged: Map<string, number>
   running: Promise<void> | undefined
-  /** A look that begins when the running one is over: for all who came meanwhile. */
-  next: Promise<void> | undefined
+  /** A look that begins when the running one is over: for all who came meanwhile, from the latest time they want. */
+  next: { sinceMs: number; readonly look: Promise<void> } | undefined
+  /** Looks at older items, one after the other. */
+  back: Promise<void>
+}
+
+export interface RecentSettings {
+  readonly clock: Clock
+  /** How long an item may be there after its arrival. */
+  readonly windowMs: number
+  /** Bytes of items that one look may load. */
+  readonly bytesMax: number
+  readonly events: ReaderEvents
 }
 
 export class RecentLoads {
@@ -36,32 +54,26 @@ export class RecentLoads {
   isBroken = false
   readonly #items: Pick<RecentItems, 'query'>
   readonly #store: LogStore
-  readonly #clock: Clock
-  readonly #windowMs: number
-  readonly #events: ReaderEvents
+  readonly #settings: RecentSettings
+  /** The longest unused first. */
   readonly #tenants = new Map<string, TenantRecent>()
 
-  /** `windowMs`: how long an item may be there after its arrival. */
-  constructor(
-    items: Pick<RecentItems, 'query'>,
-    store: LogStore,
-    { clock, windowMs, events }: { clock: Clock; windowMs: number; events: ReaderEvents },
-  ) {
+  constructor(items: Pick<RecentItems, 'query'>, store: LogStore, settings: RecentSettings) {
     this.#items = items
     this.#store = store
-    this.#clock = clock
-    this.#windowMs = windowMs
-    this.#events = events
+    this.#settings = settings
   }
 
   /**
-   * Loads what the tenant's items hold that were written before the call. Resolves with store_damaged when one of them
-   * cannot be read. Rejects with store_unavailable or overloaded.
+   * Loads what the tenant's items hold that arrived at `sinceMs` or later and were written before the call. Resolves
+   * with store_damaged when one of them cannot be read. Rejects with query_refused when they are more than a look may
+   * load, with store_unavailable or overloaded.
    */
-  async load(tenant: string): Promise<GatewayError | undefined> {
+  async load(tenant: string, sinceMs = 0): Promise<GatewayError | undefined> {
     const recent = this.#recentOf(tenant)
-    await this.#look(tenant, recent)
-    const oldestMs = this.#clock.nowMs() - this.#windowMs
+    await this.#look(tenant, recent, sinceMs)
+    await this.#lookBack(tenant, recent, sinceMs)
+    const oldestMs = this.#settings.clock.nowMs() - this.#settings.windowMs
     for (const [sortKey, arrivedMs] of recent.damaged) if (arrivedMs < oldestMs) recent.damaged.delete(sortKey)
     if (recent.damaged.size === 0) return undefined
     const text = `${recent.damaged.size} recent items cannot be read; the archive has their entries within minutes`
@@ -69,31 +81,66 @@ export class RecentLoads {
   }
 
   /** A look that was under way already may have missed what was written since: then one more follows. */
-  #look(tenant: string, recent: TenantRecent): Promise<void> {
+  #look(tenant: string, recent: TenantRecent, sinceMs: number): Promise<void> {
     if (recent.running === undefined) {
-      recent.running = this.#loadNew(tenant, recent).finally(() => {
+      recent.running = this.#loadNew(tenant, recent, sinceMs).finally(() => {
         recent.running = undefined
       })
       return recent.running
     }
-    recent.next ??= recent.running
-      .catch(() => undefined)
-      .then(() => {
-        recent.next = undefined
-        return this.#look(tenant, recent)
-      })
-    return recent.next
+    if (recent.next !== undefined) recent.next.sinceMs = Math.max(recent.next.sinceMs, sinceMs)
+    else {
+      const next = { sinceMs, look: Promise.resolve() }
+      next.look = recent.running
+        .catch(() => undefined)
+        .then(() => {
+          recent.next = undefined
+          return this.#look(tenant, recent, next.sinceMs)
+        })
+      recent.next = next
+    }
+    return recent.next.look
   }
 
-  async #loadNew(tenant: string, recent: TenantRecent): Promise<void> {
-    const nowMs = this.#clock.nowMs()
-    const windowStartMs = nowMs - this.#windowMs - OVERLAP_MS
-    const fromMs =
-      recent.reachedMs === undefined ? windowStartMs : Math.max(windowStartMs, recent.reachedMs - OVERLAP_MS)
+  async #loadNew(tenant: string, recent: TenantRecent, sinceMs: number): Promise<void> {
+    const nowMs = this.#settings.clock.nowMs()
+    const { covered } = recent
+    const wantedMs = Math.max(sinceMs, this.#windowStartMs(nowMs))
+    const isGap = covered === undefined || covered.toMs - OVERLAP_MS < wantedMs
+    const fromMs = isGap ? wantedMs : covered.toMs - OVERLAP_MS
+    await this.#loadArrivals(tenant, recent, { fromMs, beforeMs: Number.POSITIVE_INFINITY })
+    if (isGap) recent.covered = { fromMs, toMs: nowMs }
+    else covered.toMs = nowMs
+    for (const [sortKey, arrivedMs] of recent.seen) if (arrivedMs < nowMs - OVERLAP_MS) recent.seen.delete(sortKey)
+  }
+
+  /** What arrived before all that is loaded, for a read that goes further back than those before it. */
+  #lookBack(tenant: string, recent: TenantRecent, sinceMs: number): Promise<void> {
+    const look = recent.back.then(async () => {
+      for (let covered = recent.covered; covered !== undefined; covered = recent.covered) {
+        const fromMs = Math.max(sinceMs, this.#windowStartMs(this.#settings.clock.nowMs()))
+        if (fromMs >= covered.fromMs) return
+        await this.#loadArrivals(tenant, recent, { fromMs, beforeMs: covered.fromMs })
+        covered.fromMs = fromMs
+      }
+    })
+    recent.back = look.catch(() => undefined)
+    return look
+  }
+
+  #windowStartMs(nowMs: number): number {
+    return nowMs - this.#settings.windowMs - SKEW_MS
+  }
+
+  async #loadArrivals(tenant: string, recent: TenantRecent, arrivals: Arrivals): Promise<void> {
+    const { clock, bytesMax } = this.#settings
     const appends: Promise<void>[] = []
+    let bytes = 0
     try {
-      for await (const item of this.#itemsSince(tenant, fromMs, nowMs)) {
+      for await (const item of this.#itemsOf(tenant, arrivals, clock.nowMs())) {
         if (recent.seen.has(item.sortKey)) continue
+        bytes += item.bytes
+        if (bytes > bytesMax) throw tooMuch(bytesMax)
         const append = this.#append(tenant, recent, item)
         // It is looked at when its turn comes; until then its failure is nobody's.
         append.catch(() => undefined)
@@ -103,15 +150,17 @@ export class RecentLoads {
     } finally {
       await Promise.all(appends)
     }
-    recent.reachedMs = nowMs
-    for (const [sortKey, arrivedMs] of recent.seen) if (arrivedMs < nowMs - OVERLAP_MS) recent.seen.delete(sortKey)
   }
 
   /** Items in the order of their arrival, bucket after bucket. */
-  async *#itemsSince(tenant: string, fromMs: number, nowMs: number): AsyncGenerator<RecentItem, void, undefined> {
+  async *#itemsOf(
+    tenant: string,
+    { fromMs, beforeMs }: Arrivals,
+    nowMs: number,
+  ): AsyncGenerator<RecentItem, void, undefined> {
     const after = sortKeyAt(fromMs)
     const first = Math.floor(fromMs / BUCKET_MS)
-    const last = Math.floor((nowMs + SKEW_MS) / BUCKET_MS)
+    const last = Math.floor(Math.min(nowMs + SKEW_MS, beforeMs - 1) / BUCKET_MS)
     const openBucket = (bucket: number): ShardHead[] =>
       Array.from({ length: SHARDS }, (_, shard) => {
         const items = this.#items.query({ tenant, bucketMs: bucket * BUCKET_MS, shard, after }, nowMs)
@@ -119,10 +168,13 @@ export class RecentLoads {
         head.catch(() => undefined)
         return { items, head }
       })
-    let heads = openBucket(first)
+    let heads = first <= last ? openBucket(first) : []
     for (let bucket = first; bucket <= last; bucket++) {
       const following = bucket < last ? openBucket(bucket + 1) : []
-      yield* merge(heads)
+      for await (const item of merge(heads)) {
+        if (item.arrivedMs >= beforeMs) return
+        yield item
+      }
       heads = following
     }
   }
@@ -146,20 +198,34 @@ export class RecentLoads {
       return item.decode()
     } catch (cause) {
       if (!(cause instanceof GatewayError) || cause.code !== 'store_damaged') throw cause
-      if (!recent.damaged.has(item.sortKey)) this.#events.sourceDamaged('recent item', cause.message)
+      if (!recent.damaged.has(item.sortKey)) this.#settings.events.sourceDamaged('recent item', cause.message)
       recent.damaged.set(item.sortKey, item.arrivedMs)
       return undefined
     }
   }
 
   #recentOf(tenant: string): TenantRecent {
-    let recent = this.#tenants.get(tenant)
-    if (recent === undefined) {
-      recent = { reachedMs: undefined, seen: new Map(), damaged: new Map(), running: undefined, next: undefined }
-      this.#tenants.set(tenant, recent)
+    const recent = this.#tenants.get(tenant) ?? {
+      covered: undefined,
+      seen: new Map(),
+      damaged: new Map(),
+      running: undefined,
+      next: undefined,
+      back: Promise.resolve(),
     }
+    // The map's order is the order of use.
+    this.#tenants.delete(tenant)
+    this.#tenants.set(tenant, recent)
+    const [longestUnused] = this.#tenants.keys()
+    if (this.#tenants.size > TENANTS_MAX && longestUnused !== undefined) this.#tenants.delete(longestUnused)
     return recent
   }
+}
+
+function tooMuch(bytesMax: number): GatewayError {
+  const text = `what came of late within the query's time range is more than ${bytesMax} bytes, the limit of one query`
+  const advice = 'narrow its time range, or raise MILLRACE_ARCHIVE_QUERY_BYTES_MAX'
+  return new GatewayError('query_refused', `${text}; ${advice}`)
 }
 
 /** A shard's items, and the next of them on its way. */
