@@ -29,7 +29,8 @@ const VARIABLE = new RegExp(
       String.raw`|\[?(?<![\w:])(?:[0-9a-fA-F]{1,4}:){3,7}(?::?[0-9a-fA-F]{1,4})?(?![\w:])\]?` +
       String.raw`|(?<![\w:])(?:[0-9a-fA-F]{1,4})?::(?:[0-9a-fA-F]{1,4}:){0,6}[0-9a-fA-F]{1,4}(?![\w:]))`,
     String.raw`(?<query>\?[\w%.~-]{1,64}=[^\s"']*)`,
-    String.raw`(?<quoted>"(?:[^"\\]|\\.)*"|(?<![\w])'(?:[^'\\]|\\.)*'(?!\w))`,
+    // JSON within text has its quotes escaped. One that is escaped begins nothing else: each would look to the end.
+    String.raw`(?<quoted>\\"[^"\\]*\\"|(?<!\\)"(?:[^"\\]|\\.)*"|(?<![\w\\])'(?:[^'\\]|\\.)*'(?!\w))`,
     String.raw`(?<hex>\b0x[0-9a-fA-F]+\b|\b(?=[0-9a-fA-F]{0,7}\d)[0-9a-fA-F]{8,}\b)`,
     // Letters and digits in turns, as ids of pods, requests and containers have them.
     String.raw`(?<id>\b(?=\w{0,63}\d[A-Za-z_]+\d)\w{5,}\b)`,
@@ -62,8 +63,12 @@ export function linePattern(line: string): string {
   return pattern.slice(0, PATTERN_CHARS_MAX).toWellFormed()
 }
 
-/** The longest text of the pattern that stands in the line as it is, to search by; undefined where it is too short. */
-export function literalOf(pattern: string, line: string): string | undefined {
+/**
+ * The longest text of the pattern that stands in the line as it is, to search by; undefined where it is too short. Looks
+ * where linePattern did.
+ */
+export function literalOf(pattern: string, wholeLine: string): string | undefined {
+  const line = wholeLine.slice(0, LINE_CHARS_MAX)
   let best = ''
   for (const piece of pattern.split(/<[a-z]{1,7}>/)) {
     let text = piece.trim()
@@ -74,8 +79,9 @@ export function literalOf(pattern: string, line: string): string | undefined {
   return best.length >= LITERAL_CHARS_MIN ? best : undefined
 }
 
+/** From the first character that shows on. */
 function firstLine(text: string): string {
-  return /[^\r\n]*\S[^\r\n]*/.exec(text)?.[0] ?? ''
+  return /\S[^\r\n]*/.exec(text)?.[0] ?? ''
 }
 
 /** What a structured line says; any other line as it is. */

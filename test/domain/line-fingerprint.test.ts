@@ -83,6 +83,28 @@ t.test('the longest text that is in the line is what it is searched by', async (
   }
 })
 
+/** Each made an expression look to the end of the line from every place in it. */
+const SLOW: readonly (readonly [name: string, line: string])[] = [
+  ['escaped quotes', `"${'\\"'.repeat(2047)}`],
+  ['escaped single quotes', "\\'".repeat(2048)],
+  ['blank lines in front of a message', JSON.stringify({ message: `${' '.repeat(4000)}\nx` })],
+  ['logfmt without an end', ' msg="\\'.repeat(680)],
+  ['dots that could be a domain', 'a.'.repeat(2048)],
+]
+for (const [name, line] of SLOW) {
+  t.test(`a hundred lines of ${name} take no longer than others`, async (t) => {
+    const startedMs = performance.now()
+    for (let i = 0; i < 100; i++) linePattern(line)
+    const tookMs = performance.now() - startedMs
+    t.ok(tookMs < 500, `a hundred took ${tookMs} ms`)
+  })
+}
+
+t.test('JSON within text is the same, whatever its values are', async (t) => {
+  const [one, two] = ['bob', 'alice in chains'].map((user) => linePattern(`failed: {\\"user\\":\\"${user}\\"}`))
+  t.equal(one, two)
+})
+
 t.test('any line has a pattern, in time that grows with the line, and the pattern is its own', async (t) => {
   const piece = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 50 }),
