@@ -16,7 +16,7 @@ const manifest = {
   bin: { millrace: 'cli.mjs' },
   // Node that has zstd, and SQLite with what blocks need of it.
   engines: { node: '>=24' },
-  files: ['*.mjs', 'parts/*.mjs', 'CHANGELOG.md'],
+  files: ['*.mjs', 'parts/**/*.mjs', 'CHANGELOG.md'],
 }
 writeFileSync(`${folder}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
 run('npm', ['pack', '--silent', '--pack-destination', '..'], folder)

@@ -30,7 +30,9 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
 spawnSync(process.execPath, ['scripts/build.mjs', bundles], { stdio: 'inherit' })
 const functions = globSync(`${bundles}/*-lambda.mjs`).sort()
 // What the SDK's packages are called once they are parts of the bundle.
-const clients = globSync(`${bundles}/parts/dist-es-*.mjs`).map((path) => `import './parts/${basename(path)}'`)
+const clients = globSync(`${bundles}/parts/gateway-lambda/dist-es-*.mjs`).map(
+  (path) => `import './parts/gateway-lambda/${basename(path)}'`,
+)
 writeFileSync(join(bundles, 'empty.mjs'), 'export const handler = async (event, context) => ({})\n')
 writeFileSync(
   join(bundles, 'with-clients.mjs'),
