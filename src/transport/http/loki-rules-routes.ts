@@ -5,13 +5,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import { type ListedGroup, listRules } from '../../flows/list-rules.ts'
 import type { RuleSource, StateStore } from '../../ports/rules.ts'
 import { QueryParams } from '../../protocol/loki-params.ts'
-import {
-  formatAlerts,
-  formatGroup,
-  formatNamespaces,
-  formatRules,
-  type RuleFilter,
-} from '../../protocol/loki-rules-result.ts'
+import type { RuleFilter } from '../../protocol/loki-rules-result.ts'
 import type { Auth } from './auth/auth.ts'
 
 export interface LokiRulesParts {
@@ -26,27 +20,33 @@ const JSON_TYPE = 'application/json'
 const CONFIG_URLS = ['/loki/api/v1/rules', '/api/prom/rules'] as const
 const STATES = ['inactive', 'pending', 'firing']
 
-type Answer = (groups: readonly ListedGroup[], request: FastifyRequest) => string
+/** Loaded for the first question: it brings all of YAML with it. */
+const loadFormats = () => import('../../protocol/loki-rules-result.ts')
+
+type Formats = Awaited<ReturnType<typeof loadFormats>>
+type Answer = (formats: Formats, groups: readonly ListedGroup[], request: FastifyRequest) => string
 
 export function registerLokiRules(app: FastifyInstance, parts: LokiRulesParts): void {
   const get = (url: string, summary: string, type: string, answer: Answer): void =>
     register(app, parts, 'GET', url, summary, async (request, reply) => {
       const { rules, auth } = parts
       const groups = rules === undefined ? [] : await listRules(rules, auth.tenantOf(request))
-      return reply.type(type).send(answer(groups, request))
+      return reply.type(type).send(answer(await loadFormats(), groups, request))
     })
   for (const url of CONFIG_URLS) {
-    get(url, 'Alert rules as they are configured', YAML, (groups) => namespacesOf(groups))
-    get(`${url}/:namespace`, 'Alert rules of one file', YAML, (groups, request) => namespaceOf(groups, request))
-    get(`${url}/:namespace/:group`, 'One group of alert rules', YAML, (groups, request) => groupOf(groups, request))
+    get(url, 'Alert rules as they are configured', YAML, namespacesOf)
+    get(`${url}/:namespace`, 'Alert rules of one file', YAML, namespaceOf)
+    get(`${url}/:namespace/:group`, 'One group of alert rules', YAML, groupOf)
     for (const path of [`${url}/:namespace`, `${url}/:namespace/:group`]) {
       for (const method of ['POST', 'DELETE'] as const) register(app, parts, method, path, 'Not offered', refuseWrite)
     }
   }
-  get('/prometheus/api/v1/rules', 'Alert rules and how they stand', JSON_TYPE, (groups, request) =>
+  get('/prometheus/api/v1/rules', 'Alert rules and how they stand', JSON_TYPE, ({ formatRules }, groups, request) =>
     formatRules(groups, filterOf(request)),
   )
-  get('/prometheus/api/v1/alerts', 'Alerts that are pending or fire', JSON_TYPE, (groups) => formatAlerts(groups))
+  get('/prometheus/api/v1/alerts', 'Alerts that are pending or fire', JSON_TYPE, ({ formatAlerts }, groups) =>
+    formatAlerts(groups),
+  )
 }
 
 function register(
@@ -68,19 +68,19 @@ function register(
   })
 }
 
-function namespacesOf(groups: readonly ListedGroup[]): string {
+function namespacesOf({ formatNamespaces }: Formats, groups: readonly ListedGroup[]): string {
   return groups.length === 0 ? '{}\n' : formatNamespaces(groups.map(({ group }) => group))
 }
 
 /** The words of both errors are Loki's, which its tool knows. */
-function namespaceOf(groups: readonly ListedGroup[], request: FastifyRequest): string {
+function namespaceOf(formats: Formats, groups: readonly ListedGroup[], request: FastifyRequest): string {
   const { namespace } = paramsOf(request)
   const own = groups.filter(({ group }) => group.namespace === namespace)
   if (own.length === 0) throw new GatewayError('not_found', 'no rule groups found')
-  return namespacesOf(own)
+  return namespacesOf(formats, own)
 }
 
-function groupOf(groups: readonly ListedGroup[], request: FastifyRequest): string {
+function groupOf({ formatGroup }: Formats, groups: readonly ListedGroup[], request: FastifyRequest): string {
   const { namespace, group: name } = paramsOf(request)
   const found = groups.find(({ group }) => group.namespace === namespace && group.name === name)
   if (found === undefined) throw new GatewayError('not_found', 'group does not exist')
