@@ -34,3 +34,10 @@ export interface Message {
   /** At least one. */
   readonly notifications: readonly Notification[]
 }
+
+/** How many there are of each. */
+export function countTransitions(notifications: readonly Notification[]): ReadonlyMap<Transition, number> {
+  const counts = new Map<Transition, number>()
+  for (const { transition } of notifications) counts.set(transition, (counts.get(transition) ?? 0) + 1)
+  return counts
+}

@@ -1,5 +1,6 @@
 /** Tells people of transitions: at once where possible, again until it worked, never more often than they can read. */
 
+import { CircuitBreaker } from '../domain/circuit-breaker.ts'
 import { murmur128 } from '../domain/murmur3.ts'
 import { DIGEST_PENDING, type Message, type OutboxItem } from '../domain/notification.ts'
 import type { IncidentStore, Notifier } from '../ports/incidents.ts'
@@ -39,9 +40,8 @@ const RETRY_MS_MAX = 3600_000
 /** Who could not be told of something for so long is not told of it any more: the incident itself stays. */
 const GIVE_UP_MS = 24 * 3600_000
 const MINUTE_MS = 60_000
-/** Items taken out of the outbox at once, and notifications of one digest. */
+/** Items taken out of the outbox at once, and so the notifications of one digest. */
 const TAKEN_MAX = 500
-export const DIGEST_MAX = TAKEN_MAX
 /** Messages on their way at once, and items that wait for that in memory: of more, the outbox remembers. */
 const SENDING_MAX = 4
 const WAITING_MAX = 1_000
@@ -50,11 +50,14 @@ export class NotifyDesk {
   readonly #parts: NotifyParts
   readonly #waiting: OutboxItem[] = []
   readonly #running = new Set<Promise<void>>()
+  /** By notifier: one that hangs must not take up the messages of all others. */
+  readonly #breakers: ReadonlyMap<string, CircuitBreaker>
   /** The minute whose messages are used up. */
   #fullMinute = -1
 
   constructor(parts: NotifyParts) {
     this.#parts = parts
+    this.#breakers = new Map(parts.notifiers.map(({ name }) => [name, new CircuitBreaker()]))
   }
 
   /** Sends an item whose lease the caller has, without waiting for it. Never throws. */
@@ -98,17 +101,28 @@ export class NotifyDesk {
   }
 
   async #sendSingle(item: OutboxItem): Promise<void> {
+    if (this.#isLeaseShort([item])) return
     if (await this.#hasRoom()) return this.#send(item.notification.id, [item])
-    await this.#parts.store.settle({ ...item, digestId: DIGEST_PENDING, dueMs: this.#nextMinuteMs() })
+    await this.#postpone([{ ...item, digestId: DIGEST_PENDING }])
   }
 
   async #sendDigest(id: string, items: readonly OutboxItem[]): Promise<void> {
+    if (this.#isLeaseShort(items)) return
     if (await this.#hasRoom()) return this.#send(id, items)
-    for (const item of items) await this.#parts.store.settle({ ...item, dueMs: this.#nextMinuteMs() })
+    await this.#postpone(items)
   }
 
-  #nextMinuteMs(): number {
-    return (minuteOf(this.#parts.clock.nowMs()) + 1) * MINUTE_MS
+  /** What waited for too long in memory is somebody else's before it is sent: the outbox gives it again. */
+  #isLeaseShort(items: readonly OutboxItem[]): boolean {
+    const { clock, settings } = this.#parts
+    const endMs = clock.nowMs() + settings.timeoutMs
+    return items.some(({ dueMs }) => dueMs < endMs)
+  }
+
+  async #postpone(items: readonly OutboxItem[]): Promise<void> {
+    const { store, clock } = this.#parts
+    const dueMs = (minuteOf(clock.nowMs()) + 1) * MINUTE_MS
+    await store.settle(items.map((item) => ({ ...item, dueMs })))
   }
 
   async #hasRoom(): Promise<boolean> {
@@ -121,7 +135,7 @@ export class NotifyDesk {
     return isRoom
   }
 
-  /** One message to every target that has not taken it yet; what failed is written down for later. */
+  /** One message to every target that has not taken it yet; what failed, or was not tried, is written down for later. */
   async #send(id: string, items: readonly OutboxItem[]): Promise<void> {
     const names = new Set(items.flatMap(({ targets }) => targets))
     const failed = new Set<string>()
@@ -132,7 +146,11 @@ export class NotifyDesk {
         if (!(await this.#sendTo(name, message))) failed.add(name)
       }),
     )
-    for (const item of items) await this.#parts.store.settle(this.#afterAttempt(item, failed, id, items.length > 1))
+    const { store, clock } = this.#parts
+    // One time for all of a digest, so that they are due together.
+    const nowMs = clock.nowMs()
+    const digestId = items.length > 1 ? id : undefined
+    await store.settle(items.map((item) => ({ ...afterAttempt(item, failed, nowMs), digestId })))
   }
 
   async #sendTo(name: string, message: Message): Promise<boolean> {
@@ -140,26 +158,29 @@ export class NotifyDesk {
     const notifier = notifiers.find((each) => each.name === name)
     // Its settings are gone: nobody waits for this any more.
     if (notifier === undefined) return true
+    const breaker = this.#breakers.get(name) as CircuitBreaker
+    const isGivenUp = message.notifications.every((each) => isTooOld(each.createdMs, clock.nowMs()))
+    // Tried again like what failed; nobody waits for it meanwhile.
+    if (!isGivenUp && !breaker.admits(clock.nowMs(), settings.timeoutMs)) return false
     try {
       const signal = timeoutSignal(settings.timeoutMs)
       await Promise.race([notifier.send(message, signal), rejectOnAbort(signal)])
+      breaker.succeed()
       events.sent(name, message.notifications.length)
       return true
     } catch (cause) {
-      const isGivenUp = message.notifications.every((each) => isTooOld(each.createdMs, clock.nowMs()))
+      breaker.fail(clock.nowMs())
       events.sendFailed(name, cause, isGivenUp)
       return false
     }
   }
+}
 
-  #afterAttempt(item: OutboxItem, failed: ReadonlySet<string>, id: string, isDigest: boolean): OutboxItem {
-    const nowMs = this.#parts.clock.nowMs()
-    const isGivenUp = isTooOld(item.notification.createdMs, nowMs)
-    const targets = isGivenUp ? [] : item.targets.filter((name) => failed.has(name))
-    const attempts = item.attempts + 1
-    const dueMs = nowMs + Math.min(RETRY_MS * 2 ** (attempts - 1), RETRY_MS_MAX)
-    return { ...item, targets, attempts, dueMs, digestId: isDigest ? id : undefined }
-  }
+function afterAttempt(item: OutboxItem, failed: ReadonlySet<string>, nowMs: number): OutboxItem {
+  const isGivenUp = isTooOld(item.notification.createdMs, nowMs)
+  const targets = isGivenUp ? [] : item.targets.filter((name) => failed.has(name))
+  const attempts = item.attempts + 1
+  return { ...item, targets, attempts, dueMs: nowMs + Math.min(RETRY_MS * 2 ** (attempts - 1), RETRY_MS_MAX) }
 }
 
 function minuteOf(ms: number): number {
@@ -179,22 +200,23 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
   })
 }
 
-/** Items that wait for a digest, by digest; one that was tried before keeps its id and what is in it. */
+/**
+ * Items that wait for a digest, by digest. Its id tells what is in it: tried again as it was it keeps the id, and in
+ * parts, as it may come out of the outbox, each part has one of its own.
+ */
 function digestsOf(items: readonly OutboxItem[]): readonly { id: string; items: readonly OutboxItem[] }[] {
-  const made = new Map<string, OutboxItem[]>()
-  const pending: OutboxItem[] = []
+  const digests = new Map<string, OutboxItem[]>()
   for (const item of items) {
     if (item.digestId === undefined) continue
-    if (item.digestId === DIGEST_PENDING) pending.push(item)
-    else made.set(item.digestId, [...(made.get(item.digestId) ?? []), item])
+    const together = digests.get(item.digestId)
+    if (together === undefined) digests.set(item.digestId, [item])
+    else together.push(item)
   }
-  const digests = [...made].map(([id, tried]) => ({ id, items: tried }))
-  for (let i = 0; i < pending.length; i += DIGEST_MAX) {
-    const part = pending.slice(i, i + DIGEST_MAX)
-    const ids = part.map(({ notification }) => notification.id).sort()
-    const [only] = ids
-    const id = ids.length === 1 ? (only as string) : `digest-${murmur128(new TextEncoder().encode(ids.join(' ')))}`
-    digests.push({ id, items: part })
-  }
-  return digests
+  return [...digests.values()].map((together) => ({ id: digestIdOf(together), items: together }))
+}
+
+function digestIdOf(items: readonly OutboxItem[]): string {
+  const ids = items.map(({ notification }) => notification.id).sort()
+  const [only] = ids
+  return ids.length === 1 ? (only as string) : `digest-${murmur128(new TextEncoder().encode(ids.join(' ')))}`
 }

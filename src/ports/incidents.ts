@@ -95,8 +95,8 @@ export interface IncidentStore {
    * come again then, unless they were settled.
    */
   takeDue(nowMs: number, untilMs: number, limit: number): Promise<readonly OutboxItem[]>
-  /** Replaces an item that was taken; one without targets is done and goes. */
-  settle(item: OutboxItem): Promise<void>
+  /** Replaces items that were taken; those without targets are done and go. */
+  settle(items: readonly OutboxItem[]): Promise<void>
   /** Counts one sending of the minute that holds `nowMs`, and gives the count, over all processes. */
   countSending(nowMs: number): Promise<number>
   /** A text that outlives a restart: how far something was read. */

@@ -1,8 +1,8 @@
 /** What people read of incidents: a subject, a text, JSON, Slack's blocks. */
 
-import { type Incident, type Transition, worse } from '../domain/incident.ts'
+import { type Incident, worse } from '../domain/incident.ts'
 import { formatLabels } from '../domain/labels.ts'
-import type { Message, Notification } from '../domain/notification.ts'
+import { countTransitions, type Message, type Notification } from '../domain/notification.ts'
 import { formatIncident, formatTime } from './incident-json.ts'
 import { type LinkSettings, linksOf } from './incident-links.ts'
 
@@ -36,12 +36,15 @@ export function formatText({ notifications }: Message, links: LinkSettings): str
   return `${countsOf(notifications)} in one minute\n\n${shown.join('\n\n')}${rest}\n`
 }
 
-/** `{"id", "transition", "incident"}` of one; `{"id", "digest": [...]}` of several. */
+/** `{"id", "transition", "incident"}` of one; `{"id", "digest": [...]}` of several, without their sample lines. */
 export function formatMessageJson(message: Message, links: LinkSettings): string {
+  const isDigest = message.notifications.length > 1
   const items = message.notifications.map((notification) => {
     const { id, transition, createdMs, incident } = notification
     const head = JSON.stringify({ id, transition, at: formatTime(createdMs) })
-    return `${head.slice(0, -1)},"incident":${formatIncident(incident, links)}}`
+    // Five hundred with their lines would be megabytes, which receivers refuse, time after time.
+    const shown = isDigest ? { ...incident, samples: [] } : incident
+    return `${head.slice(0, -1)},"incident":${formatIncident(shown, links)}}`
   })
   const [only = ''] = items
   return items.length === 1 ? only : `{"id":${JSON.stringify(message.id)},"digest":[${items.join(',')}]}`
@@ -84,9 +87,7 @@ function worstOf(notifications: readonly Notification[]): string {
 }
 
 function countsOf(notifications: readonly Notification[]): string {
-  const counts = new Map<Transition, number>()
-  for (const { transition } of notifications) counts.set(transition, (counts.get(transition) ?? 0) + 1)
-  return [...counts].map(([transition, count]) => `${count} ${transition}`).join(', ')
+  return [...countTransitions(notifications)].map(([transition, count]) => `${count} ${transition}`).join(', ')
 }
 
 function escapeSlack(text: string): string {

@@ -196,8 +196,8 @@ async function testOutbox(t: Test, open: OpenIncidents): Promise<void> {
   const taken = (await Promise.all([1, 2, 3].map(() => store.takeDue(clock.ms, clock.ms + 5000, 10)))).flat()
   t.same(taken.map(({ notification }) => notification.incident.title).sort(), keys.toSorted(), 'each once')
   const [first, second, third] = taken as [OutboxItem, OutboxItem, OutboxItem]
-  await store.settle({ ...first, targets: [] })
-  await store.settle({ ...second, targets: ['mail'], attempts: 3, dueMs: clock.ms + 9000, digestId: 'd1' })
+  const waiting = { ...second, targets: ['mail'], attempts: 3, dueMs: clock.ms + 9000, digestId: 'd1' }
+  await store.settle([{ ...first, targets: [] }, waiting])
   const again = await reopen()
   clock.ms += 5000
   t.same(
@@ -208,7 +208,7 @@ async function testOutbox(t: Test, open: OpenIncidents): Promise<void> {
   const last = await again.takeDue(clock.ms, clock.ms + 1000, 10)
   const found = last.find(({ notification }) => notification.id === second.notification.id)
   t.match(found, { targets: ['mail'], attempts: 3, digestId: 'd1', notification: second.notification })
-  await Promise.all(last.map((each) => again.settle({ ...each, targets: [] })))
+  await Promise.all(last.map((each) => again.settle([{ ...each, targets: [] }])))
   t.same(await again.takeDue(clock.ms + 99_999, clock.ms + 99_999, 10), [])
   t.ok(await again.find(third.notification.incident), 'the incident stays')
 }

@@ -51,6 +51,95 @@ t.test('a notifier that hangs is left after its time', async (t) => {
   t.match(failures, [/took too long/])
 })
 
+/** Signals that are aborted when the test says so. */
+function heldSignals() {
+  const controllers: AbortController[] = []
+  const timeoutSignal = (): AbortSignal => {
+    const controller = new AbortController()
+    controllers.push(controller)
+    return controller.signal
+  }
+  const expire = (): void => controllers.splice(0).forEach((each) => void each.abort(new Error('took too long')))
+  return { timeoutSignal, expire }
+}
+
+t.test('a notifier that hangs is not waited for by the messages of the others', async (t) => {
+  const clock = new FixedClock()
+  const hanging = new RecordingNotifier(clock, 'hanging')
+  hanging.fault = () => 'hang'
+  const fine = new RecordingNotifier(clock, 'fine')
+  const { timeoutSignal, expire } = heldSignals()
+  const notify = { ...NOTIFY, perMinuteMax: 1000 }
+  const flow = openFlow(t, clock, { notifiers: [hanging, fine], notify, timeoutSignal })
+  for (let i = 0; i < 40; i++) await flow.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  await new Promise((resolve) => setImmediate(resolve))
+  expire()
+  await flow.notify.settled()
+  t.equal(fine.told.length, 40)
+  t.equal(flow.failures.length, 4, 'it was asked as often as it takes to know')
+  hanging.fault = () => undefined
+  for (let i = 0; i < 20; i++) {
+    clock.ms += 5000
+    await flow.notify.sendDue()
+  }
+  t.equal(hanging.told.length, 40, 'it is told of all of them once it answers')
+  t.equal(fine.messages.length, 40)
+})
+
+t.test('what waited for longer than its lease is left to who took it then', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const hanging = new RecordingNotifier(clock)
+  hanging.fault = () => 'hang'
+  const { timeoutSignal, expire } = heldSignals()
+  const first = openFlow(t, clock, { dataDir, notifiers: [hanging], timeoutSignal })
+  for (let i = 0; i < 8; i++) await first.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  await new Promise((resolve) => setImmediate(resolve))
+  clock.ms += NOTIFY.leaseMs
+  const next = new RecordingNotifier(clock)
+  await openFlow(t, clock, { dataDir, notifiers: [next] }).notify.sendDue()
+  t.equal(next.told.length, 8)
+  hanging.fault = () => undefined
+  expire()
+  await first.notify.settled()
+  t.equal(hanging.messages.length, 0)
+})
+
+t.test('a digest that comes out of the outbox in parts has an id for each part', async (t) => {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  let most = 500
+  const flow = openFlow(t, clock, {
+    notifiers: [notifier],
+    notify: { ...NOTIFY, perMinuteMax: 1 },
+    wrapStore: (base) =>
+      new Proxy(base, {
+        get(target, name) {
+          const value = Reflect.get(target, name)
+          if (name === 'takeDue') return (nowMs: number, untilMs: number) => target.takeDue(nowMs, untilMs, most)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      }),
+  })
+  for (let i = 0; i < 30; i++) await flow.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  await flow.notify.settled()
+  notifier.fault = () => (notifier.messages.length <= 2 ? 'after' : undefined)
+  for (most of [500, 20, 20, 20]) {
+    clock.ms += MINUTE_MS
+    await flow.notify.sendDue()
+  }
+  const contents = new Map<string, string>()
+  for (const { id, notifications } of notifier.messages) {
+    const content = notifications
+      .map((each) => each.id)
+      .sort()
+      .join()
+    t.equal(contents.get(id) ?? content, content, 'one id, one content')
+    contents.set(id, content)
+  }
+  t.equal(notifier.told.length, 30)
+})
+
 t.test('a restart tells what the process before could not', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()

@@ -132,7 +132,11 @@ export class DynamoIncidents implements IncidentStore {
     })
   }
 
-  async settle(item: OutboxItem): Promise<void> {
+  async settle(items: readonly OutboxItem[]): Promise<void> {
+    for (const item of items) await this.#settleOne(item)
+  }
+
+  async #settleOne(item: OutboxItem): Promise<void> {
     await this.#update(item.notification.incident, (stored) => {
       if (stored === undefined) return { result: undefined }
       const isOther = (each: OutboxItem): boolean => each.notification.id !== item.notification.id

@@ -109,10 +109,13 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
     })
   }
 
-  async settle(item: OutboxItem): Promise<void> {
+  async settle(items: readonly OutboxItem[]): Promise<void> {
     this.#write(() => {
-      if (item.targets.length > 0) this.#putOutbox(item)
-      else this.#db.prepare('DELETE FROM outbox WHERE id = ?').run(item.notification.id)
+      const remove = this.#db.prepare('DELETE FROM outbox WHERE id = ?')
+      for (const item of items) {
+        if (item.targets.length > 0) this.#putOutbox(item)
+        else remove.run(item.notification.id)
+      }
     })
   }
 

@@ -1,6 +1,6 @@
 /** Notifier that writes to the gateway's own log: that something happened, never a line or a label of anybody. */
 
-import type { Message } from '../../domain/notification.ts'
+import { countTransitions, type Message, type Notification } from '../../domain/notification.ts'
 import type { Notifier } from '../../ports/incidents.ts'
 
 export interface IncidentLog {
@@ -16,12 +16,19 @@ export class LogNotifier implements Notifier {
     this.#log = log
   }
 
-  async send({ notifications }: Message): Promise<void> {
-    for (const { id, transition, incident } of notifications) {
-      const { tenant, kind, severity, count, id: incidentId } = incident
-      const facts = { notification: id, incident: incidentId, transition, tenant, kind, severity, count }
-      if (transition === 'opened' || transition === 'reopened') this.#log.warn(facts, 'incident')
-      else this.#log.info(facts, 'incident')
-    }
+  /** One line a message, so that a digest is no flood. */
+  async send({ id, notifications }: Message): Promise<void> {
+    const [first] = notifications
+    const counts = countTransitions(notifications)
+    const isSingle = first !== undefined && notifications.length === 1
+    const facts = isSingle ? factsOf(first) : { digest: id, ...Object.fromEntries(counts) }
+    const text = isSingle ? 'incident' : 'incidents'
+    if (counts.has('opened') || counts.has('reopened')) this.#log.warn(facts, text)
+    else this.#log.info(facts, text)
   }
+}
+
+function factsOf({ id, transition, incident }: Notification): object {
+  const { tenant, kind, severity, count, id: incidentId } = incident
+  return { notification: id, incident: incidentId, transition, tenant, kind, severity, count }
 }

@@ -129,10 +129,19 @@ t.test('mail has the subject, the text and an id that stays', async (t) => {
 t.test("the gateway's own log holds no line, no title and no label of anybody", async (t) => {
   const lines: string[] = []
   const write = (facts: object, text: string): void => void lines.push(JSON.stringify({ ...facts, text }))
-  await new LogNotifier({ warn: write, info: write }).send(messageOf(2, 'a secret title', 'a secret line'))
-  t.equal(lines.length, 2)
+  const notifier = new LogNotifier({ warn: write, info: write })
+  await notifier.send(messageOf(1, 'a secret title', 'a secret line'))
+  await notifier.send(messageOf(500, 'a secret title', 'a secret line'))
+  t.equal(lines.length, 2, 'a digest is one line')
   t.notMatch(lines.join(), /secret|service_name|shop/)
   t.match(lines[0], /"transition":"opened"/)
+  t.match(lines[1], /"digest":"digest-1","opened":500/)
+})
+
+t.test('a digest of the longest lines is no megabytes of JSON', async (t) => {
+  const body = formatMessageJson(messageOf(500, 'x'.repeat(300), '\u0001'.repeat(4000)), LINKS)
+  t.ok(body.length < 1024 * 1024, `${body.length} characters`)
+  t.equal(JSON.parse(body).digest.length, 500)
 })
 
 t.test('any title, labels and line give well-formed messages', async (t) => {
