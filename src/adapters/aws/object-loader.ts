@@ -25,35 +25,50 @@ export interface Damage {
   readonly failedAt: number | undefined
 }
 
+export interface LoadOptions {
+  /** Pieces from this compressed byte on are single bytes. */
+  readonly careFrom?: number
+  /** Looked at between any two pieces: an object may inflate for a while without an entry. */
+  readonly signal?: AbortSignal
+}
+
 /**
  * Gives the entries of gzip members of archive lines to `append`, in their order, a batch a tenant; what it was given is
  * its own until it resolves. Resolves with what is wrong with the object, or undefined; what can be read is given all
- * the same. zlib keeps what it made of the piece in which it fails: with `careFrom`, the pieces from that byte on are
- * single bytes. Rejects as `append` and `body` do.
+ * the same. zlib keeps what it made of the piece in which it fails: loaded once more with `careFrom`, the object gives
+ * that too. Rejects as `append` and `body` do, or with the signal's reason.
  */
 export async function loadObject(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   append: (batch: Batch) => Promise<unknown>,
-  careFrom = Number.POSITIVE_INFINITY,
+  { careFrom = Number.POSITIVE_INFINITY, signal }: LoadOptions = {},
 ): Promise<Damage | undefined> {
   const inflation = new Inflation()
   let refused = 0
   const give = async (text: Uint8Array): Promise<void> => {
     const { batches, wrong } = decodeText(text)
     refused += wrong
-    for (const batch of batches) await append(batch)
-  }
-  for await (const chunk of body) {
-    for (let at = 0; at < chunk.length && inflation.damage === undefined; ) {
-      const length = pieceBytes(inflation.written, careFrom)
-      await inflation.write(chunk.subarray(at, at + length))
-      at += length
-      if (inflation.isFull) await give(inflation.takeLines())
+    for (const batch of batches) {
+      signal?.throwIfAborted()
+      await append(batch)
     }
-    if (inflation.damage !== undefined) break
   }
-  await inflation.end()
-  await give(inflation.takeRest())
+  try {
+    for await (const chunk of body) {
+      for (let at = 0; at < chunk.length && inflation.damage === undefined; ) {
+        signal?.throwIfAborted()
+        const length = pieceBytes(inflation.written, careFrom)
+        await inflation.write(chunk.subarray(at, at + length))
+        at += length
+        if (inflation.isFull) await give(inflation.takeLines())
+      }
+      if (inflation.damage !== undefined) break
+    }
+    await inflation.end()
+    await give(inflation.takeRest())
+  } finally {
+    inflation.destroy()
+  }
   if (inflation.damage !== undefined) return { why: inflation.damage, failedAt: inflation.failedAt }
   return refused === 0 ? undefined : { why: `${refused} of its lines are no entries`, failedAt: undefined }
 }
@@ -121,6 +136,11 @@ class Inflation {
     if (this.damage === undefined && this.written > 0) this.#gunzip.end()
     else this.#gunzip.destroy()
     await this.#ended
+  }
+
+  /** Lets go of zlib's memory, which the garbage collector does not see. */
+  destroy(): void {
+    this.#gunzip.destroy()
   }
 
   /** The whole lines that came out; the rest stays. */

@@ -95,11 +95,8 @@ export class ObjectLoads {
   ): Promise<Damage | undefined> {
     const body = await this.#fetch(object, turn, signal)
     await unlessAborted(turn, signal)
-    const append = async (batch: Batch): Promise<void> => {
-      signal.throwIfAborted()
-      await this.#append(batch)
-    }
-    const damage = await loadObject(body, append, careFrom)
+    const options = careFrom === undefined ? { signal } : { signal, careFrom }
+    const damage = await loadObject(body, (batch) => this.#append(batch), options)
     signal.throwIfAborted()
     return damage
   }

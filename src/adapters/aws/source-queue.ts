@@ -24,6 +24,9 @@ export interface QueueSettings {
 const GROUP_SOURCES_MAX = 16
 const GROUP_BYTES_MAX = 32 * 1024 * 1024
 
+/** What a small object counts for: to ask for it takes as long as to read so much, and costs more. */
+const OBJECT_BYTES_MIN = 8 * 1024
+
 /** Before every place there is. */
 const NOTHING_LISTED = -(2n ** 80n)
 
@@ -43,8 +46,7 @@ export class SourceQueue {
   #pending: Placed[] = []
   /** No source that is not listed begins before this place; undefined when all are listed. */
   #bound: bigint | undefined = NOTHING_LISTED
-  #loadedBytes = 0
-  #loadedObjects = 0
+  #loaded = { bytes: 0, objects: 0 }
 
   constructor(sources: Pick<ArchiveSources, 'list'>, request: ReadRequest, settings: QueueSettings) {
     const { start, end, direction } = request
@@ -64,10 +66,11 @@ export class SourceQueue {
   async checkWhole(): Promise<void> {
     if (this.#request.wants !== undefined && this.#request.readsAll !== true) return
     while (this.#bound !== undefined) {
-      await this.#listMore()
-      const sources = this.#pending.flatMap(({ source }) => source ?? [])
-      this.#check(sources.filter((source) => !this.#settings.isLoaded(source) && this.#isNeeded(source)))
+      const sources = await this.#listMore()
+      this.#count(sources.filter((source) => !this.#settings.isLoaded(source) && this.#isNeeded(source)))
     }
+    // Nothing is loaded yet.
+    this.#loaded = { bytes: 0, objects: 0 }
   }
 
   /** Steps until the range is done or the request wants nothing of what is left. Rejects with query_refused. */
@@ -119,10 +122,8 @@ export class SourceQueue {
       }
       taken++
     }
-    this.#check(group)
+    this.#count(group)
     this.#pending = this.#pending.slice(taken)
-    this.#loadedBytes += bytes
-    this.#loadedObjects += group.length
     return { sources: group.sort(byArrival), recent }
   }
 
@@ -137,23 +138,37 @@ export class SourceQueue {
     return this.#request.wants?.(start, end - 1n) !== false
   }
 
-  async #listMore(): Promise<void> {
+  /** The sources of one more hour, which are pending from now on. */
+  async #listMore(): Promise<readonly ArchiveSource[]> {
     const { value: step } = await this.#listing.next()
     if (!step || step.bound === undefined) {
       this.#bound = undefined
-      return
+      return []
     }
-    const placed = step.sources.map((source) => ({ source, first: this.#firstOf(source) }))
-    if (placed.length > 0) this.#pending = [...this.#pending, ...placed].sort(byPlace)
     this.#bound = this.#placeOf(step.bound)
+    this.#addPending(step.sources.map((source) => ({ source, first: this.#firstOf(source) })))
+    return step.sources
   }
 
-  /** Throws query_refused when the sources pass what may be loaded. */
-  #check(sources: readonly ArchiveSource[]): void {
-    const bytes = sources.reduce((sum, source) => sum + source.bytes, this.#loadedBytes)
+  /** Hours come in the order of places, near enough: only the end of what is pending is sorted anew. */
+  #addPending(placed: Placed[]): void {
+    if (placed.length === 0) return
+    const least = placed.reduce((a, b) => (b.first < a.first ? b : a)).first
+    let behind = this.#pending.length
+    while (behind > 0 && (this.#pending[behind - 1] as Placed).first > least) behind--
+    const end = [...this.#pending.splice(behind), ...placed].sort(byPlace)
+    for (const each of end) this.#pending.push(each)
+  }
+
+  /** Counts the sources as loaded. Throws query_refused when they pass what may be. */
+  #count(sources: readonly ArchiveSource[]): void {
+    for (const { bytes } of sources) {
+      this.#loaded.bytes += Math.max(bytes, OBJECT_BYTES_MIN)
+      this.#loaded.objects++
+    }
     const { bytesMax } = this.#settings
+    const { bytes, objects } = this.#loaded
     if (bytes <= bytesMax) return
-    const objects = this.#loadedObjects + sources.length
     const text = `the query loads at least ${bytes} bytes in ${objects} objects of the archive; the limit is ${bytesMax}`
     const advice = 'narrow its time range, raise MILLRACE_ARCHIVE_QUERY_BYTES_MAX, or ask Athena'
     throw new GatewayError('query_refused', `${text}; ${advice}`)

@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import type { ArchiveReader } from '../../../src/adapters/aws/archive-reader.ts'
+import { SourceQueue } from '../../../src/adapters/aws/source-queue.ts'
 import type { Batch } from '../../../src/domain/batch.ts'
 import { GatewayError } from '../../../src/domain/errors.ts'
 import { QUERY_LIMITS } from '../../../src/domain/limits.ts'
@@ -164,6 +165,30 @@ t.test('slices follow each other: no later one has what belongs before', async (
       firsts.toSorted((a, b) => (a < b ? -1 : 1)),
     )
   }
+})
+
+t.test('of a year of small objects each is looked at once, and too many are refused', async (t) => {
+  const hour = 3600_000_000_000n
+  const list = async function* () {
+    for (let h = 8760n; h > 0n; h--) {
+      const sources = Array.from({ length: 8 }, (_, i) => {
+        const newest = h * hour + BigInt(i) * 400_000_000_000n
+        return { key: `${h} ${i}`, bytes: 100, etag: '', oldest: newest - hour, newest }
+      })
+      yield { sources, bound: h * hour + hour }
+    }
+    yield { sources: [], bound: undefined }
+  }
+  let looks = 0
+  const open = (bytesMax: number) =>
+    new SourceQueue(
+      { list },
+      { ...WHOLE, direction: 'backward', start: 0n, end: 9000n * hour },
+      { isLoaded: () => ++looks === 0, recent: { oldest: 0n, newest: 1n }, bytesMax, signal: undefined },
+    )
+  await open(2 ** 40).checkWhole()
+  t.equal(looks, 8 * 8760, 'each is looked at once')
+  await t.rejects(open(2 ** 27).checkWhole(), { code: 'query_refused', message: /16392 objects/ })
 })
 
 t.test('a read that wants everything is refused before anything is loaded', async (t) => {

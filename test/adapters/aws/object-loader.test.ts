@@ -14,7 +14,7 @@ async function load(
 ): Promise<{ texts: string[]; damage: Damage | undefined }> {
   const texts: string[] = []
   const append = async (batch: Batch) => void texts.push(...textsOf(batch))
-  const damage = await loadObject(pieces, append, careFrom)
+  const damage = await loadObject(pieces, append, careFrom === undefined ? {} : { careFrom })
   return { texts: [...new Set(texts)].sort(), damage }
 }
 
@@ -96,4 +96,19 @@ t.test('a line without an end is damage, and not held', async (t) => {
   const { texts, damage } = await load(Array.from({ length: 70 }, () => megabyte))
   t.same(texts, [])
   t.match(damage?.why, /longer than 67108864 bytes/)
+})
+
+t.test('an abort ends the inflation of what gives no entries', async (t) => {
+  const member = gzipSync(Buffer.alloc(2 ** 20, '\n'))
+  const leaving = new AbortController()
+  let pieces = 0
+  const body = function* () {
+    for (let i = 0; i < 8; i++) {
+      if (++pieces === 3) leaving.abort(new Error('left'))
+      yield member
+    }
+  }
+  const loading = loadObject(body(), () => Promise.reject(new Error('BUG: no entries')), { signal: leaving.signal })
+  await t.rejects(loading, { message: 'left' })
+  t.equal(pieces, 3)
 })
