@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { LocalIssuer } from '../../src/transport/http/auth/local-issuer.ts'
 import { readToken } from '../../src/transport/http/auth/token.ts'
+import { GatewayProcess } from '../gateway-process.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../src/entry/cli.ts', import.meta.url))
 
@@ -39,4 +40,18 @@ t.test('serve does not start where strangers could come in, and exits with 1', a
 
 t.test('the command exits with 2 for what it does not know', async (t) => {
   t.match(millrace(['srve'], {}), { code: 2, out: '', notes: /did you mean "serve"\?/ })
+})
+
+t.test('whoever reads the output may stop', async (t) => {
+  const gateway = await GatewayProcess.start({ dataDir: t.testdir() })
+  t.teardown(() => gateway.kill())
+  const input = Array.from({ length: 5000 }, (_, i) => `line ${i} ${'x'.repeat(200)}\n`).join('')
+  const push = spawnSync(process.execPath, [SCRIPT, 'push', '--label', 'app=shop', '--url', gateway.url], { input })
+  t.equal(push.status, 0)
+  const query = [process.execPath, SCRIPT, 'query', '\'{app="shop"}\'', '--limit', '5000', '--url', gateway.url].join(
+    ' ',
+  )
+  const ran = spawnSync('sh', ['-c', `${query} | head -n 2`], { encoding: 'utf8', timeout: 30_000 })
+  t.equal(ran.stdout.split('\n').length, 3)
+  t.equal(ran.stderr, '')
 })

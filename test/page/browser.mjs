@@ -166,6 +166,36 @@ function listTests() {
       await tab.evaluate(`document.getElementById('live').click()`)
       await tab.until(`document.getElementById('live').getAttribute('aria-pressed') === 'false'`)
     },
+    'incidents are listed, lead to their lines, and are closed': async (tab) => {
+      const { url, push } = await startGateway('incidents')
+      const values = [
+        [now(), 'ERROR the wheel <b>stands</b>'],
+        [now(), 'INFO the wheel turns'],
+      ]
+      await push([{ stream: { app: 'shop' }, values }])
+      const isRaised = async () => (await (await fetch(`${url}/incidents`)).json()).items.length > 0
+      for (let i = 0; i < 1000 && !(await isRaised()); i++);
+      await tab.send('Emulation.setDeviceMetricsOverride', {
+        width: 1280,
+        height: 600,
+        deviceScaleFactor: 1,
+        mobile: false,
+      })
+      await tab.open(url)
+      await tab.until(`document.querySelectorAll('#lines details').length === 2`)
+      await tab.evaluate(`document.getElementById('tab-incidents').click()`)
+      await tab.until(`document.querySelectorAll('#incident-table tbody tr').length === 1`)
+      assert.match(await tab.evaluate('location.hash'), /view=incidents/)
+      await tab.evaluate(`document.querySelector('#incident-table details')?.setAttribute('open', '')`)
+      await keep(tab, 'incidents')
+      await click(tab, '#incident-table', 'Acknowledge')
+      await tab.until(`document.querySelector('#incident-table tbody').innerText.includes('acknowledged')`)
+      await click(tab, '#incident-table', 'Close')
+      await tab.until(`document.querySelector('#incident-table tbody').innerText.includes('closed')`)
+      await click(tab, '#incident-table', 'Find lines')
+      await tab.until(`document.querySelectorAll('#lines details').length === 1`)
+      assert.deepEqual(tab.faults, [])
+    },
     'a password is asked for once, by the browser': async (tab) => {
       const { url, push } = await startGateway('password', { MILLRACE_USERS: 'reader:secret' })
       await push(someLines(3), { authorization: `Basic ${btoa('reader:secret')}` })
@@ -229,6 +259,12 @@ function someLines(count) {
     { stream: { app: 'mill', env: 'prod' }, values: all.filter((_, i) => i % 2 === 0) },
     { stream: { app: 'shop', env: 'prod' }, values: all.filter((_, i) => i % 2 === 1) },
   ]
+}
+
+/** The button of these words inside `where`. */
+function click(tab, where, words) {
+  const found = `[...document.querySelectorAll('${where} button')].find((each) => each.textContent === '${words}')`
+  return tab.evaluate(`${found}.click()`)
 }
 
 async function theme(tab, wanted) {
