@@ -10,7 +10,7 @@ const binary = join(folder, 'node_modules/aws-lambda-ric/rapid-client.node')
 const node = existsSync('node_modules/.bin/node') ? 'node_modules/.bin/node' : process.execPath
 
 const commands = {
-  test: ['scripts/test.mjs', 'test/lambda/runtime.test.ts'],
+  test: ['scripts/test.mjs', 'test/lambda/runtime.test.ts', 'test/lambda/functions.test.ts'],
   bench: ['test/lambda/bench.ts', ...process.argv.slice(3)],
 }
 const command = commands[process.argv[2]]

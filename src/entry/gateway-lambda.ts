@@ -9,6 +9,7 @@ import { buildApp } from '../transport/http/app.ts'
 import { hasCredentials } from '../transport/http/auth/binding.ts'
 import { buildLambdaHandler, type LambdaHandler } from '../transport/http/lambda.ts'
 import { Metrics } from '../transport/http/metrics.ts'
+import { openViews } from './function-views.ts'
 import { reportAfterEach } from './gateway-emf.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
 import { VERSION } from './version.ts'
@@ -30,6 +31,7 @@ async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
     users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
     metrics,
     version: VERSION,
+    ...(await openViews(config, clock, log)),
     logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
   })
   return reportAfterEach(await buildLambdaHandler(app), config, metrics)

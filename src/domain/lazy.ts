@@ -1,0 +1,15 @@
+/** Something that is made when it is first asked for: SDK clients, so that a cold start pays only for those it uses. */
+
+export type Lazy<T> = () => Promise<T>
+
+/** Calls `make` once, at the first use. What failed to be made is tried again at the next. */
+export function lazy<T>(make: () => Promise<T>): Lazy<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make().catch((cause) => {
+      made = undefined
+      throw cause
+    })
+    return made
+  }
+}
