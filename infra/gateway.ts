@@ -1,6 +1,7 @@
 /** The front door: the Fastify application behind a function URL or an HTTP API. */
 
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
+import { cursorArns, sourceEnvironment } from './poller.ts'
 import { rulesEnvironment } from './rules.ts'
 
 export interface Gateway extends ImageFunction {
@@ -11,6 +12,8 @@ export interface Gateway extends ImageFunction {
 /** HTTP APIs wait 30 s; the function gives up first, so that its own words reach the client. */
 const GATEWAY_SECONDS = 29
 const GATEWAY_MEBIBYTES = 1024
+/** The cache of queries and what the last of them takes it past its bytes, twice: a full one makes place for another. */
+const GATEWAY_DISK_MEBIBYTES = 2048
 
 export function createGateway(base: Base): Gateway {
   const { identity, settings, storage, topic } = base
@@ -18,9 +21,11 @@ export function createGateway(base: Base): Gateway {
     bundle: 'gateway-lambda',
     seconds: GATEWAY_SECONDS,
     mebibytes: GATEWAY_MEBIBYTES,
+    diskMebibytes: GATEWAY_DISK_MEBIBYTES,
     environment: {
       ...storageEnvironment(base),
       ...rulesEnvironment(),
+      ...(settings.cognigy.projects.length > 0 && sourceEnvironment(settings)),
       MILLRACE_USERS: $interpolate`ssm:${identity.users.name}`,
       MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
       // Who closes an incident by the API has it told as well.
@@ -48,7 +53,7 @@ export function createGateway(base: Base): Gateway {
       { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${storage.bucket.arn}/logs/*`] },
       { actions: ['s3:ListBucket'], resources: [storage.bucket.arn] },
       { actions: ['sns:Publish'], resources: [topic.arn] },
-      { actions: ['ssm:GetParameters', 'ssm:GetParameter'], resources: [identity.users.arn, identity.keySecret.arn] },
+      { actions: ['ssm:GetParameters', 'ssm:GetParameter'], resources: [identity.users.arn, identity.keySecret.arn, ...cursorArns()] },
     ],
   })
   return settings.door === 'http-api' ? behindApi(base, made) : behindUrl(made)

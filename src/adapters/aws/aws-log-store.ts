@@ -43,6 +43,8 @@ export interface AwsStoreSettings {
 
 /** The read side, which finds what the services keep. */
 export interface ArchiveReads {
+  /** Bytes on disk of what is kept for later reads. */
+  readonly cacheBytes: number
   read(request: ReadRequest, signal?: AbortSignal): AsyncIterable<ReadBlock>
   streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]>
   close(): Promise<void>
@@ -89,8 +91,6 @@ export class AwsLogStore implements LogStore {
   #failedMs = 0
   #reason = ''
   #commits = 0
-  #entries = 0
-  #lineBytes = 0
 
   constructor(
     writes: AwsWrites,
@@ -144,14 +144,14 @@ export class AwsLogStore implements LogStore {
     return this.#failures >= TROUBLE_FAILURES && isRecent ? this.#reason : undefined
   }
 
-  /** Of what this process has written; what the services hold is theirs to tell. */
+  /** What the services hold is theirs to tell; on this disk is the cache alone. */
   figures(): StoreFigures {
     return {
-      blocks: this.#commits,
-      entries: this.#entries,
+      blocks: 0,
+      entries: 0,
       streams: 0,
-      diskBytes: 0,
-      lineBytes: this.#lineBytes,
+      diskBytes: this.#reads.cacheBytes,
+      lineBytes: 0,
       queueBytes: this.#queueBytes,
       commits: this.#commits,
     }
@@ -176,7 +176,7 @@ export class AwsLogStore implements LogStore {
       await this.#write(plan, intake, arrivedMs)
       await eachOf(claimed.claims, ITEMS_AT_ONCE, (claim) => this.#writes.ids.confirm(batch.tenant, claim))
       const duplicates = claimed.leftOut.size + plan.duplicates
-      this.#succeeded(batch.count - duplicates, batch.lineBytes, performance.now() - startedMs)
+      this.#succeeded(performance.now() - startedMs)
       return { stored: batch.count - duplicates, duplicates, takenIds: claimed.takenIds }
     } catch (cause) {
       this.#failed(cause)
@@ -239,11 +239,9 @@ export class AwsLogStore implements LogStore {
     return this.#writes.bucket.put(objectKey(this.#settings.prefix, 'late', range, contentHash(content)), content)
   }
 
-  #succeeded(entries: number, lineBytes: number, ms: number): void {
+  #succeeded(ms: number): void {
     this.#failures = 0
     this.#commits++
-    this.#entries += entries
-    this.#lineBytes += lineBytes
     this.#events.committed(ms, 1)
   }
 
