@@ -53,14 +53,6 @@ const withoutUnused = {
         }
         ${readFileSync(path, 'utf8').replaceAll('new Function(', 'compile(')}`,
     }))
-    // Of 2,500 media types only those are asked for that may be compressed.
-    onLoad({ filter: /mime-db[\\/]db\.json$/ }, ({ path }) => {
-      const types = Object.entries(JSON.parse(readFileSync(path, 'utf8'))).filter(
-        ([, { compressible }]) => compressible,
-      )
-      const contents = JSON.stringify(Object.fromEntries(types.map(([type]) => [type, { compressible: true }])))
-      return { contents, loader: 'json' }
-    })
   },
 }
 

@@ -1,6 +1,5 @@
 /** The one Fastify application: built from its ports and its config, listening nowhere by itself. */
 
-import compress from '@fastify/compress'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { UserSource } from '../../config/users.ts'
 import type { Config } from '../../config.ts'
@@ -15,6 +14,7 @@ import { parseSelector } from '../../logql/parse.ts'
 import type { Ports } from '../../ports.ts'
 import { registerAuth } from './auth/auth.ts'
 import { registerClosing } from './closing.ts'
+import { registerCompression } from './compression.ts'
 import { answerError, registerErrors } from './errors.ts'
 import { type IncidentParts, registerIncidents } from './incident-routes.ts'
 import { registerLogs } from './logs-routes.ts'
@@ -64,8 +64,6 @@ export interface AppKeys {
 const REQUEST_TIMEOUT_MS = 120_000
 /** How long a client may take nothing of its answer: until then the whole of it is held. */
 const ANSWER_STALL_MS = 60_000
-/** Answers below this size cost more to compress than they save. */
-const COMPRESS_BYTES_MIN = 1024
 /** Drilldown's filters make long URLs. */
 const PARAM_LENGTH_MAX = 8192
 
@@ -99,7 +97,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     )
   })
 
-  await app.register(compress, { global: true, threshold: COMPRESS_BYTES_MIN, globalDecompression: false })
+  registerCompression(app)
   const tails = await registerWebSocket(app, ports.feed !== undefined)
   registerOpenApi(app, version)
   const auth = await registerAuth(app, {

@@ -94,7 +94,6 @@ export function registerLokiTail(app: FastifyInstance, hub: TailHub, parts: Tail
   app.route({
     ...shared,
     url: '/loki/api/v1/tail/stream',
-    compress: false,
     schema: describe('Lines as they come, each frame of the WebSocket as one line of NDJSON'),
     handler: (request, reply) => {
       const sink = new HttpSink(reply)

@@ -1,0 +1,62 @@
+/** Compresses answers for clients that take it: Accept-Encoding as RFC 9110 (12.5.3) has it. */
+
+import { promisify } from 'node:util'
+import { brotliCompress, constants, deflate, gzip, zstdCompress } from 'node:zlib'
+import type { FastifyInstance } from 'fastify'
+
+type Encoding = 'zstd' | 'br' | 'gzip' | 'deflate'
+
+/** Answers below this size cost more to compress than they save. */
+const COMPRESS_BYTES_MIN = 1024
+/** Of 11: from here on brotli takes much time for little. */
+const BROTLI_QUALITY = 4
+/** The media types of answers that repeat themselves. */
+const COMPRESSIBLE = /^text\/|[/+](json|yaml|xml)\b/
+
+/** The one that is least work first: it is taken where a client likes several equally. Off the main thread. */
+const COMPRESSORS: ReadonlyMap<Encoding, (answer: string | Buffer) => Promise<Buffer>> = new Map([
+  ['zstd', promisify<string | Buffer, Buffer>(zstdCompress)],
+  ['br', (answer) => brotli(answer, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } })],
+  ['gzip', promisify<string | Buffer, Buffer>(gzip)],
+  ['deflate', promisify<string | Buffer, Buffer>(deflate)],
+])
+const brotli = promisify(brotliCompress)
+
+/** Streams go as they are: to compress a live tail would hold its lines back. */
+export function registerCompression(app: FastifyInstance): void {
+  app.addHook('onSend', async (request, reply, answer: unknown) => {
+    if (!isWhole(answer) || Buffer.byteLength(answer) < COMPRESS_BYTES_MIN) return answer
+    if (!COMPRESSIBLE.test(String(reply.getHeader('content-type') ?? ''))) return answer
+    reply.header('vary', 'accept-encoding')
+    const encoding = chooseEncoding(request.headers['accept-encoding'])
+    const compress = encoding && COMPRESSORS.get(encoding)
+    if (compress === undefined) return answer
+    reply.removeHeader('content-length').header('content-encoding', encoding)
+    return compress(answer)
+  })
+}
+
+function isWhole(answer: unknown): answer is string | Buffer {
+  return typeof answer === 'string' || Buffer.isBuffer(answer)
+}
+
+/** The encoding that the header likes best; undefined where that is none. */
+export function chooseEncoding(header = ''): Encoding | undefined {
+  const weights = new Map(header.split(',').map(readWeight))
+  let best: Encoding | undefined
+  let bestWeight = weights.get('identity') ?? 0
+  for (const encoding of COMPRESSORS.keys()) {
+    const weight = weights.get(encoding) ?? weights.get('*') ?? 0
+    if (weight < bestWeight || weight === 0 || (best !== undefined && weight === bestWeight)) continue
+    best = encoding
+    bestWeight = weight
+  }
+  return best
+}
+
+/** `gzip;q=0.5`; a weight that is none is that of what is not wanted. */
+function readWeight(part: string): [name: string, weight: number] {
+  const [name = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase())
+  const weight = parameters.find((text) => text.startsWith('q='))
+  return [name, weight === undefined ? 1 : Number(weight.slice(2)) || 0]
+}
