@@ -53,7 +53,10 @@ export function createGateway(base: Base): Gateway {
       { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${storage.bucket.arn}/logs/*`] },
       { actions: ['s3:ListBucket'], resources: [storage.bucket.arn] },
       { actions: ['sns:Publish'], resources: [topic.arn] },
-      { actions: ['ssm:GetParameters', 'ssm:GetParameter'], resources: [identity.users.arn, identity.keySecret.arn, ...cursorArns()] },
+      {
+        actions: ['ssm:GetParameters', 'ssm:GetParameter'],
+        resources: [identity.users.arn, identity.keySecret.arn, ...cursorArns()],
+      },
     ],
   })
   return settings.door === 'http-api' ? behindApi(base, made) : behindUrl(made)

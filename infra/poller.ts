@@ -2,6 +2,8 @@
 
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
 
+import type { StageSettings } from './stages.ts'
+
 export interface Poller extends ImageFunction {
   /** Where the source's lines go. */
   readonly target: aws.cloudwatch.LogGroup
@@ -27,12 +29,7 @@ export function createPoller(base: Base): Poller | undefined {
     retentionInDays: settings.logDays,
     ...(storage.key !== undefined && { kmsKeyId: storage.key.arn }),
   })
-  const account = aws.getCallerIdentityOutput({}).accountId
-  const region = aws.getRegionOutput({}).region
-  const prefix = `/millrace/${$app.stage}/`
-  const parameterArns = PARAMETERS.map(
-    (name) => $interpolate`arn:aws:ssm:${region}:${account}:parameter${prefix}${name}*`,
-  )
+  const parameterArns = cursorArns()
   const made = createFunction(base, 'Poller', {
     bundle: 'poller-lambda',
     seconds: POLL_SECONDS,
@@ -43,10 +40,9 @@ export function createPoller(base: Base): Poller | undefined {
       ...storageEnvironment(base),
       COGNIGY_API_KEY: $interpolate`ssm:${keyParameter.name}`,
       MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
+      ...sourceEnvironment(settings),
       MILLRACE_POLL_BASE_URL: baseUrl,
-      MILLRACE_POLL_PROJECTS: projects.join(','),
       MILLRACE_POLL_LOG_GROUP: target.name,
-      MILLRACE_POLL_PARAMETER_PREFIX: prefix,
     },
     statements: [
       {
@@ -78,4 +74,20 @@ export function createPoller(base: Base): Poller | undefined {
     retries: 0,
   })
   return { ...made, target }
+}
+
+/** Which sources there are, and where it is kept how far they were read: for who polls, and who shows it. */
+export function sourceEnvironment({ cognigy }: StageSettings): Record<string, string> {
+  return { MILLRACE_POLL_PROJECTS: cognigy.projects.join(','), MILLRACE_POLL_PARAMETER_PREFIX: parameterPrefix() }
+}
+
+/** The parameters of the cursors; those of several projects have their ids behind. */
+export function cursorArns(): $util.Output<string>[] {
+  const account = aws.getCallerIdentityOutput({}).accountId
+  const region = aws.getRegionOutput({}).region
+  return PARAMETERS.map((name) => $interpolate`arn:aws:ssm:${region}:${account}:parameter${parameterPrefix()}${name}*`)
+}
+
+function parameterPrefix(): string {
+  return `/millrace/${$app.stage}/`
 }
