@@ -118,11 +118,12 @@ export function observe(
   const newestMs = times.reduce((a, b) => Math.max(a, b))
   if (found === undefined)
     return { incident: open(observation, fresh, oldestMs, newestMs, nowMs), transition: 'opened' }
-  const isReopened = found.state === 'closed' && newestMs >= found.lastSeenMs
+  // A time ahead of the clock, of an emitter whose own is wrong, must not keep it closed.
+  const isReopened = found.state === 'closed' && newestMs >= Math.min(found.lastSeenMs, found.closedMs ?? nowMs)
   const isOver = found.state === 'closed' && !isReopened
   const incident: Incident = {
     ...found,
-    title: cut(observation.title, TITLE_CHARS_MAX),
+    title: oneLine(observation.title),
     query: observation.query,
     severity: worse(found.severity, observation.severity),
     count: found.count + fresh.length,
@@ -192,7 +193,7 @@ function open(
     tenant,
     id: incidentIdOf(observation),
     kind,
-    title: cut(title, TITLE_CHARS_MAX),
+    title: oneLine(title),
     labels,
     severity,
     query,
@@ -221,6 +222,13 @@ function withSamples(samples: readonly Sample[], events: readonly ObservedEvent[
   )
   const all = [...samples, ...added]
   return all.length <= SAMPLES_MAX ? all : [...all.slice(0, FIRST_SAMPLES), ...all.slice(FIRST_SAMPLES - SAMPLES_MAX)]
+}
+
+/** Control characters, ends of lines, and what turns the direction of text: a title is shown in terminals and subjects. */
+const UNSHOWN = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu
+
+function oneLine(title: string): string {
+  return cut(title.replace(UNSHOWN, ' ').trim(), TITLE_CHARS_MAX)
 }
 
 /** Cut text ends with an ellipsis, never within a character. */

@@ -5,6 +5,8 @@ const LINE_CHARS_MAX = 4096
 const PATTERN_CHARS_MAX = 300
 /** A shorter text finds too much. */
 const LITERAL_CHARS_MIN = 6
+/** The pattern of a line in which nothing shows. */
+const EMPTY = '<empty>'
 
 /** Fields that hold what a line says, the most telling first. */
 const MESSAGE_FIELDS = ['message', 'msg', '@message', 'event', 'body', 'log', 'errorMessage'] as const
@@ -60,7 +62,7 @@ export function linePattern(line: string): string {
     .replace(/(<[a-z]{1,7}>)(?:, ?\1)+/g, '$1')
     .replace(/\s+/g, ' ')
     .trim()
-  return pattern.slice(0, PATTERN_CHARS_MAX).toWellFormed()
+  return pattern === '' ? EMPTY : pattern.slice(0, PATTERN_CHARS_MAX).toWellFormed()
 }
 
 /**

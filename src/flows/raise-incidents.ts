@@ -38,8 +38,9 @@ export interface DeskParts {
 
 /** Incidents closed by themselves in one round; the next round takes the rest. */
 const QUIET_MAX = 500
-/** Samples in a notification: it has to fit into a mail, and into the outbox. */
+/** Samples in a notification, and characters of each: it has to fit into a mail, and many of them into the outbox. */
 const TOLD_SAMPLES = 3
+const TOLD_SAMPLE_CHARS_MAX = 500
 
 export class IncidentDesk implements IncidentSink {
   readonly #parts: DeskParts
@@ -134,7 +135,10 @@ export class IncidentDesk implements IncidentSink {
     if (change?.transition === undefined || settings.targets.length === 0) return change
     const { incident, transition } = change
     const nowMs = clock.nowMs()
-    const told = { ...incident, samples: incident.samples.slice(-TOLD_SAMPLES) }
+    const samples = incident.samples
+      .slice(-TOLD_SAMPLES)
+      .map((sample) => ({ ...sample, line: sample.line.slice(0, TOLD_SAMPLE_CHARS_MAX).toWellFormed() }))
+    const told = { ...incident, samples }
     const notification = { id: `${incident.id}-${incident.transitions}`, transition, createdMs: nowMs, incident: told }
     const dueMs = nowMs + settings.leaseMs
     return { ...change, outbox: { notification, targets: settings.targets, attempts: 0, dueMs, digestId: undefined } }

@@ -8,20 +8,18 @@ import { type LinkSettings, linksOf } from './incident-links.ts'
 
 /** Incidents of a digest that are told one by one; the rest are counted. */
 const DIGEST_SHOWN = 20
-const LINE_CHARS_MAX = 500
 /** Slack's bounds: a header's text, a section's. */
 const SLACK_HEADER_CHARS = 150
 const SLACK_SECTION_CHARS = 2900
 
-/** One line: what happened, how bad it is, to what. At most `charsMax` characters, without control characters. */
+/** One line, as a title is one: what happened, how bad it is, to what. At most `charsMax` characters. */
 export function formatSubject({ notifications }: Message, charsMax: number): string {
   const [first] = notifications
   const isSingle = first !== undefined && notifications.length === 1
   const text = isSingle
     ? `[${first.transition}] ${first.incident.severity}: ${first.incident.title}`
     : `[digest] ${worstOf(notifications)}: ${countsOf(notifications)}`
-  const clean = text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()
-  return clean.length <= charsMax ? clean : `${clean.slice(0, charsMax - 3).toWellFormed()}...`
+  return text.length <= charsMax ? text : `${text.slice(0, charsMax - 3).toWellFormed()}...`
 }
 
 /** Plain text, for mail. */
@@ -73,7 +71,7 @@ function formatOne({ transition, incident }: Notification, links: LinkSettings):
     `labels ${formatLabels(labels)}`,
     linkOf(incident, links),
   ]
-  const lines = samples.map(({ ms, line }) => `${formatTime(ms)} ${line.slice(0, LINE_CHARS_MAX).toWellFormed()}`)
+  const lines = samples.map(({ ms, line }) => `${formatTime(ms)} ${line}`)
   return `${[...facts, ...(lines.length > 0 ? ['', ...lines] : [])].join('\n')}\n`
 }
 

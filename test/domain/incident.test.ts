@@ -60,6 +60,26 @@ t.test('a late line does not wake what is over, one of now does', async (t) => {
   t.match(tell(closed, 1000, 5002), { incident: { state: 'open', closedMs: undefined }, transition: 'reopened' })
 })
 
+t.test('a time ahead of the clock does not keep it closed', async (t) => {
+  const ahead = tell(undefined, 9_000, 5_000)?.incident as Incident
+  const closed = close(ahead, 'ann', 5_001)?.incident as Incident
+  t.equal(tell(closed, 5_000, 5_002)?.transition, undefined)
+  t.equal(tell(closed, 5_002, 5_002)?.transition, 'reopened')
+})
+
+for (const [name, title, shown] of [
+  ['ends of lines', 'down\r\nBcc: all@example.com', 'down Bcc: all@example.com'],
+  ['commands of terminals', '\u001b[2Jdown\u0007', '[2Jdown'],
+  ['text that is turned', 'cod\u202efdp.exe\u2066', 'cod fdp.exe'],
+  ['separators of lines', 'a\u2028b\u0085c', 'a b c'],
+] as const) {
+  t.test(`a title is without ${name}`, async (t) => {
+    const opened = tell(undefined, 1, 1, { title })?.incident as Incident
+    t.equal(opened.title, shown)
+    t.equal(tell(opened, 2, 2, { title })?.incident.title, shown)
+  })
+}
+
 t.test('severity is the worst since it was opened', async (t) => {
   const opened = tell(undefined, 1, 1, { severity: 'fatal' })?.incident as Incident
   const worse = tell(opened, 2, 2)?.incident as Incident

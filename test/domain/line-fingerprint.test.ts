@@ -65,6 +65,11 @@ for (const [name, pattern, ...lines] of SAME) {
   })
 }
 
+t.test('a line in which nothing shows has a pattern as well', async (t) => {
+  for (const line of ['', ' \t', '\u001b[31m\u001b[0m', '{"message":"\\u001b[0m"}'])
+    t.equal(linePattern(line), '<empty>')
+})
+
 t.test('words do make a difference', async (t) => {
   const patterns = ['db is down', 'db is up', 'cache is down', 'deadbeef facade', 'v1 is down'].map(linePattern)
   t.equal(new Set(patterns).size, patterns.length)

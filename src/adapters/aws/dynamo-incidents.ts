@@ -41,8 +41,8 @@ interface StoredWindow {
 const TURNS: RetryLimits = { attemptsMax: 40, budgetMs: 20_000, waitMs: 20, waitMsMax: 1_000 }
 /** 8,192 events: with body and outbox far below DynamoDB's 400 KB, and cheap enough to write. */
 const WINDOW_BYTES_MAX = 64 * 1024
-/** Notifications of one incident that wait; of more, the oldest are old news. */
-const OUTBOX_MAX = 20
+/** Notifications of one incident that wait, in bytes of JSON; of more, the oldest are old news. */
+const OUTBOX_BYTES_MAX = 128 * 1024
 const MINUTE_MS = 60_000
 
 export class DynamoIncidents implements IncidentStore {
@@ -76,7 +76,7 @@ export class DynamoIncidents implements IncidentStore {
       }
       const outbox = [...(stored?.outbox ?? []), ...(decision.outbox === undefined ? [] : [decision.outbox])]
       const { incident } = decision
-      const next = { incident, outbox: outbox.slice(-OUTBOX_MAX), windows: newest([...known.values()]) }
+      const next = { incident, outbox: newestItems(outbox), windows: newest([...known.values()]) }
       return { next, result: decision }
     })
   }
@@ -302,4 +302,14 @@ function newest(windows: readonly StoredWindow[]): readonly StoredWindow[] {
       bytes += events.length
       return i === 0 || bytes <= WINDOW_BYTES_MAX
     })
+}
+
+/** The newest items that fit, one at least; in the order they came. */
+function newestItems(outbox: readonly OutboxItem[]): readonly OutboxItem[] {
+  let bytes = 0
+  const isFitting = (item: OutboxItem, i: number): boolean => {
+    bytes += Buffer.byteLength(encodeOutboxItem(item))
+    return i === 0 || bytes <= OUTBOX_BYTES_MAX
+  }
+  return outbox.toReversed().filter(isFitting).toReversed()
 }

@@ -52,13 +52,11 @@ export class SmtpNotifier implements Notifier {
         headers: { 'Auto-Submitted': 'auto-generated' },
       })
     } catch (cause) {
-      const why = (cause as { responseCode?: number; code?: string }).responseCode ?? (cause as { code?: string }).code
+      const { responseCode, code = 'no answer' } = cause as { responseCode?: number; code?: string }
       const advice = 'look at MILLRACE_ALERT_SMTP_URL, MILLRACE_ALERT_MAIL_FROM and MILLRACE_ALERT_MAIL_TO'
-      throw new GatewayError(
-        'source_unavailable',
-        `the mail server did not take a mail (${why ?? 'no answer'}); ${advice}`,
-        { cause },
-      )
+      // No cause: servers repeat what they refuse, and that has a line of somebody in it.
+      const text = `the mail server did not take a mail (${responseCode ?? code}); ${advice}`
+      throw new GatewayError('source_unavailable', text)
     }
   }
 }

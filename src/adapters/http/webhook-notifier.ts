@@ -9,6 +9,7 @@ import type { LinkSettings } from '../../protocol/incident-links.ts'
 import { formatMessageJson, formatSlack } from '../../protocol/incident-message.ts'
 
 export interface WebhookSettings {
+  /** A name and a password in it are sent as basic authentication. */
   readonly url: string
   /** Signs the body; undefined: nothing is signed. */
   readonly secret: string | undefined
@@ -36,18 +37,30 @@ export class WebhookNotifier implements Notifier {
   async send(message: Message, signal: AbortSignal): Promise<void> {
     const { url, format, links } = this.#settings
     const body = format === 'slack' ? formatSlack(message, links) : formatMessageJson(message, links)
+    const { address, authorization } = splitCredentials(url)
     const headers = {
       'content-type': 'application/json; charset=utf-8',
       'user-agent': 'millrace',
       'x-millrace-notification': message.id,
+      ...(authorization !== undefined && { authorization }),
       ...this.#signature(body),
     }
-    // What answers elsewhere was not meant: the body would follow there, and the signature with it.
-    const response = await this.#fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' })
+    const response = await this.#post(address, { headers, body, signal })
     await response.body?.cancel()
     if (response.ok) return
     const text = `the webhook answered ${response.status}; wanted 2xx: look at MILLRACE_ALERT_WEBHOOK_URL and its receiver`
     throw new GatewayError('source_unavailable', text)
+  }
+
+  async #post(address: URL, request: Pick<RequestInit, 'headers' | 'body' | 'signal'>): Promise<Response> {
+    try {
+      // What answers elsewhere was not meant: the body would follow there, and the signature with it.
+      return await this.#fetch(address, { ...request, method: 'POST', redirect: 'manual' })
+    } catch (cause) {
+      // No cause: its words may hold the URL, which is a secret.
+      const text = `the webhook did not answer (${reasonOf(cause)}); look at MILLRACE_ALERT_WEBHOOK_URL and its receiver`
+      throw new GatewayError('source_unavailable', text)
+    }
   }
 
   #signature(body: string): Readonly<Record<string, string>> {
@@ -57,4 +70,21 @@ export class WebhookNotifier implements Notifier {
     const digest = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')
     return { 'x-millrace-signature': `t=${seconds},v1=${digest}` }
   }
+}
+
+/** fetch takes no URL with credentials, and would write them into its error. */
+function splitCredentials(url: string): { readonly address: URL; readonly authorization: string | undefined } {
+  const address = new URL(url)
+  const { username, password } = address
+  address.username = ''
+  address.password = ''
+  if (username === '' && password === '') return { address, authorization: undefined }
+  const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  return { address, authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
+}
+
+/** A code like ECONNREFUSED, or the kind of error. */
+function reasonOf(error: unknown): string {
+  const { name, cause } = error as Error
+  return (cause as NodeJS.ErrnoException | undefined)?.code ?? name
 }

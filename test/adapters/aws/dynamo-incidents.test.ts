@@ -137,6 +137,30 @@ t.test('what is remembered of a storm stays small', async (t) => {
   t.ok(bytes <= 64 * 1024)
 })
 
+t.test('an incident of the longest lines, whose notifications nobody takes, still fits into its item', async (t) => {
+  const clock = new FixedClock()
+  const items = await openTable(t)
+  const store = open(items, clock)
+  const desk = new IncidentDesk({
+    store,
+    clock,
+    settings: { targets: ['sns'], leaseMs: 1000 },
+    onWritten: () => undefined,
+  })
+  const line = '\u0001'.repeat(5000)
+  const labels = [{ name: 'service_name', value: '\u4e00'.repeat(600) }]
+  let ref: Awaited<ReturnType<IncidentDesk['raise']>> | undefined
+  for (let i = 0; i < 40; i++) {
+    clock.ms += 60_000
+    ref = await desk.raise(observation(clock, { labels, events: [{ id: `e${i}`, ms: clock.ms, line }] }))
+    await desk.close(ref, 'ann')
+  }
+  const { Item } = await items.get({ TableName: TABLE, Key: { pk: `incident#fake#${ref?.id}`, sk: 'incident' } })
+  t.ok(JSON.stringify(Item).length < 400 * 1024)
+  const due = await store.takeDue(clock.ms + 1000, clock.ms + 2000, 100)
+  t.match(due.at(-1)?.notification, { transition: 'closed' }, 'the newest is among them')
+})
+
 t.test('rows of the audit trail are written once, in the classic fields', async (t) => {
   const clock = new FixedClock()
   const items = await openTable(t)

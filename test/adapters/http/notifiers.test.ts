@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { inspect } from 'node:util'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { SnsNotifier } from '../../../src/adapters/aws/sns-notifier.ts'
@@ -80,6 +81,32 @@ t.test('a webhook that is not there, or takes too long, has not taken it', async
   const settings = { secret: undefined, format: 'slack' as const, links: LINKS }
   await t.rejects(new WebhookNotifier({ url: 'http://127.0.0.1:1/', ...settings }, CLOCK).send(messageOf(1), never))
   await t.rejects(new WebhookNotifier({ url, ...settings }, CLOCK).send(messageOf(1), AbortSignal.abort()))
+})
+
+t.test('a webhook is given the name and the password of its URL, which no error tells', async (t) => {
+  const { url, received } = await receiver(t, 200)
+  const settings = { secret: undefined, format: 'json' as const, links: LINKS }
+  const withPassword = url.replace('http://', 'http://ann:p%40ssword@')
+  await new WebhookNotifier({ url: withPassword, ...settings }, CLOCK).send(messageOf(1), never)
+  const expected = `Basic ${Buffer.from('ann:p@ssword').toString('base64')}`
+  t.equal(received[0]?.headers['authorization'], expected)
+  for (const address of ['http://ann:p%40ssword@127.0.0.1:1/secret', 'http://127.0.0.1:1/secret?token=password']) {
+    const error = await new WebhookNotifier({ url: address, ...settings }, CLOCK)
+      .send(messageOf(1), never)
+      .then(() => undefined)
+      .catch((cause) => cause)
+    t.match(error, { code: 'source_unavailable', message: /ECONNREFUSED|fetch failed|TypeError/ })
+    t.notMatch(inspect(error, { depth: 9 }), /ssword|secret\b/)
+  }
+})
+
+t.test('a mail server that repeats what it refuses does not have it in our log', async (t) => {
+  const refused = Object.assign(new Error('554 spam: payments down'), { responseCode: 554, response: 'payments down' })
+  const transport = { sendMail: () => Promise.reject(refused) }
+  const notifier = new SmtpNotifier({ from: 'a@example.com', to: [], links: LINKS }, async () => transport)
+  const error = await notifier.send(messageOf(1)).catch((cause) => cause)
+  t.match(error, { code: 'source_unavailable', message: /554/ })
+  t.notMatch(inspect(error, { depth: 9 }), /payments/)
 })
 
 t.test('SNS gets a subject that mail can have, a text, and attributes to filter by', async (t) => {
