@@ -46,6 +46,8 @@ export interface RuleParts {
 const GROUPS_RUNNING_MAX = 2
 /** How long a group waits after a failure: what is down is not asked every second. */
 const RETRY_MS = 10_000
+/** By how much the clocks of two processes may differ. */
+const CLOCKS_DIFFER_MS = 5 * 60_000
 /** Names of the groups that were there, so that alerts of a group that goes are closed. */
 const INDEX_NAME = 'rules'
 
@@ -88,8 +90,9 @@ export class RuleEvaluator {
 
   #isDue(group: RuleGroup, nowMs: number): boolean {
     const name = stateNameOf(group)
-    if ((this.#retries.get(name) ?? 0) > nowMs) return false
-    return (this.#ticks.get(name) ?? Number.NEGATIVE_INFINITY) < tickOf(group, nowMs)
+    const waitMs = (this.#retries.get(name) ?? 0) - nowMs
+    if (waitMs > 0 && waitMs <= RETRY_MS) return false
+    return isTickNew(this.#ticks.get(name), tickOf(group, nowMs))
   }
 
   /** True when it was evaluated. */
@@ -119,7 +122,7 @@ export class RuleEvaluator {
     const { state: before, left } = fitState(parseGroupState(await states.readCursor(name)), group)
     // Before anything is written: where it cannot be told, the alerts of rules that are gone must not be forgotten.
     await this.#closeAlerts(group, left)
-    const isEvaluated = before.tickMs === undefined || before.tickMs < tickMs
+    const isEvaluated = isTickNew(before.tickMs, tickMs)
     let state = before
     if (isEvaluated) {
       const startedMs = clock.nowMs()
@@ -210,7 +213,8 @@ export class RuleEvaluator {
     const { states, events } = this.#parts
     const names = groups.map(({ tenant, namespace, name }): GroupName => ({ tenant, namespace, name }))
     const index = JSON.stringify(names)
-    if (index === this.#index || (this.#retries.get(INDEX_NAME) ?? 0) > nowMs) return
+    const waitMs = (this.#retries.get(INDEX_NAME) ?? 0) - nowMs
+    if (index === this.#index || (waitMs > 0 && waitMs <= RETRY_MS)) return
     try {
       const here = new Set(names.map(stateNameOf))
       for (const gone of readIndex(await states.readCursor(INDEX_NAME))) {
@@ -240,6 +244,11 @@ function hasUntold({ rules }: GroupState): boolean {
 /** The last multiple of the group's interval. */
 function tickOf({ intervalMs }: RuleGroup, nowMs: number): number {
   return Math.floor(nowMs / intervalMs) * intervalMs
+}
+
+/** A tick far ahead is of a clock that was set back since: rules must not wait until it is that late again. */
+function isTickNew(lastMs: number | undefined, tickMs: number): boolean {
+  return lastMs === undefined || lastMs < tickMs || lastMs - tickMs > CLOCKS_DIFFER_MS
 }
 
 function wordsOf(cause: unknown, timeoutMs: number): string {

@@ -95,7 +95,8 @@ export class LineWatch {
       await this.#raise(this.#failed)
       while (this.#waiting.length > 0) await this.#raiseWaiting()
       if (this.#isBehind) await this.#catchUp()
-      else if (startedMs - this.#writtenMs >= POSITION_MS) await this.#writePosition(startedMs)
+      // A clock that was set back takes the position with it.
+      else if (Math.abs(startedMs - this.#writtenMs) >= POSITION_MS) await this.#writePosition(startedMs)
     } catch (cause) {
       onFailure(cause)
     }

@@ -135,6 +135,24 @@ async function alertsOf({ groups, states }: Bench): Promise<string[]> {
 
 const KEY = (app: string) => `shop.yaml/errors/{alertname="Bad", app="${app}"}`
 
+t.test('a clock that is set back by an hour does not stop the rules for an hour', async (t) => {
+  const bench = openBench(t, [group([rule()])])
+  const pushAndTick = async (app: string): Promise<readonly string[]> => {
+    bench.clock.ms += MINUTE
+    await bench.push(app, 2)
+    bench.clock.ms -= MINUTE
+    return bench.tick()
+  }
+  t.same(await pushAndTick('shop'), [`raise ${KEY('shop')}`])
+  bench.clock.ms -= 60 * MINUTE
+  t.ok((await pushAndTick('mail')).includes(`raise ${KEY('mail')}`))
+  bench.clock.ms -= 60 * MINUTE
+  bench.restart()
+  t.ok((await pushAndTick('cart')).includes(`raise ${KEY('cart')}`))
+  bench.clock.ms -= MINUTE
+  t.equal(await bench.evaluator.evaluateDue(bench.clock.ms), 0, 'a clock a little behind evaluates nothing again')
+})
+
 t.test('an alert waits for its time, fires once, and ends once', async (t) => {
   const bench = openBench(t, [group([rule({ forMs: 2 * MINUTE })])])
   const told: string[][] = []

@@ -113,6 +113,24 @@ t.test('lines that were accepted before a kill are found at the next start, and 
   t.same(second.failures, [])
 })
 
+t.test('after a clock was set back by an hour, lines before a kill are found as well', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const store = openStore(t, clock, { dataDir })
+  const first = openFlow(t, clock, { dataDir })
+  await first.watch.begin()
+  await first.watch.round()
+  clock.ms -= 3600_000
+  await first.watch.round()
+  clock.ms += 5000
+  await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: seen by nobody'])])
+  await first.close()
+  const second = openFlow(t, clock, { dataDir })
+  await second.watch.begin()
+  await second.watch.round()
+  t.match(await list(second), [{ count: 1 }])
+})
+
 t.test('joined blocks are caught up with as well', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()
