@@ -42,6 +42,7 @@ export function createAlerts(base: Base, gateway: Gateway, poller: Poller | unde
           'dynamodb:UpdateItem',
           'dynamodb:DeleteItem',
           'dynamodb:BatchWriteItem',
+          'dynamodb:BatchGetItem',
         ],
         resources: [storage.table.arn, $interpolate`${storage.table.arn}/index/*`],
       },

@@ -43,6 +43,8 @@ export function createPoller(base: Base): Poller | undefined {
       ...sourceEnvironment(settings),
       MILLRACE_POLL_BASE_URL: baseUrl,
       MILLRACE_POLL_LOG_GROUP: target.name,
+      // Room for what follows the last request, before Lambda ends the run.
+      MILLRACE_POLL_RUN_TIME: `${POLL_SECONDS - 15}s`,
     },
     statements: [
       {
