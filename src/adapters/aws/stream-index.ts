@@ -35,12 +35,19 @@ const HOUR_MS = 3600_000
 const HOUR_NS = 3.6e12
 /** Longer ranges read the items of days, and tell what else there was on their first and last. */
 const HOURS_READ_MAX = 36
-/** Label text in one item: compressed, far below DynamoDB's 400 KB; label sets hold at most 2 KB of a value each. */
-const ITEM_TEXT_CHARS_MAX = 256 * 1024
+/** Label text in one item: whatever it is made of, below DynamoDB's 400 KB; one label set alone is, by its limits. */
+const ITEM_KEY_BYTES_MAX = 256 * 1024
 /** Label text of an item that is believed when it is read. */
 const ITEM_TEXT_BYTES_MAX = 64 * 1024 * 1024
-/** What a process remembers having announced: streams of an hour or a day. What is forgotten is announced again. */
-const ANNOUNCED_MAX = 200_000
+/**
+ * Label text that a process remembers having announced, an hour's and a day's each: of 100,000 usual streams. What is
+ * forgotten is announced again.
+ */
+const ANNOUNCED_CHARS_MAX = 2 ** 25
+/** What a stream weighs beside its text. */
+const STREAM_CHARS = 64
+/** Label text of one answer: of 300,000 usual streams. */
+const FOUND_CHARS_MAX = 2 ** 26
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
@@ -48,6 +55,8 @@ const decompress = promisify(zstdDecompress)
 /** What a process announced of one tenant's hour or day, by stream key. */
 interface Announced {
   readonly known: Set<string>
+  /** What `known` weighs. */
+  chars: number
   /** On the way: whoever needs them as well waits for the same item. */
   readonly pending: Map<string, Promise<void>>
 }
@@ -57,7 +66,7 @@ export class StreamIndex {
   readonly #settings: StreamIndexSettings
   /** By partition and time, the longest unused first. */
   readonly #announced = new Map<string, Announced>()
-  #count = 0
+  #chars = 0
 
   constructor(client: Lazy<ItemClient>, settings: StreamIndexSettings) {
     this.#client = client
@@ -89,18 +98,16 @@ export class StreamIndex {
     const first = hourOfNs(start - NS_PER_SECOND < NS_MIN ? NS_MIN : start - NS_PER_SECOND)
     const last = hourOfNs(end + NS_PER_SECOND > NS_MAX ? NS_MAX : end + NS_PER_SECOND)
     const unit = last - first < HOURS_READ_MAX ? 'hour' : 'day'
-    const found = new Map<string, Labels>()
+    const found = new FoundStreams()
     try {
       for await (const item of this.#query(tenant, unit, { first, last }, signal)) {
-        for (const labels of await unpackStreams(item)) {
-          if (matchesAll(matchers, labels)) found.set(formatLabels(labels), labels)
-        }
+        for (const labels of await unpackStreams(item)) if (matchesAll(matchers, labels)) found.add(labels)
       }
     } catch (cause) {
       signal?.throwIfAborted()
       throw storeFailure('DynamoDB did not give the streams', cause)
     }
-    return [...found].sort(([a], [b]) => compareText(a, b)).map(([, labels]) => labels)
+    return found.sorted()
   }
 
   /** What is to be waited for; nothing when the index has all of them. */
@@ -140,21 +147,24 @@ export class StreamIndex {
 
   #announcedAt({ pk, time }: Place): Announced {
     const name = `${pk} ${time}`
-    const announced = this.#announced.get(name) ?? { known: new Set(), pending: new Map() }
+    const announced = this.#announced.get(name) ?? { known: new Set(), chars: 0, pending: new Map() }
     // The map's order is the order of use.
     this.#announced.delete(name)
     this.#announced.set(name, announced)
     return announced
   }
 
-  #remember({ known }: Announced, streams: readonly BatchStream[]): void {
-    for (const { key } of streams) known.add(key)
-    this.#count += streams.length
+  #remember(announced: Announced, streams: readonly BatchStream[]): void {
+    for (const { key } of streams) {
+      announced.known.add(key)
+      announced.chars += key.length + STREAM_CHARS
+      this.#chars += key.length + STREAM_CHARS
+    }
     for (const [name, unused] of this.#announced) {
-      if (this.#count <= ANNOUNCED_MAX || unused.known === known) break
-      if (unused.pending.size > 0) continue
+      if (this.#chars <= ANNOUNCED_CHARS_MAX) break
+      if (unused === announced || unused.pending.size > 0) continue
       this.#announced.delete(name)
-      this.#count -= unused.known.size
+      this.#chars -= unused.chars
     }
   }
 
@@ -182,6 +192,27 @@ export class StreamIndex {
       for (const item of page.Items ?? []) yield item['labels']
       key = page.LastEvaluatedKey
     } while (key !== undefined)
+  }
+}
+
+/** Streams of an answer, each once. */
+class FoundStreams {
+  readonly #byKey = new Map<string, Labels>()
+  #chars = 0
+
+  /** Throws query_refused when they are too many to hold. */
+  add(labels: Labels): void {
+    const key = formatLabels(labels)
+    if (this.#byKey.has(key)) return
+    this.#byKey.set(key, labels)
+    this.#chars += key.length
+    if (this.#chars <= FOUND_CHARS_MAX) return
+    const text = `${this.#byKey.size} streams and more have labels of over ${FOUND_CHARS_MAX} characters, the limit of one answer`
+    throw new GatewayError('query_refused', `${text}; narrow the time range or the selector`)
+  }
+
+  sorted(): Labels[] {
+    return [...this.#byKey].sort(([a], [b]) => compareText(a, b)).map(([, labels]) => labels)
   }
 }
 
@@ -218,15 +249,16 @@ function streamHours(batch: Batch): { hour: number; streams: BatchStream[] }[] {
 
 function* cutByText(streams: readonly BatchStream[]): Generator<readonly BatchStream[], void, undefined> {
   let group: BatchStream[] = []
-  let chars = 0
+  let bytes = 0
   for (const stream of streams) {
-    if (chars + stream.key.length > ITEM_TEXT_CHARS_MAX && group.length > 0) {
+    const keyBytes = Buffer.byteLength(stream.key)
+    if (bytes + keyBytes > ITEM_KEY_BYTES_MAX && group.length > 0) {
       yield group
       group = []
-      chars = 0
+      bytes = 0
     }
     group.push(stream)
-    chars += stream.key.length
+    bytes += keyBytes
   }
   if (group.length > 0) yield group
 }

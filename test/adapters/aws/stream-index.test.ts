@@ -1,3 +1,4 @@
+import { zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
 import { StreamIndex } from '../../../src/adapters/aws/stream-index.ts'
@@ -6,6 +7,7 @@ import { formatLabels } from '../../../src/domain/labels.ts'
 import { equalityMatcher, type Matcher } from '../../../src/domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../../src/domain/time.ts'
 import { FixedClock, makeBatch, openAdmission, type PlainStream } from '../../helper.ts'
+import { Random } from '../../random.ts'
 import { MemoryItems } from './memory-clients.ts'
 
 const HOUR_NS = 3_600_000_000_000n
@@ -144,4 +146,48 @@ t.test('whatever is announced is told for every range that holds one of its entr
   })
   await fc.assert(property, { numRuns: 100 })
   t.pass()
+})
+
+t.test('items stay below what DynamoDB takes, whatever script the labels are in', async (t) => {
+  const announcer = new Announcer()
+  const random = new Random(8)
+  const han = (): string => String.fromCharCode(...Array.from({ length: 680 }, () => 0x4e00 + random.integer(20_000)))
+  const streams = Array.from({ length: 40 }, (_, i) =>
+    one({ i: `${i}`, ...Object.fromEntries(Array.from({ length: 10 }, (_, k) => [`l${k}`, han()])) }, NOON),
+  )
+  await announcer.announce(streams)
+  const sizes = [...announcer.items.items.values()].flatMap((items) =>
+    [...items.values()].map(({ labels }) => (labels as Uint8Array).length),
+  )
+  t.ok(Math.max(...sizes) < 390_000, `${Math.max(...sizes)} bytes`)
+  t.equal((await announcer.streams(NOON, NOON + 1n)).length, 40)
+})
+
+t.test('what a process remembers is bounded by its bytes: the longest unused is announced again', async (t) => {
+  const announcer = new Announcer()
+  const large = (hour: number) =>
+    announcer.batch(
+      Array.from({ length: 60 }, (_, i) =>
+        one(
+          Object.fromEntries(Array.from({ length: 14 }, (_, k) => [`l${k}`, `${i} `.padEnd(2000, 'x')])),
+          NOON + BigInt(hour) * HOUR_NS,
+        ),
+      ),
+    )
+  for (let hour = 0; hour < 24; hour++) await announcer.index.announce(large(hour), 0)
+  const { puts } = announcer.items
+  await announcer.index.announce(large(23), 0)
+  t.equal(announcer.items.puts, puts, 'the newest is known')
+  await announcer.index.announce(large(0), 0)
+  t.ok(announcer.items.puts > puts, 'the oldest is not')
+})
+
+t.test('more streams than an answer can hold are refused', async (t) => {
+  const announcer = new Announcer()
+  for (let i = 0; i < 68; i++) {
+    const labels = zstdCompressSync(JSON.stringify([['name', `${i} `.padEnd(2 ** 20, 'x')]]))
+    const Item = { pk: 'streams#fake#hour', sk: `2026-11-21T12#${i}`, labels }
+    await announcer.items.put({ TableName: 'table', Item })
+  }
+  await t.rejects(announcer.streams(NOON, NOON + 1n), { code: 'query_refused', message: /narrow the time range/ })
 })
