@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
 import { formatLabels } from '../domain/labels.ts'
 import { parseRfc3339 } from '../domain/time.ts'
-import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress } from './client.ts'
+import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, type Parameters, readAddress } from './client.ts'
 import { listOf, readLabels, recordOf } from './client-answer.ts'
 import type { Command } from './commands.ts'
 import { readCount } from './query.ts'
@@ -78,13 +78,22 @@ async function* readIncidents(
   let left = limit
   let nextToken: string | undefined
   do {
-    const json = await askJson(gateway, '/incidents', { ...parameters, limit: Math.min(left, PAGE_MAX), nextToken })
-    const page = recordOf(json)
+    const page = await readPage(gateway, { ...parameters, limit: Math.min(left, PAGE_MAX), nextToken })
     const items = listOf(page['items'])
     yield items
     left -= items.length
     nextToken = typeof page['nextToken'] === 'string' ? page['nextToken'] : undefined
   } while (nextToken !== undefined && left > 0)
+}
+
+async function readPage(gateway: GatewayAddress, parameters: Parameters): Promise<ReturnType<typeof recordOf>> {
+  try {
+    return recordOf(await askJson(gateway, '/incidents', parameters))
+  } catch (error) {
+    if (!(error instanceof GatewayError && error.code === 'not_found')) throw error
+    const text = `${gateway.url} keeps no incidents; a Millrace does with MILLRACE_INCIDENTS=true`
+    throw new GatewayError('not_found', text, { cause: error })
+  }
 }
 
 /** One line: when it was last seen, how it stands, how bad it is, how often it was seen, what and where. */
