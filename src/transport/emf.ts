@@ -1,25 +1,16 @@
-/**
- * Counts for CloudWatch, as lines of its embedded metric format on stdout: CloudWatch Logs makes metrics of them, and
- * no call is made. See "Specification: Embedded metric format" in the Amazon CloudWatch user guide.
- */
+/** Counts for CloudWatch, as lines of its embedded metric format on stdout. */
 
 import type { Counter } from 'prom-client'
 import type { Clock } from '../ports.ts'
+import { type EmfFigure, type EmfPlace, formatEmfLine } from './emf-line.ts'
 import type { Metrics } from './http/metrics.ts'
 
 /** A count that only rises, since the start of the process. */
-export interface Total {
-  readonly name: string
-  readonly unit: 'Count' | 'Bytes'
-  readonly value: number
-}
+export type Total = EmfFigure
 
 export type ReadTotals = () => Promise<readonly Total[]>
 
-export interface EmfParts {
-  readonly namespace: string
-  /** Who counts: a property of the line, for searching. A dimension would be one more paid metric for each count. */
-  readonly service: string
+export interface EmfParts extends Pick<EmfPlace, 'namespace' | 'service'> {
   readonly readTotals: ReadTotals
   readonly clock: Clock
   /** Takes one line, its newline included. */
@@ -78,21 +69,8 @@ export class EmfReporter {
     if (told.length === 0) return
     this.#lastMs = this.#parts.clock.nowMs()
     for (const { name, value } of told) this.#told.set(name, (this.#told.get(name) ?? 0) + value)
-    this.#parts.write(`${formatLine(told, this.#parts, this.#lastMs)}\n`)
+    this.#parts.write(formatEmfLine(told, { ...this.#parts, nowMs: this.#lastMs }))
   }
-}
-
-function formatLine(rises: readonly Total[], { namespace, service }: EmfParts, nowMs: number): string {
-  const directive = {
-    Namespace: namespace,
-    Dimensions: [[]],
-    Metrics: rises.map(({ name, unit }) => ({ Name: name, Unit: unit })),
-  }
-  return JSON.stringify({
-    _aws: { Timestamp: nowMs, CloudWatchMetrics: [directive] },
-    service,
-    ...Object.fromEntries(rises.map(({ name, value }) => [name, value])),
-  })
 }
 
 /** The gateway's totals: the same counters that Prometheus reads. Reasons of refusals are a closed list of ours. */
