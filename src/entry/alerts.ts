@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { type AlertHome, type AlertLog, openAlertHome } from '../compose/alerts.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
+import { KindLimits } from '../domain/kind-limits.ts'
 import { LEVELS } from '../domain/level.ts'
 import { IncidentLoop, LINES_EVERY_MS, OUTBOX_EVERY_MS, type Round, SWEEP_EVERY_MS } from '../flows/incident-loop.ts'
 import { NotifyDesk } from '../flows/notify-incidents.ts'
@@ -63,7 +64,7 @@ export async function openAlerts(config: Config, clock: Clock, log: AlertLog): P
     onWritten: (item) => notify.offer(item),
     onTransition: (transition) => count(totals.transitions, transition),
   })
-  const parts = { sink: desk, audit: home.audit, rules, clock, tenant: cloudWatch.tenant }
+  const parts = { sink: desk, audit: home.audit, rules, clock, kinds: new KindLimits(), tenant: cloudWatch.tenant }
   return { home, desk, notify, rules, cloudWatch: parts, totals }
 }
 

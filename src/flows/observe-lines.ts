@@ -4,6 +4,7 @@ import type { Metadata } from '../domain/batch.ts'
 import { isErrorFieldEmpty } from '../domain/empty-error.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { incidentIdOf, type Observation, type ObservedEvent, type Severity } from '../domain/incident.ts'
+import { KindLimits } from '../domain/kind-limits.ts'
 import { formatLabels, type Labels, labelValue, quoteGo } from '../domain/labels.ts'
 import { LEVEL_FIELDS, LEVELS, levelOfLabels } from '../domain/level.ts'
 import { linePattern, literalOf } from '../domain/line-fingerprint.ts'
@@ -42,11 +43,7 @@ export interface LineRules {
   readonly closesAfterMs: number | undefined
 }
 
-/**
- * Patterns of one round that have an incident each. Lines that are all different from one another would make an incident
- * of every line: beyond, the lines of a service are one.
- */
-const GROUPS_MAX = 1_000
+/** The pattern of lines that are too many kinds to tell apart. */
 const VARIOUS = 'various lines'
 
 /** Where nothing tells the service, all streams would be one. */
@@ -71,23 +68,23 @@ export interface SeenTrouble {
 export class LineObserver {
   readonly #rules: LineRules
   readonly #isWanted: (line: SeenLine) => boolean
+  readonly #kinds: KindLimits
   #groups = new Map<string, Group>()
 
-  constructor(rules: LineRules, nowMs: number) {
+  /** `kinds` may be shared with observers before and after this one. */
+  constructor(rules: LineRules, nowMs: number, kinds = new KindLimits()) {
     this.#rules = rules
+    this.#kinds = kinds
+    kinds.renew(nowMs)
     this.#isWanted = rules.filter === undefined ? () => true : compileFilter(rules.filter, nowMs)
   }
 
   /** True if the line counts. */
   add(seen: SeenLine): boolean {
-    const { levelMin, identityLabels } = this.#rules
+    const { levelMin } = this.#rules
     if (seen.level < levelMin || !this.#isWanted(seen) || isErrorInName(seen, levelMin)) return false
-    const labels = identityOf(seen.labels, identityLabels)
-    const identity = `${seen.tenant}\n${formatLabels(labels)}\n`
-    const own = linePattern(seen.line)
-    const isTooMany = this.#groups.size >= GROUPS_MAX && !this.#groups.has(identity + own)
-    const pattern = isTooMany ? VARIOUS : own
-    const key = identity + pattern
+    const { labels, pattern } = this.#kindOf(seen)
+    const key = `${seen.tenant}\n${formatLabels(labels)}\n${pattern}`
     const event = { id: seen.eventId, ms: Number(seen.ns / NS_PER_MS), line: seen.line }
     const severity = severityOf(seen.level)
     const group = this.#groups.get(key)
@@ -101,8 +98,16 @@ export class LineObserver {
     return true
   }
 
-  /** What was collected, and begins anew. */
-  take(): readonly SeenTrouble[] {
+  #kindOf({ tenant, labels: all, line }: SeenLine): Pick<Group, 'labels' | 'pattern'> {
+    const labels = identityOf(all, this.#rules.identityLabels)
+    const pattern = linePattern(line)
+    const scope = this.#kinds.admit(tenant, formatLabels(labels), pattern)
+    return { labels: scope === 'tenant' ? [] : labels, pattern: scope === 'own' ? pattern : VARIOUS }
+  }
+
+  /** What was collected until `nowMs`, and begins anew. */
+  take(nowMs: number): readonly SeenTrouble[] {
+    this.#kinds.renew(nowMs)
     const groups = this.#groups
     this.#groups = new Map()
     return [...groups.values()].map((group) => ({ observation: this.#observationOf(group), lines: group.lines }))

@@ -1,5 +1,6 @@
 /** Raises incidents for events of a CloudWatch log group. */
 
+import type { KindLimits } from '../domain/kind-limits.ts'
 import { type Labels, sortLabels } from '../domain/labels.ts'
 import { levelOfLine } from '../domain/level.ts'
 import type { AuditTrail, IncidentSink } from '../ports/incidents.ts'
@@ -17,6 +18,7 @@ export interface CloudWatchParts {
   readonly audit: AuditTrail | undefined
   readonly rules: LineRules
   readonly clock: Clock
+  readonly kinds: KindLimits
   /** Whose incidents they are. */
   readonly tenant: string
 }
@@ -32,10 +34,10 @@ export interface CloudWatchOutcome {
 
 /** Rejects with store_unavailable when it could not be recorded: deliver it again then, nothing counts twice. */
 export async function raiseCloudWatch(
-  { sink, audit, rules, clock, tenant }: CloudWatchParts,
+  { sink, audit, rules, clock, kinds, tenant }: CloudWatchParts,
   groups: readonly GroupEvents[],
 ): Promise<CloudWatchOutcome> {
-  const observer = new LineObserver(rules, clock.nowMs())
+  const observer = new LineObserver(rules, clock.nowMs(), kinds)
   let processed = 0
   for (const { logGroup, logStream, events } of groups) {
     const labels = labelsOf(logGroup)
@@ -54,7 +56,8 @@ export async function raiseCloudWatch(
       })
     }
   }
-  return { processed, ...(await raiseTroubles({ sink, audit }, observer.take(), clock.nowMs())) }
+  const nowMs = clock.nowMs()
+  return { processed, ...(await raiseTroubles({ sink, audit }, observer.take(nowMs), nowMs)) }
 }
 
 const UTF8 = new TextEncoder()

@@ -132,7 +132,7 @@ export class LineWatch {
       this.#add(line)
       if (i % TURN_LINES === TURN_LINES - 1) await this.#parts.pause()
     }
-    await this.#raise(this.#observer.take())
+    await this.#raise(this.#observer.take(this.#parts.clock.nowMs()))
   }
 
   async #raise(troubles: readonly SeenTrouble[]): Promise<void> {
@@ -173,7 +173,7 @@ export class LineWatch {
       const position = Math.max(written, startedMs - BEHIND_MS_MAX)
       for await (const { tenant, block } of blocks.since(position)) {
         await this.#addBlock(tenant, block)
-        await this.#raise(this.#observer.take())
+        await this.#raise(this.#observer.take(clock.nowMs()))
       }
       await this.#writePosition(startedMs)
     } catch (cause) {

@@ -30,7 +30,7 @@ t.test('10,000 lines of 5 kinds are 5 incidents and 5 notifications, told twice 
   const tell = async (from: number, to: number): Promise<{ counted: number; opened: number }> => {
     const observer = new LineObserver(RULES, clock.ms)
     for (const line of lines.slice(from, to)) observer.add(line)
-    return raiseTroubles({ sink: desk, audit: undefined }, observer.take(), clock.ms)
+    return raiseTroubles({ sink: desk, audit: undefined }, observer.take(clock.ms), clock.ms)
   }
   const parts = [0, 2500, 5000, 7500].flatMap((from) => [tell(from, from + 2500), tell(from, from + 2500)])
   const outcomes = [...(await Promise.all(parts)), await tell(0, 10_000)]

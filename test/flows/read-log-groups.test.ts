@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { CloudWatchGroupReader } from '../../src/adapters/aws/cloudwatch-group-reader.ts'
+import { KindLimits } from '../../src/domain/kind-limits.ts'
 import { type GroupRounds, readLogGroups } from '../../src/flows/read-log-groups.ts'
 import { FixedClock } from '../helper.ts'
 import { openFlow, RULES } from './incident-flow.ts'
@@ -38,6 +39,7 @@ function open(t: Test, logGroups = ['/aws/lambda/shop']) {
     audit: undefined,
     rules: RULES,
     clock,
+    kinds: new KindLimits(),
     tenant: 'fake',
     reader: new CloudWatchGroupReader(async () => ({ filterLogEvents }) as never, '?ERROR'),
     cursors: flow.store,

@@ -168,13 +168,18 @@ t.test('a flood of lines that all differ stays a number of incidents that people
   const clock = new FixedClock()
   const flow = openFlow(t, clock)
   const word = (i: number): string => [...String(i)].map((digit) => 'abcdefghij'[Number(digit)]).join('')
-  const lines = Array.from({ length: 1500 }, (_, i) => `ERROR: ${word(i)} is down`)
-  flow.watch.offer(makeBatch([stream('shop', clock.nowNs, lines)], admission(clock)))
-  await flow.watch.round()
+  for (let round = 0; round < 5; round++) {
+    const lines = Array.from({ length: 300 }, (_, i) => `ERROR: ${word(round * 300 + i)} is down`)
+    flow.watch.offer(makeBatch([stream('shop', clock.nowNs, lines)], admission(clock)))
+    flow.watch.offer(makeBatch([stream('mail', clock.nowNs, [`ERROR: ${word(round)} is full`])], admission(clock)))
+    await flow.watch.round()
+    clock.ms += 1000
+  }
   const listing = { tenant: 'fake', states: undefined, sinceMs: undefined, labels: [], limit: 1900, after: undefined }
   const { incidents } = await flow.store.list(listing)
-  t.equal(incidents.length, 1001)
-  t.equal(incidents.find(({ title }) => title === 'shop: various lines')?.count, 500)
+  t.equal(incidents.filter(({ title }) => title.startsWith('shop: ')).length, 201, 'in all rounds together')
+  t.equal(incidents.find(({ title }) => title === 'shop: various lines')?.count, 1300)
+  t.equal(incidents.filter(({ title }) => title.startsWith('mail: ')).length, 5, 'a service is not lost in another')
 })
 
 for (const call of ['readCursor', 'writeCursor', 'change'] as const) {

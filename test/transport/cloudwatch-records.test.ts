@@ -2,6 +2,7 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { GatewayError } from '../../src/domain/errors.ts'
+import { KindLimits } from '../../src/domain/kind-limits.ts'
 import type { AuditRecord, AuditTrail } from '../../src/ports/incidents.ts'
 import {
   answerAlertEvent,
@@ -31,6 +32,7 @@ function open(t: Test, options: FlowOptions = {}) {
     audit,
     rules: RULES,
     clock,
+    kinds: new KindLimits(),
     tenant: 'fake',
     notify,
     sweep: () => flow.desk.sweep(),

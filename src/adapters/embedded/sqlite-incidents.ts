@@ -27,6 +27,8 @@ export interface IncidentRetention {
 const MINUTE_MS = 60_000
 /** Rows a page looks at: where a filter by labels takes few, the page is short, and says that there are more. */
 const SCANNED_MAX = 2_000
+/** Closed incidents that are kept at the most, however young: some hundred MB. */
+const CLOSED_MAX = 50_000
 /** Rows deleted in one round. */
 const PRUNED_MAX = 5_000
 
@@ -34,10 +36,12 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
   readonly #db: DatabaseSync
   readonly #retention: IncidentRetention
   readonly #nowMs: () => number
+  readonly #closedMax: number
   #isClosed = false
 
   /** Opens (or creates) the file in `dataDir`. Throws store_unavailable or store_damaged. */
-  constructor(dataDir: string, retention: IncidentRetention, nowMs: () => number) {
+  constructor(dataDir: string, retention: IncidentRetention, nowMs: () => number, closedMax = CLOSED_MAX) {
+    this.#closedMax = closedMax
     this.#retention = retention
     this.#nowMs = nowMs
     this.#db = openIncidentDatabase(dataDir)
@@ -164,6 +168,11 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
       remove('windows', 'kept_until_ms < ?', nowMs)
       remove('audit', 'created_at < ?', new Date(closedBefore).toISOString())
       this.#db.prepare('DELETE FROM incidents WHERE closed_ms < ?').run(closedBefore)
+      this.#db
+        .prepare(`
+          DELETE FROM incidents WHERE closed_ms <= (
+            SELECT closed_ms FROM incidents WHERE closed_ms IS NOT NULL ORDER BY closed_ms DESC LIMIT 1 OFFSET ?)`)
+        .run(this.#closedMax)
       this.#db.prepare('DELETE FROM sendings WHERE minute < ?').run(Math.floor(nowMs / MINUTE_MS) - 1)
     })
   }

@@ -8,6 +8,7 @@ import { DynamoAudit } from '../../../src/adapters/aws/dynamo-audit.ts'
 import { DynamoIncidents } from '../../../src/adapters/aws/dynamo-incidents.ts'
 import { LIST_INDEX, WORK_INDEX } from '../../../src/adapters/aws/incident-index.ts'
 import { incidentIdOf } from '../../../src/domain/incident.ts'
+import { KindLimits } from '../../../src/domain/kind-limits.ts'
 import { raiseCloudWatch } from '../../../src/flows/raise-cloudwatch.ts'
 import { IncidentDesk } from '../../../src/flows/raise-incidents.ts'
 import type { AuditRecord } from '../../../src/ports/incidents.ts'
@@ -96,7 +97,7 @@ t.test('10,000 lines of 5 kinds, delivered twice and at once, are 5 incidents wi
   let told = 0
   const settings = { targets: ['sns'], leaseMs: 1000 }
   const sink = new IncidentDesk({ store, clock, settings, onWritten: () => void told++ })
-  const parts = { sink, audit: undefined, rules: RULES, clock, tenant: 'fake' }
+  const parts = { sink, audit: undefined, rules: RULES, clock, kinds: new KindLimits(), tenant: 'fake' }
   const kinds = ['time-out of the database', 'no such user', 'queue is full', 'disk is bad', 'payment declined']
   const events = Array.from({ length: 10_000 }, (_, i) => {
     return { id: `e${i}`, ms: clock.ms + i, message: `ERROR ${kinds[i % 5]} ${i}` }

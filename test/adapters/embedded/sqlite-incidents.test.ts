@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { SqliteIncidents } from '../../../src/adapters/embedded/sqlite-incidents.ts'
+import { close, incidentIdOf } from '../../../src/domain/incident.ts'
 import type { AuditRecord } from '../../../src/ports/incidents.ts'
 import {
   CLOSED_KEPT_MS,
@@ -52,6 +53,26 @@ t.test('a row for each line is written once', async (t) => {
   clock.ms += CLOSED_KEPT_MS + 1
   await store.prune(clock.ms)
   t.equal(await store.write([row('b')]), 1, 'rows are kept for a time only')
+})
+
+t.test('of closed incidents the newest are kept, open ones all', async (t) => {
+  const clock = new FixedClock()
+  const store = new SqliteIncidents(t.testdir(), RETENTION, () => clock.ms, 3)
+  t.teardown(() => store.close())
+  for (let i = 0; i < 10; i++) {
+    clock.ms += 1000
+    const seen = observation(clock, { key: `trouble ${i}`, title: `trouble ${i}` })
+    await record(store, clock, seen)
+    const ref = { tenant: 'fake', id: incidentIdOf(seen) }
+    if (i % 2 === 0) await store.change(ref, [], (found) => found && close(found, undefined, clock.ms))
+  }
+  await store.prune(clock.ms)
+  const listing = { tenant: 'fake', states: undefined, sinceMs: undefined, labels: [], limit: 100, after: undefined }
+  const titles = (await store.list(listing)).incidents.map(({ title }) => title)
+  t.same(
+    titles.toSorted(),
+    [1, 3, 4, 5, 6, 7, 8, 9].map((i) => `trouble ${i}`),
+  )
 })
 
 t.test('a file of somebody else is left alone', async (t) => {
