@@ -56,11 +56,15 @@ export class EntryMetadata {
     return this.#severityNumber
   }
 
-  /** Adds a pair; the name becomes a Prometheus name, U+FFFD in the value a space, as in Loki. */
+  /**
+   * Adds a pair; the name becomes a Prometheus name, U+FFFD in the value a space, as in Loki. So does half a surrogate
+   * pair, which is U+FFFD in UTF-8: what was added once is the same when it is added again.
+   */
   add(name: string, value: string): void {
-    const clean = value.includes('\ufffd') ? value.replaceAll('\ufffd', ' ') : value
+    const text = value.toWellFormed()
+    const clean = text.includes('\ufffd') ? text.replaceAll('\ufffd', ' ') : text
     if (this.#takeHint(name, clean)) return
-    this.#take(UTF8.encode(prometheusName(name)), UTF8.encode(clean.toWellFormed()))
+    this.#take(UTF8.encode(prometheusName(name)), UTF8.encode(clean))
   }
 
   /** The same from bytes of UTF-8, without making strings where none are needed. */

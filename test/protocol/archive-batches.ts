@@ -8,7 +8,11 @@ import { decodeArchiveLines } from '../../src/protocol/archive-lines.ts'
 import { FixedClock, openAdmission, type PlainStream } from '../helper.ts'
 
 const name = fc.constantFrom('app', 'host', '__proto__', 'constructor', 'level', 'detected_level', 'k')
-const value = fc.oneof(fc.string(), fc.string({ unit: 'grapheme' }), fc.constantFrom('info', 'INFO', 'é"\\\n\u0000'))
+const value = fc.oneof(
+  fc.string(),
+  fc.string({ unit: 'grapheme' }),
+  fc.constantFrom('info', 'INFO', 'é"\\\n\u0000', 'half \ud800'),
+)
 const pairs = fc
   .array(fc.tuple(name, value), { maxLength: 4 })
   .map((found) => Object.fromEntries(found) as Record<string, string>)
