@@ -11,8 +11,8 @@ import { parseStreamIds, StreamTable } from './stream-table.ts'
 
 /** The file of sqlite-log-store.ts. */
 const FILE = 'millrace.db'
-/** Ids looked at in one statement; between two of them the event loop goes on. */
-const PAGE_IDS = 4_096
+/** Rows looked at in one statement, in some milliseconds also where none is in memory; then the event loop goes on. */
+const PAGE_ROWS = 512
 
 export class SqliteCommittedBlocks implements CommittedBlocks {
   readonly #dataDir: string
@@ -30,18 +30,18 @@ export class SqliteCommittedBlocks implements CommittedBlocks {
     try {
       db.exec('BEGIN')
       const table = new StreamTable(db)
-      const newest = newestId(db)
       const names = new Map([...table.tenantNames()].map(([name, id]) => [id, name]))
-      const find = db.prepare(
-        'SELECT id FROM blocks WHERE id > ? AND id <= ? AND committed_ms >= ? AND retired IS NULL ORDER BY id',
-      )
-      for (let after = 0; after < newest; after += PAGE_IDS) {
-        for (const row of find.all(after, after + PAGE_IDS, ms)) {
-          const found = this.#load(db, table, row['id'] as number)
+      const page = db.prepare('SELECT id, committed_ms, retired FROM blocks WHERE id > ? ORDER BY id LIMIT ?')
+      let rows = page.all(0, PAGE_ROWS)
+      while (rows.length > 0) {
+        for (const { id, committed_ms: committedMs, retired } of rows) {
+          if ((committedMs as number) < ms || retired !== null) continue
+          const found = this.#load(db, table, id as number)
           const tenant = found && names.get(found.tenant)
           if (found !== undefined && tenant !== undefined) yield { tenant, block: found.block }
         }
         await setImmediate()
+        rows = page.all(rows.at(-1)?.['id'] as number, PAGE_ROWS)
       }
     } catch (cause) {
       throw readFailure(cause)
@@ -77,8 +77,4 @@ export class SqliteCommittedBlocks implements CommittedBlocks {
       return undefined
     }
   }
-}
-
-function newestId(db: DatabaseSync): number {
-  return Number(db.prepare('SELECT max(id) AS id FROM blocks').get()?.['id'] ?? 0)
 }
