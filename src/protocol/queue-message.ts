@@ -11,14 +11,14 @@ import { fitsNs } from '../domain/time.ts'
 import { decodeArchiveLines } from './archive-lines.ts'
 import { contentHash } from './archive-names.ts'
 
-/** Of the body's form: what senders put into the attribute `version`. */
+/** Of the body's form, base64 of gzip of the archive's lines: what senders put into the attribute `version`. */
 export const MESSAGE_VERSION = '1'
 
 /**
  * Lines of one message, inflated. The gateway makes messages of a few MiB; one that is more than this was not made by
  * it, and must not take the worker's memory.
  */
-export const MESSAGE_TEXT_BYTES_MAX = 64 * 2 ** 20
+const MESSAGE_TEXT_BYTES_MAX = 64 * 2 ** 20
 
 const NEWLINE = 0x0a
 const SECONDS_PER_HOUR = 3600

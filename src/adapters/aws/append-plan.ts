@@ -19,7 +19,7 @@ export interface AppendPlan {
 }
 
 /** What would fit no item of DynamoDB once it is packed; with the usual limits no line is nearly as long. */
-export const ENTRY_BYTES_MAX = 300_000
+const ENTRY_BYTES_MAX = 300_000
 /** Forty days: each of these hours is an object, and two items of the stream index, however few its entries. */
 export const HOURS_MAX = 1000
 

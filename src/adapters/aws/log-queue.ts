@@ -9,6 +9,7 @@ import type {
 } from '@aws-sdk/client-sqs'
 import type { GatewayError } from '../../domain/errors.ts'
 import type { ArchiveMember } from '../../protocol/archive-encode.ts'
+import { MESSAGE_VERSION } from '../../protocol/queue-message.ts'
 import { isRetryable, isThrottling, refusalOf, storeFailure } from './aws-errors.ts'
 import type { Lazy } from './lazy.ts'
 import { Attempts, type Pacing, type RetryLimits, WRITE_RETRIES } from './retry.ts'
@@ -26,8 +27,6 @@ const CALL_MESSAGES_MAX = 10
 const ATTRIBUTE_BYTES = 256
 /** Members that fit a message in base64. */
 export const MESSAGE_MEMBER_BYTES_MAX = Math.floor((CALL_BYTES_MAX - ATTRIBUTE_BYTES) / 4) * 3 - 3
-/** Of the body: base64 of gzip of the archive's lines. */
-const MESSAGE_VERSION = '1'
 
 const WHAT = 'SQS did not take a message'
 
