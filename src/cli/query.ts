@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
+import { msToNs } from '../domain/time.ts'
 import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress } from './client.ts'
 import { readQueryAnswer } from './client-answer.ts'
 import type { Command, Terminal } from './commands.ts'
@@ -87,15 +88,16 @@ function readOrder(args: readonly string[], nowMs: number): QueryOrder {
     },
   })
   const times = readTimes(values, nowMs)
-  const isOpen = values.to === undefined
+  const query = readQuery(positionals)
   const { start } = times
-  // An instant is now; only lines are looked for beyond it.
-  const end = values.instant && isOpen ? BigInt(Math.floor(nowMs)) * 1_000_000n : times.end
+  // Lines are looked for beyond now, as clocks differ; numbers beyond it would repeat themselves.
+  const isOpenMetric = values.to === undefined && !/^[\s(]*\{/.test(query)
+  const end = isOpenMetric ? msToNs(nowMs) : times.end
   const step = values.step === undefined ? stepFor(end - start) : readCount('--step', values.step)
   const limit = readCount('--limit', values.limit)
   return {
     gateway: readAddress(values),
-    query: { query: readQuery(positionals), start, end, limit, direction: readDirection(values.direction), step },
+    query: { query, start, end, limit, direction: readDirection(values.direction), step },
     output: readOutput(values.output),
     isInstant: values.instant,
   }

@@ -11,11 +11,12 @@ import { formatEntry, type Output } from './query-output.ts'
 import { type PagedQuery, readPages } from './query-pages.ts'
 import { readSince, SINCE_DEFAULT } from './query-time.ts'
 import { TailMemory } from './tail-memory.ts'
-import { followSocket } from './tail-socket.ts'
+import { followSocket, type Timer } from './tail-socket.ts'
 
 export interface TailParts {
   readonly nowMs: () => number
   readonly sleep: (ms: number) => Promise<unknown>
+  readonly timer: Timer
   readonly hasColors: boolean
   /** Ends the tail; without one it goes on until the process is stopped. */
   readonly signal?: AbortSignal
@@ -113,6 +114,7 @@ class Tail {
       parameters: { query, start: this.#memory.resumeNs, limit: this.#memory.isEmpty ? limit : LIMIT_MAX },
       onEntries: (entries) => this.#memory.take(entries),
       signal: this.#parts.signal,
+      timer: this.#parts.timer,
     })
   }
 

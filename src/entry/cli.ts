@@ -32,7 +32,7 @@ const COMMANDS: readonly Command[] = [
   push,
   emitCommand(push, Math.random),
   queryCommand(Date.now, HAS_COLORS),
-  tailCommand({ nowMs: Date.now, sleep: setTimeout, hasColors: HAS_COLORS }),
+  tailCommand({ nowMs: Date.now, sleep: setTimeout, timer: runLater, hasColors: HAS_COLORS }),
   labelsCommand(Date.now),
   incidentsCommand(Date.now),
   tokenCommand(openTokenMaker),
@@ -55,6 +55,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit()
 })
 process.exitCode = await runCli(process.argv.slice(2), COMMANDS, TERMINAL)
+
+function runLater(ms: number, run: () => void): () => void {
+  const timer = globalThis.setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}
 
 /** Loaded only now: the other commands do not need the web server. */
 async function serve(): Promise<number> {

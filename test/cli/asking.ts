@@ -8,6 +8,7 @@ import { labelsCommand } from '../../src/cli/labels.ts'
 import { pushCommand } from '../../src/cli/push.ts'
 import { queryCommand } from '../../src/cli/query.ts'
 import { tailCommand } from '../../src/cli/tail.ts'
+import type { Timer } from '../../src/cli/tail-socket.ts'
 import type { Environment } from '../../src/config.ts'
 import { buildTestApp, type JsonStream, pushJson, type TestApp } from '../test-app.ts'
 
@@ -27,14 +28,17 @@ export interface RunOptions {
   /** Sees everything that is written, as it is written. */
   readonly onOut?: (text: string) => void
   readonly sleep?: (ms: number) => Promise<unknown>
+  /** When a silent connection is given up; never when not given. */
+  readonly timer?: Timer
 }
 
 /** Runs a command as cli.ts would. */
 export async function runAsking(argv: readonly string[], options: RunOptions): Promise<Ran> {
   const { nowMs, hasColors = false, sleep = async () => undefined, signal } = options
+  const { timer = () => () => undefined } = options
   const commands: readonly Command[] = [
     queryCommand(nowMs, hasColors),
-    tailCommand({ nowMs, hasColors, sleep, ...(signal && { signal }) }),
+    tailCommand({ nowMs, hasColors, sleep, timer, ...(signal && { signal }) }),
     labelsCommand(nowMs),
     incidentsCommand(nowMs),
     pushCommand(nowMs, async (ms) => void (await sleep(ms))),

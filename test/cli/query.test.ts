@@ -86,6 +86,10 @@ t.test('a metric query is a table: of a range by series, of an instant a row a s
   const range = await run(['query', counts, '--since', '1m', '--step', '30'])
   t.match(range.lines, ['{app="mill"}', /^ {2}2026-\d\d-\d\dT\S+ {2}5$/])
   t.ok(range.out.includes('\n\n{app="shop"}\n'))
+  const ends = range.lines
+    .filter((line) => line.startsWith('  '))
+    .map((line) => Date.parse(line.trim().split(' ')[0] ?? ''))
+  t.ok(ends.length > 0 && ends.every((ms) => ms <= clock.ms), 'no numbers of the future')
   const json = await run(['query', counts, '--instant', '--output', 'json'])
   t.strictSame(JSON.parse(json.lines[1] as string), { metric: { app: 'shop' }, values: [[clock.ms / 1000, '100']] })
   t.equal((await run(['query', counts, '--instant', '--output', 'raw'])).out, '5\n100\n')

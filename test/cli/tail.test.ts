@@ -120,6 +120,29 @@ t.test('a connection that breaks is made again, without a gap and without double
   t.equal(notes.split('trying again').length, 4, 'each break is told once')
 })
 
+t.test('a connection that is silent for a minute is given up, and made again', async (t) => {
+  const app = await listen(t)
+  await app.push(manyLines(2, app.clock.nowNs))
+  const running = new Set<() => void>()
+  const waits: number[] = []
+  const timer = (ms: number, run: () => void) => {
+    waits.push(ms)
+    running.add(run)
+    return () => running.delete(run)
+  }
+  const { shown, end } = tail(t, app, [], { timer })
+  await shown('line 2')
+  t.equal(running.size, 1, 'what came before is no longer waited for')
+  const before = waits.length
+  for (const run of running) run()
+  await one(app, 'after')
+  await shown('after')
+  while (waits.length === before) await new Promise((resolve) => setImmediate(resolve))
+  t.ok(waits.every((ms) => ms === 60_000))
+  t.match(await end(), { code: 0, lines: ['line 1', 'line 2', 'after'] })
+  t.equal(running.size, 0)
+})
+
 t.test('where no WebSocket gets through the gateway is asked again and again', async (t) => {
   const app = await listen(t)
   await app.push(manyLines(5, app.clock.nowNs))

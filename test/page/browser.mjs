@@ -119,6 +119,11 @@ function listTests() {
       await tab.press('ArrowDown')
       await tab.press('Enter')
       await tab.until(`document.querySelectorAll('#lines details')[1].open`)
+      // The button does what Enter does.
+      await tab.evaluate(`document.getElementById('query').value = '{app="mill"}'`)
+      await tab.evaluate(`document.getElementById('run').click()`)
+      await tab.until(`document.querySelectorAll('#lines details').length === 5`)
+      assert.match(await tab.evaluate('location.hash'), /mill/)
     },
     'five thousand lines are quick': async (tab) => {
       const { url, push } = await startGateway('many')

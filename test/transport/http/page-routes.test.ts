@@ -149,3 +149,31 @@ t.test('every control has a name', async (t) => {
     t.ok(isInLabel || page.includes(`for="${id}"`), id)
   }
 })
+
+/** The contrast of two colours as WCAG 2.2 defines it. */
+function contrast(a: string, b: string): number {
+  const luminance = (hex: string): number => {
+    const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+      const part = Number.parseInt(hex.slice(at, at + 2), 16) / 255
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+  const [low = 0, high = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y)
+  return (high + 0.05) / (low + 0.05)
+}
+
+t.test('text can be read in light and in dark: contrast is 4.5 or more', async (t) => {
+  const colors = new Map(
+    [...page.matchAll(/--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)/g)].map(([, name, ...pair]) => [name, pair]),
+  )
+  const pair = (name: string): readonly string[] => colors.get(name) ?? []
+  for (const name of ['text', 'soft', 'accent', 'trace', 'debug', 'info', 'warn', 'error', 'critical']) {
+    for (const back of ['panel', 'back', 'hover']) {
+      for (const theme of [0, 1]) {
+        const found = contrast(pair(name)[theme] ?? '', pair(back)[theme] ?? '')
+        t.ok(found >= 4.5, `${name} on ${back}: ${found.toFixed(2)} in ${theme === 0 ? 'light' : 'dark'}`)
+      }
+    }
+  }
+})
