@@ -44,6 +44,8 @@ const ITEM_TEXT_BYTES_MAX = 64 * 1024 * 1024
  * forgotten is announced again.
  */
 const ANNOUNCED_CHARS_MAX = 2 ** 25
+/** Items that one push writes at once, about. */
+const PUTS_AT_ONCE = 32
 /** What a stream weighs beside its text. */
 const STREAM_CHARS = 64
 /** Label text of one answer: of 300,000 usual streams. */
@@ -83,8 +85,10 @@ export class StreamIndex {
       for (const unit of ['hour', 'day'] as const) {
         waits.push(...this.#announceTo(placeOf(batch.tenant, unit, hour), streams, nowMs))
       }
+      // A backfill has hundreds of hours.
+      if (waits.length >= PUTS_AT_ONCE) await Promise.all(waits.splice(0))
     }
-    if (waits.length > 0) await Promise.all(waits)
+    await Promise.all(waits)
   }
 
   /**

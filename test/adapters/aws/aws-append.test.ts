@@ -275,6 +275,24 @@ t.test('an append that fails in any service is refused as a whole, and may be se
   t.same(services.archiveTexts(), textsOf(batch(streams)))
 })
 
+t.test('an append that fails is not over before nothing reads its batch any more', async (t) => {
+  const { services, store, clock, batch } = open()
+  services.bucket.put = () => Promise.reject(new GatewayError('store_unavailable', 'S3 did not'))
+  const random = new Random(7)
+  const one = batch([
+    { labels: { app: 'late' }, entries: [{ ns: clock.nowNs - 5n * 3600_000_000_000n, line: 'late' }] },
+    { labels: { app: 'a' }, entries: [{ ns: clock.nowNs, line: random.hex(200_000) }] },
+  ])
+  const texts = textsOf(one).filter((text) => text.includes('app="a"'))
+  await t.rejects(store.append(one), { code: 'store_unavailable' })
+  // Its columns serve the next push from now on.
+  one.text.fill(0)
+  one.timestamps.values.fill(0n)
+  one.starts.fill(0)
+  t.same(services.archiveTexts(), texts)
+  t.same(services.recentTexts(), texts)
+})
+
 t.test('trouble is told after failures in a row, until a write works or a while has passed', async (t) => {
   const { push, services, clock, store } = open()
   const fail = async (code: 'store_unavailable' | 'overloaded', times: number) => {

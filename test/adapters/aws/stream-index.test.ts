@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import t from 'tap'
@@ -190,4 +191,18 @@ t.test('more streams than an answer can hold are refused', async (t) => {
     await announcer.items.put({ TableName: 'table', Item })
   }
   await t.rejects(announcer.streams(NOON, NOON + 1n), { code: 'query_refused', message: /narrow the time range/ })
+})
+
+t.test('a backfill of many hours writes a few items at a time', async (t) => {
+  const announcer = new Announcer()
+  let running = 0
+  let most = 0
+  announcer.items.beforePut = async () => {
+    most = Math.max(most, ++running)
+    await setImmediate()
+    running--
+  }
+  await announcer.announce(Array.from({ length: 500 }, (_, i) => one({ a: 'b' }, NOON - BigInt(i) * HOUR_NS)))
+  t.ok(most <= 40, `${most} at once`)
+  t.ok(announcer.items.puts >= 500)
 })
