@@ -1,7 +1,7 @@
 /** The gateway as a Lambda function, behind API Gateway, a Function URL or a load balancer. */
 
 import pino from 'pino'
-import { openHome } from '../compose/home.ts'
+import { openAws } from '../compose/aws.ts'
 import { loadSettings, type Settings } from '../compose/references.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
@@ -23,7 +23,7 @@ async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
   const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
   const metrics = new Metrics()
   const clock = { nowMs: Date.now }
-  const home = await openHome(config, clock, homeEvents(metrics, log))
+  const home = await openAws(config, clock, homeEvents(metrics, log))
   const app = await buildApp({
     ports: home.ports,
     config,
