@@ -22,7 +22,7 @@ export interface SourceCursor {
 }
 
 /** Ids that a cursor holds at most; older ones are looked up in the sinks where they are needed. */
-export const CURSOR_IDS_MAX = 200_000
+const CURSOR_IDS_MAX = 200_000
 
 /** The cursor of a first run, which knows nothing of what the sinks hold. */
 export function firstCursor(fromMs: number, doubtfulUntilMs: number): SourceCursor {

@@ -138,13 +138,11 @@ export interface LinesOutcome {
 export interface RaiseParts {
   readonly sink: IncidentSink
   readonly audit: AuditTrail | undefined
-  /** Lets others have their turn: a store within this process would hold them all. */
-  readonly pause?: () => Promise<void>
 }
 
 /** Writes a row for each line where that is wanted, then raises. Rejects with store_unavailable: try again then. */
 export async function raiseTroubles(
-  { sink, audit, pause }: RaiseParts,
+  { sink, audit }: RaiseParts,
   troubles: readonly SeenTrouble[],
   nowMs: number,
 ): Promise<LinesOutcome> {
@@ -156,7 +154,6 @@ export async function raiseTroubles(
     const raised = await sink.raise(observation)
     counted += raised.counted
     if (raised.transition !== undefined) opened++
-    await pause?.()
   }
   return { counted, opened }
 }
@@ -225,7 +222,7 @@ function compileFilter(text: string, nowMs: number): (seen: SeenLine) => boolean
 }
 
 /** Throws query_malformed for what is no log query. */
-export function parseFilter(text: string): LogExpr {
+function parseFilter(text: string): LogExpr {
   const query = parseExpr(text)
   if (query.kind === 'log') return query
   throw new GatewayError('query_malformed', 'parse error : lines are chosen by a log query; leave out the aggregation')

@@ -22,7 +22,7 @@ import {
 } from './exact-json.ts'
 
 /** The levels of Cognigy, the gravest first. */
-export const COGNIGY_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
+const COGNIGY_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
 export interface CognigyPage {
   /** In the order they came. */
