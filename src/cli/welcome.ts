@@ -1,9 +1,9 @@
 /** What a started gateway prints: where it is, and what to type next. */
 
-/** `address` as the listener has it, like `http://127.0.0.1:3100`. */
-export function welcome(address: string, dataDir: string, version: string): string {
+/** `address` as the listener has it, like `http://127.0.0.1:3100`; `place`: where the lines are kept, such as `./data`. */
+export function welcome(address: string, place: string, version: string): string {
   return `
-Millrace ${version} speaks Loki at ${address}; its data is in ${dataDir}
+Millrace ${version} speaks Loki at ${address}; its data is in ${place}
 
 Push a line, and ask for it:
 

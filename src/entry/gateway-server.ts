@@ -50,8 +50,14 @@ async function serve(settings: Settings): Promise<void> {
     await close()
     throw listenFailure(config.http, cause)
   }
-  log.info({ address, dataDir: config.service.dataDir }, 'listening')
-  process.stdout.write(welcome(address, config.service.dataDir, VERSION))
+  const place = placeOf(config)
+  log.info({ address, place }, 'listening')
+  process.stdout.write(welcome(address, place, VERSION))
+}
+
+/** Where the lines are kept, in words. */
+function placeOf({ service, aws }: Config): string {
+  return service.home === 'aws' ? `the bucket ${aws.bucket}` : service.dataDir
 }
 
 /** The system's codes for a port that cannot be had, in words; whatever else it says is kept. */

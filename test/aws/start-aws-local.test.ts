@@ -108,7 +108,7 @@ const hasBucketTools = has('zcat') && has('jq')
 t.test('the aws home of one command', { skip: hasSessionTools ? false : 'bash or curl is not here' }, async (t) => {
   const folder = t.testdir({ objects: {}, cache: {} })
   const home = new LocalHome(t, join(folder, 'cache'))
-  const url = await home.told(/speaks Loki at (\S+);/)
+  const url = await home.told(/speaks Loki at (\S+); its data is in the bucket millrace-archive\n/)
   const bucket = new Bucket(await home.told(/AWS_ENDPOINT_URL_S3=(\S+)/), join(folder, 'objects'))
   t.teardown(() => bucket.destroy())
 
