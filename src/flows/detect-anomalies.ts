@@ -38,6 +38,8 @@ const MINUTE_MS = 60_000
 /** How long after its end a minute is counted: lines are on their way. */
 const SETTLE_MS = 30_000
 const TIMEOUT_MS = 30_000
+/** By how much the clocks of two processes may differ. */
+const CLOCKS_DIFFER_MINUTES = 5
 /** What is down is not asked every second. */
 const RETRY_MS = 10_000
 /** An anomaly ends within a day, as what lasts is usual then; this is for one that nobody is left to end. */
@@ -84,7 +86,9 @@ export class AnomalyDetector {
   async #evaluate(nowMs: number): Promise<void> {
     const last = Math.floor((nowMs - SETTLE_MS) / MINUTE_MS) - 1
     for (const tenant of this.#parts.tenants) {
-      if ((this.#rates.get(tenant)?.lastMinute ?? -1) >= last || (this.#retries.get(tenant) ?? 0) > nowMs) continue
+      const waitMs = (this.#retries.get(tenant) ?? 0) - nowMs
+      if (waitMs > 0 && waitMs <= RETRY_MS) continue
+      if (isCounted(this.#rates.get(tenant)?.lastMinute ?? -1, last)) continue
       try {
         await this.#evaluateTenant(tenant, last)
       } catch (cause) {
@@ -96,8 +100,9 @@ export class AnomalyDetector {
 
   async #evaluateTenant(tenant: string, last: number): Promise<void> {
     const rates = await this.#ratesOf(tenant)
-    const first = Math.max(rates.lastMinute + 1, last - this.#parts.catchUpMinutes + 1)
-    if (first > last) return
+    if (isCounted(rates.lastMinute, last)) return
+    const oldest = last - this.#parts.catchUpMinutes + 1
+    const first = rates.lastMinute < last ? Math.max(rates.lastMinute + 1, oldest) : last
     const counts = await this.#count(tenant, first, last)
     for (let minute = first; minute <= last; minute++) rates.observe(minute, counts.get(minute) ?? [])
     // What is to be told is written first: a process that dies in between tells it by the same ids.
@@ -206,6 +211,11 @@ function indexName(tenant: string): string {
 
 function textName(tenant: string, at: number): string {
   return `anomalies/${tenant}/${at}`
+}
+
+/** A minute far ahead is of a clock that was set back since: counting must not wait until it is that late again. */
+function isCounted(lastMinute: number, minute: number): boolean {
+  return lastMinute >= minute && lastMinute - minute <= CLOCKS_DIFFER_MINUTES
 }
 
 /** Text of another version is as if there were none. */

@@ -138,6 +138,23 @@ t.test('a burst opens an incident, once, and closes it when it is over', async (
   t.strictSame(bench.incidents.resolved, [bench.incidents.raised[0]?.key])
 })
 
+t.test('a clock that was a year ahead for a while does not stop the counting for a year', async (t) => {
+  const bench = await openBench(t)
+  await learn(bench)
+  for (const restarts of [false, true]) {
+    bench.clock.ms += 365 * 24 * HOUR
+    await bench.minute()
+    bench.clock.ms -= 365 * 24 * HOUR
+    if (restarts) bench.restart()
+    for (let minute = 0; minute < 8; minute++) {
+      await bench.push({ shop: restarts ? 30 : 300, cart: 40 })
+      await bench.minute()
+    }
+    t.equal(bench.incidents.raised.length, 1)
+  }
+  t.strictSame(bench.failures, [])
+})
+
 t.test('lines that stay away open one too', async (t) => {
   const bench = await openBench(t)
   await learn(bench)
