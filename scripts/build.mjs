@@ -5,6 +5,7 @@ import { basename } from 'node:path'
 import { build } from 'esbuild'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+const page = readFileSync('src/web/index.html', 'utf8')
 const entryPoints = [
   ...globSync('src/entry/{*-lambda,*-loop,gateway-server,cli}.ts').sort(),
   'docker/create-resources.mjs', // for the emulator of docker-compose.yml
@@ -94,7 +95,7 @@ async function bundle(paths, partsFolder = '') {
     sourcemap: 'external',
     sourcesContent: false,
     legalComments: 'none',
-    define: { MILLRACE_VERSION: JSON.stringify(version) },
+    define: { MILLRACE_VERSION: JSON.stringify(version), MILLRACE_PAGE: JSON.stringify(page) },
     banner: { js: `${banner};` },
     plugins: [withoutUnused],
     metafile: true,

@@ -16,6 +16,7 @@ Or as plain JSON:
   curl -s ${address}/logs -H 'Content-Type: application/json' -d '{"severity":"info","message":"hello again"}'
   curl -s ${address}/logs
 
+In a browser: ${address}
 Grafana: add a Loki data source with the URL ${address}
 `
 }

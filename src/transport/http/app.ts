@@ -29,6 +29,7 @@ import { registerLokiTail, registerWebSocket } from './loki-tail-routes.ts'
 import type { Metrics } from './metrics.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerOtlp } from './otlp-routes.ts'
+import { registerPage } from './page-routes.ts'
 import { PushIntake } from './push.ts'
 import { BodyReader } from './request-body.ts'
 import { compilersFactory } from './schemas.ts'
@@ -139,6 +140,13 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   registerLokiRules(app, { auth, rules: parts.rules })
   if (parts.incidents !== undefined) registerIncidents(app, { ...parts.incidents, auth, tokenKey: keys.pageToken })
   registerSources(app, { auth, poller: parts.poller })
+  registerPage(app, {
+    auth,
+    credentials: config.auth,
+    version,
+    hasTails: ports.feed !== undefined,
+    hasIncidents: parts.incidents !== undefined,
+  })
   registerLokiTail(app, tails, { ...queries, feed: ports.feed })
   await app.ready()
   return app
