@@ -1,6 +1,5 @@
 import t from 'tap'
 import { logStoreContract } from '../../contract/log-store.ts'
-import { logStoreModel } from '../../contract/log-store-model.ts'
 import { A, at, CONTRACT_SETTINGS, type OpenStore, stream } from '../../contract/opened-store.ts'
 import { asSorted, asStored, FixedClock, makeBatch, openAdmission, readAll } from '../../helper.ts'
 import { AWS_TRAITS, openAwsStore, RECENT_WINDOW_MS, Services } from './opened-store.ts'
@@ -9,7 +8,6 @@ const services = await Services.start(t)
 const open: OpenStore = (t, clock, settings) => openAwsStore(services, t, clock, settings)
 
 t.test('contract', async (t) => logStoreContract(t, open, AWS_TRAITS))
-t.test('model', async (t) => logStoreModel(t, open, { numRuns: 12, traits: AWS_TRAITS }))
 
 t.test('logs are read at once, from the queue, and once it is drained', async (t) => {
   const clock = new FixedClock()
