@@ -9,7 +9,7 @@ import { GatewayError } from '../domain/errors.ts'
 import { IncidentLoop } from '../flows/incident-loop.ts'
 import { readLogGroups } from '../flows/read-log-groups.ts'
 import { openAlertWatch } from './alert-watch.ts'
-import { commonRounds, openAlerts, scheduleTimer } from './alerts.ts'
+import { closeAlerts, commonRounds, openAlerts, scheduleTimer } from './alerts.ts'
 
 /** How long the round under way may take once the process is told to stop. */
 const CLOSE_DELAY_MS = 20_000
@@ -54,9 +54,9 @@ async function run(config: Config): Promise<void> {
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
     else log.info({ signal }, 'stopping: what was read is told first')
-    await loop.stop()
-    await watch?.close()
-    await alerts.notify.settled()
-    await alerts.home.close()
+    await closeAlerts(alerts, async () => {
+      await loop.stop()
+      await watch?.close()
+    })
   })
 }

@@ -32,6 +32,8 @@ export interface AlertTotals {
   readonly failed: Map<string, number>
 }
 
+/** How long people are told of what was found last, once the process is told to stop. */
+const LAST_MESSAGES_MS = 5_000
 /** All targets of an item may take their time one after the other before anybody else tries. */
 const LEASE_FACTOR = 3
 
@@ -100,7 +102,7 @@ export async function startWatching(
   alerts: Alerts,
   { feed, clock, log, rounds = [] }: { feed: LiveFeed; clock: Clock; log: AlertLog; rounds?: readonly Round[] },
 ): Promise<RunningAlerts> {
-  const { home, desk: sink, rules, notify } = alerts
+  const { home, desk: sink, rules } = alerts
   const { blocks, store, audit } = home
   if (blocks === undefined) throw new Error('BUG: lines are watched where none are kept')
   const onFailure = (err: unknown): void => log.error({ err }, 'incidents fall behind; the next round tries again')
@@ -111,12 +113,23 @@ export async function startWatching(
   loop.start()
   return {
     feed: watchFeed(feed, (batch) => watch.offer(batch)),
-    stop: async () => {
-      await loop.stop()
-      await watch.round()
-      await notify.settled()
-      await home.close()
-    },
+    stop: () =>
+      closeAlerts(alerts, async () => {
+        await loop.stop()
+        await watch.round()
+      }),
+  }
+}
+
+/** Lets `finish` find the last incidents, tells of them while receivers answer soon, and lets go of the store. */
+export async function closeAlerts({ home, notify }: Alerts, finish: () => Promise<void>): Promise<void> {
+  const cancel = scheduleTimer(() => notify.abandon(), LAST_MESSAGES_MS)
+  try {
+    await finish()
+    await notify.settled()
+  } finally {
+    cancel()
+    await home.close()
   }
 }
 

@@ -1,6 +1,7 @@
 /** Tells people of transitions: at once where possible, again until it worked, never more often than they can read. */
 
 import { CircuitBreaker } from '../domain/circuit-breaker.ts'
+import { GatewayError } from '../domain/errors.ts'
 import { murmur128 } from '../domain/murmur3.ts'
 import { DIGEST_PENDING, type Message, type OutboxItem } from '../domain/notification.ts'
 import type { IncidentStore, Notifier } from '../ports/incidents.ts'
@@ -52,6 +53,7 @@ export class NotifyDesk {
   readonly #running = new Set<Promise<void>>()
   /** By notifier: one that hangs must not take up the messages of all others. */
   readonly #breakers: ReadonlyMap<string, CircuitBreaker>
+  readonly #abandoned = new AbortController()
   /** The minute whose messages are used up. */
   #fullMinute = -1
 
@@ -70,6 +72,11 @@ export class NotifyDesk {
   /** Resolves when all that was offered was tried. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.race(this.#running)
+  }
+
+  /** Gives up what is under way, and all that is offered from now on: it is sent after the next start. */
+  abandon(): void {
+    this.#abandoned.abort(new GatewayError('source_unavailable', 'the process stops; it is sent after the next start'))
   }
 
   /** Takes what is due out of the outbox and tries it; resolves when all of it was tried. Never rejects. */
@@ -101,19 +108,20 @@ export class NotifyDesk {
   }
 
   async #sendSingle(item: OutboxItem): Promise<void> {
-    if (this.#isLeaseShort([item])) return
+    if (this.#isLeft([item])) return
     if (await this.#hasRoom()) return this.#send(item.notification.id, [item])
     await this.#postpone([{ ...item, digestId: DIGEST_PENDING }])
   }
 
   async #sendDigest(id: string, items: readonly OutboxItem[]): Promise<void> {
-    if (this.#isLeaseShort(items)) return
+    if (this.#isLeft(items)) return
     if (await this.#hasRoom()) return this.#send(id, items)
     await this.#postpone(items)
   }
 
   /** What waited for too long in memory is somebody else's before it is sent: the outbox gives it again. */
-  #isLeaseShort(items: readonly OutboxItem[]): boolean {
+  #isLeft(items: readonly OutboxItem[]): boolean {
+    if (this.#abandoned.signal.aborted) return true
     const { clock, settings } = this.#parts
     const endMs = clock.nowMs() + settings.timeoutMs
     return items.some(({ dueMs }) => dueMs < endMs)
@@ -163,7 +171,7 @@ export class NotifyDesk {
     // Tried again like what failed; nobody waits for it meanwhile.
     if (!isGivenUp && !breaker.admits(clock.nowMs(), settings.timeoutMs)) return false
     try {
-      const signal = timeoutSignal(settings.timeoutMs)
+      const signal = AbortSignal.any([timeoutSignal(settings.timeoutMs), this.#abandoned.signal])
       await Promise.race([notifier.send(message, signal), rejectOnAbort(signal)])
       breaker.succeed()
       events.sent(name, message.notifications.length)

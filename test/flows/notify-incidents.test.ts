@@ -86,6 +86,25 @@ t.test('a notifier that hangs is not waited for by the messages of the others', 
   t.equal(fine.messages.length, 40)
 })
 
+t.test('a stop does not wait for a receiver that hangs; the next start tells it', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const notifier = new RecordingNotifier(clock)
+  notifier.fault = () => 'hang'
+  const first = openFlow(t, clock, { dataDir, notifiers: [notifier] })
+  for (let i = 0; i < 12; i++) await first.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  await new Promise((resolve) => setImmediate(resolve))
+  first.notify.abandon()
+  await first.notify.settled()
+  await first.close()
+  notifier.fault = () => undefined
+  const second = openFlow(t, clock, { dataDir, notifiers: [notifier] })
+  clock.ms += NOTIFY.leaseMs
+  await second.notify.sendDue()
+  t.equal(notifier.told.length, 12)
+  t.equal(notifier.messages.length, 12)
+})
+
 t.test('what waited for longer than its lease is left to who took it then', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()
