@@ -26,6 +26,8 @@ export function createAlerts(base: Base, gateway: Gateway, poller: Poller | unde
     bundle: 'alerts-lambda',
     seconds: 60,
     mebibytes: 512,
+    // Alert rules read the archive, by way of a cache.
+    diskMebibytes: 2048,
     environment: {
       ...storageEnvironment(base),
       ...rulesEnvironment(),

@@ -70,7 +70,7 @@ export const AWS_SETTINGS = {
     'ARCHIVE_QUERY_BYTES_MAX',
     bytes(),
     256 * MIB,
-    'Compressed bytes of the archive that one query may load.',
+    'Compressed bytes of the archive and of recent items that one query may load; a small object counts as 8 KiB.',
   ),
   keySecret: setting(
     'KEY_SECRET',
