@@ -82,11 +82,17 @@ class ProjectRun {
   async run(): Promise<'complete' | 'partial' | 'busy'> {
     const loaded = await this.#parts.cursors.load(this.#project.id)
     this.#loaded = loaded
-    if (loaded.lease !== undefined && loaded.lease.untilMs > this.#startedMs) return 'busy'
+    if (loaded.lease !== undefined && this.#isHeld(loaded.lease)) return 'busy'
     this.#cursor = this.#begin(loaded)
     const isComplete = await this.#walks()
     await this.#finish(isComplete)
     return isComplete ? 'complete' : 'partial'
+  }
+
+  /** A lease that lasts longer than any may is of a clock that was set back since. */
+  #isHeld({ untilMs }: Lease): boolean {
+    const leftMs = untilMs - this.#startedMs
+    return leftMs > 0 && leftMs <= this.#parts.settings.runMs + 2 * LEASE_MARGIN_MS
   }
 
   /** Leaves a lease that is soon over: it tells the next run to look before it writes. */

@@ -222,7 +222,8 @@ export function startPolling(
     while (!stop.signal.aborted) {
       const startedMs = nowMs()
       await poller.poll()
-      await wait(Math.max(0, startedMs + intervalMs - nowMs()), stop.signal)
+      // A clock that is set back meanwhile makes no wait longer.
+      await wait(Math.min(Math.max(0, startedMs + intervalMs - nowMs()), intervalMs), stop.signal)
     }
   }
   const running = loop()

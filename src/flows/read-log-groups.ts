@@ -33,7 +33,9 @@ async function readGroup(parts: GroupRounds, logGroup: string): Promise<void> {
   const name = `log-group ${logGroup}`
   const cursor = await cursors.readCursor(name)
   // The first round begins now: yesterday's errors are nobody's news.
-  const fromMs = cursor === undefined ? toMs : Math.max(Number(cursor) - LATE_MS, toMs - BEHIND_MS_MAX)
+  // A clock that was set back since is not waited for.
+  const readMs = Math.min(cursor === undefined ? toMs : Number(cursor), toMs)
+  const fromMs = Math.max(readMs - LATE_MS, toMs - BEHIND_MS_MAX)
   if (cursor !== undefined) {
     for await (const events of reader.read(logGroup, fromMs, toMs)) {
       await raiseCloudWatch(parts, byStream(logGroup, events))

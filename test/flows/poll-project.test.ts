@@ -228,6 +228,20 @@ t.test('a run that died is noticed by its lease, and waited for until that is ov
   t.match((await cursors.load(PROJECT.id)).lease, undefined)
 })
 
+t.test('a clock that is set back by an hour does not leave the lease of a dead run for an hour', async (t) => {
+  const { run, add, sink, cursors, clock, makePoller } = await open(t)
+  const id = add(1000)
+  const dying: CursorStore = {
+    load: (project) => cursors.load(project),
+    claim: (project, loaded, lease) => cursors.claim(project, loaded, lease),
+    save: () => Promise.reject(new GatewayError('store_unavailable', 'the process is dead')),
+  }
+  t.match(await run(makePoller({ cursors: dying })), { state: 'failed' })
+  clock.ms -= 60 * MINUTE
+  t.match(await run(), { state: 'complete', stored: 0 })
+  t.same(sink.ids, [id])
+})
+
 t.test('of two runs at once, one stores', async (t) => {
   const { run, add, sink, makePoller } = await open(t)
   await run()

@@ -131,6 +131,23 @@ t.test('polls at the interval until it is stopped', async (t) => {
   t.same(waits, [50_000, 50_000, 50_000])
 })
 
+t.test('a clock that is set back during a run makes no wait longer', async (t) => {
+  const clock = new FixedClock()
+  const waited = new Promise<number>((resolve) => {
+    const poll = async () => {
+      clock.ms -= HOUR
+      return undefined as never
+    }
+    const wait = async (ms: number, signal: AbortSignal): Promise<void> => {
+      resolve(ms)
+      await new Promise((end) => signal.addEventListener('abort', end))
+    }
+    const stop = startPolling({ poll }, 60_000, { nowMs: () => clock.ms, wait })
+    t.teardown(stop)
+  })
+  t.equal(await waited, 60_000)
+})
+
 const OUTCOME: ProjectOutcome = {
   source: 'cognigy',
   project: { id: 'x', name: 'demo' },

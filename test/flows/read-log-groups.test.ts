@@ -76,6 +76,19 @@ t.test('begins now, reads on from where it stopped, and counts what it reads twi
   t.match(asked[0], { logGroupName: '/aws/lambda/shop', filterPattern: '?ERROR' })
 })
 
+t.test('a clock that is set back by an hour does not stop the reading', async (t) => {
+  const { rounds, add, list, clock, asked } = open(t)
+  await readLogGroups(rounds)
+  clock.ms -= 3600_000
+  for (let i = 0; i < 2; i++) {
+    clock.ms += 30_000
+    add(`ERROR: number ${i}`, clock.ms - 1)
+    await readLogGroups(rounds)
+  }
+  t.match(await list(), [{ count: 2 }])
+  for (const { startTime, endTime } of asked) t.ok(Number(startTime) <= Number(endTime))
+})
+
 t.test('a group that fails does not hold up the others, and is read from where it stopped', async (t) => {
   const { rounds, add, list, clock, failures, setFails } = open(t, ['/a/one', '/a/two'])
   await readLogGroups(rounds)
