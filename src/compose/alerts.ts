@@ -1,12 +1,12 @@
 /** What incidents work with: their store, the audit trail, who is told. By home, loaded where it is used. */
 
 import type { SNS } from '@aws-sdk/client-sns'
-import { lazy } from '../adapters/aws/lazy.ts'
 import { type IncidentLog, LogNotifier } from '../adapters/http/log-notifier.ts'
 import { SmtpNotifier, smtpTransport } from '../adapters/http/smtp-notifier.ts'
 import { WebhookNotifier } from '../adapters/http/webhook-notifier.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
+import { lazy } from '../domain/lazy.ts'
 import type { AuditTrail, CommittedBlocks, IncidentStore, LogGroupReader, Notifier } from '../ports/incidents.ts'
 import type { Clock } from '../ports.ts'
 

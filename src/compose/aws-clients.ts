@@ -5,7 +5,7 @@ import type { Firehose } from '@aws-sdk/client-firehose'
 import type { S3 } from '@aws-sdk/client-s3'
 import type { SQS } from '@aws-sdk/client-sqs'
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
-import { type Lazy, lazy } from '../adapters/aws/lazy.ts'
+import { type Lazy, lazy } from '../domain/lazy.ts'
 
 export interface AwsClients {
   readonly firehose: Lazy<Firehose>

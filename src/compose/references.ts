@@ -1,11 +1,11 @@
 /** Settings that are parameters of AWS Systems Manager, resolved; and the users, when they are one of them. */
 
-import { type Lazy, lazy } from '../adapters/aws/lazy.ts'
 import { fetchParameters, type ParameterClient } from '../adapters/aws/parameters.ts'
 import { referenceIn, resolveReferences } from '../config/references.ts'
 import { type UserSource, users } from '../config/users.ts'
 import { type Config, type Environment, readConfig } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
+import { type Lazy, lazy } from '../domain/lazy.ts'
 import type { Clock } from '../ports.ts'
 import { RotatingUsers, type RotationEvents } from './rotating-users.ts'
 

@@ -2,11 +2,11 @@
 
 import { ArchiveBucket } from '../adapters/aws/archive-bucket.ts'
 import { DeadLetters } from '../adapters/aws/dead-letters.ts'
-import { type Lazy, lazy } from '../adapters/aws/lazy.ts'
 import { DeadLetterSender, QueueConsumer } from '../adapters/aws/queue-consumer.ts'
 import { QueueObjects } from '../adapters/aws/queue-objects.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
+import { type Lazy, lazy } from '../domain/lazy.ts'
 import { makeAwsClients } from './aws-clients.ts'
 
 type QueueSettings = Pick<Config['aws'], 'queueUrl' | 'deadLetterUrl'>

@@ -4,8 +4,8 @@
  */
 
 import type { Logger } from 'pino'
-import { type Lazy, lazy } from '../domain/lazy.ts'
 import type { Config } from '../config.ts'
+import { type Lazy, lazy } from '../domain/lazy.ts'
 import type { Clock } from '../ports.ts'
 import type { AppParts } from '../transport/http/app.ts'
 import type { Alerts } from './alerts.ts'

@@ -9,8 +9,8 @@ import type {
   PutObjectCommandOutput,
 } from '@aws-sdk/client-s3'
 import { GatewayError } from '../../domain/errors.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import { isMissing, storeFailure } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 
 interface CallOptions {
   abortSignal?: AbortSignal

@@ -2,9 +2,9 @@
 
 import type { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs'
 import { GatewayError } from '../../domain/errors.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import type { LogGroupEvent, LogGroupReader } from '../../ports/incidents.ts'
 import { errorName } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 
 export class CloudWatchGroupReader implements LogGroupReader {
   readonly #client: Lazy<Pick<CloudWatchLogs, 'filterLogEvents'>>

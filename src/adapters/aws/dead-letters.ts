@@ -1,6 +1,6 @@
 /** The dead-letter queue as its operator sees it: what is there, why, and the way back. */
 
-import type { Lazy } from './lazy.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import {
   type HeldMessage,
   type QueueClient,

@@ -1,9 +1,9 @@
 /** AuditTrail on DynamoDB: an item a line, in the fields of the classic incident table, with a time to live. */
 
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
+import type { Lazy } from '../../domain/lazy.ts'
 import type { AuditRecord, AuditTrail } from '../../ports/incidents.ts'
 import { storeFailure } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 
 /** Writes under way at once: each carries a condition, which batches of DynamoDB cannot. */
 const WRITING_MAX = 32

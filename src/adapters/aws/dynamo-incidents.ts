@@ -3,13 +3,13 @@
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
 import { EventWindows, windowEndMs } from '../../domain/event-window.ts'
 import { hasLabels, type Incident, type IncidentRef, type ObservedEvent } from '../../domain/incident.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import type { OutboxItem } from '../../domain/notification.ts'
 import type { Decide, Decision, IncidentListing, IncidentPage, IncidentStore } from '../../ports/incidents.ts'
 import type { Clock } from '../../ports.ts'
 import { decodeIncident, decodeOutboxItem, encodeIncident, encodeOutboxItem } from '../../protocol/incident-record.ts'
 import { storeFailure } from './aws-errors.ts'
 import { IncidentIndex, indexAttributes } from './incident-index.ts'
-import type { Lazy } from './lazy.ts'
 import { Attempts, type Pacing, type RetryLimits } from './retry.ts'
 
 export interface DynamoIncidentSettings {

@@ -27,9 +27,9 @@ import type {
 import type { Batch, BatchStream } from '../../domain/batch.ts'
 import { startOf } from '../../domain/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import type { Clock } from '../../ports.ts'
 import { errorName, storeFailure } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 import { Attempts, type Pacing, type RetryLimits } from './retry.ts'
 
 /** What is used of the SDK's `DynamoDBDocument`. */

@@ -2,8 +2,8 @@
 
 import type { PutRecordBatchCommandInput, PutRecordBatchCommandOutput } from '@aws-sdk/client-firehose'
 import type { GatewayError } from '../../domain/errors.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import { isRetryable, isThrottling, refusalOf, storeFailure } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 import { Attempts, type Pacing, type RetryLimits, WRITE_RETRIES } from './retry.ts'
 
 /** What is used of the SDK's `Firehose`. */

@@ -2,10 +2,10 @@
 
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
 import { INCIDENT_STATES, type Incident, type IncidentRef } from '../../domain/incident.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import type { OutboxItem } from '../../domain/notification.ts'
 import type { IncidentListing, IncidentPosition } from '../../ports/incidents.ts'
 import { storeFailure } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 
 /**
  * Both indexes hold keys only.

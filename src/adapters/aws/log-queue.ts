@@ -8,10 +8,10 @@ import type {
   SendMessageCommandOutput,
 } from '@aws-sdk/client-sqs'
 import type { GatewayError } from '../../domain/errors.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import type { ArchiveMember } from '../../protocol/archive-encode.ts'
 import { MESSAGE_VERSION } from '../../protocol/queue-message.ts'
 import { isRetryable, isThrottling, refusalOf, storeFailure } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 import { Attempts, type Pacing, type RetryLimits, WRITE_RETRIES } from './retry.ts'
 
 /** What is used of the SDK's `SQS`. */

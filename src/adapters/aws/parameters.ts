@@ -2,8 +2,8 @@
 
 import type { GetParametersCommandInput, GetParametersCommandOutput, Parameter } from '@aws-sdk/client-ssm'
 import { GatewayError } from '../../domain/errors.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import { errorName } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 
 /** What is used of the SDK's `SSM`. */
 export interface ParameterClient {

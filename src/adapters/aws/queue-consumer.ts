@@ -12,8 +12,8 @@ import type {
   SendMessageCommandOutput,
 } from '@aws-sdk/client-sqs'
 import type { GatewayError } from '../../domain/errors.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import { storeFailure } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 
 /** What is used of the SDK's `SQS`. */
 export interface QueueClient {

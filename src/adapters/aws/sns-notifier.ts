@@ -2,12 +2,12 @@
 
 import type { PublishCommandInput, SNS } from '@aws-sdk/client-sns'
 import { GatewayError } from '../../domain/errors.ts'
+import type { Lazy } from '../../domain/lazy.ts'
 import type { Message } from '../../domain/notification.ts'
 import type { Notifier } from '../../ports/incidents.ts'
 import type { LinkSettings } from '../../protocol/incident-links.ts'
 import { formatSubject, formatText } from '../../protocol/incident-message.ts'
 import { errorName } from './aws-errors.ts'
-import type { Lazy } from './lazy.ts'
 
 export interface SnsSettings {
   readonly topic: string
