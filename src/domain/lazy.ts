@@ -1,4 +1,4 @@
-/** Something that is made when it is first asked for: SDK clients, so that a cold start pays only for those it uses. */
+/** What is made when it is first asked for: clients and code that most starts do not need. */
 
 export type Lazy<T> = () => Promise<T>
 
