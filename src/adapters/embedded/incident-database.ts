@@ -25,7 +25,7 @@ const SCHEMA = `
     body TEXT NOT NULL,
     PRIMARY KEY (tenant, id)
   ) STRICT, WITHOUT ROWID;
-  CREATE INDEX incidents_by_time ON incidents (tenant, last_seen_ms DESC, id DESC);
+  CREATE INDEX incidents_by_time ON incidents (tenant, last_seen_ms DESC, id DESC, state);
   CREATE INDEX incidents_quiet ON incidents (quiet_at_ms) WHERE quiet_at_ms IS NOT NULL;
   CREATE INDEX incidents_closed ON incidents (closed_ms) WHERE closed_ms IS NOT NULL;
   CREATE TABLE windows (
