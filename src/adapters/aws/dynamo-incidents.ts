@@ -43,6 +43,8 @@ const TURNS: RetryLimits = { attemptsMax: 40, budgetMs: 20_000, waitMs: 20, wait
 const WINDOW_BYTES_MAX = 64 * 1024
 /** Notifications of one incident that wait, in bytes of JSON; of more, the oldest are old news. */
 const OUTBOX_BYTES_MAX = 128 * 1024
+/** Items of a digest that are settled at once: they are of different incidents. */
+const SETTLING_MAX = 16
 const MINUTE_MS = 60_000
 
 export class DynamoIncidents implements IncidentStore {
@@ -133,7 +135,9 @@ export class DynamoIncidents implements IncidentStore {
   }
 
   async settle(items: readonly OutboxItem[]): Promise<void> {
-    for (const item of items) await this.#settleOne(item)
+    for (let i = 0; i < items.length; i += SETTLING_MAX) {
+      await Promise.all(items.slice(i, i + SETTLING_MAX).map((item) => this.#settleOne(item)))
+    }
   }
 
   async #settleOne(item: OutboxItem): Promise<void> {
