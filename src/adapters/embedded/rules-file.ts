@@ -37,6 +37,7 @@ interface Found {
   readonly tenant: string
   readonly path: string
   readonly state: string
+  readonly bytes: bigint
 }
 
 interface Loaded {
@@ -93,14 +94,15 @@ export class RulesFile implements RuleSource {
     const faults: GatewayError[] = []
     const files = new Map<string, Loaded>()
     let hasChanged = found.length !== this.#files.size
-    for (const { tenant, path, state } of found) {
+    for (const file of found) {
+      const { path, state } = file
       const before = this.#files.get(path)
       if (before?.state === state) {
         files.set(path, before)
         continue
       }
       try {
-        files.set(path, { state, groups: this.#readFile(tenant, path) })
+        files.set(path, { state, groups: this.#readFile(file) })
         hasChanged = true
       } catch (cause) {
         faults.push(this.#explain(path, cause))
@@ -112,7 +114,11 @@ export class RulesFile implements RuleSource {
     return faults
   }
 
-  #readFile(tenant: string, path: string): readonly RuleGroup[] {
+  #readFile({ tenant, path, bytes }: Found): readonly RuleGroup[] {
+    if (bytes > RULER_FILE_BYTES_MAX) {
+      const text = `the file has ${bytes} bytes; the limit is ${RULER_FILE_BYTES_MAX}; split it`
+      throw new GatewayError('config_invalid', text)
+    }
     const { intervalMs, checksOf } = this.#parts
     const text = readFileSync(path, 'utf8')
     return parseRulerFile(text, { tenant, namespace: basename(path), intervalMs, checks: checksOf(tenant) })
@@ -123,7 +129,7 @@ export class RulesFile implements RuleSource {
     const { path, defaultTenant } = this.#parts
     try {
       const stats = statSync(path, { bigint: true })
-      if (!stats.isDirectory()) return [{ tenant: ownerOf(defaultTenant), path, state: stateOf(stats) }]
+      if (!stats.isDirectory()) return [foundAs(ownerOf(defaultTenant), path, stats)]
       // What begins with a dot is none of ours: Kubernetes keeps the versions of a mounted folder so.
       const tenants = readdirSync(path, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.'))
       return tenants
@@ -149,7 +155,7 @@ export class RulesFile implements RuleSource {
     }
     return names.sort().map((name) => {
       const path = join(folder, name)
-      return { tenant, path, state: stateOf(statSync(path, { bigint: true })) }
+      return foundAs(tenant, path, statSync(path, { bigint: true }))
     })
   }
 
@@ -169,10 +175,6 @@ function ownerOf(defaultTenant: string | undefined): string {
   throw new GatewayError('config_invalid', text)
 }
 
-function stateOf({ ino, size, mtimeNs }: BigIntStats): string {
-  if (size > RULER_FILE_BYTES_MAX) {
-    const text = `the file has ${size} bytes; the limit is ${RULER_FILE_BYTES_MAX}; split it`
-    throw new GatewayError('config_invalid', text)
-  }
-  return `${ino} ${size} ${mtimeNs}`
+function foundAs(tenant: string, path: string, { ino, size, mtimeNs }: BigIntStats): Found {
+  return { tenant, path, state: `${ino} ${size} ${mtimeNs}`, bytes: size }
 }

@@ -100,6 +100,20 @@ t.test('a changed file that is faulty leaves its rules as they were, and is told
   t.strictSame(namesOf(rules), ['a one.yaml better', 'a two.yaml changed'])
 })
 
+t.test('a file that grew too large does not hold up the others, and is told once', async (t) => {
+  const folder = new Folder(t)
+  folder.write('a/one.yaml', fileOf('one'))
+  folder.write('a/two.yaml', fileOf('two'))
+  const rules = folder.open(t)
+  folder.write('a/one.yaml', '#'.repeat(2 * 1024 * 1024))
+  rules.check()
+  folder.write('a/two.yaml', fileOf('three'))
+  rules.check()
+  t.strictSame(namesOf(rules), ['a one.yaml one', 'a two.yaml three'])
+  t.equal(folder.refusals.length, 1)
+  t.match(folder.refusals[0], /a\/one\.yaml.*the limit is 1048576/)
+})
+
 t.test('a folder that goes away leaves all rules as they were, and is told once', async (t) => {
   const folder = new Folder(t)
   folder.write('rules/a/one.yaml', fileOf('one'))
