@@ -53,6 +53,7 @@ export class NotifyDesk {
   readonly #running = new Set<Promise<void>>()
   /** By notifier: one that hangs must not take up the messages of all others. */
   readonly #breakers: ReadonlyMap<string, CircuitBreaker>
+  readonly #outbox = new CircuitBreaker()
   readonly #abandoned = new AbortController()
   /** The minute whose messages are used up. */
   #fullMinute = -1
@@ -82,12 +83,15 @@ export class NotifyDesk {
   /** Takes what is due out of the outbox and tries it; resolves when all of it was tried. Never rejects. */
   async sendDue(): Promise<void> {
     const { store, clock, settings, events } = this.#parts
+    const nowMs = clock.nowMs()
+    if (!this.#outbox.admits(nowMs, 0)) return
     try {
-      const nowMs = clock.nowMs()
       const items = await store.takeDue(nowMs, nowMs + settings.leaseMs, TAKEN_MAX)
       for (const digest of digestsOf(items)) await this.#sendDigest(digest.id, digest.items)
       for (const item of items) if (item.digestId === undefined) this.offer(item)
+      this.#outbox.succeed()
     } catch (cause) {
+      this.#outbox.fail(clock.nowMs())
       events.outboxFailed(cause)
     }
     await this.settled()

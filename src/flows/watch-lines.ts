@@ -2,6 +2,7 @@
 
 import { type Batch, metadataWithLevel, readMetadata } from '../domain/batch.ts'
 import { type Block, startOf } from '../domain/block.ts'
+import { CircuitBreaker } from '../domain/circuit-breaker.ts'
 import type { Labels } from '../domain/labels.ts'
 import { murmur128 } from '../domain/murmur3.ts'
 import type { AuditTrail, CommittedBlocks, IncidentSink, IncidentStore } from '../ports/incidents.ts'
@@ -55,6 +56,8 @@ const POSITION_MS = 10_000
 export class LineWatch {
   readonly #parts: WatchParts
   readonly #observer: LineObserver
+  /** Of the store: one that is down is not asked, and told of, four times a second. */
+  readonly #breaker = new CircuitBreaker()
   #waiting: KeptLine[] = []
   #waitingBytes = 0
   /** What could not be written yet. */
@@ -87,17 +90,20 @@ export class LineWatch {
     else this.#isBehind = true
   }
 
-  /** One round: all that waits. Calls must not overlap. Never rejects. */
+  /** One round: all that waits, unless the store failed again and again just now. Calls must not overlap. Never rejects. */
   async round(): Promise<void> {
     const { clock, onFailure } = this.#parts
     const startedMs = clock.nowMs()
+    if (!this.#breaker.admits(startedMs, 0)) return
     try {
       await this.#raise(this.#failed)
       while (this.#waiting.length > 0) await this.#raiseWaiting()
       if (this.#isBehind) await this.#catchUp()
       // A clock that was set back takes the position with it.
       else if (Math.abs(startedMs - this.#writtenMs) >= POSITION_MS) await this.#writePosition(startedMs)
+      this.#breaker.succeed()
     } catch (cause) {
+      this.#breaker.fail(clock.nowMs())
       onFailure(cause)
     }
   }

@@ -131,6 +131,36 @@ t.test('after a clock was set back by an hour, lines before a kill are found as 
   t.match(await list(second), [{ count: 1 }])
 })
 
+t.test('a store that is down for an hour is asked now and then, and loses no line', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const store = openStore(t, clock, { dataDir })
+  let isDown = true
+  const wrapStore = (base: IncidentStore): IncidentStore =>
+    new Proxy(base, {
+      get(target, name) {
+        const value = Reflect.get(target, name)
+        if (typeof value !== 'function') return value
+        return isDown ? () => Promise.reject(new Error('down')) : value.bind(target)
+      },
+    })
+  const flow = openFlow(t, clock, { dataDir, wrapStore })
+  for (let second = 0; second < 3600; second++) {
+    clock.ms += 1000
+    if (second % 60 === 0) {
+      flow.watch.offer(await accept(store, clock, [stream('shop', clock.nowNs, [`ERROR: number ${second}`])]))
+    }
+    await flow.watch.round()
+    await flow.notify.sendDue()
+  }
+  t.ok(flow.failures.length < 150, `${flow.failures.length} failures are told`)
+  isDown = false
+  clock.ms += 60_000
+  await flow.watch.round()
+  await flow.watch.round()
+  t.match(await list(flow), [{ count: 60 }])
+})
+
 t.test('joined blocks are caught up with as well', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()
