@@ -7,9 +7,17 @@ import type { Lazy } from '../../domain/lazy.ts'
 import type { OutboxItem } from '../../domain/notification.ts'
 import type { Decide, Decision, IncidentListing, IncidentPage, IncidentStore } from '../../ports/incidents.ts'
 import type { Clock } from '../../ports.ts'
-import { decodeIncident, decodeOutboxItem, encodeIncident, encodeOutboxItem } from '../../protocol/incident-record.ts'
 import { storeFailure } from './aws-errors.ts'
-import { IncidentIndex, indexAttributes } from './incident-index.ts'
+import { IncidentIndex } from './incident-index.ts'
+import {
+  decodeItem,
+  encodeItem,
+  fitOutbox,
+  fitWindows,
+  keyOf,
+  type Stored,
+  type StoredWindow,
+} from './incident-item.ts'
 import { Attempts, type Pacing, type RetryLimits } from './retry.ts'
 
 export interface DynamoIncidentSettings {
@@ -19,30 +27,10 @@ export interface DynamoIncidentSettings {
   readonly closedKeptMs: number
 }
 
-/**
- * The item: `pk` incident#<tenant>#<id>, `sk` incident, `version`, `body` and `outbox` (JSON of incident-record.ts),
- * `windows` of counted events, what the indexes want, and `expiresAt` (seconds) of a closed one.
- */
-interface Stored {
-  readonly version: number
-  readonly incident: Incident
-  readonly outbox: readonly OutboxItem[]
-  readonly windows: readonly StoredWindow[]
-}
-
-interface StoredWindow {
-  /** See domain/event-window.ts. */
-  readonly number: number
-  readonly keptUntilMs: number
-  readonly events: Uint8Array
-}
-
 /** Writers of one incident take turns: many of them in a storm, each for some milliseconds. */
 const TURNS: RetryLimits = { attemptsMax: 40, budgetMs: 20_000, waitMs: 20, waitMsMax: 1_000 }
-/** 8,192 events: with body and outbox far below DynamoDB's 400 KB, and cheap enough to write. */
-const WINDOW_BYTES_MAX = 64 * 1024
-/** Notifications of one incident that wait, in bytes of JSON; of more, the oldest are old news. */
-const OUTBOX_BYTES_MAX = 128 * 1024
+const BATCH_GET_MAX = 100
+const LIST_ROUNDS = 10
 /** Items of a digest that are settled at once: they are of different incidents. */
 const SETTLING_MAX = 16
 const MINUTE_MS = 60_000
@@ -78,7 +66,7 @@ export class DynamoIncidents implements IncidentStore {
       }
       const outbox = [...(stored?.outbox ?? []), ...(decision.outbox === undefined ? [] : [decision.outbox])]
       const { incident } = decision
-      const next = { incident, outbox: newestItems(outbox), windows: newest([...known.values()]) }
+      const next = { incident, outbox: fitOutbox(outbox), windows: fitWindows([...known.values()]) }
       return { next, result: decision }
     })
   }
@@ -191,7 +179,7 @@ export class DynamoIncidents implements IncidentStore {
     for (;;) {
       const stored = await this.#load(ref)
       const { next, result } = decide(stored)
-      if (next === undefined || (await this.#put(ref, next, stored?.version))) return result
+      if (next === undefined || (await this.#put(next, stored?.version))) return result
       if (!(await attempts.next())) throw storeFailure('DynamoDB did not take an incident that many write', undefined)
     }
   }
@@ -199,7 +187,7 @@ export class DynamoIncidents implements IncidentStore {
   async #load(ref: IncidentRef): Promise<Stored | undefined> {
     const TableName = this.#settings.table
     const { Item } = await this.#call((items) => items.get({ TableName, Key: keyOf(ref), ConsistentRead: true }))
-    return this.#read(Item)
+    return decodeItem(Item, this.#clock.nowMs())
   }
 
   /** Incidents by their id; what is gone is left out. */
@@ -213,7 +201,7 @@ export class DynamoIncidents implements IncidentStore {
       const request = { RequestItems: { [table]: { Keys: part, ProjectionExpression: 'version, body, expiresAt' } } }
       const answer = await this.#call((items) => items.batchGet(request))
       for (const item of answer.Responses?.[table] ?? []) {
-        const stored = this.#read(item)
+        const stored = decodeItem(item, this.#clock.nowMs())
         if (stored !== undefined) found.set(stored.incident.id, stored.incident)
       }
       const rest = answer.UnprocessedKeys?.[table]?.Keys ?? []
@@ -224,19 +212,8 @@ export class DynamoIncidents implements IncidentStore {
   }
 
   /** False when somebody else wrote it meanwhile. */
-  async #put(ref: IncidentRef, next: Omit<Stored, 'version'>, version: number | undefined): Promise<boolean> {
-    const { incident, outbox, windows } = next
-    const { closedMs } = incident
-    const kept = closedMs === undefined ? {} : { expiresAt: Math.ceil((closedMs + this.#settings.closedKeptMs) / 1000) }
-    const Item = {
-      ...keyOf(ref),
-      version: (version ?? 0) + 1,
-      body: encodeIncident(incident),
-      outbox: outbox.map(encodeOutboxItem),
-      windows: windows.map(({ number, keptUntilMs, events }) => ({ number, keptUntilMs, events })),
-      ...indexAttributes(incident, outbox),
-      ...kept,
-    }
+  async #put(next: Omit<Stored, 'version'>, version: number | undefined): Promise<boolean> {
+    const Item = encodeItem({ ...next, version: (version ?? 0) + 1 }, this.#settings.closedKeptMs)
     const condition =
       version === undefined
         ? {
@@ -255,28 +232,6 @@ export class DynamoIncidents implements IncidentStore {
     }
   }
 
-  /** Undefined for what is not there, or whose time is over: an item may stay for days beyond. */
-  #read(item: Record<string, unknown> | undefined): Stored | undefined {
-    if (item === undefined) return undefined
-    // The types of what #put wrote.
-    const {
-      version,
-      body,
-      outbox = [],
-      windows = [],
-      expiresAt,
-    } = item as {
-      version: number
-      body: string
-      outbox?: string[]
-      windows?: StoredWindow[]
-      expiresAt?: number
-    }
-    const incident = decodeIncident(body)
-    if (expiresAt !== undefined && expiresAt * 1000 <= this.#clock.nowMs()) return undefined
-    return { version, incident, outbox: outbox.map(decodeOutboxItem), windows }
-  }
-
   #rememberedOf(stored: Stored | undefined): readonly StoredWindow[] {
     return stored?.windows.filter(({ keptUntilMs }) => keptUntilMs >= this.#clock.nowMs()) ?? []
   }
@@ -288,32 +243,4 @@ export class DynamoIncidents implements IncidentStore {
       throw storeFailure('DynamoDB did not answer about incidents', cause)
     }
   }
-}
-
-const BATCH_GET_MAX = 100
-const LIST_ROUNDS = 10
-
-function keyOf({ tenant, id }: IncidentRef): { pk: string; sk: string } {
-  return { pk: `incident#${tenant}#${id}`, sk: 'incident' }
-}
-
-/** The newest windows that fit, one at least. */
-function newest(windows: readonly StoredWindow[]): readonly StoredWindow[] {
-  let bytes = 0
-  return windows
-    .toSorted((a, b) => b.number - a.number)
-    .filter(({ events }, i) => {
-      bytes += events.length
-      return i === 0 || bytes <= WINDOW_BYTES_MAX
-    })
-}
-
-/** The newest items that fit, one at least; in the order they came. */
-function newestItems(outbox: readonly OutboxItem[]): readonly OutboxItem[] {
-  let bytes = 0
-  const isFitting = (item: OutboxItem, i: number): boolean => {
-    bytes += Buffer.byteLength(encodeOutboxItem(item))
-    return i === 0 || bytes <= OUTBOX_BYTES_MAX
-  }
-  return outbox.toReversed().filter(isFitting).toReversed()
 }
