@@ -27,22 +27,29 @@ const settings = {
   other: { MILLRACE_HOME: 'nowhere' },
 }
 
-/** The first request of most functions, as a Function URL hands it in: what only it needs is compiled, too. */
-const PUSH = {
+/** As a Function URL hands it in. */
+const request = (method, path, rest) => ({
   version: '2.0',
-  rawPath: '/loki/api/v1/push',
+  rawPath: path,
   rawQueryString: '',
   headers: {
     host: 'localhost',
     authorization: `Basic ${Buffer.from('nobody:nothing').toString('base64')}`,
     'content-type': 'application/json',
   },
-  requestContext: { http: { method: 'POST', path: '/loki/api/v1/push', protocol: 'HTTP/1.1', sourceIp: '127.0.0.1' } },
-  body: JSON.stringify({ streams: [{ stream: { app: 'none' }, values: [[`${Date.now()}000000`, 'none']] }] }),
+  requestContext: { http: { method, path, protocol: 'HTTP/1.1', sourceIp: '127.0.0.1' } },
   isBase64Encoded: false,
-}
-/** It fails, after some tries; all of its code was loaded long before. */
-const PUSH_MS = 3_000
+  ...rest,
+})
+/** The first request of most functions, and the first that is no push: what only they need is compiled, too. */
+const REQUESTS = [
+  request('POST', '/loki/api/v1/push', {
+    body: JSON.stringify({ streams: [{ stream: { app: 'none' }, values: [[`${Date.now()}000000`, 'none']] }] }),
+  }),
+  request('GET', '/loki/api/v1/query_range', { rawQueryString: 'query=%7Bapp%3D%22none%22%7D' }),
+]
+/** They fail, after some tries; all of their code was loaded long before. */
+const REQUESTS_MS = 3_000
 
 for (const name of bundles) {
   const env = { ...process.env, ...(name.endsWith('-lambda.mjs') ? settings.lambda : settings.other) }
@@ -51,8 +58,8 @@ for (const name of bundles) {
     const { flushCompileCache } = await import('node:module')
     const { handler } = await import(${url}).catch(() => ({}))
     if (${name === 'gateway-lambda.mjs'}) {
-      const answered = handler(${JSON.stringify(PUSH)}, {}).catch(() => undefined)
-      await Promise.race([answered, new Promise((resolve) => setTimeout(resolve, ${PUSH_MS}))])
+      const answered = ${JSON.stringify(REQUESTS)}.map((event) => handler(event, {}).catch(() => undefined))
+      await Promise.race([Promise.all(answered), new Promise((resolve) => setTimeout(resolve, ${REQUESTS_MS}))])
     }
     flushCompileCache()
     process.exit(0)`

@@ -5,10 +5,10 @@ import { openAws } from '../compose/aws.ts'
 import { loadSettings, type Settings } from '../compose/references.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { buildApp } from '../transport/http/app.ts'
 import { hasCredentials } from '../transport/http/auth/binding.ts'
 import { buildLambdaHandler, type LambdaHandler } from '../transport/http/lambda.ts'
 import { Metrics } from '../transport/http/metrics.ts'
+import { buildPushApp } from '../transport/http/push-app.ts'
 import { openViews } from './function-views.ts'
 import { reportAfterEach } from './gateway-emf.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
@@ -24,17 +24,26 @@ async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
   const metrics = new Metrics()
   const clock = { nowMs: Date.now }
   const home = await openAws(config, clock, homeEvents(metrics, log))
-  const app = await buildApp({
+  const parts = {
     ports: home.ports,
     config,
     keys: home.keys,
     users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
     metrics,
     version: VERSION,
-    ...(await openViews(config, clock, log)),
     logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
-  })
-  return reportAfterEach(await buildLambdaHandler(app), config, metrics)
+  }
+  const views = await openViews(config, clock, log)
+  const pushes = await buildPushApp(parts)
+  // Most functions start for a push, and need no more for as long as they live.
+  const others = {
+    isOther: (method: string, path: string) => !pushes.hasRoute(method, path),
+    open: async () => {
+      const { buildApp } = await import('../transport/http/app.ts')
+      return buildApp({ ...parts, ...views }, pushes.state)
+    },
+  }
+  return reportAfterEach(await buildLambdaHandler(pushes.app, others), config, metrics)
 }
 
 /** A function has no disk that outlives it, and no address that could be this machine's alone. */

@@ -4,7 +4,8 @@ import awsLambdaFastify from '@fastify/aws-lambda'
 import type { APIGatewayProxyResult, Context } from 'aws-lambda'
 import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
-import { type HttpSource, readHttpEvent, sourceOf, toProxyEvent, wantsLists } from './lambda-events.ts'
+import { lazy } from '../../domain/lazy.ts'
+import { type HttpSource, type ProxyEvent, readHttpEvent, sourceOf, toProxyEvent, wantsLists } from './lambda-events.ts'
 
 export type LambdaAnswer = APIGatewayProxyResult
 
@@ -22,22 +23,43 @@ const JSON_BYTES_PER_UNIT_MAX = 6
 /** Texts travel as they are; everything else would be destroyed on the way. */
 const TEXT = /^(text\/|application\/(.+\+)?json\b)/
 
-/** Makes the handler of an application that is not ready yet, and makes it ready. */
-export async function buildLambdaHandler(app: FastifyInstance): Promise<LambdaHandler> {
+/** Routes that the application does not have. */
+export interface OtherRoutes {
+  /** Of the method and the path without its query. */
+  isOther(method: string, path: string): boolean
+  /** Builds the application that has every route; asked for once, by the first request for one of the others. */
+  readonly open: () => Promise<FastifyInstance>
+}
+
+/** Makes the handler of an application: of one that has every route, or of one with others behind it. */
+export async function buildLambdaHandler(app: FastifyInstance, others?: OtherRoutes): Promise<LambdaHandler> {
+  const answer = await openAnswers(app)
+  const answerOther = others && lazy(async () => openAnswers(await others.open()))
+  return async (event, context) => {
+    const request = readHttpEvent(event)
+    const local = toProxyEvent(request)
+    const isOther = answerOther !== undefined && others?.isOther(local.httpMethod, pathOf(local))
+    const given = await (isOther ? await answerOther() : answer)(local, context)
+    const kept = withinLimit(given, sourceOf(request))
+    return wantsLists(request) ? withHeaderLists(kept) : kept
+  }
+}
+
+type Answers = (event: ProxyEvent, context: Context) => Promise<LambdaAnswer>
+
+async function openAnswers(app: FastifyInstance): Promise<Answers> {
   const answer = awsLambdaFastify(app, {
     decorateRequest: false,
     parseCommaSeparatedQueryParams: false,
     enforceBase64: ({ headers }) => isBinary(headers as Readonly<Record<string, string | undefined>>),
   })
   await app.ready()
-  return async (event, context) => {
-    const request = readHttpEvent(event)
-    // The types know the sources' own events only.
-    const local = toProxyEvent(request) as unknown as Parameters<typeof answer>[0]
-    const given = (await answer(local, context)) as LambdaAnswer
-    const kept = withinLimit(given, sourceOf(request))
-    return wantsLists(request) ? withHeaderLists(kept) : kept
-  }
+  // The types know the sources' own events only.
+  return answer as unknown as Answers
+}
+
+function pathOf({ path }: ProxyEvent): string {
+  return path.split('?', 1)[0] as string
 }
 
 function isBinary(headers: Readonly<Record<string, string | undefined>>): boolean {

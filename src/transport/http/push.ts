@@ -5,6 +5,7 @@ import { BatchColumns } from '../../domain/batch.ts'
 import { BatchBuilder } from '../../domain/batch-builder.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { PushLimits } from '../../domain/limits.ts'
+import { RisingNs } from '../../domain/rising-ns.ts'
 import type { Matcher } from '../../domain/selector.ts'
 import { acceptPush, type PushOutcome } from '../../flows/accept-push.ts'
 import type { StreamGateKeeper } from '../../flows/stream-gate.ts'
@@ -34,6 +35,8 @@ export class PushIntake {
   readonly bodies: BodyReader
   readonly settings: PushSettings
   readonly clock: Clock
+  /** Of logs that come without a time of their own. */
+  readonly times = new RisingNs()
   readonly #ports: Pick<Ports, 'store' | 'feed' | 'limits'>
   readonly #gate: StreamGateKeeper
   readonly #metrics: Metrics

@@ -11,13 +11,8 @@ export const LOKI_VERSION = '3.5.0'
 
 const text = (description: string) => ({ description, type: 'string' })
 
-export function registerService(
-  app: FastifyInstance,
-  parts: { store: LogStore; metrics: Metrics; auth: Auth; version: string },
-): void {
-  const { store, metrics, auth, version } = parts
-
-  // Both answers come from memory: asking often costs the store nothing.
+/** Both answers come from memory: asking often costs the store nothing. */
+export function registerHealth(app: FastifyInstance, store: LogStore): void {
   app.get(
     '/healthz',
     {
@@ -49,6 +44,13 @@ export function registerService(
       return sendText(reply.status(trouble === undefined ? 200 : 503), trouble ?? 'ready')
     },
   )
+}
+
+export function registerService(
+  app: FastifyInstance,
+  parts: { readonly metrics: Metrics; readonly auth: Auth; readonly version: string },
+): void {
+  const { metrics, auth, version } = parts
 
   app.get(
     '/loki/api/v1/status/buildinfo',

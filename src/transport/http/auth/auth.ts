@@ -1,7 +1,7 @@
 /** Who may do what: credentials to a principal, a principal and X-Scope-OrgID to a tenant. */
 
 import basicAuth from '@fastify/basic-auth'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { UserSource } from '../../../config/users.ts'
 import type { AuthConfig, Config } from '../../../config.ts'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -9,6 +9,7 @@ import { parseTenant, parseTenants } from '../../../domain/tenant.ts'
 import type { Clock } from '../../../ports.ts'
 import { assertLocalRequest, assertOwnPage, hasCredentials } from './binding.ts'
 import { FailureLimiter } from './failure-limiter.ts'
+import { IssuerKeys } from './issuer-keys.ts'
 import { PasswordChecker } from './password-checker.ts'
 import type { Principal } from './principal.ts'
 import { refuse } from './token.ts'
@@ -21,6 +22,16 @@ export interface AuthParts {
   readonly localIssuerSeed?: Uint8Array
   /** The users of now, where they change while the gateway runs; otherwise config.auth.users. */
   readonly users?: UserSource
+  /** What other applications of this process know, too; without it, the application has its own. */
+  readonly memory?: AuthMemory
+}
+
+/** What a process remembers of credentials, whichever of its applications they were sent to. */
+export interface AuthMemory {
+  readonly failures: FailureLimiter
+  readonly passwords: PasswordChecker
+  /** Undefined where no issuer's tokens are taken. */
+  readonly issuerKeys: IssuerKeys | undefined
 }
 
 export interface Auth {
@@ -30,6 +41,21 @@ export interface Auth {
   tenantOf(request: FastifyRequest): string
   /** The tenants that a query names, `a|b`. Throws the same. */
   tenantsOf(request: FastifyRequest): readonly string[]
+}
+
+/** Remembers nothing yet; the log is told when the keys of the issuer cannot be fetched. */
+export function rememberAuth(
+  { config, clock, users }: { config: Config; clock: Clock; users?: UserSource | undefined },
+  log?: Pick<FastifyBaseLogger, 'warn'>,
+): AuthMemory {
+  const { auth } = config
+  const url = auth.jwksUrl
+  const onTrouble = (error: Error) => log?.warn({ err: error, url }, 'issuer keys not fetched')
+  return {
+    failures: new FailureLimiter(auth.failuresPerMinute, clock),
+    passwords: new PasswordChecker(users ?? { users: () => auth.users }),
+    issuerKeys: url === undefined ? undefined : new IssuerKeys({ url, clock, onTrouble }),
+  }
 }
 
 /** Makes the app able to authenticate; each protected route takes `onRequest: auth.authenticate`. */
@@ -63,16 +89,15 @@ interface Given {
 
 async function registerCredentials(app: FastifyInstance, parts: AuthParts): Promise<Identify> {
   const { auth } = parts.config
-  const users = parts.users ?? { users: () => auth.users }
-  const readPassword = auth.users.length > 0 ? await registerPasswords(app, users) : undefined
-  const verifyToken = await registerTokens(app, { ...parts, auth })
-  const limiter = new FailureLimiter(auth.failuresPerMinute, parts.clock)
+  const { failures, passwords, issuerKeys } = parts.memory ?? rememberAuth(parts, app.log)
+  const readPassword = auth.users.length > 0 ? await registerPasswords(app, passwords) : undefined
+  const verifyToken = await registerTokens(app, { ...parts, auth, issuerKeys })
   const challenges = listChallenges(auth)
   return async (request, reply) => {
     try {
       const given = await readHeader(request, reply, readPassword, verifyToken)
-      limiter.assertAllowed(request.ip, given.identity)
-      return await checkCounted(given, request.ip, limiter)
+      failures.assertAllowed(request.ip, given.identity)
+      return await checkCounted(given, request.ip, failures)
     } catch (error) {
       if (error instanceof GatewayError && error.code === 'credentials_invalid') {
         reply.header('www-authenticate', challenges[request.routeOptions.config.challenge ?? 'bearer'])
@@ -114,8 +139,7 @@ async function readHeader(
   return { identity: rest, check: () => verifyToken(request, rest) }
 }
 
-async function registerPasswords(app: FastifyInstance, users: UserSource): Promise<ReadPassword> {
-  const checker = new PasswordChecker(users)
+async function registerPasswords(app: FastifyInstance, checker: PasswordChecker): Promise<ReadPassword> {
   const givenBy = new WeakMap<FastifyRequest, Given>()
   await app.register(basicAuth, {
     // The plugin reads the header as RFC 7617 wants it; what it found is judged after the failures were looked up.

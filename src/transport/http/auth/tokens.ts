@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Authenticate } from 'fastify-jwt-jwks'
 import type { AuthConfig } from '../../../config.ts'
 import type { Clock } from '../../../ports.ts'
-import { IssuerKeys } from './issuer-keys.ts'
+import type { IssuerKeys } from './issuer-keys.ts'
 import type { Principal } from './principal.ts'
 import { assertUnexpired, readToken, refuse, tenantClaim, textClaim, type UnverifiedToken } from './token.ts'
 
@@ -12,6 +12,8 @@ export interface TokenParts {
   readonly auth: AuthConfig
   readonly clock: Clock
   readonly localIssuerSeed?: Uint8Array
+  /** Of auth.jwksUrl; needed with it. */
+  readonly issuerKeys: IssuerKeys | undefined
 }
 
 /** Who bears the token. Throws credentials_invalid, tenant_forbidden or, when the issuer is down, store_unavailable. */
@@ -33,7 +35,7 @@ export async function registerTokens(app: FastifyInstance, parts: TokenParts): P
   // Each is loaded only where it is configured: a function should start fast.
   if (auth.localIssuer) issuers.set(...(await openLocalIssuer(parts)))
   if (auth.jwksUrl !== undefined && auth.jwtIssuer !== undefined) {
-    issuers.set(auth.jwtIssuer, await registerIssuer(app, auth, auth.jwksUrl, parts.clock))
+    issuers.set(auth.jwtIssuer, await registerIssuer(app, parts, auth.jwksUrl))
   }
   if (issuers.size === 0) return undefined
   return async (request, text) => {
@@ -55,9 +57,9 @@ async function openLocalIssuer({ localIssuerSeed, clock }: TokenParts): Promise<
  * Tokens of a Cognito user pool, or of an issuer like it. fastify-jwt-jwks checks signature, issuer and expiry; it
  * would take any app client and any use of token, and fetch keys for every unknown key id, so both are asked before.
  */
-async function registerIssuer(app: FastifyInstance, auth: AuthConfig, jwksUrl: string, clock: Clock): Promise<Verify> {
-  const onTrouble = (error: Error) => app.log.warn({ err: error, url: jwksUrl }, 'issuer keys not fetched')
-  const keys = new IssuerKeys({ url: jwksUrl, clock, onTrouble })
+async function registerIssuer(app: FastifyInstance, parts: TokenParts, jwksUrl: string): Promise<Verify> {
+  const { auth, clock, issuerKeys: keys } = parts
+  if (keys === undefined) throw new Error('BUG: an issuer is configured, but nobody handed in its keys')
   const options = { jwksUrl, issuer: auth.jwtIssuer as string, namespace: 'issuer', extractToken: bearerToken }
   // Its type does not know extractToken, which it hands through to @fastify/jwt.
   const { fastifyJwtJwks } = await import('fastify-jwt-jwks')
