@@ -1,7 +1,7 @@
 // Bundles every entrypoint into dist/: what an image or a function needs, without node_modules.
 // `node scripts/build.mjs [folder]`; prints what each entrypoint loads at its start, and what it loads at first use.
 import { globSync, readFileSync, rmSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { build } from 'esbuild'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
@@ -57,12 +57,40 @@ const withoutUnused = {
   },
 }
 
+/** A static import of values; the group is what is imported, quotes included. */
+const IMPORT = /^import (?!type\b)[^']*('[^']+')/gm
+
+/**
+ * Lets every part of a function import all that the function's start does: what is the same for all parts becomes one
+ * file. Otherwise esbuild makes a file for each set of parts that share something, and each costs its time to link.
+ */
+const withStart = (entryPoint) => ({
+  name: 'with-start',
+  setup({ onLoad, onResolve }) {
+    const namespace = 'part'
+    const start = resolve(entryPoint)
+    onResolve({ filter: /^\.{1,2}\/.*\.ts$/ }, ({ path, kind, resolveDir }) =>
+      kind === 'dynamic-import' ? { path: resolve(resolveDir, path), namespace } : undefined,
+    )
+    onResolve({ filter: /^start$/, namespace }, () => ({ path: start, namespace: 'start' }))
+    onLoad({ filter: /.*/, namespace }, ({ path }) => ({
+      contents: `import 'start'; export * from ${JSON.stringify(path)}`,
+      resolveDir: dirname(path),
+    }))
+    // Without their names: they are imported by whoever wants something of them, and are only to be there here.
+    onLoad({ filter: /.*/, namespace: 'start' }, ({ path }) => ({
+      contents: [...readFileSync(path, 'utf8').matchAll(IMPORT)].map(([, target]) => `import ${target}`).join('\n'),
+      resolveDir: dirname(path),
+    }))
+  },
+})
+
 rmSync(folder, { recursive: true, force: true })
 // Each function by itself: of parts that many entrypoints share there are more, and each file costs its start.
 const functions = entryPoints.filter((path) => path.endsWith('-lambda.ts'))
 const others = entryPoints.filter((path) => !functions.includes(path))
 const bundles = await Promise.all([
-  ...functions.map((path) => bundle([path], `/${basename(path, '.ts')}`)),
+  ...functions.map((path) => bundle([path], `/${basename(path, '.ts')}`, [withStart(path)])),
   bundle(others),
 ])
 const outputs = Object.assign({}, ...bundles)
@@ -78,7 +106,7 @@ for (const [path, output] of Object.entries(outputs)) {
 }
 
 /** Bundles entrypoints with parts of their own; gives esbuild's description of what was written, by path. */
-async function bundle(paths, partsFolder = '') {
+async function bundle(paths, partsFolder = '', plugins = []) {
   const { metafile } = await build({
     entryPoints: paths,
     outdir: folder,
@@ -97,7 +125,7 @@ async function bundle(paths, partsFolder = '') {
     legalComments: 'none',
     define: { MILLRACE_VERSION: JSON.stringify(version), MILLRACE_PAGE: JSON.stringify(page) },
     banner: { js: `${banner};` },
-    plugins: [withoutUnused],
+    plugins: [withoutUnused, ...plugins],
     metafile: true,
     logLevel: 'warning',
   })
