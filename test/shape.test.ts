@@ -16,7 +16,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   'adapters/http': ['ports', 'protocol', 'domain'],
   compose: ['adapters/embedded', 'adapters/aws', 'adapters/http', 'ports', 'config', 'domain'],
   cli: ['protocol', 'domain'],
-  entry: ['compose', 'transport', 'flows', 'ports', 'cli', 'config', 'domain'],
+  assembly: ['compose', 'transport', 'flows', 'ports', 'config', 'domain'],
+  entry: ['assembly', 'compose', 'transport', 'flows', 'cli', 'config', 'domain'],
 }
 
 /** What a folder may take from npm and Node. */
@@ -33,6 +34,7 @@ const MAY_USE: Record<string, RegExp> = {
   'adapters/http': /^(node:|nodemailer)/,
   compose: /^(node:|@aws-sdk\/)/,
   cli: /^node:/,
+  assembly: /^(node:|pino)/,
   entry: /^(node:|pino|close-with-grace|@fastify\/aws-lambda|aws-lambda)/,
 }
 

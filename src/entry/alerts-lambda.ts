@@ -1,10 +1,10 @@
 /** The alert processor as a Lambda function: log groups feed it, a clock wakes it. */
 
 import pino from 'pino'
+import { openAlertWatch } from '../assembly/alert-watch.ts'
+import { openAlerts } from '../assembly/alerts.ts'
 import { loadSettings } from '../compose/references.ts'
 import { answerAlertEvent } from '../transport/cloudwatch-records.ts'
-import { openAlertWatch } from './alert-watch.ts'
-import { openAlerts } from './alerts.ts'
 
 // Loading the module is the function's start: what is wrong with the settings is told there.
 const { config } = await loadSettings(process.env)

@@ -2,14 +2,14 @@
 
 import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
+import { openAlertWatch } from '../assembly/alert-watch.ts'
+import { closeAlerts, commonRounds, openAlerts, scheduleTimer } from '../assembly/alerts.ts'
 import { openGroupReader } from '../compose/alerts.ts'
 import { loadSettings } from '../compose/references.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { IncidentLoop } from '../flows/incident-loop.ts'
 import { readLogGroups } from '../flows/read-log-groups.ts'
-import { openAlertWatch } from './alert-watch.ts'
-import { closeAlerts, commonRounds, openAlerts, scheduleTimer } from './alerts.ts'
 
 /** How long the round under way may take once the process is told to stop. */
 const CLOSE_DELAY_MS = 20_000

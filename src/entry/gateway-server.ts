@@ -2,14 +2,14 @@
 
 import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
+import { openGateway } from '../assembly/gateway.ts'
+import { reportInRounds } from '../assembly/gateway-emf.ts'
+import { VERSION } from '../assembly/version.ts'
 import { welcome } from '../cli/welcome.ts'
 import { loadSettings, type Settings } from '../compose/references.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { assertSafeBinding } from '../transport/http/auth/binding.ts'
-import { openGateway } from './gateway.ts'
-import { reportInRounds } from './gateway-emf.ts'
-import { VERSION } from './version.ts'
 
 /** What is written is its owner's alone, also where the data folder was there before and is open to others. */
 const OWNER_ONLY = 0o077

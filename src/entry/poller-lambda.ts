@@ -1,14 +1,14 @@
 /** The poller as a Lambda function, on a schedule of a minute. */
 
 import pino from 'pino'
+import { homeEvents } from '../assembly/home-events.ts'
+import { type OpenPoller, openPoller } from '../assembly/poller.ts'
 import { openHome } from '../compose/home.ts'
 import { loadSettings } from '../compose/references.ts'
 import type { Config } from '../config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { Metrics } from '../transport/http/metrics.ts'
 import { formatPollMetrics } from '../transport/poll-emf.ts'
-import { homeEvents } from './home-events.ts'
-import { type OpenPoller, openPoller } from './open-poller.ts'
 
 /** What a run came to: counts, and how far behind the poller is. */
 export interface PollerAnswer {

@@ -13,7 +13,7 @@ import { SourceMetrics } from '../transport/http/source-metrics.ts'
 import { WatchMetrics } from '../transport/http/watch-metrics.ts'
 import { type Alerts, openAlerts, startWatching } from './alerts.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
-import { openPoller } from './open-poller.ts'
+import { openPoller } from './poller.ts'
 import { VERSION } from './version.ts'
 import { openWatch, type Watch } from './watch.ts'
 

@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import pino from 'pino'
 import t, { type Test } from 'tap'
+import { openGateway } from '../../src/assembly/gateway.ts'
 import { loadSettings } from '../../src/compose/references.ts'
-import { openGateway } from '../../src/entry/gateway.ts'
 import { FakeCognigy } from '../cognigy/fake-server.ts'
 
 const RULES = `

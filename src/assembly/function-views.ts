@@ -49,7 +49,7 @@ function viewIncidents(alerts: Lazy<Alerts>, links: Config['alerts']['links']): 
 
 function viewSources(config: Config, clock: Clock, log: Logger): NonNullable<Views['poller']> {
   const opened = lazy(async () => {
-    const { openPoller } = await import('./open-poller.ts')
+    const { openPoller } = await import('./poller.ts')
     return openPoller({ config, clock, log })
   })
   return { describe: async () => (await opened())?.poller.describe() ?? [] }

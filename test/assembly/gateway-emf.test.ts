@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import t from 'tap'
+import { reportAfterEach, reportInRounds } from '../../src/assembly/gateway-emf.ts'
 import { readConfig } from '../../src/config.ts'
-import { reportAfterEach, reportInRounds } from '../../src/entry/gateway-emf.ts'
 import { Metrics } from '../../src/transport/http/metrics.ts'
 
 const AWS = readConfig({ MILLRACE_HOME: 'aws', MILLRACE_METRICS_NAMESPACE: 'Logs' })

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
+import { openAlerts, startWatching } from '../../src/assembly/alerts.ts'
 import { openEmbedded } from '../../src/compose/embedded.ts'
 import { readConfig } from '../../src/config.ts'
-import { openAlerts, startWatching } from '../../src/entry/alerts.ts'
 import { Metrics } from '../../src/transport/http/metrics.ts'
 import { makeBatch, openAdmission } from '../helper.ts'
 
