@@ -49,6 +49,7 @@ const PRUNED_MAX = 5_000
 
 export class SqliteIncidents implements IncidentStore, AuditTrail {
   readonly #db: DatabaseSync
+  #synchronous: 'NORMAL' | 'FULL' = 'FULL'
   readonly #retention: IncidentRetention
   readonly #nowMs: () => number
   readonly #closedMax: number
@@ -69,6 +70,7 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
   ): Promise<Decision | undefined> {
     // A commit holds the whole process: of a thousand in a row, pushes have their turn between any two.
     await setImmediate()
+    this.#synchronize(events.length > 0 ? 'NORMAL' : 'FULL')
     return this.#write(() => {
       const windows = new EventWindows(events, (number) => this.#window(ref, number))
       const found = this.#find(ref)
@@ -196,6 +198,16 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#db.close()
+  }
+
+  /**
+   * What comes of events can be made again from them: it survives the process, and after a loss of power all of it goes
+   * back to one earlier moment, cursors included, from where the events are looked at again. What a person did is synced.
+   */
+  #synchronize(level: 'NORMAL' | 'FULL'): void {
+    if (level === this.#synchronous || this.#isClosed) return
+    this.#db.exec(`PRAGMA synchronous = ${level}`)
+    this.#synchronous = level
   }
 
   #find({ tenant, id }: IncidentRef): Incident | undefined {
