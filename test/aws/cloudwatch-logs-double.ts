@@ -20,7 +20,8 @@ import {
   type SubscriptionFilter,
   SubscriptionOutbox,
 } from './cloudwatch-logs-subscriptions.ts'
-import { AwsFailure, JsonService } from './json-service.ts'
+import { AwsFailure } from './json-service.ts'
+import { ServiceDouble } from './service-double.ts'
 
 export interface CloudWatchLogsOptions {
   readonly clock: Clock
@@ -49,12 +50,11 @@ const ACCOUNT = '000000000000'
 const REGION = 'us-east-1'
 const DESCRIBE_MAX = 50
 
-export class CloudWatchLogsDouble {
+export class CloudWatchLogsDouble extends ServiceDouble {
   readonly #options: CloudWatchLogsOptions
   readonly #groups = new Map<string, LogGroup>()
   readonly #outbox: SubscriptionOutbox
   #nextEventId = 1n
-  #service: JsonService | undefined
   /** True answers as endpoints did before 2023: a put needs the token that the one before gave. */
   demandsSequenceTokens = false
   /** True hands every delivery over twice, as at-least-once may. */
@@ -63,32 +63,14 @@ export class CloudWatchLogsDouble {
   givesEmptyPages = false
 
   private constructor(options: CloudWatchLogsOptions) {
+    super()
     this.#options = options
     this.#outbox = new SubscriptionOutbox(options.subscriber)
   }
 
   static async start(options: CloudWatchLogsOptions): Promise<CloudWatchLogsDouble> {
     const double = new CloudWatchLogsDouble(options)
-    double.#service = await JsonService.start({
-      target: 'Logs_20140328',
-      operations: double.#operations(),
-      ...(options.port !== undefined && { port: options.port }),
-    })
-    return double
-  }
-
-  /** The server, for its url, its count of calls and `failNext`. */
-  get service(): JsonService {
-    if (this.#service === undefined) throw new Error('BUG: the double was not started')
-    return this.#service
-  }
-
-  get url(): string {
-    return this.service.url
-  }
-
-  stop(): Promise<void> {
-    return this.service.stop()
+    return double.serve('Logs_20140328', double.#operations(), options.port)
   }
 
   /** The events of a stream by time; none when there is no such stream. */

@@ -9,7 +9,8 @@ import type {
 } from '@aws-sdk/client-firehose'
 import type { Clock } from '../../src/ports.ts'
 import { checkPut, PutQuota, type WireRecord } from './firehose-limits.ts'
-import { AwsFailure, JsonService } from './json-service.ts'
+import { AwsFailure } from './json-service.ts'
+import { ServiceDouble } from './service-double.ts'
 
 export type PutObject = (bucket: string, key: string, body: Uint8Array) => Promise<void>
 
@@ -44,11 +45,10 @@ const DEFAULT_BUFFER_MIB = 5
 const MIB = 1024 * 1024
 const NAME = /^[\w.-]{1,64}$/
 
-export class FirehoseDouble {
+export class FirehoseDouble extends ServiceDouble {
   readonly #options: FirehoseOptions
   readonly #streams = new Map<string, DeliveryStream>()
   readonly #quota: PutQuota
-  #service: JsonService | undefined
   #delivering: Promise<void> = Promise.resolve()
   /** True enforces the quota of a stream: requests, records and bytes in a second of the clock. */
   throttles = false
@@ -58,34 +58,20 @@ export class FirehoseDouble {
   failsRecord: (index: number) => boolean = () => false
 
   private constructor(options: FirehoseOptions) {
+    super()
     this.#options = options
     this.#quota = new PutQuota(options.clock)
   }
 
   static async start(options: FirehoseOptions): Promise<FirehoseDouble> {
     const double = new FirehoseDouble(options)
-    double.#service = await JsonService.start({
-      target: 'Firehose_20150804',
-      operations: double.#operations(),
-      ...(options.port !== undefined && { port: options.port }),
-    })
-    return double
-  }
-
-  /** The server, for its url, its count of calls and `failNext`. */
-  get service(): JsonService {
-    if (this.#service === undefined) throw new Error('BUG: the double was not started')
-    return this.#service
-  }
-
-  get url(): string {
-    return this.service.url
+    return double.serve('Firehose_20150804', double.#operations(), options.port)
   }
 
   /** Stops the server. What is buffered stays; call `deliver` before for the rest. */
-  async stop(): Promise<void> {
+  override async stop(): Promise<void> {
     await this.#delivering
-    await this.service.stop()
+    await super.stop()
   }
 
   /** Bytes that were taken and are not in S3 yet. */

@@ -9,7 +9,8 @@ import type {
   PutParameterRequest,
 } from '@aws-sdk/client-ssm'
 import type { Clock } from '../../src/ports.ts'
-import { AwsFailure, JsonService, throttled } from './json-service.ts'
+import { AwsFailure, throttled } from './json-service.ts'
+import { ServiceDouble } from './service-double.ts'
 
 export interface SsmOptions {
   readonly clock: Clock
@@ -36,42 +37,23 @@ const VERSIONS_MAX = 100
 /** What GetParameter, GetParameters and GetParametersByPath share by default. */
 const CALLS_PER_SECOND_MAX = 40
 
-export class SsmDouble {
+export class SsmDouble extends ServiceDouble {
   readonly #options: SsmOptions
   /** Versions by name; the first is version 1. */
   readonly #parameters = new Map<string, Version[]>()
-  #service: JsonService | undefined
   #second = 0
   #callsOfSecond = 0
   /** True refuses what goes beyond 40 reads a second of the clock. */
   throttles = false
 
   private constructor(options: SsmOptions) {
+    super()
     this.#options = options
   }
 
   static async start(options: SsmOptions): Promise<SsmDouble> {
     const double = new SsmDouble(options)
-    double.#service = await JsonService.start({
-      target: 'AmazonSSM',
-      operations: double.#operations(),
-      ...(options.port !== undefined && { port: options.port }),
-    })
-    return double
-  }
-
-  /** The server, for its url, its count of calls and `failNext`. */
-  get service(): JsonService {
-    if (this.#service === undefined) throw new Error('BUG: the double was not started')
-    return this.#service
-  }
-
-  get url(): string {
-    return this.service.url
-  }
-
-  stop(): Promise<void> {
-    return this.service.stop()
+    return double.serve('AmazonSSM', double.#operations(), options.port)
   }
 
   /** The newest value as it was put; undefined when there is no such parameter. */

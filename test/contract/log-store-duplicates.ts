@@ -147,19 +147,23 @@ export function testDuplicates(t: Test, open: OpenStore, { tellsDuplicates }: St
     })
   }
 
-  t.test('a duplicate is found until the window ends, not after it', { skip: !tellsDuplicates }, async (t) => {
-    const opened = begin(t, open, { duplicateWindowMs: 60_000 })
-    await opened.push([one('x')])
-    opened.clock.ms += 60_000
-    await opened.settle()
-    t.match(await opened.push([one('x')]), { stored: 0, duplicates: 1 })
-    opened.clock.ms += 1
-    await opened.settle()
-    t.match(await opened.push([one('x')]), { stored: 1, duplicates: 0 })
-    opened.clock.ms += 60_001
-    await opened.reopen()
-    t.match(await opened.push([one('x')]), { stored: 1, duplicates: 0 })
-  })
+  t.test(
+    'a duplicate is found until the window ends, not after it',
+    { skip: tellsDuplicates ? false : 'this store finds duplicates when it reads' },
+    async (t) => {
+      const opened = begin(t, open, { duplicateWindowMs: 60_000 })
+      await opened.push([one('x')])
+      opened.clock.ms += 60_000
+      await opened.settle()
+      t.match(await opened.push([one('x')]), { stored: 0, duplicates: 1 })
+      opened.clock.ms += 1
+      await opened.settle()
+      t.match(await opened.push([one('x')]), { stored: 1, duplicates: 0 })
+      opened.clock.ms += 60_001
+      await opened.reopen()
+      t.match(await opened.push([one('x')]), { stored: 1, duplicates: 0 })
+    },
+  )
 }
 
 export function testIds(t: Test, open: OpenStore): void {

@@ -69,14 +69,18 @@ export function testLife(t: Test, open: OpenStore, { countsStored }: StoreTraits
     t.equal((await readAll(opened.store)).length, 10)
   })
 
-  t.test('figures tell what is there', { skip: !countsStored }, async (t) => {
-    const opened = begin(t, open)
-    await opened.push([stream(A, ['four', 'two']), stream({ b: 'b' }, ['x'])])
-    await opened.push([stream(A, ['four'])])
-    const { entries, streams, lineBytes, queueBytes, blocks } = opened.store.figures()
-    t.same({ entries, streams, lineBytes, queueBytes }, { entries: 3, streams: 2, lineBytes: 8, queueBytes: 0 })
-    t.ok(blocks >= 1)
-    await opened.reopen()
-    t.match(opened.store.figures(), { entries: 3, streams: 2, lineBytes: 8, queueBytes: 0, blocks })
-  })
+  t.test(
+    'figures tell what is there',
+    { skip: countsStored ? false : 'this store does not count what is stored' },
+    async (t) => {
+      const opened = begin(t, open)
+      await opened.push([stream(A, ['four', 'two']), stream({ b: 'b' }, ['x'])])
+      await opened.push([stream(A, ['four'])])
+      const { entries, streams, lineBytes, queueBytes, blocks } = opened.store.figures()
+      t.same({ entries, streams, lineBytes, queueBytes }, { entries: 3, streams: 2, lineBytes: 8, queueBytes: 0 })
+      t.ok(blocks >= 1)
+      await opened.reopen()
+      t.match(opened.store.figures(), { entries: 3, streams: 2, lineBytes: 8, queueBytes: 0, blocks })
+    },
+  )
 }
