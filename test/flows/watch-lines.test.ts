@@ -58,6 +58,21 @@ function lineTest(t: Test, line: string, opened: number): Promise<void> {
 for (const [name, line] of QUIET) t.test(`raises nothing for ${name}`, (t) => lineTest(t, line, 0))
 for (const [name, line] of LOUD) t.test(`raises an incident for ${name}`, (t) => lineTest(t, line, 1))
 
+/** A store in a folder of its own, for flows that come one after the other. */
+function begin(t: Test) {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  return { clock, dataDir, store: openStore(t, clock, { dataDir }) }
+}
+
+/** The flow of the next process over the folder, which has caught up. */
+async function openAgain(t: Test, clock: FixedClock, dataDir: string) {
+  const flow = openFlow(t, clock, { dataDir })
+  await flow.watch.begin()
+  await flow.watch.round()
+  return flow
+}
+
 t.test('from an accepted error line to its notification it is less than two seconds', async (t) => {
   const clock = new FixedClock()
   const notifier = new RecordingNotifier(clock)
@@ -85,9 +100,7 @@ t.test('from an accepted error line to its notification it is less than two seco
 })
 
 t.test('lines that were accepted before a kill are found at the next start, and counted once', async (t) => {
-  const clock = new FixedClock()
-  const dataDir = t.testdir()
-  const store = openStore(t, clock, { dataDir })
+  const { clock, dataDir, store } = begin(t)
   const first = openFlow(t, clock, { dataDir })
   await first.watch.begin()
   await first.watch.round()
@@ -114,9 +127,7 @@ t.test('lines that were accepted before a kill are found at the next start, and 
 })
 
 t.test('after a clock was set back by an hour, lines before a kill are found as well', async (t) => {
-  const clock = new FixedClock()
-  const dataDir = t.testdir()
-  const store = openStore(t, clock, { dataDir })
+  const { clock, dataDir, store } = begin(t)
   const first = openFlow(t, clock, { dataDir })
   await first.watch.begin()
   await first.watch.round()
@@ -125,16 +136,12 @@ t.test('after a clock was set back by an hour, lines before a kill are found as 
   clock.ms += 5000
   await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: seen by nobody'])])
   await first.close()
-  const second = openFlow(t, clock, { dataDir })
-  await second.watch.begin()
-  await second.watch.round()
+  const second = await openAgain(t, clock, dataDir)
   t.match(await list(second), [{ count: 1 }])
 })
 
 t.test('a store that is down for an hour is asked now and then, and loses no line', async (t) => {
-  const clock = new FixedClock()
-  const dataDir = t.testdir()
-  const store = openStore(t, clock, { dataDir })
+  const { clock, dataDir, store } = begin(t)
   let isDown = true
   const wrapStore = (base: IncidentStore): IncidentStore =>
     new Proxy(base, {
@@ -162,9 +169,7 @@ t.test('a store that is down for an hour is asked now and then, and loses no lin
 })
 
 t.test('joined blocks are caught up with as well', async (t) => {
-  const clock = new FixedClock()
-  const dataDir = t.testdir()
-  const store = openStore(t, clock, { dataDir })
+  const { clock, dataDir, store } = begin(t)
   const first = openFlow(t, clock, { dataDir })
   await first.watch.begin()
   for (let i = 0; i < 20; i++) {
@@ -173,16 +178,12 @@ t.test('joined blocks are caught up with as well', async (t) => {
   }
   await store.maintain()
   await first.close()
-  const second = openFlow(t, clock, { dataDir })
-  await second.watch.begin()
-  await second.watch.round()
+  const second = await openAgain(t, clock, dataDir)
   t.match(await list(second), [{ count: 20 }])
 })
 
 t.test('lines that do not fit into memory are read from the store', async (t) => {
-  const clock = new FixedClock()
-  const dataDir = t.testdir()
-  const store = openStore(t, clock, { dataDir })
+  const { clock, dataDir, store } = begin(t)
   const flow = openFlow(t, clock, { dataDir })
   await flow.watch.begin()
   const text = 'x'.repeat(100_000)
