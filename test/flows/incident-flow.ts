@@ -156,3 +156,14 @@ export function makeLoop({ watch, notify, desk, failures }: OpenedFlow, time: Vi
   ]
   return new IncidentLoop(rounds, time.schedule, (cause) => void failures.push(cause))
 }
+
+/** The store, whose calls are rejected as long as `fails` says so of their name. */
+export function failing(base: IncidentStore, fails: (call: PropertyKey) => boolean): IncidentStore {
+  return new Proxy(base, {
+    get(target, name) {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return fails(name) ? () => Promise.reject(new Error('the store is down')) : value.bind(target)
+    },
+  })
+}

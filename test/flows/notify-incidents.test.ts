@@ -1,7 +1,7 @@
 import t from 'tap'
 import { observation } from '../contract/incident-store.ts'
 import { FixedClock } from '../helper.ts'
-import { NOTIFY, openFlow, RecordingNotifier } from './incident-flow.ts'
+import { failing, NOTIFY, openFlow, RecordingNotifier } from './incident-flow.ts'
 
 const MINUTE_MS = 60_000
 
@@ -249,14 +249,7 @@ for (const call of CALLS) {
     let isFailing = true
     const { desk, notify, failures } = openFlow(t, clock, {
       notifiers: [notifier],
-      wrapStore: (base) =>
-        new Proxy(base, {
-          get(target, name) {
-            const value = Reflect.get(target, name)
-            if (typeof value !== 'function') return value
-            return name === call && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
-          },
-        }),
+      wrapStore: (base) => failing(base, (name) => name === call && isFailing),
     })
     await desk.raise(observation(clock))
     await notify.settled()

@@ -5,7 +5,7 @@ import { LineObserver, raiseTroubles, type SeenLine } from '../../src/flows/obse
 import type { IncidentStore } from '../../src/ports/incidents.ts'
 import { observation } from '../contract/incident-store.ts'
 import { FixedClock } from '../helper.ts'
-import { openFlow, RecordingNotifier, RULES } from './incident-flow.ts'
+import { failing, openFlow, RecordingNotifier, RULES } from './incident-flow.ts'
 
 const KINDS = [
   (i: number) => `ERROR: connection to 10.0.0.${i % 250}:5432 timed out after ${i} ms`,
@@ -116,15 +116,7 @@ for (const call of CALLS) {
     let isFailing = true
     const { desk, store, notify } = openFlow(t, clock, {
       notifiers: [notifier],
-      wrapStore: (base) =>
-        new Proxy(base, {
-          get(target, name) {
-            const value = Reflect.get(target, name)
-            if (typeof value !== 'function') return value
-            if (name === call && isFailing) return () => Promise.reject(new Error('the store is down'))
-            return value.bind(target)
-          },
-        }),
+      wrapStore: (base) => failing(base, (name) => name === call && isFailing),
     })
     const all = async (): Promise<void> => {
       await desk.raise(observation(clock))

@@ -4,7 +4,7 @@ import { watchFeed } from '../../src/flows/watch-feed.ts'
 import type { IncidentStore } from '../../src/ports/incidents.ts'
 import type { LogStore } from '../../src/ports.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream } from '../helper.ts'
-import { makeLoop, openFlow, RecordingNotifier, RULES, VirtualTime } from './incident-flow.ts'
+import { failing, makeLoop, openFlow, RecordingNotifier, RULES, VirtualTime } from './incident-flow.ts'
 
 const admission = (clock: FixedClock, tenant = 'fake') => ({ ...openAdmission(clock, tenant), discoverLevels: true })
 
@@ -143,14 +143,7 @@ t.test('after a clock was set back by an hour, lines before a kill are found as 
 t.test('a store that is down for an hour is asked now and then, and loses no line', async (t) => {
   const { clock, dataDir, store } = begin(t)
   let isDown = true
-  const wrapStore = (base: IncidentStore): IncidentStore =>
-    new Proxy(base, {
-      get(target, name) {
-        const value = Reflect.get(target, name)
-        if (typeof value !== 'function') return value
-        return isDown ? () => Promise.reject(new Error('down')) : value.bind(target)
-      },
-    })
+  const wrapStore = (base: IncidentStore): IncidentStore => failing(base, () => isDown)
   const flow = openFlow(t, clock, { dataDir, wrapStore })
   for (let second = 0; second < 3600; second++) {
     clock.ms += 1000
@@ -223,14 +216,7 @@ for (const call of ['readCursor', 'writeCursor', 'change'] as const) {
     await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: one'])])
     await before.close()
     let isFailing = false
-    const wrapStore = (base: IncidentStore): IncidentStore =>
-      new Proxy(base, {
-        get(target, name) {
-          const value = Reflect.get(target, name)
-          if (typeof value !== 'function') return value
-          return name === call && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
-        },
-      })
+    const wrapStore = (base: IncidentStore): IncidentStore => failing(base, (name) => name === call && isFailing)
     const flow = openFlow(t, clock, { dataDir, wrapStore })
     await flow.watch.begin()
     isFailing = true
@@ -248,14 +234,7 @@ t.test('a round that fails is done again', async (t) => {
   const clock = new FixedClock()
   let isFailing = true
   const flow = openFlow(t, clock, {
-    wrapStore: (base) =>
-      new Proxy(base, {
-        get(target, name) {
-          const value = Reflect.get(target, name)
-          if (typeof value !== 'function') return value
-          return name === 'change' && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
-        },
-      }),
+    wrapStore: (base) => failing(base, (name) => name === 'change' && isFailing),
   })
   const offer = (lines: readonly string[]): void =>
     flow.watch.offer(makeBatch([stream('shop', clock.nowNs, lines)], admission(clock)))
