@@ -88,9 +88,13 @@ t.test('lines of any bytes come back as they were', async () => {
 const GOOD = '{"time":"2026-11-21T10:00:00.5Z","tenant":"a","labels":{"x":"1"},"line":"good"}'
 
 function decodeText(text: string | Uint8Array) {
-  const sink = new RecordingSink()
-  const counts = decodeArchiveLines(Buffer.from(text), () => sink)
-  return { ...counts, streams: sink.streams }
+  const sinks: RecordingSink[] = []
+  const counts = decodeArchiveLines(Buffer.from(text), () => {
+    const sink = new RecordingSink()
+    sinks.push(sink)
+    return sink
+  })
+  return { ...counts, streams: sinks.flatMap(({ streams }) => streams) }
 }
 
 const ACCEPTED_ROWS: [name: string, text: string, entries: number][] = [
