@@ -20,7 +20,7 @@ COPY docker/compile-cache.mjs /tmp/
 RUN ["node", "/tmp/compile-cache.mjs", "/var/task/dist"]
 CMD ["dist/gateway-lambda.handler"]
 
-# The gateway by default; worker, poller and alerts are dist/worker-loop.mjs, dist/poller-loop.mjs, dist/alerts-loop.mjs.
+# The gateway by default; worker, poller and alert processor are dist/worker-loop.mjs, dist/poller-loop.mjs, dist/alert-processor-loop.mjs.
 FROM ${NODE_IMAGE} AS server
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache MILLRACE_HOST=0.0.0.0 MILLRACE_DATA_DIR=/data
 WORKDIR /app

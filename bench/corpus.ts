@@ -1,8 +1,8 @@
 /** The lines that benchmarks push: seeded, so that every run and every checkout gets the same ones. */
 
 import { NS_PER_MS } from '../src/domain/time.ts'
-import { encodePush, type PushEntry, type PushStream } from '../src/protocol/loki-push-encode.ts'
-import { Random } from '../test/random.ts'
+import { encodePush, type PushEntry, type PushStream } from '../src/protocol/loki/loki-push-encode.ts'
+import { Random } from '../test/support/random.ts'
 
 export type PushForm = 'protobuf' | 'json' | 'small' | 'line'
 

@@ -6,12 +6,12 @@
 
 import protobuf from 'protobufjs/light.js'
 import snappyjs from 'snappyjs'
-import type { PushSink } from '../src/domain/push-sink.ts'
-import { encodePushProtobuf, type PushStream } from '../src/protocol/loki-push-encode.ts'
-import { decodePushJson } from '../src/protocol/loki-push-json.ts'
-import { decodePushProtobuf } from '../src/protocol/loki-push-protobuf.ts'
-import { PUSH_SCHEMA } from '../src/protocol/push-schema.ts'
-import { decodeSnappy } from '../src/protocol/snappy.ts'
+import type { PushSink } from '../src/domain/entries/push-sink.ts'
+import { decodeSnappy } from '../src/protocol/bytes/snappy.ts'
+import { encodePushProtobuf, type PushStream } from '../src/protocol/loki/loki-push-encode.ts'
+import { decodePushJson } from '../src/protocol/loki/loki-push-json.ts'
+import { decodePushProtobuf } from '../src/protocol/loki/loki-push-protobuf.ts'
+import { PUSH_SCHEMA } from '../src/protocol/loki/push-schema.ts'
 
 const WARM_UP_ROUNDS = 50
 const ROUNDS = 200

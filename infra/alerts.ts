@@ -23,7 +23,7 @@ export function createAlerts(base: Base, gateway: Gateway, poller: Poller | unde
     statements: [],
   })
   const made = createFunction(base, 'LogAlertProcessor', {
-    bundle: 'alerts-lambda',
+    bundle: 'alert-processor-lambda',
     seconds: 60,
     mebibytes: 512,
     // Alert rules read the archive, by way of a cache.

@@ -1,7 +1,7 @@
 /** Draws docs/anomalies.svg from simulated series: `node scripts/draw-anomalies.ts`. The same seed, the same picture. */
 
 import { writeFileSync } from 'node:fs'
-import { type BaselineSettings, RateBaseline } from '../src/domain/rate-baseline.ts'
+import { type BaselineSettings, RateBaseline } from '../src/domain/rules/rate-baseline.ts'
 import { countOf, MINUTES_OF_DAY, MINUTES_OF_WEEK, meanAt, type RateShape, randomOf, SHOP } from './simulated-rates.ts'
 
 const SEED = 20

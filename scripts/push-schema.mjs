@@ -1,10 +1,10 @@
-// Writes src/protocol/push-schema.ts from proto/push.proto: run it after a change of the latter.
+// Writes src/protocol/loki/push-schema.ts from proto/push.proto: run it after a change of the latter.
 // The schema lives in a module so that a bundled gateway needs no file beside it.
 import { readFileSync, writeFileSync } from 'node:fs'
 import protobuf from 'protobufjs'
 
 const root = new URL('..', import.meta.url)
-const target = new URL('src/protocol/push-schema.ts', root)
+const target = new URL('src/protocol/loki/push-schema.ts', root)
 
 /** The module's text for a schema in the language of .proto files. */
 export function pushSchemaModule(proto) {

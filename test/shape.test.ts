@@ -1,47 +1,73 @@
-import { globSync, readFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 
 /** Which folder of src may import which. A folder may always import itself. The data's way goes from left to right. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
-  domain: [],
-  logql: ['domain'],
-  protocol: ['domain'],
+  kit: [],
+  domain: ['kit'],
+  logql: ['domain', 'kit'],
+  protocol: ['domain', 'kit'],
   ports: ['domain'],
-  flows: ['ports', 'logql', 'domain'],
-  config: ['domain'],
-  transport: ['flows', 'logql', 'protocol', 'ports', 'domain', 'config'],
-  'adapters/embedded': ['ports', 'protocol', 'domain'],
-  'adapters/aws': ['ports', 'protocol', 'domain'],
-  'adapters/http': ['ports', 'protocol', 'domain'],
-  compose: ['adapters/embedded', 'adapters/aws', 'adapters/http', 'ports', 'config', 'domain'],
-  cli: ['protocol', 'domain'],
-  assembly: ['compose', 'transport', 'flows', 'ports', 'config', 'domain'],
-  entry: ['assembly', 'compose', 'transport', 'flows', 'cli', 'config', 'domain'],
+  flows: ['ports', 'logql', 'domain', 'kit'],
+  config: ['domain', 'kit'],
+  telemetry: ['flows', 'ports', 'domain'],
+  transport: ['telemetry', 'flows', 'logql', 'protocol', 'ports', 'config', 'domain', 'kit'],
+  'adapters/embedded': ['ports', 'protocol', 'domain', 'kit'],
+  'adapters/aws': ['ports', 'protocol', 'domain', 'kit'],
+  'adapters/files': ['ports', 'protocol', 'domain'],
+  'adapters/outside': ['ports', 'protocol', 'domain', 'kit'],
+  homes: [
+    'adapters/embedded',
+    'adapters/aws',
+    'adapters/files',
+    'adapters/outside',
+    'ports',
+    'config',
+    'domain',
+    'kit',
+  ],
+  cli: ['protocol', 'domain', 'kit'],
+  processes: ['homes', 'transport', 'telemetry', 'flows', 'ports', 'config', 'domain', 'kit'],
+  entry: ['processes', 'homes', 'transport', 'telemetry', 'flows', 'cli', 'config', 'domain'],
 }
 
 /** What a folder may take from npm and Node. */
 const MAY_USE: Record<string, RegExp> = {
+  kit: /^$/,
   domain: /^$/,
   logql: /^re2js$/,
   protocol: /^(node:(zlib|crypto|buffer|util)|protobufjs|snappyjs|yaml$)/,
   ports: /^$/,
   flows: /^$/,
   config: /^$/,
-  transport: /^(node:|aws-lambda|fastify|@fastify\/|@sinclair\/typebox|prom-client|fast-jwt)/,
+  telemetry: /^prom-client$/,
+  transport: /^(node:|aws-lambda|fastify|@fastify\/|@sinclair\/typebox|fast-jwt)/,
   'adapters/embedded': /^node:/,
   'adapters/aws': /^(node:|@aws-sdk\/|@smithy\/)/,
-  'adapters/http': /^(node:|nodemailer)/,
-  compose: /^(node:|@aws-sdk\/)/,
+  'adapters/files': /^node:(fs|path)/,
+  'adapters/outside': /^(node:|nodemailer)/,
+  homes: /^(node:|@aws-sdk\/)/,
   cli: /^node:/,
-  assembly: /^(node:|pino)/,
+  processes: /^(node:|pino|close-with-grace)/,
   entry: /^(node:|pino|close-with-grace|@fastify\/aws-lambda|aws-lambda)/,
 }
 
-const folderOf = (path: string) =>
-  Object.keys(MAY_IMPORT).find((name) => path === `src/${name}.ts` || path.startsWith(`src/${name}/`))
+/** Folders whose tests stand at the same path under test. */
+const ROOMS = [...new Set(Object.keys(MAY_IMPORT).map((name) => name.split('/')[0]))]
+
+/** A folder that holds more is two folders. */
+const FILES_IN_FOLDER_MAX = 20
+
+/** Calls that make an answer depend on more than its arguments. */
+const IMPURE = /\b(Date\.now|performance\.now|new Date\(\)|Math\.random|randomUUID|set(Timeout|Interval|Immediate))\b/
+
+const folderOf = (path: string) => Object.keys(MAY_IMPORT).find((name) => path.startsWith(`src/${name}/`))
 
 const IMPORT = /^(?:import|export)\b[^'=(;]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm
+
+/** Source without its comments, near enough for a search of calls. */
+const withoutComments = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
 
 const importsOf = (file: string) =>
   [...readFileSync(file, 'utf8').matchAll(IMPORT)].map(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '')
@@ -95,12 +121,30 @@ t.test('only the configuration reads the environment', async (t) => {
   )
 })
 
-t.test('docs/architecture.md tells of every folder, and what it may import', async (t) => {
+t.test('no folder of src holds more files than a reader takes in at a glance', async (t) => {
+  const counts = new Map<string, number>()
+  for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1)
+  for (const [folder, count] of counts) t.ok(count <= FILES_IN_FOLDER_MAX, `${folder} holds ${count} files`)
+})
+
+t.test('domain and flows use no clock, timer or randomness of their own', async (t) => {
+  const pure = files.filter((file) => /^src\/(domain|flows|kit)\//.test(file))
+  const impure = pure.filter((file) => IMPURE.test(withoutComments(readFileSync(file, 'utf8'))))
+  t.strictSame(impure, [], 'time and chance come in as arguments')
+})
+
+t.test('a test of a file of src stands at its path; what tests several stands in a suite of its own', async (t) => {
+  for (const test of globSync(`test/{${ROOMS.join(',')}}/**/*.test.ts`).sort()) {
+    const source = test.replace(/^test/, 'src').replace(/\.test\.ts$/, '.ts')
+    t.ok(existsSync(source), `${test} tests ${source}`)
+  }
+})
+
+t.test('docs/architecture.md lists every folder, and what it may import', async (t) => {
   const rows = readFileSync('docs/architecture.md', 'utf8').matchAll(/^\| `src\/([^`]+)` \| .* \| ([^|]+) \|$/gm)
-  const told = [...rows].map(([, path = '', names = '']) => {
-    const folder = path === 'transport/http' ? 'transport' : path.replace(/\.ts$/, '')
+  const listed = [...rows].map(([, folder = '', names = '']) => {
     return [folder, names === '–' ? [] : names.split(', ').sort()] as const
   })
   const wanted = Object.entries(MAY_IMPORT).map(([folder, names]) => [folder, names.toSorted()])
-  t.same(Object.fromEntries(told), Object.fromEntries(wanted))
+  t.same(Object.fromEntries(listed), Object.fromEntries(wanted))
 })

@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { listSettings } from '../../src/config.ts'
+import { listSettings } from '../../src/config/read-config.ts'
 
 interface Resource {
   readonly type: string

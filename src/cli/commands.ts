@@ -1,7 +1,7 @@
 /** The table of commands: finds the one that is meant, runs it, and explains them all. */
 
 import { GatewayError } from '../domain/errors.ts'
-import { nearestName } from '../domain/nearest-name.ts'
+import { nearestName } from '../kit/nearest-name.ts'
 
 /** Where a command reads and writes; a test hands in its own. */
 export interface Terminal {

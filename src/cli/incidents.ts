@@ -7,9 +7,9 @@ import { parseRfc3339 } from '../domain/time.ts'
 import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, type Parameters, readAddress } from './client.ts'
 import { listOf, readLabels, recordOf } from './client-answer.ts'
 import type { Command } from './commands.ts'
-import { readCount } from './query.ts'
-import { formatLocal, withoutControls } from './query-output.ts'
-import { readSince } from './query-time.ts'
+import { readCount } from './query/query.ts'
+import { formatLocal, withoutControls } from './query/query-output.ts'
+import { readSince } from './query/query-time.ts'
 
 const LIMIT_DEFAULT = 20
 /** Incidents of one page: what the gateway gives at most. */

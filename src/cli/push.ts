@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
 import { formatLabels, isLabelName, type Label, sortLabels } from '../domain/labels.ts'
 import { msToNs } from '../domain/time.ts'
-import { encodePush } from '../protocol/loki-push-encode.ts'
+import { encodePush } from '../protocol/loki/loki-push-encode.ts'
 import { CLIENT_OPTIONS, CLIENT_USAGE, readAddress } from './client.ts'
 import type { Command, Terminal } from './commands.ts'
 

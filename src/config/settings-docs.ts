@@ -1,6 +1,6 @@
 /** The settings for people: `.env.example` and the README's table, written from the one table there is. */
 
-import { listSettings } from '../config.ts'
+import { listSettings } from './read-config.ts'
 import type { Setting } from './setting.ts'
 
 const HEAD = `# Settings of Millrace, each with its default. Take the # away and change the value.

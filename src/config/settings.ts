@@ -3,8 +3,8 @@
 import { isLabelName } from '../domain/labels.ts'
 import { PUSH_LIMITS, type PushLimits, QUERY_LIMITS, type QueryLimits } from '../domain/limits.ts'
 import { isTenant } from '../domain/tenant.ts'
-import { ALERT_SETTINGS } from './alert-settings.ts'
 import { AWS_SETTINGS } from './aws-settings.ts'
+import { ALERT_SETTINGS } from './incident-settings.ts'
 import {
   boolean,
   bytes,

@@ -2,8 +2,8 @@
 
 import { GatewayError } from '../domain/errors.ts'
 import { ageWithinRetention, type Limits } from '../domain/limits.ts'
-import { nearestName } from '../domain/nearest-name.ts'
 import { isTenant } from '../domain/tenant.ts'
+import { nearestName } from '../kit/nearest-name.ts'
 import type { Setting } from './setting.ts'
 import { SETTINGS } from './settings.ts'
 

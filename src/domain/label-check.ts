@@ -1,9 +1,9 @@
 /** Whether a stream's labels may be: the first of Loki's rules that they break, in Loki's words. */
 
+import type { Refusal } from './entries/refusals.ts'
+import { SERVICE_NAME } from './entries/service-name.ts'
 import { duplicateName, type Labels, labelValue } from './labels.ts'
 import type { PushLimits } from './limits.ts'
-import type { Refusal } from './refusals.ts'
-import { SERVICE_NAME } from './service-name.ts'
 
 export interface LabelLimits {
   readonly tenant: string

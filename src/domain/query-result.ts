@@ -1,6 +1,6 @@
 /** What queries give, before it is written in a wire form. */
 
-import type { Metadata } from './batch.ts'
+import type { Metadata } from './entries/batch.ts'
 import type { Labels } from './labels.ts'
 
 /** A line of an answer, its labels in the three parts that Loki tells apart. */

@@ -7,19 +7,19 @@ import { type Command, runCli, type Terminal } from '../cli/commands.ts'
 import { emitCommand } from '../cli/emit.ts'
 import { hashPasswordCommand } from '../cli/hash-password.ts'
 import { incidentsCommand } from '../cli/incidents.ts'
-import { labelsCommand } from '../cli/labels.ts'
 import { pushCommand } from '../cli/push.ts'
-import { queryCommand } from '../cli/query.ts'
+import { labelsCommand } from '../cli/query/labels.ts'
+import { queryCommand } from '../cli/query/query.ts'
+import { tailCommand } from '../cli/query/tail.ts'
 import { redriveCommand } from '../cli/redrive.ts'
 import { serveCommand } from '../cli/serve.ts'
-import { tailCommand } from '../cli/tail.ts'
 import { type TokenMaker, tokenCommand } from '../cli/token.ts'
-import { backUpHome, restoreHome } from '../compose/backup.ts'
-import { deriveKey } from '../compose/derived-keys.ts'
-import { loadLocalIssuerSeed } from '../compose/embedded.ts'
-import { loadSettings } from '../compose/references.ts'
-import { type Config, readConfig } from '../config.ts'
+import { type Config, readConfig } from '../config/read-config.ts'
 import { SCRYPT_COST } from '../domain/password-hash.ts'
+import { backUpHome, restoreHome } from '../homes/backup.ts'
+import { deriveKey } from '../homes/derived-keys.ts'
+import { loadLocalIssuerSeed } from '../homes/embedded-home.ts'
+import { loadSettings } from '../homes/references.ts'
 import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
 
 const push = pushCommand(Date.now, setTimeout)
@@ -77,7 +77,7 @@ async function openTokenMaker(): Promise<TokenMaker> {
 
 async function openGivenUp() {
   const { aws } = await readSettings()
-  const { openDeadLetters } = await import('../compose/worker.ts')
+  const { openDeadLetters } = await import('../homes/worker-home.ts')
   return openDeadLetters(aws)
 }
 

@@ -1,18 +1,18 @@
 /** The gateway as a Lambda function, behind API Gateway, a Function URL or a load balancer. */
 
 import pino from 'pino'
-import { openViews } from '../assembly/function-views.ts'
-import { reportAfterEach } from '../assembly/gateway-emf.ts'
-import { homeEvents, rotationEvents } from '../assembly/home-events.ts'
-import { VERSION } from '../assembly/version.ts'
-import { openAws } from '../compose/aws.ts'
-import { loadSettings, type Settings } from '../compose/references.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
+import { openAws } from '../homes/aws-home.ts'
+import { loadSettings, type Settings } from '../homes/references.ts'
+import { openViews } from '../processes/function-views.ts'
+import { reportAfterEach } from '../processes/gateway-emf.ts'
+import { homeEvents, rotationEvents } from '../processes/home-events.ts'
+import { VERSION } from '../processes/version.ts'
+import { Metrics } from '../telemetry/metrics.ts'
 import { hasCredentials } from '../transport/http/auth/binding.ts'
-import { buildLambdaHandler, type LambdaHandler } from '../transport/http/lambda.ts'
-import { Metrics } from '../transport/http/metrics.ts'
 import { buildPushApp } from '../transport/http/push-app.ts'
+import { buildLambdaHandler, type LambdaHandler } from '../transport/lambda/http-handler.ts'
 
 /** What Lambda calls for each request. Loading the module is the function's start: what is wrong is told there. */
 export const handler: LambdaHandler = await open(await loadSettings(process.env))

@@ -2,13 +2,13 @@
 
 import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
-import { openGateway } from '../assembly/gateway.ts'
-import { reportInRounds } from '../assembly/gateway-emf.ts'
-import { VERSION } from '../assembly/version.ts'
 import { welcome } from '../cli/welcome.ts'
-import { loadSettings, type Settings } from '../compose/references.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
+import { loadSettings, type Settings } from '../homes/references.ts'
+import { openGateway } from '../processes/gateway.ts'
+import { reportInRounds } from '../processes/gateway-emf.ts'
+import { VERSION } from '../processes/version.ts'
 import { assertSafeBinding } from '../transport/http/auth/binding.ts'
 
 /** What is written is its owner's alone, also where the data folder was there before and is open to others. */

@@ -1,14 +1,14 @@
 /** The poller as a Lambda function, on a schedule of a minute. */
 
 import pino from 'pino'
-import { homeEvents } from '../assembly/home-events.ts'
-import { type OpenPoller, openPoller } from '../assembly/poller.ts'
-import { openHome } from '../compose/home.ts'
-import { loadSettings } from '../compose/references.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { Metrics } from '../transport/http/metrics.ts'
-import { formatPollMetrics } from '../transport/poll-emf.ts'
+import { openHome } from '../homes/home.ts'
+import { loadSettings } from '../homes/references.ts'
+import { homeEvents } from '../processes/home-events.ts'
+import { type OpenPoller, openPoller } from '../processes/poller.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import { formatPollMetrics } from '../telemetry/poll-emf.ts'
 
 /** What a run came to: counts, and how far behind the poller is. */
 export interface PollerAnswer {

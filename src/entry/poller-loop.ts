@@ -2,12 +2,12 @@
 
 import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
-import { homeEvents } from '../assembly/home-events.ts'
-import { openPoller } from '../assembly/poller.ts'
-import { openHome } from '../compose/home.ts'
-import { loadSettings } from '../compose/references.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { Metrics } from '../transport/http/metrics.ts'
+import { openHome } from '../homes/home.ts'
+import { loadSettings } from '../homes/references.ts'
+import { homeEvents } from '../processes/home-events.ts'
+import { openPoller } from '../processes/poller.ts'
+import { Metrics } from '../telemetry/metrics.ts'
 
 /** A run that is at work stores what it has and gives its lease back. */
 const CLOSE_DELAY_MS = 60_000

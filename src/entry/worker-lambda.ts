@@ -1,8 +1,8 @@
 /** The queue's worker as a Lambda function: SQS hands it messages, it makes objects of the archive of them. */
 
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import { openWorkerOf } from '../assembly/worker.ts'
-import { handleSqsEvent } from '../transport/sqs-records.ts'
+import { openWorkerOf } from '../processes/worker.ts'
+import { handleSqsEvent } from '../transport/lambda/sqs-records.ts'
 
 // Loading the module is the function's start: what is wrong with the settings is told there.
 const { parts, metrics } = await openWorkerOf(process.env)

@@ -2,9 +2,9 @@
 
 import { setTimeout } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
-import { openWorkerOf, type Worker } from '../assembly/worker.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { archiveQueue, type QueueWork } from '../flows/archive-queue.ts'
+import { archiveQueue, type QueueWork } from '../flows/archive/archive-queue.ts'
+import { openWorkerOf, type Worker } from '../processes/worker.ts'
 
 /** How long the delivery under way may take once the process is told to stop. */
 const CLOSE_DELAY_MS = 20_000

@@ -1,6 +1,6 @@
 /** The entries of an answer while it is being found: the first `capacity` in the answer's order, none twice. */
 
-import type { Metadata } from '../domain/batch.ts'
+import type { Metadata } from '../domain/entries/batch.ts'
 import type { Labels } from '../domain/labels.ts'
 
 export type Direction = 'forward' | 'backward'

@@ -1,8 +1,8 @@
 /** Finds the lines of a block that its line filters keep, over bytes as far as possible. */
 
-import { type Block, startOf } from '../domain/block.ts'
+import { type Block, startOf } from '../domain/entries/block.ts'
 import { type ByteFilter, compileByteFilter } from './line-filter.ts'
-import type { LineFilterStage, PipelineStage } from './syntax.ts'
+import type { LineFilterStage, PipelineStage } from './parse/syntax.ts'
 
 /** Lines looked at in one go: the result of a search stays small, and a query that has enough stops early. */
 export const SEARCH_LINES = 1024

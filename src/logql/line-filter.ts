@@ -1,9 +1,9 @@
 /** Line filters: over text that a stage may have changed, and over the bytes of stored lines. */
 
+import type { LineFilterOperand, LineFilterStage } from './parse/syntax.ts'
 import { compileIpFilter } from './pipeline/ip.ts'
 import { compilePatternFilter } from './pipeline/pattern-filter.ts'
-import { compileRegexp } from './regexp.ts'
-import type { LineFilterOperand, LineFilterStage } from './syntax.ts'
+import { compileRegexp } from './regexp/regexp.ts'
 
 /** True keeps the line. Throws query_malformed for a pattern or an address that cannot be read. */
 export function compileLineFilter({ operator, operands }: LineFilterStage): (line: string) => boolean {

@@ -1,16 +1,16 @@
 /** A log query over the blocks that a store hands it, one after the other, in bounded memory. */
 
-import { type Metadata, metadataWithLevel } from '../domain/batch.ts'
-import { type Block, type StreamRun, startOf, timeRange } from '../domain/block.ts'
+import { type Metadata, metadataWithLevel } from '../domain/entries/batch.ts'
+import { type Block, type StreamRun, startOf, timeRange } from '../domain/entries/block.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { compareText, formatLabels, type Labels } from '../domain/labels.ts'
 import type { Matcher } from '../domain/selector.ts'
 import { BestEntries, type Direction, type FoundEntry } from './best-entries.ts'
 import { BlockSearch, lineText, SEARCH_LINES, splitStages } from './block-search.ts'
+import type { LogExpr } from './parse/syntax.ts'
 import { LabelSet } from './pipeline/label-set.ts'
 import { compileStages } from './pipeline/stages.ts'
 import type { Stage } from './stage.ts'
-import type { LogExpr } from './syntax.ts'
 
 export interface LogQueryOptions {
   readonly direction: Direction

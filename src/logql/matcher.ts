@@ -2,7 +2,7 @@
 
 import { quoteGo } from '../domain/labels.ts'
 import { equalityMatcher, type Matcher, type MatchOperator } from '../domain/selector.ts'
-import { compileAnchored } from './regexp.ts'
+import { compileAnchored } from './regexp/regexp.ts'
 
 /** Values a matcher of a regular expression remembers the answers for. */
 const REMEMBERED_MAX = 1000

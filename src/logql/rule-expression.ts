@@ -3,10 +3,10 @@
 import { formatDuration } from '../domain/duration.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { QueryLimits } from '../domain/limits.ts'
-import { formatLine } from './format.ts'
 import { MetricQuery } from './metric/metric-query.ts'
-import { parseExpr } from './parse.ts'
-import type { Expr, LogExpr, MetricExpr } from './syntax.ts'
+import { formatLine } from './parse/format.ts'
+import { parseExpr } from './parse/parse.ts'
+import type { Expr, LogExpr, MetricExpr } from './parse/syntax.ts'
 
 /**
  * The metric query of a rule. A bare log query `Q` stands for `sum(count_over_time(Q[<interval of the group>])) > 0`: one

@@ -1,6 +1,6 @@
 /** Arithmetic and comparison of single numbers as LogQL has them. */
 
-import type { ArithmeticOperator, BinaryOperation, CompareOperator, LiteralExpr } from './syntax.ts'
+import type { ArithmeticOperator, BinaryOperation, CompareOperator, LiteralExpr } from './parse/syntax.ts'
 
 /** Division and modulo by zero give NaN, where Prometheus has infinities. */
 export function calculate(operator: ArithmeticOperator, left: number, right: number): number {

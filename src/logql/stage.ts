@@ -1,8 +1,8 @@
 /** The seam between the pipeline's parts (pipeline/*) and those who run them: log-query.ts and metric/*. */
 
-import type { Metadata } from '../domain/batch.ts'
+import type { Metadata } from '../domain/entries/batch.ts'
 import type { Labels } from '../domain/labels.ts'
-import type { PipelineStage, Unwrap } from './syntax.ts'
+import type { PipelineStage, Unwrap } from './parse/syntax.ts'
 
 /** One entry on its way through a pipeline. One object serves all entries of a query, one after the other. */
 export interface PipelineEntry {

@@ -1,6 +1,6 @@
 /** What incidents need from outside: a store with an outbox, notifiers, an audit trail. And the seam to raise them. */
 
-import type { Block } from '../domain/block.ts'
+import type { Block } from '../domain/entries/block.ts'
 import type {
   Incident,
   IncidentChange,
@@ -9,9 +9,9 @@ import type {
   Observation,
   ObservedEvent,
   Transition,
-} from '../domain/incident.ts'
+} from '../domain/incidents/incident.ts'
+import type { Message, OutboxItem } from '../domain/incidents/notification.ts'
 import type { Labels } from '../domain/labels.ts'
-import type { Message, OutboxItem } from '../domain/notification.ts'
 
 /** Where whoever sees a trouble tells it: lines, alert rules, anomalies. flows/raise-incidents.ts is it. */
 export interface IncidentSink {

@@ -1,6 +1,6 @@
 /** What alert rules and anomalies need from outside: the rules, and a place for what they remember. */
 
-import type { RuleGroup } from '../domain/alert-rule.ts'
+import type { RuleGroup } from '../domain/rules/alert-rule.ts'
 import type { IncidentStore } from './incidents.ts'
 
 /** The rules of all tenants; they may change while the gateway runs. */

@@ -1,7 +1,7 @@
 /** What polling needs from outside: a source to read, a place for the cursor, sinks for the entries. */
 
-import type { SourceCursor } from '../domain/source-cursor.ts'
-import type { SourceEntry } from '../domain/source-entry.ts'
+import type { SourceCursor } from '../domain/sources/source-cursor.ts'
+import type { SourceEntry } from '../domain/sources/source-entry.ts'
 
 /** Part of a walk over a source's entries. */
 export interface SourcePage {

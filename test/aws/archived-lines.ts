@@ -1,7 +1,7 @@
 /** What the archive holds, and what is on its way there: read with nothing of the gateway's own. */
 
 import { gunzipSync } from 'node:zlib'
-import { type LocalCloud, PREFIX } from './local-cloud.ts'
+import { type LocalCloud, PREFIX } from '../doubles/local-cloud.ts'
 
 interface ArchiveLine {
   readonly line: string

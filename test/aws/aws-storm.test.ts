@@ -1,7 +1,7 @@
 import t from 'tap'
+import { BUCKET } from '../doubles/local-cloud.ts'
 import { stormAws } from './aws-storm.ts'
 import { FAULT_KINDS } from './fault-plan.ts'
-import { BUCKET } from './local-cloud.ts'
 
 t.test(
   'what the aws home acknowledged is archived and read exactly once, though calls fail all the time',

@@ -1,6 +1,6 @@
 /** Batches of which a part fails: what is forwarded, and what is said of the rest. */
 
-import type { Random } from '../random.ts'
+import type { Random } from '../support/random.ts'
 
 /** A batch call split in two: `forwarded` goes on, undefined when nothing is left; `join` puts both halves together. */
 export interface SplitBatch {

@@ -1,6 +1,6 @@
 /** Which calls go wrong, and how. */
 
-import type { Random } from '../random.ts'
+import type { Random } from '../support/random.ts'
 import type { ServiceName } from './endpoints.ts'
 
 /** What may happen to a call; the first two groups never reach the service, the third was carried out. */

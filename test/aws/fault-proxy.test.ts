@@ -6,10 +6,10 @@ import { SQS } from '@aws-sdk/client-sqs'
 import { SSM } from '@aws-sdk/client-ssm'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import t, { type Test } from 'tap'
-import { Random } from '../random.ts'
+import { BUCKET, LocalCloud, STREAM, TABLE } from '../doubles/local-cloud.ts'
+import { Random } from '../support/random.ts'
 import { CALM, FAULT_KINDS, type FaultKind, randomFaults } from './fault-plan.ts'
 import { FaultProxy } from './fault-proxy.ts'
-import { BUCKET, LocalCloud, STREAM, TABLE } from './local-cloud.ts'
 import { testClient } from './test-client.ts'
 
 const cloud = await LocalCloud.start()

@@ -2,15 +2,15 @@
 
 import { globSync } from 'node:fs'
 import t from 'tap'
-import { FixedClock } from '../helper.ts'
-import { askCases, formatComparison, loadCases } from '../logql/comparison.ts'
+import { BUCKET } from '../doubles/local-cloud.ts'
+import { askCases, formatComparison, loadCases } from '../language/comparison.ts'
 import { PLAIN } from '../loki-details/loki-client.ts'
-import { buildTestApp, pushJson, storedLines, type TestApp } from '../test-app.ts'
+import { FixedClock } from '../support/helper.ts'
+import { buildTestApp, pushJson, storedLines, type TestApp } from '../support/test-app.ts'
 import { buildAwsTestApp } from './aws-test-app.ts'
-import { BUCKET } from './local-cloud.ts'
 
 const NOW_MS = new FixedClock().nowMs()
-const FILES = globSync('test/logql/cases/*.txt').sort()
+const FILES = globSync('test/language/cases/*.txt').sort()
 /** Longer than any line is recent. */
 const WINDOW_MS = 2 * 3600_000
 const JSON_TYPE = { 'content-type': 'application/json' }

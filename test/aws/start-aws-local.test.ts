@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { gunzipSync } from 'node:zlib'
 import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
 import t, { type Test } from 'tap'
-import { BUCKET, PREFIX } from './local-cloud.ts'
+import { BUCKET, PREFIX } from '../doubles/local-cloud.ts'
 import { testClient } from './test-client.ts'
 
 const run = promisify(execFile)

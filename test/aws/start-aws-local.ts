@@ -5,8 +5,8 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { BUCKET, LocalCloud } from '../doubles/local-cloud.ts'
 import { awsEnvironment } from './endpoints.ts'
-import { BUCKET, LocalCloud } from './local-cloud.ts'
 
 const HELP = `Runs the aws home without an account: gateway, worker, poller and alert processor against S3, SQS, DynamoDB,
 Firehose, SSM, SNS and CloudWatch Logs in this process, and a Cognigy that makes up its entries.
@@ -23,7 +23,7 @@ const ENTRIES = [
   'src/entry/gateway-server.ts',
   'src/entry/worker-loop.ts',
   'src/entry/poller-loop.ts',
-  'src/entry/alerts-loop.ts',
+  'src/entry/alert-processor-loop.ts',
 ]
 const AWS_PORTS = 5
 const COGNIGY_KEY = 'fake-key'

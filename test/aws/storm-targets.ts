@@ -2,9 +2,9 @@
 
 import { GatewayError } from '../../src/domain/errors.ts'
 import { NS_MAX } from '../../src/domain/time.ts'
-import type { Clock, LogStore } from '../../src/ports.ts'
-import { makeBatch, openAdmission, readAll } from '../helper.ts'
-import { readEntries } from '../read-back.ts'
+import type { Clock, LogStore } from '../../src/ports/log-store.ts'
+import { makeBatch, openAdmission, readAll } from '../support/helper.ts'
+import { readEntries } from '../support/read-back.ts'
 import type { StormPush, StormTarget } from './storm.ts'
 
 const SERVICE = 'storm'

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import { GatewayError } from '../../src/domain/errors.ts'
-import type { LogStore } from '../../src/ports.ts'
-import { openStore } from '../helper.ts'
-import { Random } from '../random.ts'
+import type { LogStore } from '../../src/ports/log-store.ts'
+import { openStore } from '../support/helper.ts'
+import { Random } from '../support/random.ts'
 import { type StormTarget, storm } from './storm.ts'
 import { storeTarget } from './storm-targets.ts'
 

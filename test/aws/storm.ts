@@ -1,7 +1,7 @@
 /** A storm: clients push without pause, and send again, while calls to AWS fail; then every line has to be accounted for. */
 
 import { Ledger, type SentPush } from '../crash/ledger.ts'
-import type { Random } from '../random.ts'
+import type { Random } from '../support/random.ts'
 
 /** One push as it is sent, again and again, until it is acknowledged. */
 export interface StormPush {

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { readQueryAnswer, readStreams } from '../../src/cli/client-answer.ts'
-import { formatEntry, formatLocal, OUTPUTS, withoutControls } from '../../src/cli/query-output.ts'
-import { formatSeriesAnswer } from '../../src/cli/query-table.ts'
+import { formatEntry, formatLocal, OUTPUTS, withoutControls } from '../../src/cli/query/query-output.ts'
+import { formatSeriesAnswer } from '../../src/cli/query/query-table.ts'
 import { GatewayError } from '../../src/domain/errors.ts'
 
 const FUZZ = { numRuns: 2000, interruptAfterTimeLimit: 3000 }

@@ -1,8 +1,8 @@
 /** What the tests of real clients share: a gateway that can be killed and started again on its port and folder. */
 
 import type { Test } from 'tap'
-import { GatewayProcess } from '../gateway-process.ts'
-import { type FoundEntry, readEntries } from '../read-back.ts'
+import { GatewayProcess } from '../support/gateway-process.ts'
+import { type FoundEntry, readEntries } from '../support/read-back.ts'
 
 const HOUR_NS = 3_600_000_000_000n
 

@@ -1,10 +1,10 @@
 /** A client and a source on a fake Cognigy, with a clock that waiting moves. */
 
 import type { Test } from 'tap'
-import { CognigyClient, type CognigySettings } from '../../src/adapters/http/cognigy-client.ts'
-import { CognigyLogSource } from '../../src/adapters/http/cognigy-log-source.ts'
+import { CognigyClient, type CognigySettings } from '../../src/adapters/outside/cognigy-client.ts'
+import { CognigyLogSource } from '../../src/adapters/outside/cognigy-log-source.ts'
 import type { RequestBudget, SourceProject } from '../../src/ports/sources.ts'
-import { FixedClock } from '../helper.ts'
+import { FixedClock } from '../support/helper.ts'
 import { FakeCognigy, type FakeOptions } from './fake-server.ts'
 
 export const PROJECT: SourceProject = { id: 'abcdefabcdefabcdefabcdef', name: 'demo' }

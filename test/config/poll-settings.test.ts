@@ -1,6 +1,6 @@
 import t from 'tap'
 import { POLL_SETTINGS } from '../../src/config/poll-settings.ts'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/read-config.ts'
 
 const A = 'abcdefabcdefabcdefabcdef'
 const B = '507f1f77bcf86cd799439011'

@@ -1,6 +1,6 @@
 import t from 'tap'
+import { readConfig } from '../../src/config/read-config.ts'
 import { type FetchParameters, referenceIn, resolveReferences } from '../../src/config/references.ts'
-import { readConfig } from '../../src/config.ts'
 
 /** Parameters in memory, and the names that were asked for. */
 function parameters(values: Readonly<Record<string, string>>): {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
+import { type Environment, listSettings, readConfig } from '../../src/config/read-config.ts'
 import { formatEnvExample, formatSettingsTable } from '../../src/config/settings-docs.ts'
-import { type Environment, listSettings, readConfig } from '../../src/config.ts'
 
 t.test('.env.example is what the settings say', async (t) => {
   const hint = 'run node_modules/.bin/node scripts/make-settings-docs.mjs'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { listSettings } from '../../src/config/read-config.ts'
 import { parseTenantLimits } from '../../src/config/tenant-limits.ts'
-import { listSettings } from '../../src/config.ts'
 import { GatewayError } from '../../src/domain/errors.ts'
 import { type Limits, PUSH_LIMITS, QUERY_LIMITS } from '../../src/domain/limits.ts'
 

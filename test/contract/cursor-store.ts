@@ -1,7 +1,7 @@
 /** What every CursorStore must do: `cursorContract` runs against each of them. */
 
 import type { Test } from 'tap'
-import type { SourceCursor } from '../../src/domain/source-cursor.ts'
+import type { SourceCursor } from '../../src/domain/sources/source-cursor.ts'
 import type { CursorStore } from '../../src/ports/sources.ts'
 
 export interface OpenedCursors {

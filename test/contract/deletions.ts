@@ -1,11 +1,11 @@
 /** What every DeletionStore must do: `deletionContract` runs against each of them. */
 
 import type { Test } from 'tap'
-import type { StreamRun } from '../../src/domain/block.ts'
+import type { StreamRun } from '../../src/domain/entries/block.ts'
 import { equalityMatcher } from '../../src/domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../src/domain/time.ts'
-import type { Deletion, DeletionStore, KeepRuns, LogStore } from '../../src/ports.ts'
-import { FixedClock, makeBatch, openAdmission, readAll } from '../helper.ts'
+import type { Deletion, DeletionStore, KeepRuns, LogStore } from '../../src/ports/log-store.ts'
+import { FixedClock, makeBatch, openAdmission, readAll } from '../support/helper.ts'
 
 export interface OpenedDeletions {
   readonly store: LogStore

@@ -1,7 +1,7 @@
 /** What every IncidentStore promises. */
 
 import type { Test } from 'tap'
-import { CHANGE_EVENTS_MAX } from '../../src/domain/event-window.ts'
+import { CHANGE_EVENTS_MAX } from '../../src/domain/incidents/event-window.ts'
 import {
   acknowledge,
   close,
@@ -9,10 +9,10 @@ import {
   incidentIdOf,
   type Observation,
   observe,
-} from '../../src/domain/incident.ts'
-import type { OutboxItem } from '../../src/domain/notification.ts'
+} from '../../src/domain/incidents/incident.ts'
+import type { OutboxItem } from '../../src/domain/incidents/notification.ts'
 import type { Decision, IncidentListing, IncidentStore } from '../../src/ports/incidents.ts'
-import { FixedClock } from '../helper.ts'
+import { FixedClock } from '../support/helper.ts'
 
 export interface OpenedIncidents {
   readonly store: IncidentStore

@@ -1,7 +1,7 @@
 /** What a LogStore takes for an entry that it has, and what for another. */
 
 import type { Test } from 'tap'
-import { asSorted, asStored, type PlainStream, readAll } from '../helper.ts'
+import { asSorted, asStored, type PlainStream, readAll } from '../support/helper.ts'
 import { A, at, begin, type OpenStore, type StoreTraits, stream } from './opened-store.ts'
 
 interface DuplicateRow {

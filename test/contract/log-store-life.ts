@@ -1,7 +1,7 @@
 /** A LogStore beside its callers: reads during appends, readers that leave, closing. */
 
 import type { Test } from 'tap'
-import { readAll } from '../helper.ts'
+import { readAll } from '../support/helper.ts'
 import { A, begin, type OpenStore, readBlocks, type StoreTraits, stream, WHOLE } from './opened-store.ts'
 
 export function testLife(t: Test, open: OpenStore, { countsStored }: StoreTraits): void {

@@ -4,8 +4,16 @@ import fc from 'fast-check'
 import type { Test } from 'tap'
 import { formatLabels } from '../../src/domain/labels.ts'
 import { equalityMatcher } from '../../src/domain/selector.ts'
-import type { AppendResult, LogStore, ReadRequest } from '../../src/ports.ts'
-import { FixedClock, inOrder, makeBatch, openAdmission, type PlainStream, readAll, toLabels } from '../helper.ts'
+import type { AppendResult, LogStore, ReadRequest } from '../../src/ports/log-store.ts'
+import {
+  FixedClock,
+  inOrder,
+  makeBatch,
+  openAdmission,
+  type PlainStream,
+  readAll,
+  toLabels,
+} from '../support/helper.ts'
 import {
   ALL_TRAITS,
   appendAll,

@@ -1,9 +1,9 @@
 /** What a LogStore gives back, and in which order. */
 
 import type { Test } from 'tap'
-import { timeRange } from '../../src/domain/block.ts'
+import { timeRange } from '../../src/domain/entries/block.ts'
 import { formatLabels } from '../../src/domain/labels.ts'
-import { asSorted, asStored, inOrder, type PlainStream, readAll } from '../helper.ts'
+import { asSorted, asStored, inOrder, type PlainStream, readAll } from '../support/helper.ts'
 import { appendAll, at, begin, blocksOf, type OpenStore, type StoreTraits, stream, WHOLE } from './opened-store.ts'
 
 export function testReads(t: Test, open: OpenStore, { countsStored }: StoreTraits): void {

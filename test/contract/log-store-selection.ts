@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import { formatLabels } from '../../src/domain/labels.ts'
 import { equalityMatcher, type Matcher } from '../../src/domain/selector.ts'
 import { NS_MAX } from '../../src/domain/time.ts'
-import { readAll } from '../helper.ts'
+import { readAll } from '../support/helper.ts'
 import { A, at, begin, blocksOf, type OpenStore, type StoreTraits, stream, WHOLE } from './opened-store.ts'
 
 export function testSelection(t: Test, open: OpenStore, { wantsExactly }: StoreTraits): void {

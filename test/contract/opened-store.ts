@@ -1,10 +1,10 @@
 /** A store under test, and what the suites of the contract do with it. */
 
 import type { Test } from 'tap'
-import type { Block } from '../../src/domain/block.ts'
+import type { Block } from '../../src/domain/entries/block.ts'
 import { NS_MAX, NS_MIN, nsColumnOf } from '../../src/domain/time.ts'
-import type { AppendResult, LogStore, ReadBlock, ReadRequest } from '../../src/ports.ts'
-import { FixedClock, makeBatch, openAdmission, type PlainStream } from '../helper.ts'
+import type { AppendResult, LogStore, ReadBlock, ReadRequest } from '../../src/ports/log-store.ts'
+import { FixedClock, makeBatch, openAdmission, type PlainStream } from '../support/helper.ts'
 
 /** A store under test, with what the suite must be able to do to it. */
 export interface OpenedStore {

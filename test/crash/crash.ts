@@ -1,9 +1,9 @@
 /** Kills the gateway at random moments while clients push, and looks whether it kept its word. */
 
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort, GatewayProcess } from '../gateway-process.ts'
-import { Random } from '../random.ts'
-import { readEntries, readLogs } from '../read-back.ts'
+import { freePort, GatewayProcess } from '../support/gateway-process.ts'
+import { Random } from '../support/random.ts'
+import { readEntries, readLogs } from '../support/read-back.ts'
 import { Ledger } from './ledger.ts'
 import { makeWriters, SERVICE, type Writer } from './writers.ts'
 

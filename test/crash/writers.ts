@@ -1,7 +1,7 @@
 /** Clients that push without pause, one for each form, and send again what was not acknowledged. */
 
-import { encodePush } from '../../src/protocol/loki-push-encode.ts'
-import type { Random } from '../random.ts'
+import { encodePush } from '../../src/protocol/loki/loki-push-encode.ts'
+import type { Random } from '../support/random.ts'
 import type { Ledger, SentPush } from './ledger.ts'
 
 /** Every stream of these tests has it, whatever form it came in. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { LocalIssuer } from '../../src/transport/http/auth/local-issuer.ts'
 import { readToken } from '../../src/transport/http/auth/token.ts'
-import { GatewayProcess } from '../gateway-process.ts'
+import { GatewayProcess } from '../support/gateway-process.ts'
 
 const SCRIPT = fileURLToPath(new URL('../../src/entry/cli.ts', import.meta.url))
 

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { GatewayProcess } from '../gateway-process.ts'
+import { GatewayProcess } from '../support/gateway-process.ts'
 
 async function startIn(t: Test, env: Record<string, string> = {}, dataDir = t.testdir()): Promise<GatewayProcess> {
   const gateway = await GatewayProcess.start({ dataDir, env })

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
-import { GatewayProcess } from '../gateway-process.ts'
+import { GatewayProcess } from '../support/gateway-process.ts'
 import { type Bomb, makeBombs } from './bombs.ts'
 
 /** What a gateway may hold at most while it refuses a bomb: its limit of 256 MiB, what the decoder holds, itself. */

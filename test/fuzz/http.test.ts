@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { buildTestApp } from '../test-app.ts'
+import { buildTestApp } from '../support/test-app.ts'
 import { fuzzHttp } from './http.ts'
 
 // Memory is compared after garbage was collected.

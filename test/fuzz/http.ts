@@ -4,8 +4,8 @@ import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import snappy from 'snappyjs'
 import { formatRfc3339 } from '../../src/domain/time.ts'
-import { encodePushProtobuf } from '../../src/protocol/loki-push-encode.ts'
-import { Random } from '../random.ts'
+import { encodePushProtobuf } from '../../src/protocol/loki/loki-push-encode.ts'
+import { Random } from '../support/random.ts'
 
 export interface FuzzOptions {
   readonly app: FastifyInstance

@@ -1,8 +1,8 @@
 /** Random LogQL: from the grammar, from queries that are known, and from tokens in any order. */
 
+import { LOG_RANGE_OPERATIONS, UNWRAPPED_RANGE_OPERATIONS, VECTOR_OPERATIONS } from '../../src/logql/parse/syntax.ts'
 import { FUNCTION_NAMES } from '../../src/logql/pipeline/template/template.ts'
-import { LOG_RANGE_OPERATIONS, UNWRAPPED_RANGE_OPERATIONS, VECTOR_OPERATIONS } from '../../src/logql/syntax.ts'
-import type { Random } from '../random.ts'
+import type { Random } from '../support/random.ts'
 
 /** What is usual, and what is odd or wrong: a query that is made of wrong parts only never reaches the engine. */
 interface Choice {

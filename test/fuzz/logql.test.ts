@@ -1,7 +1,7 @@
 import t from 'tap'
-import { parseExpr } from '../../src/logql/parse.ts'
-import { Random } from '../random.ts'
-import { ask, buildTestApp, pushJson } from '../test-app.ts'
+import { parseExpr } from '../../src/logql/parse/parse.ts'
+import { Random } from '../support/random.ts'
+import { ask, buildTestApp, pushJson } from '../support/test-app.ts'
 import { fuzzLogql, knownQueries } from './logql.ts'
 import { QueryMaker } from './logql-queries.ts'
 

@@ -3,15 +3,15 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { type ErrorCode, GatewayError } from '../../src/domain/errors.ts'
 import { matchesAll } from '../../src/domain/selector.ts'
-import { formatExpr, formatLine } from '../../src/logql/format.ts'
 import { LogQuery } from '../../src/logql/log-query.ts'
 import { MetricQuery, type MetricTime } from '../../src/logql/metric/metric-query.ts'
-import { parseExpr } from '../../src/logql/parse.ts'
-import type { Expr } from '../../src/logql/syntax.ts'
-import { formatMetricAnswer, formatStreamsAnswer } from '../../src/protocol/loki-result.ts'
-import { makeBlock, selectRuns, type TestEntry } from '../logql/blocks.ts'
-import { readCases } from '../logql/case-file.ts'
-import { Random } from '../random.ts'
+import { formatExpr, formatLine } from '../../src/logql/parse/format.ts'
+import { parseExpr } from '../../src/logql/parse/parse.ts'
+import type { Expr } from '../../src/logql/parse/syntax.ts'
+import { formatMetricAnswer, formatStreamsAnswer } from '../../src/protocol/loki/loki-result.ts'
+import { makeBlock, selectRuns, type TestEntry } from '../language/blocks.ts'
+import { readCases } from '../language/case-file.ts'
+import { Random } from '../support/random.ts'
 import { QueryMaker } from './logql-queries.ts'
 
 export interface LogqlFuzzOptions {
@@ -41,7 +41,7 @@ const PROGRESS_EVERY = 100_000
 const SECOND = 1_000_000_000n
 const LIMITS = { seriesMax: 500, pointsMax: 11_000 }
 const STATS = { bytes: 0, lines: 0, linesAfterFilter: 0, entriesReturned: 0, seconds: 0 }
-const CASES = new URL('../logql/cases/', import.meta.url)
+const CASES = new URL('../language/cases/', import.meta.url)
 
 const LINES = [
   ...['v=1 w=2', 'v=5ms x', '{"v":3,"n":{"w":"x"},"w":[1,2]}', '{"_entry":"v=4","v":"9"}', 'a 10.0.0.1 b', 'v=1kb'],

@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { openEmbedded } from '../../src/compose/embedded.ts'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '../../src/config/read-config.ts'
+import { openEmbedded } from '../../src/homes/embedded-home.ts'
+import { Metrics } from '../../src/telemetry/metrics.ts'
 import { buildApp } from '../../src/transport/http/app.ts'
-import { Metrics } from '../../src/transport/http/metrics.ts'
 import { fuzzHttp } from './http.ts'
 
 const { values } = parseArgs({

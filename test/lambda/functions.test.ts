@@ -3,9 +3,9 @@
 import { spawnSync } from 'node:child_process'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
-import type { LambdaAnswer } from '../../src/transport/http/lambda.ts'
-import { type LocalCloud, startLocalCloud } from '../aws/local-cloud.ts'
+import type { LambdaAnswer } from '../../src/transport/lambda/http-handler.ts'
 import { FakeCognigy } from '../cognigy/fake-server.ts'
+import { type LocalCloud, startLocalCloud } from '../doubles/local-cloud.ts'
 import { eventV2 } from './events.ts'
 import { hasRuntimeClient, LocalFunction } from './runtime.ts'
 

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type Block, timeRange } from '../../src/domain/block.ts'
+import { type Block, timeRange } from '../../src/domain/entries/block.ts'
 import { matchesAll } from '../../src/domain/selector.ts'
 import { compileLineFilter } from '../../src/logql/line-filter.ts'
 import { LogQuery, type LogQueryOptions } from '../../src/logql/log-query.ts'
-import { parseExpr } from '../../src/logql/parse.ts'
-import type { LogExpr } from '../../src/logql/syntax.ts'
-import { makeBlock, selectRuns, type TestEntry } from './blocks.ts'
+import { parseExpr } from '../../src/logql/parse/parse.ts'
+import type { LogExpr } from '../../src/logql/parse/syntax.ts'
+import { makeBlock, selectRuns, type TestEntry } from '../language/blocks.ts'
 
 interface Asked extends Partial<Omit<LogQueryOptions, 'nowMs'>> {
   readonly query: string

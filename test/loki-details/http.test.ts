@@ -2,9 +2,9 @@ import { deflateRawSync, deflateSync, gunzipSync, gzipSync } from 'node:zlib'
 import type { LightMyRequestResponse } from 'fastify'
 import t, { type Test } from 'tap'
 import { GatewayError } from '../../src/domain/errors.ts'
-import type { LogStore } from '../../src/ports.ts'
-import { encodePush, type PushStream } from '../../src/protocol/loki-push-encode.ts'
-import { buildTestApp } from '../test-app.ts'
+import type { LogStore } from '../../src/ports/log-store.ts'
+import { encodePush, type PushStream } from '../../src/protocol/loki/loki-push-encode.ts'
+import { buildTestApp } from '../support/test-app.ts'
 import { LokiClient, NOON, ns, PLAIN } from './loki-client.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }

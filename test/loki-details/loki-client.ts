@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
-import type { Environment } from '../../src/config.ts'
-import { ask, buildTestApp, pushJson } from '../test-app.ts'
+import type { Environment } from '../../src/config/read-config.ts'
+import { ask, buildTestApp, pushJson } from '../support/test-app.ts'
 
 /** Where the clock of tests stands. */
 export const NOON = Date.UTC(2026, 10, 21, 12) / 1000

@@ -1,10 +1,10 @@
 import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs'
 import { SSM } from '@aws-sdk/client-ssm'
 import t from 'tap'
-import { CloudWatchSink } from '../../src/adapters/aws/cloudwatch-sink.ts'
 import { fetchParameters } from '../../src/adapters/aws/parameters.ts'
-import { SsmCursors } from '../../src/adapters/aws/ssm-cursors.ts'
-import { firstCursor } from '../../src/domain/source-cursor.ts'
+import { CloudWatchSink } from '../../src/adapters/aws/poller/cloudwatch-sink.ts'
+import { SsmCursors } from '../../src/adapters/aws/poller/ssm-cursors.ts'
+import { firstCursor } from '../../src/domain/sources/source-cursor.ts'
 import { motoClient, uniqueName } from './moto-client.ts'
 
 const NOW = Date.now()

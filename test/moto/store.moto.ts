@@ -4,9 +4,9 @@ import { Firehose } from '@aws-sdk/client-firehose'
 import { S3 } from '@aws-sdk/client-s3'
 import { SQS } from '@aws-sdk/client-sqs'
 import t, { type Test } from 'tap'
-import { openAws } from '../../src/compose/aws.ts'
-import { readConfig } from '../../src/config.ts'
-import { makeBatch, openAdmission, readAll } from '../helper.ts'
+import { readConfig } from '../../src/config/read-config.ts'
+import { openAws } from '../../src/homes/aws-home.ts'
+import { makeBatch, openAdmission, readAll } from '../support/helper.ts'
 import { motoClient, uniqueName } from './moto-client.ts'
 
 const CLOCK = { nowMs: Date.now }

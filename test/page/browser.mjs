@@ -7,7 +7,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GatewayProcess } from '../gateway-process.ts'
+import { GatewayProcess } from '../support/gateway-process.ts'
 import { findChromium, startChromium } from './chromium.mjs'
 
 const program = findChromium()

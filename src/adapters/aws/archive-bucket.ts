@@ -9,7 +9,7 @@ import type {
   PutObjectCommandOutput,
 } from '@aws-sdk/client-s3'
 import { GatewayError } from '../../domain/errors.ts'
-import type { Lazy } from '../../domain/lazy.ts'
+import type { Lazy } from '../../kit/lazy.ts'
 import { isMissing, storeFailure } from './aws-errors.ts'
 
 interface CallOptions {

@@ -4,8 +4,8 @@
  * by hashes and reads remove what is there twice, so that an append that failed half-way may simply be sent again.
  */
 
-import type { Batch } from '../../domain/batch.ts'
-import { timeRange } from '../../domain/block.ts'
+import type { Batch } from '../../domain/entries/batch.ts'
+import { timeRange } from '../../domain/entries/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
 import type {
@@ -17,18 +17,18 @@ import type {
   ReadRequest,
   StoreFigures,
   StreamRange,
-} from '../../ports.ts'
-import { type ArchiveMember, encodeArchive } from '../../protocol/archive-encode.ts'
-import { contentHash, freshRange, objectKey } from '../../protocol/archive-names.ts'
-import { type AppendPlan, planAppend } from './append-plan.ts'
+} from '../../ports/log-store.ts'
+import { type ArchiveMember, encodeArchive } from '../../protocol/archive/archive-encode.ts'
+import { contentHash, freshRange, objectKey } from '../../protocol/archive/archive-names.ts'
 import type { ArchiveBucket } from './archive-bucket.ts'
-import { type ClaimedBatch, claimIds, eachOf } from './claimed-batch.ts'
-import type { EntryIds } from './entry-ids.ts'
-import { type FirehoseRecords, RECORD_BYTES_MAX } from './firehose-records.ts'
-import { type LogQueue, MESSAGE_MEMBER_BYTES_MAX } from './log-queue.ts'
+import { type ClaimedBatch, claimIds, eachOf } from './ids/claimed-batch.ts'
+import type { EntryIds } from './ids/entry-ids.ts'
 import { packRecentBlocks } from './recent-block.ts'
 import type { RecentItems } from './recent-items.ts'
 import type { StreamIndex } from './stream-index.ts'
+import { type AppendPlan, planAppend } from './write/append-plan.ts'
+import { type FirehoseRecords, RECORD_BYTES_MAX } from './write/firehose-records.ts'
+import { type LogQueue, MESSAGE_MEMBER_BYTES_MAX } from './write/log-queue.ts'
 
 export interface AwsStoreSettings {
   /** What the archive's keys begin with, such as `logs/`. */

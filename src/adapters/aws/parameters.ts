@@ -2,7 +2,7 @@
 
 import type { GetParametersCommandInput, GetParametersCommandOutput, Parameter } from '@aws-sdk/client-ssm'
 import { GatewayError } from '../../domain/errors.ts'
-import type { Lazy } from '../../domain/lazy.ts'
+import type { Lazy } from '../../kit/lazy.ts'
 import { errorName } from './aws-errors.ts'
 
 /** What is used of the SDK's `SSM`. */

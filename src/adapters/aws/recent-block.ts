@@ -7,12 +7,12 @@
 
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib'
-import type { Block } from '../../domain/block.ts'
-import { buildBlocks } from '../../domain/block-builder.ts'
-import type { EntryOrder } from '../../domain/entry-order.ts'
+import type { Block } from '../../domain/entries/block.ts'
+import { buildBlocks } from '../../domain/entries/block-builder.ts'
+import type { EntryOrder } from '../../domain/entries/entry-order.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
-import { decodeBlock, encodeCompactBlock, type RunStream } from '../../protocol/block-format.ts'
+import { decodeBlock, encodeCompactBlock, type RunStream } from '../../protocol/blocks/block-format.ts'
 
 /** DynamoDB's items end at 400 KB, keys and attribute names included. */
 export const PACKED_BYTES_MAX = 390_000

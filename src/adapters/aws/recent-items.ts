@@ -10,9 +10,9 @@
  */
 
 import type { PutCommandInput, PutCommandOutput, QueryCommandInput, QueryCommandOutput } from '@aws-sdk/lib-dynamodb'
-import type { Block } from '../../domain/block.ts'
-import type { Lazy } from '../../domain/lazy.ts'
-import { contentHash } from '../../protocol/archive-names.ts'
+import type { Block } from '../../domain/entries/block.ts'
+import type { Lazy } from '../../kit/lazy.ts'
+import { contentHash } from '../../protocol/archive/archive-names.ts'
 import { storeFailure } from './aws-errors.ts'
 import { unpackRecentBlock } from './recent-block.ts'
 

@@ -12,14 +12,14 @@
 
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
-import type { Batch, BatchStream } from '../../domain/batch.ts'
+import type { Batch, BatchStream } from '../../domain/entries/batch.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { compareText, formatLabels, type Label, type Labels } from '../../domain/labels.ts'
-import type { Lazy } from '../../domain/lazy.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import { approximateNs, NS_MAX, NS_MIN, NS_PER_SECOND } from '../../domain/time.ts'
-import type { StreamRange } from '../../ports.ts'
-import { contentHash, hourOfNs } from '../../protocol/archive-names.ts'
+import type { Lazy } from '../../kit/lazy.ts'
+import type { StreamRange } from '../../ports/log-store.ts'
+import { contentHash, hourOfNs } from '../../protocol/archive/archive-names.ts'
 import { storeFailure } from './aws-errors.ts'
 import type { ItemClient } from './recent-items.ts'
 

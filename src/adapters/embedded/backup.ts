@@ -15,7 +15,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
-import { BLOCK_FORMAT, decodeBlock } from '../../protocol/block-format.ts'
+import { BLOCK_FORMAT, decodeBlock } from '../../protocol/blocks/block-format.ts'
 import { parseStreamIds, StreamTable } from './stream-table.ts'
 
 /** What a backup holds, as counted in the copy. */

@@ -1,14 +1,14 @@
 /** Batches to durable blocks: one transaction a commit, exact duplicates left out. */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import type { Batch } from '../../domain/batch.ts'
-import { type Block, timeRange } from '../../domain/block.ts'
-import { buildBlocks } from '../../domain/block-builder.ts'
-import { dropStored, type EntryOrder, orderEntries } from '../../domain/entry-order.ts'
+import type { Batch } from '../../domain/entries/batch.ts'
+import { type Block, timeRange } from '../../domain/entries/block.ts'
+import { buildBlocks } from '../../domain/entries/block-builder.ts'
+import { dropStored, type EntryOrder, orderEntries } from '../../domain/entries/entry-order.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
-import type { AppendResult, Clock } from '../../ports.ts'
-import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/block-format.ts'
+import type { AppendResult, Clock } from '../../ports/log-store.ts'
+import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/blocks/block-format.ts'
 import { DecodedBlocks, RecentBlocks } from './recent-blocks.ts'
 import { formatLabelColumn, formatStreamIds, parseStreamIds, type StoredStream, StreamTable } from './stream-table.ts'
 

@@ -1,6 +1,6 @@
 /** Large buffers that reads use one after the other: fresh ones cost more than what is decompressed into them. */
 
-import { discard } from '../../protocol/block-format.ts'
+import { discard } from '../../protocol/blocks/block-format.ts'
 
 /** Larger buffers are left to the garbage collector: blocks that need them are rare. */
 const SHELVED_BYTES_MAX = 8 * 1024 * 1024

@@ -1,7 +1,7 @@
 /** LiveFeed within one process: who pushes and who listens are in the same one. */
 
-import type { Batch } from '../../domain/batch.ts'
-import type { BatchListener, LiveFeed } from '../../ports.ts'
+import type { Batch } from '../../domain/entries/batch.ts'
+import type { BatchListener, LiveFeed } from '../../ports/log-store.ts'
 
 export class LocalFeed implements LiveFeed {
   readonly #listeners = new Map<string, Set<BatchListener>>()

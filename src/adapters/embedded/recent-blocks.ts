@@ -1,9 +1,9 @@
 /** The blocks in which a retried line is looked for, and a bounded number of them kept decoded. */
 
-import type { Batch } from '../../domain/batch.ts'
-import { type Block, lowerBound } from '../../domain/block.ts'
-import { batchOfBlock } from '../../domain/block-builder.ts'
-import type { StoredEntries } from '../../domain/entry-order.ts'
+import type { Batch } from '../../domain/entries/batch.ts'
+import { type Block, lowerBound } from '../../domain/entries/block.ts'
+import { batchOfBlock } from '../../domain/entries/block-builder.ts'
+import type { StoredEntries } from '../../domain/entries/entry-order.ts'
 
 /** What is remembered of a block committed within the window. */
 export interface RecentBlock {

@@ -3,9 +3,9 @@
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
-import type { Block } from '../../domain/block.ts'
+import type { Block } from '../../domain/entries/block.ts'
 import type { CommittedBlocks } from '../../ports/incidents.ts'
-import { BLOCK_FORMAT, decodeBlock } from '../../protocol/block-format.ts'
+import { BLOCK_FORMAT, decodeBlock } from '../../protocol/blocks/block-format.ts'
 import { readFailure } from './database.ts'
 import { parseStreamIds, StreamTable } from './stream-table.ts'
 

@@ -4,9 +4,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
-import type { SourceCursor } from '../../domain/source-cursor.ts'
+import type { SourceCursor } from '../../domain/sources/source-cursor.ts'
 import type { CursorStore, Lease, StoredCursor } from '../../ports/sources.ts'
-import { formatCursor, parseCursor } from '../../protocol/source-cursor-format.ts'
+import { formatCursor, parseCursor } from '../../protocol/sources/source-cursor-format.ts'
 
 const FILE = 'cursors.db'
 

@@ -2,12 +2,12 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
-import type { Block } from '../../domain/block.ts'
-import { batchOfBlock, buildBlocks } from '../../domain/block-builder.ts'
-import { orderEntries } from '../../domain/entry-order.ts'
+import type { Block } from '../../domain/entries/block.ts'
+import { batchOfBlock, buildBlocks } from '../../domain/entries/block-builder.ts'
+import { orderEntries } from '../../domain/entries/entry-order.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { matchesAll } from '../../domain/selector.ts'
-import type { Clock, Deletion, DeletionStore, KeepRuns, StreamRange } from '../../ports.ts'
+import type { Clock, Deletion, DeletionStore, KeepRuns, StreamRange } from '../../ports/log-store.ts'
 import type { BlockEvents, BlockRow, BlockWriter } from './block-writer.ts'
 import { parseStreamIds } from './stream-table.ts'
 

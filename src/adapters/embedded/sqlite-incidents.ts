@@ -3,15 +3,15 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { GatewayError } from '../../domain/errors.ts'
-import { EventWindows, windowEndMs } from '../../domain/event-window.ts'
+import { EventWindows, windowEndMs } from '../../domain/incidents/event-window.ts'
 import {
   hasLabels,
   INCIDENT_STATES,
   type Incident,
   type IncidentRef,
   type ObservedEvent,
-} from '../../domain/incident.ts'
-import type { OutboxItem } from '../../domain/notification.ts'
+} from '../../domain/incidents/incident.ts'
+import type { OutboxItem } from '../../domain/incidents/notification.ts'
 import type {
   AuditRecord,
   AuditTrail,
@@ -21,7 +21,12 @@ import type {
   IncidentPage,
   IncidentStore,
 } from '../../ports/incidents.ts'
-import { decodeIncident, decodeOutboxItem, encodeIncident, encodeOutboxItem } from '../../protocol/incident-record.ts'
+import {
+  decodeIncident,
+  decodeOutboxItem,
+  encodeIncident,
+  encodeOutboxItem,
+} from '../../protocol/incidents/incident-record.ts'
 import { openIncidentDatabase } from './incident-database.ts'
 
 export interface IncidentRetention {

@@ -1,6 +1,6 @@
 /** LogStore on SQLite: concurrent appends share one commit, reads stream beside them. */
 
-import type { Batch } from '../../domain/batch.ts'
+import type { Batch } from '../../domain/entries/batch.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
 import type {
@@ -12,7 +12,7 @@ import type {
   ReadRequest,
   StoreFigures,
   StreamRange,
-} from '../../ports.ts'
+} from '../../ports/log-store.ts'
 import { BlockReader } from './block-reader.ts'
 import { type BlockEvents, type BlockRow, BlockWriter, type WriterSettings } from './block-writer.ts'
 import { type Database, openDatabase, openFailure, pragma, writeFailure } from './database.ts'

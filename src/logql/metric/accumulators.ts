@@ -2,7 +2,7 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import { comparePlaces } from '../best-entries.ts'
-import type { RangeAggregation } from '../syntax.ts'
+import type { RangeAggregation } from '../parse/syntax.ts'
 import { COUNTER_RATE } from './counter-rate.ts'
 import { quantileOf } from './quantile.ts'
 import { type Aggregator, aggregatorOf, type Sample } from './samples.ts'

@@ -2,8 +2,8 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels, labelValue, withLabel } from '../../domain/labels.ts'
+import type { BinaryOperation, VectorMatching } from '../parse/syntax.ts'
 import { calculate, compare, isComparison } from '../scalar.ts'
-import type { BinaryOperation, VectorMatching } from '../syntax.ts'
 import { groupKey, groupLabels } from './grouping.ts'
 import { isPresent, makeSeries, type Series, setValue, valueAt } from './series.ts'
 

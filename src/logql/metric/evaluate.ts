@@ -1,6 +1,6 @@
 /** The tree of a metric query over the series that its range aggregations gathered. */
 
-import type { BinaryOperation, MetricExpr, RangeAggregation } from '../syntax.ts'
+import type { BinaryOperation, MetricExpr, RangeAggregation } from '../parse/syntax.ts'
 import { operateVectors, operateWithNumber } from './binary-operation.ts'
 import { replaceLabels } from './label-replace.ts'
 import { checkVolume, constantSeries, hasValues, mergeEqual, type Series } from './series.ts'

@@ -1,8 +1,8 @@
 /** Which series belong together under `by` and `without`. */
 
 import { formatLabels, type Labels, labelValue } from '../../domain/labels.ts'
+import type { Grouping } from '../parse/syntax.ts'
 import type { LabelSet } from '../pipeline/label-set.ts'
-import type { Grouping } from '../syntax.ts'
 
 /** The labels that are left of a series; an absent label of `by` is left out. */
 export function groupLabels({ without, labels: names }: Grouping, labels: Labels): Labels {

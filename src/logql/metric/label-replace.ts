@@ -2,8 +2,8 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import { isLabelName, labelValue, withLabel } from '../../domain/labels.ts'
-import { compileAnchored } from '../regexp.ts'
-import type { LabelReplace } from '../syntax.ts'
+import type { LabelReplace } from '../parse/syntax.ts'
+import { compileAnchored } from '../regexp/regexp.ts'
 import { mergeEqual, type Series } from './series.ts'
 
 /** Where the whole source value matches, the target becomes the replacement; an empty one removes the target. */

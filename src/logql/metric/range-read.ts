@@ -1,14 +1,14 @@
 /** One range aggregation while its blocks are read: entries become samples, samples gather in series. */
 
-import { type Metadata, metadataWithLevel } from '../../domain/batch.ts'
-import { type Block, lowerBound, type StreamRun, startOf } from '../../domain/block.ts'
+import { type Metadata, metadataWithLevel } from '../../domain/entries/batch.ts'
+import { type Block, lowerBound, type StreamRun, startOf } from '../../domain/entries/block.ts'
+import { DETECTED_LEVEL, LEVEL_NONE, LEVELS } from '../../domain/entries/level.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
-import { DETECTED_LEVEL, LEVEL_NONE, LEVELS } from '../../domain/level.ts'
 import type { Matcher } from '../../domain/selector.ts'
 import { BlockSearch, lineText, SEARCH_LINES } from '../block-search.ts'
+import type { Grouping, RangeAggregation, Unwrap } from '../parse/syntax.ts'
 import { LabelSet, PRESERVE_ERROR_LABEL } from '../pipeline/label-set.ts'
-import type { Grouping, RangeAggregation, Unwrap } from '../syntax.ts'
 import { type Accumulator, HeldBudget, makeAccumulator } from './accumulators.ts'
 import { entryGroupKey, entryGroupLabels } from './grouping.ts'
 import { MetadataNames } from './metadata-names.ts'

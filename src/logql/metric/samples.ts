@@ -1,7 +1,7 @@
 /** Range aggregations over the samples of each window. */
 
 import { comparePlaces, type EntryPlace } from '../best-entries.ts'
-import type { RangeAggregation } from '../syntax.ts'
+import type { RangeAggregation } from '../parse/syntax.ts'
 
 /** One entry's number, with the entry's place among all. */
 export interface Sample extends EntryPlace {

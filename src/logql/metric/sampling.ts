@@ -1,11 +1,11 @@
 /** From an entry to the number it stands for in a range aggregation. */
 
 import { splitStages } from '../block-search.ts'
+import type { Grouping, LineFilterStage, PipelineStage, RangeAggregation } from '../parse/syntax.ts'
 import type { LabelSet } from '../pipeline/label-set.ts'
 import { compileStages, labelsRead } from '../pipeline/stages.ts'
 import { compileUnwrap, labelsOfUnwrap } from '../pipeline/unwrap.ts'
 import type { PipelineEntry, Stage } from '../stage.ts'
-import type { Grouping, LineFilterStage, PipelineStage, RangeAggregation } from '../syntax.ts'
 
 export interface Sampling {
   /** Line filters that see stored lines: they come first, over bytes. */

@@ -1,7 +1,7 @@
 /** Aggregations over the series of a vector, step by step. */
 
 import { GatewayError } from '../../domain/errors.ts'
-import type { Grouping, VectorAggregation } from '../syntax.ts'
+import type { Grouping, VectorAggregation } from '../parse/syntax.ts'
 import { groupKey, groupLabels } from './grouping.ts'
 import { isPresent, makeSeries, type Series, setValue, valueAt } from './series.ts'
 

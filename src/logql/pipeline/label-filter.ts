@@ -1,6 +1,6 @@
 /** `| status >= 500 and method = "GET"`: conditions on labels. */
 
-import type { CompareOperator, LabelFilter } from '../syntax.ts'
+import type { CompareOperator, LabelFilter } from '../parse/syntax.ts'
 import { parseBytes, parseGoDuration, parseGoFloat } from './convert.ts'
 import { compileIpFilter } from './ip.ts'
 import type { LabelSet } from './label-set.ts'

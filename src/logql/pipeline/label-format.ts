@@ -1,6 +1,6 @@
 /** `| label_format target=source, other="{{.template}}"`: labels renamed and made. */
 
-import type { LabelAssignment } from '../syntax.ts'
+import type { LabelAssignment } from '../parse/syntax.ts'
 import type { LabelSet } from './label-set.ts'
 import { type FormatStage, labelData, runOrFail } from './line-format.ts'
 import { compileTemplate, type Template } from './template/template.ts'

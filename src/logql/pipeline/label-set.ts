@@ -1,6 +1,6 @@
 /** The labels of one entry on its way through a pipeline. */
 
-import type { Metadata } from '../../domain/batch.ts'
+import type { Metadata } from '../../domain/entries/batch.ts'
 import { compareText, type Label, type Labels } from '../../domain/labels.ts'
 import type { EntryLabels, EntryParts, PipelineEntry } from '../stage.ts'
 

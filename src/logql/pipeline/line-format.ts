@@ -1,8 +1,8 @@
 /** `| line_format "{{.method}} {{.path}}"`: a new line from labels. */
 
 import { GatewayError } from '../../domain/errors.ts'
-import type { EntryParser } from './json-parser.ts'
 import type { LabelSet } from './label-set.ts'
+import type { EntryParser } from './parsers/json-parser.ts'
 import { compileTemplate, type Template, type TemplateInput } from './template/template.ts'
 import type { GoMap } from './template/value.ts'
 

@@ -1,6 +1,6 @@
 /** `|> "<_> text <_>"`: whether a whole line has the shape of a pattern. */
 
-import { malformed, parsePattern } from './pattern-expression.ts'
+import { malformed, parsePattern } from './parsers/pattern-expression.ts'
 
 /**
  * `<_>` stands for any text, at the end of the pattern for at least one character; the pattern matches from the line's

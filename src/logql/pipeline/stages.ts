@@ -1,20 +1,20 @@
 /** The stages of a pipeline as one: what a log query and a metric query run on each entry. */
 
 import { compileLineFilter } from '../line-filter.ts'
+import type { LabelPick, PipelineStage } from '../parse/syntax.ts'
 import type { PipelineEntry, Stage, StageOptions } from '../stage.ts'
-import type { LabelPick, PipelineStage } from '../syntax.ts'
 import { decolorize } from './decolorize.ts'
-import { compileJsonExpressions } from './json-expression-parser.ts'
-import { compileJsonParser, type EntryParser } from './json-parser.ts'
 import { compileLabelFilter, labelsOfFilter } from './label-filter.ts'
 import { compileLabelFormat } from './label-format.ts'
 import { ERROR_LABEL, type LabelSet, labelSetOf } from './label-set.ts'
 import { compileLineFormat } from './line-format.ts'
-import { compileLogfmtParser } from './logfmt-parser.ts'
-import { ParserHint } from './parser-hint.ts'
-import { compilePatternParser } from './pattern-parser.ts'
-import { compileRegexpParser } from './regexp-parser.ts'
-import { compileUnpack } from './unpack.ts'
+import { compileJsonExpressions } from './parsers/json-expression-parser.ts'
+import { compileJsonParser, type EntryParser } from './parsers/json-parser.ts'
+import { compileLogfmtParser } from './parsers/logfmt-parser.ts'
+import { ParserHint } from './parsers/parser-hint.ts'
+import { compilePatternParser } from './parsers/pattern-parser.ts'
+import { compileRegexpParser } from './parsers/regexp-parser.ts'
+import { compileUnpack } from './parsers/unpack.ts'
 
 export interface CompileOptions extends StageOptions {
   /** The time of the query for the template function `now`, ms since the epoch. */

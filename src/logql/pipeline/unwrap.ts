@@ -1,7 +1,7 @@
 /** `| unwrap duration(took)`: the number that an entry stands for in a metric query. */
 
+import type { Unwrap } from '../parse/syntax.ts'
 import type { PipelineEntry } from '../stage.ts'
-import type { Unwrap } from '../syntax.ts'
 import { parseBytes, parseGoDuration, parseGoFloat } from './convert.ts'
 import { compileLabelFilter, labelsOfFilter } from './label-filter.ts'
 import { labelSetOf } from './label-set.ts'

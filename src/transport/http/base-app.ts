@@ -1,18 +1,18 @@
 /** What every application of a process is made of, and what they share: limits hold across them. */
 
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Config } from '../../config/read-config.ts'
 import type { UserSource } from '../../config/users.ts'
-import type { Config } from '../../config.ts'
 import type { Matcher } from '../../domain/selector.ts'
-import { StreamGateKeeper } from '../../flows/stream-gate.ts'
-import type { Ports } from '../../ports.ts'
+import { StreamGateKeeper } from '../../flows/push/stream-gate.ts'
+import type { Ports } from '../../ports/log-store.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 import { type Auth, type AuthMemory, registerAuth, rememberAuth } from './auth/auth.ts'
 import { registerClosing } from './closing.ts'
 import { registerCompression } from './compression.ts'
 import { answerError, registerErrors } from './errors.ts'
-import type { Metrics } from './metrics.ts'
-import { PushIntake } from './push.ts'
-import { BodyReader } from './request-body.ts'
+import { PushIntake } from './push/push.ts'
+import { BodyReader } from './push/request-body.ts'
 import { compilersFactory } from './schemas.ts'
 
 export interface BaseParts {
@@ -111,7 +111,7 @@ export function openAuth(app: FastifyInstance, parts: BaseParts, { credentials }
 /** The language is loaded where there are any: few gateways drop streams. */
 async function parseSelectors(texts: readonly string[]): Promise<(readonly Matcher[])[]> {
   if (texts.length === 0) return []
-  const { parseSelector } = await import('../../logql/parse.ts')
+  const { parseSelector } = await import('../../logql/parse/parse.ts')
   return texts.map((text) => parseSelector(text))
 }
 

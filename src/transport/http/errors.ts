@@ -2,8 +2,8 @@
 
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type ErrorCode, GatewayError } from '../../domain/errors.ts'
-import { encodeOtlpStatus, OTLP_MEDIA_TYPE } from '../../protocol/otlp-response.ts'
-import type { Metrics } from './metrics.ts'
+import { encodeOtlpStatus, OTLP_MEDIA_TYPE } from '../../protocol/otlp/otlp-response.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 
 /** How a route tells an error: Loki's plain text, our JSON, or OTLP's google.rpc.Status. */
 export type ErrorFormat = 'text' | 'json' | 'otlp'

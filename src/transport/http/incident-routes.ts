@@ -3,15 +3,20 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
-import { INCIDENT_STATES, type Incident, type IncidentRef, type IncidentState } from '../../domain/incident.ts'
+import {
+  INCIDENT_STATES,
+  type Incident,
+  type IncidentRef,
+  type IncidentState,
+} from '../../domain/incidents/incident.ts'
 import { parseLabels } from '../../domain/labels.ts'
 import { NS_PER_MS } from '../../domain/time.ts'
-import type { IncidentDesk } from '../../flows/raise-incidents.ts'
+import type { IncidentDesk } from '../../flows/incidents/raise-incidents.ts'
 import type { IncidentStore } from '../../ports/incidents.ts'
-import { formatIncident } from '../../protocol/incident-json.ts'
-import type { LinkSettings } from '../../protocol/incident-links.ts'
-import { openIncidentToken, sealIncidentToken } from '../../protocol/incident-token.ts'
-import { parseTime } from '../../protocol/loki-params.ts'
+import { formatIncident } from '../../protocol/incidents/incident-json.ts'
+import type { LinkSettings } from '../../protocol/incidents/incident-links.ts'
+import { openIncidentToken, sealIncidentToken } from '../../protocol/incidents/incident-token.ts'
+import { parseTime } from '../../protocol/loki/loki-params.ts'
 import type { Auth } from './auth/auth.ts'
 
 export interface IncidentParts {

@@ -5,9 +5,9 @@
 
 import type { FastifyInstance } from 'fastify'
 import { type AppState, type BaseParts, openApp, openAuth, openState } from './base-app.ts'
-import { registerLogsPush } from './logs-push-routes.ts'
-import { registerLokiPush } from './loki-push-routes.ts'
-import { registerOtlp } from './otlp-routes.ts'
+import { registerLogsPush } from './push/logs-push-routes.ts'
+import { registerLokiPush } from './push/loki-push-routes.ts'
+import { registerOtlp } from './push/otlp-routes.ts'
 import { registerHealth } from './service-routes.ts'
 
 export interface PushApp {

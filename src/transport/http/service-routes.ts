@@ -1,10 +1,10 @@
 /** What operators and clients ask about the gateway itself: health, readiness, version, metrics. */
 
 import type { FastifyInstance } from 'fastify'
-import type { LogStore } from '../../ports.ts'
+import type { LogStore } from '../../ports/log-store.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Auth } from './auth/auth.ts'
 import { sendText } from './errors.ts'
-import type { Metrics } from './metrics.ts'
 
 /** The Loki version whose API this is: clients read it to decide what they may ask. */
 export const LOKI_VERSION = '3.5.0'

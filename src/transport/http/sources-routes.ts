@@ -1,8 +1,8 @@
 /** GET /sources: what is polled, and how far behind it is. */
 
 import type { FastifyInstance } from 'fastify'
-import type { ProjectOutcome } from '../../flows/poll-outcome.ts'
-import type { SourcePoller, SourceReport } from '../../flows/poll-sources.ts'
+import type { ProjectOutcome } from '../../flows/poll/poll-outcome.ts'
+import type { SourcePoller, SourceReport } from '../../flows/poll/poll-sources.ts'
 import type { Auth } from './auth/auth.ts'
 
 export interface SourcesParts {

@@ -3,21 +3,28 @@
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { ArchiveBucket } from '../../../src/adapters/aws/archive-bucket.ts'
-import { ArchiveReader, type ReaderSettings } from '../../../src/adapters/aws/archive-reader.ts'
+import { ArchiveReader, type ReaderSettings } from '../../../src/adapters/aws/read/archive-reader.ts'
+import type { OpenScratch } from '../../../src/adapters/aws/read/scratch-cache.ts'
 import { packRecentBlocks } from '../../../src/adapters/aws/recent-block.ts'
 import { RecentItems } from '../../../src/adapters/aws/recent-items.ts'
-import type { OpenScratch } from '../../../src/adapters/aws/scratch-cache.ts'
 import { StreamIndex } from '../../../src/adapters/aws/stream-index.ts'
 import { openDatabase } from '../../../src/adapters/embedded/database.ts'
 import { SqliteLogStore } from '../../../src/adapters/embedded/sqlite-log-store.ts'
-import type { Batch } from '../../../src/domain/batch.ts'
-import { type Block, timeRange } from '../../../src/domain/block.ts'
-import { buildBlocks } from '../../../src/domain/block-builder.ts'
-import { orderEntries } from '../../../src/domain/entry-order.ts'
-import type { Clock, LogStore } from '../../../src/ports.ts'
-import { encodeArchive } from '../../../src/protocol/archive-encode.ts'
-import { contentHash, hourFolder, type ObjectKind, objectKey } from '../../../src/protocol/archive-names.ts'
-import { FixedClock, makeBatch, openAdmission, type PlainStream, RecordedEvents, STORE_SETTINGS } from '../../helper.ts'
+import type { Batch } from '../../../src/domain/entries/batch.ts'
+import { type Block, timeRange } from '../../../src/domain/entries/block.ts'
+import { buildBlocks } from '../../../src/domain/entries/block-builder.ts'
+import { orderEntries } from '../../../src/domain/entries/entry-order.ts'
+import type { Clock, LogStore } from '../../../src/ports/log-store.ts'
+import { encodeArchive } from '../../../src/protocol/archive/archive-encode.ts'
+import { contentHash, hourFolder, type ObjectKind, objectKey } from '../../../src/protocol/archive/archive-names.ts'
+import {
+  FixedClock,
+  makeBatch,
+  openAdmission,
+  type PlainStream,
+  RecordedEvents,
+  STORE_SETTINGS,
+} from '../../support/helper.ts'
 import { MemoryItems, MemoryObjects } from './memory-clients.ts'
 
 const HOUR_MS = 3600_000

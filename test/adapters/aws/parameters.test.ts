@@ -1,10 +1,10 @@
 import { SSM } from '@aws-sdk/client-ssm'
 import t, { type Test } from 'tap'
 import { fetchParameters } from '../../../src/adapters/aws/parameters.ts'
-import { AwsFailure, throttled } from '../../aws/json-service.ts'
-import { SsmDouble } from '../../aws/ssm-double.ts'
 import { testClient } from '../../aws/test-client.ts'
-import { FixedClock } from '../../helper.ts'
+import { AwsFailure, throttled } from '../../doubles/json-service.ts'
+import { SsmDouble } from '../../doubles/ssm-double.ts'
+import { FixedClock } from '../../support/helper.ts'
 
 /** Parameter Store in this process, and a client of the SDK. */
 async function startStore(t: Test, secrets = new Map<string, string>()) {

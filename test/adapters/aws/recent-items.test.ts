@@ -14,15 +14,15 @@ import {
   SHARDS,
   sortKeyAt,
 } from '../../../src/adapters/aws/recent-items.ts'
-import type { Batch } from '../../../src/domain/batch.ts'
-import { type Block, timeRange } from '../../../src/domain/block.ts'
-import { batchOfBlock, buildBlocks } from '../../../src/domain/block-builder.ts'
-import { orderEntries } from '../../../src/domain/entry-order.ts'
+import type { Batch } from '../../../src/domain/entries/batch.ts'
+import { type Block, timeRange } from '../../../src/domain/entries/block.ts'
+import { batchOfBlock, buildBlocks } from '../../../src/domain/entries/block-builder.ts'
+import { orderEntries } from '../../../src/domain/entries/entry-order.ts'
 import { GatewayError } from '../../../src/domain/errors.ts'
-import { contentHash } from '../../../src/protocol/archive-names.ts'
-import { FixedClock, makeBatch, openAdmission } from '../../helper.ts'
-import { plainStreams, textsOf } from '../../protocol/archive-batches.ts'
-import { Random } from '../../random.ts'
+import { contentHash } from '../../../src/protocol/archive/archive-names.ts'
+import { plainStreams, textsOf } from '../../protocol/archive/archive-batches.ts'
+import { FixedClock, makeBatch, openAdmission } from '../../support/helper.ts'
+import { Random } from '../../support/random.ts'
 import { openTable, TABLE } from './items.ts'
 import { awsError } from './stepped-pacing.ts'
 

@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { backUp, restore } from '../../../src/adapters/embedded/backup.ts'
 import { loadSecret } from '../../../src/adapters/embedded/secrets.ts'
-import { FixedClock, makeBatch, openAdmission, openStore, readAll } from '../../helper.ts'
+import { FixedClock, makeBatch, openAdmission, openStore, readAll } from '../../support/helper.ts'
 
 const clock = new FixedClock()
 const batchOf = (...lines: string[]) =>

@@ -16,7 +16,7 @@ import {
   RecordedEvents,
   readAll,
   STORE_SETTINGS,
-} from '../../helper.ts'
+} from '../../support/helper.ts'
 
 const HOUR_MS = 3600_000
 const NS_PER_MS = 1_000_000n

@@ -12,7 +12,7 @@ import {
   RecordedEvents,
   readAll,
   STORE_SETTINGS,
-} from '../../helper.ts'
+} from '../../support/helper.ts'
 
 function opened(t: Test, dataDir: string, clock: FixedClock): OpenedDeletions {
   const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir }, clock, new RecordedEvents())

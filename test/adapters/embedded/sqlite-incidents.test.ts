@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { SqliteIncidents } from '../../../src/adapters/embedded/sqlite-incidents.ts'
-import { close, incidentIdOf } from '../../../src/domain/incident.ts'
+import { close, incidentIdOf } from '../../../src/domain/incidents/incident.ts'
 import type { AuditRecord } from '../../../src/ports/incidents.ts'
 import {
   CLOSED_KEPT_MS,
@@ -11,7 +11,7 @@ import {
   observation,
   record,
 } from '../../contract/incident-store.ts'
-import { FixedClock } from '../../helper.ts'
+import { FixedClock } from '../../support/helper.ts'
 
 const RETENTION = { eventMemoryMs: EVENT_MEMORY_MS, closedKeptMs: CLOSED_KEPT_MS }
 

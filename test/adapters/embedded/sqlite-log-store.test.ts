@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { type Database, openDatabase, pragma } from '../../../src/adapters/embedded/database.ts'
 import { SqliteLogStore, type StoreSettings } from '../../../src/adapters/embedded/sqlite-log-store.ts'
 import { NS_MAX, NS_MIN } from '../../../src/domain/time.ts'
-import type { AppendResult } from '../../../src/ports.ts'
+import type { AppendResult } from '../../../src/ports/log-store.ts'
 import { logStoreContract } from '../../contract/log-store.ts'
 import { logStoreModel } from '../../contract/log-store-model.ts'
 import type { ContractSettings, OpenedStore } from '../../contract/opened-store.ts'
@@ -21,7 +21,7 @@ import {
   RecordedEvents,
   readAll,
   STORE_SETTINGS,
-} from '../../helper.ts'
+} from '../../support/helper.ts'
 
 const root = t.testdir()
 let folders = 0

@@ -4,9 +4,9 @@ import { formatLabels } from '../../../src/domain/labels.ts'
 import type { MetricResult } from '../../../src/domain/query-result.ts'
 import { matchesAll } from '../../../src/domain/selector.ts'
 import { MetricQuery, type MetricTime } from '../../../src/logql/metric/metric-query.ts'
-import { parseExpr } from '../../../src/logql/parse.ts'
-import type { MetricExpr } from '../../../src/logql/syntax.ts'
-import { makeBlock, selectRuns, type TestEntry } from '../blocks.ts'
+import { parseExpr } from '../../../src/logql/parse/parse.ts'
+import type { MetricExpr } from '../../../src/logql/parse/syntax.ts'
+import { makeBlock, selectRuns, type TestEntry } from '../../language/blocks.ts'
 
 const LIMITS = { seriesMax: 500, pointsMax: 11_000 }
 

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { equalityMatcher } from '../../../src/domain/selector.ts'
+import type { CompareOperator, LabelFilter, Unwrap } from '../../../src/logql/parse/syntax.ts'
 import { compileLabelFilter, labelsOfFilter } from '../../../src/logql/pipeline/label-filter.ts'
 import { compileUnwrap, labelsOfUnwrap } from '../../../src/logql/pipeline/unwrap.ts'
-import type { CompareOperator, LabelFilter, Unwrap } from '../../../src/logql/syntax.ts'
-import { makeEntry, type TestEntry } from './make-entry.ts'
+import { makeEntry, type TestEntry } from '../../language/make-entry.ts'
 
 function number(name: string, operator: CompareOperator, value: number): LabelFilter {
   return { kind: 'number', name, operator, value }

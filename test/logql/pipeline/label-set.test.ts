@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import type { Label } from '../../../src/domain/labels.ts'
 import { LabelSet } from '../../../src/logql/pipeline/label-set.ts'
-import { makeEntry } from './make-entry.ts'
+import { makeEntry } from '../../language/make-entry.ts'
 
 const STREAM: Label[] = [
   { name: 'app', value: 'shop' },

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { parseExpr } from '../../../src/logql/parse.ts'
+import { parseExpr } from '../../../src/logql/parse/parse.ts'
 import { compileStages } from '../../../src/logql/pipeline/stages.ts'
-import { type EntryOptions, makeEntry, parsedOf, type TestEntry } from './make-entry.ts'
+import { type EntryOptions, makeEntry, parsedOf, type TestEntry } from '../../language/make-entry.ts'
 
 interface RunOptions extends EntryOptions {
   readonly wanted?: string[]

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import t from 'tap'
-import type { LogStore } from '../../../src/ports.ts'
-import { buildTestApp } from '../../test-app.ts'
+import type { LogStore } from '../../../src/ports/log-store.ts'
+import { buildTestApp } from '../../support/test-app.ts'
 
 t.test('a connection without a request ends at once when the application closes', async (t) => {
   const { app } = await buildTestApp(t)

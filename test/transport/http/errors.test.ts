@@ -2,8 +2,8 @@ import Fastify, { type FastifyBaseLogger } from 'fastify'
 import pino from 'pino'
 import t from 'tap'
 import { type ErrorCode, GatewayError } from '../../../src/domain/errors.ts'
+import { Metrics } from '../../../src/telemetry/metrics.ts'
 import { registerErrors } from '../../../src/transport/http/errors.ts'
-import { Metrics } from '../../../src/transport/http/metrics.ts'
 
 /** [what went wrong, what the log gets at info and above] */
 const ROWS: [ErrorCode, number][] = [

@@ -1,7 +1,7 @@
 /** Whether a value may be handed to a function's parameter. */
 
 import { fault } from './budget.ts'
-import type { ParamKind } from './functions.ts'
+import type { ParamKind } from './functions/functions.ts'
 import type { NumberLiteral } from './tree.ts'
 import { GoTime, type GoValue, typeName } from './value.ts'
 

@@ -3,8 +3,8 @@
 import { checkArgument, constantAs } from './arguments.ts'
 import { type Budget, fault, OUTPUT_CHARS_MAX } from './budget.ts'
 import { formatValue } from './format-value.ts'
-import type { ParamKind, RunContext, TemplateFunction } from './functions.ts'
-import { TIME_METHODS } from './time-functions.ts'
+import type { ParamKind, RunContext, TemplateFunction } from './functions/functions.ts'
+import { TIME_METHODS } from './functions/time-functions.ts'
 import type { Branch, Command, Operand, Pipeline, TemplateNode, TemplateTree } from './tree.ts'
 import { GoTime, type GoValue, isGoMap, isList, isTrue, typeName } from './value.ts'
 

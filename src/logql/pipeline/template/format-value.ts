@@ -2,7 +2,7 @@
 
 import { type Budget, fault } from './budget.ts'
 import { formatFloat } from './format-number.ts'
-import { formatTimeString } from './time-format.ts'
+import { formatTimeString } from './time/time-format.ts'
 import { GoTime, type GoValue, isGoMap, isList } from './value.ts'
 
 /** Lists in maps in lists. */

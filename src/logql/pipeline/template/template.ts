@@ -2,14 +2,14 @@
 
 import { Budget } from './budget.ts'
 import { runTemplate } from './evaluate.ts'
-import type { RunContext, TemplateFunction } from './functions.ts'
-import { GO_FUNCTIONS } from './go-functions.ts'
-import { NUMBER_FUNCTIONS } from './number-functions.ts'
+import type { RunContext, TemplateFunction } from './functions/functions.ts'
+import { GO_FUNCTIONS } from './functions/go-functions.ts'
+import { NUMBER_FUNCTIONS } from './functions/number-functions.ts'
+import { REGEXP_FUNCTIONS } from './functions/regexp-functions.ts'
+import { compileSized, type SizedRegexp } from './functions/sized-regexp.ts'
+import { TEXT_FUNCTIONS } from './functions/text-functions.ts'
+import { TIME_FUNCTIONS } from './functions/time-functions.ts'
 import { parseTemplate } from './parser.ts'
-import { REGEXP_FUNCTIONS } from './regexp-functions.ts'
-import { compileSized, type SizedRegexp } from './sized-regexp.ts'
-import { TEXT_FUNCTIONS } from './text-functions.ts'
-import { TIME_FUNCTIONS } from './time-functions.ts'
 import type { GoMap } from './value.ts'
 
 /** What a template is run over. */

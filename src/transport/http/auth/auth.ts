@@ -2,11 +2,11 @@
 
 import basicAuth from '@fastify/basic-auth'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { AuthConfig, Config } from '../../../config/read-config.ts'
 import type { UserSource } from '../../../config/users.ts'
-import type { AuthConfig, Config } from '../../../config.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import { parseTenant, parseTenants } from '../../../domain/tenant.ts'
-import type { Clock } from '../../../ports.ts'
+import type { Clock } from '../../../ports/log-store.ts'
 import { assertLocalRequest, assertOwnPage, hasCredentials } from './binding.ts'
 import { FailureLimiter } from './failure-limiter.ts'
 import { IssuerKeys } from './issuer-keys.ts'

@@ -2,7 +2,7 @@
 
 import { isIPv4 } from 'node:net'
 import type { FastifyRequest } from 'fastify'
-import type { AuthConfig, Config } from '../../../config.ts'
+import type { AuthConfig, Config } from '../../../config/read-config.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 
 /** True when some kind of credentials is configured; otherwise everybody is anonymous. */

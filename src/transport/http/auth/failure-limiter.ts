@@ -3,7 +3,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { isIPv6 } from 'node:net'
 import { GatewayError } from '../../../domain/errors.ts'
-import type { Clock } from '../../../ports.ts'
+import type { Clock } from '../../../ports/log-store.ts'
 
 const WINDOW_MS = 60_000
 /** Counters kept at once; beyond, the oldest is forgotten. */

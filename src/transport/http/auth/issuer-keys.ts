@@ -2,7 +2,7 @@
 
 import { createPublicKey } from 'node:crypto'
 import { GatewayError } from '../../../domain/errors.ts'
-import type { Clock } from '../../../ports.ts'
+import type { Clock } from '../../../ports/log-store.ts'
 
 /** How soon an unknown key id may cause another fetch: so long a key that was rotated in may be refused. */
 const REFRESH_MS = 30_000

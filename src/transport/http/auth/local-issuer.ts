@@ -2,7 +2,7 @@
 
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { createSigner, createVerifier } from 'fast-jwt'
-import type { Clock } from '../../../ports.ts'
+import type { Clock } from '../../../ports/log-store.ts'
 import type { Principal } from './principal.ts'
 import { assertUnexpired, type Claims, refuse, tenantClaim, textClaim, type UnverifiedToken } from './token.ts'
 

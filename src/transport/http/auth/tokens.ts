@@ -2,8 +2,8 @@
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Authenticate } from 'fastify-jwt-jwks'
-import type { AuthConfig } from '../../../config.ts'
-import type { Clock } from '../../../ports.ts'
+import type { AuthConfig } from '../../../config/read-config.ts'
+import type { Clock } from '../../../ports/log-store.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
 import type { Principal } from './principal.ts'
 import { assertUnexpired, readToken, refuse, tenantClaim, textClaim, type UnverifiedToken } from './token.ts'

@@ -3,7 +3,7 @@ import t from 'tap'
 import { GatewayError } from '../../../../src/domain/errors.ts'
 import { labelData } from '../../../../src/logql/pipeline/line-format.ts'
 import { compileTemplate, FUNCTION_NAMES } from '../../../../src/logql/pipeline/template/template.ts'
-import { makeEntry } from '../make-entry.ts'
+import { makeEntry } from '../../../language/make-entry.ts'
 
 const LABELS = {
   app: 'shop',

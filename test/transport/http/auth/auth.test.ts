@@ -2,7 +2,7 @@ import { scryptSync } from 'node:crypto'
 import fc from 'fast-check'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { type Environment, readConfig } from '../../../../src/config.ts'
+import { type Environment, readConfig } from '../../../../src/config/read-config.ts'
 import { GatewayError } from '../../../../src/domain/errors.ts'
 import { registerAuth } from '../../../../src/transport/http/auth/auth.ts'
 

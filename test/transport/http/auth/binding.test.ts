@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readConfig } from '../../../../src/config.ts'
+import { readConfig } from '../../../../src/config/read-config.ts'
 import { assertSafeBinding } from '../../../../src/transport/http/auth/binding.ts'
 
 const LOOPBACK = ['127.0.0.1', '127.1.2.3', 'localhost', '::1']

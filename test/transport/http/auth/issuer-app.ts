@@ -5,7 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import { readConfig } from '../../../../src/config.ts'
+import { readConfig } from '../../../../src/config/read-config.ts'
 import { GatewayError } from '../../../../src/domain/errors.ts'
 import { registerAuth } from '../../../../src/transport/http/auth/auth.ts'
 

@@ -1,0 +1,179 @@
+/**
+ * Reads of the aws home. Recent items and the archive's objects are sources: each tells which times its entries may
+ * have. A read loads them, those it meets first first, into a scratch store, which leaves out what is there twice; and
+ * gives from there, as soon as no source that is not loaded can have entries of it, one slice of time after the other.
+ *
+ * Entries of equal times have the order in which their sources were loaded. A forward read loads in the order of arrival;
+ * one that goes backward, or comes to older sources later than another read, keeps it within what it loads together.
+ */
+
+import { GatewayError } from '../../../domain/errors.ts'
+import type { Labels } from '../../../domain/labels.ts'
+import { msToNs, NS_PER_MS } from '../../../domain/time.ts'
+import type { Clock, ReadBlock, ReadRequest, StreamRange } from '../../../ports/log-store.ts'
+import { AHEAD_MS_MAX, type FirehoseTiming, type NameRange, SKEW_MS } from '../../../protocol/archive/archive-names.ts'
+import type { ArchiveBucket } from '../archive-bucket.ts'
+import type { RecentItems } from '../recent-items.ts'
+import type { StreamIndex } from '../stream-index.ts'
+import { ArchiveSources } from './archive-sources.ts'
+import { ObjectLoads, type ReaderEvents } from './object-loads.ts'
+import { RecentLoads } from './recent-loads.ts'
+import { cacheFailure, type Generation, type OpenScratch, ScratchCache, type ScratchSettings } from './scratch-cache.ts'
+import { unlessAborted } from './shared-loads.ts'
+import { SourceQueue } from './source-queue.ts'
+
+export interface ReaderSettings {
+  /** What all keys of the archive begin with, such as `logs/`. */
+  readonly prefix: string
+  readonly timing: FirehoseTiming
+  /** How long a recent item may be there after its arrival. */
+  readonly recentWindowMs: number
+  /** Compressed bytes of the archive that one read may load, and of recent items. */
+  readonly queryBytesMax: number
+  readonly cache: ScratchSettings
+}
+
+export interface ReaderParts {
+  readonly bucket: Pick<ArchiveBucket, 'list' | 'get'>
+  readonly recent: Pick<RecentItems, 'query'>
+  readonly index: Pick<StreamIndex, 'streams'>
+  readonly openScratch: OpenScratch
+  readonly clock: Clock
+  readonly events: ReaderEvents
+}
+
+/** What is known of the content of one scratch store. */
+interface Loads {
+  readonly objects: ObjectLoads
+  readonly recent: RecentLoads
+}
+
+export class ArchiveReader {
+  readonly #parts: ReaderParts
+  readonly #settings: ReaderSettings
+  readonly #sources: ArchiveSources
+  readonly #cache: ScratchCache<Loads>
+  #isClosed = false
+
+  constructor(parts: ReaderParts, settings: ReaderSettings) {
+    const { bucket, recent, openScratch, clock, events } = parts
+    this.#parts = parts
+    this.#settings = settings
+    this.#sources = new ArchiveSources(bucket, settings.prefix, settings.timing)
+    this.#cache = new ScratchCache(settings.cache, openScratch, (store) => ({
+      objects: new ObjectLoads(bucket, store, events),
+      recent: new RecentLoads(recent, store, {
+        clock,
+        windowMs: settings.recentWindowMs,
+        bytesMax: settings.queryBytesMax,
+        events,
+      }),
+    }))
+  }
+
+  /**
+   * As LogStore.read. Rejects also with query_refused when it would load more than the settings allow, and with
+   * overloaded when a service asks for less.
+   */
+  async *read(request: ReadRequest, signal?: AbortSignal): AsyncGenerator<ReadBlock, void, undefined> {
+    signal?.throwIfAborted()
+    const lease = await this.#cache.lease()
+    const { memory } = lease.generation
+    try {
+      if (request.start < request.end) yield* this.#readFrom(lease.generation, request, signal)
+    } catch (cause) {
+      signal?.throwIfAborted()
+      throw cause
+    } finally {
+      lease.release(memory.objects.isBroken || memory.recent.isBroken)
+    }
+  }
+
+  /** As LogStore.streams: asks the index, and loads nothing. */
+  async streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
+    if (this.#isClosed) throw new GatewayError('store_unavailable', 'the gateway is shutting down; retry')
+    return this.#parts.index.streams(range, signal)
+  }
+
+  /** Bytes on disk of what is kept for later reads. */
+  get cacheBytes(): number {
+    return this.#cache.bytes
+  }
+
+  /** Ends reads that are under way, and deletes what was kept. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#cache.close()
+  }
+
+  async *#readFrom(
+    generation: Generation<Loads>,
+    request: ReadRequest,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<ReadBlock, void, undefined> {
+    const { objects, recent } = generation.memory
+    // What arrived earlier has no entry as new: that would have been too far ahead.
+    const sinceMs = Number(request.start / NS_PER_MS) - AHEAD_MS_MAX - 1
+    const queue = new SourceQueue(this.#sources, request, {
+      isLoaded: (source) => objects.hasWhole(source),
+      recent: this.#recentRange(),
+      bytesMax: this.#settings.queryBytesMax,
+      signal,
+    })
+    await queue.checkWhole()
+    let damage: GatewayError | undefined
+    for await (const step of queue.steps()) {
+      if (step.kind === 'load') {
+        damage = (await objects.load(step.sources, signal)) ?? damage
+        if (step.recent) damage = (await unlessAborted(recent.load(request.tenant, sinceMs), signal)) ?? damage
+      } else yield* readSlice(generation, { ...request, start: step.start, end: step.end }, signal)
+    }
+    signal?.throwIfAborted()
+    if (damage !== undefined) throw damage
+  }
+
+  /**
+   * Times that entries of recent items may have. What leaves them was written to the archive long before: it is listed
+   * by any read that finds them gone.
+   */
+  #recentRange(): NameRange {
+    const { recentWindowMs, timing } = this.#settings
+    const nowMs = this.#parts.clock.nowMs()
+    return {
+      oldest: msToNs(nowMs - recentWindowMs - timing.lateAfterMs - SKEW_MS),
+      newest: msToNs(nowMs + AHEAD_MS_MAX + SKEW_MS),
+    }
+  }
+}
+
+/** What the scratch store has of the slice. Its own failures are not the archive's. */
+async function* readSlice(
+  { store, memory }: Generation<Loads>,
+  request: ReadRequest,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ReadBlock, void, undefined> {
+  const blocks = store.read(request, signal)[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const { value, done } = await nextBlock(blocks, memory, signal)
+      if (done === true) return
+      yield value
+    }
+  } finally {
+    await blocks.return?.()
+  }
+}
+
+async function nextBlock(
+  blocks: AsyncIterator<ReadBlock>,
+  memory: Loads,
+  signal: AbortSignal | undefined,
+): Promise<IteratorResult<ReadBlock>> {
+  try {
+    return await blocks.next()
+  } catch (cause) {
+    signal?.throwIfAborted()
+    memory.objects.isBroken = true
+    throw cacheFailure(cause)
+  }
+}

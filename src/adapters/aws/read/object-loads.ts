@@ -1,0 +1,137 @@
+/** Objects of the archive into the scratch store, several at a time, each once. */
+
+import type { Batch } from '../../../domain/entries/batch.ts'
+import { GatewayError } from '../../../domain/errors.ts'
+import type { LogStore } from '../../../ports/log-store.ts'
+import type { ArchiveBucket, StoredObject } from '../archive-bucket.ts'
+import { type Damage, loadObject } from './object-loader.ts'
+import { cacheFailure } from './scratch-cache.ts'
+import { SharedLoads, unlessAborted } from './shared-loads.ts'
+
+/** Told of what of the archive or of recent items cannot be read. */
+export interface ReaderEvents {
+  sourceDamaged(name: string, why: string): void
+}
+
+/** Compressed bytes of an object that is fetched while others before it are decoded; larger ones come as they are read. */
+const FETCHED_BYTES_MAX = 8 * 1024 * 1024
+/** A connection that breaks in the middle is no reason to give up a query; one that breaks again and again is. */
+const ATTEMPTS = 3
+
+/** What one scratch store holds of the archive. */
+export class ObjectLoads {
+  /** True once the scratch store has failed: it is not to be used by later reads. */
+  isBroken = false
+  readonly #bucket: Pick<ArchiveBucket, 'get'>
+  readonly #store: LogStore
+  readonly #events: ReaderEvents
+  /** By name and etag: what is wrong with the object, or undefined. */
+  readonly #loaded = new Map<string, string | undefined>()
+  readonly #loads = new SharedLoads<string | undefined>()
+
+  constructor(bucket: Pick<ArchiveBucket, 'get'>, store: LogStore, events: ReaderEvents) {
+    this.#bucket = bucket
+    this.#store = store
+    this.#events = events
+  }
+
+  /** True when the object was loaded and nothing was wrong with it: every read is told of damage. */
+  hasWhole(object: StoredObject): boolean {
+    const name = nameOf(object)
+    return this.#loaded.has(name) && this.#loaded.get(name) === undefined
+  }
+
+  /**
+   * Loads the objects, in their order as far as the order of their entries goes, and resolves with the first damage
+   * among them. Rejects with store_unavailable, overloaded, or the signal's reason, which ends the loads that nobody
+   * else waits for.
+   */
+  async load(objects: readonly StoredObject[], signal?: AbortSignal): Promise<GatewayError | undefined> {
+    let before: Promise<unknown> = Promise.resolve()
+    const loading = objects.map((object) => {
+      const turn = before
+      const load = this.#loadOne(object, turn, signal)
+      before = load.catch(() => undefined)
+      return load
+    })
+    // All are waited for, so that none is left to fail behind everybody's back.
+    const outcomes = await Promise.allSettled(loading)
+    let damage: GatewayError | undefined
+    for (const [i, outcome] of outcomes.entries()) {
+      if (outcome.status === 'rejected') throw outcome.reason
+      if (outcome.value !== undefined) damage ??= damageOf((objects[i] as StoredObject).key, outcome.value)
+    }
+    return damage
+  }
+
+  async #loadOne(object: StoredObject, turn: Promise<unknown>, signal?: AbortSignal): Promise<string | undefined> {
+    const name = nameOf(object)
+    if (this.#loaded.has(name)) return this.#loaded.get(name)
+    return this.#loads.join(name, (signal) => this.#fetchAndStore(object, turn, signal), signal)
+  }
+
+  async #fetchAndStore(object: StoredObject, turn: Promise<unknown>, signal: AbortSignal): Promise<string | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const damage = await this.#loadBody(object, turn, signal)
+        const isWorthCare = damage?.failedAt !== undefined
+        const why = (isWorthCare ? await this.#loadBody(object, turn, signal, damage.failedAt) : damage)?.why
+        this.#loaded.set(nameOf(object), why)
+        if (why !== undefined) this.#events.sourceDamaged(object.key, why)
+        return why
+      } catch (cause) {
+        signal.throwIfAborted()
+        const isRetried = cause instanceof GatewayError && cause.code === 'store_unavailable' && !this.isBroken
+        if (!isRetried || attempt === ATTEMPTS) throw cause
+      }
+    }
+  }
+
+  async #loadBody(
+    object: StoredObject,
+    turn: Promise<unknown>,
+    signal: AbortSignal,
+    careFrom?: number,
+  ): Promise<Damage | undefined> {
+    const body = await this.#fetch(object, turn, signal)
+    await unlessAborted(turn, signal)
+    const options = careFrom === undefined ? { signal } : { signal, careFrom }
+    const damage = await loadObject(body, (batch) => this.#append(batch), options)
+    signal.throwIfAborted()
+    return damage
+  }
+
+  /** The object's bytes: a small one's are fetched at once, a large one's when it is its turn. */
+  async #fetch(
+    { key, bytes }: StoredObject,
+    turn: Promise<unknown>,
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Uint8Array> | Uint8Array[]> {
+    if (bytes > FETCHED_BYTES_MAX) await unlessAborted(turn, signal)
+    // What a lifecycle rule deleted since it was listed is gone for everybody.
+    const body = (await this.#bucket.get(key, signal)) ?? []
+    if (bytes > FETCHED_BYTES_MAX) return body
+    const chunks: Uint8Array[] = []
+    for await (const chunk of body) chunks.push(chunk)
+    return chunks
+  }
+
+  async #append(batch: Batch): Promise<void> {
+    try {
+      await this.#store.append(batch)
+    } catch (cause) {
+      if (cause instanceof GatewayError && cause.code === 'overloaded') throw cause
+      this.isBroken = true
+      throw cacheFailure(cause)
+    }
+  }
+}
+
+function nameOf({ key, etag }: StoredObject): string {
+  return `${etag} ${key}`
+}
+
+function damageOf(key: string, why: string): GatewayError {
+  const advice = 'what can be read of it was given; restore the object, or delete it to read without it'
+  return new GatewayError('store_damaged', `the object '${key}' of the archive is damaged: ${why}; ${advice}`)
+}

@@ -1,0 +1,198 @@
+/** What a read does next: list, load some sources, or give a slice of time that nothing more can come to. */
+
+import { GatewayError } from '../../../domain/errors.ts'
+import type { ReadRequest } from '../../../ports/log-store.ts'
+import type { NameRange } from '../../../protocol/archive/archive-names.ts'
+import type { ArchiveSource, ArchiveSources, ListedHour } from './archive-sources.ts'
+
+/** Load the sources, in this order, and after them the recent items; or give what the scratch store has of [start, end). */
+export type ReadStep =
+  | { readonly kind: 'load'; readonly sources: readonly ArchiveSource[]; readonly recent: boolean }
+  | { readonly kind: 'slice'; readonly start: bigint; readonly end: bigint }
+
+export interface QueueSettings {
+  /** True for what need not be loaded again. */
+  readonly isLoaded: (source: ArchiveSource) => boolean
+  /** Times that entries of recent items may have. */
+  readonly recent: NameRange
+  /** Compressed bytes that may be loaded. */
+  readonly bytesMax: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** Sources that are loaded at once: so many requests are under way, and so many small objects in memory. */
+const GROUP_SOURCES_MAX = 16
+const GROUP_BYTES_MAX = 32 * 1024 * 1024
+
+/** What a small object counts for: to ask for it takes as long as to read so much, and costs more. */
+const OBJECT_BYTES_MIN = 8 * 1024
+
+/** Before every place there is. */
+const NOTHING_LISTED = -(2n ** 80n)
+
+/** A source with its times as places: what a read meets first has the lower place. */
+interface Placed {
+  /** Undefined for the recent items, which are one source: they came after what the archive alone has. */
+  readonly source: ArchiveSource | undefined
+  readonly first: bigint
+}
+
+export class SourceQueue {
+  readonly #request: ReadRequest
+  readonly #settings: QueueSettings
+  readonly #isBackward: boolean
+  readonly #listing: AsyncIterator<ListedHour, void>
+  /** Listed and not loaded, by rising place. */
+  #pending: Placed[] = []
+  /** No source that is not listed begins before this place; undefined when all are listed. */
+  #bound: bigint | undefined = NOTHING_LISTED
+  #loaded = { bytes: 0, objects: 0 }
+
+  constructor(sources: Pick<ArchiveSources, 'list'>, request: ReadRequest, settings: QueueSettings) {
+    const { start, end, direction } = request
+    this.#request = request
+    this.#settings = settings
+    this.#isBackward = direction === 'backward'
+    this.#listing = sources.list({ oldest: start, newest: end - 1n, direction }, settings.signal)
+    if (this.#isNeeded(settings.recent)) {
+      this.#pending.push({ source: undefined, first: this.#firstOf(settings.recent) })
+    }
+  }
+
+  /**
+   * For a read of everything: lists all of the range, and rejects with query_refused before anything is loaded when what
+   * it wants of it is too much. A read that may end early is refused only when it comes to that.
+   */
+  async checkWhole(): Promise<void> {
+    if (this.#request.wants !== undefined && this.#request.readsAll !== true) return
+    while (this.#bound !== undefined) {
+      const sources = await this.#listMore()
+      this.#count(sources.filter((source) => !this.#settings.isLoaded(source) && this.#isNeeded(source)))
+    }
+    // Nothing is loaded yet.
+    this.#loaded = { bytes: 0, objects: 0 }
+  }
+
+  /** Steps until the range is done or the request wants nothing of what is left. Rejects with query_refused. */
+  async *steps(): AsyncGenerator<ReadStep, void, undefined> {
+    const { start, end, wants } = this.#request
+    let at = this.#placeOf(this.#isBackward ? end - 1n : start)
+    const last = this.#placeOf(this.#isBackward ? start : end - 1n)
+    while (at <= last) {
+      this.#settings.signal?.throwIfAborted()
+      const frontier = this.#frontier()
+      if (frontier === undefined || frontier > at) {
+        const to = frontier === undefined || frontier > last ? last : frontier - 1n
+        yield { kind: 'slice', ...this.#rangeOf(at, to) }
+        at = to + 1n
+      } else if (wants !== undefined && !this.#isWanted(this.#rangeOf(at, last))) return
+      else if (this.#isLoadNext()) {
+        const group = this.#takeGroup()
+        if (group.sources.length > 0 || group.recent) yield { kind: 'load', ...group }
+      } else await this.#listMore()
+    }
+  }
+
+  /** Whatever lies before this place is complete. */
+  #frontier(): bigint | undefined {
+    const first = this.#pending[0]?.first
+    if (first === undefined || this.#bound === undefined) return first ?? this.#bound
+    return first < this.#bound ? first : this.#bound
+  }
+
+  #isLoadNext(): boolean {
+    const first = this.#pending[0]?.first
+    return first !== undefined && (this.#bound === undefined || first < this.#bound)
+  }
+
+  /** The next sources, without those that are loaded or not wanted, in the order of arrival. */
+  #takeGroup(): { sources: ArchiveSource[]; recent: boolean } {
+    const group: ArchiveSource[] = []
+    let recent = false
+    let bytes = 0
+    let taken = 0
+    for (const { source, first } of this.#pending) {
+      if (this.#bound !== undefined && first >= this.#bound) break
+      if (source === undefined) recent = this.#isNeeded(this.#settings.recent)
+      else if (!this.#settings.isLoaded(source) && this.#isNeeded(source)) {
+        const isFull = group.length >= GROUP_SOURCES_MAX || bytes + source.bytes > GROUP_BYTES_MAX
+        if (isFull && group.length > 0) break
+        group.push(source)
+        bytes += source.bytes
+      }
+      taken++
+    }
+    this.#count(group)
+    this.#pending = this.#pending.slice(taken)
+    return { sources: group.sort(byArrival), recent }
+  }
+
+  /** Whether the request wants anything of these times. */
+  #isNeeded({ oldest, newest }: NameRange): boolean {
+    const { start, end } = this.#request
+    const range = { start: oldest > start ? oldest : start, end: newest < end ? newest + 1n : end }
+    return range.start < range.end && this.#isWanted(range)
+  }
+
+  #isWanted({ start, end }: { start: bigint; end: bigint }): boolean {
+    return this.#request.wants?.(start, end - 1n) !== false
+  }
+
+  /** The sources of one more hour, which are pending from now on. */
+  async #listMore(): Promise<readonly ArchiveSource[]> {
+    const { value: step } = await this.#listing.next()
+    if (!step || step.bound === undefined) {
+      this.#bound = undefined
+      return []
+    }
+    this.#bound = this.#placeOf(step.bound)
+    this.#addPending(step.sources.map((source) => ({ source, first: this.#firstOf(source) })))
+    return step.sources
+  }
+
+  /** Hours come in the order of places, near enough: only the end of what is pending is sorted anew. */
+  #addPending(placed: Placed[]): void {
+    if (placed.length === 0) return
+    const least = placed.reduce((a, b) => (b.first < a.first ? b : a)).first
+    let behind = this.#pending.length
+    while (behind > 0 && (this.#pending[behind - 1] as Placed).first > least) behind--
+    const end = [...this.#pending.splice(behind), ...placed].sort(byPlace)
+    for (const each of end) this.#pending.push(each)
+  }
+
+  /** Counts the sources as loaded. Throws query_refused when they pass what may be. */
+  #count(sources: readonly ArchiveSource[]): void {
+    for (const { bytes } of sources) {
+      this.#loaded.bytes += Math.max(bytes, OBJECT_BYTES_MIN)
+      this.#loaded.objects++
+    }
+    const { bytesMax } = this.#settings
+    const { bytes, objects } = this.#loaded
+    if (bytes <= bytesMax) return
+    const text = `the query loads at least ${bytes} bytes in ${objects} objects of the archive; the limit is ${bytesMax}`
+    const advice = 'narrow its time range, raise MILLRACE_ARCHIVE_QUERY_BYTES_MAX, or ask Athena'
+    throw new GatewayError('query_refused', `${text}; ${advice}`)
+  }
+
+  #firstOf({ oldest, newest }: NameRange): bigint {
+    return this.#placeOf(this.#isBackward ? newest : oldest)
+  }
+
+  #placeOf(ns: bigint): bigint {
+    return this.#isBackward ? -ns : ns
+  }
+
+  /** Places, both included, to times [start, end). */
+  #rangeOf(from: bigint, to: bigint): { start: bigint; end: bigint } {
+    return this.#isBackward ? { start: -to, end: -from + 1n } : { start: from, end: to + 1n }
+  }
+}
+
+function byPlace(a: Placed, b: Placed): number {
+  return a.first < b.first ? -1 : a.first > b.first ? 1 : 0
+}
+
+/** By the beginning of their buffers or, of the gateway's own, by their oldest entry; within one second by name. */
+function byArrival(a: ArchiveSource, b: ArchiveSource): number {
+  return a.oldest < b.oldest ? -1 : a.oldest > b.oldest ? 1 : a.key < b.key ? -1 : 1
+}

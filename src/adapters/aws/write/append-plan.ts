@@ -1,0 +1,76 @@
+/** Where each entry of a batch goes: the way of all fresh ones, or an object of its own hour. */
+
+import type { Batch } from '../../../domain/entries/batch.ts'
+import { startOf } from '../../../domain/entries/block.ts'
+import { type EntryOrder, orderEntries } from '../../../domain/entries/entry-order.ts'
+import { GatewayError } from '../../../domain/errors.ts'
+import { hourOfNs, type NameRange } from '../../../protocol/archive/archive-names.ts'
+
+export interface AppendPlan {
+  readonly batch: Batch
+  /** The entries that go to the archive by way of Firehose or the queue, stream after stream, each by time. */
+  readonly fresh: Uint32Array
+  /** The same entries. */
+  readonly freshOrder: EntryOrder
+  /** Entries that are written to the archive at once, by the hour (since the epoch) of their times. */
+  readonly direct: ReadonlyMap<number, Uint32Array>
+  /** Entries that equal others of the batch. */
+  readonly duplicates: number
+}
+
+/** What would fit no item of DynamoDB once it is packed; with the usual limits no line is nearly as long. */
+const ENTRY_BYTES_MAX = 300_000
+/** Forty days: each of these hours is an object, and two items of the stream index, however few its entries. */
+export const HOURS_MAX = 1000
+
+/**
+ * Entries outside of `freshTimes`, and those of more than ENTRY_BYTES_MAX with their labels, go directly; of equal ones
+ * the first counts; `leftOut` go nowhere. Throws body_too_large for direct entries of more than HOURS_MAX hours.
+ */
+export function planAppend(batch: Batch, leftOut: ReadonlySet<number>, freshTimes: NameRange): AppendPlan {
+  const order = orderEntries([batch], (_, entry) => leftOut.has(entry))
+  const duplicates = order.duplicates[0] as number
+  const { oldest, newest } = freshTimes
+  const streamBytes = batch.streams.map(({ key }) => Buffer.byteLength(key))
+  const isDirect = (entry: number): boolean => {
+    const ns = batch.timestamps.values[entry] as bigint
+    const bytes = entryBytes(batch, entry) + (streamBytes[batch.streamIndexes[entry] as number] as number)
+    return ns < oldest || ns > newest || bytes > ENTRY_BYTES_MAX
+  }
+  const all = entriesOf(order)
+  const fresh = all.filter((entry) => !isDirect(entry))
+  if (fresh.length === all.length) return { batch, fresh, freshOrder: order, direct: new Map(), duplicates }
+  const direct = byHour(batch, all.filter(isDirect))
+  if (direct.size > HOURS_MAX) {
+    const text = `the push has late lines of ${direct.size} different hours; the limit is ${HOURS_MAX}; send fewer hours at once`
+    throw new GatewayError('body_too_large', text)
+  }
+  const freshOrder = orderEntries([batch], (_, entry) => leftOut.has(entry) || isDirect(entry))
+  return { batch, fresh, freshOrder, direct, duplicates }
+}
+
+function entriesOf({ streams, entryOf }: EntryOrder): Uint32Array {
+  const entries = new Uint32Array(streams.reduce((sum, { start, end }) => sum + end - start, 0))
+  let at = 0
+  for (const { start, end } of streams) {
+    entries.set(entryOf.subarray(start, end), at)
+    at += end - start
+  }
+  return entries
+}
+
+function entryBytes(batch: Batch, entry: number): number {
+  const metadataBytes = (batch.metadataEnds[entry] as number) - startOf(batch.metadataEnds, entry)
+  return (batch.ends[entry] as number) - (batch.starts[entry] as number) + metadataBytes
+}
+
+function byHour(batch: Batch, entries: Uint32Array): Map<number, Uint32Array> {
+  const hours = new Map<number, number[]>()
+  for (const entry of entries) {
+    const hour = hourOfNs(batch.timestamps.values[entry] as bigint)
+    const found = hours.get(hour)
+    if (found === undefined) hours.set(hour, [entry])
+    else found.push(entry)
+  }
+  return new Map(Array.from(hours, ([hour, found]) => [hour, Uint32Array.from(found)]))
+}

@@ -1,0 +1,111 @@
+/** TenantLimits from a file that is read again when it changes. */
+
+import { readFileSync, statSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { GatewayError } from '../../domain/errors.ts'
+import type { Limits } from '../../domain/limits.ts'
+import type { TenantLimits } from '../../ports/log-store.ts'
+
+/** What the file's reader tells its owner. */
+export interface LimitsEvents {
+  /** A changed file holds limits of so many tenants, which hold from now on. */
+  limitsChanged(tenants: number): void
+  /** A changed file cannot be used: the limits stay as they were. Told once while the fault is the same. */
+  limitsRefused(cause: unknown): void
+}
+
+export interface LimitsFileParts {
+  readonly path: string
+  /** Reads the file's text; throws config_invalid for a faulty one. */
+  readonly parse: (text: string) => ReadonlyMap<string, Limits>
+  /** Limits of the tenants that the file does not name. */
+  readonly base: Limits
+  readonly events: LimitsEvents
+}
+
+/** How often the file is looked at. */
+const CHECK_MS = 5_000
+const FILE_BYTES_MAX = 16 * 1024 * 1024
+
+interface FileState {
+  readonly ino: bigint
+  readonly size: bigint
+  readonly mtimeNs: bigint
+}
+
+export class LimitsFile implements TenantLimits {
+  readonly #parts: LimitsFileParts
+  readonly #timer: NodeJS.Timeout
+  #byTenant: ReadonlyMap<string, Limits>
+  /** The state of the file that is in force. */
+  #state: string
+  /** The fault that was told last, while it lasts. */
+  #told: string | undefined
+  #checking: Promise<void> | undefined
+
+  /** Reads the file. Throws config_invalid when it cannot be read or is faulty: the start is the time to tell. */
+  constructor(parts: LimitsFileParts) {
+    this.#parts = parts
+    try {
+      // The state comes first: a change between the two is seen the next time.
+      this.#state = stateOf(statSync(parts.path, { bigint: true }))
+      this.#byTenant = parts.parse(readFileSync(parts.path, 'utf8'))
+    } catch (cause) {
+      throw this.#explain(cause)
+    }
+    this.#timer = setInterval(() => void this.check(), CHECK_MS)
+    this.#timer.unref()
+  }
+
+  of(tenant: string): Limits {
+    return this.#byTenant.get(tenant) ?? this.#parts.base
+  }
+
+  /** Looks at the file, and reads it if it has changed; also called by a timer. Calls do not overlap. */
+  async check(): Promise<void> {
+    this.#checking ??= this.#readChanged().finally(() => {
+      this.#checking = undefined
+    })
+    await this.#checking
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+  }
+
+  async #readChanged(): Promise<void> {
+    const { path, parse, events } = this.#parts
+    try {
+      const state = stateOf(await stat(path, { bigint: true }))
+      if (state !== this.#state) {
+        this.#byTenant = parse(await readFile(path, 'utf8'))
+        this.#state = state
+        events.limitsChanged(this.#byTenant.size)
+      }
+      this.#told = undefined
+    } catch (cause) {
+      const failure = this.#explain(cause)
+      if (failure.message === this.#told) return
+      this.#told = failure.message
+      events.limitsRefused(failure)
+    }
+  }
+
+  #explain(cause: unknown): GatewayError {
+    const { path } = this.#parts
+    if (cause instanceof GatewayError) {
+      return new GatewayError('config_invalid', `MILLRACE_TENANT_LIMITS_FILE: "${path}": ${cause.message}`, { cause })
+    }
+    const { code } = cause as NodeJS.ErrnoException
+    const text = `MILLRACE_TENANT_LIMITS_FILE: "${path}" cannot be read (${code}); correct the path or its permissions`
+    return new GatewayError('config_invalid', text, { cause })
+  }
+}
+
+function stateOf({ ino, size, mtimeNs }: FileState): string {
+  if (size > FILE_BYTES_MAX) {
+    const text = `the file has ${size} bytes; the limit is ${FILE_BYTES_MAX}; give limits to fewer tenants`
+    throw new GatewayError('config_invalid', text)
+  }
+  return `${ino} ${size} ${mtimeNs}`
+}

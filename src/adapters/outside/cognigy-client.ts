@@ -1,0 +1,205 @@
+/** One page of Cognigy's log list by HTTP: the key, time-outs, retries, the rate that the address may use. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import { TokenBucket } from '../../kit/token-bucket.ts'
+import type { Clock } from '../../ports/log-store.ts'
+import type { RequestBudget, SourceProject } from '../../ports/sources.ts'
+import { type CognigyPage, parseCognigyPage, parseProblem } from '../../protocol/sources/cognigy-logs.ts'
+
+export interface CognigySettings {
+  /** As `https://api-trial.cognigy.ai`, with or without a path. */
+  readonly baseUrl: string
+  readonly apiVersion: 'v2.0' | 'v2.1'
+  /** Only entries of these levels; empty: all. */
+  readonly levels: readonly string[]
+  /** Requests of this process within five minutes; the limit of shared installations holds for an address. */
+  readonly requestsPerFiveMinutes: number
+  /** Time for one request and its whole answer, ms. */
+  readonly timeoutMs: number
+  /** One answer, decompressed. */
+  readonly bodyBytesMax: number
+}
+
+export interface CognigyClientParts {
+  readonly settings: CognigySettings
+  /** The key; `isRefused` says that the one given before was not taken, so that a changed one may be fetched. */
+  readonly apiKey: (isRefused: boolean) => Promise<string>
+  readonly clock: Clock
+  readonly wait: (ms: number) => Promise<void>
+  /** From 0 to below 1: spreads retries. */
+  readonly random: () => number
+}
+
+export interface PageQuery {
+  readonly limit: number
+  readonly sort: 'timestamp:asc' | 'timestamp:desc'
+  readonly startMs?: number | undefined
+  readonly next?: string | undefined
+  readonly skip?: number | undefined
+}
+
+/** `spent`: the budget does not allow the request. `refused`: the source does not take these parameters (400). */
+export type PageAnswer = CognigyPage | 'spent' | 'refused'
+
+/** As the official client does: three retries, doubling from one second. */
+const RETRIES_MAX = 3
+const BACKOFF_MS = 1000
+const BACKOFF_MS_MAX = 30_000
+const FIVE_MINUTES_SECONDS = 300
+/** The part of the five minutes' requests that may go at once; the rest comes evenly, so that no window passes the limit. */
+const BURST_SHARE = 0.2
+const PROBLEM_BYTES_MAX = 64 * 1024
+
+/** What one attempt came to: an answer, or a failure with the time the source asks to be left alone. */
+type Attempt =
+  | { readonly answer: CognigyPage | 'refused' }
+  | { readonly failure: GatewayError; readonly isFinal?: boolean; readonly retryAfterMs?: number | undefined }
+
+export class CognigyClient {
+  readonly #parts: CognigyClientParts
+  readonly #rate: TokenBucket
+
+  constructor(parts: CognigyClientParts) {
+    this.#parts = parts
+    const perWindow = parts.settings.requestsPerFiveMinutes
+    const burst = Math.max(1, Math.floor(perWindow * BURST_SHARE))
+    const perSecond = Math.max(perWindow - burst, 1) / FIVE_MINUTES_SECONDS
+    this.#rate = new TokenBucket({ perSecond, burst }, parts.clock.nowMs())
+  }
+
+  /**
+   * Reads one page. Rejects with source_unavailable when the source does not give it in four attempts or asks to wait
+   * longer than the run may take, with body_too_large when the page is larger than the setting allows.
+   */
+  async getPage(project: SourceProject, query: PageQuery, budget: RequestBudget): Promise<PageAnswer> {
+    const { clock, wait } = this.#parts
+    const url = this.#urlOf(project, query)
+    for (let attempt = 0; ; attempt++) {
+      if (!(await this.#mayAsk(budget))) return 'spent'
+      const result = await this.#ask(url, budget)
+      if ('answer' in result) return result.answer
+      const delayMs = Math.max(result.retryAfterMs ?? 0, this.#backoffMs(attempt))
+      if (result.isFinal || attempt >= RETRIES_MAX || clock.nowMs() + delayMs > budget.untilMs) throw result.failure
+      await wait(delayMs)
+    }
+  }
+
+  #urlOf(project: SourceProject, { limit, sort, startMs, next, skip }: PageQuery): URL {
+    const { baseUrl, apiVersion, levels } = this.#parts.settings
+    const base = baseUrl.replace(/\/+$/, '')
+    const url = new URL(`${base}/new/${apiVersion}/projects/${encodeURIComponent(project.id)}/logs`)
+    url.searchParams.set('limit', String(limit))
+    url.searchParams.set('sort', sort)
+    if (startMs !== undefined) url.searchParams.set('startDate', new Date(startMs).toISOString())
+    if (next !== undefined) url.searchParams.set('next', next)
+    if (skip !== undefined) url.searchParams.set('skip', String(skip))
+    for (const level of levels) url.searchParams.append('type', level)
+    return url
+  }
+
+  /** Waits for the rate, as long as the run lasts. */
+  async #mayAsk(budget: RequestBudget): Promise<boolean> {
+    const { clock, wait } = this.#parts
+    if (clock.nowMs() >= budget.untilMs || !budget.take()) return false
+    const stepMs = Math.ceil(1000 / this.#rate.rate.perSecond)
+    while (!this.#rate.take(1, clock.nowMs())) {
+      if (clock.nowMs() + stepMs > budget.untilMs) return false
+      await wait(stepMs)
+    }
+    return true
+  }
+
+  /** Full jitter: see "Exponential Backoff And Jitter", AWS Architecture Blog. */
+  #backoffMs(attempt: number): number {
+    return Math.ceil(this.#parts.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (attempt + 1)))
+  }
+
+  async #ask(url: URL, { untilMs }: RequestBudget): Promise<Attempt> {
+    const { settings, apiKey, clock } = this.#parts
+    // A request that outlasts its run would take the time that the run needs to store what it has.
+    const timeoutMs = Math.min(settings.timeoutMs, Math.max(1, untilMs - clock.nowMs()))
+    const key = await apiKey(false)
+    let response: Response
+    let body: Uint8Array
+    try {
+      response = await fetch(url, {
+        headers: { 'X-API-Key': key, Accept: 'application/json', 'Accept-Encoding': 'gzip' },
+        // A redirect would carry the key to wherever it points.
+        redirect: 'error',
+        signal: AbortSignal.timeout(timeoutMs),
+      })
+      body = await readBody(response, response.ok ? settings.bodyBytesMax : PROBLEM_BYTES_MAX)
+    } catch (cause) {
+      if (cause instanceof GatewayError) return { failure: cause, isFinal: true }
+      return { failure: unavailable(url, `gave no answer (${reasonOf(cause)})`, 'check the address and the network') }
+    }
+    if (response.ok) return readPage(body)
+    if (response.status === 401) {
+      const failure = unavailable(url, 'answered 401', 'the key is not taken; check COGNIGY_API_KEY')
+      return { failure, isFinal: (await apiKey(true)) === key }
+    }
+    return refusedAttempt(url, response, body, clock.nowMs())
+  }
+}
+
+function readPage(body: Uint8Array): Attempt {
+  try {
+    return { answer: parseCognigyPage(body) }
+  } catch (cause) {
+    // An answer that was cut on its way is asked for again; one of an unknown shape stays so, which costs three requests.
+    if (cause instanceof GatewayError) return { failure: cause }
+    throw cause
+  }
+}
+
+function refusedAttempt(url: URL, response: Response, body: Uint8Array, nowMs: number): Attempt {
+  const { status } = response
+  const problem = parseProblem(body)
+  const came = `answered ${status}${problem === '' ? '' : ` (${problem})`}`
+  if (status === 400) return { answer: 'refused' }
+  if (status === 403 || status === 404) {
+    const advice = 'check MILLRACE_POLL_PROJECTS, and that the owner of the key may read the project'
+    return { failure: unavailable(url, came, advice), isFinal: true }
+  }
+  const isPassing = status === 408 || status === 429 || (status >= 500 && status !== 511)
+  return {
+    failure: unavailable(url, came, isPassing ? 'the next run tries again' : 'check MILLRACE_POLL_BASE_URL'),
+    isFinal: !isPassing,
+    retryAfterMs: parseRetryAfter(response.headers.get('retry-after'), nowMs),
+  }
+}
+
+/** Seconds or an HTTP date to milliseconds from now; undefined for anything else. See RFC 9110, 10.2.3. */
+export function parseRetryAfter(value: string | null, nowMs: number): number | undefined {
+  if (value === null) return undefined
+  if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1000
+  const dateMs = Date.parse(value)
+  return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs)
+}
+
+/** The body after decompression, which fetch does piece by piece; no more than the limit is ever held. */
+async function readBody(response: Response, bytesMax: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let bytes = 0
+  for await (const part of response.body ?? []) {
+    bytes += part.length
+    if (bytes > bytesMax) {
+      const text = `an answer of Cognigy is larger than ${bytesMax} bytes; raise MILLRACE_POLL_BODY_BYTES_MAX`
+      throw new GatewayError('body_too_large', text)
+    }
+    parts.push(part)
+  }
+  return Buffer.concat(parts, bytes)
+}
+
+/** The host is named, the query is not: a proxy's address may be all that helps. */
+function unavailable(url: URL, came: string, advice: string): GatewayError {
+  return new GatewayError('source_unavailable', `Cognigy at ${url.host} ${came}; wanted a page of logs; ${advice}`)
+}
+
+/** The system's code of a failed request; messages may hold more than should be told. */
+function reasonOf(error: unknown): string {
+  const { name, cause } = error as Error & { cause?: { code?: unknown } }
+  if (name === 'TimeoutError') return 'time-out'
+  return typeof cause?.code === 'string' ? cause.code : 'the connection was cut'
+}

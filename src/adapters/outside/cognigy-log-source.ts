@@ -1,0 +1,145 @@
+/** LogSource on Cognigy's log list: forward by time where the server can, else backward by its cursor. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { SourceEntry } from '../../domain/sources/source-entry.ts'
+import type { LogSource, SourcePage, SourceProject, SourceRequest } from '../../ports/sources.ts'
+import type { CognigyPage } from '../../protocol/sources/cognigy-logs.ts'
+import type { CognigyClient, PageQuery } from './cognigy-client.ts'
+
+/** The most that the list gives at once. */
+const PAGE_ENTRIES_MAX = 100
+
+/**
+ * The forward walk sorts by time and begins each page at the newest time of the page before. The server's own cursor
+ * runs over ids, the sort over times: rows whose ids and times are in different order could fall between two pages.
+ * Only where a full page lies within one millisecond is the cursor followed.
+ *
+ * It needs `sort` and `startDate` to be honoured, which the first page of a walk shows. Where they are not, the walk
+ * goes backward from the newest entry by the cursor, until everything on a page is too old.
+ */
+export class CognigyLogSource implements LogSource {
+  readonly name = 'cognigy'
+  readonly #client: Pick<CognigyClient, 'getPage'>
+  readonly #onBackward: (project: SourceProject) => void
+  /** Projects whose server does not walk forward. */
+  readonly #backward = new Set<string>()
+
+  /** `onBackward` is told once for each project whose server does not walk forward. */
+  constructor(client: Pick<CognigyClient, 'getPage'>, onBackward: (project: SourceProject) => void = () => {}) {
+    this.#client = client
+    this.#onBackward = onBackward
+  }
+
+  async *read(request: SourceRequest): AsyncGenerator<SourcePage> {
+    const { project } = request
+    if (request.resume === undefined && !this.#backward.has(project.id)) {
+      const couldWalk = yield* this.#readForward(request)
+      if (couldWalk) return
+      this.#backward.add(project.id)
+      this.#onBackward(project)
+    }
+    yield* this.#readBackward(request)
+  }
+
+  /** False, before any page, when the server does not walk forward. */
+  async *#readForward(request: SourceRequest): AsyncGenerator<SourcePage, boolean> {
+    const pager = new Pager(this.#client, request)
+    let startMs = request.fromMs
+    let next: string | undefined
+    let skip: number | undefined
+    let known: ReadonlySet<string> = new Set()
+    for (let isFirst = true; ; isFirst = false) {
+      const page = await pager.get({ sort: 'timestamp:asc', startMs, next, skip })
+      if (page === 'spent') return true
+      if (isFirst && !walksForward(page, request.fromMs, pager.limit)) return false
+      if (page === 'refused' || !isSorted(page.entries, 1)) throw walkFailure('a page that is not sorted as asked')
+      const entries = page.entries.filter(({ id }) => !known.has(id))
+      const hasMore = page.next !== undefined || page.entries.length >= pager.limit
+      const isLast = !hasMore || (entries.length === 0 && (page.next === undefined || page.entries.length === 0))
+      yield { entries, unreadable: page.unreadable, direction: 'forward', isLast }
+      if (isLast) return true
+      const newestMs = page.entries.at(-1)?.timestampMs ?? startMs
+      known = new Set(page.entries.map(({ id }) => id))
+      // One millisecond less, so that it does not matter whether the server takes the start in or leaves it out.
+      if (newestMs - 1 > startMs) {
+        // Behind pages that followed the cursor, the walk goes on right after the millisecond that needed it.
+        startMs = next === undefined && skip === undefined ? newestMs - 1 : startMs + 1
+        next = undefined
+        skip = undefined
+      } else if (page.next !== undefined) {
+        if (page.next === next) throw walkFailure('the same cursor twice')
+        next = page.next
+      } else skip = (skip ?? 0) + page.entries.length
+    }
+  }
+
+  async *#readBackward(request: SourceRequest): AsyncGenerator<SourcePage> {
+    const pager = new Pager(this.#client, request)
+    let next = request.resume
+    let oldestMs = Number.POSITIVE_INFINITY
+    let isOrdered = true
+    for (;;) {
+      const page = await pager.get({ sort: 'timestamp:desc', next })
+      if (page === 'spent') return
+      if (page === 'refused') {
+        if (next === undefined || next !== request.resume) throw walkFailure('400 for a page')
+        // The row behind a cursor of an earlier run may have expired: the walk begins again at the newest entry.
+        next = undefined
+        continue
+      }
+      isOrdered &&= isSorted(page.entries, -1) && (page.entries[0]?.timestampMs ?? 0) <= oldestMs
+      oldestMs = page.entries.at(-1)?.timestampMs ?? oldestMs
+      // A server that sorts as it likes is read to its end.
+      const isPast = isOrdered && oldestMs < request.fromMs
+      const isLast = page.next === undefined || isPast
+      const { entries, unreadable } = page
+      yield { entries, unreadable, direction: 'backward', isLast, resume: isLast ? undefined : page.next }
+      if (isLast) return
+      if (page.next === next) throw walkFailure('the same cursor twice')
+      next = page.next
+    }
+  }
+}
+
+/** Asks for pages, and for smaller ones where they are too large to be held. */
+class Pager {
+  limit = PAGE_ENTRIES_MAX
+  readonly #client: Pick<CognigyClient, 'getPage'>
+  readonly #request: SourceRequest
+
+  constructor(client: Pick<CognigyClient, 'getPage'>, request: SourceRequest) {
+    this.#client = client
+    this.#request = request
+  }
+
+  async get(query: Omit<PageQuery, 'limit'>): Promise<CognigyPage | 'spent' | 'refused'> {
+    const { project, requests } = this.#request
+    for (;;) {
+      try {
+        return await this.#client.getPage(project, { ...query, limit: this.limit }, requests)
+      } catch (error) {
+        if (!(error instanceof GatewayError) || error.code !== 'body_too_large' || this.limit === 1) throw error
+        this.limit = Math.ceil(this.limit / 4)
+      }
+    }
+  }
+}
+
+/** Whether the first page shows that `sort` and `startDate` were understood. */
+function walksForward(page: CognigyPage | 'refused', fromMs: number, limit: number): boolean {
+  if (page === 'refused' || !isSorted(page.entries, 1)) return false
+  const isFull = page.next !== undefined || page.entries.length >= limit
+  const newestMs = page.entries.at(-1)?.timestampMs
+  return !isFull || newestMs === undefined || newestMs >= fromMs
+}
+
+function isSorted(entries: readonly SourceEntry[], sign: 1 | -1): boolean {
+  return entries.every(
+    (entry, i) => i === 0 || sign * (entry.timestampMs - (entries[i - 1] as SourceEntry).timestampMs) >= 0,
+  )
+}
+
+function walkFailure(came: string): GatewayError {
+  const text = `Cognigy gave ${came}; wanted pages that follow each other; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
+  return new GatewayError('source_unavailable', text)
+}

@@ -1,0 +1,36 @@
+/** `millrace labels`: the names of labels, or the values of one. */
+
+import { parseArgs } from 'node:util'
+import { GatewayError } from '../../domain/errors.ts'
+import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, readAddress } from '../client.ts'
+import { readNames } from '../client-answer.ts'
+import type { Command } from '../commands.ts'
+import { withoutControls } from './query-output.ts'
+import { readTimes, TIME_OPTIONS, TIME_USAGE } from './query-time.ts'
+
+export function labelsCommand(nowMs: () => number): Command {
+  return {
+    name: 'labels',
+    summary: 'Lists the names of labels, or the values of one.',
+    usage: `millrace labels [NAME] [options]
+
+  --match SELECTOR    only of these streams, like '{app="shop"}'
+${TIME_USAGE}
+${CLIENT_USAGE}`,
+    run: async (args, terminal) => {
+      const { values, positionals } = parseArgs({
+        args: [...args],
+        allowPositionals: true,
+        options: { ...TIME_OPTIONS, ...CLIENT_OPTIONS, match: { type: 'string' } },
+      })
+      const [name, second] = positionals
+      if (second !== undefined) throw new GatewayError('parameter_invalid', 'several names came; give one, or none')
+      const path = name === undefined ? 'labels' : `label/${encodeURIComponent(name)}/values`
+      const asked = { ...readTimes(values, nowMs()), query: values.match }
+      const names = readNames(await askJson(readAddress(values), `/loki/api/v1/${path}`, asked))
+      for (const each of names) terminal.out(`${withoutControls(each)}\n`)
+      if (names.length === 0) terminal.note('There are none in this time range; --since 7d looks further back\n')
+      return 0
+    },
+  }
+}

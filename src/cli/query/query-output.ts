@@ -1,0 +1,90 @@
+/** How lines are written: for people, for programs, or as they are. */
+
+import { LEVEL_FIELDS } from '../../domain/entries/level.ts'
+import { type Label, labelValue } from '../../domain/labels.ts'
+import { formatRfc3339, NS_PER_MS } from '../../domain/time.ts'
+import { formatLabelObject } from '../../protocol/loki/loki-result.ts'
+import type { ShownEntry } from '../client-answer.ts'
+
+export const OUTPUTS = ['text', 'json', 'raw'] as const
+export type Output = (typeof OUTPUTS)[number]
+
+/** Levels as SGR colours of ECMA-48. */
+const COLORS: ReadonlyMap<string, number> = new Map([
+  ['trace', 90],
+  ['debug', 36],
+  ['info', 32],
+  ['warn', 33],
+  ['warning', 33],
+  ['error', 31],
+  ['critical', 35],
+  ['fatal', 35],
+])
+const DIM = 2
+const LEVEL_WIDTH = 8
+
+/** One line of output with its newline. Text has nothing in it that could steer a terminal but, with `hasColors`, ours. */
+export function formatEntry(entry: ShownEntry, output: Output, hasColors: boolean): string {
+  switch (output) {
+    case 'raw':
+      return `${entry.line}\n`
+    case 'json':
+      return formatJson(entry)
+    case 'text':
+      return formatText(entry, hasColors)
+  }
+}
+
+function formatText(entry: ShownEntry, hasColors: boolean): string {
+  const level = levelOf(entry)
+  const color = COLORS.get(level)
+  const paint = (text: string, code: number | undefined): string =>
+    hasColors && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text
+  const cells = [
+    paint(formatLocal(entry.ns), DIM),
+    paint(level.padEnd(LEVEL_WIDTH), color),
+    paint(withoutControls(entry.stream), DIM),
+    withoutControls(entry.line),
+  ]
+  return `${cells.join(' ')}\n`
+}
+
+/** The names of the labels come from clients: they are written one after the other, never made keys of an object. */
+function formatJson({ ns, labels, line, metadata, parsed }: ShownEntry): string {
+  const parts = [
+    `"timestamp":"${ns}"`,
+    `"time":"${formatRfc3339(ns)}"`,
+    `"labels":${formatLabelObject(labels)}`,
+    `"line":${JSON.stringify(line)}`,
+  ]
+  if (metadata.length > 0) parts.push(`"structuredMetadata":${formatLabelObject(metadata)}`)
+  if (parsed.length > 0) parts.push(`"parsed":${formatLabelObject(parsed)}`)
+  return `{${parts.join(',')}}\n`
+}
+
+/** The level that the gateway found, or that a label tells; lower case, empty where there is none. */
+export function levelOf({ labels, metadata, parsed }: ShownEntry): string {
+  const all: readonly Label[] = [...metadata, ...labels, ...parsed]
+  const name = ['detected_level', ...LEVEL_FIELDS].find((each) => labelValue(all, each) !== '')
+  const level = name === undefined ? '' : labelValue(all, name).toLowerCase()
+  return level === 'unknown' || level.length > LEVEL_WIDTH || !/^[a-z]*$/.test(level) ? '' : level
+}
+
+/** ISO 8601 in the zone of this machine, to the millisecond: `2026-11-21T13:00:00.000+01:00`. */
+export function formatLocal(ns: bigint): string {
+  const date = new Date(Number(ns / NS_PER_MS))
+  const zone = -date.getTimezoneOffset()
+  const shifted = new Date(date.getTime() + zone * 60_000).toISOString().slice(0, -1)
+  const pad = (value: number): string => String(value).padStart(2, '0')
+  const minutes = Math.abs(zone)
+  return `${shifted}${zone < 0 ? '-' : '+'}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`
+}
+
+/** Control characters as the pictures of them that Unicode has: a log line must not steer a terminal. */
+export function withoutControls(text: string): string {
+  return text.replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g,
+    (character) => (character < ' ' ? String.fromCharCode(0x2400 + character.charCodeAt(0)) : '\u2421'),
+  )
+}

@@ -1,0 +1,46 @@
+/** Answers of metric queries as tables for people. */
+
+import { formatLabels } from '../../domain/labels.ts'
+import { formatLabelObject } from '../../protocol/loki/loki-result.ts'
+import type { QueryAnswer, ShownSeries } from '../client-answer.ts'
+import { formatLocal, type Output, withoutControls } from './query-output.ts'
+
+export type MetricAnswer = Exclude<QueryAnswer, { readonly kind: 'lines' }>
+
+/** The whole answer as lines: a table, JSON of one series a line, or the values alone. */
+export function formatSeriesAnswer({ kind, series }: MetricAnswer, output: Output): string {
+  switch (output) {
+    case 'text':
+      return kind === 'instant' ? formatInstant(series) : series.map(formatRange).join('\n')
+    case 'json':
+      return series.map((each) => `${formatJson(each)}\n`).join('')
+    case 'raw':
+      return series.flatMap(({ points }) => points.map(({ value }) => `${value}\n`)).join('')
+  }
+}
+
+/** A row a series. */
+function formatInstant(series: readonly ShownSeries[]): string {
+  const rows = series.map(({ labels, points }) => [points[0]?.value ?? '', withoutControls(formatLabels(labels))])
+  const width = widest(rows.map(([value = '']) => value))
+  return rows.map(([value = '', labels]) => `${value.padStart(width)}  ${labels}\n`).join('')
+}
+
+/** The labels, and below them a row a point. */
+function formatRange({ labels, points }: ShownSeries): string {
+  const width = widest(points.map(({ value }) => value))
+  const rows = points.map(({ seconds, value }) => {
+    const ms = Math.round(seconds * 1000)
+    return `  ${formatLocal(BigInt(ms) * 1_000_000n)}  ${value.padStart(width)}\n`
+  })
+  return `${withoutControls(formatLabels(labels))}\n${rows.join('')}`
+}
+
+function widest(texts: readonly string[]): number {
+  return texts.reduce((width, text) => Math.max(width, text.length), 0)
+}
+
+function formatJson({ labels, points }: ShownSeries): string {
+  const values = points.map(({ seconds, value }) => `[${seconds},${JSON.stringify(value)}]`)
+  return `{"metric":${formatLabelObject(labels)},"values":[${values.join(',')}]}`
+}

@@ -1,0 +1,136 @@
+/** `millrace query`: lines or numbers of a time range, from a gateway or from any Loki. */
+
+import { parseArgs } from 'node:util'
+import { GatewayError } from '../../domain/errors.ts'
+import { msToNs } from '../../domain/time.ts'
+import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress } from '../client.ts'
+import { readQueryAnswer } from '../client-answer.ts'
+import type { Command, Terminal } from '../commands.ts'
+import { formatEntry, OUTPUTS, type Output } from './query-output.ts'
+import { type PagedQuery, readPages } from './query-pages.ts'
+import { formatSeriesAnswer } from './query-table.ts'
+import { readTimes, TIME_OPTIONS, TIME_USAGE } from './query-time.ts'
+
+const LIMIT_DEFAULT = 100
+const LIMIT_MAX = 1_000_000_000
+/** Rows of a metric's table when nobody names a step. */
+const ROWS_WANTED = 24
+const STEPS_SECONDS = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400]
+
+/** `hasColors`: levels are coloured, for people at a terminal. */
+export function queryCommand(nowMs: () => number, hasColors: boolean): Command {
+  return {
+    name: 'query',
+    summary: 'Finds lines, or counts them: LogQL.',
+    usage: `millrace query QUERY [options]
+
+${TIME_USAGE}
+  --limit COUNT       lines at most; ${LIMIT_DEFAULT}
+  --direction WAY     backward: the newest first, which is the default; or forward
+  --step SECONDS      between the points of a metric query
+  --instant           a metric query at one time: --to, or now
+  --output FORM       text, json (one object a line) or raw (the lines alone)
+${CLIENT_USAGE}
+
+  millrace query '{app="shop"} |= "error"' --since 15m
+  millrace query 'sum by (app) (count_over_time({app=~".+"}[1h]))' --instant`,
+    run: async (args, terminal) => {
+      const order = readOrder(args, nowMs())
+      const count = order.isInstant ? await writeInstant(order, terminal) : await writeRange(order, terminal, hasColors)
+      if (count === 0) terminal.note('Nothing was found in this time range; --since 7d looks further back\n')
+      return 0
+    },
+  }
+}
+
+interface QueryOrder {
+  readonly gateway: GatewayAddress
+  readonly query: PagedQuery
+  readonly output: Output
+  readonly isInstant: boolean
+}
+
+/** Resolves to how many lines or series there were. */
+async function writeRange(order: QueryOrder, terminal: Terminal, hasColors: boolean): Promise<number> {
+  let count = 0
+  for await (const page of readPages(order.gateway, order.query)) {
+    if (page.kind === 'lines') {
+      for (const entry of page.entries) terminal.out(formatEntry(entry, order.output, hasColors))
+      count += page.entries.length
+    } else {
+      terminal.out(formatSeriesAnswer(page, order.output))
+      count += page.series.length
+    }
+  }
+  return count
+}
+
+async function writeInstant({ gateway, query, output }: QueryOrder, terminal: Terminal): Promise<number> {
+  const json = await askJson(gateway, '/loki/api/v1/query', { query: query.query, time: query.end })
+  const answer = readQueryAnswer(json, 'backward')
+  if (answer.kind === 'lines') throw new GatewayError('query_refused', 'lines have no instant; leave out --instant')
+  terminal.out(formatSeriesAnswer(answer, output))
+  return answer.series.length
+}
+
+function readOrder(args: readonly string[], nowMs: number): QueryOrder {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...TIME_OPTIONS,
+      ...CLIENT_OPTIONS,
+      limit: { type: 'string', default: String(LIMIT_DEFAULT) },
+      direction: { type: 'string', default: 'backward' },
+      step: { type: 'string' },
+      instant: { type: 'boolean', default: false },
+      output: { type: 'string', default: 'text' },
+    },
+  })
+  const times = readTimes(values, nowMs)
+  const query = readQuery(positionals)
+  const { start } = times
+  // Lines are looked for beyond now, as clocks differ; numbers beyond it would repeat themselves.
+  const isOpenMetric = values.to === undefined && !/^[\s(]*\{/.test(query)
+  const end = isOpenMetric ? msToNs(nowMs) : times.end
+  const step = values.step === undefined ? stepFor(end - start) : readCount('--step', values.step)
+  const limit = readCount('--limit', values.limit)
+  return {
+    gateway: readAddress(values),
+    query: { query, start, end, limit, direction: readDirection(values.direction), step },
+    output: readOutput(values.output),
+    isInstant: values.instant,
+  }
+}
+
+/** The one argument of commands that take a query. Throws parameter_invalid. */
+export function readQuery(positionals: readonly string[]): string {
+  const [query, second] = positionals
+  if (query !== undefined && second === undefined) return query
+  const text = `${positionals.length} queries came; give one in quotes, like '{app="shop"} |= "error"'`
+  throw new GatewayError('parameter_invalid', text)
+}
+
+/** Throws parameter_invalid. */
+export function readOutput(text: string): Output {
+  const output = OUTPUTS.find((each) => each === text)
+  if (output === undefined) throw new GatewayError('parameter_invalid', `--output is none of ${OUTPUTS.join(', ')}`)
+  return output
+}
+
+/** A whole number above zero. Throws parameter_invalid. */
+export function readCount(name: string, text: string): number {
+  const count = /^\d{1,10}$/.test(text) ? Number(text) : 0
+  if (count >= 1 && count <= LIMIT_MAX) return count
+  throw new GatewayError('parameter_invalid', `${name} is no whole number from 1 to ${LIMIT_MAX}; give one`)
+}
+
+function readDirection(text: string): 'forward' | 'backward' {
+  if (text === 'forward' || text === 'backward') return text
+  throw new GatewayError('parameter_invalid', '--direction is neither forward nor backward; give one of them')
+}
+
+function stepFor(rangeNs: bigint): number {
+  const wanted = Number(rangeNs / 1_000_000_000n) / ROWS_WANTED
+  return STEPS_SECONDS.find((seconds) => seconds >= wanted) ?? Math.ceil(wanted / 86_400) * 86_400
+}

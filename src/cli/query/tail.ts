@@ -1,0 +1,200 @@
+/** `millrace tail`: lines as they come, over Loki's WebSocket, or by asking again where there are no live tails. */
+
+import { parseArgs } from 'node:util'
+import { GatewayError } from '../../domain/errors.ts'
+import { msToNs } from '../../domain/time.ts'
+import { ask, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress, refusalOf } from '../client.ts'
+import type { ShownEntry } from '../client-answer.ts'
+import type { Command, Terminal } from '../commands.ts'
+import { readCount, readOutput, readQuery } from './query.ts'
+import { formatEntry, type Output } from './query-output.ts'
+import { type PagedQuery, readPages } from './query-pages.ts'
+import { readSince, SINCE_DEFAULT } from './query-time.ts'
+import { TailMemory } from './tail-memory.ts'
+import { followSocket, type Timer } from './tail-socket.ts'
+
+export interface TailParts {
+  readonly nowMs: () => number
+  readonly sleep: (ms: number) => Promise<unknown>
+  readonly timer: Timer
+  readonly hasColors: boolean
+  /** Ends the tail; without one it goes on until the process is stopped. */
+  readonly signal?: AbortSignal
+}
+
+const LIMIT_DEFAULT = 10
+/** Lines of the past: what a gateway gives at most. */
+const LIMIT_MAX = 5000
+const POLL_MS = 2000
+const RETRY_MS = 500
+const RETRY_MS_MAX = 30_000
+/** Lines that a clock ahead of this one gave their time are found, too. */
+const AHEAD_MS = 60_000
+const CATCH_UP_LINES_MAX = 1_000_000_000
+
+export function tailCommand(parts: TailParts): Command {
+  return {
+    name: 'tail',
+    summary: 'Shows lines as they come.',
+    usage: `millrace tail QUERY [options]
+
+  --limit COUNT       lines of the past to begin with; ${LIMIT_DEFAULT}
+  --since TIME        how far back these may lie; ${SINCE_DEFAULT}
+  --output FORM       text, json (one object a line) or raw (the lines alone)
+${CLIENT_USAGE}
+
+  millrace tail '{app="shop"} |= "error"'
+
+A connection that breaks is made again, and what came meanwhile is shown. Where the gateway has no live tails it
+is asked every ${POLL_MS / 1000} seconds.`,
+    run: async (args, terminal) => {
+      await new Tail(parts, readOrder(args), terminal).run()
+      return 0
+    },
+  }
+}
+
+interface TailOrder {
+  readonly gateway: GatewayAddress
+  readonly query: string
+  readonly limit: number
+  readonly sinceMs: number
+  readonly output: Output
+}
+
+class Tail {
+  readonly #parts: TailParts
+  readonly #order: TailOrder
+  readonly #terminal: Terminal
+  readonly #memory: TailMemory
+
+  constructor(parts: TailParts, order: TailOrder, terminal: Terminal) {
+    this.#parts = parts
+    this.#order = order
+    this.#terminal = terminal
+    const startNs = msToNs(parts.nowMs() - order.sinceMs)
+    this.#memory = new TailMemory({
+      startNs,
+      limit: order.limit,
+      nowNs: () => msToNs(parts.nowMs()),
+      show: (entry) => terminal.out(formatEntry(entry, order.output, parts.hasColors)),
+    })
+  }
+
+  /** Ends when the signal does. Throws as askJson what passes with no time, and at the start whatever is wrong. */
+  async run(): Promise<void> {
+    let hasBegun = false
+    for (let failures = 0; !this.#isEnded; ) {
+      try {
+        if (hasBegun) await this.#catchUp()
+        if (await this.#follow()) {
+          hasBegun = true
+          failures = 0
+        } else if (await this.#mustPoll()) {
+          this.#terminal.note(`There are no live tails here: asking every ${POLL_MS / 1000} seconds\n`)
+          return await this.#poll()
+        }
+      } catch (error) {
+        if (!hasBegun || !passesWithTime(error)) throw error
+        if (failures++ === 0) this.#terminal.note(`${(error as GatewayError).message}; trying again\n`)
+      }
+      if (!this.#isEnded) await this.#parts.sleep(waitFor(failures))
+    }
+  }
+
+  get #isEnded(): boolean {
+    return this.#parts.signal?.aborted === true
+  }
+
+  /** One connection, from its first frame to its end. Resolves to false when it never opened. */
+  #follow(): Promise<boolean> {
+    const { gateway, query, limit } = this.#order
+    return followSocket({
+      gateway,
+      parameters: { query, start: this.#memory.resumeNs, limit: this.#memory.isEmpty ? limit : LIMIT_MAX },
+      onEntries: (entries) => this.#memory.take(entries),
+      signal: this.#parts.signal,
+      timer: this.#parts.timer,
+    })
+  }
+
+  /**
+   * Why a connection did not open: true where no WebSocket gets through to a gateway that answers this query. Throws
+   * what the gateway says otherwise.
+   */
+  async #mustPoll(): Promise<boolean> {
+    const { gateway, query } = this.#order
+    for await (const page of readPages(gateway, this.#paged({ limit: 1 }))) {
+      if (page.kind !== 'lines') throw new GatewayError('query_refused', 'only lines can be tailed, not their numbers')
+    }
+    const answer = await ask(gateway, '/loki/api/v1/tail', { query })
+    if (answer.status === 429 || answer.status >= 500) throw refusalOf(gateway, answer)
+    return true
+  }
+
+  async #poll(): Promise<void> {
+    if (this.#memory.isEmpty) await this.#showPast()
+    for (let failures = 0; !this.#isEnded; ) {
+      await this.#parts.sleep(failures === 0 ? POLL_MS : waitFor(failures))
+      try {
+        await this.#catchUp()
+        failures = 0
+      } catch (error) {
+        if (!passesWithTime(error)) throw error
+        if (failures++ === 0) this.#terminal.note(`${(error as GatewayError).message}; trying again\n`)
+      }
+    }
+  }
+
+  async #showPast(): Promise<void> {
+    const newestFirst: ShownEntry[] = []
+    for await (const page of readPages(this.#order.gateway, this.#paged({ limit: this.#order.limit }))) {
+      if (page.kind === 'lines') newestFirst.push(...page.entries)
+    }
+    this.#memory.take(newestFirst.reverse())
+  }
+
+  /** Shows what came since the last line that was shown, however much that is. */
+  async #catchUp(): Promise<void> {
+    const asked = this.#paged({ limit: CATCH_UP_LINES_MAX, direction: 'forward' })
+    for await (const page of readPages(this.#order.gateway, asked)) {
+      if (page.kind === 'lines') this.#memory.take(page.entries)
+      if (this.#isEnded) return
+    }
+  }
+
+  #paged(order: { limit: number; direction?: 'forward' }): PagedQuery {
+    const end = msToNs(this.#parts.nowMs() + AHEAD_MS)
+    return { query: this.#order.query, start: this.#memory.resumeNs, end, direction: 'backward', ...order }
+  }
+}
+
+function passesWithTime(error: unknown): boolean {
+  return error instanceof GatewayError && error.code === 'source_unavailable'
+}
+
+function waitFor(failures: number): number {
+  return Math.min(RETRY_MS * 2 ** Math.min(failures, 16), RETRY_MS_MAX)
+}
+
+function readOrder(args: readonly string[]): TailOrder {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...CLIENT_OPTIONS,
+      limit: { type: 'string', default: String(LIMIT_DEFAULT) },
+      since: { type: 'string', default: SINCE_DEFAULT },
+      output: { type: 'string', default: 'text' },
+    },
+  })
+  const limit = readCount('--limit', values.limit)
+  if (limit > LIMIT_MAX) throw new GatewayError('parameter_invalid', `--limit is above ${LIMIT_MAX}; query for more`)
+  return {
+    gateway: readAddress(values),
+    query: readQuery(positionals),
+    limit,
+    sinceMs: readSince(values.since),
+    output: readOutput(values.output),
+  }
+}

@@ -1,0 +1,335 @@
+/** Checks what a decoder finds, keeps the valid part as a Batch, and remembers what was refused and why. */
+
+import { checkLabels, shownLabels } from '../label-check.ts'
+import { formatLabels, type Label, type Labels, sortLabels } from '../labels.ts'
+import type { PushLimits } from '../limits.ts'
+import { type Matcher, matchesAll } from '../selector.ts'
+import { fitsNs, formatRfc3339, NS_PER_SECOND, writeNs } from '../time.ts'
+import { type Batch, BatchColumns, type BatchStream, type EntryId } from './batch.ts'
+import { EntryMetadata } from './entry-metadata.ts'
+import { LEVEL_NONE, LEVELS, levelCode, levelOfLabels, levelOfLine, levelOfSeverityNumber } from './level.ts'
+import type { PushSink } from './push-sink.ts'
+import { type Refusal, Refusals } from './refusals.ts'
+import { withServiceName } from './service-name.ts'
+
+/** What decides about one push. */
+export interface Admission {
+  readonly tenant: string
+  readonly limits: PushLimits
+  /** The clock's reading when the push came, ms since the epoch. */
+  readonly nowMs: number
+  readonly discoverServiceName: boolean
+  readonly discoverLevels: boolean
+  /** Labels of one stream at most; OTLP brings more than Loki's own clients. */
+  readonly labelCountMax: number
+  /** A backfill: lines of any age are taken. */
+  readonly acceptsAnyAge: boolean
+  /** Streams that the operator drops on purpose: every matcher of one selector holds. */
+  readonly dropped: readonly (readonly Matcher[])[]
+  readonly streams: StreamGate
+}
+
+/** The gateway's memory of streams, asked before a line is kept. */
+export interface StreamGate {
+  /** False when the tenant has too many active streams for this one to begin. */
+  admitStream(tenant: string, key: string): boolean
+  /** False when the stream has used up its rate. */
+  admitBytes(tenant: string, key: string, bytes: number): boolean
+}
+
+interface OpenStream {
+  readonly labels: Labels
+  readonly key: string
+  readonly refusal: Refusal | undefined
+  readonly isDropped: boolean
+  /** The level its labels tell. */
+  readonly level: string | undefined
+  /** Its place in the batch, once it has a line there. */
+  index: number | undefined
+  wasRefused: boolean
+  /** Lines left out by the stream's rate, for Loki's closing line. */
+  rateRefused: number
+  entries: number
+}
+
+/** A PushSink that makes a Batch. One for each push. */
+export class BatchBuilder implements PushSink {
+  readonly refusals = new Refusals()
+  /** Lines dropped because the operator wants them dropped. */
+  droppedEntries = 0
+  readonly #admission: Admission
+  readonly #columns: BatchColumns
+  readonly #metadata: EntryMetadata
+  readonly #streams: BatchStream[] = []
+  readonly #open = new Map<string, OpenStream>()
+  readonly #ids: EntryId[] = []
+  readonly #oldestSeconds: number
+  readonly #oldestNanos: number
+  readonly #newestSeconds: number
+  readonly #newestNanos: number
+  #text: Uint8Array = new Uint8Array(0)
+  #stream: OpenStream | undefined
+  #lineBytes = 0
+
+  /** `columns`: memory to build in, which is the batch's until it is stored. */
+  constructor(admission: Admission, columns = new BatchColumns()) {
+    this.#admission = admission
+    this.#columns = columns
+    this.#metadata = new EntryMetadata(columns, admission.limits.metadataCountMax)
+    const { nowMs, limits } = admission
+    const oldestMs = limits.ageMsMax === undefined || admission.acceptsAnyAge ? undefined : nowMs - limits.ageMsMax
+    this.#oldestSeconds = oldestMs === undefined ? Number.NEGATIVE_INFINITY : Math.floor(oldestMs / 1000)
+    this.#oldestNanos = oldestMs === undefined ? 0 : (oldestMs - this.#oldestSeconds * 1000) * 1e6
+    const newestMs = nowMs + limits.futureMsMax
+    this.#newestSeconds = Math.floor(newestMs / 1000)
+    this.#newestNanos = (newestMs - this.#newestSeconds * 1000) * 1e6
+  }
+
+  useText(text: Uint8Array): void {
+    this.#text = text
+  }
+
+  beginStream(labels: readonly Label[]): void {
+    const given = sortLabels(labels)
+    const ownKey = formatLabels(given)
+    const known = this.#open.get(ownKey)
+    if (known !== undefined) {
+      this.#closeRate()
+      this.#stream = known
+      return
+    }
+    const complete = this.#admission.discoverServiceName ? withServiceName(given) : given
+    const key = complete === given ? ownKey : formatLabels(complete)
+    this.#begin(ownKey, {
+      labels: complete,
+      key,
+      refusal: checkLabels({ given, key, complete }, this.#admission),
+      isDropped: this.#admission.dropped.some((selector) => matchesAll(selector, complete)),
+      level: levelOfLabels(given),
+      index: undefined,
+      wasRefused: false,
+      rateRefused: 0,
+      entries: 0,
+    })
+  }
+
+  beginUnreadableStream(labelText: string, error: string): void {
+    const text = `error parsing labels '${shownLabels(labelText)}' with error: ${error}`
+    this.#begin(`unreadable ${labelText}`, {
+      labels: [],
+      key: labelText,
+      refusal: { reason: 'invalid_labels', text },
+      isDropped: false,
+      level: undefined,
+      index: undefined,
+      wasRefused: false,
+      rateRefused: 0,
+      entries: 0,
+    })
+  }
+
+  addMetadata(name: string, value: string): void {
+    this.#metadata.add(name, value)
+  }
+
+  addMetadataBytes(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    this.#metadata.addBytes(bytes, nameStart, nameEnd, valueStart, valueEnd)
+  }
+
+  addEntry(seconds: number, nanos: number, start: number, end: number): void {
+    const stream = this.#stream as OpenStream
+    stream.entries++
+    if (this.#keeps(stream, seconds, nanos, start, end)) this.#append(stream, seconds, nanos, start, end)
+    this.#metadata.reset()
+  }
+
+  /** Gives the entry kept last its client's id. */
+  identifyLast(id: string): void {
+    this.#ids.push({ entry: this.#columns.count - 1, id })
+  }
+
+  get count(): number {
+    return this.#columns.count
+  }
+
+  /** The valid part. The builder must not be used afterwards. */
+  build(): Batch {
+    this.#closeRate()
+    const columns = this.#columns
+    return {
+      tenant: this.#admission.tenant,
+      streams: this.#streams,
+      count: columns.count,
+      text: this.#text,
+      streamIndexes: columns.streamIndexes,
+      timestamps: columns.timestamps,
+      starts: columns.starts,
+      ends: columns.ends,
+      levels: columns.levels,
+      metadata: columns.metadata,
+      metadataEnds: columns.metadataEnds,
+      lineBytes: this.#lineBytes,
+      ids: this.#ids,
+    }
+  }
+
+  #begin(ownKey: string, stream: OpenStream): void {
+    this.#closeRate()
+    this.#open.set(ownKey, stream)
+    this.#stream = stream
+  }
+
+  /** Whether the entry may be stored; if not, it is counted under its reason. */
+  #keeps(stream: OpenStream, seconds: number, nanos: number, start: number, end: number): boolean {
+    if (stream.refusal !== undefined) {
+      if (stream.wasRefused) this.refusals.count(stream.refusal, 1)
+      else this.refusals.add(stream.refusal.reason, stream.refusal.text)
+      stream.wasRefused = true
+      return false
+    }
+    if (stream.isDropped) {
+      this.droppedEntries++
+      return false
+    }
+    return (
+      this.#isInWindow(stream, seconds, nanos) &&
+      this.#fitsLine(stream, end - start) &&
+      this.#fitsMetadata(stream) &&
+      this.#isAdmitted(stream, seconds, nanos, Math.min(end - start, this.#admission.limits.lineBytesMax))
+    )
+  }
+
+  #isInWindow(stream: OpenStream, seconds: number, nanos: number): boolean {
+    if (!fitsNs(seconds, nanos)) {
+      const text = (): string =>
+        `entry for stream '${shownLabels(stream.key)}' has a timestamp outside the years 1677 to 2262`
+      this.refusals.add('invalid_timestamp', text)
+      return false
+    }
+    if (seconds < this.#oldestSeconds || (seconds === this.#oldestSeconds && nanos < this.#oldestNanos)) {
+      const text = (): string =>
+        `entry for stream '${shownLabels(stream.key)}' has timestamp too old: ${formatParts(seconds, nanos)}, oldest acceptable timestamp is: ${formatParts(this.#oldestSeconds, this.#oldestNanos)}`
+      this.refusals.add('greater_than_max_sample_age', text)
+      return false
+    }
+    if (seconds > this.#newestSeconds || (seconds === this.#newestSeconds && nanos > this.#newestNanos)) {
+      const text = (): string =>
+        `entry for stream '${shownLabels(stream.key)}' has timestamp too new: ${formatParts(seconds, nanos)}`
+      this.refusals.add('too_far_in_future', text)
+      return false
+    }
+    return true
+  }
+
+  #fitsLine(stream: OpenStream, bytes: number): boolean {
+    const { lineBytesMax, lineTruncated } = this.#admission.limits
+    if (bytes <= lineBytesMax || lineTruncated) return true
+    const text = (): string =>
+      `max entry size '${lineBytesMax}' bytes exceeded for stream '${shownLabels(stream.key)}' while adding an entry with length '${bytes}' bytes`
+    this.refusals.add('line_too_long', text)
+    return false
+  }
+
+  #fitsMetadata(stream: OpenStream): boolean {
+    if (this.#metadata.count === 0) return true
+    const { metadataAllowed, metadataBytesMax, metadataCountMax } = this.#admission.limits
+    const key = shownLabels(stream.key)
+    if (!metadataAllowed) {
+      const text = (): string =>
+        `stream '${key}' includes structured metadata, but this feature is disallowed. Set MILLRACE_METADATA_ALLOWED=true to take it, or send lines without it.`
+      this.refusals.add('structured_metadata_disallowed', text)
+      return false
+    }
+    if (this.#metadata.bytes > metadataBytesMax) {
+      const text = (): string =>
+        `stream '${key}' has structured metadata too large: '${this.#metadata.bytes}' bytes, limit: '${metadataBytesMax}' bytes. Send less of it, or raise MILLRACE_METADATA_BYTES_MAX.`
+      this.refusals.add('structured_metadata_too_large', text)
+      return false
+    }
+    if (this.#metadata.count > metadataCountMax) {
+      const text = (): string =>
+        `stream '${key}' has too many structured metadata labels: '${this.#metadata.count}', limit: '${metadataCountMax}'. Send fewer of them, or raise MILLRACE_METADATA_COUNT_MAX.`
+      this.refusals.add('structured_metadata_too_many', text)
+      return false
+    }
+    return true
+  }
+
+  #isAdmitted(stream: OpenStream, seconds: number, nanos: number, bytes: number): boolean {
+    const { tenant, streams, limits } = this.#admission
+    if (stream.index === undefined && !streams.admitStream(tenant, stream.key)) {
+      const text = (): string =>
+        `maximum active stream limit exceeded when trying to create stream ${shownLabels(stream.key)}, limit: ${limits.activeStreamsMax} streams, user: '${tenant}'`
+      this.refusals.add('stream_limit', text)
+      return false
+    }
+    if (!streams.admitBytes(tenant, stream.key, bytes)) {
+      const perSecond = limits.streamRate?.bytesPerSecond ?? 0
+      const text = (): string =>
+        `entry with timestamp ${formatParts(seconds, nanos)} ignored, reason: 'Per stream rate limit exceeded (limit: ${perSecond}B/sec) while attempting to ingest for stream '${shownLabels(stream.key)}' totaling ${bytes}B, consider splitting a stream via additional labels or raise MILLRACE_STREAM_RATE'`
+      this.refusals.add('per_stream_rate_limit', text)
+      stream.rateRefused++
+      return false
+    }
+    return true
+  }
+
+  /** Loki closes a stream's list of rate refusals with their total. */
+  #closeRate(): void {
+    const stream = this.#stream
+    if (stream === undefined || stream.rateRefused === 0) return
+    const text = `user '${this.#admission.tenant}', total ignored: ${stream.rateRefused} out of ${stream.entries} for stream: ${shownLabels(stream.key)}`
+    this.refusals.add('per_stream_rate_limit', text, 0)
+    stream.rateRefused = 0
+  }
+
+  #append(stream: OpenStream, seconds: number, nanos: number, start: number, lineEnd: number): void {
+    const columns = this.#columns
+    columns.reserveEntry()
+    if (stream.index === undefined) {
+      stream.index = this.#streams.length
+      this.#streams.push({ key: stream.key, labels: stream.labels })
+    }
+    const end = this.#cut(start, lineEnd)
+    const i = columns.count
+    columns.levels[i] = this.#level(stream, start, end)
+    columns.streamIndexes[i] = stream.index
+    writeNs(columns.timestamps, i, seconds, nanos)
+    columns.starts[i] = start
+    columns.ends[i] = end
+    columns.metadataEnds[i] = this.#metadata.keep()
+    columns.count = i + 1
+    this.#lineBytes += end - start
+  }
+
+  /** Where the line ends once it is cut to the limit, at the beginning of a character. */
+  #cut(start: number, end: number): number {
+    const { lineBytesMax } = this.#admission.limits
+    if (end - start <= lineBytesMax) return end
+    let cut = start + lineBytesMax
+    while (cut > start && ((this.#text[cut] as number) & 0xc0) === 0x80) cut--
+    return cut
+  }
+
+  /** The code of the entry's level; a level that is no known word becomes a pair of the metadata instead. */
+  #level(stream: OpenStream, start: number, end: number): number {
+    const given = this.#metadata.givenLevel
+    if (!this.#admission.discoverLevels) {
+      const code = given === undefined ? LEVEL_NONE : levelCode(given)
+      if (given !== undefined && LEVELS[code] !== given) this.#metadata.addLevel(given)
+      return LEVELS[code] === given ? code : LEVEL_NONE
+    }
+    const told = given ?? stream.level ?? this.#metadata.fieldLevel
+    if (told === undefined) {
+      const { severityNumber } = this.#metadata
+      return severityNumber === undefined ? levelOfLine(this.#text, start, end) : levelOfSeverityNumber(severityNumber)
+    }
+    const code = levelCode(told)
+    if (code === LEVEL_NONE) this.#metadata.addLevel(told)
+    return code
+  }
+}
+
+function formatParts(seconds: number, nanos: number): string {
+  return formatRfc3339(BigInt(seconds) * NS_PER_SECOND + BigInt(nanos))
+}

@@ -1,0 +1,126 @@
+/** One tenant's accepted lines of one push, as columns over the bytes they came in. */
+
+import type { Labels } from '../labels.ts'
+import { makeNsColumn, type NsColumn } from '../time.ts'
+import { DETECTED_LEVEL, LEVELS } from './level.ts'
+
+/** A stream of a batch; `key` is formatLabels(labels), the identity. */
+export interface BatchStream {
+  readonly key: string
+  readonly labels: Labels
+}
+
+/**
+ * Entries in the order they came. Entry i belongs to streams[streamIndexes[i]], is the line
+ * text[starts[i], ends[i]), carries the metadata bytes [metadataEnds[i - 1], metadataEnds[i]) and the level
+ * LEVELS[levels[i]].
+ */
+export interface Batch {
+  readonly tenant: string
+  readonly streams: readonly BatchStream[]
+  readonly count: number
+  readonly text: Uint8Array
+  readonly streamIndexes: Uint32Array
+  readonly timestamps: NsColumn
+  readonly starts: Uint32Array
+  readonly ends: Uint32Array
+  readonly levels: Uint8Array
+  readonly metadata: Uint8Array
+  readonly metadataEnds: Uint32Array
+  /** Bytes of all lines. */
+  readonly lineBytes: number
+  /** Client-chosen ids that make a retry idempotent, by entry index in rising order. */
+  readonly ids: readonly EntryId[]
+}
+
+export interface EntryId {
+  readonly entry: number
+  readonly id: string
+}
+
+/** Structured metadata as pairs, sorted by name. */
+export type Metadata = readonly (readonly [name: string, value: string])[]
+
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/**
+ * Metadata bytes to pairs. Form: for each pair, sorted by name, the length of the name, the name, the length of the
+ * value, the value; lengths as LEB128 varints.
+ */
+export function readMetadata(bytes: Uint8Array, start: number, end: number): [name: string, value: string][] {
+  const pairs: [string, string][] = []
+  let at = start
+  const text = (): string => {
+    let length = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++] as number
+      length |= (byte & 0x7f) << shift
+      if (byte < 0x80) break
+    }
+    at += length
+    return UTF8.decode(bytes.subarray(at - length, at))
+  }
+  while (at < end) pairs.push([text(), text()])
+  return pairs
+}
+
+/** The whole structured metadata of an entry, detected_level among it, sorted by name. */
+export function metadataWithLevel(bytes: Uint8Array, start: number, end: number, level: number): Metadata {
+  const pairs = readMetadata(bytes, start, end)
+  if (level === 0) return pairs
+  const at = pairs.findIndex(([name]) => name > DETECTED_LEVEL)
+  pairs.splice(at < 0 ? pairs.length : at, 0, [DETECTED_LEVEL, LEVELS[level] as string])
+  return pairs
+}
+
+/** Appends a varint and returns the next position; `bytes` must have room for 5. */
+export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
+  while (value >= 0x80) {
+    bytes[at++] = (value & 0x7f) | 0x80
+    value >>>= 7
+  }
+  bytes[at++] = value
+  return at
+}
+
+/** The growable columns behind a batch in the making; with `count` set back to 0 they serve another one. */
+export class BatchColumns {
+  count = 0
+  streamIndexes: Uint32Array = new Uint32Array(32)
+  timestamps: NsColumn = makeNsColumn(32)
+  starts: Uint32Array = new Uint32Array(32)
+  ends: Uint32Array = new Uint32Array(32)
+  levels: Uint8Array = new Uint8Array(32)
+  metadataEnds: Uint32Array = new Uint32Array(32)
+  metadata: Uint8Array = new Uint8Array(256)
+
+  /** Makes room for one more entry. */
+  reserveEntry(): void {
+    const capacity = this.levels.length
+    if (this.count < capacity) return
+    const timestamps = makeNsColumn(capacity * 4)
+    timestamps.words.set(this.timestamps.words)
+    this.timestamps = timestamps
+    this.streamIndexes = grown(this.streamIndexes, capacity * 4)
+    this.starts = grown(this.starts, capacity * 4)
+    this.ends = grown(this.ends, capacity * 4)
+    this.metadataEnds = grown(this.metadataEnds, capacity * 4)
+    const levels = new Uint8Array(capacity * 4)
+    levels.set(this.levels)
+    this.levels = levels
+  }
+
+  /** Makes room for metadata up to `end`. */
+  reserveMetadata(end: number): void {
+    if (end <= this.metadata.length) return
+    const metadata = new Uint8Array(Math.max(end, this.metadata.length * 2))
+    metadata.set(this.metadata)
+    this.metadata = metadata
+  }
+}
+
+function grown(column: Uint32Array, capacity: number): Uint32Array {
+  const larger = new Uint32Array(capacity)
+  larger.set(column)
+  return larger
+}

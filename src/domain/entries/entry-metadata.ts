@@ -1,0 +1,186 @@
+/** The structured metadata of one entry while it comes in: pairs to bytes, and what they tell of the level. */
+
+import { compareText } from '../labels.ts'
+import { type BatchColumns, readMetadata, writeVarint } from './batch.ts'
+import { DETECTED_LEVEL, LEVEL_FIELDS } from './level.ts'
+
+const UTF8 = new TextEncoder()
+const UTF8_TEXT = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/**
+ * Pairs are written behind the metadata of the entry before, in the form that readMetadata reads. `keep` makes them the
+ * entry's, `reset` makes room for the next entry's, kept or not.
+ */
+export class EntryMetadata {
+  readonly #columns: BatchColumns
+  readonly #countMax: number
+  #start = 0
+  #end = 0
+  #bytes = 0
+  #count = 0
+  #isSorted = true
+  #lastName = ''
+  #given: string | undefined
+  #field: string | undefined
+  #fieldRank: number = LEVEL_FIELDS.length
+  #severityNumber: string | undefined
+
+  /** Pairs beyond `countMax` are counted, but not written: their entry is refused. */
+  constructor(columns: BatchColumns, countMax: number) {
+    this.#columns = columns
+    this.#countMax = countMax
+  }
+
+  /** Pairs that came, detected_level not counted. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Bytes of their names and values. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** The value of `detected_level`, which is no pair of the metadata: what is trusted most of the level. */
+  get givenLevel(): string | undefined {
+    return this.#given
+  }
+
+  /** The value of the first field that names a level. */
+  get fieldLevel(): string | undefined {
+    return this.#field
+  }
+
+  /** OTLP's number of the level. */
+  get severityNumber(): string | undefined {
+    return this.#severityNumber
+  }
+
+  /**
+   * Adds a pair; the name becomes a Prometheus name, U+FFFD in the value a space, as in Loki. So does half a surrogate
+   * pair, which is U+FFFD in UTF-8: what was added once is the same when it is added again.
+   */
+  add(name: string, value: string): void {
+    const text = value.toWellFormed()
+    const clean = text.includes('\ufffd') ? text.replaceAll('\ufffd', ' ') : text
+    if (this.#takeHint(name, clean)) return
+    this.#take(UTF8.encode(prometheusName(name)), UTF8.encode(clean))
+  }
+
+  /** The same from bytes of UTF-8, without making strings where none are needed. */
+  addBytes(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
+    const name = bytes.subarray(nameStart, nameEnd)
+    const value = bytes.subarray(valueStart, valueEnd)
+    // A name that may tell the level, is no Prometheus name, or a value beyond ASCII: by way of strings.
+    if (isPlainPair(bytes, nameStart, nameEnd, valueStart, valueEnd)) this.#take(name, value)
+    else this.add(UTF8_TEXT.decode(name), UTF8_TEXT.decode(value))
+  }
+
+  /** Adds a level that is no known word, as the pair that it is then. */
+  addLevel(level: string): void {
+    this.#write(UTF8.encode(DETECTED_LEVEL), UTF8.encode(level.toWellFormed()))
+  }
+
+  /** Makes the pairs the entry's, in order. Gives where they end in the column. */
+  keep(): number {
+    if (!this.#isSorted) this.#sort()
+    this.#start = this.#end
+    return this.#end
+  }
+
+  reset(): void {
+    this.#end = this.#start
+    this.#bytes = 0
+    this.#count = 0
+    this.#isSorted = true
+    this.#lastName = ''
+    this.#given = undefined
+    this.#field = undefined
+    this.#fieldRank = LEVEL_FIELDS.length
+    this.#severityNumber = undefined
+  }
+
+  /** Notes a pair that tells the level; true when the pair is nothing else and is not to be written. */
+  #takeHint(name: string, value: string): boolean {
+    // An empty value is as good as none, as everywhere among labels.
+    if (name === DETECTED_LEVEL) {
+      if (value !== '') this.#given = value
+      return true
+    }
+    if (value === '') return false
+    if (name === 'severity_number') this.#severityNumber = value
+    const rank = LEVEL_FIELDS.indexOf(name as (typeof LEVEL_FIELDS)[number])
+    if (rank >= 0 && rank < this.#fieldRank) {
+      this.#fieldRank = rank
+      this.#field = value
+    }
+    return false
+  }
+
+  #take(name: Uint8Array, value: Uint8Array): void {
+    if (this.#count < this.#countMax) this.#write(name, value)
+    else {
+      this.#bytes += name.length + value.length
+      this.#count++
+    }
+  }
+
+  #write(name: Uint8Array, value: Uint8Array): void {
+    const columns = this.#columns
+    columns.reserveMetadata(this.#end + name.length + value.length + 10)
+    const before = this.#lastName
+    this.#lastName = asciiText(name)
+    if (this.#count > 0 && compareText(before, this.#lastName) >= 0) this.#isSorted = false
+    let at = writeVarint(columns.metadata, this.#end, name.length)
+    columns.metadata.set(name, at)
+    at = writeVarint(columns.metadata, at + name.length, value.length)
+    columns.metadata.set(value, at)
+    this.#end = at + value.length
+    this.#bytes += name.length + value.length
+    this.#count++
+  }
+
+  /** Brings the pairs into order; of a name that came twice the last value stays. */
+  #sort(): void {
+    const values = new Map(readMetadata(this.#columns.metadata, this.#start, this.#end))
+    const names = [...values.keys()].sort(compareText)
+    this.#end = this.#start
+    this.#count = 0
+    for (const name of names) this.#write(UTF8.encode(name), UTF8.encode(values.get(name) as string))
+  }
+}
+
+/** A name as Prometheus takes it: every other character becomes an underscore, a leading digit gets one before it. */
+export function prometheusName(name: string): string {
+  if (name === '') return '_'
+  const clean = name.replace(/[^a-zA-Z0-9_]/gu, '_')
+  return /^[0-9]/.test(clean) ? `_${clean}` : clean
+}
+
+/** A pair that can be stored as it is: an ASCII name that needs no change and tells no level, an ASCII value. */
+function isPlainPair(
+  bytes: Uint8Array,
+  nameStart: number,
+  nameEnd: number,
+  valueStart: number,
+  valueEnd: number,
+): boolean {
+  const first = bytes[nameStart] as number
+  if (nameEnd === nameStart || mayTellLevel(first) || (first >= 0x30 && first <= 0x39)) return false
+  for (let i = nameStart; i < nameEnd; i++) if (NAME_BYTES[bytes[i] as number] === 0) return false
+  for (let i = valueStart; i < valueEnd; i++) if ((bytes[i] as number) >= 0x80) return false
+  return true
+}
+
+/** The first letters of detected_level, level…, severity…, lvl and their capitals. */
+function mayTellLevel(byte: number): boolean {
+  return byte === 0x64 || byte === 0x6c || byte === 0x4c || byte === 0x73 || byte === 0x53
+}
+
+const NAME_BYTES = Uint8Array.from({ length: 256 }, (_, byte) => (/\w/.test(String.fromCharCode(byte)) ? 1 : 0))
+
+function asciiText(bytes: Uint8Array): string {
+  let text = ''
+  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i] as number)
+  return text
+}

@@ -1,0 +1,244 @@
+/** Entries of several batches, brought into the order of a block: stream after stream, each by time, none twice. */
+
+import type { Labels } from '../labels.ts'
+import { compareNs } from '../time.ts'
+import type { Batch } from './batch.ts'
+import { startOf } from './block.ts'
+
+/** References [start, end) of an EntryOrder, all of one stream, by rising time; equal times in order of arrival. */
+export interface OrderedStream {
+  readonly key: string
+  readonly labels: Labels
+  readonly start: number
+  end: number
+}
+
+/** Reference r is entry entryOf[r] of batches[batchOf[r]]. */
+export interface EntryOrder {
+  readonly batches: readonly Batch[]
+  readonly streams: OrderedStream[]
+  readonly batchOf: Uint32Array
+  readonly entryOf: Uint32Array
+  /** How many entries of each batch were left out because they were there already. */
+  readonly duplicates: Uint32Array
+}
+
+/**
+ * Orders the entries and leaves out exact duplicates among them. `isLeftOut` says of an entry that it is not wanted at
+ * all; it is not counted.
+ */
+export function orderEntries(
+  batches: readonly Batch[],
+  isLeftOut?: (batch: number, entry: number) => boolean,
+): EntryOrder {
+  const slotsByKey = new Map<string, number>()
+  const heads: { key: string; labels: Labels; count: number }[] = []
+  const slots = batches.map((batch) =>
+    batch.streams.map(({ key, labels }) => {
+      const slot = slotsByKey.get(key)
+      if (slot !== undefined) return slot
+      slotsByKey.set(key, heads.length)
+      return heads.push({ key, labels, count: 0 }) - 1
+    }),
+  )
+  let total = 0
+  for (const [b, batch] of batches.entries()) {
+    total += batch.count
+    const own = slots[b] as number[]
+    for (let i = 0; i < batch.count; i++) {
+      const head = heads[own[batch.streamIndexes[i] as number] as number] as { count: number }
+      head.count++
+    }
+  }
+  const batchOf = new Uint32Array(total)
+  const entryOf = new Uint32Array(total)
+  const streams: OrderedStream[] = []
+  let at = 0
+  for (const { key, labels, count } of heads) {
+    streams.push({ key, labels, start: at, end: at })
+    at += count
+  }
+  for (const [b, batch] of batches.entries()) {
+    const own = slots[b] as number[]
+    for (let i = 0; i < batch.count; i++) {
+      if (isLeftOut?.(b, i) === true) continue
+      const stream = streams[own[batch.streamIndexes[i] as number] as number] as OrderedStream
+      batchOf[stream.end] = b
+      entryOf[stream.end] = i
+      stream.end++
+    }
+  }
+  const order = { batches, streams, batchOf, entryOf, duplicates: new Uint32Array(batches.length) }
+  for (const stream of streams) {
+    sortByTime(order, stream)
+    dropRepeated(order, stream)
+  }
+  return order
+}
+
+/** Below zero, zero or above, as reference r lies before, at or after reference s in time. */
+function compareReferences(order: EntryOrder, r: number, s: number): number {
+  const { entryOf } = order
+  return compareNs(
+    batchOf(order, r).timestamps,
+    entryOf[r] as number,
+    batchOf(order, s).timestamps,
+    entryOf[s] as number,
+  )
+}
+
+/** Most streams come in time order and cost one pass; the others are sorted, equal times staying as they came. */
+function sortByTime(order: EntryOrder, { start, end }: OrderedStream): void {
+  let isSorted = true
+  for (let r = start + 1; r < end && isSorted; r++) isSorted = compareReferences(order, r - 1, r) <= 0
+  if (isSorted) return
+  const positions = Uint32Array.from({ length: end - start }, (_, k) => start + k)
+  positions.sort((r, s) => compareReferences(order, r, s) || r - s)
+  const batchOf = positions.map((r) => order.batchOf[r] as number)
+  const entryOf = positions.map((r) => order.entryOf[r] as number)
+  order.batchOf.set(batchOf, start)
+  order.entryOf.set(entryOf, start)
+}
+
+/** Leaves out entries that equal an earlier one of the stream. */
+function dropRepeated(order: EntryOrder, stream: OrderedStream): void {
+  let group: HashedEntries | undefined
+  filterReferences(order, stream, (r, kept) => {
+    if (kept === stream.start || compareReferences(order, kept - 1, r) !== 0) {
+      group = undefined
+      return true
+    }
+    if (group === undefined) {
+      group = new HashedEntries()
+      group.addIfNew(batchOf(order, kept - 1), order.entryOf[kept - 1] as number)
+    }
+    return group.addIfNew(batchOf(order, r), order.entryOf[r] as number)
+  })
+}
+
+/** Entries of one hash that are compared one by one. A client can make many more; those are told apart as text. */
+const CHAIN_MAX = 16
+
+/** Entries of one stream and time, among which a further one is looked up by its hash. */
+class HashedEntries {
+  readonly #byHash = new Map<number, { source: EntryBytes; entry: number }[]>()
+  readonly #texts = new Set<string>()
+
+  /** False when an equal entry is here already. */
+  addIfNew(source: EntryBytes, entry: number): boolean {
+    const hash = hashEntry(source, entry)
+    const others = this.#byHash.get(hash)
+    if (others === undefined) this.#byHash.set(hash, [{ source, entry }])
+    else if (others.some((other) => sameEntry(other.source, other.entry, source, entry))) return false
+    else if (others.length < CHAIN_MAX) others.push({ source, entry })
+    else return this.#addTextIfNew(textOfEntry(source, entry))
+    return true
+  }
+
+  #addTextIfNew(text: string): boolean {
+    if (this.#texts.has(text)) return false
+    this.#texts.add(text)
+    return true
+  }
+}
+
+/** An entry's bytes as a string, by which JavaScript's own sets tell it from any other of its stream and time. */
+function textOfEntry(source: EntryBytes, i: number): string {
+  const lineStart = source.starts[i] as number
+  const lineEnd = source.ends[i] as number
+  let text = `${source.levels[i]} ${lineEnd - lineStart} `
+  for (let k = lineStart; k < lineEnd; k++) text += String.fromCharCode(source.text[k] as number)
+  for (let k = startOf(source.metadataEnds, i), end = source.metadataEnds[i] as number; k < end; k++) {
+    text += String.fromCharCode(source.metadata[k] as number)
+  }
+  return text
+}
+
+/** Entries [start, end) of one stream that are stored already, by rising time, seen as a batch. */
+export interface StoredEntries {
+  readonly batch: Batch
+  readonly start: number
+  readonly end: number
+}
+
+/** Leaves out entries of the stream that equal stored ones, and counts them as duplicates of their batches. */
+export function dropStored(order: EntryOrder, stream: OrderedStream, stored: StoredEntries): void {
+  const { batch } = stored
+  let at = stored.start
+  // The stored entries of one time, and where they begin.
+  let group = new HashedEntries()
+  let groupAt = -1
+  filterReferences(order, stream, (r) => {
+    const source = batchOf(order, r)
+    const entry = order.entryOf[r] as number
+    while (at < stored.end && compareNs(batch.timestamps, at, source.timestamps, entry) < 0) at++
+    if (at === stored.end || compareNs(batch.timestamps, at, source.timestamps, entry) !== 0) return true
+    if (groupAt !== at) {
+      group = new HashedEntries()
+      groupAt = at
+      for (let i = at; i < stored.end && compareNs(batch.timestamps, i, batch.timestamps, at) === 0; i++) {
+        group.addIfNew(batch, i)
+      }
+    }
+    return group.addIfNew(source, entry)
+  })
+}
+
+/** Keeps the references that `isKept` takes (told where the next kept one will stand) and counts the others. */
+function filterReferences(
+  order: EntryOrder,
+  stream: OrderedStream,
+  isKept: (r: number, kept: number) => boolean,
+): void {
+  let kept = stream.start
+  for (let r = stream.start; r < stream.end; r++) {
+    const batch = order.batchOf[r] as number
+    if (!isKept(r, kept)) {
+      order.duplicates[batch] = (order.duplicates[batch] as number) + 1
+      continue
+    }
+    order.batchOf[kept] = batch
+    order.entryOf[kept] = order.entryOf[r] as number
+    kept++
+  }
+  stream.end = kept
+}
+
+function batchOf(order: EntryOrder, r: number): Batch {
+  return order.batches[order.batchOf[r] as number] as Batch
+}
+
+/** What it takes to compare one entry's line, level and metadata: a Batch, or a block seen as one. */
+export type EntryBytes = Pick<Batch, 'text' | 'starts' | 'ends' | 'levels' | 'metadata' | 'metadataEnds'>
+
+/** Same line, same level, same metadata. The stream and the time are the caller's to compare. */
+export function sameEntry(a: EntryBytes, i: number, b: EntryBytes, j: number): boolean {
+  const metadataA = startOf(a.metadataEnds, i)
+  const metadataB = startOf(b.metadataEnds, j)
+  const metadataLength = (a.metadataEnds[i] as number) - metadataA
+  const lineA = a.starts[i] as number
+  const lineB = b.starts[j] as number
+  const lineLength = (a.ends[i] as number) - lineA
+  if (
+    lineLength !== (b.ends[j] as number) - lineB ||
+    metadataLength !== (b.metadataEnds[j] as number) - metadataB ||
+    a.levels[i] !== b.levels[j]
+  ) {
+    return false
+  }
+  for (let k = 0; k < lineLength; k++) if (a.text[lineA + k] !== b.text[lineB + k]) return false
+  for (let k = 0; k < metadataLength; k++) if (a.metadata[metadataA + k] !== b.metadata[metadataB + k]) return false
+  return true
+}
+
+/** A 32-bit FNV-1a hash of the line and the metadata; only ever a hint before sameEntry. */
+export function hashEntry(source: EntryBytes, i: number): number {
+  let hash = 0x811c9dc5
+  for (let k = source.starts[i] as number, end = source.ends[i] as number; k < end; k++) {
+    hash = Math.imul(hash ^ (source.text[k] as number), 0x01000193)
+  }
+  for (let k = startOf(source.metadataEnds, i), end = source.metadataEnds[i] as number; k < end; k++) {
+    hash = Math.imul(hash ^ (source.metadata[k] as number), 0x01000193)
+  }
+  return hash
+}

@@ -1,0 +1,33 @@
+/** The alert processor as a Lambda function: log groups feed it, a clock wakes it. */
+
+import pino from 'pino'
+import { loadSettings } from '../homes/references.ts'
+import { openAlerts } from '../processes/incidents.ts'
+import { openAlertWatch } from '../processes/scheduled-watch.ts'
+import { answerAlertEvent } from '../transport/lambda/cloudwatch-records.ts'
+
+// Loading the module is the function's start: what is wrong with the settings is told there.
+const { config } = await loadSettings(process.env)
+const log = pino(
+  { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
+  pino.destination({ sync: true }),
+)
+const clock = { nowMs: Date.now }
+const alerts = await openAlerts(config, clock, log)
+const watch = await openAlertWatch(config, clock, log, alerts)
+const parts = {
+  ...alerts.cloudWatch,
+  notify: alerts.notify,
+  sweep: async () => {
+    await watch?.evaluateDue()
+    return alerts.desk.sweep()
+  },
+  // The cause tells of gzip or JSON, never of a line.
+  onCorrupt: (cause: unknown) =>
+    log.warn({ reason: cause instanceof Error ? cause.message : '' }, 'a record is corrupt'),
+}
+
+/** What Lambda calls for each delivery and each stroke of the clock. */
+export function handler(event: unknown): ReturnType<typeof answerAlertEvent> {
+  return answerAlertEvent(parts, event)
+}

@@ -1,0 +1,62 @@
+/** The alert processor as a process: it reads the log groups itself. In a container, or on a machine. */
+
+import closeWithGrace from 'close-with-grace'
+import pino from 'pino'
+import type { Config } from '../config/read-config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { IncidentLoop } from '../flows/incidents/incident-loop.ts'
+import { readLogGroups } from '../flows/incidents/read-log-groups.ts'
+import { openGroupReader } from '../homes/incident-home.ts'
+import { loadSettings } from '../homes/references.ts'
+import { closeAlerts, commonRounds, openAlerts, scheduleTimer } from '../processes/incidents.ts'
+import { openAlertWatch } from '../processes/scheduled-watch.ts'
+
+/** How long the round under way may take once the process is told to stop. */
+const CLOSE_DELAY_MS = 20_000
+/** Groups of rules are due by their own intervals, of a second at least. */
+const RULES_EVERY_MS = 1000
+
+try {
+  await run((await loadSettings(process.env)).config)
+} catch (error) {
+  if (!(error instanceof GatewayError)) throw error
+  process.stderr.write(`millrace: ${error.message}\n`)
+  process.exitCode = 1
+}
+
+async function run(config: Config): Promise<void> {
+  const { logGroups, everyMs } = config.alerts.cloudWatch
+  if (logGroups.length === 0) {
+    throw new GatewayError('config_invalid', 'the alert processor needs MILLRACE_ALERT_LOG_GROUPS, not given; set it')
+  }
+  const log = pino(
+    { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
+    pino.destination({ dest: 2, sync: true }),
+  )
+  const clock = { nowMs: Date.now }
+  const alerts = await openAlerts(config, clock, log)
+  const watch = await openAlertWatch(config, clock, log, alerts)
+  const groups = {
+    ...alerts.cloudWatch,
+    reader: await openGroupReader(config),
+    cursors: alerts.home.store,
+    logGroups,
+    onFailure: (logGroup: string, err: unknown) => log.warn({ logGroup, err }, 'a log group cannot be read'),
+  }
+  const rounds = [{ everyMs, run: () => readLogGroups(groups) }, ...commonRounds(alerts)]
+  if (watch !== undefined) rounds.push({ everyMs: RULES_EVERY_MS, run: () => watch.evaluateDue() })
+  const loop = new IncidentLoop(rounds, scheduleTimer, (err) =>
+    log.error({ err }, 'a round failed; the next tries again'),
+  )
+  await readLogGroups(groups)
+  loop.start()
+  log.info({ logGroups, everyMs }, 'watching: error lines become incidents')
+  closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
+    if (err !== undefined) log.fatal({ err }, 'stopped by an error')
+    else log.info({ signal }, 'stopping: what was read is told first')
+    await closeAlerts(alerts, async () => {
+      await loop.stop()
+      await watch?.close()
+    })
+  })
+}

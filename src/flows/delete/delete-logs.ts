@@ -1,0 +1,198 @@
+/** Deletes entries: from every read at once, from the store once nobody can take the request back. */
+
+import { lowerBound, type StreamRun } from '../../domain/entries/block.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { matchesAll } from '../../domain/selector.ts'
+import { msToNs } from '../../domain/time.ts'
+import { BlockSearch, SEARCH_LINES } from '../../logql/block-search.ts'
+import { parseExpr } from '../../logql/parse/parse.ts'
+import type { LineFilterStage, LogExpr } from '../../logql/parse/syntax.ts'
+import type {
+  Clock,
+  Deletion,
+  DeletionStore,
+  KeepRuns,
+  LogStore,
+  ReadBlock,
+  ReadRequest,
+} from '../../ports/log-store.ts'
+
+/** How long a request can be taken back: Loki's delete_request_cancel_period. */
+export const CANCEL_MS = 24 * 3600_000
+/** Requests of one tenant that wait: each of them costs every read of its time range something. */
+const WAITING_MAX = 100
+/** How long a request that was processed is still listed. */
+const LISTED_MS = 30 * 24 * 3600_000
+
+export type DeletionOrder = Pick<Deletion, 'id' | 'tenant' | 'query' | 'start' | 'end'>
+
+/**
+ * From the moment it resolves, no read gives what the query takes in [start, end); what arrives there before the
+ * request is processed is deleted as well. Throws query_malformed, query_unsupported for stages beyond line filters,
+ * parameter_invalid for a time range that is empty or not over yet, query_refused when too many requests wait.
+ */
+export async function requestDeletion(deletions: DeletionStore, clock: Clock, order: DeletionOrder): Promise<void> {
+  parseDeletion(order.query)
+  if (order.start >= order.end) throw new GatewayError('parameter_invalid', "start time can't be greater than end time")
+  if (order.end > msToNs(clock.nowMs()) + 1n) {
+    throw new GatewayError('parameter_invalid', 'deletes in the future are not allowed; end is now at the latest')
+  }
+  const waiting = deletions.list().filter(({ tenant, isProcessed }) => tenant === order.tenant && !isProcessed)
+  if (waiting.length >= WAITING_MAX) {
+    const text = `${WAITING_MAX} delete requests wait to be processed; join some into one, or cancel some`
+    throw new GatewayError('query_refused', text)
+  }
+  await deletions.add({ ...order, createdMs: clock.nowMs(), isProcessed: false })
+}
+
+/** Takes a request back: its entries are there again. Throws not_found, or parameter_invalid when it is too late. */
+export async function cancelDeletion(
+  deletions: DeletionStore,
+  clock: Clock,
+  tenant: string,
+  id: string,
+): Promise<void> {
+  const deletion = deletions.list().find((each) => each.tenant === tenant && each.id === id)
+  if (deletion === undefined) throw new GatewayError('not_found', 'could not find delete request with given id')
+  if (deletion.isProcessed || clock.nowMs() - deletion.createdMs >= CANCEL_MS) {
+    const text = 'deletion of request which is in process or already processed is not allowed'
+    throw new GatewayError('parameter_invalid', text)
+  }
+  await deletions.remove(tenant, id)
+}
+
+/**
+ * Carries out the requests that can no longer be taken back, as far as it can; throws the first failure after the
+ * others were tried. Calls must not overlap.
+ */
+export async function processDeletions(
+  deletions: DeletionStore,
+  clock: Clock,
+  isStopped?: () => boolean,
+): Promise<void> {
+  let failure: { readonly cause: unknown } | undefined
+  for (const deletion of deletions.list()) {
+    if (isStopped?.() === true) break
+    try {
+      await processDeletion(deletions, clock, deletion, isStopped)
+    } catch (cause) {
+      failure ??= { cause }
+    }
+  }
+  if (failure !== undefined) throw failure.cause
+}
+
+async function processDeletion(
+  deletions: DeletionStore,
+  clock: Clock,
+  deletion: Deletion,
+  isStopped?: () => boolean,
+): Promise<void> {
+  const { tenant, id, start, end, createdMs, isProcessed } = deletion
+  const ageMs = clock.nowMs() - createdMs
+  if (isProcessed && ageMs >= LISTED_MS) await deletions.remove(tenant, id)
+  if (isProcessed || ageMs < CANCEL_MS) return
+  const { query, keep } = compile(deletion)
+  await deletions.erase({ tenant, matchers: query.matchers, start, end }, keep, isStopped)
+  if (isStopped?.() !== true) await deletions.setProcessed(tenant, id)
+}
+
+/** The store as readers are to see it: without what waits to be deleted. */
+export function hideDeleted(store: LogStore, deletions: DeletionStore): LogStore {
+  return {
+    append: (batch, intake) => store.append(batch, intake),
+    read: (request, signal) => {
+      const hiding = deletions.list().filter((deletion) => !deletion.isProcessed && touches(deletion, request))
+      return hiding.length === 0 ? store.read(request, signal) : readWithout(store, hiding, request, signal)
+    },
+    // A stream whose entries are all hidden may still be named.
+    streams: (range, signal) => store.streams(range, signal),
+    version: (range) => {
+      const version = store.version(range)
+      const hidden = deletions.list().filter((deletion) => !deletion.isProcessed && touches(deletion, range))
+      return version && [version, ...hidden.map(({ id, createdMs }) => `${id} ${createdMs}`)].join()
+    },
+    trouble: () => store.trouble(),
+    figures: () => store.figures(),
+    close: () => store.close(),
+  }
+}
+
+function touches(deletion: Deletion, { tenant, start, end }: Pick<ReadRequest, 'tenant' | 'start' | 'end'>): boolean {
+  return deletion.tenant === tenant && deletion.start < end && deletion.end > start
+}
+
+async function* readWithout(
+  store: LogStore,
+  hiding: readonly Deletion[],
+  request: ReadRequest,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ReadBlock> {
+  const compiled = hiding.map(compile)
+  // What a line filter decides cannot be told from columns.
+  const needsText = compiled.some(({ query }) => query.stages.length > 0)
+  const asked = request.withoutText === true && needsText ? { ...request, withoutText: false } : request
+  for await (const found of store.read(asked, signal)) {
+    let runs = found.runs
+    for (const { keep } of compiled) runs = runs.flatMap((run) => keep(found.block, run))
+    if (runs.length > 0) yield { ...found, runs }
+  }
+}
+
+interface CompiledDeletion {
+  readonly query: LogExpr
+  readonly keep: KeepRuns
+}
+
+const COMPILED = new WeakMap<Deletion, CompiledDeletion>()
+
+function compile(deletion: Deletion): CompiledDeletion {
+  const known = COMPILED.get(deletion)
+  if (known !== undefined) return known
+  const query = parseDeletion(deletion.query)
+  const search = new BlockSearch(query.stages as readonly LineFilterStage[])
+  const keep: KeepRuns = (block, run) => {
+    if (!matchesAll(query.matchers, run.labels)) return [run]
+    const from = lowerBound(block.timestamps, run.start, run.end, deletion.start)
+    const to = lowerBound(block.timestamps, from, run.end, deletion.end)
+    if (from === to) return [run]
+    if (!search.isNeeded)
+      return partsOf(run, [
+        [run.start, from],
+        [to, run.end],
+      ])
+    const kept: [start: number, end: number][] = []
+    let at = run.start
+    for (let i = from; i < to; i += SEARCH_LINES) {
+      for (const hit of search.find(block, i, Math.min(i + SEARCH_LINES, to))) {
+        kept.push([at, hit])
+        at = hit + 1
+      }
+    }
+    kept.push([at, run.end])
+    return partsOf(run, kept)
+  }
+  const compiled = { query, keep }
+  COMPILED.set(deletion, compiled)
+  return compiled
+}
+
+function partsOf(run: StreamRun, ranges: readonly (readonly [start: number, end: number])[]): StreamRun[] {
+  return ranges.filter(([start, end]) => start < end).map(([start, end]) => ({ ...run, start, end }))
+}
+
+function parseDeletion(text: string): LogExpr {
+  const query = parseExpr(text)
+  if (query.kind !== 'log') {
+    throw new GatewayError(
+      'query_malformed',
+      'parse error : lines are deleted by a log query; leave out the aggregation',
+    )
+  }
+  const other = query.stages.find(({ kind }) => kind !== 'line_filter')
+  if (other === undefined) return query
+  throw new GatewayError(
+    'query_unsupported',
+    `lines are deleted by a selector and line filters only; leave out ${other.kind.replaceAll('_', ' ')}`,
+  )
+}

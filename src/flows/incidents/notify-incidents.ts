@@ -1,0 +1,234 @@
+/** Tells people of transitions: at once where possible, again until it worked, never more often than they can read. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import { DIGEST_PENDING, type Message, type OutboxItem } from '../../domain/incidents/notification.ts'
+import { CircuitBreaker } from '../../kit/circuit-breaker.ts'
+import { murmur128 } from '../../kit/murmur3.ts'
+import type { IncidentStore, Notifier } from '../../ports/incidents.ts'
+import type { Clock } from '../../ports/log-store.ts'
+
+export interface NotifySettings {
+  /** Messages a minute, over all processes; what comes beyond waits for the digest of the next minute. */
+  readonly perMinuteMax: number
+  /** How long a notifier may take for one message. */
+  readonly timeoutMs: number
+  /** How long an item belongs to whoever took it: longer than all its notifiers may take. */
+  readonly leaseMs: number
+}
+
+export interface NotifyParts {
+  readonly store: IncidentStore
+  readonly notifiers: readonly Notifier[]
+  readonly clock: Clock
+  readonly settings: NotifySettings
+  readonly events: NotifyEvents
+  /** A signal that aborts after so long; a test hands in its own. */
+  readonly timeoutSignal: (ms: number) => AbortSignal
+}
+
+/** What is told beside the work, for logs and metrics. Must not throw. */
+export interface NotifyEvents {
+  sent(notifier: string, notifications: number): void
+  /** A notifier did not take a message: it is tried again, unless `isGivenUp`. */
+  sendFailed(notifier: string, cause: unknown, isGivenUp: boolean): void
+  /** The outbox could not be read or written: its items come again. */
+  outboxFailed(cause: unknown): void
+}
+
+/** Before an attempt after the first, the second...: doubles up to an hour. */
+const RETRY_MS = 5_000
+const RETRY_MS_MAX = 3600_000
+/** Who could not be told of something for so long is not told of it any more: the incident itself stays. */
+const GIVE_UP_MS = 24 * 3600_000
+const MINUTE_MS = 60_000
+/** Items taken out of the outbox at once, and so the notifications of one digest. */
+const TAKEN_MAX = 500
+/** Messages on their way at once, and items that wait for that in memory: of more, the outbox remembers. */
+const SENDING_MAX = 4
+const WAITING_MAX = 1_000
+
+export class NotifyDesk {
+  readonly #parts: NotifyParts
+  readonly #waiting: OutboxItem[] = []
+  readonly #running = new Set<Promise<void>>()
+  /** By notifier: one that hangs must not take up the messages of all others. */
+  readonly #breakers: ReadonlyMap<string, CircuitBreaker>
+  readonly #outbox = new CircuitBreaker()
+  readonly #abandoned = new AbortController()
+  /** The minute whose messages are used up. */
+  #fullMinute = -1
+
+  constructor(parts: NotifyParts) {
+    this.#parts = parts
+    this.#breakers = new Map(parts.notifiers.map(({ name }) => [name, new CircuitBreaker()]))
+  }
+
+  /** Sends an item whose lease the caller has, without waiting for it. Never throws. */
+  offer(item: OutboxItem): void {
+    if (this.#waiting.length >= WAITING_MAX) return
+    this.#waiting.push(item)
+    this.#pump()
+  }
+
+  /** Resolves when all that was offered was tried. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.race(this.#running)
+  }
+
+  /** Gives up what is under way, and all that is offered from now on: it is sent after the next start. */
+  abandon(): void {
+    this.#abandoned.abort(new GatewayError('source_unavailable', 'the process stops; it is sent after the next start'))
+  }
+
+  /** Takes what is due out of the outbox and tries it; resolves when all of it was tried. Never rejects. */
+  async sendDue(): Promise<void> {
+    const { store, clock, settings, events } = this.#parts
+    const nowMs = clock.nowMs()
+    if (!this.#outbox.admits(nowMs, 0)) return
+    try {
+      const items = await store.takeDue(nowMs, nowMs + settings.leaseMs, TAKEN_MAX)
+      for (const digest of digestsOf(items)) await this.#sendDigest(digest.id, digest.items)
+      for (const item of items) if (item.digestId === undefined) this.offer(item)
+      this.#outbox.succeed()
+    } catch (cause) {
+      this.#outbox.fail(clock.nowMs())
+      events.outboxFailed(cause)
+    }
+    await this.settled()
+  }
+
+  #pump(): void {
+    while (this.#running.size < SENDING_MAX) {
+      const item = this.#waiting.shift()
+      if (item === undefined) return
+      const run: Promise<void> = this.#sendSingle(item)
+        .catch((cause: unknown) => this.#parts.events.outboxFailed(cause))
+        .finally(() => {
+          this.#running.delete(run)
+          this.#pump()
+        })
+      this.#running.add(run)
+    }
+  }
+
+  async #sendSingle(item: OutboxItem): Promise<void> {
+    if (this.#isLeft([item])) return
+    if (await this.#hasRoom()) return this.#send(item.notification.id, [item])
+    await this.#postpone([{ ...item, digestId: DIGEST_PENDING }])
+  }
+
+  async #sendDigest(id: string, items: readonly OutboxItem[]): Promise<void> {
+    if (this.#isLeft(items)) return
+    if (await this.#hasRoom()) return this.#send(id, items)
+    await this.#postpone(items)
+  }
+
+  /** What waited for too long in memory is somebody else's before it is sent: the outbox gives it again. */
+  #isLeft(items: readonly OutboxItem[]): boolean {
+    if (this.#abandoned.signal.aborted) return true
+    const { clock, settings } = this.#parts
+    const endMs = clock.nowMs() + settings.timeoutMs
+    return items.some(({ dueMs }) => dueMs < endMs)
+  }
+
+  async #postpone(items: readonly OutboxItem[]): Promise<void> {
+    const { store, clock } = this.#parts
+    const dueMs = (minuteOf(clock.nowMs()) + 1) * MINUTE_MS
+    await store.settle(items.map((item) => ({ ...item, dueMs })))
+  }
+
+  async #hasRoom(): Promise<boolean> {
+    const { store, clock, settings } = this.#parts
+    const nowMs = clock.nowMs()
+    const minute = minuteOf(nowMs)
+    if (this.#fullMinute === minute) return false
+    const isRoom = (await store.countSending(nowMs)) <= settings.perMinuteMax
+    if (!isRoom) this.#fullMinute = minute
+    return isRoom
+  }
+
+  /** One message to every target that has not taken it yet; what failed, or was not tried, is written down for later. */
+  async #send(id: string, items: readonly OutboxItem[]): Promise<void> {
+    const names = new Set(items.flatMap(({ targets }) => targets))
+    const failed = new Set<string>()
+    await Promise.all(
+      [...names].map(async (name) => {
+        const wanted = items.filter(({ targets }) => targets.includes(name))
+        const message = { id, notifications: wanted.map(({ notification }) => notification) }
+        if (!(await this.#sendTo(name, message))) failed.add(name)
+      }),
+    )
+    const { store, clock } = this.#parts
+    // One time for all of a digest, so that they are due together.
+    const nowMs = clock.nowMs()
+    const digestId = items.length > 1 ? id : undefined
+    await store.settle(items.map((item) => ({ ...afterAttempt(item, failed, nowMs), digestId })))
+  }
+
+  async #sendTo(name: string, message: Message): Promise<boolean> {
+    const { notifiers, events, settings, clock, timeoutSignal } = this.#parts
+    const notifier = notifiers.find((each) => each.name === name)
+    // Its settings are gone: nobody waits for this any more.
+    if (notifier === undefined) return true
+    const breaker = this.#breakers.get(name) as CircuitBreaker
+    const isGivenUp = message.notifications.every((each) => isTooOld(each.createdMs, clock.nowMs()))
+    // Tried again like what failed; nobody waits for it meanwhile.
+    if (!isGivenUp && !breaker.admits(clock.nowMs(), settings.timeoutMs)) return false
+    try {
+      const signal = AbortSignal.any([timeoutSignal(settings.timeoutMs), this.#abandoned.signal])
+      await Promise.race([notifier.send(message, signal), rejectOnAbort(signal)])
+      breaker.succeed()
+      events.sent(name, message.notifications.length)
+      return true
+    } catch (cause) {
+      breaker.fail(clock.nowMs())
+      events.sendFailed(name, cause, isGivenUp)
+      return false
+    }
+  }
+}
+
+function afterAttempt(item: OutboxItem, failed: ReadonlySet<string>, nowMs: number): OutboxItem {
+  const isGivenUp = isTooOld(item.notification.createdMs, nowMs)
+  const targets = isGivenUp ? [] : item.targets.filter((name) => failed.has(name))
+  const attempts = item.attempts + 1
+  return { ...item, targets, attempts, dueMs: nowMs + Math.min(RETRY_MS * 2 ** (attempts - 1), RETRY_MS_MAX) }
+}
+
+function minuteOf(ms: number): number {
+  return Math.floor(ms / MINUTE_MS)
+}
+
+function isTooOld(createdMs: number, nowMs: number): boolean {
+  return nowMs - createdMs >= GIVE_UP_MS
+}
+
+/** A notifier that does not listen to its signal must not hold the others up. */
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = (): void => reject(signal.reason)
+    if (signal.aborted) fail()
+    else signal.addEventListener('abort', fail, { once: true })
+  })
+}
+
+/**
+ * Items that wait for a digest, by digest. Its id tells what is in it: tried again as it was it keeps the id, and in
+ * parts, as it may come out of the outbox, each part has one of its own.
+ */
+function digestsOf(items: readonly OutboxItem[]): readonly { id: string; items: readonly OutboxItem[] }[] {
+  const digests = new Map<string, OutboxItem[]>()
+  for (const item of items) {
+    if (item.digestId === undefined) continue
+    const together = digests.get(item.digestId)
+    if (together === undefined) digests.set(item.digestId, [item])
+    else together.push(item)
+  }
+  return [...digests.values()].map((together) => ({ id: digestIdOf(together), items: together }))
+}
+
+function digestIdOf(items: readonly OutboxItem[]): string {
+  const ids = items.map(({ notification }) => notification.id).sort()
+  const [only] = ids
+  return ids.length === 1 ? (only as string) : `digest-${murmur128(new TextEncoder().encode(ids.join(' ')))}`
+}

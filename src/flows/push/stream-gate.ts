@@ -1,0 +1,107 @@
+/** The gateway's memory of active streams and of rates: who may begin a stream, and how fast one may go. */
+
+import type { StreamGate } from '../../domain/entries/batch-builder.ts'
+import { type PushLimits, type Rate, STREAM_IDLE_MS } from '../../domain/limits.ts'
+import { type BucketRate, TokenBucket } from '../../kit/token-bucket.ts'
+import type { Clock } from '../../ports/log-store.ts'
+
+interface ActiveStream {
+  seenMs: number
+  bucket: TokenBucket | undefined
+}
+
+/** Streams remembered over all tenants: what bounds the memory when tenants are many. */
+const STREAMS_TOTAL_MAX = 500_000
+/** Idle streams are looked for at most this often. */
+const SWEEP_MS = 60_000
+
+export class StreamGateKeeper implements StreamGate {
+  readonly #limits: PushLimits
+  readonly #clock: Clock
+  readonly #streams = new Map<string, Map<string, ActiveStream>>()
+  readonly #tenantBuckets = new Map<string, TokenBucket>()
+  #total = 0
+  #sweptMs = 0
+
+  /** `limits` are those of tenants without limits of their own. */
+  constructor(limits: PushLimits, clock: Clock) {
+    this.#limits = limits
+    this.#clock = clock
+  }
+
+  /** The same gate for one push of a tenant whose limits are these. */
+  withLimits(limits: PushLimits): StreamGate {
+    if (limits === this.#limits) return this
+    return {
+      admitStream: (tenant, key) => this.admitStream(tenant, key, limits),
+      admitBytes: (tenant, key, bytes) => this.admitBytes(tenant, key, bytes, limits),
+    }
+  }
+
+  admitStream(tenant: string, key: string, limits = this.#limits): boolean {
+    const nowMs = this.#clock.nowMs()
+    const known = this.#streams.get(tenant)?.get(key)
+    if (known !== undefined) {
+      known.seenMs = nowMs
+      return true
+    }
+    if (this.#isFull(tenant, limits)) this.#sweep(nowMs)
+    if (this.#isFull(tenant, limits)) return false
+    const streams = this.#streams.get(tenant) ?? new Map<string, ActiveStream>()
+    streams.set(key, { seenMs: nowMs, bucket: undefined })
+    this.#streams.set(tenant, streams)
+    this.#total++
+    return true
+  }
+
+  admitBytes(tenant: string, key: string, bytes: number, limits = this.#limits): boolean {
+    const rate = limits.streamRate
+    if (rate === undefined) return true
+    const stream = this.#streams.get(tenant)?.get(key)
+    if (stream === undefined) return true
+    stream.bucket ??= new TokenBucket(bucketRate(rate), this.#clock.nowMs())
+    stream.bucket.rate = bucketRate(rate)
+    return stream.bucket.take(bytes, this.#clock.nowMs())
+  }
+
+  /** False when the tenant has used up its rate; nothing of the push may be stored then. */
+  admitPush(tenant: string, bytes: number, limits = this.#limits): boolean {
+    const rate = limits.tenantRate
+    if (rate === undefined) return true
+    const nowMs = this.#clock.nowMs()
+    const bucket = this.#tenantBuckets.get(tenant) ?? new TokenBucket(bucketRate(rate), nowMs)
+    bucket.rate = bucketRate(rate)
+    this.#tenantBuckets.set(tenant, bucket)
+    return bucket.take(bytes, nowMs)
+  }
+
+  /** Streams that took a line within the last hour (or since the last sweep). */
+  get activeStreams(): number {
+    return this.#total
+  }
+
+  #isFull(tenant: string, { activeStreamsMax }: PushLimits): boolean {
+    return (this.#streams.get(tenant)?.size ?? 0) >= activeStreamsMax || this.#total >= STREAMS_TOTAL_MAX
+  }
+
+  #sweep(nowMs: number): void {
+    if (Math.abs(nowMs - this.#sweptMs) < SWEEP_MS) return
+    this.#sweptMs = nowMs
+    for (const [tenant, streams] of this.#streams) {
+      for (const [key, { seenMs }] of streams) {
+        // Seen in what a clock that was set back calls the future: as idle as anything.
+        if (Math.abs(nowMs - seenMs) > STREAM_IDLE_MS) {
+          streams.delete(key)
+          this.#total--
+        }
+      }
+      if (streams.size > 0) continue
+      this.#streams.delete(tenant)
+      this.#tenantBuckets.delete(tenant)
+    }
+  }
+}
+
+function bucketRate({ bytesPerSecond, burstBytes }: Rate): BucketRate {
+  return { perSecond: bytesPerSecond, burst: burstBytes }
+}

@@ -1,0 +1,183 @@
+/** Finds the fields of log lines: structured metadata, what a query parsed, and what JSON or logfmt lines hold. */
+
+import type { Metadata } from '../../domain/entries/batch.ts'
+import type { Labels } from '../../domain/labels.ts'
+import { LogQuery } from '../../logql/log-query.ts'
+import type { LogExpr } from '../../logql/parse/syntax.ts'
+import { parseBytes, parseGoDuration, parseGoFloat } from '../../logql/pipeline/convert.ts'
+import { labelNameOf, labelNamePart } from '../../logql/pipeline/label-name.ts'
+import { LabelSet } from '../../logql/pipeline/label-set.ts'
+import { compileJsonParser } from '../../logql/pipeline/parsers/json-parser.ts'
+import { compileLogfmtParser } from '../../logql/pipeline/parsers/logfmt-parser.ts'
+import type { LogStore } from '../../ports/log-store.ts'
+
+export type FieldType = 'string' | 'int' | 'float' | 'boolean' | 'duration' | 'bytes'
+export type FieldParser = 'json' | 'logfmt'
+
+export interface DetectedField {
+  readonly name: string
+  readonly type: FieldType
+  /** The different values among the lines looked at, each once, in the order they came. */
+  readonly values: ReadonlySet<string>
+  /** What reads the field out of a line; empty where it is structured metadata or was made by the query. */
+  readonly parsers: readonly FieldParser[]
+  readonly jsonPath: readonly string[] | undefined
+}
+
+export interface FieldRequest {
+  readonly tenant: string
+  readonly query: LogExpr
+  readonly start: bigint
+  readonly end: bigint
+  /** Lines looked at, the newest of the range. It bounds the values that are kept, too. */
+  readonly lineLimit: number
+  /** Fields given at most; those that come later are not looked at. */
+  readonly fieldLimit: number
+  /** The clock's reading, ms since the epoch: what templates call now. */
+  readonly nowMs: number
+  /** The one field that is wanted; undefined: all. */
+  readonly only?: string | undefined
+}
+
+/** The fields of the newest lines that the query keeps, sorted by name. Throws as LogQuery does. */
+export async function detectFields(
+  store: LogStore,
+  { tenant, query, start, end, lineLimit, fieldLimit, nowMs, only }: FieldRequest,
+  signal?: AbortSignal,
+): Promise<readonly DetectedField[]> {
+  const sample = new LogQuery(query, { direction: 'backward', limit: lineLimit, intervalNs: 0n, nowMs })
+  const { matchers } = sample
+  const wants = (oldest: bigint, newest: bigint): boolean => sample.wants(oldest, newest)
+  const blocks = store.read({ tenant, matchers, start, end, direction: 'backward', wants }, signal)
+  for await (const { block, runs, sequence } of blocks) sample.add(block, runs, sequence)
+  const detector = new FieldDetector(fieldLimit, only)
+  for (const { labels, entries } of sample.result()) for (const entry of entries) detector.add(labels, entry)
+  return detector.fields()
+}
+
+interface FieldInMaking {
+  readonly name: string
+  type: FieldType | undefined
+  readonly values: Set<string>
+  readonly parsers: Set<FieldParser>
+  jsonPath: readonly string[] | undefined
+}
+
+/** What a line is, after a query: see LogEntry. */
+interface SampleEntry {
+  readonly ns: bigint
+  readonly line: string
+  readonly metadata: Metadata
+  readonly parsed: Metadata
+}
+
+/** Takes lines and remembers the fields they have, at most `limit` of them. */
+export class FieldDetector {
+  readonly #limit: number
+  readonly #only: string | undefined
+  readonly #fields = new Map<string, FieldInMaking>()
+  readonly #labels = new LabelSet()
+  readonly #parsers = [
+    ['json', compileJsonParser()],
+    ['logfmt', compileLogfmtParser({ isStrict: false, keepsEmpty: false, extractions: [] })],
+  ] as const
+
+  constructor(limit: number, only?: string) {
+    this.#limit = limit
+    this.#only = only
+  }
+
+  add(labels: Labels, { ns, line, metadata, parsed }: SampleEntry): void {
+    this.#addAll(metadata)
+    this.#addAll(parsed)
+    // What the query parsed is parsed again, to learn by what: it must not look like a second source of the name.
+    for (const [name, parser] of this.#parsers) {
+      this.#labels.reset(labels, metadata)
+      parser({ ns, line, labels: this.#labels }, this.#labels)
+      if (this.#labels.hasError) continue
+      this.#addParsed(this.#labels.parts().parsed, name, line)
+      return
+    }
+  }
+
+  /** Sorted by name. */
+  fields(): DetectedField[] {
+    return [...this.#fields.values()]
+      .map(({ type = 'string', parsers, ...field }) => ({ ...field, type, parsers: [...parsers].sort() }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  #addAll(pairs: Metadata): void {
+    for (const [name, value] of pairs) this.#addValue(name, value)
+  }
+
+  #addParsed(pairs: Metadata, parser: FieldParser, line: string): void {
+    let paths: ReadonlyMap<string, readonly string[]> | undefined
+    for (const [name, value] of pairs) {
+      const field = this.#addValue(name, value)
+      if (field === undefined) continue
+      field.parsers.add(parser)
+      if (parser !== 'json' || field.jsonPath !== undefined) continue
+      paths ??= jsonPaths(line)
+      field.jsonPath = paths.get(name) ?? paths.get(name.replace(/_extracted$/, ''))
+    }
+  }
+
+  #addValue(name: string, value: string): FieldInMaking | undefined {
+    if (this.#only !== undefined && this.#only !== name) return undefined
+    if (name.startsWith('__error') || name === '__preserve_error__' || value === '') return undefined
+    let field = this.#fields.get(name)
+    if (field === undefined) {
+      if (this.#fields.size >= this.#limit) return undefined
+      field = { name, type: undefined, values: new Set(), parsers: new Set(), jsonPath: undefined }
+      this.#fields.set(name, field)
+    }
+    if (field.values.has(value)) return field
+    field.values.add(value)
+    field.type = joinTypes(field.type, typeOfValue(value))
+    return field
+  }
+}
+
+const INT64_MAX = 2n ** 63n
+/** What Go's strconv.ParseBool takes, beside the numbers 0 and 1. */
+const BOOLEANS: readonly string[] = ['t', 'T', 'true', 'TRUE', 'True', 'f', 'F', 'false', 'FALSE', 'False']
+
+/** The narrowest type that the text can be read as, by Go's rules: those of the stages that will read it. */
+export function typeOfValue(text: string): FieldType {
+  if (/^[+-]?\d{1,19}$/.test(text) && BigInt(text.replace('+', '')) < INT64_MAX) return 'int'
+  if (parseGoFloat(text) !== undefined) return 'float'
+  if (BOOLEANS.includes(text)) return 'boolean'
+  if (parseGoDuration(text) !== undefined) return 'duration'
+  return parseBytes(text) === undefined ? 'string' : 'bytes'
+}
+
+/** A field whose values are of several types is text, unless all are numbers. */
+function joinTypes(a: FieldType | undefined, b: FieldType): FieldType {
+  if (a === undefined || a === b) return b
+  return (a === 'int' && b === 'float') || (a === 'float' && b === 'int') ? 'float' : 'string'
+}
+
+/** Objects in objects whose paths are told. */
+const DEPTH_MAX = 64
+
+/** The path of every member by the label name that `| json` gives it. */
+function jsonPaths(line: string): ReadonlyMap<string, readonly string[]> {
+  const paths = new Map<string, readonly string[]>()
+  const walk = (value: object, prefix: string, path: readonly string[]): void => {
+    for (const [key, member] of Object.entries(value)) {
+      const name = prefix === '' ? labelNameOf(key) : `${prefix}_${labelNamePart(key)}`
+      const below = [...path, key]
+      const isObject = typeof member === 'object' && member !== null && !Array.isArray(member)
+      if (isObject && below.length <= DEPTH_MAX) walk(member, name, below)
+      else if (!paths.has(name)) paths.set(name, below)
+    }
+  }
+  try {
+    const value: unknown = JSON.parse(line)
+    if (typeof value === 'object' && value !== null) walk(value, '', [])
+  } catch {
+    // The scanner of `| json` is more lenient: such a line has fields without a path.
+  }
+  return paths
+}

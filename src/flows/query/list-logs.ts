@@ -1,0 +1,92 @@
+/** Reads what came by POST /logs back, newest first, page after page. */
+
+import { type Metadata, metadataWithLevel } from '../../domain/entries/batch.ts'
+import { startOf } from '../../domain/entries/block.ts'
+import type { Labels } from '../../domain/labels.ts'
+import { equalityMatcher } from '../../domain/selector.ts'
+import { BestEntries } from '../../logql/best-entries.ts'
+import type { LogStore, ReadBlock } from '../../ports/log-store.ts'
+
+export interface ListRequest {
+  readonly tenant: string
+  /** Labels that the streams must carry. */
+  readonly labels: readonly (readonly [name: string, value: string])[]
+  /** The time range [start, end) in ns. */
+  readonly start: bigint
+  readonly end: bigint
+  readonly limit: number
+  /** Whether the line (of UTF-8) is wanted. */
+  readonly isWanted: (line: string) => boolean
+  /** The last entry of the page before: its time, and how many entries of that time were given. */
+  readonly after: ListPosition | undefined
+}
+
+export interface ListPosition {
+  readonly ns: bigint
+  readonly skip: number
+}
+
+export interface ListedEntry {
+  readonly ns: bigint
+  readonly line: string
+  readonly labels: Labels
+  readonly metadata: Metadata
+}
+
+export interface ListPage {
+  readonly entries: readonly ListedEntry[]
+  /** Where the next page begins; undefined when this is the last. */
+  readonly next: ListPosition | undefined
+}
+
+/** One page. Memory is bounded by the page: a block at a time is looked at, and only its best entries stay. */
+export async function listLogs(store: LogStore, request: ListRequest, signal?: AbortSignal): Promise<ListPage> {
+  const { after, limit } = request
+  const end = after === undefined || after.ns >= request.end ? request.end : after.ns + 1n
+  const skipped = after?.skip ?? 0
+  // One more than asked for tells whether there is a next page.
+  const best = new BestEntries('backward', skipped + limit + 1)
+  const matchers = request.labels.map(([name, value]) => equalityMatcher(name, '=', value))
+  const blocks = store.read(
+    {
+      tenant: request.tenant,
+      matchers,
+      start: request.start,
+      end,
+      direction: 'backward',
+      wants: (_oldest, newest) => best.last === undefined || newest >= best.last.ns,
+    },
+    signal,
+  )
+  for await (const block of blocks) collect(best, block, request.isWanted)
+  const rest = best.sorted().filter(({ ns }, i) => ns !== after?.ns || i >= skipped)
+  const entries = rest.slice(0, limit)
+  return { entries, next: rest.length > limit ? positionOf(entries, after) : undefined }
+}
+
+function positionOf(entries: readonly ListedEntry[], after: ListPosition | undefined): ListPosition {
+  const { ns } = entries.at(-1) as ListedEntry
+  const given = entries.filter((entry) => entry.ns === ns).length
+  return { ns, skip: given + (after !== undefined && after.ns === ns ? after.skip : 0) }
+}
+
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+function collect(best: BestEntries, { block, runs, sequence }: ReadBlock, isWanted: (line: string) => boolean): void {
+  for (const { key, labels, start, end } of runs) {
+    for (let index = end - 1; index >= start; index--) {
+      const place = { ns: block.timestamps.values[index] as bigint, key, sequence, index }
+      // Entries of a run rise in time: none before this one can stand better.
+      if (!best.wants(place)) break
+      const line = UTF8.decode(block.text.subarray(startOf(block.lineEnds, index), block.lineEnds[index]))
+      if (!isWanted(line)) continue
+      const metadata = metadataWithLevel(
+        block.metadata,
+        startOf(block.metadataEnds, index),
+        block.metadataEnds[index] as number,
+        block.levels[index] as number,
+      )
+      best.add({ ...place, storedLine: line, storedMetadata: metadata, labels, line, metadata, parsed: [] })
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/** What a selector covers, told from the columns alone: streams, entries, bytes, over time or in all. */
+
+import { lowerBound, type StreamRun, startOf } from '../../domain/entries/block.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { formatLabels, type Labels } from '../../domain/labels.ts'
+import type { LogStore, ReadBlock, StreamRange } from '../../ports/log-store.ts'
+
+/** Streams, parts of a stream in a block (what comes nearest to Loki's chunks), entries, and bytes of lines. */
+export interface IndexStats {
+  readonly streams: number
+  readonly chunks: number
+  readonly bytes: number
+  readonly entries: number
+}
+
+export async function measureIndex(store: LogStore, range: StreamRange, signal?: AbortSignal): Promise<IndexStats> {
+  const streams = new Set<string>()
+  let chunks = 0
+  let bytes = 0
+  let entries = 0
+  for await (const { block, runs } of readColumns(store, range, signal)) {
+    for (const run of runs) {
+      streams.add(run.key)
+      chunks++
+      bytes += lineBytes(block.lineEnds, run.start, run.end)
+      entries += run.end - run.start
+    }
+  }
+  return { streams: streams.size, chunks, bytes, entries }
+}
+
+export interface VolumeRequest extends StreamRange {
+  /**
+   * `series`: streams that agree in the labels asked for are added up. `labels`: every label asked for is a sum over
+   * the streams that carry it.
+   */
+  readonly aggregateBy: 'series' | 'labels'
+  /** The labels asked for, which a stream must carry; undefined: those that the matchers name, all of them for none. */
+  readonly targetLabels: readonly string[] | undefined
+  /** Sums a step; undefined: one over the whole range. Steps stand at multiples of their length since the epoch. */
+  readonly stepNs: bigint | undefined
+  /** Volumes given at most. */
+  readonly limit: number
+}
+
+export interface Volume {
+  /** One label without a value for `labels`. */
+  readonly labels: Labels
+  /** Bytes of lines by the end of their step (the end of the range for the last), by rising time; never empty. */
+  readonly samples: readonly (readonly [ns: bigint, bytes: number])[]
+}
+
+/** Sums that one answer may need while it is made: series times steps. */
+const CELLS_MAX = 1_000_000
+
+/** The largest first, by the first sample. Throws query_refused for more series and steps than memory should hold. */
+export async function measureVolume(store: LogStore, request: VolumeRequest, signal?: AbortSignal): Promise<Volume[]> {
+  const { targetLabels = [] } = request
+  const targets = targetLabels.map((name) => ({ name, operator: '!=', value: '', test: isPresent }) as const)
+  const sums = new VolumeSums(request)
+  const range = { ...request, matchers: [...request.matchers, ...targets] }
+  for await (const block of readColumns(store, range, signal)) sums.add(block)
+  return sums.volumes()
+}
+
+const isPresent = (value: string): boolean => value !== ''
+
+interface Sum {
+  readonly key: string
+  readonly labels: Labels
+  readonly byEnd: Map<bigint, number>
+}
+
+class VolumeSums {
+  readonly #request: VolumeRequest
+  /** Label names that count; undefined: all. */
+  readonly #names: readonly string[] | undefined
+  readonly #sums = new Map<string, Sum>()
+  readonly #sumsOfStream = new Map<string, readonly Sum[]>()
+  #cells = 0
+
+  constructor(request: VolumeRequest) {
+    this.#request = request
+    const names = request.targetLabels ?? request.matchers.map(({ name }) => name)
+    this.#names = names.length === 0 ? undefined : [...new Set(names)]
+  }
+
+  add({ block, runs }: ReadBlock): void {
+    const { end: rangeEnd, stepNs } = this.#request
+    for (const run of runs) {
+      const sums = this.#sumsOf(run)
+      for (let from = run.start; from < run.end; ) {
+        const end = stepNs === undefined ? rangeEnd : endOfStep(block.timestamps.values[from] as bigint, stepNs)
+        const to = end >= rangeEnd ? run.end : lowerBound(block.timestamps, from, run.end, end)
+        const bytes = lineBytes(block.lineEnds, from, to)
+        for (const sum of sums) this.#count(sum, end < rangeEnd ? end : rangeEnd, bytes)
+        from = to
+      }
+    }
+  }
+
+  volumes(): Volume[] {
+    const volumes = [...this.#sums.values()].map(({ key, labels, byEnd }) => {
+      const samples = [...byEnd].sort(([a], [b]) => (a < b ? -1 : 1))
+      return { key, labels, samples, first: samples[0]?.[1] ?? 0 }
+    })
+    volumes.sort((a, b) => b.first - a.first || (a.key < b.key ? -1 : 1))
+    return volumes.slice(0, this.#request.limit).map(({ labels, samples }) => ({ labels, samples }))
+  }
+
+  #count({ byEnd }: Sum, end: bigint, bytes: number): void {
+    const before = byEnd.get(end)
+    if (before === undefined && ++this.#cells > CELLS_MAX) {
+      throw new GatewayError(
+        'query_refused',
+        `the volume has more than ${CELLS_MAX} series and steps; ask for a longer step or fewer labels`,
+      )
+    }
+    byEnd.set(end, (before ?? 0) + bytes)
+  }
+
+  #sumsOf({ key, labels }: StreamRun): readonly Sum[] {
+    const known = this.#sumsOfStream.get(key)
+    if (known !== undefined) return known
+    const names = this.#names
+    const picked = names === undefined ? labels : labels.filter(({ name }) => names.includes(name))
+    const sums =
+      this.#request.aggregateBy === 'series'
+        ? [this.#sum(formatLabels(picked), picked)]
+        : picked.map(({ name }) => this.#sum(name, [{ name, value: '' }]))
+    this.#sumsOfStream.set(key, sums)
+    return sums
+  }
+
+  #sum(key: string, labels: Labels): Sum {
+    const known = this.#sums.get(key)
+    if (known !== undefined) return known
+    const sum = { key, labels, byEnd: new Map<bigint, number>() }
+    this.#sums.set(key, sum)
+    return sum
+  }
+}
+
+/** How many different values each label has among the streams, for labels that people choose streams by. */
+export interface DetectedLabel {
+  readonly name: string
+  readonly cardinality: number
+}
+
+/** Labels that are kept whatever their values are, as in Loki. */
+const PLACES: readonly string[] = ['cluster', 'namespace', 'instance', 'pod']
+
+/** Sorted by name. Labels with numbers or UUIDs for values are left out: nobody chooses by those. */
+export async function detectLabels(
+  store: LogStore,
+  range: StreamRange,
+  signal?: AbortSignal,
+): Promise<readonly DetectedLabel[]> {
+  const valuesByName = new Map<string, Set<string>>()
+  for (const labels of await store.streams(range, signal)) {
+    for (const { name, value } of labels) {
+      const values = valuesByName.get(name)
+      if (values === undefined) valuesByName.set(name, new Set([value]))
+      else values.add(value)
+    }
+  }
+  return [...valuesByName]
+    .filter(([name, values]) => PLACES.includes(name) || ![...values].every(isIdentifier))
+    .map(([name, values]) => ({ name, cardinality: values.size }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+const UUID = /^(?:urn:uuid:)?\{?[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}\}?$/i
+
+function isIdentifier(value: string): boolean {
+  return (value.trim() !== '' && Number.isFinite(Number(value))) || UUID.test(value)
+}
+
+function readColumns(store: LogStore, range: StreamRange, signal?: AbortSignal): AsyncIterable<ReadBlock> {
+  const { tenant, matchers, start, end } = range
+  return store.read({ tenant, matchers, start, end, direction: 'backward', withoutText: true }, signal)
+}
+
+function lineBytes(lineEnds: Uint32Array, from: number, to: number): number {
+  return (lineEnds[to - 1] as number) - startOf(lineEnds, from)
+}
+
+/** The first multiple of the step that is after `ns`. */
+function endOfStep(ns: bigint, stepNs: bigint): bigint {
+  const into = ((ns % stepNs) + stepNs) % stepNs
+  return ns - into + stepNs
+}

@@ -1,0 +1,121 @@
+/** The patterns of a selector's newest lines, with how many lines each has over time. */
+
+import { metadataWithLevel } from '../../domain/entries/batch.ts'
+import { type Block, type StreamRun, startOf } from '../../domain/entries/block.ts'
+import { Drain, formatPattern } from '../../domain/entries/drain.ts'
+import { DETECTED_LEVEL, LEVELS } from '../../domain/entries/level.ts'
+import { NS_PER_SECOND } from '../../domain/time.ts'
+import type { Clock, LogStore, StreamRange } from '../../ports/log-store.ts'
+
+export interface PatternRequest extends StreamRange {
+  /** At least a second. */
+  readonly stepNs: bigint
+}
+
+export interface LinePattern {
+  /** In the form of LogQL's `|>`; it matches the lines it stands for. */
+  readonly pattern: string
+  readonly level: string
+  /** Lines by the beginning of their step, by rising time. */
+  readonly samples: readonly (readonly [seconds: number, count: number])[]
+}
+
+/** Lines looked at: they take about a second. Older lines of the range are not counted. */
+const LINES_MAX = 50_000
+/** Time after which no further block is looked at, ms. */
+const BUDGET_MS = 5_000
+/** Bytes of a line that are read; Drain looks at fewer characters than these must be. */
+const LINE_BYTES_MAX = 4096
+
+/** The pattern with the most lines first. */
+export async function minePatterns(
+  store: LogStore,
+  clock: Clock,
+  { tenant, matchers, start, end, stepNs }: PatternRequest,
+  signal?: AbortSignal,
+): Promise<LinePattern[]> {
+  const miner = new PatternMiner(stepNs)
+  const untilMs = clock.nowMs() + BUDGET_MS
+  const wants = (): boolean => miner.lines < LINES_MAX && clock.nowMs() < untilMs
+  for await (const { block, runs } of store.read(
+    { tenant, matchers, start, end, direction: 'backward', wants },
+    signal,
+  )) {
+    for (const run of runs) miner.addRun(block, run)
+    if (!wants()) break
+  }
+  return miner.patterns()
+}
+
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
+const UNKNOWN = 'unknown'
+
+class PatternMiner {
+  lines = 0
+  readonly #stepSeconds: number
+  readonly #drains = new Map<string, Drain>()
+
+  constructor(stepNs: bigint) {
+    this.#stepSeconds = Number(stepNs / NS_PER_SECOND)
+  }
+
+  /** From the newest line to the oldest, as far as the bound goes. */
+  addRun(block: Block, run: StreamRun): void {
+    for (let i = run.end - 1; i >= run.start && this.lines < LINES_MAX; i--) {
+      this.lines++
+      const start = startOf(block.lineEnds, i)
+      const end = Math.min(block.lineEnds[i] as number, start + LINE_BYTES_MAX)
+      const seconds = Number((block.timestamps.values[i] as bigint) / NS_PER_SECOND)
+      this.#drainOf(levelOf(block, i)).add(
+        UTF8.decode(block.text.subarray(start, end)),
+        Math.floor(seconds / this.#stepSeconds),
+      )
+    }
+  }
+
+  patterns(): LinePattern[] {
+    const found = [...this.#drains].flatMap(([level, drain]) =>
+      [...mergeTwins(drain)].map(([pattern, counts]) => {
+        const steps = [...counts].sort(([a], [b]) => a - b)
+        const samples = steps.map(([step, count]) => [step * this.#stepSeconds, count] as const)
+        return { pattern, level, samples, size: steps.reduce((sum, [, count]) => sum + count, 0) }
+      }),
+    )
+    found.sort((a, b) => b.size - a.size || (a.pattern < b.pattern ? -1 : 1))
+    return found.map(({ pattern, level, samples }) => ({ pattern, level, samples }))
+  }
+
+  #drainOf(level: string): Drain {
+    const known = this.#drains.get(level)
+    if (known !== undefined) return known
+    const drain = new Drain()
+    this.#drains.set(level, drain)
+    return drain
+  }
+}
+
+/** Clusters that began apart may end as the same pattern. */
+function mergeTwins(drain: Drain): Map<string, Map<number, number>> {
+  const merged = new Map<string, Map<number, number>>()
+  for (const { tokens, counts } of drain.clusters) {
+    const pattern = formatPattern(tokens)
+    const twin = merged.get(pattern)
+    if (twin === undefined) merged.set(pattern, new Map(counts))
+    else for (const [slot, count] of counts) twin.set(slot, (twin.get(slot) ?? 0) + count)
+  }
+  return merged
+}
+
+/** A level beyond the known words would be a miner of its own: those count as unknown. */
+function levelOf(block: Block, index: number): string {
+  const code = block.levels[index] as number
+  if (code > 0) return LEVELS[code] ?? UNKNOWN
+  const metadata = metadataWithLevel(
+    block.metadata,
+    startOf(block.metadataEnds, index),
+    block.metadataEnds[index] as number,
+    0,
+  )
+  const own = metadata.find(([name]) => name === DETECTED_LEVEL)?.[1] ?? UNKNOWN
+  return (LEVELS as readonly string[]).includes(own) && own !== '' ? own : UNKNOWN
+}

@@ -1,0 +1,61 @@
+/** Runs a LogQL query for lines over a store. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { QueryLimits } from '../../domain/limits.ts'
+import type { QueryStats, ResultStream } from '../../domain/query-result.ts'
+import { LogQuery } from '../../logql/log-query.ts'
+import type { LogExpr } from '../../logql/parse/syntax.ts'
+import type { Clock, LogStore } from '../../ports/log-store.ts'
+
+export interface LogQueryRequest {
+  readonly tenant: string
+  readonly expr: LogExpr
+  /** The time range [start, end) in ns; an entry at `start` is given even when both are the same. */
+  readonly start: bigint
+  readonly end: bigint
+  readonly limit: number
+  readonly direction: 'forward' | 'backward'
+  /** Entries nearer than this to the one given before are left out; 0: none is. */
+  readonly intervalNs: bigint
+}
+
+export interface LogQueryResult {
+  readonly streams: readonly ResultStream[]
+  readonly stats: QueryStats
+}
+
+/**
+ * Reads blocks until the answer is whole. Throws query_refused for what passes a limit, what the compiled query throws,
+ * and the signal's reason once it is aborted.
+ */
+export async function runLogQuery(
+  store: LogStore,
+  clock: Clock,
+  limits: QueryLimits,
+  request: LogQueryRequest,
+  signal?: AbortSignal,
+): Promise<LogQueryResult> {
+  const { tenant, expr, start, end, limit, direction, intervalNs } = request
+  if (limit > limits.entriesMax) {
+    const text = `max entries limit per query exceeded, limit > max_entries_limit_per_query (${limit} > ${limits.entriesMax})`
+    throw new GatewayError('query_refused', text)
+  }
+  const startedMs = clock.nowMs()
+  const query = new LogQuery(expr, { direction, limit, intervalNs, nowMs: startedMs })
+  const blocks = store.read(
+    {
+      tenant,
+      matchers: query.matchers,
+      start,
+      end: end === start ? end + 1n : end,
+      direction,
+      scans: query.scans,
+      wants: (oldest, newest) => query.wants(oldest, newest),
+    },
+    signal,
+  )
+  for await (const { block, runs, sequence } of blocks) query.add(block, runs, sequence)
+  const streams = query.result()
+  const entriesReturned = streams.reduce((sum, { entries }) => sum + entries.length, 0)
+  return { streams, stats: { ...query.figures, entriesReturned, seconds: (clock.nowMs() - startedMs) / 1000 } }
+}

@@ -1,0 +1,95 @@
+/** Runs a LogQL query for numbers over a store. */
+
+import type { QueryLimits } from '../../domain/limits.ts'
+import type { MetricResult, QueryStats } from '../../domain/query-result.ts'
+import { MetricQuery, type MetricTime } from '../../logql/metric/metric-query.ts'
+import type { Steps } from '../../logql/metric/steps.ts'
+import type { MetricExpr } from '../../logql/parse/syntax.ts'
+import type { Clock, LogStore } from '../../ports/log-store.ts'
+
+export interface MetricQueryRequest {
+  readonly tenant: string
+  readonly expr: MetricExpr
+  readonly time: MetricTime
+}
+
+export interface MetricQueryResult {
+  readonly result: MetricResult
+  readonly stats: QueryStats
+}
+
+/** A metric query that was compiled, and not read for yet. */
+export interface MetricPlan {
+  /** The time range [start, end) that is read; undefined where nothing is, as for `1 + 1`. */
+  readonly span: { readonly start: bigint; readonly end: bigint } | undefined
+  readonly steps: Steps
+  /** False where the answer may depend on when it is asked. */
+  readonly isTimeless: boolean
+  /** Reads what each range aggregation needs, once, and evaluates. Throws as runMetricQuery does; to be called once. */
+  run(store: LogStore, signal?: AbortSignal): Promise<MetricQueryResult>
+}
+
+/** Throws what the compiled query throws. */
+export function planMetricQuery(
+  clock: Clock,
+  limits: QueryLimits,
+  { tenant, expr, time }: MetricQueryRequest,
+): MetricPlan {
+  const startedMs = clock.nowMs()
+  const query = new MetricQuery(expr, { time, limits, nowMs: startedMs })
+  return {
+    span: spanOf(query),
+    steps: query.steps,
+    isTimeless: query.isTimeless,
+    run: async (store, signal) => {
+      const stats = await readAll(store, tenant, query, signal)
+      const result = query.result()
+      return { result, stats: { ...stats, seconds: (clock.nowMs() - startedMs) / 1000 } }
+    },
+  }
+}
+
+/**
+ * Plans and runs. Throws query_refused for what passes a limit, what the compiled query throws, and the signal's reason
+ * once it is aborted.
+ */
+export function runMetricQuery(
+  store: LogStore,
+  clock: Clock,
+  limits: QueryLimits,
+  request: MetricQueryRequest,
+  signal?: AbortSignal,
+): Promise<MetricQueryResult> {
+  return planMetricQuery(clock, limits, request).run(store, signal)
+}
+
+async function readAll(
+  store: LogStore,
+  tenant: string,
+  query: MetricQuery,
+  signal: AbortSignal | undefined,
+): Promise<Omit<QueryStats, 'seconds'>> {
+  const stats = { bytes: 0, lines: 0, linesAfterFilter: 0, entriesReturned: 0 }
+  for (const read of query.reads) {
+    const { matchers, start, end, withoutText, scans } = read
+    const wants = (oldest: bigint, newest: bigint): boolean => read.wants(oldest, newest)
+    const range = { tenant, matchers, start, end, direction: 'forward' as const }
+    const request = { ...range, withoutText, scans, wants, readsAll: true }
+    for await (const { block, runs, sequence } of store.read(request, signal)) read.add(block, runs, sequence)
+    stats.lines += read.figures.lines
+    stats.bytes += read.figures.bytes
+    stats.linesAfterFilter += read.figures.linesAfterFilter
+  }
+  return stats
+}
+
+function spanOf({ reads }: MetricQuery): MetricPlan['span'] {
+  const [first, ...others] = reads
+  if (first === undefined) return undefined
+  let { start, end } = first
+  for (const read of others) {
+    if (read.start < start) start = read.start
+    if (read.end > end) end = read.end
+  }
+  return { start, end }
+}

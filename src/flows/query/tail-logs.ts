@@ -1,0 +1,181 @@
+/** One live tail: the newest lines of the past, then each line as it is accepted, in bounded memory. */
+
+import { type Batch, type BatchStream, metadataWithLevel } from '../../domain/entries/batch.ts'
+import { startOf } from '../../domain/entries/block.ts'
+import { formatLabels, type Labels } from '../../domain/labels.ts'
+import type { ResultEntry } from '../../domain/query-result.ts'
+import { type Matcher, matchesAll } from '../../domain/selector.ts'
+import { NS_MAX } from '../../domain/time.ts'
+import { LogQuery } from '../../logql/log-query.ts'
+import type { LogExpr } from '../../logql/parse/syntax.ts'
+import { LabelSet } from '../../logql/pipeline/label-set.ts'
+import { compileStages } from '../../logql/pipeline/stages.ts'
+import type { Stage } from '../../logql/stage.ts'
+import type { LogStore } from '../../ports/log-store.ts'
+
+export interface TailRequest {
+  readonly tenant: string
+  readonly query: LogExpr
+  /** Where the past begins, ns. */
+  readonly start: bigint
+  /** Lines of the past, the newest of them. */
+  readonly limit: number
+  /** How long a line is held back, so that late ones find their place before it. */
+  readonly delayMs: number
+  /** The clock's reading at the beginning, which the template function `now` gives; ms since the epoch. */
+  readonly nowMs: number
+}
+
+export interface TailEntry extends ResultEntry {
+  readonly labels: Labels
+}
+
+/** A line that the reader was too slow for. */
+export interface DroppedEntry {
+  readonly ns: bigint
+  readonly labels: Labels
+}
+
+export interface TailFrame {
+  readonly entries: readonly TailEntry[]
+  readonly dropped: readonly DroppedEntry[]
+}
+
+/** Entries of one frame, and frames that wait for a slow reader: Loki's numbers. */
+export const FRAME_ENTRIES_MAX = 100
+const FRAMES_WAITING_MAX = 10
+/** UTF-16 units of the lines that wait. */
+const WAITING_CHARS_MAX = 8 * 1024 * 1024
+/** Dropped lines that are told; of more in one go the rest is not. */
+const DROPPED_MAX = 1000
+/** Streams whose answer to the selector is remembered. */
+const REMEMBERED_MAX = 10_000
+/** How long a line of the past is known, so that it does not come once more as a live one. */
+const OVERLAP_MS = 5_000
+
+interface Waiting {
+  readonly entry: TailEntry
+  readonly arrivedMs: number
+}
+
+/**
+ * Subscribe `offer` to the feed, then load the past, then take frames. Throws query_malformed or query_unsupported for
+ * a pipeline that cannot be compiled.
+ */
+export class TailSession {
+  readonly #request: TailRequest
+  readonly #matchers: readonly Matcher[]
+  readonly #stage: Stage
+  readonly #labels = new LabelSet()
+  readonly #wanted = new Map<string, boolean>()
+  #past: TailEntry[] = []
+  /** The past's lines as keys, until `overlapEndMs`. */
+  #overlap: Set<string> | undefined = new Set()
+  #overlapEndMs = Number.POSITIVE_INFINITY
+  #isLoaded = false
+  readonly #waiting: Waiting[] = []
+  #waitingChars = 0
+  #dropped: DroppedEntry[] = []
+
+  constructor(request: TailRequest) {
+    this.#request = request
+    this.#matchers = request.query.matchers
+    this.#stage = compileStages(request.query.stages, { nowMs: request.nowMs })
+  }
+
+  /** Loads the past. Throws as a log query does. */
+  async load(store: LogStore, nowMs: number, signal?: AbortSignal): Promise<void> {
+    const { tenant, query, start, limit } = this.#request
+    const past = new LogQuery(query, { direction: 'backward', limit, intervalNs: 0n, nowMs })
+    const wants = (oldest: bigint, newest: bigint): boolean => past.wants(oldest, newest)
+    // Lines may carry a time that lies a little ahead: they would be seen live, so they are seen of the past as well.
+    const range = { tenant, matchers: past.matchers, start, end: NS_MAX }
+    const blocks = store.read({ ...range, direction: 'backward', wants }, signal)
+    for await (const { block, runs, sequence } of blocks) past.add(block, runs, sequence)
+    this.#past = past.result().flatMap(({ labels, entries }) => entries.map((entry) => ({ ...entry, labels })))
+    // Within a stream they come newest first; equal times keep their order of arrival.
+    this.#past.reverse()
+    this.#past.sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0))
+    this.#overlap = new Set(this.#past.map(keyOf))
+    this.#overlapEndMs = nowMs + OVERLAP_MS
+    this.#isLoaded = true
+  }
+
+  /** Looks through a batch that was just accepted, keeping copies of what is wanted. True if there was anything. */
+  offer(batch: Batch, nowMs: number): boolean {
+    const wanted = batch.streams.map((stream) => this.#wants(stream))
+    if (!wanted.includes(true)) return false
+    let found = false
+    for (let i = 0; i < batch.count; i++) {
+      const index = batch.streamIndexes[i] as number
+      if (wanted[index] !== true) continue
+      const entry = this.#read(batch, i, batch.streams[index] as BatchStream)
+      if (entry === undefined) continue
+      found = true
+      this.#wait(entry, nowMs)
+    }
+    return found
+  }
+
+  /** What may be sent now, or undefined. */
+  takeFrame(nowMs: number): TailFrame | undefined {
+    if (!this.#isLoaded) return undefined
+    if (this.#past.length > 0) return { entries: this.#past.splice(0, FRAME_ENTRIES_MAX), dropped: [] }
+    const early = this.#waiting.findIndex(({ arrivedMs }) => !this.#isDue(arrivedMs, nowMs))
+    const count = Math.min(early < 0 ? this.#waiting.length : early, FRAME_ENTRIES_MAX)
+    if (count === 0 && this.#dropped.length === 0) return undefined
+    const taken = this.#waiting.splice(0, count).map(({ entry }) => entry)
+    for (const { line } of taken) this.#waitingChars -= line.length
+    if (nowMs > this.#overlapEndMs) this.#overlap = undefined
+    const overlap = this.#overlap
+    const entries = overlap === undefined ? taken : taken.filter((entry) => !overlap.has(keyOf(entry)))
+    entries.sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0))
+    const dropped = this.#dropped
+    this.#dropped = []
+    // All of them were sent as lines of the past: the next ones may be new.
+    if (entries.length === 0 && dropped.length === 0) return this.takeFrame(nowMs)
+    return { entries, dropped }
+  }
+
+  /** A line that arrived in the future was met by a clock that was set back since: it has waited long enough. */
+  #isDue(arrivedMs: number, nowMs: number): boolean {
+    return nowMs < arrivedMs || nowMs >= arrivedMs + this.#request.delayMs
+  }
+
+  #wants({ key, labels }: BatchStream): boolean {
+    const known = this.#wanted.get(key)
+    if (known !== undefined) return known
+    const answer = matchesAll(this.#matchers, labels)
+    if (this.#wanted.size >= REMEMBERED_MAX) this.#wanted.clear()
+    this.#wanted.set(key, answer)
+    return answer
+  }
+
+  #read(batch: Batch, i: number, stream: BatchStream): TailEntry | undefined {
+    const ns = batch.timestamps.values[i] as bigint
+    const line = UTF8.decode(batch.text.subarray(batch.starts[i], batch.ends[i]))
+    const metadataStart = startOf(batch.metadataEnds, i)
+    const metadataEnd = batch.metadataEnds[i] as number
+    const level = batch.levels[i] as number
+    this.#labels.reset(stream.labels, metadataWithLevel(batch.metadata, metadataStart, metadataEnd, level))
+    const entry = { ns, line, labels: this.#labels }
+    if (!this.#stage(entry)) return undefined
+    const { stream: labels, metadata, parsed } = this.#labels.parts()
+    return { ns, line: entry.line, labels, metadata, parsed }
+  }
+
+  #wait(entry: TailEntry, nowMs: number): void {
+    const isFull =
+      this.#waiting.length >= FRAMES_WAITING_MAX * FRAME_ENTRIES_MAX || this.#waitingChars > WAITING_CHARS_MAX
+    if (!isFull) {
+      this.#waiting.push({ entry, arrivedMs: nowMs })
+      this.#waitingChars += entry.line.length
+    } else if (this.#dropped.length < DROPPED_MAX) this.#dropped.push({ ns: entry.ns, labels: entry.labels })
+  }
+}
+
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+function keyOf({ ns, labels, line }: TailEntry): string {
+  return `${ns} ${formatLabels(labels)} ${line}`
+}

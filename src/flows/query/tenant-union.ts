@@ -1,0 +1,159 @@
+/** Several tenants read as one: their streams side by side, each labelled with the tenant it belongs to. */
+
+import { type StreamRun, timeRange } from '../../domain/entries/block.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { compareText, formatLabels, type Labels, sortLabels } from '../../domain/labels.ts'
+import type { Matcher } from '../../domain/selector.ts'
+import { splitTenants } from '../../domain/tenant.ts'
+import type { LogStore, ReadBlock, ReadRequest, StreamRange } from '../../ports/log-store.ts'
+
+/** The label that tells the tenant, and the name under which a label of that name is kept. Loki's words for both. */
+export const TENANT_LABEL = '__tenant_id__'
+const ORIGINAL_LABEL = `original_${TENANT_LABEL}`
+
+/**
+ * The store for reads whose tenant is what joinTenants gives: of several tenants every stream carries TENANT_LABEL, and
+ * matchers on it choose among the tenants. Reads of one tenant are the store's own. Who may read which tenant is
+ * decided before.
+ */
+export function uniteTenants(store: LogStore): LogStore {
+  return {
+    append: (batch, intake) => store.append(batch, intake),
+    read: (request, signal) => {
+      const parts = partsOf(request)
+      return parts === undefined ? store.read(request, signal) : readUnion(store, parts, request, signal)
+    },
+    streams: async (range, signal) => {
+      const parts = partsOf(range)
+      return parts === undefined ? store.streams(range, signal) : listUnion(store, parts, range, signal)
+    },
+    version: (range) => {
+      const versions = splitTenants(range.tenant).map((tenant) => store.version({ ...range, tenant }))
+      return versions.includes(undefined) ? undefined : versions.join('|')
+    },
+    trouble: () => store.trouble(),
+    figures: () => store.figures(),
+    close: () => store.close(),
+  }
+}
+
+/** What is asked of each tenant: those that the matchers on TENANT_LABEL take, and the other matchers. */
+interface UnionParts {
+  readonly tenants: readonly string[]
+  readonly matchers: readonly Matcher[]
+}
+
+/** Undefined where one tenant is asked for by its own name. */
+function partsOf({ tenant, matchers }: Pick<StreamRange, 'tenant' | 'matchers'>): UnionParts | undefined {
+  const tenants = splitTenants(tenant)
+  if (tenants.length === 1) return undefined
+  const choosing = matchers.filter(({ name }) => name === TENANT_LABEL)
+  const others = matchers.filter(({ name }) => name !== TENANT_LABEL)
+  return {
+    tenants: tenants.filter((each) => choosing.every((matcher) => matcher.test(each))),
+    matchers: others.map((matcher) => (matcher.name === ORIGINAL_LABEL ? { ...matcher, name: TENANT_LABEL } : matcher)),
+  }
+}
+
+async function listUnion(
+  store: LogStore,
+  { tenants, matchers }: UnionParts,
+  range: StreamRange,
+  signal: AbortSignal | undefined,
+): Promise<readonly Labels[]> {
+  const byKey = new Map<string, Labels>()
+  for (const tenant of tenants) {
+    for (const labels of await store.streams({ ...range, tenant, matchers }, signal)) {
+      const labelled = labelTenant(labels, tenant)
+      byKey.set(formatLabels(labelled), labelled)
+    }
+  }
+  return [...byKey].sort(([a], [b]) => compareText(a, b)).map(([, labels]) => labels)
+}
+
+/** A tenant's read, and the block of it whose turn has not come. */
+interface Source {
+  readonly blocks: AsyncIterator<ReadBlock>
+  readonly label: (found: ReadBlock) => ReadBlock
+  next: Waiting | undefined
+}
+
+interface Waiting {
+  readonly found: ReadBlock
+  readonly oldest: bigint
+  readonly newest: bigint
+}
+
+/**
+ * The tenants' blocks in the order of a read: always the one that begins (backward: ends) first among those that come
+ * next. One block a tenant waits, beside what the store holds for each read.
+ */
+async function* readUnion(
+  store: LogStore,
+  { tenants, matchers }: UnionParts,
+  request: ReadRequest,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ReadBlock> {
+  let damage: unknown
+  const advance = async (source: Source): Promise<void> => {
+    try {
+      const { value, done } = await source.blocks.next()
+      source.next = done === true ? undefined : { found: value, ...timeRange(value.block) }
+    } catch (cause) {
+      source.next = undefined
+      if (!(cause instanceof GatewayError) || cause.code !== 'store_damaged') throw cause
+      // As of one tenant: the others' blocks are given first.
+      damage ??= cause
+    }
+  }
+  const sources = tenants.map((tenant): Source => {
+    const blocks = store.read({ ...request, tenant, matchers }, signal)[Symbol.asyncIterator]()
+    return { blocks, label: labelRuns(tenant), next: undefined }
+  })
+  try {
+    await Promise.all(sources.map(advance))
+    for (let source = foremost(sources, request); source?.next !== undefined; source = foremost(sources, request)) {
+      const { found, oldest, newest } = source.next
+      // What waited may have become needless.
+      if (request.wants?.(oldest, newest) !== false) yield source.label(found)
+      // Not earlier: a block is good until the next one of its read is asked for.
+      await advance(source)
+    }
+    if (damage !== undefined) throw damage
+  } finally {
+    await Promise.allSettled(sources.map(({ blocks }) => blocks.return?.()))
+  }
+}
+
+function foremost(sources: readonly Source[], { direction }: ReadRequest): Source | undefined {
+  const isBefore = (a: Waiting, b: Waiting): boolean =>
+    direction === 'forward' ? a.oldest < b.oldest : a.newest > b.newest
+  let first: Source | undefined
+  for (const source of sources) {
+    if (source.next === undefined) continue
+    if (first?.next === undefined || isBefore(source.next, first.next)) first = source
+  }
+  return first
+}
+
+/** Each stream's labels are made once a read: queries remember streams by them. */
+function labelRuns(tenant: string): (found: ReadBlock) => ReadBlock {
+  const labelled = new Map<string, Pick<StreamRun, 'key' | 'labels'>>()
+  const label = (run: StreamRun): StreamRun => {
+    let named = labelled.get(run.key)
+    if (named === undefined) {
+      const labels = labelTenant(run.labels, tenant)
+      named = { key: formatLabels(labels), labels }
+      labelled.set(run.key, named)
+    }
+    return { ...named, start: run.start, end: run.end }
+  }
+  return (found) => ({ ...found, runs: found.runs.map(label) })
+}
+
+function labelTenant(labels: Labels, tenant: string): Labels {
+  const others = labels
+    .filter(({ name }) => name !== ORIGINAL_LABEL || !labels.some((label) => label.name === TENANT_LABEL))
+    .map((label) => (label.name === TENANT_LABEL ? { name: ORIGINAL_LABEL, value: label.value } : label))
+  return sortLabels([...others, { name: TENANT_LABEL, value: tenant }])
+}

@@ -1,0 +1,276 @@
+/** Evaluates the groups of alert rules that are due, and tells incidents what fires and what is over. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { QueryLimits } from '../../domain/limits.ts'
+import { type Alert, advanceAlerts, type RuleGroup } from '../../domain/rules/alert-rule.ts'
+import {
+  fitState,
+  formatGroupState,
+  type GroupState,
+  parseGroupState,
+  type RuleState,
+  stateNameOf,
+} from '../../domain/rules/rule-state.ts'
+import type { IncidentSink } from '../../ports/incidents.ts'
+import type { Clock, LogStore } from '../../ports/log-store.ts'
+import type { RuleSource, StateStore } from '../../ports/rules.ts'
+import { isToTell, tellAlert } from './report-alert.ts'
+import { sampleRule } from './sample-rule.ts'
+
+/** What an evaluation reports on itself. Must not throw. */
+export interface RuleEvents {
+  groupEvaluated(group: RuleGroup, seconds: number): void
+  /** A rule of it could not be evaluated: its alerts are as they were. */
+  ruleFailed(group: RuleGroup, rule: string, cause: unknown): void
+  /** Its state could not be read or written, or an incident could not be told: the next evaluation tries again. */
+  groupFailed(group: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>, cause: unknown): void
+}
+
+export interface RuleParts {
+  readonly source: RuleSource
+  readonly states: StateStore
+  readonly store: LogStore
+  readonly clock: Clock
+  readonly limitsOf: (tenant: string) => QueryLimits
+  readonly incidents: IncidentSink
+  readonly events: RuleEvents
+  /** Alerts that one rule may have, where its group does not say less. */
+  readonly alertsMax: number
+  /** How long one evaluation of a group may take. */
+  readonly timeoutMs: number
+  /** A signal that is aborted after so many milliseconds. */
+  readonly signalAfter: (ms: number) => AbortSignal
+}
+
+/** Groups that are evaluated at one time: queries of people go on beside them. */
+const GROUPS_RUNNING_MAX = 2
+/** How long a group waits after a failure: what is down is not asked every second. */
+const RETRY_MS = 10_000
+/** By how much the clocks of two processes may differ. */
+const CLOCKS_DIFFER_MS = 5 * 60_000
+/** Names of the groups that were there, so that alerts of a group that goes are closed. */
+const INDEX_NAME = 'rules'
+
+type GroupName = Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>
+
+/**
+ * A group is due at every multiple of its interval since the epoch. Of ticks that were missed only the last is
+ * evaluated. A group is evaluated once at a time; what it remembers is in the store of states, so that any process may
+ * do the next evaluation. Two processes that evaluate the same tick tell the same incidents by the same ids.
+ */
+export class RuleEvaluator {
+  readonly #parts: RuleParts
+  /** The last tick of each group that this process knows of. */
+  readonly #ticks = new Map<string, number>()
+  /** When a group that failed, or the index, may be tried again, ms since the epoch. */
+  readonly #retries = new Map<string, number>()
+  readonly #running = new Set<string>()
+  /** The text of the index that is stored. */
+  #index: string | undefined
+
+  constructor(parts: RuleParts) {
+    this.#parts = parts
+  }
+
+  /** Evaluates what is due at `nowMs`, ms since the epoch; resolves to how many groups that were. Never rejects. */
+  async evaluateDue(nowMs: number): Promise<number> {
+    const groups = this.#parts.source.list()
+    await this.#closeGone(groups, nowMs)
+    const due = groups.filter((group) => this.#isDue(group, nowMs))
+    let next = 0
+    let evaluated = 0
+    const work = async (): Promise<void> => {
+      for (let group = due[next++]; group !== undefined; group = due[next++]) {
+        if (await this.#evaluateOnce(group, nowMs)) evaluated++
+      }
+    }
+    await Promise.all(Array.from({ length: GROUPS_RUNNING_MAX }, work))
+    return evaluated
+  }
+
+  #isDue(group: RuleGroup, nowMs: number): boolean {
+    const name = stateNameOf(group)
+    const waitMs = (this.#retries.get(name) ?? 0) - nowMs
+    if (waitMs > 0 && waitMs <= RETRY_MS) return false
+    return isTickNew(this.#ticks.get(name), tickOf(group, nowMs))
+  }
+
+  /** True when it was evaluated. */
+  async #evaluateOnce(group: RuleGroup, nowMs: number): Promise<boolean> {
+    const name = stateNameOf(group)
+    if (this.#running.has(name)) return false
+    this.#running.add(name)
+    try {
+      const tickMs = tickOf(group, nowMs)
+      const { isEvaluated, isTold } = await this.#evaluateGroup(group, tickMs)
+      if (isTold) this.#ticks.set(name, tickMs)
+      else this.#retries.set(name, nowMs + RETRY_MS)
+      return isEvaluated
+    } catch (cause) {
+      this.#retries.set(name, nowMs + RETRY_MS)
+      this.#parts.events.groupFailed(group, cause)
+      return false
+    } finally {
+      this.#running.delete(name)
+    }
+  }
+
+  /** Not evaluated where that was done before, here or by another process; what was not told is told then. */
+  async #evaluateGroup(group: RuleGroup, tickMs: number): Promise<{ isEvaluated: boolean; isTold: boolean }> {
+    const { states, clock, events } = this.#parts
+    const name = stateNameOf(group)
+    const { state: before, left } = fitState(parseGroupState(await states.readCursor(name)), group)
+    // Before anything is written: where it cannot be told, the alerts of rules that are gone must not be forgotten.
+    await this.#closeAlerts(group, left)
+    const isEvaluated = isTickNew(before.tickMs, tickMs)
+    let state = before
+    if (isEvaluated) {
+      const startedMs = clock.nowMs()
+      const rules = await this.#evaluateRules(group, before, tickMs)
+      state = { tickMs, seconds: (clock.nowMs() - startedMs) / 1000, rules }
+      // What is to be told is written first: a process that dies in between tells it by the same ids.
+      await states.writeCursor(name, formatGroupState(state))
+      events.groupEvaluated(group, state.seconds)
+    }
+    if (!hasUntold(state)) return { isEvaluated, isTold: true }
+    state = { ...state, rules: await this.#tellRules(group, state.rules) }
+    await states.writeCursor(name, formatGroupState(state))
+    return { isEvaluated, isTold: !hasUntold(state) }
+  }
+
+  async #evaluateRules(group: RuleGroup, before: GroupState, tickMs: number): Promise<RuleState[]> {
+    const { clock, events, timeoutMs, signalAfter } = this.#parts
+    const missedMs = before.tickMs === undefined ? 0 : Math.max(0, tickMs - before.tickMs - group.intervalMs)
+    const signal = signalAfter(timeoutMs)
+    const room = { chars: STATE_CHARS_MAX }
+    const after: RuleState[] = []
+    for (const [index, rule] of group.rules.entries()) {
+      // fitState gives one state for each rule.
+      const state = before.rules[index] as RuleState
+      const startedMs = clock.nowMs()
+      const done = { evaluatedMs: tickMs, seconds: 0 }
+      try {
+        const samples = await this.#sample(group, rule, tickMs, room, signal)
+        const alerts = advanceAlerts(state.alerts, { rule, samples, nowMs: tickMs, missedMs })
+        const seconds = (clock.nowMs() - startedMs) / 1000
+        after.push({ ...state, ...done, seconds, health: 'ok', lastError: '', alerts })
+      } catch (cause) {
+        events.ruleFailed(group, rule.name, cause)
+        const seconds = (clock.nowMs() - startedMs) / 1000
+        after.push({ ...state, ...done, seconds, health: 'err', lastError: wordsOf(cause, timeoutMs) })
+      }
+    }
+    return after
+  }
+
+  async #sample(
+    group: RuleGroup,
+    rule: RuleGroup['rules'][number],
+    tickMs: number,
+    room: { chars: number },
+    signal: AbortSignal,
+  ): Promise<Awaited<ReturnType<typeof sampleRule>>> {
+    signal.throwIfAborted()
+    const { store, clock, limitsOf, alertsMax } = this.#parts
+    const limits = limitsOf(group.tenant)
+    const samplesMax = group.limit === 0 ? alertsMax : Math.min(group.limit, alertsMax)
+    const samples = await sampleRule({ store, clock, limits }, { group, rule, tickMs, samplesMax }, signal)
+    room.chars -= JSON.stringify(samples).length
+    if (room.chars >= 0) return samples
+    const text = `the alerts of the group hold more than ${STATE_CHARS_MAX} characters; split it or shorten their texts`
+    throw new GatewayError('query_refused', text)
+  }
+
+  /** What could not be told stays to be told. */
+  async #tellRules(group: RuleGroup, rules: readonly RuleState[]): Promise<RuleState[]> {
+    const { incidents, events } = this.#parts
+    const told: RuleState[] = []
+    for (const [index, rule] of rules.entries()) {
+      const alerts: Alert[] = []
+      for (const alert of rule.alerts) {
+        try {
+          const after = await tellAlert(incidents, group, alert, group.rules[index]?.expr)
+          if (after !== undefined) alerts.push(after)
+        } catch (cause) {
+          events.groupFailed(group, cause)
+          alerts.push(alert)
+        }
+      }
+      told.push({ ...rule, alerts })
+    }
+    return told
+  }
+
+  /** Ends the incidents of alerts whose rule is gone. Rejects with store_unavailable. */
+  async #closeAlerts(group: GroupName, alerts: readonly Alert[]): Promise<void> {
+    for (const alert of alerts) {
+      await tellAlert(this.#parts.incidents, group, { ...alert, state: 'resolved', isTold: false }, undefined)
+    }
+  }
+
+  /** Ends the alerts of groups that were there before and are not now. */
+  async #closeGone(groups: readonly RuleGroup[], nowMs: number): Promise<void> {
+    const { states, events } = this.#parts
+    const names = groups.map(({ tenant, namespace, name }): GroupName => ({ tenant, namespace, name }))
+    const index = JSON.stringify(names)
+    const waitMs = (this.#retries.get(INDEX_NAME) ?? 0) - nowMs
+    if (index === this.#index || (waitMs > 0 && waitMs <= RETRY_MS)) return
+    try {
+      const here = new Set(names.map(stateNameOf))
+      for (const gone of readIndex(await states.readCursor(INDEX_NAME))) {
+        const name = stateNameOf(gone)
+        if (here.has(name)) continue
+        const { left } = fitState(parseGroupState(await states.readCursor(name)), { rules: [] })
+        await this.#closeAlerts(gone, left)
+        await states.writeCursor(name, formatGroupState({ tickMs: undefined, seconds: 0, rules: [] }))
+        this.#ticks.delete(name)
+      }
+      await states.writeCursor(INDEX_NAME, index)
+      this.#index = index
+    } catch (cause) {
+      this.#retries.set(INDEX_NAME, nowMs + RETRY_MS)
+      events.groupFailed({ tenant: '', namespace: '', name: '' }, cause)
+    }
+  }
+}
+
+/** Well below what one item of DynamoDB holds, twice as many bytes as characters included. */
+const STATE_CHARS_MAX = 150_000
+
+function hasUntold({ rules }: GroupState): boolean {
+  return rules.some(({ alerts }) => alerts.some(isToTell))
+}
+
+/** The last multiple of the group's interval. */
+function tickOf({ intervalMs }: RuleGroup, nowMs: number): number {
+  return Math.floor(nowMs / intervalMs) * intervalMs
+}
+
+/** A tick far ahead is of a clock that was set back since: rules must not wait until it is that late again. */
+function isTickNew(lastMs: number | undefined, tickMs: number): boolean {
+  return lastMs === undefined || lastMs < tickMs || lastMs - tickMs > CLOCKS_DIFFER_MS
+}
+
+function wordsOf(cause: unknown, timeoutMs: number): string {
+  if (cause instanceof GatewayError) return cause.message
+  if (cause instanceof Error && (cause.name === 'TimeoutError' || cause.name === 'AbortError')) {
+    return `the evaluation of the group took longer than ${timeoutMs} ms; ask for less or raise MILLRACE_RULES_TIMEOUT`
+  }
+  return 'the evaluation failed; the log of the gateway tells why'
+}
+
+/** Its own text; what is none of that names no group. */
+function readIndex(text: string | undefined): readonly GroupName[] {
+  if (text === undefined) return []
+  try {
+    const value: unknown = JSON.parse(text)
+    return Array.isArray(value) ? value.filter(isGroupName) : []
+  } catch {
+    return [] // as an index of another version
+  }
+}
+
+function isGroupName(value: unknown): value is GroupName {
+  if (typeof value !== 'object' || value === null) return false
+  return ['tenant', 'namespace', 'name'].every((field) => typeof Reflect.get(value, field) === 'string')
+}

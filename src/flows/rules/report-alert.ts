@@ -1,0 +1,63 @@
+/** Tells incidents of an alert that fires or is over. */
+
+import type { Observation, Severity } from '../../domain/incidents/incident.ts'
+import { formatLabels, labelValue } from '../../domain/labels.ts'
+import type { Alert, RuleGroup } from '../../domain/rules/alert-rule.ts'
+import { linesBehind } from '../../logql/rule-expression.ts'
+import type { IncidentSink } from '../../ports/incidents.ts'
+
+/** What people write into the label `severity`, in the words of incidents; other words, and none, are errors. */
+const SEVERITIES: ReadonlyMap<string, Severity> = new Map([
+  ['info', 'info'],
+  ['information', 'info'],
+  ['low', 'info'],
+  ['warn', 'warn'],
+  ['warning', 'warn'],
+  ['critical', 'critical'],
+  ['page', 'critical'],
+  ['high', 'critical'],
+  ['fatal', 'fatal'],
+  ['emergency', 'fatal'],
+])
+
+export function isToTell({ state, isTold }: Alert): boolean {
+  return !isTold && state !== 'pending'
+}
+
+/**
+ * Raises or resolves, where the alert was not told yet. The alert as it is to be kept; undefined when it is over and
+ * told. Rejects with store_unavailable.
+ */
+export async function tellAlert(
+  incidents: IncidentSink,
+  group: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>,
+  alert: Alert,
+  expr: string | undefined,
+): Promise<Alert | undefined> {
+  if (!isToTell(alert)) return alert
+  const { tenant } = group
+  const key = `${group.namespace}/${group.name}/${formatLabels(alert.labels)}`
+  if (alert.state === 'resolved') {
+    await incidents.resolve({ tenant, kind: 'rule', key })
+    return undefined
+  }
+  await incidents.raise(observationOf({ tenant, kind: 'rule', key }, alert, expr))
+  return { ...alert, isTold: true }
+}
+
+function observationOf(
+  trouble: Pick<Observation, 'tenant' | 'kind' | 'key'>,
+  { labels, annotations, value, activeAtMs, firedAtMs }: Alert,
+  expr: string | undefined,
+): Observation {
+  const summary = labelValue(annotations, 'summary') || labelValue(annotations, 'message')
+  const description = labelValue(annotations, 'description') || summary || (expr ?? '')
+  return {
+    ...trouble,
+    title: summary || `${labelValue(labels, 'alertname')} ${formatLabels(labels)}`,
+    labels,
+    severity: SEVERITIES.get(labelValue(labels, 'severity').toLowerCase()) ?? 'error',
+    query: expr === undefined ? undefined : linesBehind(expr),
+    events: [{ id: `rule-${activeAtMs}`, ms: firedAtMs ?? activeAtMs, line: `${description} (value: ${value})` }],
+  }
+}

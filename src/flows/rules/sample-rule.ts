@@ -1,0 +1,94 @@
+/** Asks a rule's expression at one time, and makes of each sample the labels and texts of an alert. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import { formatLabels, type Labels, sortLabels } from '../../domain/labels.ts'
+import type { QueryLimits } from '../../domain/limits.ts'
+import type { MetricResult } from '../../domain/query-result.ts'
+import type { AlertRule, AlertSample, RuleGroup } from '../../domain/rules/alert-rule.ts'
+import { msToNs } from '../../domain/time.ts'
+import { compileRuleExpr } from '../../logql/rule-expression.ts'
+import { compileRuleTemplate, type RuleTemplateInput } from '../../logql/rule-template.ts'
+import type { Clock, LogStore } from '../../ports/log-store.ts'
+import { runMetricQuery } from '../query/run-metric-query.ts'
+
+export interface SampleParts {
+  readonly store: LogStore
+  readonly clock: Clock
+  readonly limits: QueryLimits
+}
+
+export interface RuleQuestion {
+  readonly group: RuleGroup
+  readonly rule: AlertRule
+  /** The time of the evaluation, ms since the epoch. */
+  readonly tickMs: number
+  /** Samples that there may be. */
+  readonly samplesMax: number
+}
+
+/** Characters of one text that a template made: more says no more to people. */
+const TEXT_CHARS_MAX = 2048
+
+/**
+ * The samples, no two of the same labels. Throws what runMetricQuery throws, and query_refused for too many samples or
+ * for two that are the same once they have the labels of the rule.
+ */
+export async function sampleRule(
+  { store, clock, limits }: SampleParts,
+  { group, rule, tickMs, samplesMax }: RuleQuestion,
+  signal: AbortSignal,
+): Promise<readonly AlertSample[]> {
+  const expr = compileRuleExpr(rule.expr, group.intervalMs, limits)
+  const time = { kind: 'instant', time: msToNs(tickMs - group.queryOffsetMs) } as const
+  const { result } = await runMetricQuery(store, clock, limits, { tenant: group.tenant, expr, time }, signal)
+  const points = pointsOf(result)
+  if (points.length > samplesMax) {
+    const text = `exceeded limit of ${samplesMax} with ${points.length} alerts; aggregate more, or raise MILLRACE_RULE_ALERTS_MAX or the group's limit`
+    throw new GatewayError('query_refused', text)
+  }
+  const render = rendererOf(rule)
+  const samples = points.map(({ labels, value }) => render({ labels, value, ns: msToNs(tickMs) }))
+  if (new Set(samples.map(({ labels }) => formatLabels(labels))).size < samples.length) {
+    const text = 'vector contains metrics with the same labelset after applying alert labels'
+    throw new GatewayError('query_refused', text)
+  }
+  return samples
+}
+
+/** A number alone is one sample without labels. */
+function pointsOf(result: MetricResult): readonly { readonly labels: Labels; readonly value: number }[] {
+  switch (result.kind) {
+    case 'scalar':
+      return [{ labels: [], value: result.value }]
+    case 'vector':
+      return result.samples
+    case 'matrix':
+      return []
+  }
+}
+
+function rendererOf({ name: alertName, labels, annotations }: AlertRule): (input: RuleTemplateInput) => AlertSample {
+  const compile = (texts: Labels) => texts.map((text) => ({ name: text.name, run: compileRuleTemplate(text.value) }))
+  const own = compile(labels)
+  const told = compile(annotations)
+  return (input) => {
+    const fill = (texts: typeof own) => texts.map(({ name, run }) => ({ name, value: fillIn(run, input) }))
+    // The rule's labels win over the sample's, and the name of the alert over both.
+    const values = new Map(input.labels.map(({ name, value }) => [name, value]))
+    values.delete('__name__')
+    for (const { name, value } of [...fill(own), { name: 'alertname', value: alertName }]) values.set(name, value)
+    const all = [...values].map(([name, value]) => ({ name, value }))
+    return { labels: sortLabels(all), annotations: sortLabels(fill(told)), value: input.value }
+  }
+}
+
+/** As in Prometheus a template that fails shows its error in place: the alert is worth more than its text. */
+function fillIn(run: (input: RuleTemplateInput) => string, input: RuleTemplateInput): string {
+  try {
+    const text = run(input)
+    return text.length <= TEXT_CHARS_MAX ? text : `${text.slice(0, TEXT_CHARS_MAX)}…`.toWellFormed()
+  } catch (cause) {
+    if (!(cause instanceof GatewayError)) throw cause
+    return `<error expanding template: ${cause.message}>`
+  }
+}

@@ -1,0 +1,150 @@
+/** Ports made of the aws adapters: services that keep the logs, a scratch store for reads, keys made of one secret. */
+
+import { ArchiveBucket } from '../adapters/aws/archive-bucket.ts'
+import { AwsLogStore } from '../adapters/aws/aws-log-store.ts'
+import { EntryIds } from '../adapters/aws/ids/entry-ids.ts'
+import { ArchiveReader } from '../adapters/aws/read/archive-reader.ts'
+import type { ReaderEvents } from '../adapters/aws/read/object-loads.ts'
+import { RecentItems } from '../adapters/aws/recent-items.ts'
+import { SYSTEM_PACING } from '../adapters/aws/retry.ts'
+import { StreamIndex } from '../adapters/aws/stream-index.ts'
+import { FirehoseRecords } from '../adapters/aws/write/firehose-records.ts'
+import { LogQueue } from '../adapters/aws/write/log-queue.ts'
+import { openDatabase } from '../adapters/embedded/database.ts'
+import { SqliteLogStore, type StoreEvents } from '../adapters/embedded/sqlite-log-store.ts'
+import type { LimitsEvents } from '../adapters/files/limits-file.ts'
+import type { Config } from '../config/read-config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import type { Clock, LogStore, Ports } from '../ports/log-store.ts'
+import { type AwsClients, makeAwsClients } from './aws-clients.ts'
+import { deriveKey } from './derived-keys.ts'
+import { openTenantLimits } from './tenant-limits.ts'
+
+export interface AwsHome {
+  readonly ports: Ports
+  /** Keys that all containers agree on: one signs page tokens, the other makes the local issuer's. */
+  readonly keys: { readonly pageToken: Uint8Array; readonly localIssuer: Uint8Array | undefined }
+  close(): Promise<void>
+}
+
+export type AwsEvents = StoreEvents & ReaderEvents & Partial<LimitsEvents>
+
+/** Firehose's largest buffer interval: what its stream is set to is not known here. */
+const BUFFER_MS_MAX = 900_000
+/** What the scratch store finds twice may be of any age. */
+const EVER_MS = 36_500 * 86_400_000
+
+/**
+ * Makes the ports; no service is asked for anything yet. Throws config_invalid when settings that this home needs are
+ * missing, or limits of tenants are faulty. Credentials and region are the SDK's to find.
+ */
+export async function openAws(
+  config: Config,
+  clock: Clock,
+  events: AwsEvents,
+  clients: AwsClients = makeAwsClients(config.aws),
+): Promise<AwsHome> {
+  const settings = requireSettings(config)
+  const limits = openTenantLimits(config, {
+    limitsChanged: (tenants) => events.limitsChanged?.(tenants),
+    limitsRefused: (cause) => events.limitsRefused?.(cause),
+  })
+  const table = settings.table
+  const bucket = new ArchiveBucket(clients.objects, settings.bucket)
+  const recent = new RecentItems(clients.items, table, config.aws.recentWindowMs)
+  const index = new StreamIndex(clients.items, { table, retentionMs: config.store.retentionAgeMs })
+  const windowMs = config.store.duplicateWindowMs ?? 0
+  const writes = {
+    records: new FirehoseRecords(clients.firehose, settings.firehoseStream, SYSTEM_PACING),
+    queue: new LogQueue(clients.queues, settings.queueUrl, SYSTEM_PACING),
+    recent,
+    bucket,
+    ids: new EntryIds(clients.items, { table, windowMs }, clock, SYSTEM_PACING),
+    index,
+  }
+  const openScratch = (folder: string): LogStore => openScratchStore(folder, config, clock, events)
+  const reader = new ArchiveReader({ bucket, recent, index, openScratch, clock, events }, readerSettings(config))
+  const store = new AwsLogStore(writes, reader, storeSettings(config), clock, events)
+  return {
+    ports: { clock, store, ...(limits && { limits }) },
+    keys: {
+      pageToken: deriveKey(config, 'page tokens'),
+      localIssuer: config.auth.localIssuer ? deriveKey(config, 'local issuer') : undefined,
+    },
+    close: async () => {
+      limits?.close()
+      await store.close()
+      clients.destroy()
+    },
+  }
+}
+
+function storeSettings({ aws, store }: Config) {
+  return {
+    prefix: aws.archivePrefix,
+    lateAfterMs: aws.lateAfterMs,
+    keepsRecentPushes: aws.recentItems,
+    queueBytesMax: store.queueBytesMax,
+  }
+}
+
+function readerSettings({ aws }: Config) {
+  return {
+    prefix: aws.archivePrefix,
+    timing: { lateAfterMs: aws.lateAfterMs, bufferMsMax: BUFFER_MS_MAX },
+    recentWindowMs: aws.recentWindowMs,
+    queryBytesMax: aws.archiveQueryBytesMax,
+    cache: { folder: aws.cacheDir, bytesMax: aws.cacheBytes },
+  }
+}
+
+function openScratchStore(dataDir: string, config: Config, clock: Clock, events: StoreEvents): LogStore {
+  const settings = {
+    dataDir,
+    queueBytesMax: config.store.queueBytesMax,
+    retentionMs: undefined,
+    retentionBytes: undefined,
+    duplicateWindowMs: EVER_MS,
+    blockBytes: config.store.blockBytes,
+    queryTimeoutMs: config.query.timeoutMs,
+  }
+  // What is lost of it is loaded again: its commits need not wait for the disk, nor be told as the gateway's own.
+  const open = (folder: string) => openDatabase(folder, { synchronous: 'OFF' })
+  return new SqliteLogStore(settings, clock, scratchEvents(events), open)
+}
+
+function scratchEvents(events: StoreEvents): StoreEvents {
+  return { ...events, committed: () => undefined }
+}
+
+interface RequiredSettings {
+  readonly table: string
+  readonly bucket: string
+  readonly firehoseStream: string
+  readonly queueUrl: string
+  readonly keySecret: string
+}
+
+/** All that is missing is told at once. */
+function requireSettings({ aws }: Config): RequiredSettings {
+  const required = [
+    ['MILLRACE_TABLE', aws.table],
+    ['MILLRACE_BUCKET', aws.bucket],
+    ['MILLRACE_FIREHOSE_STREAM', aws.firehoseStream],
+    ['MILLRACE_QUEUE_URL', aws.queueUrl],
+    ['MILLRACE_KEY_SECRET', aws.keySecret],
+  ] as const
+  const missing = required.filter(([, value]) => value === undefined).map(([variable]) => variable)
+  const { table, bucket, firehoseStream, queueUrl, keySecret } = aws
+  // The list says which; the comparisons let the compiler see it.
+  if (
+    table === undefined ||
+    bucket === undefined ||
+    firehoseStream === undefined ||
+    queueUrl === undefined ||
+    keySecret === undefined
+  ) {
+    throw new GatewayError('config_invalid', `MILLRACE_HOME=aws needs ${missing.join(', ')}, not given; set them`)
+  }
+  return { table, bucket, firehoseStream, queueUrl, keySecret }
+}

@@ -1,0 +1,23 @@
+/** Backups of the home that the settings name. */
+
+import { type BackupReport, backUp, restore } from '../adapters/embedded/backup.ts'
+import type { Config } from '../config/read-config.ts'
+import { GatewayError } from '../domain/errors.ts'
+
+/** Copies the data folder to the new folder `target`. Throws as backUp does, and config_invalid in the aws home. */
+export function backUpHome(config: Config, target: string): BackupReport {
+  return backUp(dataFolder(config), target)
+}
+
+/** Copies the backup in `source` to the data folder. Throws as restore does, and config_invalid in the aws home. */
+export function restoreHome(config: Config, source: string): BackupReport {
+  return restore(source, dataFolder(config))
+}
+
+function dataFolder({ service }: Config): string {
+  if (service.home === 'embedded') return service.dataDir
+  throw new GatewayError(
+    'config_invalid',
+    'MILLRACE_HOME is aws, whose data AWS keeps: use the point-in-time recovery of the table and the versions of the bucket',
+  )
+}

@@ -1,0 +1,55 @@
+/** Ports made of the embedded adapters: one SQLite file, keys in the data folder. */
+
+import { LocalFeed } from '../adapters/embedded/local-feed.ts'
+import { loadSecret } from '../adapters/embedded/secrets.ts'
+import { SqliteLogStore, type StoreEvents } from '../adapters/embedded/sqlite-log-store.ts'
+import type { LimitsEvents } from '../adapters/files/limits-file.ts'
+import type { Config } from '../config/read-config.ts'
+import type { Clock, Ports } from '../ports/log-store.ts'
+import { openTenantLimits } from './tenant-limits.ts'
+
+export interface EmbeddedHome {
+  readonly ports: Ports
+  /** Keys that outlive a restart: one signs page tokens, the other makes the local issuer's. */
+  readonly keys: { readonly pageToken: Uint8Array; readonly localIssuer: Uint8Array | undefined }
+  close(): Promise<void>
+}
+
+const PAGE_TOKEN_KEY = 'page-token.key'
+const LOCAL_ISSUER_KEY = 'local-issuer.key'
+const KEY_BYTES = 32
+
+/** Opens the data folder. Throws store_unavailable or store_damaged when it cannot, config_invalid for faulty limits. */
+export function openEmbedded(config: Config, clock: Clock, events: StoreEvents & LimitsEvents): EmbeddedHome {
+  // What may be wrong for its user's fault comes before anything is opened.
+  const limits = openTenantLimits(config, events)
+  const { dataDir } = config.service
+  const { queueBytesMax, retentionAgeMs, retentionBytes, duplicateWindowMs, blockBytes } = config.store
+  const settings = {
+    dataDir,
+    queueBytesMax,
+    retentionMs: retentionAgeMs,
+    retentionBytes,
+    duplicateWindowMs: duplicateWindowMs ?? 0,
+    blockBytes,
+    queryTimeoutMs: config.query.timeoutMs,
+  }
+  const store = new SqliteLogStore(settings, clock, events)
+  const keys = {
+    pageToken: loadSecret(dataDir, PAGE_TOKEN_KEY, KEY_BYTES),
+    localIssuer: config.auth.localIssuer ? loadLocalIssuerSeed(dataDir) : undefined,
+  }
+  return {
+    ports: { clock, store, feed: new LocalFeed(), deletions: store.deletions, ...(limits && { limits }) },
+    keys,
+    close: () => {
+      limits?.close()
+      return store.close()
+    },
+  }
+}
+
+/** The 32 bytes that the local issuer's key is made of; the gateway and `millrace token` read the same. */
+export function loadLocalIssuerSeed(dataDir: string): Uint8Array {
+  return loadSecret(dataDir, LOCAL_ISSUER_KEY, KEY_BYTES)
+}

@@ -1,0 +1,22 @@
+/** The home that the settings name. Each is loaded only where it is used: their packages are heavy, and differ. */
+
+import type { Config } from '../config/read-config.ts'
+import type { Clock } from '../ports/log-store.ts'
+import type { AwsEvents, AwsHome } from './aws-home.ts'
+import type { EmbeddedHome, openEmbedded } from './embedded-home.ts'
+
+/** Ports and keys, and what lets go of them. */
+export type Home = AwsHome | EmbeddedHome
+
+/** What a home reports while it is open. */
+export type HomeEvents = Parameters<typeof openEmbedded>[2] & AwsEvents
+
+/** Opens the home. Throws what openAws and openEmbedded throw. */
+export async function openHome(config: Config, clock: Clock, events: HomeEvents): Promise<Home> {
+  if (config.service.home === 'aws') {
+    const { openAws } = await import('./aws-home.ts')
+    return openAws(config, clock, events)
+  }
+  const { openEmbedded } = await import('./embedded-home.ts')
+  return openEmbedded(config, clock, events)
+}

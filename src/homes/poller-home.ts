@@ -1,0 +1,142 @@
+/** The poller's parts: Cognigy as the source, the home's place for cursors, CloudWatch as a sink where it is asked for. */
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { SsmCursors } from '../adapters/aws/poller/ssm-cursors.ts'
+import { CognigyClient } from '../adapters/outside/cognigy-client.ts'
+import { CognigyLogSource } from '../adapters/outside/cognigy-log-source.ts'
+import type { Config } from '../config/read-config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import type { Clock } from '../ports/log-store.ts'
+import type { CursorStore, LogSink, LogSource, SourceProject } from '../ports/sources.ts'
+
+export interface PollerHome {
+  readonly source: LogSource
+  readonly cursors: CursorStore
+  /** Sinks outside; the gateway's own store is the caller's to add where `storesToo`. */
+  readonly sinks: readonly LogSink[]
+  readonly storesToo: boolean
+  readonly projects: readonly SourceProject[]
+  close(): void
+}
+
+export interface PollerEvents {
+  /** The server takes neither `sort` nor `startDate`: this project is read backward. */
+  readsBackward(project: SourceProject): void
+}
+
+/** Time-outs of SSM and CloudWatch Logs: a call that hangs must end within the lease. */
+const TIMEOUTS = { connectionTimeout: 2_000, requestTimeout: 10_000, throwOnRequestTimeout: true }
+/** SSM's reads and writes may be repeated; a put of events whose answer was lost may not. */
+const SSM_ATTEMPTS_MAX = 4
+const PUT_ATTEMPTS_MAX = 1
+/** How long a key from SSM is used before it is looked up again. */
+const KEY_MS = 5 * 60_000
+
+type Wait = (ms: number) => Promise<void>
+
+/**
+ * Undefined where no projects are configured. Nothing outside is asked for anything yet. Throws config_invalid where the
+ * key is missing.
+ */
+export async function openPollerHome(
+  config: Config,
+  clock: Clock,
+  events: PollerEvents,
+): Promise<PollerHome | undefined> {
+  const { poll, service } = config
+  const { projects, baseUrl, apiVersion, levels, requestsPerFiveMinutes, timeoutMs, bodyBytesMax } = poll
+  if (projects.length === 0) return undefined
+  const wait: Wait = async (ms) => {
+    await sleep(ms)
+  }
+  const client = new CognigyClient({
+    settings: { baseUrl, apiVersion, levels, requestsPerFiveMinutes, timeoutMs, bodyBytesMax },
+    apiKey: makeKeySource(config, clock),
+    clock,
+    wait,
+    random: Math.random,
+  })
+  const source = new CognigyLogSource(client, (project) => events.readsBackward(project))
+  const isAws = service.home === 'aws'
+  const sinkNames = poll.sinks ?? [isAws ? 'cloudwatch' : 'store']
+  const { cursors, close } = await openCursors(config, clock, source.name)
+  const tokens = isAws ? (cursors as SsmCursors) : undefined
+  const sinks = sinkNames.includes('cloudwatch') ? [await openCloudWatch(config, wait, tokens)] : []
+  return { source, cursors, sinks, storesToo: sinkNames.includes('store'), projects, close }
+}
+
+async function openCursors(
+  { poll, service }: Config,
+  clock: Clock,
+  source: string,
+): Promise<{ readonly cursors: CursorStore; close(): void }> {
+  if (service.home === 'embedded') {
+    const { SqliteCursors } = await import('../adapters/embedded/sqlite-cursors.ts')
+    const cursors = new SqliteCursors(service.dataDir, source)
+    return { cursors, close: () => cursors.close() }
+  }
+  const [{ SsmCursors: Cursors }, { SSMClient }] = await Promise.all([
+    import('../adapters/aws/poller/ssm-cursors.ts'),
+    import('@aws-sdk/client-ssm'),
+  ])
+  const client = new SSMClient({ region: poll.awsRegion, maxAttempts: SSM_ATTEMPTS_MAX, requestHandler: TIMEOUTS })
+  const { parameterPrefix: prefix, overlapMs, projects } = poll
+  const names = {
+    lastTs: `${prefix}cognigy-last-ts-ms`,
+    cursor: `${prefix}cognigy-cursor`,
+    sequenceToken: `${prefix}cognigy-last-seq-token`,
+  }
+  const doubtfulUntilMs = () => clock.nowMs() + overlapMs
+  const cursors = new Cursors({ client, names, isShared: projects.length > 1, overlapMs, doubtfulUntilMs })
+  return { cursors, close: () => client.destroy() }
+}
+
+async function openCloudWatch({ poll }: Config, wait: Wait, tokens: SsmCursors | undefined): Promise<LogSink> {
+  const [{ CloudWatchSink }, { CloudWatchLogsClient }] = await Promise.all([
+    import('../adapters/aws/poller/cloudwatch-sink.ts'),
+    import('@aws-sdk/client-cloudwatch-logs'),
+  ])
+  const { awsRegion, logGroup: group, logStream, projects } = poll
+  return new CloudWatchSink({
+    client: new CloudWatchLogsClient({ region: awsRegion, maxAttempts: PUT_ATTEMPTS_MAX, requestHandler: TIMEOUTS }),
+    group,
+    streamOf: ({ id }) => (projects.length > 1 ? `${logStream}-${id}` : logStream),
+    ...(tokens !== undefined && {
+      tokens: { load: (id) => tokens.loadToken(id), save: (id, token) => tokens.saveToken(id, token) },
+    }),
+    wait,
+    random: Math.random,
+  })
+}
+
+/** The key of the settings, or in the aws home that of the parameter, looked up again when it was refused. */
+function makeKeySource({ poll, service }: Config, clock: Clock): (isRefused: boolean) => Promise<string> {
+  const { apiKey, apiKeyParameter, awsRegion } = poll
+  if (apiKey !== undefined) return async () => apiKey
+  if (service.home !== 'aws') {
+    throw new GatewayError('config_invalid', 'COGNIGY_API_KEY: not given; MILLRACE_POLL_PROJECTS needs it')
+  }
+  let known: { readonly key: string; readonly untilMs: number } | undefined
+  return async (isRefused) => {
+    if (known !== undefined && !isRefused && clock.nowMs() < known.untilMs) return known.key
+    const key = await fetchKey(apiKeyParameter, awsRegion)
+    known = { key, untilMs: clock.nowMs() + KEY_MS }
+    return key
+  }
+}
+
+async function fetchKey(name: string, region: string): Promise<string> {
+  const [{ fetchParameters }, { SSM }] = await Promise.all([
+    import('../adapters/aws/parameters.ts'),
+    import('@aws-sdk/client-ssm'),
+  ])
+  const client = new SSM({ region, maxAttempts: SSM_ATTEMPTS_MAX, requestHandler: TIMEOUTS })
+  try {
+    const key = (await fetchParameters(async () => client, [name])).get(name)?.trim()
+    if (key) return key
+  } finally {
+    client.destroy()
+  }
+  const text = `there is no parameter "${name}" with the key of Cognigy; make it as a SecureString, or set COGNIGY_API_KEY`
+  throw new GatewayError('config_invalid', text)
+}

@@ -1,0 +1,67 @@
+/** What the queue's worker works with: the queue, the archive, the dead letters. */
+
+import { ArchiveBucket } from '../adapters/aws/archive-bucket.ts'
+import { DeadLetters } from '../adapters/aws/worker/dead-letters.ts'
+import { DeadLetterSender, QueueConsumer } from '../adapters/aws/worker/queue-consumer.ts'
+import { QueueObjects } from '../adapters/aws/worker/queue-objects.ts'
+import type { Config } from '../config/read-config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { type Lazy, lazy } from '../kit/lazy.ts'
+import { makeAwsClients } from './aws-clients.ts'
+
+type QueueSettings = Pick<Config['aws'], 'queueUrl' | 'deadLetterUrl'>
+type WorkerSettings = QueueSettings & Pick<Config['aws'], 'bucket' | 'archivePrefix' | 's3PathStyle'>
+
+export interface WorkerHome {
+  /** Undefined where MILLRACE_QUEUE_URL is not given: Lambda receives for its function. */
+  readonly queue: QueueConsumer | undefined
+  readonly archive: QueueObjects
+  /** Undefined where MILLRACE_DEAD_LETTER_URL is not given: what cannot be read gets there without its reason. */
+  readonly deadLetters: DeadLetterSender | undefined
+  close(): void
+}
+
+/** SQS answers a poll after 20 seconds at the latest. */
+const POLL_TIMEOUTS = { connectionTimeout: 2_000, requestTimeout: 25_000, throwOnRequestTimeout: true }
+const ATTEMPTS_MAX = 3
+
+/** No service is asked for anything yet. Throws config_invalid without a bucket. */
+export function openWorker(settings: WorkerSettings): WorkerHome {
+  const { bucket, archivePrefix, queueUrl, deadLetterUrl } = settings
+  if (bucket === undefined) throw missing('the worker', 'MILLRACE_BUCKET')
+  const clients = makeAwsClients(settings)
+  const queues = makeQueueClient()
+  return {
+    queue: queueUrl === undefined ? undefined : new QueueConsumer(queues.client, queueUrl),
+    archive: new QueueObjects(new ArchiveBucket(clients.objects, bucket), archivePrefix),
+    deadLetters: deadLetterUrl === undefined ? undefined : new DeadLetterSender(queues.client, deadLetterUrl),
+    close: () => {
+      clients.destroy()
+      queues.destroy()
+    },
+  }
+}
+
+/** Both queues for `millrace redrive`. Throws config_invalid when one is not given. */
+export function openDeadLetters({ queueUrl, deadLetterUrl }: QueueSettings): DeadLetters & { close(): void } {
+  if (queueUrl === undefined) throw missing('it', 'MILLRACE_QUEUE_URL')
+  if (deadLetterUrl === undefined) throw missing('it', 'MILLRACE_DEAD_LETTER_URL')
+  const queues = makeQueueClient()
+  const deadLetters = new DeadLetters(queues.client, { queueUrl, deadLetterUrl })
+  return Object.assign(deadLetters, { close: queues.destroy })
+}
+
+function makeQueueClient() {
+  let made: { destroy(): void } | undefined
+  const client: Lazy<import('@aws-sdk/client-sqs').SQS> = lazy(async () => {
+    const { SQS } = await import('@aws-sdk/client-sqs')
+    const sqs = new SQS({ maxAttempts: ATTEMPTS_MAX, requestHandler: POLL_TIMEOUTS })
+    made = sqs
+    return sqs
+  })
+  return { client, destroy: () => made?.destroy() }
+}
+
+function missing(who: string, variable: string): GatewayError {
+  return new GatewayError('config_invalid', `${who} needs ${variable}, not given; set it`)
+}

@@ -1,0 +1,30 @@
+/** A rate with a burst: the usual token bucket. The caller passes the time in. */
+
+/** Tokens a second, and how many may be taken at once after a pause. */
+export interface BucketRate {
+  readonly perSecond: number
+  readonly burst: number
+}
+
+export class TokenBucket {
+  /** May be changed: what is in the bucket stays, up to the new burst. */
+  rate: BucketRate
+  #tokens: number
+  #filledMs: number
+
+  constructor(rate: BucketRate, nowMs: number) {
+    this.rate = rate
+    this.#tokens = rate.burst
+    this.#filledMs = nowMs
+  }
+
+  /** Takes `count` tokens if they are there; otherwise takes none and returns false. */
+  take(count: number, nowMs: number): boolean {
+    const elapsed = Math.max(0, nowMs - this.#filledMs) / 1000
+    this.#tokens = Math.min(this.rate.burst, this.#tokens + elapsed * this.rate.perSecond)
+    this.#filledMs = nowMs
+    if (count > this.#tokens) return false
+    this.#tokens -= count
+    return true
+  }
+}

@@ -1,0 +1,94 @@
+/** Label filters of LogQL's grammar: comparisons joined by `and`, `,`, a space, `or` and brackets. */
+
+import type { MatchOperator } from '../../domain/selector.ts'
+import { makeMatcher } from '../matcher.ts'
+import type { CompareOperator, LabelFilter } from './syntax.ts'
+import type { TokenReader } from './token-reader.ts'
+
+const COMPARE_OPERATORS: ReadonlyMap<string, CompareOperator> = new Map([
+  ['=', '=='],
+  ['==', '=='],
+  ['!=', '!='],
+  ['>', '>'],
+  ['>=', '>='],
+  ['<', '<'],
+  ['<=', '<='],
+])
+
+/** `and` binds before `or`. */
+export function parseLabelFilter(reader: TokenReader): LabelFilter {
+  let left = parseConjunction(reader)
+  while (reader.takeWord('or')) {
+    reader.countOperator()
+    left = { kind: 'or', left, right: parseConjunction(reader) }
+  }
+  return left
+}
+
+function parseConjunction(reader: TokenReader): LabelFilter {
+  let left = parsePrimary(reader)
+  while (reader.takeSymbol(',') || reader.takeWord('and') || isPrimary(reader)) {
+    reader.countOperator()
+    left = { kind: 'and', left, right: parsePrimary(reader) }
+  }
+  return left
+}
+
+function isPrimary(reader: TokenReader): boolean {
+  if (reader.isSymbol('(')) return true
+  const operator = reader.peek(1)
+  const word = reader.word()
+  return (
+    word !== undefined &&
+    word !== 'or' &&
+    operator.kind === 'symbol' &&
+    (COMPARE_OPERATORS.has(operator.text) || operator.text === '=~' || operator.text === '!~')
+  )
+}
+
+function parsePrimary(reader: TokenReader): LabelFilter {
+  if (reader.takeSymbol('(')) {
+    const filter = reader.nested(() => parseLabelFilter(reader))
+    reader.expectSymbol(')')
+    return filter
+  }
+  const name = reader.expectName()
+  const token = reader.peek()
+  const text = token.kind === 'symbol' ? token.text : ''
+  if (text === '=~' || text === '!~') {
+    reader.advance()
+    return { kind: 'string', matcher: makeMatcher(name, text, reader.expectString()) }
+  }
+  const operator = COMPARE_OPERATORS.get(text)
+  if (operator === undefined) return reader.fail()
+  reader.advance()
+  return parseComparison(reader, name, text, operator)
+}
+
+function parseComparison(reader: TokenReader, name: string, text: string, operator: CompareOperator): LabelFilter {
+  const isEquality = text === '=' || text === '!='
+  const token = reader.peek()
+  if (isEquality && token.kind === 'string') {
+    return { kind: 'string', matcher: makeMatcher(name, text as MatchOperator, reader.expectString()) }
+  }
+  if (isEquality && reader.word() === 'ip' && reader.isSymbol('(', 1)) {
+    reader.advance()
+    reader.advance()
+    const value = reader.expectString()
+    reader.expectSymbol(')')
+    return { kind: 'ip', name, operator: text as '=' | '!=', value }
+  }
+  const isNegative = reader.isSymbol('-')
+  const number = reader.peek(isNegative || reader.isSymbol('+') ? 1 : 0)
+  if (number.kind === 'duration') {
+    if (isNegative || reader.isSymbol('+')) reader.advance()
+    reader.advance()
+    return { kind: 'duration', name, operator, value: isNegative ? -number.ns : number.ns }
+  }
+  if (token.kind === 'size') {
+    reader.advance()
+    return { kind: 'bytes', name, operator, value: token.bytes }
+  }
+  if (number.kind === 'number') return { kind: 'number', name, operator, value: reader.expectNumber() }
+  return isEquality ? reader.fail() : reader.fail('BYTES', 'DURATION', 'NUMBER')
+}

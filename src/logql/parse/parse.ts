@@ -1,0 +1,96 @@
+/**
+ * LogQL text to its tree.
+ *
+ * See pkg/logql/syntax of grafana/loki for the grammar. This reads all that Loki reads and a little more: a keyword may
+ * be a label's name wherever a name is wanted.
+ */
+
+import { QUERY_LIMITS } from '../../domain/limits.ts'
+import type { Matcher } from '../../domain/selector.ts'
+import { parseError } from './lex.ts'
+import { isUnwrap, parseLogExpr, parseMatchers } from './parse-log.ts'
+import { parseMetricExpr } from './parse-metric.ts'
+import type { Expr, LogExpr } from './syntax.ts'
+import { TokenReader } from './token-reader.ts'
+
+export interface ParseOptions {
+  /** Takes selectors that match every stream, `{}` among them. */
+  readonly allowEmpty?: boolean
+  /** Bytes of the text; Loki's limit where none is given. */
+  readonly bytesMax?: number
+}
+
+/** Reads a whole query. Throws query_malformed in Loki's words, with line and column where a token is at fault. */
+export function parseExpr(text: string, options: ParseOptions = {}): Expr {
+  const reader = openText(text, options)
+  const expr = readExpr(reader)
+  expectEnd(reader)
+  if (options.allowEmpty !== true) for (const matchers of selectorsOf(expr)) checkMatchers(matchers)
+  return expr
+}
+
+/** Reads a bare selector, as the labels, series and volume endpoints take it. Throws query_malformed. */
+export function parseSelector(text: string, options: ParseOptions = {}): Matcher[] {
+  const reader = openText(text, options)
+  const matchers = parseMatchers(reader)
+  if (reader.peek().kind === 'symbol' && /^[|!]/.test(reader.peek().text)) {
+    throw parseError('only label matchers is supported')
+  }
+  expectEnd(reader)
+  if (options.allowEmpty !== true) checkMatchers(matchers)
+  return matchers
+}
+
+/** Every selector of a query, in the order written. */
+export function selectorsOf(expr: Expr): (readonly Matcher[])[] {
+  switch (expr.kind) {
+    case 'log':
+      return [expr.matchers]
+    case 'range_aggregation':
+      return [expr.range.log.matchers]
+    case 'vector_aggregation':
+    case 'label_replace':
+      return selectorsOf(expr.expr)
+    case 'binary_operation':
+      return [...selectorsOf(expr.left), ...selectorsOf(expr.right)]
+    case 'vector':
+    case 'literal':
+      return []
+  }
+}
+
+function openText(text: string, { bytesMax = QUERY_LIMITS.queryBytesMax }: ParseOptions): TokenReader {
+  const bytes = new TextEncoder().encode(text).length
+  if (bytes > bytesMax) throw parseError(`input size too long (${bytes} > ${bytesMax})`)
+  return new TokenReader(text)
+}
+
+/** Brackets may hold either kind of expression: what is inside tells. */
+function readExpr(reader: TokenReader): Expr {
+  if (reader.isSymbol('{')) return parseLogExpr(reader)
+  if (!reader.isSymbol('(')) return parseMetricExpr(reader)
+  let brackets = 0
+  while (reader.isSymbol('(', brackets)) brackets++
+  return reader.isSymbol('{', brackets) ? readBracketedLog(reader) : parseMetricExpr(reader)
+}
+
+function readBracketedLog(reader: TokenReader): LogExpr {
+  if (!reader.takeSymbol('(')) return parseLogExpr(reader)
+  const expr = reader.nested(() => readBracketedLog(reader))
+  reader.expectSymbol(')')
+  return expr
+}
+
+function expectEnd(reader: TokenReader): void {
+  // An unwrap outside of a range: it is the word that is wrong, not the bar.
+  if (isUnwrap(reader)) reader.advance()
+  if (reader.peek().kind !== 'end') reader.fail()
+}
+
+function checkMatchers(matchers: readonly Matcher[]): void {
+  if (matchers.some(({ test }) => !test(''))) return
+  throw parseError(
+    'queries require at least one regexp or equality matcher that does not have an empty-compatible value. ' +
+      'For instance, app=~".*" does not meet this requirement, but app=~".+" will',
+  )
+}

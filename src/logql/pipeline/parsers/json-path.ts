@@ -1,0 +1,36 @@
+/** The paths of `| json label="a.b[0]"`. */
+
+import { GatewayError } from '../../../domain/errors.ts'
+import { unescapeJson } from './json-scanner.ts'
+
+/** A step into an object by its key, or into an array by its index. */
+export type JsonStep = string | number
+
+/** Steps of a path; each costs one level of a walk. */
+const STEPS_MAX = 64
+const STEP = /\.?([^.[\]"\s]+)|\[\s*(?:(\d{1,9})|"((?:[^"\\]|\\.)*)")\s*\]/sy
+
+/** `a.b[0]["c d"]` as its steps. Throws query_malformed. */
+export function parseJsonPath(path: string): readonly JsonStep[] {
+  const steps: JsonStep[] = []
+  for (let at = 0; at < path.length; ) {
+    STEP.lastIndex = at
+    const match = STEP.exec(path)
+    const step = match === null ? undefined : stepOf(match, at === 0)
+    if (match === null || step === undefined) throw malformed(path, `a field, [index] or ["key"] at ${at + 1}`)
+    steps.push(step)
+    at += match[0].length
+  }
+  if (steps.length === 0 || steps.length > STEPS_MAX) throw malformed(path, `1 to ${STEPS_MAX} steps`)
+  return steps
+}
+
+function stepOf([text, field, index, quoted]: RegExpExecArray, isFirst: boolean): JsonStep | undefined {
+  // Only the first field stands without a dot.
+  if (field !== undefined) return text.startsWith('.') === isFirst ? undefined : field
+  return index !== undefined ? Number(index) : unescapeJson(quoted as string)
+}
+
+function malformed(path: string, wanted: string): GatewayError {
+  return new GatewayError('query_malformed', `cannot parse expression [${path}]: wanted ${wanted}`)
+}

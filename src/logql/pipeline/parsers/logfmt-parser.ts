@@ -1,0 +1,206 @@
+/** `| logfmt`: `key=value key="quoted value"` as labels. */
+
+import type { LabelExtraction, LogfmtStage } from '../../parse/syntax.ts'
+import { labelNameOf, NAME_CHARS_MAX } from '../label-name.ts'
+import type { LabelSet } from '../label-set.ts'
+import type { EntryParser } from './json-parser.ts'
+import { unescapeJson } from './json-scanner.ts'
+import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
+
+const QUOTE = 34
+const EQUALS = 61
+const SPACE = 32
+
+/**
+ * Pairs without a value are left out unless `keepsEmpty`; a bad pair is passed over, or ends the line with an error
+ * when `isStrict`; the first of a repeated key stays.
+ */
+export function compileLogfmtParser(
+  stage: Pick<LogfmtStage, 'isStrict' | 'keepsEmpty' | 'extractions'>,
+  hint: ParserHint = ALL_LABELS,
+): EntryParser {
+  const { isStrict, keepsEmpty, extractions } = stage
+  if (extractions.length > 0) return compileExtractions(extractions, isStrict)
+  const scanner = new LogfmtScanner(isStrict)
+  return ({ line }, labels) => {
+    // A strict parser may have an error to tell of the rest.
+    const open = isStrict ? Number.POSITIVE_INFINITY : hint.openIn(labels)
+    if (open === 0) return
+    scanner.begin(line)
+    let found = 0
+    while (scanner.readPair()) {
+      const name = wantedName(scanner, hint)
+      if (name === undefined || (scanner.isEmpty && !keepsEmpty)) continue
+      const { value } = scanner
+      if (value === '' && !keepsEmpty) continue
+      if (labels.setParsed(name, value) && (isStrict || !labels.isTaken(name))) found++
+      if (found >= open || hint.isSatisfied(found)) return
+    }
+    setFault(scanner, labels)
+  }
+}
+
+/** The label name of the pair read last; undefined where it is not wanted or none. */
+function wantedName(scanner: LogfmtScanner, hint: ParserHint): string | undefined {
+  if (scanner.hasPlainKey && !hint.wantsAll) return scanner.keyIn(hint)
+  const name = labelNameOf(scanner.key)
+  return name === '' || name.length > NAME_CHARS_MAX || !hint.wants(name) ? undefined : name
+}
+
+/** With expressions, labels that are not there yet and whose key the line has not are empty. */
+function compileExtractions(extractions: readonly LabelExtraction[], isStrict: boolean): EntryParser {
+  const scanner = new LogfmtScanner(isStrict)
+  return ({ line }, labels) => {
+    scanner.begin(line)
+    const found = new Set<string>()
+    while (found.size < extractions.length && scanner.readPair()) {
+      for (const { label, expression } of extractions) {
+        if (found.has(label) || (expression !== scanner.key && expression !== labelNameOf(scanner.key))) continue
+        found.add(label)
+        labels.setParsed(label, scanner.value)
+      }
+    }
+    setFault(scanner, labels)
+    for (const { label } of extractions) {
+      // A label of the stream stays alone where the line has nothing to say.
+      if (!found.has(label) && labels.get(label) === undefined) labels.setParsed(label, '')
+    }
+  }
+}
+
+function setFault(scanner: LogfmtScanner, labels: LabelSet): void {
+  if (scanner.fault !== '') labels.setError('LogfmtParserErr', scanner.fault)
+}
+
+/** 1 for the characters of label names. */
+const PLAIN = Uint8Array.from({ length: 128 }, (_, code) => (/\w/.test(String.fromCharCode(code)) ? 1 : 0))
+
+/**
+ * Reads pairs one after the other; white space and control characters stand between them. Texts are cut off the line
+ * only when they are asked for.
+ */
+class LogfmtScanner {
+  /** True when the key is a label name as it stands. */
+  hasPlainKey = false
+  /** What was wrong with a pair; only a strict scanner keeps it. */
+  fault = ''
+  readonly #isStrict: boolean
+  #line = ''
+  #at = 0
+  #keyStart = 0
+  #keyEnd = 0
+  #valueStart = 0
+  #valueEnd = 0
+  /** The value where it is no part of the line. */
+  #unescaped: string | undefined
+
+  constructor(isStrict: boolean) {
+    this.#isStrict = isStrict
+  }
+
+  begin(line: string): void {
+    this.#line = line
+    this.#at = 0
+    this.fault = ''
+  }
+
+  get key(): string {
+    return this.#line.slice(this.#keyStart, this.#keyEnd)
+  }
+
+  /** Empty, as Loki has it, where it holds what was no UTF-8. */
+  get value(): string {
+    const text = this.#unescaped ?? this.#line.slice(this.#valueStart, this.#valueEnd)
+    return text.includes('\ufffd') ? '' : text
+  }
+
+  get isEmpty(): boolean {
+    return this.#unescaped === undefined ? this.#valueStart === this.#valueEnd : this.#unescaped === ''
+  }
+
+  /** The key as one of the hint's names, without cutting it off. */
+  keyIn(hint: ParserHint): string | undefined {
+    return hint.nameAt(this.#line, this.#keyStart, this.#keyEnd)
+  }
+
+  /** The next good pair in key and value; false when there is none, or a strict scanner met a bad one. */
+  readPair(): boolean {
+    const line = this.#line
+    for (;;) {
+      while (this.#at < line.length && line.charCodeAt(this.#at) <= SPACE) this.#at++
+      if (this.#at >= line.length) return false
+      const wrong = this.#tryPair()
+      if (wrong === '') return true
+      if (this.#isStrict) {
+        this.fault = `${wrong} at character ${this.#at + 1} of the line`
+        return false
+      }
+      this.#at = this.#wordEnd(this.#at)
+    }
+  }
+
+  /** Empty, or what is wrong where the position stands. */
+  #tryPair(): string {
+    const line = this.#line
+    const start = this.#at
+    let at = start
+    let code = line.charCodeAt(at)
+    // No name begins with a digit.
+    let isPlain = code < 48 || code > 57
+    while (code > SPACE && code !== EQUALS && code !== QUOTE) {
+      if (code >= 128 || PLAIN[code] === 0) isPlain = false
+      code = line.charCodeAt(++at)
+    }
+    this.#at = at
+    if (code === QUOTE) return "unexpected '\"' in a key"
+    if (at === start) return "unexpected '=' without a key"
+    this.hasPlainKey = isPlain && at - start <= NAME_CHARS_MAX
+    this.#keyStart = start
+    this.#keyEnd = at
+    this.#unescaped = undefined
+    this.#valueStart = at
+    this.#valueEnd = at
+    if (code !== EQUALS) return ''
+    this.#at = ++at
+    const valueStart = at
+    if (line.charCodeAt(at) === QUOTE) return this.#readQuoted()
+    code = line.charCodeAt(at)
+    while (code > SPACE && code !== EQUALS && code !== QUOTE) code = line.charCodeAt(++at)
+    this.#at = at
+    if (code === EQUALS) return "unexpected '=' in a value"
+    if (code === QUOTE) return "unexpected '\"' in a value"
+    this.#valueStart = valueStart
+    this.#valueEnd = at
+    return ''
+  }
+
+  #readQuoted(): string {
+    const line = this.#line
+    const start = this.#at + 1
+    let hasEscape = false
+    let at = start
+    for (let code = line.charCodeAt(at); code !== QUOTE; code = line.charCodeAt(at)) {
+      if (at >= line.length) {
+        this.#at = line.length
+        return 'unterminated quoted value'
+      }
+      if (code === 92) {
+        hasEscape = true
+        at++
+      }
+      at++
+    }
+    this.#at = at + 1
+    this.#valueStart = start
+    this.#valueEnd = at
+    if (!hasEscape) return ''
+    this.#unescaped = unescapeJson(line.slice(start, at))
+    return this.#unescaped === undefined ? 'invalid escape in a quoted value' : ''
+  }
+
+  #wordEnd(from: number): number {
+    let at = from
+    while (at < this.#line.length && this.#line.charCodeAt(at) > SPACE) at++
+    return at
+  }
+}

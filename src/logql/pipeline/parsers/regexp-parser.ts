@@ -1,0 +1,24 @@
+/** `| regexp "(?P<name>…)"`: named groups as labels. */
+
+import { GatewayError } from '../../../domain/errors.ts'
+import { compileRegexp } from '../../regexp/regexp.ts'
+import type { EntryParser } from './json-parser.ts'
+import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
+
+/**
+ * A line without a match gets no labels and no error; a group that took no part gives an empty label. Throws
+ * query_malformed for a pattern that cannot be read or has no named group.
+ */
+export function compileRegexpParser(pattern: string, hint: ParserHint = ALL_LABELS): EntryParser {
+  const regexp = compileRegexp(pattern)
+  const groups = [...regexp.groupNames.entries()].filter(([, name]) => name !== '')
+  if (groups.length === 0) {
+    throw new GatewayError('query_malformed', 'parse error : at least one named capture must be supplied')
+  }
+  const wanted = groups.filter(([, name]) => hint.wants(name))
+  return ({ line }, labels) => {
+    const match = wanted.length === 0 ? undefined : regexp.match(line)
+    if (match === undefined) return
+    for (const [index, name] of wanted) labels.setParsed(name, match[index] ?? '')
+  }
+}

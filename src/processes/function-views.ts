@@ -1,0 +1,77 @@
+/**
+ * What the gateway's function shows of others' work: incidents, alert rules, polled sources. Their code and clients are
+ * loaded when somebody asks: most functions start for a push.
+ */
+
+import type { Logger } from 'pino'
+import type { Config } from '../config/read-config.ts'
+import { type Lazy, lazy } from '../kit/lazy.ts'
+import type { Clock } from '../ports/log-store.ts'
+import type { AppParts } from '../transport/http/app.ts'
+import type { Alerts } from './incidents.ts'
+
+type Views = Pick<AppParts, 'incidents' | 'poller' | 'rules'>
+
+/** Throws config_invalid for files of rules that cannot be used; these are read at once. */
+export async function openViews(config: Config, clock: Clock, log: Logger): Promise<Views> {
+  const { alerts: settings, poll, rules } = config
+  const alerts = lazy(async () => {
+    const { openAlerts } = await import('./incidents.ts')
+    return openAlerts(config, clock, log)
+  })
+  return {
+    incidents: settings.enabled ? viewIncidents(alerts, settings.links) : undefined,
+    poller: poll.projects.length > 0 ? viewSources(config, clock, log) : undefined,
+    ...(rules.path !== undefined && { rules: await viewRules(config, alerts) }),
+  }
+}
+
+function viewIncidents(alerts: Lazy<Alerts>, links: Config['alerts']['links']): NonNullable<Views['incidents']> {
+  /** Whoever is to be told is told before the answer leaves: a function is frozen then. */
+  const told = async <T>(act: (desk: Alerts['desk']) => Promise<T>): Promise<T> => {
+    const { desk, notify } = await alerts()
+    const result = await act(desk)
+    await notify.settled()
+    return result
+  }
+  return {
+    store: {
+      find: async (...request) => (await alerts()).home.store.find(...request),
+      list: async (...request) => (await alerts()).home.store.list(...request),
+    },
+    desk: {
+      acknowledge: (...request) => told((desk) => desk.acknowledge(...request)),
+      close: (...request) => told((desk) => desk.close(...request)),
+    },
+    links,
+  }
+}
+
+function viewSources(config: Config, clock: Clock, log: Logger): NonNullable<Views['poller']> {
+  const opened = lazy(async () => {
+    const { openPoller } = await import('./poller.ts')
+    return openPoller({ config, clock, log })
+  })
+  return { describe: async () => (await opened())?.poller.describe() ?? [] }
+}
+
+async function viewRules(config: Config, alerts: Lazy<Alerts>): Promise<NonNullable<Views['rules']>> {
+  const [{ openRules }, { checkRuleExpr, checkRuleTemplate }] = await Promise.all([
+    import('../homes/rules.ts'),
+    import('../flows/rules/check-rules.ts'),
+  ])
+  const checks = {
+    expr: (text: string, intervalMs: number) => checkRuleExpr(text, intervalMs, config.query),
+    template: checkRuleTemplate,
+  }
+  const events = { rulesChanged: () => undefined, rulesRefused: () => undefined }
+  const source = openRules(config, { checksOf: () => checks, events })
+  if (source === undefined) throw new Error('BUG: rules are shown where there are none')
+  return {
+    source,
+    states: {
+      readCursor: async (...request) => (await alerts()).home.store.readCursor(...request),
+      writeCursor: async (...request) => (await alerts()).home.store.writeCursor(...request),
+    },
+  }
+}

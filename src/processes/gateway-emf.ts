@@ -1,0 +1,49 @@
+/** The gateway's counts on stdout, for CloudWatch: of a function after each request, of a process in rounds. */
+
+import type { Config } from '../config/read-config.ts'
+import { EmfReporter, gatewayTotals } from '../telemetry/emf.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+import type { LambdaHandler } from '../transport/lambda/http-handler.ts'
+
+const ROUND_MS = 10_000
+
+type WriteLine = (line: string) => void
+
+const writeOut: WriteLine = (line) => process.stdout.write(line)
+
+/** The same handler, which tells what it counted before its answer leaves: a function is frozen from then on. */
+export function reportAfterEach(
+  handler: LambdaHandler,
+  config: Config,
+  metrics: Metrics,
+  write: WriteLine = writeOut,
+): LambdaHandler {
+  const reporter = makeReporter(config, metrics, write)
+  return async (event, context) => {
+    const answer = await handler(event, context)
+    await reporter.report()
+    return answer
+  }
+}
+
+/** Tells every ten seconds; the function given back tells the rest, and ends it. The embedded home tells nothing. */
+export function reportInRounds(config: Config, metrics: Metrics, write: WriteLine = writeOut): () => Promise<void> {
+  if (config.service.home !== 'aws') return async () => undefined
+  const reporter = makeReporter(config, metrics, write)
+  const rounds = setInterval(() => void reporter.report(), ROUND_MS)
+  rounds.unref()
+  return async () => {
+    clearInterval(rounds)
+    await reporter.flush()
+  }
+}
+
+function makeReporter({ aws }: Config, metrics: Metrics, write: WriteLine): EmfReporter {
+  return new EmfReporter({
+    namespace: aws.metricsNamespace,
+    service: 'gateway',
+    readTotals: gatewayTotals(metrics),
+    clock: { nowMs: Date.now },
+    write,
+  })
+}

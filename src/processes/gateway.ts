@@ -1,0 +1,119 @@
+/** A gateway put together: the application, and beside it incidents, alert rules and the sources that are polled. */
+
+import type { Logger } from 'pino'
+import type { Config } from '../config/read-config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { type Home, openHome } from '../homes/home.ts'
+import type { Settings } from '../homes/references.ts'
+import type { Ports } from '../ports/log-store.ts'
+import { observeIncidents } from '../telemetry/incident-metrics.ts'
+import { Metrics } from '../telemetry/metrics.ts'
+import { SourceMetrics } from '../telemetry/source-metrics.ts'
+import { WatchMetrics } from '../telemetry/watch-metrics.ts'
+import { buildApp } from '../transport/http/app.ts'
+import { homeEvents, rotationEvents } from './home-events.ts'
+import { type Alerts, openAlerts, startWatching } from './incidents.ts'
+import { openPoller } from './poller.ts'
+import { VERSION } from './version.ts'
+import { openWatch, type Watch } from './watch.ts'
+
+export interface Gateway {
+  readonly app: Awaited<ReturnType<typeof buildApp>>
+  readonly metrics: Metrics
+  /** Finishes what was accepted, in the order in which parts need each other. */
+  close(): Promise<void>
+}
+
+interface Opened {
+  readonly config: Config
+  readonly clock: Ports['clock']
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** What must be closed, the last opened first. */
+  readonly closers: (() => Promise<void> | void)[]
+}
+
+/**
+ * Opens all of it. In the embedded home this process raises incidents of the lines it accepts, evaluates rules and polls;
+ * in the aws home others do, and the gateway shows what they found. Throws config_invalid, store_unavailable and
+ * store_damaged, with nothing left open.
+ */
+export async function openGateway({ config, openUsers }: Settings, log: Logger): Promise<Gateway> {
+  const clock = { nowMs: Date.now }
+  const opened: Opened = { config, clock, log, metrics: new Metrics(), closers: [] }
+  const { metrics, closers } = opened
+  const close = async (): Promise<void> => {
+    for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer()
+  }
+  try {
+    const home = await openHome(config, clock, homeEvents(metrics, log))
+    closers.push(() => home.close())
+    const alerts = await openIncidents(opened)
+    const ports = await watchLines(opened, home, alerts)
+    const watch = alerts && watchRules(opened, ports, alerts)
+    const poller = await pollSources(opened, ports)
+    const app = await buildApp({
+      ports,
+      config,
+      keys: home.keys,
+      users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
+      metrics,
+      version: VERSION,
+      rules: watch?.rules,
+      incidents: alerts && { store: alerts.home.store, desk: alerts.desk, links: config.alerts.links },
+      poller,
+      // What Fastify tells at info, the entries tell better.
+      logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
+    })
+    closers.push(() => app.close())
+    return { app, metrics, close }
+  } catch (cause) {
+    await close()
+    throw cause
+  }
+}
+
+async function openIncidents({ config, clock, log, metrics }: Opened): Promise<Alerts | undefined> {
+  const { alerts: settings, rules } = config
+  if (!settings.enabled) {
+    if (rules.path === undefined && !rules.anomalies) return undefined
+    const text =
+      'MILLRACE_INCIDENTS is false, but alert rules and anomalies open incidents; leave it out, or remove MILLRACE_RULES and MILLRACE_ANOMALIES'
+    throw new GatewayError('config_invalid', text)
+  }
+  const alerts = await openAlerts(config, clock, log)
+  observeIncidents(metrics.registry, alerts.totals)
+  return alerts
+}
+
+/** Lines that are accepted here raise incidents; the ports to go on with. */
+async function watchLines({ clock, log, closers }: Opened, home: Home, alerts: Alerts | undefined): Promise<Ports> {
+  const { feed } = home.ports
+  if (alerts === undefined) return home.ports
+  if (alerts.home.blocks === undefined || feed === undefined) {
+    closers.push(() => alerts.home.close())
+    return home.ports
+  }
+  const running = await startWatching(alerts, { feed, clock, log })
+  closers.push(() => running.stop())
+  return { ...home.ports, feed: running.feed }
+}
+
+function watchRules({ config, log, metrics, closers }: Opened, ports: Ports, alerts: Alerts): Watch {
+  const events = new WatchMetrics(metrics.registry, log)
+  const watch = openWatch({ config, ports, incidents: alerts.desk, states: alerts.home.store, events })
+  closers.push(() => watch.close())
+  if (watch.anomalies !== undefined) events.observe(watch.anomalies)
+  if (config.service.home === 'embedded') watch.start()
+  return watch
+}
+
+async function pollSources({ config, clock, log, metrics, closers }: Opened, ports: Ports) {
+  const sources = new SourceMetrics(metrics.registry)
+  const opened = await openPoller({ config, clock, log, ports, onOutcome: (outcome) => sources.count(outcome) })
+  if (opened === undefined) return undefined
+  sources.observe(opened.poller)
+  closers.push(() => opened.close())
+  if (config.service.home === 'embedded') closers.push(opened.start())
+  return opened.poller
+}

@@ -1,0 +1,32 @@
+/** What a home reports, counted and logged. */
+
+import type { HomeEvents } from '../homes/home.ts'
+import type { RotationEvents } from '../homes/rotating-users.ts'
+import type { Metrics } from '../telemetry/metrics.ts'
+
+export interface EntryLog {
+  info(facts: object, text: string): void
+  warn(facts: object, text: string): void
+  error(facts: object, text: string): void
+}
+
+export function homeEvents(metrics: Metrics, log: EntryLog): HomeEvents {
+  return {
+    ...metrics.storeEvents(log),
+    sourceDamaged: (name, why) => {
+      metrics.damagedBlocks.inc()
+      log.error({ source: name, why }, 'a part of the archive cannot be read; queries go on without it')
+    },
+  }
+}
+
+/** What becomes of users that stand in a parameter. */
+export function rotationEvents(metrics: Metrics, log: EntryLog): RotationEvents {
+  return {
+    usersChanged: (users) => log.info({ users }, 'the users changed'),
+    usersNotRefreshed: (err) => {
+      metrics.userRefreshFailures.inc()
+      log.warn({ err }, 'the users could not be looked up; those before hold on')
+    },
+  }
+}

@@ -1,0 +1,85 @@
+/** A poller put together: the home's parts, the gateway's own store where it is a sink, and a log. */
+
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../config/read-config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import type { ProjectOutcome } from '../flows/poll/poll-outcome.ts'
+import { logOutcome, type PollLog, type SourceFigures, SourcePoller, startPolling } from '../flows/poll/poll-sources.ts'
+import { StoreSink } from '../flows/poll/store-sink.ts'
+import type { Home } from '../homes/home.ts'
+import { openPollerHome } from '../homes/poller-home.ts'
+
+export interface OpenPoller {
+  readonly poller: SourcePoller
+  /** Polls every MILLRACE_POLL_INTERVAL until the returned function is called. */
+  start(): () => Promise<void>
+  close(): void
+}
+
+export interface PollerParts {
+  readonly config: Config
+  readonly clock: Home['ports']['clock']
+  readonly log: PollLog
+  /** The gateway's store, where this process has one. */
+  readonly ports?: Pick<Home['ports'], 'store' | 'feed'>
+  readonly onOutcome?: (outcome: ProjectOutcome, figures: SourceFigures) => void
+}
+
+/** Undefined where no projects are configured. Throws config_invalid, and store_unavailable for cursors that cannot be opened. */
+export async function openPoller({
+  config,
+  clock,
+  log,
+  ports,
+  onOutcome,
+}: PollerParts): Promise<OpenPoller | undefined> {
+  const home = await openPollerHome(config, clock, {
+    readsBackward: (project) =>
+      log.warn({ project: project.name }, 'the source honours neither sort nor startDate: it is read backward'),
+  })
+  if (home === undefined) return undefined
+  const { source, cursors, sinks, projects, storesToo } = home
+  const poller = new SourcePoller({
+    source,
+    cursors,
+    sinks: storesToo ? [...sinks, makeStoreSink(config, clock, source.name, ports)] : sinks,
+    projects,
+    clock,
+    settings: config.poll,
+    makeHolder: randomUUID,
+    onOutcome: (outcome, figures) => {
+      logOutcome(log, outcome, figures)
+      onOutcome?.(outcome, figures)
+    },
+  })
+  return {
+    poller,
+    start: () => startPolling(poller, config.poll.intervalMs, { nowMs: Date.now, wait: waitUnlessAborted }),
+    close: () => home.close(),
+  }
+}
+
+function makeStoreSink(
+  config: Config,
+  clock: PollerParts['clock'],
+  source: string,
+  ports: PollerParts['ports'],
+): StoreSink {
+  const tenant = config.poll.tenant ?? config.auth.defaultTenant
+  if (ports === undefined) {
+    throw new GatewayError(
+      'config_invalid',
+      'MILLRACE_POLL_SINKS names the store, which this process has not; let the gateway poll, or remove it',
+    )
+  }
+  if (tenant === undefined) {
+    throw new GatewayError('config_invalid', 'MILLRACE_POLL_TENANT: not given; without a default tenant it is needed')
+  }
+  return new StoreSink({ ...ports, clock, tenant, source, lineBytesMax: config.push.limits.lineBytesMax })
+}
+
+async function waitUnlessAborted(ms: number, signal: AbortSignal): Promise<void> {
+  // Aborted is a way to end: whoever aborts knows.
+  await sleep(ms, undefined, { signal }).catch(() => {})
+}

@@ -1,0 +1,125 @@
+/** Alert rules and anomalies put together: what a server starts and stops, and what a scheduled function calls. */
+
+import type { Config } from '../config/read-config.ts'
+import type { QueryLimits } from '../domain/limits.ts'
+import type { RuleGroup } from '../domain/rules/alert-rule.ts'
+import { hideDeleted } from '../flows/delete/delete-logs.ts'
+import { checkRuleExpr, checkRuleTemplate } from '../flows/rules/check-rules.ts'
+import { AnomalyDetector } from '../flows/rules/detect-anomalies.ts'
+import { RuleEvaluator, type RuleEvents } from '../flows/rules/evaluate-rules.ts'
+import { RuleClock, type Timer } from '../flows/rules/rule-clock.ts'
+import { openRules } from '../homes/rules.ts'
+import type { IncidentSink } from '../ports/incidents.ts'
+import type { Ports } from '../ports/log-store.ts'
+import type { RuleSource, StateStore } from '../ports/rules.ts'
+
+/** What watching reports on itself, for the log and for metrics. Must not throw. */
+export interface WatchEvents extends RuleEvents {
+  rulesChanged(groups: number): void
+  rulesRefused(cause: unknown): void
+  anomaliesFailed(tenant: string, cause: unknown): void
+}
+
+export interface WatchParts {
+  readonly config: Config
+  readonly ports: Ports
+  readonly incidents: IncidentSink
+  /** The store of incidents is one. */
+  readonly states: StateStore
+  readonly events: WatchEvents
+}
+
+export interface Watch {
+  /** What the routes of rules show; undefined where no rules are set. */
+  readonly rules: { readonly source: RuleSource; readonly states: StateStore } | undefined
+  /** Undefined where anomalies are off. */
+  readonly anomalies: Pick<AnomalyDetector, 'figures'> | undefined
+  /** Does all that is due, ms since the epoch: for a function that is called once a minute. Never rejects. */
+  evaluateDue(nowMs: number): Promise<void>
+  /** Does what is due by the clock, until it is closed: for a server. */
+  start(): void
+  /** Resolves when what is under way is over; before the stores are closed. */
+  close(): Promise<void>
+}
+
+/** A pause is one of the gateway itself in the embedded home; in the other one, of the schedule. */
+const CATCH_UP_MINUTES = { embedded: 2, aws: 15 } as const
+
+const waitFor: Timer = (ms, run) => {
+  const timer = setTimeout(run, ms).unref()
+  return () => clearTimeout(timer)
+}
+
+/** Throws config_invalid, with all faults, for files of rules that cannot be used. */
+export function openWatch(parts: WatchParts): Watch {
+  const { config, ports, states, events } = parts
+  const limitsOf = (tenant: string): QueryLimits => ports.limits?.of(tenant).query ?? config.query
+  const files = openRules(config, { checksOf: (tenant) => checksWithin(limitsOf(tenant)), events })
+  const rules = files && openEvaluator(parts, files, limitsOf)
+  const anomalies = config.rules.anomalies ? openDetector(parts, limitsOf) : undefined
+  let clock: RuleClock | undefined
+  const evaluateDue = async (nowMs: number): Promise<void> => {
+    await rules?.evaluateDue(nowMs)
+    await anomalies?.evaluateDue(nowMs)
+  }
+  return {
+    rules: files && { source: files, states },
+    anomalies,
+    evaluateDue,
+    start: () => {
+      if (rules === undefined && anomalies === undefined) return
+      clock ??= new RuleClock({ clock: ports.clock, timer: waitFor, evaluateDue })
+    },
+    close: async () => {
+      files?.close()
+      await clock?.stop()
+    },
+  }
+}
+
+function checksWithin(limits: QueryLimits) {
+  return {
+    expr: (text: string, intervalMs: RuleGroup['intervalMs']) => checkRuleExpr(text, intervalMs, limits),
+    template: checkRuleTemplate,
+  }
+}
+
+function openEvaluator(
+  { config, ports, incidents, states, events }: WatchParts,
+  source: RuleSource,
+  limitsOf: (tenant: string) => QueryLimits,
+): RuleEvaluator {
+  const { alertsMax, timeoutMs } = config.rules
+  const shared = { store: readable(ports), clock: ports.clock, incidents, states, events, limitsOf }
+  return new RuleEvaluator({ ...shared, source, alertsMax, timeoutMs, signalAfter: (ms) => AbortSignal.timeout(ms) })
+}
+
+function openDetector(
+  { config, ports, incidents, states, events }: WatchParts,
+  limitsOf: (tenant: string) => QueryLimits,
+): AnomalyDetector {
+  const { anomalyTenants, anomalyWarmUpMs, anomalyFactor, anomalyCountMin, anomalySeriesMax } = config.rules
+  const { defaultTenant } = config.auth
+  return new AnomalyDetector({
+    store: readable(ports),
+    clock: ports.clock,
+    states,
+    incidents,
+    limitsOf,
+    tenants: anomalyTenants ?? (defaultTenant === undefined ? [] : [defaultTenant]),
+    settings: {
+      warmUpHours: Math.floor(anomalyWarmUpMs / 3_600_000),
+      factor: anomalyFactor,
+      countMin: anomalyCountMin,
+      seriesMax: anomalySeriesMax,
+    },
+    catchUpMinutes: CATCH_UP_MINUTES[config.service.home],
+    signalAfter: (ms) => AbortSignal.timeout(ms),
+    onFailure: (tenant, cause) => events.anomaliesFailed(tenant, cause),
+  })
+}
+
+/** What is asked to be deleted is not counted. */
+function readable({ store, deletions }: Ports): Ports['store'] {
+  return deletions === undefined ? store : hideDeleted(store, deletions)
+}

@@ -1,0 +1,195 @@
+/** Content-Encoding undone, never past a limit. */
+
+import {
+  constants,
+  gunzip,
+  gunzipSync,
+  inflate,
+  inflateRaw,
+  inflateRawSync,
+  inflateSync,
+  type ZlibOptions,
+  type ZstdOptions,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib'
+import { GatewayError } from '../../domain/errors.ts'
+import { decodeLz4Frames } from './lz4-frame.ts'
+
+/** Above this a body is inflated on libuv's threads, so that the event loop goes on. */
+const SYNC_BODY_BYTES_MAX = 64 * 1024
+/** What a small body may inflate to on the event loop: one that holds more is begun again beside it. */
+const SYNC_OUTPUT_BYTES_MAX = 1024 * 1024
+/** Codings of one header; a client has no reason for more than two. */
+const CODINGS_MAX = 4
+/** Frames of one zstd body: each costs a decoder, so a body of nothing but tiny frames must end somewhere. */
+const ZSTD_FRAMES_MAX = 1024
+/** log2 of the largest zstd window: 8 MiB, what RFC 8878 asks every decoder to support. */
+const ZSTD_WINDOW_LOG_MAX = 23
+const CHUNK_BYTES_MAX = 8 * 1024 * 1024
+
+/**
+ * The body as it was before its Content-Encoding: none, identity, `snappy` (on Loki's routes only a marker: a protobuf
+ * body is snappy with or without it), gzip, deflate (raw as Loki takes it, or with the zlib header of RFC 9110),
+ * zstd, lz4 frames (OTLP), or a list of them in the order they were applied.
+ *
+ * Gives a promise for what is large before or after. Throws or rejects with encoding_unsupported, body_malformed, or body_too_large when
+ * the body or what comes out of it passes `bytesMax`; no more than that is ever inflated.
+ */
+export function decompressBody(
+  body: Uint8Array,
+  encoding: string | undefined,
+  bytesMax: number,
+): Uint8Array | Promise<Uint8Array> {
+  if (body.length > bytesMax) throw tooLarge(`${body.length} bytes`, bytesMax)
+  return undo(body, parseEncoding(encoding), bytesMax)
+}
+
+/** Undoes the last coding of the list, then those before it. */
+function undo(body: Uint8Array, codings: readonly string[], bytesMax: number): Uint8Array | Promise<Uint8Array> {
+  const coding = codings.at(-1)
+  if (coding === undefined) return body
+  const inner = decodeCoding(body, coding, bytesMax)
+  const rest = codings.slice(0, -1)
+  return inner instanceof Promise ? inner.then((bytes) => undo(bytes, rest, bytesMax)) : undo(inner, rest, bytesMax)
+}
+
+/** The codings that change bytes, in the order they were applied. */
+function parseEncoding(encoding: string | undefined): string[] {
+  const codings = (encoding ?? '').split(',', CODINGS_MAX + 1).map((coding) => coding.trim().toLowerCase())
+  if (codings.length > CODINGS_MAX) {
+    throw new GatewayError(
+      'encoding_unsupported',
+      `Content-Encoding with more than ${CODINGS_MAX} codings not supported`,
+    )
+  }
+  return codings.filter((coding) => coding !== '' && coding !== 'identity' && coding !== 'snappy')
+}
+
+function decodeCoding(body: Uint8Array, coding: string, bytesMax: number): Uint8Array | Promise<Uint8Array> {
+  const task = { body, coding, bytesMax }
+  switch (coding) {
+    case 'gzip':
+    case 'x-gzip':
+      return inflateWith(task, gunzipSync, gunzip, {})
+    case 'deflate':
+      return hasZlibHeader(body)
+        ? inflateWith(task, inflateSync, inflate, {})
+        : inflateWith(task, inflateRawSync, inflateRaw, {})
+    case 'zstd':
+      return inflateZstd(task)
+    case 'lz4':
+      return decodeLz4Frames(body, bytesMax)
+    default:
+      throw new GatewayError(
+        'encoding_unsupported',
+        `Content-Encoding ${JSON.stringify(coding.slice(0, 64))} not supported; send gzip, deflate, zstd, lz4, snappy or none`,
+      )
+  }
+}
+
+interface Task {
+  readonly body: Uint8Array
+  readonly coding: string
+  readonly bytesMax: number
+}
+
+/** What zlib gives with `info`: the bytes, and the engine that knows how much of the body it took. */
+interface Inflated {
+  readonly buffer: Uint8Array
+  readonly engine: { readonly bytesWritten: number }
+}
+
+type Options = ZlibOptions & ZstdOptions
+type InflateSync = (body: Uint8Array, options: Options) => unknown
+type Inflate = (body: Uint8Array, options: Options, done: (error: Error | null, result: unknown) => void) => void
+
+function inflateWith(task: Task, sync: InflateSync, async: Inflate, params: Options): Uint8Array | Promise<Uint8Array> {
+  const result = inflateOnce(task, sync, async, params)
+  return result instanceof Promise ? result.then(({ buffer }) => buffer) : result.buffer
+}
+
+function inflateOnce(task: Task, sync: InflateSync, async: Inflate, params: Options): Inflated | Promise<Inflated> {
+  const { body, bytesMax } = task
+  const options = { ...params, info: true, maxOutputLength: bytesMax, chunkSize: chunkBytes(task) }
+  if (body.length <= SYNC_BODY_BYTES_MAX) {
+    try {
+      // With `info` the result is always of this form; Node's types do not say so.
+      return sync(body, { ...options, maxOutputLength: Math.min(bytesMax, SYNC_OUTPUT_BYTES_MAX) }) as Inflated
+    } catch (error) {
+      const fault = error as Error & { code?: string } // zlib throws nothing else
+      if (fault.code !== 'ERR_BUFFER_TOO_LARGE' || bytesMax <= SYNC_OUTPUT_BYTES_MAX) throw refusal(fault, task)
+    }
+  }
+  return new Promise((resolve, reject) => {
+    async(body, options, (error, result) => (error ? reject(refusal(error, task)) : resolve(result as Inflated)))
+  })
+}
+
+/** Frame after frame: Node's decoder stops at the end of the first, and says how far it came. */
+function inflateZstd(task: Task): Uint8Array | Promise<Uint8Array> {
+  const params = { params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }
+  const outputs: Uint8Array[] = []
+  let rest = task
+  /** Keeps a frame's output; true when it was the last. */
+  const keep = ({ buffer, engine }: Inflated): boolean => {
+    outputs.push(buffer)
+    if (engine.bytesWritten >= rest.body.length) return true
+    if (outputs.length >= ZSTD_FRAMES_MAX) {
+      throw new GatewayError('body_malformed', `zstd body has more than ${ZSTD_FRAMES_MAX} frames; send it as one`)
+    }
+    // A limit of 0 bytes would be none to zlib; the sum is checked at the end.
+    const bytesMax = Math.max(rest.bytesMax - buffer.length, 1)
+    rest = { ...rest, body: rest.body.subarray(engine.bytesWritten), bytesMax }
+    return false
+  }
+  const joined = (): Uint8Array => {
+    const bytes = outputs.length === 1 ? (outputs[0] as Uint8Array) : Buffer.concat(outputs)
+    if (bytes.length > task.bytesMax) throw tooLarge(`${task.body.length} bytes of zstd inflate to more`, task.bytesMax)
+    return bytes
+  }
+  const next = (): Uint8Array | Promise<Uint8Array> => {
+    for (;;) {
+      const result = inflateOnce(rest, zstdDecompressSync, zstdDecompress, params)
+      if (result instanceof Promise) return result.then((frame) => (keep(frame) ? joined() : next()))
+      if (keep(result)) return joined()
+    }
+  }
+  return next()
+}
+
+/** RFC 1950: method 8, a window of at most 32 KiB, a check over both bytes. No encoder begins raw deflate like this. */
+function hasZlibHeader(body: Uint8Array): boolean {
+  const [method = 0, flags = 0] = body
+  return (method & 0x0f) === 8 && method >> 4 <= 7 && (method * 256 + flags) % 31 === 0
+}
+
+/** Bytes of one output chunk: the whole output where it can be foreseen, so that nothing is copied together. */
+function chunkBytes({ body, coding, bytesMax }: Task): number {
+  let foreseen = body.length * 4
+  if (coding === 'gzip' && body.length >= 4) {
+    // A gzip member ends with the length of what is in it: trusted as far as a usual ratio goes.
+    const [a = 0, b = 0, c = 0, d = 0] = body.subarray(-4)
+    foreseen = Math.min(((d << 24) | (c << 16) | (b << 8) | a) >>> 0, body.length * 16)
+  }
+  // One byte more, so that a full chunk is not followed by an empty one.
+  return Math.min(Math.max(foreseen, 4096), CHUNK_BYTES_MAX, Math.max(bytesMax, 4096)) + 1
+}
+
+function refusal(error: Error & { code?: string }, { body, coding, bytesMax }: Task): GatewayError {
+  if (error.code === 'ERR_BUFFER_TOO_LARGE') {
+    return tooLarge(`${body.length} bytes of ${coding} inflate to more`, bytesMax)
+  }
+  return new GatewayError(
+    'body_malformed',
+    `body of ${body.length} bytes is not valid ${coding}: ${error.message}; send what its Content-Encoding says`,
+    { cause: error },
+  )
+}
+
+function tooLarge(came: string, bytesMax: number): GatewayError {
+  return new GatewayError(
+    'body_too_large',
+    `request body too large: ${came}, the limit is ${bytesMax} bytes; send smaller batches`,
+  )
+}

@@ -1,0 +1,241 @@
+/** JSON read without loss: numbers keep their text, objects are Maps in the order they came. */
+
+import { GatewayError } from '../../domain/errors.ts'
+
+/** A JSON number as it was written: `9007199254740993`, `1.0` and `1e400` stay what they are. */
+export class JsonNumber {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/** Objects are Maps, so that `__proto__` and `constructor` are keys like any other; of equal keys the last one stays. */
+export type JsonObject = ReadonlyMap<string, JsonValue>
+export type JsonValue = null | boolean | string | JsonNumber | readonly JsonValue[] | JsonObject
+
+/** Values that may still be made; shared by the parts of one body, because small values cost more memory than text. */
+export interface JsonBudget {
+  left: number
+}
+
+/**
+ * Arrays and objects within each other. The bound keeps recursion off the stack's end; OTLP's JSON takes four levels for
+ * one level of an attribute.
+ */
+export const JSON_DEPTH_MAX = 256
+/** Values of one body: 20 MB of the densest JSON that clients send, and a few hundred MB once they are values. */
+export const JSON_VALUES_MAX = 2_000_000
+
+/** The longest string that V8 makes, in UTF-16 units: 2^29 - 24. A body's bytes never make more units than bytes. */
+const TEXT_BYTES_MAX = 2 ** 29 - 24
+const UTF8 = new TextDecoder()
+
+/** A body's text: bytes that are no UTF-8 become U+FFFD, a byte order mark goes. Throws body_too_large. */
+export function textOfBody(body: Uint8Array): string {
+  if (body.length <= TEXT_BYTES_MAX) return UTF8.decode(body)
+  throw new GatewayError(
+    'body_too_large',
+    `body is ${body.length} bytes; JSON of ${TEXT_BYTES_MAX} at most can be read`,
+  )
+}
+
+/** Part of a text: [start, end) in UTF-16 units. */
+export interface TextRange {
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * Reads the one JSON value (RFC 8259) that the text, or a range of it, holds.
+ *
+ * Throws body_malformed with line and column for anything else, never with the text itself; also for nesting deeper
+ * than JSON_DEPTH_MAX. Throws body_too_large when the budget is used up.
+ */
+export function parseJson(text: string, budget: JsonBudget, range?: TextRange): JsonValue {
+  return new JsonReader(text, budget, range ?? { start: 0, end: text.length }).read()
+}
+
+/** The value as compact JSON text; numbers as they were written. */
+export function formatJson(value: JsonValue): string {
+  if (typeof value === 'string') return JSON.stringify(value)
+  if (value === null || typeof value === 'boolean') return String(value)
+  if (value instanceof JsonNumber) return value.text
+  if (value instanceof Map) return formatJsonObject(value)
+  return `[${(value as readonly JsonValue[]).map(formatJson).join(',')}]`
+}
+
+/** The pairs as one compact JSON object, in their order. */
+export function formatJsonObject(pairs: Iterable<readonly [name: string, value: JsonValue]>): string {
+  let text = ''
+  for (const [name, value] of pairs) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${formatJson(value)}`
+  return `{${text}}`
+}
+
+export function isJsonObject(value: JsonValue): value is JsonObject {
+  return value instanceof Map
+}
+
+/** What a value is, in the words of an error text. */
+export function jsonKind(value: JsonValue): string {
+  if (value === null) return 'null'
+  if (typeof value !== 'object') return `a ${typeof value}`
+  if (value instanceof JsonNumber) return 'a number'
+  return value instanceof Map ? 'an object' : 'an array'
+}
+
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+
+class JsonReader {
+  readonly #text: string
+  readonly #budget: JsonBudget
+  readonly #end: number
+  #at: number
+
+  constructor(text: string, budget: JsonBudget, range: TextRange) {
+    this.#text = text
+    this.#budget = budget
+    this.#at = range.start
+    this.#end = range.end
+  }
+
+  read(): JsonValue {
+    const value = this.#readValue(0)
+    this.#skipSpace()
+    if (this.#at < this.#end) this.#fail('the end')
+    return value
+  }
+
+  #readValue(depth: number): JsonValue {
+    if (--this.#budget.left < 0) {
+      throw new GatewayError('body_too_large', `body holds more than ${JSON_VALUES_MAX} JSON values; send it in parts`)
+    }
+    this.#skipSpace()
+    switch (this.#peek()) {
+      case '{':
+        return this.#readObject(depth)
+      case '[':
+        return this.#readArray(depth)
+      case '"':
+        return this.#readString()
+      case 't':
+        return this.#readWord('true', true)
+      case 'f':
+        return this.#readWord('false', false)
+      case 'n':
+        return this.#readWord('null', null)
+      default:
+        return this.#readNumber()
+    }
+  }
+
+  #readObject(depth: number): JsonObject {
+    const members = new Map<string, JsonValue>()
+    this.#open(depth)
+    if (this.#take('}')) return members
+    do {
+      this.#skipSpace()
+      if (this.#peek() !== '"') this.#fail('a key in double quotes')
+      const name = this.#readString()
+      if (!this.#take(':')) this.#fail('":"')
+      members.set(name, this.#readValue(depth + 1))
+    } while (this.#take(','))
+    if (!this.#take('}')) this.#fail('"," or "}"')
+    return members
+  }
+
+  #readArray(depth: number): readonly JsonValue[] {
+    const values: JsonValue[] = []
+    this.#open(depth)
+    if (this.#take(']')) return values
+    do values.push(this.#readValue(depth + 1))
+    while (this.#take(','))
+    if (!this.#take(']')) this.#fail('"," or "]"')
+    return values
+  }
+
+  #open(depth: number): void {
+    if (depth >= JSON_DEPTH_MAX) this.#fail(`no more than ${JSON_DEPTH_MAX} levels of nesting`)
+    this.#at++
+  }
+
+  #readString(): string {
+    const start = ++this.#at
+    for (let i = start; i < this.#end; i++) {
+      const code = this.#text.charCodeAt(i)
+      if (code === QUOTE) {
+        this.#at = i + 1
+        return this.#text.slice(start, i)
+      }
+      if (code === BACKSLASH) return this.#readEscapedString(start, i)
+      if (code < 0x20) this.#failAt(i, 'no control character in a string')
+    }
+    return this.#failAt(this.#end, 'a closing quote')
+  }
+
+  #readEscapedString(start: number, firstEscape: number): string {
+    let i = firstEscape
+    for (let code = BACKSLASH; code !== QUOTE; code = this.#text.charCodeAt(i)) {
+      i += code === BACKSLASH ? 2 : 1
+      if (i >= this.#end) this.#failAt(this.#end, 'a closing quote')
+    }
+    this.#at = i + 1
+    try {
+      return JSON.parse(this.#text.slice(start - 1, i + 1))
+    } catch {
+      return this.#failAt(start - 1, 'a string with valid escapes and no control character')
+    }
+  }
+
+  #readNumber(): JsonNumber {
+    NUMBER.lastIndex = this.#at
+    const end = NUMBER.test(this.#text) ? NUMBER.lastIndex : this.#at
+    if (end === this.#at || end > this.#end) this.#fail('a value')
+    const text = this.#text.slice(this.#at, end)
+    this.#at = end
+    return new JsonNumber(text)
+  }
+
+  #readWord<T>(word: string, value: T): T {
+    if (!this.#text.startsWith(word, this.#at) || this.#at + word.length > this.#end) this.#fail('a value')
+    this.#at += word.length
+    return value
+  }
+
+  #take(char: string): boolean {
+    this.#skipSpace()
+    if (this.#peek() !== char) return false
+    this.#at++
+    return true
+  }
+
+  #peek(): string | undefined {
+    return this.#at < this.#end ? this.#text[this.#at] : undefined
+  }
+
+  #skipSpace(): void {
+    while (this.#at < this.#end) {
+      const code = this.#text.charCodeAt(this.#at)
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return
+      this.#at++
+    }
+  }
+
+  #fail(wanted: string): never {
+    return this.#failAt(this.#at, wanted)
+  }
+
+  #failAt(at: number, wanted: string): never {
+    let line = 1
+    let lineStart = 0
+    for (let i = this.#text.indexOf('\n'); i >= 0 && i < at; i = this.#text.indexOf('\n', i + 1)) {
+      line++
+      lineStart = i + 1
+    }
+    const place = `line ${line}, column ${at - lineStart + 1}`
+    throw new GatewayError('body_malformed', `body is not JSON: wanted ${wanted} at ${place}`)
+  }
+}

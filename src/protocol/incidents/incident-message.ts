@@ -1,0 +1,93 @@
+/** What people read of incidents: a subject, a text, JSON, Slack's blocks. */
+
+import { type Incident, worse } from '../../domain/incidents/incident.ts'
+import { countTransitions, type Message, type Notification } from '../../domain/incidents/notification.ts'
+import { formatLabels } from '../../domain/labels.ts'
+import { formatIncident, formatTime } from './incident-json.ts'
+import { type LinkSettings, linksOf } from './incident-links.ts'
+
+/** Incidents of a digest that are told one by one; the rest are counted. */
+const DIGEST_SHOWN = 20
+/** Slack's bounds: a header's text, a section's. */
+const SLACK_HEADER_CHARS = 150
+const SLACK_SECTION_CHARS = 2900
+
+/** One line, as a title is one: what happened, how bad it is, to what. At most `charsMax` characters. */
+export function formatSubject({ notifications }: Message, charsMax: number): string {
+  const [first] = notifications
+  const isSingle = first !== undefined && notifications.length === 1
+  const text = isSingle
+    ? `[${first.transition}] ${first.incident.severity}: ${first.incident.title}`
+    : `[digest] ${worstOf(notifications)}: ${countsOf(notifications)}`
+  return text.length <= charsMax ? text : `${text.slice(0, charsMax - 3).toWellFormed()}...`
+}
+
+/** Plain text, for mail. */
+export function formatText({ notifications }: Message, links: LinkSettings): string {
+  const [first] = notifications
+  if (first !== undefined && notifications.length === 1) return formatOne(first, links)
+  const shown = notifications.slice(0, DIGEST_SHOWN).map(({ transition, incident }) => {
+    return `${transition} ${incident.severity}: ${incident.title}\n  ${incident.count} times, ${linkOf(incident, links)}`
+  })
+  const more = notifications.length - shown.length
+  const rest = more > 0 ? `\n\nand ${more} more` : ''
+  return `${countsOf(notifications)} in one minute\n\n${shown.join('\n\n')}${rest}\n`
+}
+
+/** `{"id", "transition", "incident"}` of one; `{"id", "digest": [...]}` of several, without their sample lines. */
+export function formatMessageJson(message: Message, links: LinkSettings): string {
+  const isDigest = message.notifications.length > 1
+  const items = message.notifications.map((notification) => {
+    const { id, transition, createdMs, incident } = notification
+    const head = JSON.stringify({ id, transition, at: formatTime(createdMs) })
+    // Five hundred with their lines would be megabytes, which receivers refuse, time after time.
+    const shown = isDigest ? { ...incident, samples: [] } : incident
+    return `${head.slice(0, -1)},"incident":${formatIncident(shown, links)}}`
+  })
+  const [only = ''] = items
+  return items.length === 1 ? only : `{"id":${JSON.stringify(message.id)},"digest":[${items.join(',')}]}`
+}
+
+/** What a Slack incoming webhook takes; others have taken up the form. */
+export function formatSlack(message: Message, links: LinkSettings): string {
+  const subject = formatSubject(message, SLACK_HEADER_CHARS)
+  const body = formatText(message, links).slice(0, SLACK_SECTION_CHARS).toWellFormed()
+  const blocks = [
+    { type: 'header', text: { type: 'plain_text', text: subject } },
+    // Lines come from anybody: as plain text they can neither mention people nor hide where a link leads.
+    { type: 'section', text: { type: 'plain_text', text: body } },
+  ]
+  return JSON.stringify({ text: escapeSlack(subject), blocks })
+}
+
+function formatOne({ transition, incident }: Notification, links: LinkSettings): string {
+  const { severity, title, count, firstSeenMs, lastSeenMs, labels, samples, changedBy } = incident
+  const by = transition === 'closed' && changedBy !== undefined ? ` by ${changedBy}` : ''
+  const facts = [
+    title,
+    '',
+    `${transition}${by}, severity ${severity}`,
+    `seen ${count} times, first ${formatTime(firstSeenMs)}, last ${formatTime(lastSeenMs)}`,
+    `labels ${formatLabels(labels)}`,
+    linkOf(incident, links),
+  ]
+  const lines = samples.map(({ ms, line }) => `${formatTime(ms)} ${line}`)
+  return `${[...facts, ...(lines.length > 0 ? ['', ...lines] : [])].join('\n')}\n`
+}
+
+function linkOf(incident: Incident, settings: LinkSettings): string {
+  const links = linksOf(incident, settings)
+  return links.explore ?? links.query ?? links.incident
+}
+
+function worstOf(notifications: readonly Notification[]): string {
+  return notifications.map(({ incident }) => incident.severity).reduce(worse)
+}
+
+function countsOf(notifications: readonly Notification[]): string {
+  return [...countTransitions(notifications)].map(([transition, count]) => `${count} ${transition}`).join(', ')
+}
+
+function escapeSlack(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+}

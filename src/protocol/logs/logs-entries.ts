@@ -1,0 +1,133 @@
+/** Log items to the entries that are stored for them, and entries back to what GET /logs shows. */
+
+import type { Metadata } from '../../domain/entries/batch.ts'
+import type { PushSink } from '../../domain/entries/push-sink.ts'
+import { SERVICE_NAME } from '../../domain/entries/service-name.ts'
+import { type Label, type Labels, labelValue } from '../../domain/labels.ts'
+import { NS_PER_MS, NS_PER_SECOND } from '../../domain/time.ts'
+import { formatJsonObject, type JsonObject, type JsonValue } from '../bytes/exact-json.ts'
+import { formatLogLine, type LogItem, parseLogLine } from './logs-json.ts'
+
+/** The stream label that marks what came by POST /logs: `{source="logs"}`. */
+export const LOGS_SOURCE = { name: 'source', value: 'logs' } as const
+export const SEVERITY_LABEL = 'severity'
+const ID_METADATA = 'id'
+/** Keys that may name the service, the most telling first; longer values are data, not names. */
+const SERVICE_FIELDS = ['service_name', 'service', 'app'] as const
+const SERVICE_CHARS_MAX = 128
+const NO_SERVICE = 'logs'
+
+export interface LogsPlacement {
+  /** Time of the first item, ns since the epoch; each further item gets the next nanosecond, so that order is kept. */
+  readonly firstNs: bigint
+  /** Called behind each item's addEntry: the place to see whether the sink kept it, and to give the entry its id. */
+  readonly afterEntry?: (item: LogItem, ns: bigint) => void
+}
+
+/** An entry as a read finds it. */
+export interface StoredLog {
+  readonly ns: bigint
+  readonly line: string
+  readonly labels: Labels
+  readonly metadata: Metadata
+}
+
+/** What GET /logs shows of an entry. */
+export interface ShownLog {
+  /** Null for an entry that others pushed into such a stream without one. */
+  readonly id: string | null
+  /** ISO 8601 in UTC with milliseconds: `2026-11-21T10:00:00.000Z`. */
+  readonly datetime: string
+  readonly severity: string
+  readonly message: string
+  readonly fields: JsonObject
+}
+
+/** Hands the items to a sink, in the stream `{source="logs", severity, service_name}` of each, ids as metadata. */
+export function logsToSink(items: readonly LogItem[], placement: LogsPlacement, sink: PushSink): void {
+  const lines = items.map((item) => UTF8.encode(formatLogLine(item)))
+  sink.useText(joined(lines))
+  let start = 0
+  let ns = placement.firstNs
+  for (const [i, item] of items.entries()) {
+    const end = start + (lines[i] as Uint8Array).length
+    sink.beginStream(labelsOf(item))
+    if (item.id !== undefined) sink.addMetadata(ID_METADATA, item.id)
+    const seconds = floorDivide(ns, NS_PER_SECOND)
+    sink.addEntry(Number(seconds), Number(ns - seconds * NS_PER_SECOND), start, end)
+    placement.afterEntry?.(item, ns)
+    start = end
+    ns++
+  }
+}
+
+/** What was posted, from what was stored. A line that is no such JSON object is the message as it is. */
+export function entryToLogItem(entry: StoredLog): ShownLog {
+  const parsed = parseLogLine(entry.line)
+  return {
+    id: entry.metadata.find(([name]) => name === ID_METADATA)?.[1] ?? null,
+    datetime: formatDatetime(entry.ns),
+    severity: labelValue(entry.labels, SEVERITY_LABEL) || 'info',
+    message: parsed?.message ?? entry.line,
+    fields: parsed?.fields ?? new Map(),
+  }
+}
+
+/**
+ * The log as a JSON object: id, datetime, severity, message, then the fields. A field that has one of these four names
+ * comes under `line.<name>` (`line.line.<name>` where that is taken too), so that no key is lost or comes twice.
+ */
+export function formatShownLog(log: ShownLog): string {
+  const { id, datetime, severity, message, fields } = log
+  const shown = new Map<string, JsonValue>(Object.entries({ id, datetime, severity, message }))
+  const moved: [name: string, value: JsonValue][] = []
+  for (const [name, value] of fields) {
+    if (RESERVED.has(name)) moved.push([name, value])
+    else shown.set(name, value)
+  }
+  for (const [name, value] of moved) shown.set(freeName(`line.${name}`, shown), value)
+  return formatJsonObject(shown)
+}
+
+/** Nanoseconds since the epoch as `new Date().toISOString()` shows its milliseconds. */
+export function formatDatetime(ns: bigint): string {
+  return new Date(Number(floorDivide(ns, NS_PER_MS))).toISOString()
+}
+
+const RESERVED: ReadonlySet<string> = new Set(['id', 'datetime', 'severity', 'message'])
+const UTF8 = new TextEncoder()
+
+function freeName(name: string, taken: ReadonlyMap<string, unknown>): string {
+  return taken.has(name) ? freeName(`line.${name}`, taken) : name
+}
+
+function labelsOf(item: LogItem): Label[] {
+  return [
+    LOGS_SOURCE,
+    { name: SEVERITY_LABEL, value: item.severity },
+    { name: SERVICE_NAME, value: serviceOf(item.fields) },
+  ]
+}
+
+function serviceOf(fields: JsonObject): string {
+  for (const name of SERVICE_FIELDS) {
+    const value = fields.get(name)
+    if (typeof value !== 'string' || value === '' || value.length > SERVICE_CHARS_MAX) continue
+    if (value.isWellFormed()) return value
+  }
+  return NO_SERVICE
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const text = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    text.set(part, at)
+    at += part.length
+  }
+  return text
+}
+
+function floorDivide(value: bigint, by: bigint): bigint {
+  return (value - (((value % by) + by) % by)) / by
+}

@@ -1,0 +1,169 @@
+/** Loki's push message, as protobuf, to a sink: a walk over the bytes that makes no string of a line. */
+
+import type { PushSink } from '../../domain/entries/push-sink.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { ProtobufCursor, WIRE_BYTES, WIRE_VARINT } from '../bytes/protobuf-cursor.ts'
+import { PushCounter, streamsMissing } from '../push-bounds.ts'
+import { beginStreamOfText } from './label-text.ts'
+
+// Tags of proto/push.proto: field << 3 | wire type.
+const REQUEST_STREAMS = (1 << 3) | WIRE_BYTES
+const STREAM_LABELS = (1 << 3) | WIRE_BYTES
+const STREAM_ENTRIES = (2 << 3) | WIRE_BYTES
+const ENTRY_TIMESTAMP = (1 << 3) | WIRE_BYTES
+const ENTRY_LINE = (2 << 3) | WIRE_BYTES
+const ENTRY_METADATA = (3 << 3) | WIRE_BYTES
+const PAIR_NAME = (1 << 3) | WIRE_BYTES
+const PAIR_VALUE = (2 << 3) | WIRE_BYTES
+const TIMESTAMP_SECONDS = (1 << 3) | WIRE_VARINT
+const TIMESTAMP_NANOS = (2 << 3) | WIRE_VARINT
+
+/**
+ * Decodes a PushRequest (the body after snappy). Lines are given as positions in `body`, whatever bytes they hold.
+ * Fields may come in any order; of one that comes twice the last counts; unknown ones are passed over. Streams
+ * without entries are left out.
+ *
+ * Throws body_malformed for bytes that are no such message, streams_missing when it has no stream, body_too_large for
+ * label texts over `labelTextBytesMax` and for too many streams or entries. The sink must be dropped then.
+ */
+export function decodePushProtobuf(
+  body: Uint8Array,
+  sink: PushSink,
+  limits: { readonly labelTextBytesMax: number },
+): void {
+  sink.useText(body)
+  const decoder = new PushDecoder(body, sink, limits.labelTextBytesMax)
+  decoder.decodeRequest()
+  if (!decoder.hasStreams) throw streamsMissing()
+}
+
+class PushDecoder {
+  hasStreams = false
+  readonly #body: Buffer
+  readonly #sink: PushSink
+  readonly #cursor: ProtobufCursor
+  readonly #labelTextBytesMax: number
+  readonly #counter = new PushCounter()
+  // The entry being read.
+  #seconds = 0
+  #nanos = 0
+
+  constructor(body: Uint8Array, sink: PushSink, labelTextBytesMax: number) {
+    this.#body = Buffer.from(body.buffer, body.byteOffset, body.byteLength)
+    this.#sink = sink
+    this.#cursor = new ProtobufCursor(body)
+    this.#labelTextBytesMax = labelTextBytesMax
+  }
+
+  decodeRequest(): void {
+    const cursor = this.#cursor
+    const end = this.#body.length
+    while (cursor.at < end) {
+      const tag = cursor.readTag(end)
+      if (tag !== REQUEST_STREAMS) {
+        cursor.skipUnknown(tag, end, 1)
+        continue
+      }
+      this.hasStreams = true
+      const streamEnd = cursor.readEnd(end)
+      this.#decodeStream(streamEnd)
+    }
+  }
+
+  /** Reads the stream twice: its labels may stand behind its entries, and the sink wants them first. */
+  #decodeStream(end: number): void {
+    const start = this.#cursor.at
+    if (!this.#beginStream(end)) return
+    const cursor = this.#cursor
+    cursor.at = start
+    while (cursor.at < end) {
+      const tag = cursor.readTag(end)
+      if (tag === STREAM_ENTRIES) this.#decodeEntry(cursor.readEnd(end))
+      else cursor.skip(tag, end)
+    }
+  }
+
+  /** Finds the labels and begins the stream; false when it has no entries. */
+  #beginStream(end: number): boolean {
+    const cursor = this.#cursor
+    let labelsStart = 0
+    let labelsEnd = 0
+    let hasEntries = false
+    while (cursor.at < end) {
+      const tag = cursor.readTag(end)
+      if (tag === STREAM_ENTRIES) {
+        this.#counter.addEntry()
+        hasEntries = true
+        cursor.at = cursor.readEnd(end)
+      } else if (tag === STREAM_LABELS) {
+        labelsEnd = cursor.readEnd(end)
+        labelsStart = cursor.at
+        cursor.at = labelsEnd
+      } else cursor.skipUnknown(tag, end, 2)
+    }
+    this.#checkLabelText(labelsEnd - labelsStart)
+    if (!hasEntries) return false
+    this.#counter.addStream()
+    beginStreamOfText(this.#body.toString('utf8', labelsStart, labelsEnd), this.#sink)
+    return true
+  }
+
+  #checkLabelText(bytes: number): void {
+    if (bytes <= this.#labelTextBytesMax) return
+    throw new GatewayError(
+      'body_too_large',
+      `request body too large: a stream's label text has ${bytes} bytes, the limit is ${this.#labelTextBytesMax}; send shorter labels`,
+    )
+  }
+
+  #decodeEntry(end: number): void {
+    const cursor = this.#cursor
+    let lineStart = end
+    let lineEnd = end
+    this.#seconds = 0
+    this.#nanos = 0
+    while (cursor.at < end) {
+      const tag = cursor.readTag(end)
+      if (tag === ENTRY_LINE) {
+        lineEnd = cursor.readEnd(end)
+        lineStart = cursor.at
+        cursor.at = lineEnd
+      } else if (tag === ENTRY_TIMESTAMP) this.#decodeTimestamp(cursor.readEnd(end))
+      else if (tag === ENTRY_METADATA) this.#decodePair(cursor.readEnd(end))
+      else cursor.skipUnknown(tag, end, 3)
+    }
+    this.#sink.addEntry(this.#seconds, this.#nanos, lineStart, lineEnd)
+  }
+
+  #decodeTimestamp(end: number): void {
+    const cursor = this.#cursor
+    while (cursor.at < end) {
+      const tag = cursor.readTag(end)
+      if (tag === TIMESTAMP_SECONDS) this.#seconds = cursor.readInt64(end)
+      else if (tag === TIMESTAMP_NANOS) this.#nanos = cursor.readInt32(end)
+      else cursor.skipUnknown(tag, end, 2)
+    }
+  }
+
+  #decodePair(end: number): void {
+    this.#counter.addPair()
+    const cursor = this.#cursor
+    let nameStart = end
+    let nameEnd = end
+    let valueStart = end
+    let valueEnd = end
+    while (cursor.at < end) {
+      const tag = cursor.readTag(end)
+      if (tag === PAIR_NAME) {
+        nameEnd = cursor.readEnd(end)
+        nameStart = cursor.at
+        cursor.at = nameEnd
+      } else if (tag === PAIR_VALUE) {
+        valueEnd = cursor.readEnd(end)
+        valueStart = cursor.at
+        cursor.at = valueEnd
+      } else cursor.skipUnknown(tag, end, 2)
+    }
+    this.#sink.addMetadataBytes(this.#body, nameStart, nameEnd, valueStart, valueEnd)
+  }
+}

@@ -1,0 +1,25 @@
+/** The frames of Loki's live tails, as they go over a WebSocket or, one a line, over HTTP. */
+
+import type { Labels } from '../../domain/labels.ts'
+import type { ResultEntry } from '../../domain/query-result.ts'
+import { formatLabelObject, formatStream, mergeLabels } from './loki-result.ts'
+
+export interface ShownFrame {
+  readonly entries: readonly (ResultEntry & { readonly labels: Labels })[]
+  readonly dropped: readonly { readonly ns: bigint; readonly labels: Labels }[]
+}
+
+/**
+ * One stream object an entry, in the order of the frame. `encodingFlags` comes behind the streams, other than in the
+ * answer to a query. See pkg/loghttp/tail.go of grafana/loki.
+ */
+export function formatTailFrame({ entries, dropped }: ShownFrame, categorized: boolean): string {
+  const streams = entries.map((entry) => {
+    const stream = { labels: entry.labels, entries: [entry] }
+    return (categorized ? [stream] : mergeLabels([stream])).map((each) => formatStream(each, categorized)).join(',')
+  })
+  const told = dropped.map(({ ns, labels }) => `{"timestamp":"${ns}","labels":${formatLabelObject(labels)}}`)
+  const droppedPart = told.length === 0 ? '' : `,"dropped_entries":[${told.join(',')}]`
+  const flags = categorized ? ',"encodingFlags":["categorize-labels"]' : ''
+  return `{"streams":[${streams.join(',')}]${droppedPart}${flags}}`
+}

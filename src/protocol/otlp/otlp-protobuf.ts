@@ -1,0 +1,240 @@
+/**
+ * An OTLP ExportLogsServiceRequest in protobuf to streams and entries.
+ *
+ * Written by hand over the wire format: field numbers are those of proto/otlp-logs.proto. A generic decoder would build
+ * an object for every message before anything is counted, and would lose 64-bit integers or need a package for them.
+ */
+
+import type { PushSink } from '../../domain/entries/push-sink.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import { JSON_VALUES_MAX, JsonNumber, type JsonObject, type JsonValue } from '../bytes/exact-json.ts'
+import { LineText } from './otlp-line-text.ts'
+import {
+  type LogRecord,
+  type OtlpOptions,
+  type ResourceLogs,
+  recordsToSink,
+  type ScopeLogs,
+  textOfValue,
+} from './otlp-records.ts'
+import { fixed32Tag, fixed64Tag, lengthTag, varintTag, WireReader } from './otlp-wire.ts'
+
+/** AnyValues within each other; as deep as exact-json.ts lets OTLP's JSON go. */
+const VALUE_DEPTH_MAX = 62
+
+/**
+ * Reads a decompressed body. Lines with a text for a body stay where they are in it, so it must not change until the
+ * batch is stored.
+ *
+ * Throws body_malformed for bytes that are no such message or values nested too deep, streams_missing for no record,
+ * body_too_large for too many messages and values or too much metadata. What the sink got before must then be dropped.
+ */
+export function decodeOtlpProtobuf(body: Uint8Array, sink: PushSink, options: OtlpOptions): void {
+  const decoder = new OtlpDecoder(body)
+  recordsToSink(decoder.readRequest(), decoder.text.bytes(), options, sink)
+}
+
+type Attributes = Map<string, JsonValue>
+/** Shared by all records that have none: a request can hold a great many. */
+const NO_ATTRIBUTES: JsonObject = new Map()
+const NO_LINE: LogRecord['line'] = { start: 0, end: 0 }
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+class OtlpDecoder {
+  readonly text: LineText
+  readonly #reader: WireReader
+  #left = JSON_VALUES_MAX
+
+  constructor(body: Uint8Array) {
+    this.text = new LineText(body)
+    this.#reader = new WireReader(body)
+  }
+
+  readRequest(): ResourceLogs[] {
+    const resources: ResourceLogs[] = []
+    this.#reader.readFields((tag) => {
+      if (tag !== lengthTag(1)) return false
+      resources.push(this.#readResourceLogs())
+      return true
+    })
+    return resources
+  }
+
+  #readResourceLogs(): ResourceLogs {
+    this.#count()
+    const attributes: Attributes = new Map()
+    const scopes: ScopeLogs[] = []
+    const logs: Mutable<ResourceLogs> = { attributes, droppedAttributesCount: 0, scopes }
+    this.#reader.readMessage((tag) => {
+      if (tag === lengthTag(1)) this.#readResource(logs, attributes)
+      else if (tag === lengthTag(2)) scopes.push(this.#readScopeLogs())
+      else return false
+      return true
+    })
+    return logs
+  }
+
+  #readResource(logs: Mutable<ResourceLogs>, attributes: Attributes): void {
+    this.#reader.readMessage((tag) => {
+      if (tag === lengthTag(1)) this.#readKeyValue(attributes, 0)
+      else if (tag === varintTag(2)) logs.droppedAttributesCount = this.#reader.readUint32()
+      else return false
+      return true
+    })
+  }
+
+  #readScopeLogs(): ScopeLogs {
+    this.#count()
+    const attributes: Attributes = new Map()
+    const records: LogRecord[] = []
+    const logs: Mutable<ScopeLogs> = { name: '', version: '', attributes, droppedAttributesCount: 0, records }
+    this.#reader.readMessage((tag) => {
+      if (tag === lengthTag(1)) this.#readScope(logs, attributes)
+      else if (tag === lengthTag(2)) records.push(this.#readRecord())
+      else return false
+      return true
+    })
+    return logs
+  }
+
+  #readScope(logs: Mutable<ScopeLogs>, attributes: Attributes): void {
+    const reader = this.#reader
+    reader.readMessage((tag) => {
+      if (tag === lengthTag(1)) logs.name = reader.readText()
+      else if (tag === lengthTag(2)) logs.version = reader.readText()
+      else if (tag === lengthTag(3)) this.#readKeyValue(attributes, 0)
+      else if (tag === varintTag(4)) logs.droppedAttributesCount = reader.readUint32()
+      else return false
+      return true
+    })
+  }
+
+  #readRecord(): LogRecord {
+    this.#count()
+    const reader = this.#reader
+    let attributes: Attributes | undefined
+    const record: Mutable<LogRecord> = {
+      timeNs: 0n,
+      observedNs: 0n,
+      severityNumber: 0,
+      severityText: '',
+      line: NO_LINE,
+      attributes: NO_ATTRIBUTES,
+      droppedAttributesCount: 0,
+      flags: 0,
+      traceId: '',
+      spanId: '',
+      eventName: '',
+    }
+    reader.readMessage((tag) => {
+      if (tag === fixed64Tag(1)) record.timeNs = reader.readFixed64()
+      else if (tag === varintTag(2)) record.severityNumber = reader.readUint32() | 0
+      else if (tag === lengthTag(3)) record.severityText = reader.readText()
+      else if (tag === lengthTag(5)) record.line = this.#readBody()
+      else if (tag === lengthTag(6)) {
+        attributes ??= new Map()
+        record.attributes = attributes
+        this.#readKeyValue(attributes, 0)
+      } else if (tag === varintTag(7)) record.droppedAttributesCount = reader.readUint32()
+      else if (tag === fixed32Tag(8)) record.flags = reader.readFixed32()
+      else if (tag === lengthTag(9)) record.traceId = reader.readBytes('hex')
+      else if (tag === lengthTag(10)) record.spanId = reader.readBytes('hex')
+      else if (tag === fixed64Tag(11)) record.observedNs = reader.readFixed64()
+      else if (tag === lengthTag(12)) record.eventName = reader.readText()
+      else return false
+      return true
+    })
+    return record
+  }
+
+  /** The body's place in the text: for a string where it is, for anything else behind the request. */
+  #readBody(): LogRecord['line'] {
+    let line: LogRecord['line'] | undefined
+    let value: JsonValue = null
+    this.#reader.readMessage((tag) => {
+      if (tag === lengthTag(1)) {
+        line = this.#reader.readRange()
+        return true
+      }
+      const other = this.#readVariant(tag, 0)
+      if (other === undefined) return false
+      value = other
+      line = undefined
+      return true
+    })
+    return line ?? this.text.add(textOfValue(value))
+  }
+
+  #readKeyValue(target: Attributes, depth: number): void {
+    let key = ''
+    let value: JsonValue = null
+    this.#count()
+    this.#reader.readMessage((tag) => {
+      if (tag === lengthTag(1)) key = this.#reader.readText()
+      else if (tag === lengthTag(2)) value = this.#readValue(depth)
+      else return false
+      return true
+    })
+    target.set(key, value)
+  }
+
+  #readValue(depth: number): JsonValue {
+    if (depth > VALUE_DEPTH_MAX) {
+      const message = `body has values nested deeper than ${VALUE_DEPTH_MAX}; send them flatter, or as text`
+      throw new GatewayError('body_malformed', message)
+    }
+    this.#count()
+    let value: JsonValue = null
+    this.#reader.readMessage((tag) => {
+      const variant = this.#readVariant(tag, depth)
+      if (variant === undefined) return false
+      value = variant
+      return true
+    })
+    return value
+  }
+
+  /** One of AnyValue's variants; undefined for a tag that is none. */
+  #readVariant(tag: number, depth: number): JsonValue | undefined {
+    const reader = this.#reader
+    if (tag === lengthTag(1)) return reader.readText()
+    if (tag === varintTag(2)) return reader.readInt64() !== '0'
+    if (tag === varintTag(3)) return new JsonNumber(reader.readInt64())
+    if (tag === fixed64Tag(4)) return valueOfDouble(reader.readDouble())
+    if (tag === lengthTag(5)) return this.#readArray(depth)
+    if (tag === lengthTag(6)) return this.#readMap(depth)
+    if (tag === lengthTag(7)) return reader.readBytes('base64')
+    return undefined
+  }
+
+  #readArray(depth: number): JsonValue {
+    const values: JsonValue[] = []
+    this.#reader.readMessage((tag) => {
+      if (tag !== lengthTag(1)) return false
+      values.push(this.#readValue(depth + 1))
+      return true
+    })
+    return values
+  }
+
+  #readMap(depth: number): JsonObject {
+    const values: Attributes = new Map()
+    this.#reader.readMessage((tag) => {
+      if (tag !== lengthTag(1)) return false
+      this.#readKeyValue(values, depth + 1)
+      return true
+    })
+    return values
+  }
+
+  #count(): void {
+    if (--this.#left >= 0) return
+    const message = `body holds more than ${JSON_VALUES_MAX} messages and values; send it in parts`
+    throw new GatewayError('body_too_large', message)
+  }
+}
+
+/** JSON has no word for what is not finite: OTLP's JSON has these as strings too. */
+function valueOfDouble(value: number): JsonValue {
+  return Number.isFinite(value) ? new JsonNumber(String(value)) : String(value)
+}

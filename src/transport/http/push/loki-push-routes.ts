@@ -1,0 +1,80 @@
+/** POST /loki/api/v1/push and its legacy alias. */
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { PushOutcome } from '../../../flows/push/accept-push.ts'
+import { decodeSnappy } from '../../../protocol/bytes/snappy.ts'
+import { decodePushJson, decodePushJsonLegacy } from '../../../protocol/loki/loki-push-json.ts'
+import { decodePushProtobuf } from '../../../protocol/loki/loki-push-protobuf.ts'
+import type { Auth } from '../auth/auth.ts'
+import { sendText } from '../errors.ts'
+import type { PushIntake } from './push.ts'
+import { mediaTypeOf } from './request-body.ts'
+
+const SCHEMA = {
+  tags: ['push'],
+  consumes: ['application/json', 'application/x-protobuf'],
+  response: {
+    200: { description: 'A JSON push was stored: {"status":"success","count":N}', type: 'string' },
+    204: { description: 'Everything was stored, or had been before', type: 'null' },
+    400: {
+      description: 'Part of the push, or all of it, can never be accepted; the valid part is stored',
+      type: 'string',
+    },
+    429: { description: 'A limit that passes with time; the part within it is stored', type: 'string' },
+  },
+}
+
+export function registerLokiPush(app: FastifyInstance, intake: PushIntake, auth: Auth): void {
+  const options = {
+    onRequest: auth.authenticate,
+    config: { errorFormat: 'text' as const, challenge: 'basic' as const },
+  }
+  const route = (url: string, summary: string, isLegacy: boolean): void => {
+    app.post(url, { ...options, schema: { ...SCHEMA, summary } }, async (request, reply) => {
+      const tenant = auth.tenantOf(request)
+      intake.assertOpen(tenant)
+      const isJson = mediaTypeOf(request.headers['content-type']) === 'application/json'
+      const protocol = isJson ? 'loki_json' : 'loki_protobuf'
+      const body = await intake.bodies.read(request)
+      try {
+        const builder = intake.builder(request, tenant, protocol)
+        const { limits } = intake.settings
+        const encoding = request.headers['content-encoding']
+        const bytes = await intake.bodies.decompress(body, encoding, limits.decompressedBytesMax)
+        if (!isJson) {
+          const message = decodeSnappy(bytes, limits.decompressedBytesMax, (length) => body.allocate(length))
+          decodePushProtobuf(message, builder, limits)
+        } else if (isLegacy) decodePushJsonLegacy(bytes, builder)
+        else decodePushJson(bytes, builder)
+        return answer(request, reply, await intake.accept(builder, protocol, body.bytes.length), isJson)
+      } finally {
+        body.release()
+      }
+    })
+  }
+  route('/loki/api/v1/push', 'Push lines as Loki takes them: JSON or snappy-compressed protobuf', false)
+  route('/api/prom/push', 'The same, in the form that Loki had before version 1', true)
+}
+
+/**
+ * Loki's 204 for a protobuf push, the JSON answer for a JSON push or whoever asks for it, and Loki's grouped text where
+ * something was refused.
+ */
+function answer(request: FastifyRequest, reply: FastifyReply, outcome: PushOutcome, isJson: boolean): FastifyReply {
+  const { accepted, refusals } = outcome
+  const wantsJson = (request.headers.accept ?? '').includes('application/json')
+  if (refusals.isEmpty) {
+    if (!isJson && !wantsJson) return reply.status(204).send()
+    return reply.type('application/json').send(`{"status":"success","count":${accepted}}`)
+  }
+  reply.status(refusals.status)
+  if (!wantsJson) return sendText(reply, refusals.text)
+  const body = {
+    status: accepted > 0 ? 'partial' : 'error',
+    accepted,
+    rejected: refusals.entries,
+    reasons: Object.fromEntries(refusals.byReason),
+    error: refusals.text,
+  }
+  return reply.type('application/json').send(`${JSON.stringify(body)}\n`)
+}

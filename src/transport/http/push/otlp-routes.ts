@@ -1,0 +1,67 @@
+/** POST /otlp/v1/logs and /v1/logs: OTLP/HTTP, protobuf and JSON. */
+
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { GatewayError } from '../../../domain/errors.ts'
+import type { PushOutcome } from '../../../flows/push/accept-push.ts'
+import { decodeOtlpJson } from '../../../protocol/otlp/otlp-json.ts'
+import { decodeOtlpProtobuf } from '../../../protocol/otlp/otlp-protobuf.ts'
+import { encodeOtlpResponse, OTLP_MEDIA_TYPE, type OtlpEncoding } from '../../../protocol/otlp/otlp-response.ts'
+import type { Auth } from '../auth/auth.ts'
+import type { PushIntake } from './push.ts'
+import { mediaTypeOf } from './request-body.ts'
+
+const SCHEMA = {
+  tags: ['push'],
+  summary: 'Push lines by OTLP/HTTP',
+  consumes: ['application/x-protobuf', 'application/json'],
+  response: {
+    200: { description: 'ExportLogsServiceResponse; partial_success tells what was refused', type: 'string' },
+    400: { description: 'google.rpc.Status: nothing of it can be accepted', type: 'string' },
+  },
+}
+
+export function registerOtlp(app: FastifyInstance, intake: PushIntake, auth: Auth): void {
+  const options = {
+    onRequest: auth.authenticate,
+    schema: SCHEMA,
+    config: { errorFormat: 'otlp' as const, challenge: 'basic' as const },
+  }
+  for (const url of ['/otlp/v1/logs', '/v1/logs']) {
+    app.post(url, options, async (request, reply) => {
+      const tenant = auth.tenantOf(request)
+      intake.assertOpen(tenant)
+      const isJson = isJsonMedia(request.headers['content-type'])
+      const body = await intake.bodies.read(request)
+      try {
+        const builder = intake.builder(request, tenant, 'otlp')
+        const { decompressedBytesMax } = intake.settings.limits
+        const encoding = request.headers['content-encoding']
+        const bytes = await intake.bodies.decompress(body, encoding, decompressedBytesMax)
+        const options = { nowMs: intake.clock.nowMs() }
+        if (isJson) decodeOtlpJson(bytes, builder, options)
+        else decodeOtlpProtobuf(bytes, builder, options)
+        return answer(reply, await intake.accept(builder, 'otlp', body.bytes.length), isJson ? 'json' : 'protobuf')
+      } finally {
+        body.release()
+      }
+    })
+  }
+}
+
+/** Loki takes these two names without parameters only; parameters do no harm. */
+function isJsonMedia(header: string | undefined): boolean {
+  const type = mediaTypeOf(header)
+  if (type === 'application/json') return true
+  if (type === 'application/x-protobuf' || type === 'application/protobuf') return false
+  const text = `Content-Type is "${type}"; OTLP is application/x-protobuf or application/json`
+  throw new GatewayError('media_type_invalid', text)
+}
+
+/** A push that is refused whole is an error by its status; a part refused is told in partial_success. */
+function answer(reply: FastifyReply, { accepted, refusals }: PushOutcome, encoding: OtlpEncoding): FastifyReply {
+  if (!refusals.isEmpty && accepted === 0) {
+    throw new GatewayError(refusals.status === 429 ? 'entries_limited' : 'entries_refused', refusals.text)
+  }
+  const partial = refusals.isEmpty ? undefined : { entries: refusals.entries, message: refusals.text }
+  return reply.type(OTLP_MEDIA_TYPE[encoding]).send(Buffer.from(encodeOtlpResponse(partial, encoding)))
+}

@@ -1,0 +1,151 @@
+/** Bodies as raw bytes, bounded each and all together. */
+
+import type { FastifyRequest } from 'fastify'
+import { GatewayError } from '../../../domain/errors.ts'
+import { decompressBody } from '../../../protocol/bytes/decompress.ts'
+import { BufferPool } from './buffer-pool.ts'
+
+/** A body on loan: `release` gives its memory back, and must come after the last look at any of it. */
+export interface RequestBody {
+  readonly bytes: Uint8Array
+  /** Further memory on the same loan, for what the body decompresses to: exactly `bytes` long, with anything in it. */
+  allocate(bytes: number): Buffer
+  /** Counts memory that was found elsewhere as part of the loan. Throws overloaded when too much is held. */
+  count(bytes: number): void
+  release(): void
+}
+
+/** What a body without Content-Length is first given. */
+const UNKNOWN_LENGTH_BYTES = 64 * 1024
+/** What a body is first given whatever it declares: who sends slowly, or nothing, must not hold what others need. */
+const DECLARED_BYTES_MAX = 1024 * 1024
+
+/** Bodies that are inflated at once: while it goes on, nobody knows what they will take. */
+const INFLATING_MAX = 2
+
+/** Reads bodies within limits. One for an app. */
+export class BodyReader {
+  readonly #bodyBytesMax: number
+  readonly #pool: BufferPool
+  #inflating = 0
+  readonly #waiting: (() => void)[] = []
+
+  /** `bodyBytesMax`: bytes of one body as it arrives; `inflightBytesMax`: of all that are held at once. */
+  constructor(limits: { readonly bodyBytesMax: number; readonly inflightBytesMax: number }) {
+    this.#bodyBytesMax = limits.bodyBytesMax
+    this.#pool = new BufferPool(limits.inflightBytesMax)
+  }
+
+  /** Bytes of bodies that are held now. */
+  get heldBytes(): number {
+    return this.#pool.heldBytes
+  }
+
+  /**
+   * Reads the whole body. Throws body_too_large beyond the limit (without reading on), overloaded when too much is held
+   * already, body_malformed when the client goes away in the middle.
+   */
+  async read(request: FastifyRequest): Promise<RequestBody> {
+    const declared = Number(request.headers['content-length'] ?? Number.NaN)
+    if (declared > this.#bodyBytesMax) throw this.#tooLarge(declared)
+    let buffer = this.#pool.take(Number.isNaN(declared) ? UNKNOWN_LENGTH_BYTES : Math.min(declared, DECLARED_BYTES_MAX))
+    try {
+      let length = 0
+      for await (const chunk of (request.body ?? []) as AsyncIterable<Buffer>) {
+        const end = length + chunk.length
+        if (end > this.#bodyBytesMax) throw this.#tooLarge(end)
+        if (end > buffer.length) buffer = this.#grow(buffer, length, end, declared)
+        buffer.set(chunk, length)
+        length = end
+      }
+      return new BodyLoan(this.#pool, buffer, length)
+    } catch (cause) {
+      this.#pool.give(buffer)
+      if (cause instanceof GatewayError) throw cause
+      throw new GatewayError('body_malformed', 'the body ended before it was whole; send it again', { cause })
+    }
+  }
+
+  /**
+   * What the body is without its Content-Encoding, at most `bytesMax` long; it counts as held until the body is
+   * released. Throws what decompressBody throws, and overloaded when too much is held.
+   */
+  async decompress(body: RequestBody, encoding: string | undefined, bytesMax: number): Promise<Uint8Array> {
+    // Most pushes need none of this, and need not wait for those that do.
+    if (encoding === undefined || encoding === 'snappy') return decompressBody(body.bytes, encoding, bytesMax)
+    while (this.#inflating >= INFLATING_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    this.#inflating++
+    try {
+      const bytes = await decompressBody(body.bytes, encoding, bytesMax)
+      if (bytes !== body.bytes) body.count(bytes.length)
+      return bytes
+    } finally {
+      this.#inflating--
+      this.#waiting.shift()?.()
+    }
+  }
+
+  /** `declared` may be NaN. */
+  #grow(buffer: Buffer, length: number, wanted: number, declared: number): Buffer {
+    const whole = Math.max(wanted, declared || this.#bodyBytesMax)
+    const larger = this.#pool.take(Math.min(Math.max(wanted, buffer.length * 2), whole))
+    larger.set(buffer.subarray(0, length))
+    this.#pool.give(buffer)
+    return larger
+  }
+
+  #tooLarge(bytes: number): GatewayError {
+    const text = `request body too large: ${bytes} bytes came, the limit is ${this.#bodyBytesMax} bytes; send smaller batches or raise MILLRACE_BODY_BYTES_MAX`
+    return new GatewayError('body_too_large', text)
+  }
+}
+
+class BodyLoan implements RequestBody {
+  readonly bytes: Uint8Array
+  readonly #pool: BufferPool
+  #buffers: Buffer[]
+  #counted = 0
+
+  constructor(pool: BufferPool, buffer: Buffer, length: number) {
+    this.bytes = buffer.subarray(0, length)
+    this.#pool = pool
+    this.#buffers = [buffer]
+  }
+
+  allocate(bytes: number): Buffer {
+    const buffer = this.#pool.take(bytes)
+    this.#buffers.push(buffer)
+    return buffer.subarray(0, bytes)
+  }
+
+  count(bytes: number): void {
+    this.#pool.hold(bytes)
+    this.#counted += bytes
+  }
+
+  release(): void {
+    this.#pool.letGo(this.#counted)
+    this.#counted = 0
+    for (const buffer of this.#buffers) this.#pool.give(buffer)
+    this.#buffers = []
+  }
+}
+
+/** What a Content-Type names, in lower case. Throws media_type_invalid, in the words of Go's MIME parser. */
+export function mediaTypeOf(header: string | undefined): string {
+  if (header === undefined || header.trim() === '') throw new GatewayError('media_type_invalid', 'mime: no media type')
+  const [type = '', ...parameters] = header.split(';')
+  const name = type.trim().toLowerCase()
+  if (!MEDIA_TYPE.test(name)) throw new GatewayError('media_type_invalid', 'mime: expected slash after first token')
+  for (const [index, parameter] of parameters.entries()) {
+    const isTrailing = parameter.trim() === '' && index === parameters.length - 1
+    if (!isTrailing && !PARAMETER.test(parameter.trim())) {
+      throw new GatewayError('media_type_invalid', 'mime: invalid media parameter')
+    }
+  }
+  return name
+}
+
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+const MEDIA_TYPE = new RegExp(`^${TOKEN}(/${TOKEN})?$`)
+const PARAMETER = new RegExp(`^${TOKEN}\\s*=\\s*(${TOKEN}|"(?:[^"\\\\]|\\\\.)*")$`)

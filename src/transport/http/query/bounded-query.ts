@@ -1,0 +1,62 @@
+/** One query within its bounds: its turn, its time, and the client that may go away. */
+
+import type { FastifyReply } from 'fastify'
+import { GatewayError } from '../../../domain/errors.ts'
+import type { QueryGate } from '../../../flows/query/query-gate.ts'
+
+export interface QueryBounds {
+  readonly gate: QueryGate
+  readonly tenant: string
+  /** How long it may wait and run. */
+  readonly timeoutMs: number
+  readonly reply: FastifyReply
+}
+
+/**
+ * Runs the query when its turn has come. Its signal is aborted, with the error to answer, when the client goes away or
+ * the time is up. Throws what the query throws and what QueryGate.enter throws.
+ */
+export async function runBounded<T>(bounds: QueryBounds, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const deadline = new Deadline(bounds.timeoutMs, bounds.reply)
+  try {
+    const leave = await bounds.gate.enter(bounds.tenant, deadline.signal)
+    try {
+      return await run(deadline.signal)
+    } finally {
+      leave()
+    }
+  } finally {
+    deadline.clear()
+  }
+}
+
+/** Aborts when the time is up or the client has gone, in Loki's words for both. */
+class Deadline {
+  readonly #controller = new AbortController()
+  readonly #timer: NodeJS.Timeout
+  readonly #reply: FastifyReply
+  readonly #onClose: () => void
+
+  constructor(timeoutMs: number, reply: FastifyReply) {
+    this.#reply = reply
+    this.#timer = setTimeout(() => {
+      const text = `request timed out, decrease the duration of the request or add more label matchers (the limit is ${timeoutMs} ms)`
+      this.#controller.abort(new GatewayError('query_timeout', text))
+    }, timeoutMs)
+    this.#onClose = () => {
+      if (!reply.raw.writableFinished) {
+        this.#controller.abort(new GatewayError('query_cancelled', 'the request was cancelled by the client'))
+      }
+    }
+    reply.raw.once('close', this.#onClose)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer)
+    this.#reply.raw.off('close', this.#onClose)
+  }
+}

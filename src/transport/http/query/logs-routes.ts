@@ -1,0 +1,107 @@
+/** GET /logs: plain JSON for programs that know nothing of Loki. */
+
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyInstance } from 'fastify'
+import { GatewayError } from '../../../domain/errors.ts'
+import type { QueryLimits } from '../../../domain/limits.ts'
+import { NS_MAX, NS_MIN } from '../../../domain/time.ts'
+import { listLogs } from '../../../flows/query/list-logs.ts'
+import type { QueryGate } from '../../../flows/query/query-gate.ts'
+import type { LogStore } from '../../../ports/log-store.ts'
+import { entryToLogItem, formatShownLog, LOGS_SOURCE, SEVERITY_LABEL } from '../../../protocol/logs/logs-entries.ts'
+import { parseLogLine, parseSeverity, SEVERITIES } from '../../../protocol/logs/logs-json.ts'
+import { openPageToken, sealPageToken } from '../../../protocol/logs/page-token.ts'
+import { parseTime } from '../../../protocol/loki/loki-params.ts'
+import type { Auth } from '../auth/auth.ts'
+import { runBounded } from './bounded-query.ts'
+
+interface LogsParts {
+  readonly auth: Auth
+  readonly store: LogStore
+  readonly gate: QueryGate
+  readonly limitsOf: (tenant: string) => Pick<QueryLimits, 'timeoutMs'>
+  readonly tokenKey: Uint8Array
+}
+
+const PAGE_MAX = 100
+
+const LogsQuery = Type.Object({
+  limit: Type.Integer({ minimum: 1, maximum: PAGE_MAX, default: PAGE_MAX }),
+  severity: Type.Optional(Type.String({ description: `One of ${SEVERITIES.join(', ')}` })),
+  since: Type.Optional(Type.String({ description: 'From this time on: RFC 3339, seconds or nanoseconds' })),
+  until: Type.Optional(Type.String({ description: 'Before this time' })),
+  q: Type.Optional(Type.String({ description: 'Text that the message contains' })),
+  nextToken: Type.Optional(Type.String({ description: 'Leads to the next page of the same question' })),
+})
+const LogsPage = Type.Object({
+  items: Type.Array(Type.Object({}, { additionalProperties: true })),
+  hasMore: Type.Boolean(),
+  nextToken: Type.Optional(Type.String()),
+})
+/** For the document; what is sent was written by formatters that keep numbers and keys as they were posted. */
+const ANSWERS = { 200: { description: 'See the schema', content: { 'application/json': { schema: LogsPage } } } }
+
+export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
+  const { auth } = parts
+  app.get<{ Querystring: Static<typeof LogsQuery> }>(
+    '/logs',
+    {
+      onRequest: auth.authenticate,
+      config: { errorFormat: 'json', challenge: 'bearer' },
+      schema: {
+        tags: ['logs'],
+        summary: 'The newest logs',
+        querystring: LogsQuery,
+        response: ANSWERS,
+      },
+    },
+    async (request, reply) => {
+      const tenant = auth.tenantOf(request)
+      const { timeoutMs } = parts.limitsOf(tenant)
+      const page = await runBounded({ gate: parts.gate, tenant, timeoutMs, reply }, (signal) =>
+        readPage(parts, tenant, request.query, signal),
+      )
+      return reply.type('application/json').send(page)
+    },
+  )
+}
+
+async function readPage(
+  { store, tokenKey }: LogsParts,
+  tenant: string,
+  { limit, severity, since, until, q, nextToken }: Static<typeof LogsQuery>,
+  signal: AbortSignal,
+): Promise<string> {
+  const filters = { tenant, severity, since, until, q }
+  const labels: [string, string][] = [[LOGS_SOURCE.name, LOGS_SOURCE.value]]
+  if (severity !== undefined) labels.push([SEVERITY_LABEL, storedSeverity(severity)])
+  const list = {
+    tenant,
+    labels,
+    start: since === undefined ? NS_MIN : parseTime('since', since),
+    end: until === undefined ? NS_MAX : parseTime('until', until),
+    limit,
+    isWanted: messageFilter(q),
+    after: nextToken === undefined ? undefined : openPageToken(tokenKey, nextToken, filters),
+  }
+  const page = await listLogs(store, list, signal)
+  const items = page.entries.map((entry) => formatShownLog(entryToLogItem(entry))).join(',')
+  const token = page.next === undefined ? '' : `,"nextToken":"${sealPageToken(tokenKey, page.next, filters)}"`
+  return `{"items":[${items}],"hasMore":${page.next !== undefined}${token}}`
+}
+
+function storedSeverity(word: string): string {
+  const severity = parseSeverity(word)
+  if (severity !== undefined) return severity
+  throw new GatewayError('parameter_invalid', `severity is none of ${SEVERITIES.join(', ')}; use one of them`)
+}
+
+/** Lines whose message contains the text. Most lines are settled before they are read as JSON. */
+function messageFilter(q: string | undefined): (line: string) => boolean {
+  if (q === undefined || q === '') return () => true
+  const escaped = JSON.stringify(q).slice(1, -1)
+  return (line) => {
+    if (!line.includes(escaped) && !line.includes(q)) return false
+    return (parseLogLine(line)?.message ?? line).includes(q)
+  }
+}

@@ -1,0 +1,203 @@
+/** What there is to ask for: statistics and volumes of streams, detected labels and fields, patterns. */
+
+import type { FastifyInstance } from 'fastify'
+import { GatewayError } from '../../../domain/errors.ts'
+import { NS_PER_SECOND } from '../../../domain/time.ts'
+import { type DetectedField, detectFields } from '../../../flows/query/detect-fields.ts'
+import { detectLabels, type IndexStats, measureIndex, measureVolume } from '../../../flows/query/measure-index.ts'
+import { minePatterns } from '../../../flows/query/mine-patterns.ts'
+import { parseExpr, parseSelector } from '../../../logql/parse/parse.ts'
+import { parseBytes } from '../../../logql/pipeline/convert.ts'
+import type { StreamRange } from '../../../ports/log-store.ts'
+import {
+  formatDetectedFields,
+  formatDetectedLabels,
+  formatFieldValues,
+  formatIndexShards,
+  formatIndexStats,
+  formatPatterns,
+  formatVolumes,
+} from '../../../protocol/loki/loki-index-result.ts'
+import type { QueryParams } from '../../../protocol/loki/loki-params.ts'
+import { cachedAnswer } from './cached-answer.ts'
+import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
+
+const RANGE_PARAMETERS = ['query', 'start', 'end', 'since'] as const
+const VOLUME_PARAMETERS = [...RANGE_PARAMETERS, 'limit', 'targetLabels', 'aggregateBy'] as const
+const FIELD_PARAMETERS = [...RANGE_PARAMETERS, 'line_limit', 'limit', 'field_limit', 'step'] as const
+const VOLUME_LIMIT_DEFAULT = 100
+const LINE_LIMIT_DEFAULT = 100
+const FIELD_LIMIT_DEFAULT = 1000
+/** Points of a range when the client names no step. */
+const POINTS_DEFAULT = 250n
+/** Loki keeps its patterns in steps of ten seconds. */
+const PATTERN_STEP_NS = 10n * NS_PER_SECOND
+
+export function registerLokiIndex(app: FastifyInstance, parts: QueryParts): void {
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/index/stats',
+    summary: 'How much a selector covers',
+    parameters: RANGE_PARAMETERS,
+    answer: (query) => measured(parts, query, 'stats', formatIndexStats),
+  })
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/index/shards',
+    summary: 'The shards of a query: one',
+    parameters: [...RANGE_PARAMETERS, 'targetBytesPerShard'],
+    answer: (query) => {
+      checkShardBytes(query.params)
+      return measured(parts, query, 'shards', formatIndexShards)
+    },
+  })
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/index/volume',
+    summary: 'Bytes by label set',
+    parameters: VOLUME_PARAMETERS,
+    answer: (query) => volume(parts, query, undefined),
+  })
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/index/volume_range',
+    summary: 'Bytes by label set over time',
+    parameters: [...VOLUME_PARAMETERS, 'step'],
+    answer: (query) => volume(parts, query, stepOf(parts, query)),
+  })
+  registerDetection(app, parts)
+}
+
+function registerDetection(app: FastifyInstance, parts: QueryParts): void {
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/detected_labels',
+    summary: 'Labels that streams can be chosen by',
+    parameters: RANGE_PARAMETERS,
+    answer: async (query) => formatDetectedLabels(await detectLabels(parts.store, rangeOf(parts, query), query.signal)),
+  })
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/detected_fields',
+    summary: 'Fields of lines',
+    parameters: FIELD_PARAMETERS,
+    answer: async (query) => {
+      const limit = fieldLimit(query.params)
+      const fields = await fieldsOf(parts, query, { fieldLimit: limit })
+      const shown = fields.map(({ values, ...field }) => ({ ...field, cardinality: values.size }))
+      return formatDetectedFields(shown, limit)
+    },
+  })
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/detected_field/:name/values',
+    summary: 'Values of a field',
+    parameters: FIELD_PARAMETERS,
+    answer: async (query) => {
+      const { name } = query.request.params as { name: string }
+      const limit = fieldLimit(query.params)
+      const [field] = await fieldsOf(parts, query, { fieldLimit: 1, only: name })
+      return formatFieldValues([...(field?.values ?? [])].slice(0, limit).sort(), limit)
+    },
+  })
+  registerQuery(app, parts, {
+    url: '/loki/api/v1/patterns',
+    summary: 'Patterns of lines',
+    parameters: [...RANGE_PARAMETERS, 'step'],
+    answer: async (query) => {
+      const { store, clock } = parts
+      const range = { ...rangeOf(parts, query), matchers: parseSelector(query.params.required('query')) }
+      const asked = stepOf(parts, query)
+      const stepNs = asked < PATTERN_STEP_NS ? PATTERN_STEP_NS : asked
+      return formatPatterns(await minePatterns(store, clock, { ...range, stepNs }, query.signal))
+    },
+  })
+}
+
+/** No query and `{}` mean all streams. */
+function rangeOf({ clock }: QueryParts, { params, tenant }: QueryRequest): StreamRange {
+  const text = params.get('query')
+  const matchers = text === undefined ? [] : parseSelector(text, { allowEmpty: true })
+  return { tenant, matchers, ...params.range(clock.nowMs()) }
+}
+
+function measured(
+  parts: QueryParts,
+  query: QueryRequest,
+  kind: 'stats' | 'shards',
+  format: (stats: IndexStats) => string,
+): Promise<string> {
+  const range = rangeOf(parts, query)
+  const { start, end } = range
+  const asked = { start, end, question: [kind, query.params.get('query') ?? null] }
+  return cachedAnswer(parts, query, asked, async () => format(await measureIndex(parts.store, range, query.signal)))
+}
+
+async function volume(parts: QueryParts, query: QueryRequest, stepNs: bigint | undefined): Promise<string> {
+  const { params, signal } = query
+  const targets = params.getAll('targetLabels').flatMap((text) => text.split(','))
+  const targetLabels = targets.map((name) => name.trim()).filter((name) => name !== '')
+  const request = {
+    ...rangeOf(parts, query),
+    aggregateBy: aggregateBy(params),
+    targetLabels: targetLabels.length === 0 ? undefined : targetLabels,
+    stepNs,
+    // Loki takes 0 for no limit of the client's.
+    limit: params.get('limit') === '0' ? VOLUME_LIMIT_DEFAULT : params.limit(VOLUME_LIMIT_DEFAULT),
+  }
+  const { start, end, limit } = request
+  const question = [params.get('query') ?? null, request.aggregateBy, String(stepNs), limit, ...targetLabels]
+  return cachedAnswer(parts, query, { start, end, question: ['volume', ...question] }, async () =>
+    formatVolumes(await measureVolume(parts.store, request, signal)),
+  )
+}
+
+function aggregateBy(params: QueryParams): 'series' | 'labels' {
+  const text = params.get('aggregateBy') ?? 'series'
+  if (text === 'series' || text === 'labels') return text
+  throw new GatewayError('parameter_invalid', 'invalid aggregateBy; series or labels is wanted')
+}
+
+/** Loki's default is a 250th of the range, a second at least. */
+function stepOf({ clock }: QueryParts, { params, limits }: QueryRequest): bigint {
+  const { start, end } = params.range(clock.nowMs())
+  const seconds = (end - start) / NS_PER_SECOND / POINTS_DEFAULT
+  const step = params.duration('step') ?? (seconds < 1n ? 1n : seconds) * NS_PER_SECOND
+  if (step <= 0n) {
+    const text = 'zero or negative query resolution step widths are not accepted. Try a positive integer'
+    throw new GatewayError('parameter_invalid', text)
+  }
+  if ((end - start) / step > BigInt(limits.pointsMax)) {
+    const text = `exceeded maximum resolution of ${limits.pointsMax.toLocaleString('en')} points per time series. Try increasing the value of the step parameter`
+    throw new GatewayError('query_refused', text)
+  }
+  return step
+}
+
+function checkShardBytes(params: QueryParams): void {
+  const bytes = parseBytes(params.required('targetBytesPerShard'))
+  if (bytes !== undefined && bytes > 0) return
+  throw new GatewayError('parameter_invalid', 'targetBytesPerShard must be a positive value')
+}
+
+function fieldsOf(
+  { store, clock }: QueryParts,
+  { params, tenant, limits, signal }: QueryRequest,
+  asked: { readonly fieldLimit: number; readonly only?: string },
+): Promise<readonly DetectedField[]> {
+  const query = parseExpr(params.required('query'))
+  if (query.kind !== 'log') {
+    throw new GatewayError('query_malformed', 'parse error : only log queries have fields; leave out the aggregation')
+  }
+  const lineLimit = positive(params, 'line_limit', LINE_LIMIT_DEFAULT)
+  if (lineLimit > limits.entriesMax) {
+    const text = `max entries limit per query exceeded, limit > max_entries_limit_per_query (${lineLimit} > ${limits.entriesMax})`
+    throw new GatewayError('query_refused', text)
+  }
+  const nowMs = clock.nowMs()
+  return detectFields(store, { tenant, query, ...params.range(nowMs), lineLimit, nowMs, ...asked }, signal)
+}
+
+function fieldLimit(params: QueryParams): number {
+  return positive(params, params.get('limit') === undefined ? 'field_limit' : 'limit', FIELD_LIMIT_DEFAULT)
+}
+
+function positive(params: QueryParams, name: string, fallback: number): number {
+  const text = params.get(name)
+  if (text === undefined || text === '0') return fallback
+  if (!/^\d{1,9}$/.test(text)) throw new GatewayError('parameter_invalid', `${name} is no whole number above zero`)
+  return Number(text)
+}

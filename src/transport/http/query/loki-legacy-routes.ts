@@ -1,0 +1,67 @@
+/** Loki's read API before version 1, which old clients still ask: `/api/prom`. The tail is in loki-tail-routes.ts. */
+
+import type { FastifyInstance } from 'fastify'
+import { GatewayError } from '../../../domain/errors.ts'
+import { runLogQuery } from '../../../flows/query/run-log-query.ts'
+import { parseExpr } from '../../../logql/parse/parse.ts'
+import type { LogExpr, PipelineStage } from '../../../logql/parse/syntax.ts'
+import { formatLegacyNames, formatLegacyStreams } from '../../../protocol/loki/loki-legacy-result.ts'
+import { formatSeries } from '../../../protocol/loki/loki-result.ts'
+import { labelNames, labelValues, selectedSeries } from './loki-query-routes.ts'
+import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
+
+const RANGE_PARAMETERS = ['start', 'end', 'since'] as const
+const LIMIT_DEFAULT = 100
+
+export function registerLokiLegacy(app: FastifyInstance, parts: QueryParts): void {
+  registerQuery(app, parts, {
+    url: '/api/prom/query',
+    summary: 'Lines of a time range, in the old form',
+    parameters: ['query', 'regexp', ...RANGE_PARAMETERS, 'limit', 'direction'],
+    answer: (query) => legacyQuery(parts, query),
+  })
+  registerQuery(app, parts, {
+    url: '/api/prom/label',
+    summary: 'Names of labels, in the old form',
+    parameters: ['query', ...RANGE_PARAMETERS],
+    answer: async (query) => formatLegacyNames(await labelNames(parts, query)),
+  })
+  registerQuery(app, parts, {
+    url: '/api/prom/label/:name/values',
+    summary: 'Values of a label, in the old form',
+    parameters: ['query', ...RANGE_PARAMETERS],
+    answer: async (query) => formatLegacyNames(await labelValues(parts, query)),
+  })
+  registerQuery(app, parts, {
+    url: '/api/prom/series',
+    summary: 'Label sets of streams',
+    parameters: ['match', 'match[]', ...RANGE_PARAMETERS],
+    answer: async (query) => formatSeries(await selectedSeries(parts, query)),
+  })
+}
+
+async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): Promise<string> {
+  const { params, tenant, limits, signal } = query
+  const expr = parseExpr(params.required('query'))
+  if (expr.kind !== 'log') {
+    const text = 'legacy endpoints only support streams result type; ask /loki/api/v1/query_range for numbers'
+    throw new GatewayError('parameter_invalid', text)
+  }
+  const asked = {
+    tenant,
+    expr: withRegexp(expr, params.get('regexp')),
+    ...params.range(clock.nowMs()),
+    limit: params.limit(LIMIT_DEFAULT),
+    direction: params.direction(),
+    intervalNs: 0n,
+  }
+  const { streams, stats } = await runLogQuery(store, clock, limits, asked, signal)
+  return formatLegacyStreams(streams, stats)
+}
+
+/** The parameter is a line filter from the time when queries had none. */
+function withRegexp(expr: LogExpr, regexp: string | undefined): LogExpr {
+  if (regexp === undefined) return expr
+  const filter = { kind: 'line_filter', operator: '|~', operands: [{ kind: 'text', value: regexp }] } as const
+  return { ...expr, stages: [filter satisfies PipelineStage, ...expr.stages] }
+}

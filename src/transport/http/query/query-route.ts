@@ -1,0 +1,113 @@
+/** What every query route shares: methods, tenants, limits, and parameters of the URL and of a form. */
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { GatewayError } from '../../../domain/errors.ts'
+import type { QueryLimits } from '../../../domain/limits.ts'
+import { joinTenants } from '../../../domain/tenant.ts'
+import type { AnswerCache } from '../../../flows/query/answer-cache.ts'
+import type { QueryGate } from '../../../flows/query/query-gate.ts'
+import type { Clock, LogStore } from '../../../ports/log-store.ts'
+import { QueryParams } from '../../../protocol/loki/loki-params.ts'
+import type { Auth } from '../auth/auth.ts'
+import { runBounded } from './bounded-query.ts'
+
+/** What query routes need. */
+export interface QueryParts {
+  readonly store: LogStore
+  readonly clock: Clock
+  readonly auth: Auth
+  readonly answers: AnswerCache
+  readonly gate: QueryGate
+  /** Of what joinTenants gives. */
+  readonly limitsOf: (tenant: string) => QueryLimits
+  /** Whether a query may name several tenants; the store must be one that uniteTenants gives then. */
+  readonly multiTenant: boolean
+}
+
+export interface QueryRequest {
+  readonly params: QueryParams
+  /** What joinTenants gives. */
+  readonly tenant: string
+  readonly limits: QueryLimits
+  readonly request: FastifyRequest
+  /** For what is not in the answer's body. */
+  readonly reply: FastifyReply
+  /** Aborted, with the error to answer, when the client goes away or the time is up. */
+  readonly signal: AbortSignal
+}
+
+export interface QueryRoute {
+  readonly url: string
+  readonly summary: string
+  readonly parameters: readonly string[]
+  /** Gives the body of the answer. */
+  readonly answer: (query: QueryRequest) => Promise<string>
+}
+
+/** A form of a POSTed query: Loki's own limit on a query's text lies well below it. */
+const FORM_BYTES_MAX = 1024 * 1024
+
+/** Serves the route by GET and POST. The parameters are read by Loki's rules; the schema is there for the document. */
+export function registerQuery(app: FastifyInstance, parts: QueryParts, route: QueryRoute): void {
+  const properties = Object.fromEntries(route.parameters.map((name) => [name, { type: 'string' }]))
+  for (const method of ['GET', 'POST'] as const) {
+    app.route({
+      method,
+      url: route.url,
+      onRequest: parts.auth.authenticate,
+      config: { errorFormat: 'text', challenge: 'basic' },
+      schema: {
+        tags: ['query'],
+        summary: route.summary,
+        response: { 200: { description: 'Loki’s JSON', type: 'string' } },
+        ...(method === 'GET' ? { querystring: { type: 'object', properties } } : {}),
+      },
+      validatorCompiler: () => () => true,
+      handler: (request, reply) => answerQuery(parts, route, request, reply),
+    })
+  }
+}
+
+async function answerQuery(
+  parts: QueryParts,
+  route: QueryRoute,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { auth, gate, multiTenant, limitsOf } = parts
+  const tenant = multiTenant ? joinTenants(auth.tenantsOf(request)) : auth.tenantOf(request)
+  const params = await readParams(request)
+  const query = params.get('query')
+  const limits = limitsOf(tenant)
+  const { queryBytesMax, timeoutMs } = limits
+  if (query !== undefined && Buffer.byteLength(query) > queryBytesMax) {
+    throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; ask a shorter one`)
+  }
+  const body = await runBounded({ gate, tenant, timeoutMs, reply }, (signal) =>
+    route.answer({ params, tenant, limits, request, reply, signal }),
+  )
+  return reply.type('application/json; charset=UTF-8').send(body)
+}
+
+/** The parameters of the URL, and of a form where the method may have one. */
+export async function readParams(request: FastifyRequest): Promise<QueryParams> {
+  const form = request.method === 'POST' || request.method === 'PUT' ? await readForm(request) : ''
+  const { url } = request
+  return new QueryParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '', form)
+}
+
+async function readForm(request: FastifyRequest): Promise<string> {
+  const body = request.body as AsyncIterable<Buffer> | undefined
+  if (body === undefined || body === null) return ''
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > FORM_BYTES_MAX) {
+      throw new GatewayError('body_too_large', `request body too large: a form of more than ${FORM_BYTES_MAX} bytes`)
+    }
+    chunks.push(chunk)
+  }
+  const type = request.headers['content-type'] ?? ''
+  return type.includes('application/x-www-form-urlencoded') ? Buffer.concat(chunks).toString() : ''
+}

@@ -1,0 +1,88 @@
+/** A Lambda's event from CloudWatch Logs, directly or through Kinesis, to incidents and an answer. */
+
+import { GatewayError } from '../../domain/errors.ts'
+import type { NotifyDesk } from '../../flows/incidents/notify-incidents.ts'
+import { type CloudWatchParts, raiseCloudWatch } from '../../flows/incidents/raise-cloudwatch.ts'
+import { decodeSubscription, type SubscriptionRecord } from '../../protocol/incidents/cloudwatch-subscription.ts'
+
+export interface RecordsParts extends CloudWatchParts {
+  readonly notify: Pick<NotifyDesk, 'settled' | 'sendDue'>
+  /** Closes what is quiet. */
+  readonly sweep: () => Promise<number>
+  /** Told of a record that cannot be read. Must not throw. */
+  readonly onCorrupt: (cause: unknown) => void
+}
+
+/** To a subscription: the classic answer. */
+export interface ProcessorAnswer {
+  readonly statusCode: 200
+  /** JSON: `processed` events, `incidents_created` lines that count, `incidents_opened` incidents after grouping. */
+  readonly body: string
+}
+
+/** To Kinesis: only these records are delivered again. */
+export interface BatchAnswer {
+  readonly batchItemFailures: readonly { readonly itemIdentifier: string }[]
+}
+
+/**
+ * Takes the event of a subscription (`awslogs`), of Kinesis (`Records`), or of a timer (anything else of EventBridge),
+ * which closes what is quiet and sends what is due. Resolves when people were told, or it is written down that they
+ * must be. Throws body_malformed for a corrupt subscription event, store_unavailable: Lambda tries again, then hands
+ * the event to the function's dead-letter queue.
+ */
+export async function answerAlertEvent(
+  parts: RecordsParts,
+  event: unknown,
+): Promise<ProcessorAnswer | BatchAnswer | { readonly closed: number }> {
+  const { awslogs, Records } = (event ?? {}) as { awslogs?: { data?: unknown }; Records?: unknown }
+  if (awslogs !== undefined) return answerSubscription(parts, awslogs?.data)
+  if (Array.isArray(Records)) return answerKinesis(parts, Records)
+  if ((event as { source?: unknown } | null)?.source !== undefined) {
+    const closed = await parts.sweep()
+    await parts.notify.sendDue()
+    return { closed }
+  }
+  const text = 'the event holds neither awslogs nor Records nor a source; subscribe this function to a log group'
+  throw new GatewayError('body_malformed', text)
+}
+
+async function answerSubscription(parts: RecordsParts, data: unknown): Promise<ProcessorAnswer> {
+  const record = decode(parts, data)
+  const { processed, counted, opened } = await raiseCloudWatch(parts, [record])
+  await parts.notify.settled()
+  const body = { processed, incidents_created: counted, incidents_opened: opened, unreadable: record.faults }
+  return { statusCode: 200, body: JSON.stringify(body) }
+}
+
+async function answerKinesis(parts: RecordsParts, records: readonly unknown[]): Promise<BatchAnswer> {
+  const batchItemFailures: { itemIdentifier: string }[] = []
+  for (const record of records) {
+    const { kinesis } = (record ?? {}) as { kinesis?: { data?: unknown; sequenceNumber?: unknown } }
+    let decoded: SubscriptionRecord
+    try {
+      decoded = decode(parts, kinesis?.data)
+    } catch {
+      // Told to onCorrupt. It would be corrupt again, and hold up its shard until then.
+      continue
+    }
+    try {
+      await raiseCloudWatch(parts, [decoded])
+    } catch {
+      // Kinesis delivers from the first failure on: what comes after it is known by then.
+      batchItemFailures.push({ itemIdentifier: String(kinesis?.sequenceNumber) })
+      break
+    }
+  }
+  await parts.notify.settled()
+  return { batchItemFailures }
+}
+
+function decode({ onCorrupt }: RecordsParts, data: unknown): SubscriptionRecord {
+  try {
+    return decodeSubscription(typeof data === 'string' ? data : '')
+  } catch (cause) {
+    onCorrupt(cause)
+    throw cause
+  }
+}

@@ -1,0 +1,194 @@
+import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
+import type { LightMyRequestResponse } from 'fastify'
+import t from 'tap'
+import type { LogStore } from '../../src/ports/log-store.ts'
+import { buildTestApp, pushJson } from '../support/test-app.ts'
+
+/** The store with another opinion of its health. */
+function troubled(store: LogStore, trouble: string): LogStore {
+  return {
+    append: (batch) => store.append(batch),
+    read: (request, signal) => store.read(request, signal),
+    streams: (range, signal) => store.streams(range, signal),
+    version: (range) => store.version(range),
+    trouble: () => trouble,
+    figures: () => store.figures(),
+    close: () => store.close(),
+  }
+}
+
+t.test('/healthz and /ready tell whether pushes can be stored', async (t) => {
+  const { app } = await buildTestApp(t)
+  const healthz = await app.inject('/healthz')
+  t.equal(healthz.statusCode, 200)
+  t.strictSame(healthz.json(), { status: 'healthy' })
+  const ready = await app.inject('/ready')
+  t.equal(ready.statusCode, 200)
+  t.equal(ready.body, 'ready\n')
+})
+
+t.test('/healthz and /ready say what is wrong', async (t) => {
+  const { app } = await buildTestApp(t, {}, { wrapStore: (store) => troubled(store, 'the disk is full') })
+  const healthz = await app.inject('/healthz')
+  t.equal(healthz.statusCode, 503)
+  t.strictSame(healthz.json(), { status: 'degraded', error: 'the disk is full' })
+  const ready = await app.inject('/ready')
+  t.equal(ready.statusCode, 503)
+  t.equal(ready.body, 'the disk is full\n')
+  t.match((await app.inject('/metrics')).body, /^millrace_store_healthy 0$/m)
+})
+
+t.test('/healthz, /ready and the version need no credentials; /metrics and all else do', async (t) => {
+  const { app } = await buildTestApp(t, { MILLRACE_USERS: 'agent:secret' })
+  for (const url of ['/healthz', '/ready', '/loki/api/v1/status/buildinfo']) {
+    t.equal((await app.inject(url)).statusCode, 200, url)
+  }
+  for (const url of ['/metrics', '/logs', '/loki/api/v1/labels', '/loki/api/v1/query_range?query=%7Ba%3D%22b%22%7D']) {
+    t.equal((await app.inject(url)).statusCode, 401, url)
+  }
+})
+
+t.test('buildinfo has the facts that Grafana reads', async (t) => {
+  const { app } = await buildTestApp(t)
+  const response = await app.inject('/loki/api/v1/status/buildinfo')
+  t.match(response.json(), {
+    version: /^3\.\d+\.\d+$/,
+    revision: /^millrace-/,
+    branch: 'main',
+    buildUser: 'millrace',
+    buildDate: '',
+    goVersion: '',
+  })
+})
+
+t.test('/metrics counts what was taken and what was refused', async (t) => {
+  const { app, clock } = await buildTestApp(t, { MILLRACE_LINE_BYTES_MAX: '5' })
+  const now = String(clock.nowNs)
+  const streams = [
+    {
+      stream: { app: 'a' },
+      values: [
+        [now, 'one'],
+        [now, 'two'],
+        [now, 'much too long'],
+        ['1', 'old'],
+      ],
+    },
+  ]
+  await pushJson(app, streams)
+  await pushJson(app, streams)
+  await app.inject({ method: 'POST', url: '/loki/api/v1/push', payload: 'x' })
+  const { body, headers } = await app.inject('/metrics')
+  t.match(headers['content-type'], /^text\/plain/)
+  const expected = [
+    'millrace_entries_accepted_total{protocol="loki_json"} 4',
+    'millrace_entries_duplicate_total{protocol="loki_json"} 2',
+    'millrace_entries_refused_total{reason="line_too_long"} 2',
+    'millrace_entries_refused_total{reason="greater_than_max_sample_age"} 2',
+    'millrace_line_bytes_total{protocol="loki_json"} 12',
+    'millrace_errors_total{code="media_type_invalid"} 1',
+    'millrace_store_entries 2',
+    'millrace_store_blocks 1',
+    'millrace_store_streams 1',
+    'millrace_store_line_bytes 6',
+    'millrace_store_queue_bytes 0',
+    'millrace_store_healthy 1',
+    'millrace_active_streams 1',
+    'millrace_inflight_body_bytes 0',
+  ]
+  const lines = body.split('\n')
+  for (const line of expected) t.ok(lines.includes(line), line)
+  t.match(body, /^millrace_commit_seconds_count \d+$/m)
+  t.match(body, /^millrace_request_seconds_bucket\{.*route="\/loki\/api\/v1\/push".*\} \d+$/m)
+  t.match(body, /^millrace_store_disk_bytes \d+$/m)
+})
+
+interface OpenApi {
+  readonly openapi: string
+  readonly info: object
+  readonly paths: Readonly<Record<string, Readonly<Record<string, { readonly responses?: Record<string, object> }>>>>
+}
+
+t.test('/openapi.json is a document of every route', async (t) => {
+  const { app } = await buildTestApp(t)
+  const response = await app.inject('/openapi.json')
+  t.equal(response.statusCode, 200)
+  const document = response.json<OpenApi>()
+  t.match(document.openapi, /^3\./)
+  t.match(document.info, { title: 'Millrace' })
+  for (const path of ['/logs', '/loki/api/v1/push', '/loki/api/v1/query_range', '/otlp/v1/logs', '/healthz']) {
+    t.ok(document.paths[path], path)
+  }
+  t.ok(document.paths['/loki/api/v1/label/{name}/values'], 'parameters in braces')
+  for (const [path, operations] of Object.entries(document.paths)) {
+    t.match(path, /^\/[^:*]*$/, `${path} is a path of OpenAPI`)
+    for (const [method, { responses = {} }] of Object.entries(operations)) {
+      t.ok(Object.keys(responses).length > 0, `${method} ${path} has responses`)
+      for (const [status, answer] of Object.entries(responses)) {
+        t.match(status, /^(default|[1-5](\d\d|XX))$/)
+        t.type((answer as { description?: unknown }).description, 'string', `${method} ${path} ${status}`)
+      }
+    }
+  }
+  for (const reference of response.body.matchAll(/"\$ref":"([^"]+)"/g)) t.fail(`a reference: ${reference[1]}`)
+  t.doesNotThrow(() => compileSchemas(document), 'its schemas are JSON schemas')
+})
+
+/** Every schema of the document, compiled by the JSON schema compiler that Fastify has with it. */
+function compileSchemas(document: OpenApi): void {
+  const require = createRequire(createRequire(import.meta.url).resolve('fastify'))
+  const Ajv = require('ajv') as new (options: object) => { compile(schema: object): unknown }
+  const ajv = new Ajv({ strict: false })
+  JSON.stringify(document, (key, value: unknown) => {
+    if (key === 'schema' && typeof value === 'object' && value !== null) ajv.compile(value)
+    return value
+  })
+}
+
+t.test('what is not there is a 404 in JSON', async (t) => {
+  const { app } = await buildTestApp(t)
+  for (const [method, url] of [
+    ['GET', '/nothing'],
+    ['DELETE', '/logs'],
+    ['PUT', '/loki/api/v1/push'],
+  ] as const) {
+    const response: LightMyRequestResponse = await app.inject({ method, url: `${url}?secret=x` })
+    t.equal(response.statusCode, 404)
+    t.match(response.json(), { error: { code: 'not_found' } })
+    t.notMatch(response.body, /secret/, 'parameters are not repeated')
+  }
+})
+
+t.test('a page of another site cannot make a browser on this machine push or read', async (t) => {
+  const { app } = await buildTestApp(t)
+  const rows = [
+    ['a foreign Origin', { origin: 'https://evil.example' }, 403],
+    ['a foreign Host', { host: 'evil.example' }, 403],
+    ['an Origin of this machine', { origin: 'http://localhost:8080' }, 200],
+    ['a Host of this machine', { host: '127.0.0.1:3100' }, 200],
+  ] as const
+  for (const [name, headers, status] of rows) {
+    t.equal((await app.inject({ url: '/loki/api/v1/labels', headers })).statusCode, status, name)
+  }
+})
+
+t.test('a path that cannot be decoded is an error like any other', async (t) => {
+  const { app } = await buildTestApp(t)
+  for (const url of ['/loki/api/v1/label/%zz/values', '/%', '/logs/%ff%fe']) {
+    const response = await app.inject({ url })
+    t.match(response.json(), { error: { code: 'parameter_invalid', message: /percent-encoded/ } }, url)
+    t.equal(response.statusCode, 400, url)
+  }
+  t.match((await app.inject({ url: '/metrics' })).body, 'millrace_errors_total{code="parameter_invalid"} 3')
+})
+
+t.test('a client that stops reading its answer does not hold it for ever', async (t) => {
+  const { app } = await buildTestApp(t)
+  const sockets: Socket[] = []
+  app.server.on('connection', (socket) => sockets.push(socket))
+  const address = await app.listen({ host: '127.0.0.1', port: 0 })
+  const response = await fetch(`${address}/loki/api/v1/tail/stream?query={app="shop"}`)
+  t.equal(sockets[0]?.timeout, 60_000)
+  await response.body?.cancel()
+})

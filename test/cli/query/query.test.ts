@@ -1,0 +1,243 @@
+import { createServer } from 'node:http'
+import t from 'tap'
+import { listen, manyLines, portOf, runAsking } from '../asking.ts'
+
+const SHOP = '{app="shop"}'
+
+t.test('lines come as text, the newest first, with time, level and labels', async (t) => {
+  const { run, push, clock } = await listen(t)
+  await push([
+    { stream: { app: 'shop' }, values: [[String(clock.nowNs - 5_000_000n), 'level=error the wheel stands']] },
+  ])
+  await push([{ stream: { app: 'shop' }, values: [[String(clock.nowNs - 9_000_000n), 'before']] }])
+  const { code, lines, notes } = await run(['query', SHOP])
+  t.match({ code, notes }, { code: 0, notes: '' })
+  t.equal(lines.length, 2)
+  const [day, zone] = [String.raw`^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d`, String.raw`[+-]\d\d:\d\d`]
+  t.match(
+    lines[0],
+    new RegExp(`${day}.995${zone} error    \\{app="shop", service_name="shop"\\} level=error the wheel`),
+  )
+  t.equal(Date.parse((lines[0] as string).split(' ')[0] as string), clock.ms - 5)
+  t.match(lines[1], /before$/)
+})
+
+t.test('more lines than a page has come page by page, none twice and none left out', async (t) => {
+  const { run, push, clock } = await listen(t)
+  await push(manyLines(2500, clock.nowNs))
+  const numbers = Array.from({ length: 2500 }, (_, i) => `line ${i + 1}`)
+  const forward = await run(['query', SHOP, '--limit', '10000', '--output', 'raw', '--direction', 'forward'])
+  t.strictSame(forward.lines, numbers)
+  const backward = await run(['query', SHOP, '--limit', '2100', '--output', 'raw'])
+  t.strictSame(backward.lines, numbers.toReversed().slice(0, 2100))
+})
+
+t.test('lines of one time are not cut apart by the end of a page', async (t) => {
+  const { run, push, clock } = await listen(t)
+  const ns = String(clock.nowNs - 1_000_000_000n)
+  const values = Array.from({ length: 1700 }, (_, i) => [ns, `line ${i}`])
+  await push([...manyLines(500, clock.nowNs), { stream: { app: 'shop', part: 'b' }, values }])
+  for (const direction of ['forward', 'backward']) {
+    const { lines } = await run(['query', SHOP, '--limit', '9999', '--output', 'json', '--direction', direction])
+    t.equal(new Set(lines).size, 2200, direction)
+    t.equal(lines.length, 2200, direction)
+  }
+})
+
+t.test('lines that a query makes the same are all given', async (t) => {
+  const { run, push, clock } = await listen(t)
+  const ns = String(clock.nowNs - 1n)
+  await push([{ stream: { app: 'shop' }, values: Array.from({ length: 1500 }, (_, i) => [ns, `line ${i}`]) }])
+  const { lines } = await run(['query', `${SHOP} | line_format "same"`, '--limit', '1500', '--output', 'raw'])
+  t.equal(lines.length, 1500)
+})
+
+t.test('JSON is one object a line, with names and numbers as they are', async (t) => {
+  const { run, push, clock } = await listen(t)
+  const ns = String(clock.nowNs - 1n)
+  const line = '{"__proto__":"p","k":1}'
+  await push([{ stream: { app: 'shop' }, values: [[ns, line, { trace: 't1' }]] }])
+  const { out } = await run(['query', `${SHOP} | json k="k"`, '--output', 'json'])
+  t.equal(
+    out,
+    `{"timestamp":"${ns}","time":"2026-11-21T11:59:59.999999999Z","labels":{"app":"shop","service_name":"shop"},` +
+      `"line":${JSON.stringify(line)},"structuredMetadata":{"detected_level":"unknown","trace":"t1"},"parsed":{"k":"1"}}\n`,
+  )
+})
+
+t.test('text cannot steer a terminal, raw lines are as they came', async (t) => {
+  const { run, push, clock } = await listen(t)
+  const line = 'a\u001b[2Jb\nc\td\u009b'
+  await push([{ stream: { app: 'shop' }, values: [[String(clock.nowNs - 1n), line, { level: 'warn' }]] }])
+  const colored = await run(['query', SHOP], { hasColors: true })
+  t.match(colored.out, '\u001b[33mwarn')
+  t.ok(colored.out.endsWith('a\u241b[2Jb\u240ac\td\u2421\n'))
+  t.ok((await run(['query', SHOP])).out.endsWith('a\u241b[2Jb\u240ac\td\u2421\n'))
+  t.equal((await run(['query', SHOP, '--output', 'raw'])).out, `${line}\n`)
+})
+
+t.test('a metric query is a table: of a range by series, of an instant a row a series', async (t) => {
+  const { run, push, clock } = await listen(t)
+  await push(manyLines(100, clock.nowNs))
+  await push(manyLines(5, clock.nowNs, { app: 'mill' }))
+  const counts = 'sum by (app) (count_over_time({app=~".+"}[1h]))'
+  const instant = await run(['query', counts, '--instant'])
+  t.equal(instant.out, '  5  {app="mill"}\n100  {app="shop"}\n')
+  const range = await run(['query', counts, '--since', '1m', '--step', '30'])
+  t.match(range.lines, ['{app="mill"}', /^ {2}2026-\d\d-\d\dT\S+ {2}5$/])
+  t.ok(range.out.includes('\n\n{app="shop"}\n'))
+  const ends = range.lines
+    .filter((line) => line.startsWith('  '))
+    .map((line) => Date.parse(line.trim().split(' ')[0] ?? ''))
+  t.ok(ends.length > 0 && ends.every((ms) => ms <= clock.ms), 'no numbers of the future')
+  const json = await run(['query', counts, '--instant', '--output', 'json'])
+  t.strictSame(JSON.parse(json.lines[1] as string), { metric: { app: 'shop' }, values: [[clock.ms / 1000, '100']] })
+  t.equal((await run(['query', counts, '--instant', '--output', 'raw'])).out, '5\n100\n')
+  t.equal((await run(['query', '1+1', '--instant', '--output', 'raw'])).out, '2\n')
+})
+
+const TIMES: readonly (readonly [name: string, args: readonly string[], lines: readonly string[]])[] = [
+  ['a duration back', ['--since', '3500ms'], ['line 8', 'line 9', 'line 10']],
+  ['from so long ago', ['--from', '2s'], ['line 9', 'line 10']],
+  ['up to so long ago, exclusive', ['--from', '4s', '--to', '2s'], ['line 7', 'line 8']],
+  ['RFC 3339', ['--from', '2026-11-21T11:59:58.5Z', '--to', 'now'], ['line 10']],
+  ['seconds', ['--from', '1795262398', '--to', '1795262399'], ['line 9']],
+  ['nanoseconds', ['--from', '1795262398000000001'], ['line 10']],
+  ['since before the end', ['--since', '1s', '--to', '2026-11-21T11:59:59Z'], ['line 9']],
+]
+for (const [name, args, wanted] of TIMES) {
+  t.test(`times: ${name}`, async (t) => {
+    const { run, push, clock } = await listen(t)
+    await push(manyLines(10, clock.nowNs))
+    t.strictSame((await run(['query', SHOP, '--output', 'raw', '--direction', 'forward', ...args])).lines, wanted)
+  })
+}
+
+t.test('a local time is one of this machine', async (t) => {
+  const { run, push, clock } = await listen(t)
+  await push(manyLines(3, clock.nowNs))
+  const local = new Date(clock.ms - 2000 - new Date(clock.ms).getTimezoneOffset() * 60_000).toISOString()
+  const from = local.slice(0, 19).replace('T', ' ')
+  t.strictSame((await run(['query', SHOP, '--output', 'raw', '--from', from])).lines, ['line 3', 'line 2'])
+})
+
+t.test('what is found nowhere is no failure, and said', async (t) => {
+  const { run } = await listen(t)
+  t.match(await run(['query', SHOP]), { code: 0, out: '', notes: /Nothing was found/ })
+})
+
+const WRONG: readonly (readonly [name: string, args: readonly string[], text: RegExp])[] = [
+  ['no query', [], /0 queries came/],
+  ['two queries', [SHOP, SHOP], /2 queries came/],
+  ['an output that is none', [SHOP, '--output', 'xml'], /--output is none of text, json, raw/],
+  ['a limit of nothing', [SHOP, '--limit', '0'], /--limit is no whole number/],
+  ['a limit in words', [SHOP, '--limit', 'many'], /--limit is no whole number/],
+  ['a direction that is none', [SHOP, '--direction', 'up'], /--direction is neither/],
+  ['no duration', [SHOP, '--since', 'long'], /--since is no duration/],
+  ['no time', [SHOP, '--from', 'yesterday'], /--from is 'yesterday'/],
+  ['a day that is none', [SHOP, '--from', '2026-13-41'], /--from is no day or time/],
+  ['times the wrong way round', [SHOP, '--from', '1h', '--to', '2h'], /--from is not before --to/],
+  ['a URL that is none', [SHOP, '--url', 'gateway:3100'], /--url is no URL/],
+  ['an option that is none', [SHOP, '--sinse', '1h'], /Unknown option '--sinse'/],
+]
+for (const [name, args, text] of WRONG) {
+  t.test(`wrong usage: ${name}`, async (t) => {
+    const ran = await runAsking(['query', ...args], { nowMs: () => 0 })
+    t.match(ran, { code: 2, out: '', notes: text })
+    t.match(ran.notes, 'Usage: millrace query QUERY')
+  })
+}
+
+t.test('what the gateway refuses is told in its words, and fails', async (t) => {
+  const { run } = await listen(t)
+  t.match(await run(['query', '{app=']), { code: 1, out: '', notes: /answered 400: parse error at line 1/ })
+  t.match(await run(['query', SHOP, '--instant']), { code: 1, notes: /answered 400: log queries are not supported/ })
+})
+
+t.test('credentials and tenants go with each request', async (t) => {
+  const { run, push, clock } = await listen(t, { MILLRACE_USERS: 'reader:secret' })
+  const headers = { authorization: `Basic ${btoa('reader:secret')}`, 'x-scope-orgid': 'team-a' }
+  await push(manyLines(1, clock.nowNs), headers)
+  t.match(await run(['query', SHOP]), { code: 1, notes: /answered 401: .*give credentials with --user/ })
+  t.match(await run(['query', SHOP, '--user', 'reader:secret', '--tenant', 'team-a']), { code: 0, out: /line 1\n$/ })
+  t.match(await run(['query', SHOP, '--user', 'reader:secret']), { code: 0, out: '' })
+})
+
+t.test('a gateway that is not there is said', async (t) => {
+  const ran = await runAsking(['query', SHOP, '--url', 'http://127.0.0.1:1'], { nowMs: () => 0 })
+  t.match(ran, { code: 1, notes: /http:\/\/127.0.0.1:1 cannot be reached: .*give its address with --url/ })
+})
+
+const ANSWERS: readonly (readonly [name: string, body: string])[] = [
+  ['a page of HTML', '<html></html>'],
+  ['nothing', ''],
+  ['null', 'null'],
+  ['no data', '{}'],
+  ['an unknown kind', '{"data":{"resultType":"trees","result":[]}}'],
+  ['streams that are none', '{"data":{"resultType":"streams","result":{}}}'],
+  ['a time that is none', '{"data":{"resultType":"streams","result":[{"stream":{},"values":[["x","y"]]}]}}'],
+  ['points that are none', '{"data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,2]]}]}}'],
+]
+for (const [name, body] of ANSWERS) {
+  t.test(`an answer that is no gateway’s fails with a sentence: ${name}`, async (t) => {
+    const server = createServer((_request, response) => response.end(body))
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => server.close())
+    const url = `http://127.0.0.1:${portOf(server.address())}`
+    t.match(await runAsking(['query', SHOP], { url, nowMs: Date.now }), { code: 1, notes: /is --url/ })
+  })
+}
+
+t.test('labels are listed, and the values of one', async (t) => {
+  const { run, push, clock } = await listen(t)
+  await push(manyLines(1, clock.nowNs, { app: 'shop', env: 'a/b c' }))
+  await push(manyLines(1, clock.nowNs, { app: 'mill' }))
+  t.strictSame((await run(['labels'])).lines, ['app', 'env', 'service_name'])
+  t.strictSame((await run(['labels', 'app'])).lines, ['mill', 'shop'])
+  t.strictSame((await run(['labels', 'app', '--match', '{env=~".+"}'])).lines, ['shop'])
+  t.match(await run(['labels', 'app', '--to', '2h']), { code: 0, out: '', notes: /There are none/ })
+  t.match(await run(['labels', 'a', 'b']), { code: 2, notes: /several names came/ })
+})
+
+t.test('incidents are a line each, and page after page up to the limit', async (t) => {
+  const asked: string[] = []
+  const item = (id: number) => ({
+    id: `${id}`.padStart(32, '0'),
+    state: 'open',
+    severity: 'error',
+    count: id,
+    title: `wheel\n${id}`,
+    labels: { app: 'shop' },
+    lastSeen: '2026-11-21T12:00:00.000Z',
+  })
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '')
+    const isFirst = !request.url?.includes('nextToken')
+    const items = isFirst ? [item(1), item(2)] : [item(3)]
+    response.end(JSON.stringify({ items, hasMore: isFirst, ...(isFirst && { nextToken: 'more' }) }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const options = { url: `http://127.0.0.1:${portOf(server.address())}`, nowMs: () => Date.UTC(2026, 10, 21, 12) }
+  const { code, lines } = await runAsking(['incidents', '--state', 'open', '--since', '1h', '--limit', '3'], options)
+  t.equal(code, 0)
+  t.equal(lines.length, 3)
+  t.match(lines[2], /^2026-\S+ {2}open {10}error {9}3× {2}0{31}3 {2}wheel 3 {2}\{app="shop"\}$/)
+  t.strictSame(asked, [
+    '/incidents?state=open&since=2026-11-21T11%3A00%3A00.000Z&limit=3',
+    '/incidents?state=open&since=2026-11-21T11%3A00%3A00.000Z&limit=1&nextToken=more',
+  ])
+  t.strictSame(JSON.parse((await runAsking(['incidents', '--output', 'json'], options)).lines[0] as string), item(1))
+})
+
+t.test('push takes the same options as before', async (t) => {
+  const { run } = await listen(t)
+  t.match(await run(['push', '--label', 'app=shop', 'one', 'two']), { code: 0, out: '2 lines pushed\n' })
+  t.match(await run(['push', '--label', 'app=shop'], { stdin: ['three\nfo', 'ur\n'] }), { out: '2 lines pushed\n' })
+  t.strictSame((await run(['query', SHOP, '--output', 'raw', '--direction', 'forward'])).lines.toSorted(), [
+    'four',
+    'one',
+    'three',
+    'two',
+  ])
+})

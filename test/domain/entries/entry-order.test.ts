@@ -1,0 +1,205 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { Batch } from '../../../src/domain/entries/batch.ts'
+import { startOf, timeRange } from '../../../src/domain/entries/block.ts'
+import { batchOfBlock, buildBlocks } from '../../../src/domain/entries/block-builder.ts'
+import { dropStored, type EntryOrder, hashEntry, orderEntries } from '../../../src/domain/entries/entry-order.ts'
+import { formatLabels } from '../../../src/domain/labels.ts'
+import { FixedClock, makeBatch, openAdmission, type PlainStream, toLabels } from '../../support/helper.ts'
+
+const ADMISSION = openAdmission(new FixedClock())
+
+/** One entry as text, told apart by stream, time, line, metadata and level. */
+interface Told {
+  readonly key: string
+  readonly ns: bigint
+  readonly text: string
+}
+
+function tellBatch(batch: Batch, i: number): Told {
+  const key = batch.streams[batch.streamIndexes[i] as number]?.key as string
+  const ns = batch.timestamps.values[i] as bigint
+  const line = Buffer.from(batch.text.subarray(batch.starts[i], batch.ends[i])).toString()
+  const metadata = Buffer.from(batch.metadata.subarray(startOf(batch.metadataEnds, i), batch.metadataEnds[i])).toString(
+    'hex',
+  )
+  return { key, ns, text: `${key} ${ns} ${line} ${metadata} ${batch.levels[i]}` }
+}
+
+function tellOrder(order: EntryOrder): string[] {
+  return order.streams.flatMap(({ start, end }) =>
+    Array.from({ length: end - start }, (_, k) => {
+      const batch = order.batches[order.batchOf[start + k] as number] as Batch
+      return tellBatch(batch, order.entryOf[start + k] as number).text
+    }),
+  )
+}
+
+/** Streams in order of appearance; each by time, then by arrival; of equal entries the first. */
+function naive(batches: readonly Batch[], stored: readonly Told[] = []): { order: string[]; duplicates: number[] } {
+  const seen = new Set(stored.map(({ text }) => text))
+  const kept: Told[] = []
+  const duplicates = batches.map((batch) => {
+    let count = 0
+    for (let i = 0; i < batch.count; i++) {
+      const told = tellBatch(batch, i)
+      if (seen.has(told.text)) count++
+      else kept.push(told)
+      seen.add(told.text)
+    }
+    return count
+  })
+  const keys = [...new Set(batches.flatMap((batch) => batch.streams.map(({ key }) => key)))]
+  const order = keys.flatMap((key) =>
+    kept
+      .filter((told) => told.key === key)
+      .sort((a, b) => Number(a.ns - b.ns))
+      .map(({ text }) => text),
+  )
+  return { order, duplicates }
+}
+
+const entry = fc.record({
+  ns: fc.oneof(fc.integer({ min: -3, max: 5 }), fc.integer({ min: -1e15, max: 1e15 })).map(BigInt),
+  line: fc.constantFrom('', 'a', 'ab', 'b', 'x'.repeat(60)),
+  metadata: fc.constantFrom<Record<string, string>>({}, {}, { a: 'b' }, { detected_level: 'info' }),
+})
+const stream: fc.Arbitrary<PlainStream> = fc.record({
+  labels: fc.constantFrom<Record<string, string>>({ app: 'a' }, { app: 'b' }, { app: 'c', x: 'y' }),
+  entries: fc.array(entry, { minLength: 1, maxLength: 12 }),
+})
+const batch = fc.array(stream, { maxLength: 4 }).map((streams) => makeBatch(streams, ADMISSION))
+const batches = fc.array(batch, { maxLength: 4 })
+
+t.test('orders entries as a plain sort does, and leaves out what comes again', async (t) => {
+  fc.assert(
+    fc.property(batches, (each) => {
+      const order = orderEntries(each)
+      const wanted = naive(each)
+      t.same(tellOrder(order), wanted.order)
+      t.same([...order.duplicates], wanted.duplicates)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+t.test('leaves out what is stored, wherever it stands among what is new', async (t) => {
+  fc.assert(
+    fc.property(batches, batches, (before, each) => {
+      const [block] = buildBlocks(orderEntries(before), 1e9)
+      const stored = block === undefined ? undefined : batchOfBlock('fake', block)
+      const order = orderEntries(each)
+      for (const ordered of order.streams) {
+        const run = block?.runs.find(({ key }) => key === ordered.key)
+        if (stored !== undefined && run !== undefined) dropStored(order, ordered, { batch: stored, ...run })
+      }
+      const told = stored === undefined ? [] : Array.from({ length: stored.count }, (_, i) => tellBatch(stored, i))
+      const wanted = naive(each, told)
+      t.same(tellOrder(order), wanted.order)
+      t.same([...order.duplicates], wanted.duplicates)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+t.test('what is not wanted at all is left out and not counted', async (t) => {
+  const each = makeBatch(
+    [{ labels: { app: 'a' }, entries: ['1', '2', '2', '3'].map((line) => ({ ns: 1n, line })) }],
+    ADMISSION,
+  )
+  const order = orderEntries([each], (_, entry) => entry === 1)
+  t.same(
+    tellOrder(order).map((text) => text.split(' ')[2]),
+    ['1', '2', '3'],
+  )
+  t.same([...order.duplicates], [0])
+})
+
+t.test('blocks hold the whole order, cut where they are full', async (t) => {
+  fc.assert(
+    fc.property(batches, fc.constantFrom(1, 20, 60, 150, 1e9), (each, bytesTarget) => {
+      const order = orderEntries(each)
+      const blocks = buildBlocks(order, bytesTarget)
+      const told = blocks.flatMap((block) => {
+        const seen = batchOfBlock('fake', block)
+        return Array.from({ length: block.count }, (_, i) => tellBatch(seen, i).text)
+      })
+      t.same(told, tellOrder(order))
+      for (const [i, block] of blocks.entries()) {
+        const weight = (count: number): number => block.text.length + block.metadata.length + count * 16
+        t.ok(block.count > 0)
+        if (i < blocks.length - 1) t.ok(weight(block.count) >= bytesTarget, 'only the last may be smaller')
+        const last = startOf(block.lineEnds, block.count - 1) + startOf(block.metadataEnds, block.count - 1)
+        if (block.count > 1) t.ok(last + (block.count - 1) * 16 < bytesTarget, 'full with its last entry only')
+        t.same(
+          block.runs.map(({ start }) => start),
+          [0, ...block.runs.slice(0, -1).map(({ end }) => end)],
+        )
+        t.equal(block.runs.at(-1)?.end, block.count)
+        const times = [...block.timestamps.values].sort((a, b) => Number(a - b))
+        t.same(timeRange(block), { oldest: times[0], newest: times.at(-1) })
+        for (const { key, labels } of block.runs) t.equal(key, formatLabels(labels))
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+t.test('an order without entries gives no block', async (t) => {
+  t.same(buildBlocks(orderEntries([]), 100), [])
+  const each = makeBatch([{ labels: { app: 'a' }, entries: [{ ns: 1n, line: 'x' }] }], ADMISSION)
+  t.same(
+    buildBlocks(
+      orderEntries([each], () => true),
+      100,
+    ),
+    [],
+  )
+})
+
+t.test('lines that were made to have one hash are told apart, and found again', async (t) => {
+  const lines = collidingLines()
+  t.ok(lines.length > 40, `${lines.length} lines of one hash`)
+  const entries = [...lines, ...lines.toReversed()].map((line) => ({ ns: 1n, line }))
+  const each = makeBatch([{ labels: { app: 'a' }, entries }], ADMISSION)
+  t.equal(new Set(lines.map((_, i) => hashEntry(each, i))).size, 1)
+  const order = orderEntries([each, each])
+  t.same([...order.duplicates], [lines.length, 2 * lines.length])
+  t.same(
+    tellOrder(order),
+    lines.map((line) => `{app="a"} 1 ${line}  0`),
+  )
+})
+
+/** Lines of six characters with one hash: three characters on from its beginning meet three back from its end. */
+function collidingLines(): string[] {
+  const chars = Array.from({ length: 94 }, (_, i) => i + 33)
+  const step = (hash: number, char: number): number => Math.imul(hash ^ char, 0x01000193)
+  // The step turned round, by the prime's inverse modulo 2^32.
+  const back = (hash: number, char: number): number => Math.imul(hash, 0x359c449b) ^ char
+  const beginnings = new Map<number, string>()
+  const threes = chars.flatMap((a) => chars.flatMap((b) => chars.map((c) => [a, b, c] as const)))
+  for (const [a, b, c] of threes) beginnings.set(step(step(step(0x811c9dc5, a), b), c), String.fromCharCode(a, b, c))
+  return threes.flatMap(([a, b, c]) => {
+    const beginning = beginnings.get(back(back(back(1, c), b), a))
+    return beginning === undefined ? [] : [beginning + String.fromCharCode(a, b, c)]
+  })
+}
+
+t.test('labels of objects are streams as any others', async (t) => {
+  const labels = Object.fromEntries([['__proto__', 'x']])
+  const each = makeBatch([{ labels, entries: [{ ns: 1n, line: 'x' }] }], ADMISSION)
+  t.same(
+    orderEntries([each, each]).streams.map(({ key }) => key),
+    [formatLabels(toLabels(labels))],
+  )
+})
+
+t.test('a hundred thousand entries of one nanosecond are ordered in a moment', async (t) => {
+  const entries = Array.from({ length: 100_000 }, (_, i) => ({ ns: 1n, line: `line ${i % 50_000}` }))
+  const each = makeBatch([{ labels: { app: 'a' }, entries }], ADMISSION)
+  const startedMs = performance.now()
+  const order = orderEntries([each, each])
+  t.same([...order.duplicates], [50_000, 100_000])
+  t.ok(performance.now() - startedMs < 3000)
+})

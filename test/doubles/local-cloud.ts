@@ -1,0 +1,292 @@
+/** The AWS services of the aws home in one process, with the home's resources: for tests, and for work without an account. */
+
+import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { CreateTableCommand, DynamoDBClient, type GlobalSecondaryIndex } from '@aws-sdk/client-dynamodb'
+import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose'
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import dynalite from 'dynalite'
+import { type FauxqsServer, startFauxqs } from 'fauxqs'
+import type { Test } from 'tap'
+import type { Clock } from '../../src/ports/log-store.ts'
+import { awsEnvironment, type Endpoints, queueUrlAt, type ServiceName } from '../aws/endpoints.ts'
+import { testClient } from '../aws/test-client.ts'
+import { CloudWatchLogsDouble } from './cloudwatch-logs-double.ts'
+import type { Subscriber } from './cloudwatch-logs-subscriptions.ts'
+import { FirehoseDouble } from './firehose-double.ts'
+import { SsmDouble } from './ssm-double.ts'
+
+export interface LocalCloudOptions {
+  /** The clock of Firehose, SSM and CloudWatch Logs; the machine's when not given. SQS and S3 always have the machine's. */
+  readonly clock?: Clock
+  /** Keeps queues, objects and items in this folder; in memory when not given. Firehose's buffers are never kept. */
+  readonly folder?: string
+  /** The first of five ports in a row; free ones when not given. */
+  readonly firstPort?: number
+  /** Firehose's buffer: 60 seconds and 5 MiB when not given. */
+  readonly bufferSeconds?: number
+  readonly bufferMiB?: number
+  /** How long a received message is hidden; 30 seconds when not given. */
+  readonly visibilitySeconds?: number
+  /** Texts of Secrets Manager by name, read through SSM. */
+  readonly secrets?: ReadonlyMap<string, string>
+  /** Gets what matches subscription filters when `deliver` is called. */
+  readonly subscriber?: Subscriber
+}
+
+export interface ArchiveObject {
+  readonly key: string
+  readonly body: Buffer
+}
+
+export const TABLE = 'millrace'
+export const BUCKET = 'millrace-archive'
+export const PREFIX = 'logs/'
+export const STREAM = 'millrace'
+export const QUEUE = 'millrace'
+export const DEAD_LETTER_QUEUE = 'millrace-dead-letters'
+export const TOPIC = 'millrace-incidents'
+/** Deliveries of a message before it goes to the dead letters. */
+const RECEIVES_MAX = 5
+const MACHINE_CLOCK: Clock = { nowMs: Date.now }
+
+/** A cloud of the test's own, gone when the test ends. */
+export async function startLocalCloud(t: Test, options: LocalCloudOptions = {}): Promise<LocalCloud> {
+  const cloud = await LocalCloud.start(options)
+  t.teardown(() => cloud.stop())
+  return cloud
+}
+
+export class LocalCloud {
+  readonly firehose: FirehoseDouble
+  readonly ssm: SsmDouble
+  readonly logs: CloudWatchLogsDouble
+  readonly queues: FauxqsServer
+  readonly endpoints: Endpoints
+  readonly #dynamodb: ReturnType<typeof dynalite>
+  readonly #s3: S3Client
+
+  private constructor(parts: Parts) {
+    this.firehose = parts.firehose
+    this.ssm = parts.ssm
+    this.logs = parts.logs
+    this.queues = parts.queues
+    this.#dynamodb = parts.dynamodb
+    this.#s3 = parts.s3
+    const queues = urlOf(parts.queues.port)
+    this.endpoints = new Map<ServiceName, string>([
+      ['s3', queues],
+      ['sqs', queues],
+      ['sns', queues],
+      ['dynamodb', urlOf((parts.dynamodb.address() as AddressInfo).port)],
+      ['firehose', parts.firehose.url],
+      ['ssm', parts.ssm.url],
+      ['logs', parts.logs.url],
+    ])
+  }
+
+  /** Starts the services and creates what is not there yet: table, bucket, queue with its dead letters, topic, stream. */
+  static async start(options: LocalCloudOptions = {}): Promise<LocalCloud> {
+    const cloud = new LocalCloud(await startParts(options))
+    await cloud.#createTable()
+    await cloud.#createStream(options)
+    return cloud
+  }
+
+  /** The URL of the queue that the gateway sends to. */
+  get queueUrl(): string {
+    return queueUrlAt(this.endpoints, QUEUE)
+  }
+
+  get deadLetterQueueUrl(): string {
+    return queueUrlAt(this.endpoints, DEAD_LETTER_QUEUE)
+  }
+
+  get topicArn(): string {
+    return `arn:aws:sns:us-east-1:000000000000:${TOPIC}`
+  }
+
+  /** The environment of a gateway or a worker in the aws home. Other endpoints may be given: those of a fault proxy. */
+  environment(endpoints: Endpoints = this.endpoints): Record<string, string> {
+    return {
+      ...awsEnvironment(endpoints),
+      MILLRACE_HOME: 'aws',
+      MILLRACE_TABLE: TABLE,
+      MILLRACE_BUCKET: BUCKET,
+      MILLRACE_ARCHIVE_PREFIX: PREFIX,
+      MILLRACE_FIREHOSE_STREAM: STREAM,
+      MILLRACE_QUEUE_URL: queueUrlAt(endpoints, QUEUE),
+      MILLRACE_DEAD_LETTER_URL: queueUrlAt(endpoints, DEAD_LETTER_QUEUE),
+      MILLRACE_KEY_SECRET: 'a secret of at least 32 characters, for tests',
+    }
+  }
+
+  /** Everything that Firehose holds goes to S3, everything that subscriptions hold to the subscriber. */
+  async deliver(): Promise<void> {
+    await this.firehose.deliver()
+    await this.logs.deliver()
+  }
+
+  /** Moves a clock that tests hand in, and delivers what is due by it. */
+  async advance(clock: { ms: number }, ms: number): Promise<void> {
+    clock.ms += ms
+    await this.firehose.deliverDue()
+  }
+
+  /** The objects of the bucket whose keys begin so, by key. */
+  async objects(prefix = ''): Promise<ArchiveObject[]> {
+    const keys: string[] = []
+    let token: string | undefined
+    do {
+      const input = { Bucket: BUCKET, Prefix: prefix, ContinuationToken: token }
+      const page = await this.#s3.send(new ListObjectsV2Command(input))
+      keys.push(...(page.Contents ?? []).flatMap(({ Key }) => Key ?? []))
+      token = page.NextContinuationToken
+    } while (token !== undefined)
+    return Promise.all(keys.map((key) => this.#object(key)))
+  }
+
+  /** Bodies of the messages that wait, are delayed, or are hidden by a receiver. */
+  messages(queue = QUEUE): string[] {
+    const found = this.queues.inspectQueue(queue)?.messages
+    if (found === undefined) throw new Error(`there is no queue ${queue}`)
+    return [...found.ready, ...found.delayed, ...found.inflight.map(({ message }) => message)].map(({ body }) => body)
+  }
+
+  /** Bodies of the messages that were given up. */
+  deadLetters(): string[] {
+    return this.messages(DEAD_LETTER_QUEUE)
+  }
+
+  async stop(): Promise<void> {
+    this.#s3.destroy()
+    this.#dynamodb.closeAllConnections()
+    const closed = new Promise((resolve) => this.#dynamodb.close(resolve))
+    await Promise.all([this.firehose.stop(), this.ssm.stop(), this.logs.stop(), this.queues.stop(), closed])
+  }
+
+  async #object(key: string): Promise<ArchiveObject> {
+    const { Body } = await this.#s3.send(new GetObjectCommand({ Bucket: BUCKET, Key: key }))
+    return { key, body: Buffer.from((await Body?.transformToByteArray()) ?? []) }
+  }
+
+  async #createTable(): Promise<void> {
+    const client = new DynamoDBClient(testClient(this.endpoints.get('dynamodb') as string, 3))
+    const created = client.send(
+      new CreateTableCommand({
+        TableName: TABLE,
+        BillingMode: 'PAY_PER_REQUEST',
+        AttributeDefinitions: [
+          { AttributeName: 'pk', AttributeType: 'S' },
+          { AttributeName: 'sk', AttributeType: 'S' },
+          { AttributeName: 'listKey', AttributeType: 'S' },
+          { AttributeName: 'seenKey', AttributeType: 'S' },
+          { AttributeName: 'workShard', AttributeType: 'S' },
+          { AttributeName: 'workAtMs', AttributeType: 'N' },
+        ],
+        KeySchema: [
+          { AttributeName: 'pk', KeyType: 'HASH' },
+          { AttributeName: 'sk', KeyType: 'RANGE' },
+        ],
+        GlobalSecondaryIndexes: [
+          keysOnlyIndex('incidentList', 'listKey', 'seenKey'),
+          keysOnlyIndex('incidentWork', 'workShard', 'workAtMs'),
+        ],
+      }),
+    )
+    try {
+      await unlessThere(created)
+    } finally {
+      client.destroy()
+    }
+  }
+
+  async #createStream({ bufferSeconds = 60, bufferMiB = 5 }: LocalCloudOptions): Promise<void> {
+    const client = new FirehoseClient(testClient(this.firehose.url, 3))
+    const destination = {
+      RoleARN: 'arn:aws:iam::000000000000:role/firehose',
+      BucketARN: `arn:aws:s3:::${BUCKET}`,
+      Prefix: PREFIX,
+      // Records are gzip members already.
+      CompressionFormat: 'UNCOMPRESSED' as const,
+      FileExtension: '.gz',
+      BufferingHints: { IntervalInSeconds: bufferSeconds, SizeInMBs: bufferMiB },
+    }
+    await client.send(
+      new CreateDeliveryStreamCommand({ DeliveryStreamName: STREAM, ExtendedS3DestinationConfiguration: destination }),
+    )
+    client.destroy()
+  }
+}
+
+function keysOnlyIndex(IndexName: string, hash: string, range: string): GlobalSecondaryIndex {
+  return {
+    IndexName,
+    KeySchema: [
+      { AttributeName: hash, KeyType: 'HASH' },
+      { AttributeName: range, KeyType: 'RANGE' },
+    ],
+    Projection: { ProjectionType: 'KEYS_ONLY' },
+  }
+}
+
+interface Parts {
+  readonly firehose: FirehoseDouble
+  readonly ssm: SsmDouble
+  readonly logs: CloudWatchLogsDouble
+  readonly queues: FauxqsServer
+  readonly dynamodb: ReturnType<typeof dynalite>
+  readonly s3: S3Client
+}
+
+async function startParts(options: LocalCloudOptions): Promise<Parts> {
+  const { folder, clock = MACHINE_CLOCK, firstPort, secrets, subscriber } = options
+  const portOf = (place: number) => ({ port: firstPort === undefined ? 0 : firstPort + place })
+  if (folder !== undefined) mkdirSync(folder, { recursive: true })
+  const queues = await startFauxqs({
+    ...portOf(0),
+    logger: false,
+    ...(folder !== undefined && { dataDir: join(folder, 'queues'), s3StorageDir: join(folder, 's3') }),
+  })
+  setUpQueues(queues, options.visibilitySeconds ?? 30)
+  const dynamodb = dynalite({ createTableMs: 0, ...(folder !== undefined && { path: join(folder, 'dynamodb') }) })
+  dynamodb.listen(portOf(1).port, '127.0.0.1')
+  await once(dynamodb, 'listening')
+  const s3 = new S3Client({ ...testClient(urlOf(queues.port), 3), forcePathStyle: true })
+  const putObject = async (Bucket: string, Key: string, Body: Uint8Array) => {
+    await s3.send(new PutObjectCommand({ Bucket, Key, Body }))
+  }
+  const firehose = await FirehoseDouble.start({ clock, putObject, ...portOf(2) })
+  const ssm = await SsmDouble.start({ clock, ...(secrets && { secrets }), ...portOf(3) })
+  const logs = await CloudWatchLogsDouble.start({ clock, ...(subscriber && { subscriber }), ...portOf(4) })
+  return { queues, dynamodb, s3, firehose, ssm, logs }
+}
+
+/** What is there already stays as it is. */
+function setUpQueues(queues: FauxqsServer, visibilitySeconds: number): void {
+  const deadLetterTargetArn = `arn:aws:sqs:us-east-1:000000000000:${DEAD_LETTER_QUEUE}`
+  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: RECEIVES_MAX })
+  const VisibilityTimeout = String(visibilitySeconds)
+  queues.setup({
+    queues: [
+      { name: DEAD_LETTER_QUEUE, attributes: { MessageRetentionPeriod: '1209600' } },
+      { name: QUEUE, attributes: { RedrivePolicy, VisibilityTimeout } },
+    ],
+    topics: [{ name: TOPIC }],
+    buckets: [BUCKET],
+  })
+}
+
+function urlOf(port: number): string {
+  return `http://127.0.0.1:${port}`
+}
+
+async function unlessThere(creation: Promise<unknown>): Promise<void> {
+  try {
+    await creation
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== 'ResourceInUseException') throw error
+  }
+}

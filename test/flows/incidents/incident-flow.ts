@@ -1,0 +1,169 @@
+/** The embedded flow from accepted lines to notifications, put together over a real store and a clock that is told. */
+
+import type { Test } from 'tap'
+import { SqliteCommittedBlocks } from '../../../src/adapters/embedded/sqlite-committed-blocks.ts'
+import { SqliteIncidents } from '../../../src/adapters/embedded/sqlite-incidents.ts'
+import type { Message } from '../../../src/domain/incidents/notification.ts'
+import type { LineRules } from '../../../src/flows/incidents/find-errors.ts'
+import {
+  IncidentLoop,
+  LINES_EVERY_MS,
+  OUTBOX_EVERY_MS,
+  type Schedule,
+  SWEEP_EVERY_MS,
+} from '../../../src/flows/incidents/incident-loop.ts'
+import { NotifyDesk, type NotifySettings } from '../../../src/flows/incidents/notify-incidents.ts'
+import { IncidentDesk } from '../../../src/flows/incidents/raise-incidents.ts'
+import { LineWatch } from '../../../src/flows/incidents/scan-accepted.ts'
+import type { IncidentStore, Notifier } from '../../../src/ports/incidents.ts'
+import { CLOSED_KEPT_MS, EVENT_MEMORY_MS } from '../../contract/incident-store.ts'
+import type { FixedClock } from '../../support/helper.ts'
+
+/** A notifier that remembers what it was told, and fails while it is told to. */
+export class RecordingNotifier implements Notifier {
+  readonly name: string
+  readonly messages: Message[] = []
+  readonly sentAtMs: number[] = []
+  readonly #clock: FixedClock
+  /** Takes a message and says whether it is to fail: `after` it was taken, or `before`. */
+  fault: (message: Message) => 'before' | 'after' | 'hang' | undefined = () => undefined
+
+  constructor(clock: FixedClock, name = 'recording') {
+    this.#clock = clock
+    this.name = name
+  }
+
+  async send(message: Message): Promise<void> {
+    const fault = this.fault(message)
+    if (fault === 'hang') return new Promise(() => undefined)
+    if (fault === 'before') throw new Error('the receiver is down')
+    this.messages.push(message)
+    this.sentAtMs.push(this.#clock.ms)
+    if (fault === 'after') throw new Error('the answer was lost')
+  }
+
+  /** Ids of what was told, each once. */
+  get told(): string[] {
+    return [...new Set(this.messages.flatMap(({ notifications }) => notifications.map(({ id }) => id)))]
+  }
+}
+
+export const RULES: LineRules = {
+  levelMin: 6,
+  filter: undefined,
+  identityLabels: ['service_name', 'log_group'],
+  closesAfterMs: 60_000,
+}
+export const NOTIFY: NotifySettings = { perMinuteMax: 20, timeoutMs: 10_000, leaseMs: 30_000 }
+
+export interface FlowOptions {
+  readonly dataDir?: string
+  readonly rules?: LineRules
+  readonly notify?: NotifySettings
+  readonly notifiers?: readonly Notifier[]
+  /** Puts something between the flow and its store. */
+  readonly wrapStore?: (store: IncidentStore) => IncidentStore
+  /** A signal that is aborted at once stands for a time-out. */
+  readonly timeoutSignal?: () => AbortSignal
+}
+
+export interface OpenedFlow {
+  readonly store: SqliteIncidents
+  readonly desk: IncidentDesk
+  readonly notify: NotifyDesk
+  readonly watch: LineWatch
+  readonly failures: unknown[]
+  close(): Promise<void>
+}
+
+export function openFlow(t: Test, clock: FixedClock, options: FlowOptions = {}): OpenedFlow {
+  const { dataDir = t.testdir(), rules = RULES, notifiers = [], notify: settings = NOTIFY } = options
+  const failures: unknown[] = []
+  const fail = (cause: unknown): void => void failures.push(cause)
+  const base = new SqliteIncidents(
+    dataDir,
+    { eventMemoryMs: EVENT_MEMORY_MS, closedKeptMs: CLOSED_KEPT_MS },
+    () => clock.ms,
+  )
+  t.teardown(() => base.close())
+  const store = options.wrapStore?.(base) ?? base
+  const notify = new NotifyDesk({
+    store,
+    notifiers,
+    clock,
+    settings,
+    events: { sent: () => undefined, sendFailed: (_name, cause) => fail(cause), outboxFailed: fail },
+    timeoutSignal: options.timeoutSignal ?? (() => new AbortController().signal),
+  })
+  const desk = new IncidentDesk({
+    store,
+    clock,
+    settings: { targets: notifiers.map(({ name }) => name), leaseMs: settings.leaseMs },
+    onWritten: (item) => notify.offer(item),
+  })
+  const watch = new LineWatch({
+    rules,
+    sink: desk,
+    audit: undefined,
+    store,
+    blocks: new SqliteCommittedBlocks(dataDir, fail),
+    clock,
+    pause: () => Promise.resolve(),
+    onFailure: fail,
+  })
+  return { store: base, desk, notify, watch, failures, close: () => base.close() }
+}
+
+/** Time that passes in steps, each no longer than the next thing that is planned. */
+export class VirtualTime {
+  readonly #clock: FixedClock
+  readonly #plans = new Set<{ readonly run: () => void; readonly dueMs: number }>()
+
+  constructor(clock: FixedClock) {
+    this.#clock = clock
+  }
+
+  readonly schedule: Schedule = (run, ms) => {
+    const plan = { run, dueMs: this.#clock.ms + ms }
+    this.#plans.add(plan)
+    return () => this.#plans.delete(plan)
+  }
+
+  /** Lets `ms` pass; what was begun has its turns before time goes on. */
+  async pass(ms: number): Promise<void> {
+    const endMs = this.#clock.ms + ms
+    for (;;) {
+      await settle()
+      const next = [...this.#plans].sort((a, b) => a.dueMs - b.dueMs)[0]
+      if (next === undefined || next.dueMs > endMs) break
+      this.#plans.delete(next)
+      this.#clock.ms = Math.max(this.#clock.ms, next.dueMs)
+      next.run()
+    }
+    this.#clock.ms = endMs
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+export function makeLoop({ watch, notify, desk, failures }: OpenedFlow, time: VirtualTime): IncidentLoop {
+  const rounds = [
+    { everyMs: LINES_EVERY_MS, run: () => watch.round() },
+    { everyMs: OUTBOX_EVERY_MS, run: () => notify.sendDue() },
+    { everyMs: SWEEP_EVERY_MS, run: () => desk.sweep() },
+  ]
+  return new IncidentLoop(rounds, time.schedule, (cause) => void failures.push(cause))
+}
+
+/** The store, whose calls are rejected as long as `fails` says so of their name. */
+export function failing(base: IncidentStore, fails: (call: PropertyKey) => boolean): IncidentStore {
+  return new Proxy(base, {
+    get(target, name) {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return fails(name) ? () => Promise.reject(new Error('the store is down')) : value.bind(target)
+    },
+  })
+}

@@ -1,0 +1,267 @@
+import t from 'tap'
+import { observation } from '../../contract/incident-store.ts'
+import { FixedClock } from '../../support/helper.ts'
+import { failing, NOTIFY, openFlow, RecordingNotifier } from './incident-flow.ts'
+
+const MINUTE_MS = 60_000
+
+t.test('a notifier that fails is tried again with the same id, and does not hold up the others', async (t) => {
+  const clock = new FixedClock()
+  const broken = new RecordingNotifier(clock, 'broken')
+  const fine = new RecordingNotifier(clock, 'fine')
+  let failures = 3
+  broken.fault = () => (failures-- > 0 ? 'before' : undefined)
+  const { desk, notify } = openFlow(t, clock, { notifiers: [broken, fine] })
+  await desk.raise(observation(clock))
+  await notify.settled()
+  t.equal(fine.messages.length, 1)
+  const waits: number[] = []
+  for (let i = 0; broken.messages.length === 0 && i < 100; i++) {
+    clock.ms += 1000
+    await notify.sendDue()
+    waits.push(failures)
+  }
+  t.equal(broken.messages.length, 1)
+  t.same(broken.told, fine.told)
+  t.equal(fine.messages.length, 1, 'who took it is not told again')
+  t.equal(waits.length, 5 + 10 + 20, 'each wait is twice the one before')
+})
+
+t.test('an answer that was lost is told again with the same id', async (t) => {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  notifier.fault = () => (notifier.messages.length === 0 ? 'after' : undefined)
+  const { desk, notify } = openFlow(t, clock, { notifiers: [notifier] })
+  await desk.raise(observation(clock))
+  await notify.settled()
+  clock.ms += 5000
+  await notify.sendDue()
+  t.equal(notifier.messages.length, 2)
+  t.equal(notifier.told.length, 1)
+})
+
+t.test('a notifier that hangs is left after its time', async (t) => {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  notifier.fault = () => 'hang'
+  const timeoutSignal = (): AbortSignal => AbortSignal.abort(new Error('took too long'))
+  const { desk, notify, failures } = openFlow(t, clock, { notifiers: [notifier], timeoutSignal })
+  await desk.raise(observation(clock))
+  await notify.settled()
+  t.match(failures, [/took too long/])
+})
+
+/** Signals that are aborted when the test says so. */
+function heldSignals() {
+  const controllers: AbortController[] = []
+  const timeoutSignal = (): AbortSignal => {
+    const controller = new AbortController()
+    controllers.push(controller)
+    return controller.signal
+  }
+  const expire = (): void => controllers.splice(0).forEach((each) => void each.abort(new Error('took too long')))
+  return { timeoutSignal, expire }
+}
+
+t.test('a notifier that hangs is not waited for by the messages of the others', async (t) => {
+  const clock = new FixedClock()
+  const hanging = new RecordingNotifier(clock, 'hanging')
+  hanging.fault = () => 'hang'
+  const fine = new RecordingNotifier(clock, 'fine')
+  const { timeoutSignal, expire } = heldSignals()
+  const notify = { ...NOTIFY, perMinuteMax: 1000 }
+  const flow = openFlow(t, clock, { notifiers: [hanging, fine], notify, timeoutSignal })
+  for (let i = 0; i < 40; i++) await flow.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  await new Promise((resolve) => setImmediate(resolve))
+  expire()
+  await flow.notify.settled()
+  t.equal(fine.told.length, 40)
+  t.equal(flow.failures.length, 4, 'it was asked as often as it takes to know')
+  hanging.fault = () => undefined
+  for (let i = 0; i < 20; i++) {
+    clock.ms += 5000
+    await flow.notify.sendDue()
+  }
+  t.equal(hanging.told.length, 40, 'it is told of all of them once it answers')
+  t.equal(fine.messages.length, 40)
+})
+
+t.test('a stop does not wait for a receiver that hangs; the next start tells it', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const notifier = new RecordingNotifier(clock)
+  notifier.fault = () => 'hang'
+  const first = openFlow(t, clock, { dataDir, notifiers: [notifier] })
+  for (let i = 0; i < 12; i++) await first.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  await new Promise((resolve) => setImmediate(resolve))
+  first.notify.abandon()
+  await first.notify.settled()
+  await first.close()
+  notifier.fault = () => undefined
+  const second = openFlow(t, clock, { dataDir, notifiers: [notifier] })
+  clock.ms += NOTIFY.leaseMs
+  await second.notify.sendDue()
+  t.equal(notifier.told.length, 12)
+  t.equal(notifier.messages.length, 12)
+})
+
+t.test('what waited for longer than its lease is left to who took it then', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const hanging = new RecordingNotifier(clock)
+  hanging.fault = () => 'hang'
+  const { timeoutSignal, expire } = heldSignals()
+  const first = openFlow(t, clock, { dataDir, notifiers: [hanging], timeoutSignal })
+  for (let i = 0; i < 8; i++) await first.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  await new Promise((resolve) => setImmediate(resolve))
+  clock.ms += NOTIFY.leaseMs
+  const next = new RecordingNotifier(clock)
+  await openFlow(t, clock, { dataDir, notifiers: [next] }).notify.sendDue()
+  t.equal(next.told.length, 8)
+  hanging.fault = () => undefined
+  expire()
+  await first.notify.settled()
+  t.equal(hanging.messages.length, 0)
+})
+
+t.test('a digest that comes out of the outbox in parts has an id for each part', async (t) => {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  let most = 500
+  const flow = openFlow(t, clock, {
+    notifiers: [notifier],
+    notify: { ...NOTIFY, perMinuteMax: 1 },
+    wrapStore: (base) =>
+      new Proxy(base, {
+        get(target, name) {
+          const value = Reflect.get(target, name)
+          if (name === 'takeDue') return (nowMs: number, untilMs: number) => target.takeDue(nowMs, untilMs, most)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      }),
+  })
+  for (let i = 0; i < 30; i++) await flow.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  await flow.notify.settled()
+  notifier.fault = () => (notifier.messages.length <= 2 ? 'after' : undefined)
+  for (most of [500, 20, 20, 20]) {
+    clock.ms += MINUTE_MS
+    await flow.notify.sendDue()
+  }
+  const contents = new Map<string, string>()
+  for (const { id, notifications } of notifier.messages) {
+    const content = notifications
+      .map((each) => each.id)
+      .sort()
+      .join()
+    t.equal(contents.get(id) ?? content, content, 'one id, one content')
+    contents.set(id, content)
+  }
+  t.equal(notifier.told.length, 30)
+})
+
+t.test('a restart tells what the process before could not', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const down = new RecordingNotifier(clock)
+  down.fault = () => 'before'
+  const first = openFlow(t, clock, { dataDir, notifiers: [down] })
+  await first.desk.raise(observation(clock))
+  await first.notify.settled()
+  await first.close()
+  const up = new RecordingNotifier(clock)
+  const second = openFlow(t, clock, { dataDir, notifiers: [up] })
+  await second.notify.sendDue()
+  t.equal(up.messages.length, 0, 'it is not due yet')
+  clock.ms += 5000
+  await second.notify.sendDue()
+  t.equal(up.messages.length, 1)
+})
+
+t.test('a process that dies before it tells leaves that to the next, when its lease is over', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const hanging = new RecordingNotifier(clock)
+  hanging.fault = () => 'hang'
+  const first = openFlow(t, clock, { dataDir, notifiers: [hanging] })
+  await first.desk.raise(observation(clock))
+  const next = new RecordingNotifier(clock)
+  const second = openFlow(t, clock, { dataDir, notifiers: [next] })
+  clock.ms += NOTIFY.leaseMs - 1
+  await second.notify.sendDue()
+  t.equal(next.messages.length, 0)
+  clock.ms += 1
+  await second.notify.sendDue()
+  t.equal(next.messages.length, 1)
+})
+
+t.test('more than the cap of a minute is told as one digest in the next', async (t) => {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  const notify = { ...NOTIFY, perMinuteMax: 3 }
+  const flow = openFlow(t, clock, { notifiers: [notifier], notify })
+  for (let i = 0; i < 40; i++) await flow.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  await flow.notify.settled()
+  t.equal(notifier.messages.length, 3)
+  await flow.notify.sendDue()
+  t.equal(notifier.messages.length, 3)
+  clock.ms += MINUTE_MS
+  notifier.fault = () => (notifier.messages.length === 3 ? 'after' : undefined)
+  await flow.notify.sendDue()
+  t.equal(notifier.messages.length, 4)
+  const [digest] = notifier.messages.slice(3)
+  t.equal(digest?.notifications.length, 37)
+  t.equal(notifier.told.length, 40, 'all are told')
+  clock.ms += 5000
+  await flow.notify.sendDue()
+  t.same(
+    notifier.messages.slice(3).map(({ id }) => id),
+    [digest?.id, digest?.id],
+    'a digest that is sent again keeps its id',
+  )
+  clock.ms += MINUTE_MS
+  await flow.notify.sendDue()
+  t.equal(notifier.messages.length, 5)
+})
+
+t.test('who cannot be told for a day is not told any more; the incident stays', async (t) => {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  notifier.fault = () => 'before'
+  const { desk, notify, store, failures } = openFlow(t, clock, { notifiers: [notifier] })
+  const { id } = await desk.raise(observation(clock))
+  await notify.settled()
+  for (let hour = 0; hour < 30; hour++) {
+    clock.ms += 3600_000
+    await notify.sendDue()
+  }
+  const tried = failures.length
+  clock.ms += 3600_000
+  await notify.sendDue()
+  t.equal(failures.length, tried)
+  t.match(await store.find({ tenant: 'fake', id }), { state: 'open' })
+})
+
+const CALLS = ['takeDue', 'settle', 'countSending'] as const
+for (const call of CALLS) {
+  t.test(`a store that fails at ${call} is told of, and the notification comes later`, async (t) => {
+    const clock = new FixedClock()
+    const notifier = new RecordingNotifier(clock)
+    let isFailing = true
+    const { desk, notify, failures } = openFlow(t, clock, {
+      notifiers: [notifier],
+      wrapStore: (base) => failing(base, (name) => name === call && isFailing),
+    })
+    await desk.raise(observation(clock))
+    await notify.settled()
+    await notify.sendDue()
+    t.match(failures[0], /down/)
+    isFailing = false
+    clock.ms += NOTIFY.leaseMs
+    await notify.sendDue()
+    t.equal(notifier.told.length, 1)
+    clock.ms += NOTIFY.leaseMs * 2
+    const before = notifier.messages.length
+    await notify.sendDue()
+    t.equal(notifier.messages.length, before, 'it is settled')
+  })
+}

@@ -1,0 +1,105 @@
+import t, { type Test } from 'tap'
+import { CloudWatchGroupReader } from '../../../src/adapters/aws/incidents/cloudwatch-group-reader.ts'
+import { KindLimits } from '../../../src/domain/incidents/kind-limits.ts'
+import { type GroupRounds, readLogGroups } from '../../../src/flows/incidents/read-log-groups.ts'
+import { FixedClock } from '../../support/helper.ts'
+import { openFlow, RULES } from './incident-flow.ts'
+
+interface Stored {
+  readonly eventId: string
+  readonly logStreamName: string
+  readonly timestamp: number
+  readonly message: string
+}
+
+function open(t: Test, logGroups = ['/aws/lambda/shop']) {
+  const clock = new FixedClock()
+  const flow = openFlow(t, clock)
+  const stored: Stored[] = []
+  const failures: string[] = []
+  const asked: Record<string, unknown>[] = []
+  let fails = (_group: string): boolean => false
+  const filterLogEvents = async (request: {
+    logGroupName: string
+    startTime: number
+    endTime: number
+    nextToken?: string
+  }) => {
+    asked.push({ ...request })
+    if (fails(request.logGroupName)) throw Object.assign(new Error('no'), { name: 'ResourceNotFoundException' })
+    const events = stored.filter(({ timestamp: ms }) => ms >= request.startTime && ms <= request.endTime)
+    const page = Number(request.nextToken ?? 0)
+    // Empty pages may lead on.
+    return page < 2 * events.length
+      ? { events: page % 2 ? [events[(page - 1) / 2]] : [], nextToken: String(page + 1) }
+      : {}
+  }
+  const rounds: GroupRounds = {
+    sink: flow.desk,
+    audit: undefined,
+    rules: RULES,
+    clock,
+    kinds: new KindLimits(),
+    tenant: 'fake',
+    reader: new CloudWatchGroupReader(async () => ({ filterLogEvents }) as never, '?ERROR'),
+    cursors: flow.store,
+    logGroups,
+    onFailure: (logGroup) => void failures.push(logGroup),
+  }
+  const add = (message: string, ms = clock.ms): void => {
+    stored.push({ eventId: `e${stored.length}`, logStreamName: 'stream', timestamp: ms, message })
+  }
+  const listing = { tenant: 'fake', states: undefined, sinceMs: undefined, labels: [], limit: 100, after: undefined }
+  const list = async () => (await flow.store.list(listing)).incidents
+  const setFails = (test: typeof fails): void => {
+    fails = test
+  }
+  return { rounds, add, list, clock, failures, asked, setFails }
+}
+
+t.test('begins now, reads on from where it stopped, and counts what it reads twice once', async (t) => {
+  const { rounds, add, list, clock, failures, asked } = open(t)
+  add('ERROR: of yesterday 1', clock.ms - 1000)
+  await readLogGroups(rounds)
+  t.same(await list(), [])
+  for (let i = 0; i < 5; i++) {
+    clock.ms += 30_000
+    add(`ERROR: number ${i}`, clock.ms - 40_000)
+    add('INFO: fine', clock.ms - 1)
+    await readLogGroups(rounds)
+  }
+  t.match(
+    (await list()).find(({ title }) => title.includes('number')),
+    { count: 5, title: 'shop: ERROR: number <n>' },
+  )
+  t.same(failures, [])
+  t.match(asked[0], { logGroupName: '/aws/lambda/shop', filterPattern: '?ERROR' })
+})
+
+t.test('a clock that is set back by an hour does not stop the reading', async (t) => {
+  const { rounds, add, list, clock, asked } = open(t)
+  await readLogGroups(rounds)
+  clock.ms -= 3600_000
+  for (let i = 0; i < 2; i++) {
+    clock.ms += 30_000
+    add(`ERROR: number ${i}`, clock.ms - 1)
+    await readLogGroups(rounds)
+  }
+  t.match(await list(), [{ count: 2 }])
+  for (const { startTime, endTime } of asked) t.ok(Number(startTime) <= Number(endTime))
+})
+
+t.test('a group that fails does not hold up the others, and is read from where it stopped', async (t) => {
+  const { rounds, add, list, clock, failures, setFails } = open(t, ['/a/one', '/a/two'])
+  await readLogGroups(rounds)
+  setFails((group) => group === '/a/one')
+  clock.ms += 60_000
+  add('ERROR: down', clock.ms - 1)
+  await readLogGroups(rounds)
+  t.match(await list(), [{ title: 'two: ERROR: down' }])
+  t.same(failures, ['/a/one'])
+  setFails(() => false)
+  clock.ms += 3600_000
+  await readLogGroups(rounds)
+  t.equal((await list()).length, 2)
+})

@@ -1,0 +1,109 @@
+import t from 'tap'
+import { PUSH_LIMITS, type PushLimits } from '../../../src/domain/limits.ts'
+import { StreamGateKeeper } from '../../../src/flows/push/stream-gate.ts'
+import { FixedClock } from '../../support/helper.ts'
+
+const HOUR_MS = 3600_000
+
+function gateWith(limits: Partial<PushLimits>): { gate: StreamGateKeeper; clock: FixedClock } {
+  const clock = new FixedClock()
+  return { gate: new StreamGateKeeper({ ...PUSH_LIMITS, ...limits }, clock), clock }
+}
+
+t.test('a tenant has so many active streams, and known ones go on', async (t) => {
+  const { gate } = gateWith({ activeStreamsMax: 2 })
+  t.ok(gate.admitStream('fake', 'a'))
+  t.ok(gate.admitStream('fake', 'b'))
+  t.notOk(gate.admitStream('fake', 'c'))
+  t.ok(gate.admitStream('fake', 'a'))
+  t.ok(gate.admitStream('__proto__', 'c'), 'another tenant has its own')
+  t.equal(gate.activeStreams, 3)
+})
+
+t.test('a stream without a line for an hour makes room for another', async (t) => {
+  const { gate, clock } = gateWith({ activeStreamsMax: 2 })
+  gate.admitStream('fake', 'a')
+  gate.admitStream('fake', 'b')
+  clock.ms += HOUR_MS
+  t.notOk(gate.admitStream('fake', 'c'))
+  t.ok(gate.admitStream('fake', 'b'), 'b took a line')
+  clock.ms += 60_000
+  t.ok(gate.admitStream('fake', 'c'))
+  t.notOk(gate.admitStream('fake', 'a'))
+  t.equal(gate.activeStreams, 2)
+})
+
+t.test('idle streams are looked for once a minute, however many are refused', async (t) => {
+  const { gate, clock } = gateWith({ activeStreamsMax: 1 })
+  gate.admitStream('fake', 'a')
+  clock.ms += HOUR_MS
+  t.notOk(gate.admitStream('fake', 'b'), 'not idle yet, by a millisecond')
+  clock.ms += 1
+  t.notOk(gate.admitStream('fake', 'b'), 'looked for just now')
+  clock.ms += 59_999
+  t.ok(gate.admitStream('fake', 'b'))
+})
+
+t.test('a stream has its rate, for itself', async (t) => {
+  const { gate, clock } = gateWith({ streamRate: { bytesPerSecond: 100, burstBytes: 200 } })
+  for (const key of ['a', 'b']) gate.admitStream('fake', key)
+  t.ok(gate.admitBytes('fake', 'a', 200))
+  t.notOk(gate.admitBytes('fake', 'a', 1))
+  t.ok(gate.admitBytes('fake', 'b', 200))
+  clock.ms += 1000
+  t.ok(gate.admitBytes('fake', 'a', 100))
+  t.notOk(gate.admitBytes('fake', 'a', 1))
+})
+
+t.test('a tenant has its rate, for itself', async (t) => {
+  const { gate, clock } = gateWith({ tenantRate: { bytesPerSecond: 100, burstBytes: 200 } })
+  t.ok(gate.admitPush('fake', 150))
+  t.notOk(gate.admitPush('fake', 51))
+  t.ok(gate.admitPush('fake', 50))
+  t.ok(gate.admitPush('other', 200))
+  clock.ms += 500
+  t.ok(gate.admitPush('fake', 50))
+  t.notOk(gate.admitPush('fake', 1))
+})
+
+t.test('without rates everything passes', async (t) => {
+  const { gate } = gateWith({})
+  t.ok(gate.admitBytes('fake', 'a', 1e12))
+  t.ok(gate.admitPush('fake', 1e12))
+})
+
+t.test('a clock that is set back by years keeps no stream active for years', async (t) => {
+  const { gate, clock } = gateWith({ activeStreamsMax: 1 })
+  gate.admitStream('fake', 'a')
+  clock.ms -= 1000 * 24 * HOUR_MS
+  t.ok(gate.admitStream('fake', 'b'))
+  t.equal(gate.activeStreams, 1)
+})
+
+t.test('a tenant with limits of its own is held to those, and they may change', async (t) => {
+  const { gate } = gateWith({ activeStreamsMax: 1, tenantRate: { bytesPerSecond: 100, burstBytes: 200 } })
+  const own = { ...PUSH_LIMITS, activeStreamsMax: 2, streamRate: { bytesPerSecond: 1, burstBytes: 10 } }
+  const bound = gate.withLimits(own)
+  for (const key of ['a', 'b']) t.ok(bound.admitStream('own', key))
+  t.notOk(bound.admitStream('own', 'c'))
+  t.ok(bound.admitBytes('own', 'a', 10))
+  t.notOk(bound.admitBytes('own', 'a', 1))
+  t.ok(gate.admitPush('own', 1e9, own), 'no rate of the tenant’s own')
+  t.notOk(gate.admitPush('fake', 201))
+  const raised = { ...own, activeStreamsMax: 3, streamRate: { bytesPerSecond: 1, burstBytes: 50 } }
+  t.ok(gate.withLimits(raised).admitStream('own', 'c'))
+  t.ok(gate.withLimits(raised).admitBytes('own', 'b', 50))
+  t.notOk(gate.withLimits(own).admitStream('own', 'd'))
+})
+
+t.test('a rate that changes leaves what was taken taken', async (t) => {
+  const { gate, clock } = gateWith({})
+  const withRate = (bytesPerSecond: number): PushLimits => {
+    return { ...PUSH_LIMITS, tenantRate: { bytesPerSecond, burstBytes: 100 } }
+  }
+  t.ok(gate.admitPush('fake', 100, withRate(10)))
+  t.notOk(gate.admitPush('fake', 1, withRate(20)))
+  clock.ms += 1000
+  t.ok(gate.admitPush('fake', 20, withRate(20)))
+  t.notOk(gate.admitPush('fake', 1, withRate(20)))
+})

@@ -1,0 +1,57 @@
+import t, { type Test } from 'tap'
+import { minePatterns } from '../../../src/flows/query/mine-patterns.ts'
+import type { Clock } from '../../../src/ports/log-store.ts'
+import { FixedClock, makeBatch, openAdmission, openStore } from '../../support/helper.ts'
+
+const STEP_NS = 10_000_000_000n
+
+async function fill(t: Test, lines: number, line: (i: number) => string) {
+  const clock = new FixedClock()
+  const store = openStore(t, clock, { blockBytes: 64 * 1024 })
+  const end = clock.nowNs
+  for (let from = 0; from < lines; from += 10_000) {
+    const count = Math.min(10_000, lines - from)
+    const entries = Array.from({ length: count }, (_, k) => ({ ns: end - BigInt(from + k + 1), line: line(from + k) }))
+    await store.append(makeBatch([{ labels: { app: 'shop' }, entries }], openAdmission(clock)))
+  }
+  const mine = (by: Clock = clock) =>
+    minePatterns(store, by, { tenant: 'fake', matchers: [], start: 0n, end, stepNs: STEP_NS })
+  return { mine, end }
+}
+
+const linesIn = (patterns: Awaited<ReturnType<typeof minePatterns>>): number =>
+  patterns.flatMap(({ samples }) => samples).reduce((sum, [, count]) => sum + count, 0)
+
+t.test('looks at the newest lines, up to its bound', async (t) => {
+  const { mine } = await fill(t, 60_000, (i) => (i < 50_000 ? 'new line' : 'old line'))
+  const patterns = await mine()
+  t.equal(linesIn(patterns), 50_000)
+  t.strictSame(
+    patterns.map(({ pattern }) => pattern),
+    ['new line'],
+  )
+})
+
+t.test('stops when its time is up', async (t) => {
+  const { mine } = await fill(t, 20_000, (i) => `line number ${i} of many that are here`)
+  let ms = 0
+  const patterns = await mine({ nowMs: () => (ms += 1000) })
+  t.ok(linesIn(patterns) > 0)
+  t.ok(linesIn(patterns) < 20_000)
+})
+
+t.test('merges what became the same pattern, and tells the steps in order', async (t) => {
+  const { mine, end } = await fill(t, 100, (i) => `request ${i} done`)
+  const [only, ...others] = await mine()
+  t.strictSame(others, [])
+  t.equal(only?.pattern, 'request <_> done')
+  t.strictSame(only?.samples, [[Number(end / 1_000_000_000n) - 10, 100]])
+})
+
+t.test('reads the beginning of a long line only, and does not tear its characters', async (t) => {
+  const { mine } = await fill(t, 1, () => `begin ${'ü€🦊'.repeat(2000)}`)
+  t.strictSame(
+    (await mine()).map(({ pattern }) => pattern),
+    ['begin <_>'],
+  )
+})

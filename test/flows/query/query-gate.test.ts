@@ -1,0 +1,81 @@
+import t from 'tap'
+import { type Leave, QueryGate } from '../../../src/flows/query/query-gate.ts'
+
+const NEVER = new AbortController().signal
+
+/** Enters and notes the name once it is in. */
+function enterAs(gate: QueryGate, came: string[], tenant: string, name = tenant, signal = NEVER): Promise<Leave> {
+  return gate.enter(tenant, signal).then((leave) => {
+    came.push(name)
+    return leave
+  })
+}
+
+t.test('so many queries run at once, and one that is over lets the next in, once', async (t) => {
+  const gate = new QueryGate({ runningMax: 2, waitingMax: 10 })
+  const came: string[] = []
+  const [first] = await Promise.all([enterAs(gate, came, 'a', '1'), enterAs(gate, came, 'a', '2')])
+  const third = enterAs(gate, came, 'a', '3')
+  const fourth = enterAs(gate, came, 'a', '4')
+  t.match(gate, { running: 2, waiting: 2 })
+  first()
+  first()
+  const leaveThird = await third
+  t.strictSame(came, ['1', '2', '3'])
+  t.match(gate, { running: 2, waiting: 1 })
+  leaveThird()
+  const leaveFourth = await fourth
+  leaveFourth()
+  t.match(gate, { running: 1, waiting: 0 })
+})
+
+t.test('tenants that wait take turns, however many queries each has', async (t) => {
+  const gate = new QueryGate({ runningMax: 1, waitingMax: 10 })
+  const came: string[] = []
+  const first = await enterAs(gate, came, 'a', 'a1')
+  const all = ['a2', 'a3', 'a4', 'b1', 'b2', '__proto__'].map((name) =>
+    enterAs(gate, came, name.replace(/\d/, ''), name).then((leave) => leave()),
+  )
+  first()
+  await Promise.all(all)
+  t.strictSame(came, ['a1', 'a2', 'b1', '__proto__', 'a3', 'b2', 'a4'])
+  t.match(gate, { running: 0, waiting: 0 })
+})
+
+t.test('a tenant has so many queries that wait, and another has its own', async (t) => {
+  const gate = new QueryGate({ runningMax: 1, waitingMax: 1 })
+  const leave = await gate.enter('a', NEVER)
+  const waiting = [gate.enter('a', NEVER), gate.enter('b', NEVER)]
+  await t.rejects(gate.enter('a', NEVER), { code: 'rate_limited', message: /too many outstanding requests/ })
+  leave()
+  for (const each of waiting) (await each)()
+  t.match(gate, { running: 0, waiting: 0 })
+})
+
+t.test('queries that wait are bounded over all tenants', async (t) => {
+  const gate = new QueryGate({ runningMax: 1, waitingMax: 10 })
+  const abort = new AbortController()
+  await gate.enter('a', NEVER)
+  const waiting = Array.from({ length: 1000 }, (_, i) => gate.enter(`tenant-${i}`, abort.signal))
+  await t.rejects(gate.enter('another', NEVER), { code: 'overloaded' })
+  abort.abort(new Error('over'))
+  await Promise.allSettled(waiting)
+  t.match(gate, { running: 1, waiting: 0 })
+})
+
+t.test('a query that is aborted while it waits leaves its place to nobody', async (t) => {
+  const gate = new QueryGate({ runningMax: 1, waitingMax: 10 })
+  const came: string[] = []
+  const first = await enterAs(gate, came, 'a', '1')
+  const abort = new AbortController()
+  const second = enterAs(gate, came, 'a', '2', abort.signal)
+  const third = enterAs(gate, came, 'a', '3')
+  abort.abort(new Error('gone'))
+  await t.rejects(second, /gone/)
+  first()
+  const leave = await third
+  t.strictSame(came, ['1', '3'])
+  leave()
+  await t.rejects(gate.enter('a', AbortSignal.abort(new Error('gone before'))), /gone before/)
+  t.match(gate, { running: 0, waiting: 0 })
+})

@@ -1,0 +1,118 @@
+import t, { type Test } from 'tap'
+import { type TailRequest, TailSession } from '../../../src/flows/query/tail-logs.ts'
+import { parseExpr } from '../../../src/logql/parse/parse.ts'
+import type { LogExpr } from '../../../src/logql/parse/syntax.ts'
+import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream } from '../../support/helper.ts'
+
+const CLOCK = new FixedClock()
+const HOUR_MS = 3600_000
+const at = (offset: number): bigint => CLOCK.nowNs + BigInt(offset)
+const batchOf = (streams: readonly PlainStream[]) => makeBatch(streams, openAdmission(CLOCK))
+const shop = (lines: readonly string[], first = 0): PlainStream => ({
+  labels: { app: 'shop' },
+  entries: lines.map((line, i) => ({ ns: at(first + i), line })),
+})
+
+function makeSession(query: string, request: Partial<TailRequest> = {}): TailSession {
+  const expr = parseExpr(query) as LogExpr
+  return new TailSession({ tenant: 'fake', query: expr, start: 0n, limit: 100, delayMs: 0, nowMs: 0, ...request })
+}
+
+async function loaded(t: Test, session: TailSession, past: readonly PlainStream[] = []): Promise<TailSession> {
+  const store = openStore(t, CLOCK)
+  if (past.length > 0) await store.append(batchOf(past))
+  await session.load(store, CLOCK.nowMs())
+  return session
+}
+
+const linesOf = (session: TailSession, nowMs = CLOCK.nowMs()): string[] | undefined =>
+  session.takeFrame(nowMs)?.entries.map(({ line }) => line)
+
+t.test('gives the newest lines of the past, the oldest of them first', async (t) => {
+  const session = await loaded(t, makeSession('{app="shop"}', { limit: 2 }), [shop(['one', 'two', 'three'], -10)])
+  t.strictSame(linesOf(session), ['two', 'three'])
+  t.equal(session.takeFrame(CLOCK.nowMs()), undefined)
+})
+
+t.test('gives what the selector, the filters and the stages keep, as they leave it', async (t) => {
+  const session = await loaded(t, makeSession('{app="shop"} |= "a" | logfmt | x > 1 | line_format "{{.x}}!"'))
+  const other = { labels: { app: 'mail' }, entries: [{ ns: at(0), line: 'a x=9' }] }
+  t.ok(session.offer(batchOf([shop(['a x=1', 'a x=2', 'b x=3']), other]), CLOCK.nowMs()))
+  const frame = session.takeFrame(CLOCK.nowMs())
+  t.strictSame(
+    frame?.entries.map(({ line, labels, parsed }) => [line, labels, parsed.at(-1)]),
+    [['2!', [{ name: 'app', value: 'shop' }], ['x', '2']]],
+  )
+  t.notOk(session.offer(batchOf([other]), CLOCK.nowMs()), 'nothing of another stream')
+})
+
+t.test('holds live lines back until the past is loaded, and gives none twice', async (t) => {
+  const store = openStore(t, CLOCK)
+  const session = makeSession('{app="shop"}')
+  await store.append(batchOf([shop(['one', 'two'])]))
+  session.offer(batchOf([shop(['one', 'two'])]), CLOCK.nowMs())
+  session.offer(batchOf([shop(['three'], 2)]), CLOCK.nowMs())
+  t.equal(session.takeFrame(CLOCK.nowMs()), undefined)
+  await session.load(store, CLOCK.nowMs())
+  t.strictSame(linesOf(session), ['one', 'two'])
+  t.strictSame(linesOf(session), ['three'])
+  t.equal(session.takeFrame(CLOCK.nowMs()), undefined)
+  session.offer(batchOf([shop(['one'])]), CLOCK.nowMs() + 10_000)
+  t.strictSame(linesOf(session, CLOCK.nowMs() + 10_000), ['one'], 'what comes again much later is news')
+})
+
+t.test('holds lines back for the delay, and orders those that are due by time', async (t) => {
+  const session = await loaded(t, makeSession('{app="shop"}', { delayMs: 2000 }))
+  const nowMs = CLOCK.nowMs()
+  session.offer(batchOf([shop(['late'], 5)]), nowMs)
+  session.offer(batchOf([shop(['early'], 1)]), nowMs + 500)
+  session.offer(batchOf([shop(['later'], 9)]), nowMs + 900)
+  t.equal(session.takeFrame(nowMs + 1999), undefined)
+  t.strictSame(linesOf(session, nowMs + 2500), ['early', 'late'])
+  t.strictSame(linesOf(session, nowMs + 2900), ['later'])
+})
+
+t.test('keeps ten frames of a hundred lines, and tells what it dropped', async (t) => {
+  const session = await loaded(t, makeSession('{app="shop"}'))
+  session.offer(batchOf([shop(Array.from({ length: 1003 }, (_, i) => `line ${i}`))]), CLOCK.nowMs())
+  let lines = 0
+  const dropped = []
+  for (let frames = 0; ; frames++) {
+    const frame = session.takeFrame(CLOCK.nowMs())
+    if (frame === undefined) {
+      t.equal(frames, 10)
+      break
+    }
+    t.ok(frame.entries.length <= 100)
+    lines += frame.entries.length
+    dropped.push(...frame.dropped)
+  }
+  t.equal(lines, 1000)
+  t.strictSame(
+    dropped.map(({ ns }) => ns),
+    [at(1000), at(1001), at(1002)],
+  )
+})
+
+t.test('keeps no more of long lines than memory should hold', async (t) => {
+  const session = await loaded(t, makeSession('{app="shop"}'))
+  session.offer(batchOf([shop(Array.from({ length: 60 }, (_, i) => `${i}`.padEnd(200_000)))]), CLOCK.nowMs())
+  const frame = session.takeFrame(CLOCK.nowMs())
+  t.equal(frame?.entries.length, 42)
+  t.equal(frame?.dropped.length, 18)
+})
+
+t.test('keeps copies: the memory of a batch may be used again', async (t) => {
+  const session = await loaded(t, makeSession('{app="shop"}'))
+  const batch = batchOf([shop(['first'])])
+  session.offer(batch, CLOCK.nowMs())
+  batch.text.fill(0)
+  t.strictSame(linesOf(session), ['first'])
+})
+
+t.test('a clock that is set back does not hold lines back', async (t) => {
+  const session = await loaded(t, makeSession('{app="shop"}', { delayMs: 5000 }))
+  session.offer(batchOf([shop(['one'])]), CLOCK.nowMs())
+  t.equal(linesOf(session, CLOCK.nowMs() + 4999), undefined)
+  t.strictSame(linesOf(session, CLOCK.nowMs() - HOUR_MS), ['one'])
+})

@@ -1,0 +1,38 @@
+import t from 'tap'
+import { TokenBucket } from '../../src/kit/token-bucket.ts'
+
+const RATE = { perSecond: 100, burst: 250 }
+
+t.test('a bucket begins full, and gives its burst at once', async (t) => {
+  const bucket = new TokenBucket(RATE, 0)
+  t.ok(bucket.take(250, 0))
+  t.notOk(bucket.take(1, 0))
+})
+
+t.test('what is refused takes nothing', async (t) => {
+  const bucket = new TokenBucket(RATE, 0)
+  t.notOk(bucket.take(251, 0))
+  t.ok(bucket.take(250, 0))
+})
+
+t.test('it fills by its rate, up to its burst', async (t) => {
+  const bucket = new TokenBucket(RATE, 0)
+  t.ok(bucket.take(250, 0))
+  t.notOk(bucket.take(51, 500))
+  t.ok(bucket.take(50, 500))
+  t.notOk(bucket.take(251, 1_000_000))
+  t.ok(bucket.take(250, 1_000_000))
+})
+
+t.test('a clock that is set back neither fills it nor stops it', async (t) => {
+  const bucket = new TokenBucket(RATE, 1000)
+  t.ok(bucket.take(250, 1000))
+  t.notOk(bucket.take(1, 500))
+  t.ok(bucket.take(50, 1000))
+})
+
+t.test('nothing is always there', async (t) => {
+  const bucket = new TokenBucket({ perSecond: 0, burst: 0 }, 0)
+  t.ok(bucket.take(0, 0))
+  t.notOk(bucket.take(1, 1e12))
+})

@@ -1,0 +1,70 @@
+import { spawnSync } from 'node:child_process'
+import t from 'tap'
+import { readConfig } from '../../src/config/read-config.ts'
+import { openEmbedded } from '../../src/homes/embedded-home.ts'
+import { openAlerts, startWatching } from '../../src/processes/incidents.ts'
+import { Metrics } from '../../src/telemetry/metrics.ts'
+import { makeBatch, openAdmission } from '../support/helper.ts'
+
+t.test('put together, an accepted error line is an incident in the log when the gateway stops', async (t) => {
+  const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), MILLRACE_INCIDENT_AUDIT: 'true' })
+  const clock = { nowMs: Date.now }
+  const home = openEmbedded(config, clock, new Metrics().storeEvents({ error: () => undefined }))
+  t.teardown(() => home.close())
+  const told: object[] = []
+  const log = {
+    warn: (facts: object) => told.push(facts),
+    info: () => undefined,
+    error: (facts: object) => told.push(facts),
+  }
+  const alerts = await openAlerts(config, clock, log)
+  if (home.ports.feed === undefined) return t.fail('the embedded home has a feed')
+  const running = await startWatching(alerts, { feed: home.ports.feed, clock, log })
+  const entries = [{ ns: BigInt(Date.now()) * 1_000_000n, line: 'ERROR: payments are down' }]
+  const admission = { ...openAdmission(clock), discoverLevels: true }
+  const batch = makeBatch([{ labels: { service_name: 'shop' }, entries }], admission)
+  await home.ports.store.append(batch)
+  running.feed.publish(batch)
+  await running.stop()
+  t.match(told, [{ transition: 'opened', severity: 'error', count: 1, tenant: 'fake' }])
+  t.equal(alerts.totals.transitions.get('opened'), 1)
+})
+
+t.test('a process that is killed before it looked at a line leaves that to the next', async (t) => {
+  const dataDir = t.testdir()
+  const child = new URL('./incidents-child.ts', import.meta.url).pathname
+  const { signal, stderr } = spawnSync(process.execPath, [child, dataDir], { encoding: 'utf8' })
+  t.equal(signal, 'SIGKILL', stderr)
+  const told: object[] = []
+  for (let start = 0; start < 2; start++) {
+    const config = readConfig({ MILLRACE_DATA_DIR: dataDir })
+    const clock = { nowMs: Date.now }
+    const log = { warn: (facts: object) => told.push(facts), info: () => undefined, error: () => undefined }
+    const home = openEmbedded(config, clock, new Metrics().storeEvents(log))
+    const { feed } = home.ports
+    if (feed === undefined) return t.fail('the embedded home has a feed')
+    const running = await startWatching(await openAlerts(config, clock, log), { feed, clock, log })
+    await running.stop()
+    await home.close()
+  }
+  t.match(told, [{ transition: 'opened', count: 1 }])
+  t.equal(told.length, 1, 'once')
+})
+
+const REFUSED: readonly (readonly [name: string, env: Record<string, string>, code: string])[] = [
+  ['a filter that cannot be read', { MILLRACE_INCIDENT_FILTER: '{app=' }, 'config_invalid'],
+  ['mail without a sender', { MILLRACE_ALERT_SMTP_URL: 'smtp://localhost' }, 'config_invalid'],
+  ['the aws home without a table', { MILLRACE_HOME: 'aws' }, 'config_invalid'],
+]
+for (const [name, env, code] of REFUSED) {
+  t.test(`refuses ${name}, before anything is watched`, async (t) => {
+    const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
+    const log = { warn: () => undefined, info: () => undefined, error: () => undefined }
+    await t.rejects(openAlerts(config, { nowMs: Date.now }, log), { code })
+  })
+}
+
+t.test('a secret that is wrong is not shown', async (t) => {
+  t.throws(() => readConfig({ MILLRACE_ALERT_WEBHOOK_URL: 'ftp://hidden' }), { message: /not shown/ })
+  t.throws(() => readConfig({ MILLRACE_ALERT_WEBHOOK_SECRET: 'hidden' }), { message: /^(?!.*hidden)/s })
+})

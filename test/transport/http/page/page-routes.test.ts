@@ -1,0 +1,179 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import Fastify, { type FastifyInstance } from 'fastify'
+import t, { type Test } from 'tap'
+import { readConfig } from '../../../../src/config/read-config.ts'
+import { Metrics } from '../../../../src/telemetry/metrics.ts'
+import { registerAuth } from '../../../../src/transport/http/auth/auth.ts'
+import { registerErrors } from '../../../../src/transport/http/errors.ts'
+import { registerOpenApi } from '../../../../src/transport/http/openapi.ts'
+import { registerPage } from '../../../../src/transport/http/page/page-routes.ts'
+import { FixedClock } from '../../../support/helper.ts'
+
+/** What Chromium and Firefox send when somebody types an address. */
+const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8'
+const BROWSER = { accept: ACCEPT, host: 'localhost:3100' }
+
+interface Options {
+  readonly env?: Readonly<Record<string, string>>
+  readonly hasPage?: boolean
+  readonly hasTails?: boolean
+  readonly hasIncidents?: boolean
+}
+
+/** The page alone, behind the gateway's own credentials. */
+async function openPage(t: Test, options: Options = {}): Promise<FastifyInstance> {
+  const { env = {}, hasPage = true, hasTails = true, hasIncidents = true } = options
+  const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
+  const app = Fastify()
+  registerErrors(app, new Metrics())
+  registerOpenApi(app, '1.2.3')
+  const auth = await registerAuth(app, { config, clock: new FixedClock(), localIssuerSeed: new Uint8Array(32) })
+  if (hasPage) registerPage(app, { auth, credentials: config.auth, version: '1.2.3', hasTails, hasIncidents })
+  await app.ready()
+  t.teardown(() => app.close())
+  return app
+}
+
+t.test('a browser gets the page, under a policy that lets nothing run but its own script and style', async (t) => {
+  const app = await openPage(t)
+  const { statusCode, headers, body } = await app.inject({ url: '/', headers: BROWSER })
+  t.equal(statusCode, 200)
+  t.match(headers, {
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-cache',
+    'cross-origin-opener-policy': 'same-origin',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    vary: 'Accept',
+  })
+  const hashOf = (tag: string): string => {
+    const [, content = ''] = new RegExp(`<${tag}[^>]*>([^]*?)</${tag}>`).exec(body) ?? []
+    t.ok(content.length > 1000)
+    return createHash('sha256').update(content).digest('base64')
+  }
+  t.strictSame(String(headers['content-security-policy']).split('; '), [
+    "default-src 'none'",
+    `script-src 'sha256-${hashOf('script')}'`,
+    `style-src 'sha256-${hashOf('style')}'`,
+    "connect-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+  ])
+})
+
+t.test('the page is told what there is', async (t) => {
+  const facts = async (options: Options): Promise<string | undefined> =>
+    /<html [^>]*>/.exec((await (await openPage(t, options)).inject({ url: '/', headers: BROWSER })).body)?.[0]
+  t.equal(
+    await facts({}),
+    '<html lang="en" data-tails="yes" data-incidents="yes" data-version="1.2.3">',
+    'all of it, embedded',
+  )
+  t.equal(
+    await facts({ hasTails: false, hasIncidents: false }),
+    '<html lang="en" data-tails="no" data-incidents="no" data-version="1.2.3">',
+  )
+})
+
+const PROGRAMS: readonly (readonly [name: string, headers: Readonly<Record<string, string>>])[] = [
+  ['a program that says nothing', {}],
+  ['curl', { accept: '*/*' }],
+  ['a program that reads JSON', { accept: 'application/json, text/plain, */*' }],
+  ['a type that only begins so', { accept: 'text/html5' }],
+]
+for (const [name, headers] of PROGRAMS) {
+  t.test(`what asks without wanting HTML gets what it got without a page: ${name}`, async (t) => {
+    for (const env of [{}, { MILLRACE_USERS: 'reader:secret' }]) {
+      const without = await (await openPage(t, { env, hasPage: false })).inject({ url: '/', headers })
+      const withPage = await (await openPage(t, { env })).inject({ url: '/', headers })
+      t.equal(withPage.statusCode, 404)
+      t.equal(withPage.body, without.body)
+      t.equal(withPage.headers['content-type'], without.headers['content-type'])
+    }
+  })
+}
+
+t.test('HEAD gives the headers, other methods nothing', async (t) => {
+  const app = await openPage(t)
+  const head = await app.inject({ method: 'HEAD', url: '/', headers: BROWSER })
+  t.match(head, { statusCode: 200, body: '' })
+  t.equal((await app.inject({ method: 'POST', url: '/', headers: BROWSER })).statusCode, 404)
+})
+
+t.test('where passwords are taken the browser asks for one', async (t) => {
+  const app = await openPage(t, { env: { MILLRACE_USERS: 'reader:secret', MILLRACE_LOCAL_ISSUER: 'true' } })
+  const refused = await app.inject({ url: '/', headers: BROWSER })
+  t.equal(refused.statusCode, 401)
+  t.match(refused.headers, { 'www-authenticate': /^Basic realm=/ })
+  const authorization = `Basic ${btoa('reader:secret')}`
+  t.equal((await app.inject({ url: '/', headers: { ...BROWSER, authorization } })).statusCode, 200)
+})
+
+t.test('where only tokens are taken the page is open, and asks for one itself', async (t) => {
+  const app = await openPage(t, { env: { MILLRACE_LOCAL_ISSUER: 'true' } })
+  t.equal((await app.inject({ url: '/', headers: BROWSER })).statusCode, 200)
+})
+
+t.test('without credentials the page is for this machine only', async (t) => {
+  const app = await openPage(t)
+  const { statusCode, body } = await app.inject({ url: '/', headers: { ...BROWSER, host: 'evil.example' } })
+  t.equal(statusCode, 403)
+  t.notMatch(body, '<script')
+})
+
+t.test('the page is no part of the API’s description', async (t) => {
+  const app = await openPage(t)
+  t.strictSame(Object.keys((await app.inject('/openapi.json')).json().paths), [])
+})
+
+const page = readFileSync('src/web/index.html', 'utf8')
+
+t.test('the page asks this gateway alone, and makes no markup of data', async (t) => {
+  t.notMatch(page, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|\beval\(/)
+  t.notMatch(page, / on[a-z]+="| style="/, 'handlers and styles are set by the script: the policy refuses others')
+  const urls = [...page.matchAll(/https?:\/\/[^\s"'%)]+/g)].map(([url]) => url)
+  t.strictSame([...new Set(urls)].sort(), ['http://www.w3.org/2000/svg'], 'a name, not an address')
+})
+
+t.test('every control has a name', async (t) => {
+  const controls = [...page.matchAll(/<(?:input|select|textarea)[^>]*id="([^"]+)"[^>]*>/g)]
+  t.ok(controls.length > 8)
+  for (const { 1: id = '', index } of controls) {
+    const before = page.slice(0, index)
+    const isInLabel = before.lastIndexOf('<label') > before.lastIndexOf('</label>')
+    t.ok(isInLabel || page.includes(`for="${id}"`), id)
+  }
+})
+
+/** The contrast of two colours as WCAG 2.2 defines it. */
+function contrast(a: string, b: string): number {
+  const luminance = (hex: string): number => {
+    const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
+      const part = Number.parseInt(hex.slice(at, at + 2), 16) / 255
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+  }
+  const [low = 0, high = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y)
+  return (high + 0.05) / (low + 0.05)
+}
+
+t.test('text can be read in light and in dark: contrast is 4.5 or more', async (t) => {
+  const colors = new Map(
+    [...page.matchAll(/--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)/g)].map(([, name, ...pair]) => [name, pair]),
+  )
+  const pair = (name: string): readonly string[] => colors.get(name) ?? []
+  for (const name of ['text', 'soft', 'accent', 'trace', 'debug', 'info', 'warn', 'error', 'critical']) {
+    for (const back of ['panel', 'back', 'hover']) {
+      for (const theme of [0, 1]) {
+        const found = contrast(pair(name)[theme] ?? '', pair(back)[theme] ?? '')
+        t.ok(found >= 4.5, `${name} on ${back}: ${found.toFixed(2)} in ${theme === 0 ? 'light' : 'dark'}`)
+      }
+    }
+  }
+})

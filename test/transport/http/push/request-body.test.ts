@@ -1,0 +1,48 @@
+import { PassThrough } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
+import t from 'tap'
+import { BodyReader } from '../../../../src/transport/http/push/request-body.ts'
+
+const MIB = 2 ** 20
+
+/** A request whose body comes in these pieces; `declared` undefined: without Content-Length. */
+function requestOf(pieces: Iterable<Buffer> | AsyncIterable<Buffer>, declared?: number): FastifyRequest {
+  const headers = declared === undefined ? {} : { 'content-length': String(declared) }
+  return { headers, body: pieces } as unknown as FastifyRequest
+}
+
+t.test('a body is read whole, whatever its pieces and with or without its length declared', async (t) => {
+  const reader = new BodyReader({ bodyBytesMax: 10 * MIB, inflightBytesMax: 64 * MIB })
+  const sizes = [0, 1, 65_536, 65_537, MIB, MIB + 1, 3 * MIB + 5, 10 * MIB]
+  for (const size of sizes) {
+    const whole = Buffer.alloc(size, 'abcdefghijk')
+    const pieces = Array.from({ length: Math.ceil(size / 50_001) }, (_, i) =>
+      whole.subarray(i * 50_001, (i + 1) * 50_001),
+    )
+    for (const declared of [size, undefined]) {
+      const body = await reader.read(requestOf(pieces, declared))
+      t.ok(whole.equals(body.bytes), `${size} bytes, ${declared === undefined ? 'not ' : ''}declared`)
+      body.release()
+    }
+  }
+  t.equal(reader.heldBytes, 0)
+})
+
+t.test('bodies that are announced and do not come hold little', async (t) => {
+  const reader = new BodyReader({ bodyBytesMax: 100 * MIB, inflightBytesMax: 256 * MIB })
+  const silent = Array.from({ length: 20 }, () => new PassThrough())
+  const reads = silent.map((body) => reader.read(requestOf(body, 100 * MIB)))
+  t.ok(reader.heldBytes <= 20 * MIB)
+  const other = await reader.read(requestOf([Buffer.alloc(50 * MIB)], 50 * MIB))
+  other.release()
+  for (const body of silent) body.end()
+  for (const body of await Promise.all(reads)) body.release()
+  t.equal(reader.heldBytes, 0)
+})
+
+t.test('a body larger than the limit is refused before or while it comes, and nothing stays held', async (t) => {
+  const reader = new BodyReader({ bodyBytesMax: MIB, inflightBytesMax: 64 * MIB })
+  await t.rejects(reader.read(requestOf([], MIB + 1)), { code: 'body_too_large' })
+  await t.rejects(reader.read(requestOf([Buffer.alloc(MIB), Buffer.alloc(1)])), { code: 'body_too_large' })
+  t.equal(reader.heldBytes, 0)
+})

@@ -1,0 +1,189 @@
+import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { GatewayError } from '../../../src/domain/errors.ts'
+import { KindLimits } from '../../../src/domain/incidents/kind-limits.ts'
+import type { AuditRecord, AuditTrail } from '../../../src/ports/incidents.ts'
+import {
+  answerAlertEvent,
+  type BatchAnswer,
+  type ProcessorAnswer,
+  type RecordsParts,
+} from '../../../src/transport/lambda/cloudwatch-records.ts'
+import { type FlowOptions, openFlow, RecordingNotifier, RULES } from '../../flows/incidents/incident-flow.ts'
+import { FixedClock } from '../../support/helper.ts'
+
+const pack = (messages: readonly string[], more: object = {}): string => {
+  const logEvents = messages.map((message, i) => ({ id: `event-${i}`, timestamp: 1704067200000 + i, message }))
+  const record = { messageType: 'DATA_MESSAGE', logGroup: '/aws/lambda/test', logStream: 'test-stream', logEvents }
+  return gzipSync(JSON.stringify({ ...record, ...more })).toString('base64')
+}
+const testEvent = (messages: readonly string[], more: object = {}) => ({ awslogs: { data: pack(messages, more) } })
+
+function open(t: Test, options: FlowOptions = {}) {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  const flow = openFlow(t, clock, { notifiers: [notifier], ...options })
+  const corrupt: unknown[] = []
+  const audit: AuditTrail = flow.store
+  const { desk: sink, notify } = flow
+  const parts: RecordsParts = {
+    sink,
+    audit,
+    rules: RULES,
+    clock,
+    kinds: new KindLimits(),
+    tenant: 'fake',
+    notify,
+    sweep: () => flow.desk.sweep(),
+    onCorrupt: (cause) => void corrupt.push(cause),
+  }
+  const send = async (event: unknown) => {
+    const answer = (await answerAlertEvent(parts, event)) as ProcessorAnswer
+    t.equal(answer.statusCode, 200)
+    return JSON.parse(answer.body)
+  }
+  const listing = { tenant: 'fake', states: undefined, sinceMs: undefined, labels: [], limit: 100, after: undefined }
+  const list = async () => (await flow.store.list(listing)).incidents
+  return { ...flow, parts, notifier, clock, corrupt, send, list }
+}
+
+t.test('an error line creates an incident', async (t) => {
+  const { send, list, notifier } = open(t)
+  t.match(await send(testEvent(['ERROR: Connection failed'])), { processed: 1, incidents_created: 1 })
+  t.match(await list(), [{ title: 'test: ERROR: Connection failed', severity: 'error', firstSeenMs: 1704067200000 }])
+  t.equal(notifier.messages.length, 1, 'the alarm is told at the first error, within the call')
+})
+
+t.test('an info line is ignored', async (t) => {
+  const { send, list } = open(t)
+  t.match(await send(testEvent(['INFO: Health check OK'])), { processed: 1, incidents_created: 0 })
+  t.same(await list(), [])
+})
+
+t.test('a burst counts every line, and alarms once', async (t) => {
+  const { send, list, notifier } = open(t)
+  const burst = Array.from({ length: 10 }, (_, i) => `ERROR: Failure ${i}`)
+  const answer = await send(testEvent(burst))
+  t.match(answer, { processed: 10, incidents_created: 10, incidents_opened: 1 })
+  t.match(await list(), [{ count: 10 }])
+  t.equal(notifier.messages.length, 1)
+  t.match(await send(testEvent(burst)), { processed: 10, incidents_created: 0 }, 'delivered twice, counted once')
+  t.equal(notifier.messages.length, 1)
+})
+
+t.test('a row for each line is in the fields of the classic table', async (t) => {
+  const rows: AuditRecord[] = []
+  const { parts } = open(t)
+  const audit = {
+    write: async (records: readonly AuditRecord[]) => rows.push(...records),
+    prune: async () => undefined,
+  }
+  await answerAlertEvent(
+    { ...parts, audit },
+    testEvent(['ERROR: a', 'INFO: b', '{"severity":"CRITICAL","message":"c"}']),
+  )
+  t.match(rows, [
+    { incidentId: 'test-stream-event-0', logGroup: '/aws/lambda/test', logStream: 'test-stream', message: 'ERROR: a' },
+    { incidentId: 'test-stream-event-2', severity: 'CRITICAL', ms: 1704067200002 },
+  ])
+})
+
+t.test('words that only look like a level raise nothing', async (t) => {
+  const { send, list } = open(t)
+  await send(testEvent(['"no ERRORs"', '{"errorCount": 0}', 'errorCount: 0', 'INFO: error rate 0', 'an errorless day']))
+  t.same(await list(), [])
+})
+
+t.test('notifications that cannot be sent leave the incident and its rows', async (t) => {
+  const { send, list, notifier, failures, notify, clock } = open(t)
+  notifier.fault = () => 'before'
+  t.match(await send(testEvent(['ERROR: no'])), { incidents_created: 1 })
+  t.equal(failures.length, 1)
+  t.equal((await list()).length, 1)
+  notifier.fault = () => undefined
+  clock.ms += 5000
+  await notify.sendDue()
+  t.equal(notifier.messages.length, 1)
+})
+
+t.test('a control message is answered, and nothing else', async (t) => {
+  const { send, list } = open(t)
+  t.match(await send(testEvent(['ERROR: x'], { messageType: 'CONTROL_MESSAGE' })), {
+    processed: 0,
+    incidents_created: 0,
+  })
+  t.same(await list(), [])
+})
+
+t.test('a corrupt event fails, so that the dead-letter queue gets it', async (t) => {
+  const { parts, corrupt } = open(t)
+  for (const event of [{ awslogs: { data: '%' } }, { awslogs: {} }, { awslogs: null }, {}, null, 7, { Records: 1 }]) {
+    await t.rejects(answerAlertEvent(parts, event), { code: 'body_malformed' })
+  }
+  t.equal(corrupt.length, 3)
+})
+
+t.test('of Kinesis records a corrupt one fails alone, and what is not recorded comes again', async (t) => {
+  const kinesis = (sequenceNumber: string, data: string) => ({ kinesis: { sequenceNumber, data } })
+  let isFailing = false
+  const { parts, list, corrupt } = open(t, {
+    wrapStore: (base) =>
+      new Proxy(base, {
+        get(target, name) {
+          const value = Reflect.get(target, name)
+          if (typeof value !== 'function') return value
+          return name === 'change' && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
+        },
+      }),
+  })
+  const records = [
+    kinesis('1', pack(['ERROR: one'])),
+    kinesis('2', 'garbage'),
+    null,
+    kinesis('4', pack(['ERROR: two'])),
+  ]
+  isFailing = true
+  t.same(await answerAlertEvent(parts, { Records: records }), {
+    batchItemFailures: [{ itemIdentifier: '1' }],
+  } satisfies BatchAnswer)
+  isFailing = false
+  t.same(await answerAlertEvent(parts, { Records: records }), { batchItemFailures: [] })
+  t.equal(corrupt.length, 2)
+  t.equal((await list()).length, 2)
+})
+
+t.test('any event gives an answer or a GatewayError', async (t) => {
+  const { parts } = open(t)
+  const data = fc.oneof(
+    fc.string(),
+    fc.json().map((text) => gzipSync(text).toString('base64')),
+    fc.jsonValue(),
+  )
+  const event = fc.oneof(
+    fc.jsonValue(),
+    fc.record({ awslogs: fc.oneof(fc.jsonValue(), fc.record({ data })) }),
+    fc.record({ Records: fc.array(fc.oneof(fc.jsonValue(), fc.record({ kinesis: fc.record({ data }) }))) }),
+    fc.array(fc.string({ unit: 'binary' })).map((messages) => testEvent(messages)),
+  )
+  await fc.assert(
+    fc.asyncProperty(event, async (given) => {
+      try {
+        await answerAlertEvent(parts, given)
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error
+      }
+    }),
+    { numRuns: 300, interruptAfterTimeLimit: 3000 },
+  )
+  t.pass()
+})
+
+t.test('a timer closes what is quiet', async (t) => {
+  const { parts, send, clock, notifier } = open(t)
+  await send(testEvent(['ERROR: x']))
+  t.same(await answerAlertEvent(parts, { source: 'aws.events' }), { closed: 0 })
+  clock.ms += RULES.closesAfterMs as number
+  t.same(await answerAlertEvent(parts, { source: 'aws.scheduler' }), { closed: 1 })
+  t.match(notifier.messages.at(-1)?.notifications[0], { transition: 'resolved' })
+})
