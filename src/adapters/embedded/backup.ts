@@ -1,21 +1,12 @@
 /** Backing up a data folder while the gateway runs over it, and putting a backup back. */
 
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-} from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
 import { BLOCK_FORMAT, decodeBlock } from '../../protocol/blocks/block-format.ts'
+import { openFailure } from './database.ts'
+import { makeFolder, syncFile, syncFolder } from './durable-files.ts'
 import { parseStreamIds, StreamTable } from './stream-table.ts'
 
 /** What a backup holds, as counted in the copy. */
@@ -60,28 +51,29 @@ export function restore(source: string, dataDir: string): BackupReport {
       `the data folder '${dataDir}' is not empty; move what is in it elsewhere, or set MILLRACE_DATA_DIR to another`,
     )
   }
-  rmSync(dataDir, { recursive: true, force: true })
   return fill(dataDir, (partial) => {
     for (const name of names) copyFileSync(join(source, name), join(partial, name))
   })
 }
 
-/** Makes the folder under another name, and gives it its own once it is checked and on disk. */
+/** Makes the folder under another name, and gives it its own, in place of an empty one, once it is checked and on disk. */
 function fill(target: string, copy: (partial: string) => void): BackupReport {
   const whole = resolve(target)
   const partial = `${whole}.partial`
   rmSync(partial, { recursive: true, force: true })
-  mkdirSync(partial, { recursive: true, mode: 0o700 })
+  makeFolder(partial)
   try {
     copy(partial)
     const report = check(partial)
     for (const name of report.files) {
       chmodSync(join(partial, name), OWNER_ONLY)
-      synchronize(join(partial, name))
+      syncFile(join(partial, name))
     }
-    synchronize(partial)
+    syncFolder(partial)
+    // On Windows a folder does not take the place of another.
+    if (process.platform === 'win32') rmSync(whole, { recursive: true, force: true })
     renameSync(partial, whole)
-    synchronize(dirname(whole))
+    syncFolder(dirname(whole))
     return report
   } catch (cause) {
     rmSync(partial, { recursive: true, force: true })
@@ -99,12 +91,15 @@ function listFiles(folder: string): string[] {
 
 /** One consistent moment of a database that others may be writing; SQLite writes the copy compactly. */
 function copyDatabase(from: string, to: string): void {
-  const db = new DatabaseSync(from, { readOnly: true })
+  let db: DatabaseSync | undefined
   try {
+    db = new DatabaseSync(from, { readOnly: true })
     db.exec('PRAGMA busy_timeout = 5000')
     db.prepare('VACUUM INTO ?').run(to)
+  } catch (cause) {
+    throw openFailure(dirname(from), cause)
   } finally {
-    db.close()
+    db?.close()
   }
 }
 
@@ -142,15 +137,6 @@ function checkBlocks(db: DatabaseSync): { blocks: number; entries: number } {
     blocks++
   }
   return { blocks, entries }
-}
-
-function synchronize(path: string): void {
-  const file = openSync(path, 'r')
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
 }
 
 function nothingThere(folder: string): GatewayError {

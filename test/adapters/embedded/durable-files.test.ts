@@ -1,0 +1,58 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import {
+  makeFolder,
+  makeWhole,
+  rewriteFile,
+  syncFile,
+  syncFolder,
+} from '../../../src/adapters/embedded/durable-files.ts'
+
+t.test('makes a folder with those above it, for its owner alone, again and again', async (t) => {
+  const folder = join(t.testdir(), 'a', 'b')
+  makeFolder(folder)
+  makeFolder(folder)
+  if (process.platform !== 'win32') t.equal(statSync(folder).mode & 0o777, 0o700)
+})
+
+t.test('a file has its name only once it is whole', async (t) => {
+  const path = join(t.testdir({ 'a.new': 'what a process that died left' }), 'a')
+  makeWhole(path, (aside) => {
+    t.notOk(existsSync(aside), 'what was left is gone')
+    writeFileSync(aside, 'first')
+    t.notOk(existsSync(path))
+  })
+  t.equal(readFileSync(path, 'utf8'), 'first')
+  const half = (aside: string): void => {
+    writeFileSync(aside, 'sec')
+    throw new Error('no more')
+  }
+  t.throws(() => makeWhole(path, half), /no more/)
+  t.equal(readFileSync(path, 'utf8'), 'first', 'a failure leaves the file as it was')
+  makeWhole(path, (aside) => writeFileSync(aside, 'second'))
+  t.equal(readFileSync(path, 'utf8'), 'second')
+  t.same(readdirSync(join(path, '..')), ['a'], 'nothing else is left behind')
+})
+
+for (const bytes of [0, 1, 1024 * 1024, 2 * 1024 * 1024 + 3]) {
+  t.test(`a file of ${bytes} bytes that is written over itself is the same`, async (t) => {
+    const path = join(t.testdir(), 'a')
+    const content = Buffer.from(Uint8Array.from({ length: bytes }, (_, i) => i % 251))
+    writeFileSync(path, content)
+    rewriteFile(path)
+    t.ok(content.equals(readFileSync(path)))
+  })
+}
+
+t.test('a file that is not there is not made by writing it over itself', async (t) => {
+  const folder = t.testdir()
+  rewriteFile(join(folder, 'a'))
+  t.same(readdirSync(folder), [])
+})
+
+t.test('syncing what is not there is an error', async (t) => {
+  const path = join(t.testdir(), 'a')
+  t.throws(() => syncFile(path), { code: 'ENOENT' })
+  t.throws(() => syncFolder(path), { code: 'ENOENT' })
+})
