@@ -25,8 +25,8 @@ export interface AppendResult {
   readonly takenIds: ReadonlyMap<string, bigint>
 }
 
-/** How a batch came: `logs` are posted by programs, a `push` (when nothing is said) is an agent's. */
-export type Intake = 'push' | 'logs'
+/** Where a batch comes from: `logs` is POST /logs, `push` (the default) is everything else. */
+export type BatchOrigin = 'push' | 'logs'
 
 /** The time range [start, end) in nanoseconds, of the streams that every matcher takes. */
 export interface StreamRange {
@@ -83,7 +83,7 @@ export interface StoreFigures {
  * - A read sees every batch whose append resolved before the read began.
  */
 export interface LogStore {
-  append(batch: Batch, intake?: Intake): Promise<AppendResult>
+  append(batch: Batch, origin?: BatchOrigin): Promise<AppendResult>
   /**
    * Blocks with entries of the range: newest first for `backward` (no later block has an entry newer than the newest
    * entry of an earlier block), oldest first for `forward`. Ranges of blocks may overlap. Only a few blocks are

@@ -10,8 +10,8 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
 import type {
   AppendResult,
+  BatchOrigin,
   Clock,
-  Intake,
   LogStore,
   ReadBlock,
   ReadRequest,
@@ -106,7 +106,7 @@ export class AwsLogStore implements LogStore {
     this.#events = events
   }
 
-  append(batch: Batch, intake: Intake = 'push'): Promise<AppendResult> {
+  append(batch: Batch, origin: BatchOrigin = 'push'): Promise<AppendResult> {
     if (this.#closing !== undefined) {
       return Promise.reject(new GatewayError('store_unavailable', 'the gateway is shutting down; retry'))
     }
@@ -117,7 +117,7 @@ export class AwsLogStore implements LogStore {
       return Promise.reject(new GatewayError('overloaded', text))
     }
     this.#queueBytes += bytes
-    const appended = this.#append(batch, intake).finally(() => {
+    const appended = this.#append(batch, origin).finally(() => {
       this.#queueBytes -= bytes
       this.#running.delete(appended)
     })
@@ -167,13 +167,13 @@ export class AwsLogStore implements LogStore {
     await this.#reads.close()
   }
 
-  async #append(batch: Batch, intake: Intake): Promise<AppendResult> {
+  async #append(batch: Batch, origin: BatchOrigin): Promise<AppendResult> {
     const startedMs = performance.now()
     try {
       const claimed = await this.#claim(batch)
       const arrivedMs = this.#clock.nowMs()
       const plan = planAppend(claimed.batch, claimed.leftOut, freshRange(arrivedMs, this.#settings.lateAfterMs))
-      await this.#write(plan, intake, arrivedMs)
+      await this.#write(plan, origin, arrivedMs)
       await eachOf(claimed.claims, ITEMS_AT_ONCE, (claim) => this.#writes.ids.confirm(batch.tenant, claim))
       const duplicates = claimed.leftOut.size + plan.duplicates
       this.#succeeded(performance.now() - startedMs)
@@ -190,11 +190,11 @@ export class AwsLogStore implements LogStore {
   }
 
   /** Writes everything at once, as no part waits for another. Rejects, once all are done, with the first failure. */
-  async #write(plan: AppendPlan, intake: Intake, arrivedMs: number): Promise<void> {
+  async #write(plan: AppendPlan, origin: BatchOrigin, arrivedMs: number): Promise<void> {
     const writes: Promise<void>[] = [this.#writeDirect(plan)]
     if (plan.fresh.length > 0) {
-      writes.push(intake === 'push' ? this.#writeRecords(plan) : this.#writeMessages(plan))
-      if (intake === 'logs' || this.#settings.keepsRecentPushes) writes.push(this.#writeRecent(plan, arrivedMs))
+      writes.push(origin === 'push' ? this.#writeRecords(plan) : this.#writeMessages(plan))
+      if (origin === 'logs' || this.#settings.keepsRecentPushes) writes.push(this.#writeRecent(plan, arrivedMs))
     }
     if (plan.fresh.length + plan.direct.size > 0) writes.push(this.#writes.index.announce(plan.batch, arrivedMs))
     await allDone(writes)

@@ -3,7 +3,7 @@
 import type { Label } from '../labels.ts'
 
 /**
- * A decoder calls: `useText` once; then for each stream `beginStream` (or `refuseStream`), and for each of its entries
+ * A decoder calls: `useText` once; then for each stream `beginStream` (or `beginUnreadableStream`), and for each of its entries
  * any number of `addMetadata…`, then `addEntry`. A sink checks, keeps or counts; it never throws for bad data, so that
  * one bad stream or line does not take the others with it.
  */

@@ -1,6 +1,6 @@
 /** LogSink on the gateway's own store: polled entries become lines of `{source, project, level}`. */
 
-import { type Batch, readMetadata } from '../../domain/entries/batch.ts'
+import { readMetadata } from '../../domain/entries/batch.ts'
 import { BatchBuilder } from '../../domain/entries/batch-builder.ts'
 import { startOf } from '../../domain/entries/block.ts'
 import { prometheusName } from '../../domain/entries/entry-metadata.ts'
@@ -12,10 +12,9 @@ import type { SourceEntry } from '../../domain/sources/source-entry.ts'
 import { NS_PER_MS } from '../../domain/time.ts'
 import type { Clock, Ports } from '../../ports/log-store.ts'
 import type { LogSink, SourceProject, WriteOutcome } from '../../ports/sources.ts'
+import { acceptPush } from '../push/accept-push.ts'
 
-export interface StoreSinkParts {
-  readonly store: Ports['store']
-  readonly feed?: Ports['feed']
+export interface StoreSinkParts extends Pick<Ports, 'store' | 'feed'> {
   readonly clock: Clock
   readonly tenant: string
   /** The source's name: the label `source`. */
@@ -54,10 +53,8 @@ export class StoreSink implements LogSink {
     let duplicates = known.size
     for (const lines of inBatches(fresh.map((entry) => this.#toLine(entry)))) {
       oversized += lines.filter(({ isCut }) => isCut).length
-      const batch = this.#build(project, lines)
-      const result = await this.#parts.store.append(batch)
-      duplicates += result.duplicates
-      if (result.duplicates < batch.count) this.#parts.feed?.publish(batch)
+      const outcome = await acceptPush(this.#parts, this.#build(project, lines))
+      duplicates += outcome.duplicates
     }
     return { stored: entries.length - duplicates, duplicates, oversized, rejected: new Map() }
   }
@@ -107,7 +104,7 @@ export class StoreSink implements LogSink {
     return { entry, text: cut(text, lineBytesMax), metadata, isCut: true }
   }
 
-  #build(project: SourceProject, lines: readonly PolledLine[]): Batch {
+  #build(project: SourceProject, lines: readonly PolledLine[]): BatchBuilder {
     const builder = new BatchBuilder({
       tenant: this.#parts.tenant,
       limits: SINK_LIMITS,
@@ -132,7 +129,7 @@ export class StoreSink implements LogSink {
       builder.addEntry(seconds, (entry.timestampMs - seconds * 1000) * 1e6, at, at + text.length)
       at += text.length
     }
-    if (builder.count === lines.length) return builder.build()
+    if (builder.count === lines.length) return builder
     throw new GatewayError(
       'internal',
       `BUG: ${lines.length - builder.count} polled entries did not fit the store's form`,

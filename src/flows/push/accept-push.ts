@@ -4,7 +4,7 @@ import type { BatchBuilder } from '../../domain/entries/batch-builder.ts'
 import type { Refusals } from '../../domain/entries/refusals.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { PushLimits } from '../../domain/limits.ts'
-import type { Intake, Ports } from '../../ports/log-store.ts'
+import type { BatchOrigin, Ports } from '../../ports/log-store.ts'
 import type { StreamGateKeeper } from './stream-gate.ts'
 
 /** What became of a push. Accepted entries are durable; refused ones are told in `refusals`. */
@@ -22,26 +22,33 @@ export interface PushOutcome {
 
 const NO_IDS: ReadonlyMap<string, bigint> = new Map()
 
+/** How a push is accepted. */
+export interface Acceptance {
+  /** `push` when absent. */
+  readonly origin?: BatchOrigin
+  /** The tenant's rate; absent for batches that no rate limits. */
+  readonly rate?: { readonly gate: StreamGateKeeper; readonly limits: PushLimits }
+}
+
 /**
- * Stores what the builder kept and passes it on to live tails. Throws entries_limited, with nothing stored, when the tenant's rate is used up, and
- * whatever the store throws when it could not store.
+ * Stores what the builder kept and passes it on to live tails. Throws entries_limited, with nothing stored, when the
+ * tenant's rate is used up, and whatever the store throws when it could not store.
  */
 export async function acceptPush(
   { store, feed }: Pick<Ports, 'store' | 'feed'>,
-  gate: StreamGateKeeper,
-  limits: PushLimits,
   builder: BatchBuilder,
-  intake: Intake = 'push',
+  { origin = 'push', rate }: Acceptance = {},
 ): Promise<PushOutcome> {
   const batch = builder.build()
   const rest = { dropped: builder.droppedEntries, lineBytes: batch.lineBytes, refusals: builder.refusals }
   if (batch.count === 0) return { accepted: 0, duplicates: 0, takenIds: NO_IDS, ...rest }
-  if (!gate.admitPush(batch.tenant, batch.lineBytes, limits)) {
+  if (rate?.gate.admitPush(batch.tenant, batch.lineBytes, rate.limits) === false) {
+    const { limits } = rate
     const text = `ingestion rate limit exceeded for user ${batch.tenant} (limit: ${limits.tenantRate?.bytesPerSecond} bytes/sec) while attempting to ingest '${batch.count}' lines totaling '${batch.lineBytes}' bytes, reduce log volume or raise MILLRACE_TENANT_RATE`
     builder.refusals.count({ reason: 'rate_limited', text }, batch.count)
     throw new GatewayError('entries_limited', text)
   }
-  const { duplicates, takenIds } = await store.append(batch, intake)
+  const { duplicates, takenIds } = await store.append(batch, origin)
   if (duplicates < batch.count) feed?.publish(batch)
   return { accepted: batch.count, duplicates, takenIds, ...rest }
 }

@@ -13,9 +13,7 @@ import { type AppState, type BaseParts, openApp, openAuth, openState } from './b
 import { type IncidentParts, registerIncidents } from './incident-routes.ts'
 import { registerOpenApi } from './openapi.ts'
 import { registerPage } from './page/page-routes.ts'
-import { registerLogsPush } from './push/logs-push-routes.ts'
-import { registerLokiPush } from './push/loki-push-routes.ts'
-import { registerOtlp } from './push/otlp-routes.ts'
+import { registerPushes } from './push/push-routes.ts'
 import { registerLogs } from './query/logs-routes.ts'
 import { registerLokiDelete } from './query/loki-delete-routes.ts'
 import { registerLokiIndex } from './query/loki-index-routes.ts'
@@ -40,7 +38,7 @@ export interface AppParts extends BaseParts {
 export async function buildApp(parts: AppParts, shared?: AppState): Promise<FastifyInstance> {
   const { ports, config, keys, metrics, version } = parts
   const state = shared ?? (await openState(parts))
-  const { intake, streams } = state
+  const { receiver, streams } = state
   const app = openApp(parts)
   const tails = await registerWebSocket(app, ports.feed !== undefined)
   registerOpenApi(app, version)
@@ -55,13 +53,11 @@ export async function buildApp(parts: AppParts, shared?: AppState): Promise<Fast
   const multiTenant = config.tenants.multiTenantQueries
   const limitsOf = (tenant: string): QueryLimits => queryLimitsOf(ports, config, tenant)
   const answers = new AnswerCache(store, config.cache.bytesMax)
-  metrics.observe({ store: ports.store, streams, queries: queryGate, answers, bodies: intake.bodies })
+  metrics.observe({ store: ports.store, streams, queries: queryGate, answers, bodies: receiver.bodies })
   const queries = { store, clock: ports.clock, auth, gate: queryGate, answers, limitsOf, multiTenant }
   registerHealth(app, ports.store)
   registerService(app, { metrics, auth, version })
-  registerLokiPush(app, intake, auth)
-  registerOtlp(app, intake, auth)
-  registerLogsPush(app, intake, auth)
+  registerPushes(app, receiver, auth)
   registerLogs(app, { ...queries, tokenKey: keys.pageToken })
   registerLokiQueries(app, queries)
   registerLokiIndex(app, queries)

@@ -11,7 +11,7 @@ import { type Auth, type AuthMemory, registerAuth, rememberAuth } from './auth/a
 import { registerClosing } from './closing.ts'
 import { registerCompression } from './compression.ts'
 import { answerError, registerErrors } from './errors.ts'
-import { PushIntake } from './push/push.ts'
+import { PushReceiver } from './push/push-receiver.ts'
 import { BodyReader } from './push/request-body.ts'
 import { compilersFactory } from './schemas.ts'
 
@@ -36,7 +36,7 @@ export interface AppKeys {
 
 /** What applications of one process have in common: who counts a push or a wrong password counts it for all. */
 export interface AppState {
-  readonly intake: PushIntake
+  readonly receiver: PushReceiver
   readonly streams: StreamGateKeeper
   readonly credentials: AuthMemory
 }
@@ -57,7 +57,7 @@ export async function openState({ ports, config, metrics, users, logger }: BaseP
   const streams = new StreamGateKeeper(config.push.limits, ports.clock)
   const dropped = await parseSelectors(config.push.dropStreams)
   return {
-    intake: new PushIntake({ ports, gate: streams, bodies, metrics }, { ...config.push, dropped }),
+    receiver: new PushReceiver({ ports, gate: streams, bodies, metrics }, { ...config.push, dropped }),
     streams,
     credentials: rememberAuth({ config, clock: ports.clock, users }, logger),
   }

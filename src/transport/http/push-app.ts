@@ -5,9 +5,7 @@
 
 import type { FastifyInstance } from 'fastify'
 import { type AppState, type BaseParts, openApp, openAuth, openState } from './base-app.ts'
-import { registerLogsPush } from './push/logs-push-routes.ts'
-import { registerLokiPush } from './push/loki-push-routes.ts'
-import { registerOtlp } from './push/otlp-routes.ts'
+import { registerPushes } from './push/push-routes.ts'
 import { registerHealth } from './service-routes.ts'
 
 export interface PushApp {
@@ -25,9 +23,7 @@ export async function buildPushApp(parts: BaseParts): Promise<PushApp> {
   app.addHook('onRoute', ({ method, url }) => void routes.add(`${method} ${url}`))
   const auth = await openAuth(app, parts, state)
   registerHealth(app, parts.ports.store)
-  registerLokiPush(app, state.intake, auth)
-  registerOtlp(app, state.intake, auth)
-  registerLogsPush(app, state.intake, auth)
+  registerPushes(app, state.receiver, auth)
   await app.ready()
   return { app, state, hasRoute: (method, path) => routes.has(`${method} ${path}`) }
 }

@@ -32,8 +32,8 @@ const buildValidator: BuildValidator = (externalSchemas, options) => (route) => 
 /** For Fastify's option of the same name. What does not fit its schema is a parameter_invalid. */
 export const compilersFactory = {
   buildValidator,
-  // Answers are texts that formatters wrote: their schemas are for the document.
-  buildSerializer: () => () => String,
+  // Answers are sent as they are: response schemas only describe them.
+  buildSerializer: () => () => JSON.stringify,
 } as unknown as Compilers // whose types know what Ajv makes, and nothing else
 
 /** Fastify's own compiler of validators. */

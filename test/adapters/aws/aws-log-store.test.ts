@@ -10,7 +10,7 @@ import { RECORD_BYTES_MAX } from '../../../src/adapters/aws/write/firehose-recor
 import type { Batch } from '../../../src/domain/entries/batch.ts'
 import { batchOfBlock } from '../../../src/domain/entries/block-builder.ts'
 import { GatewayError } from '../../../src/domain/errors.ts'
-import type { Intake } from '../../../src/ports/log-store.ts'
+import type { BatchOrigin } from '../../../src/ports/log-store.ts'
 import type { ArchiveMember } from '../../../src/protocol/archive/archive-encode.ts'
 import { AHEAD_MS_MAX, rangeOfName } from '../../../src/protocol/archive/archive-names.ts'
 import { decodeToBatches, textsOf } from '../../protocol/archive/archive-batches.ts'
@@ -118,7 +118,7 @@ function open(settings: Partial<AwsStoreSettings> = {}, ids?: EntryIds) {
     events,
   )
   const batch = (streams: readonly PlainStream[]) => makeBatch(streams, openAdmission(clock))
-  const push = (streams: readonly PlainStream[], intake?: Intake) => store.append(batch(streams), intake)
+  const push = (streams: readonly PlainStream[], origin?: BatchOrigin) => store.append(batch(streams), origin)
   return { clock, services, events, store, batch, push }
 }
 
@@ -156,11 +156,11 @@ t.test('logs go to the queue and to a recent item', async (t) => {
   t.same(services.recentTexts(), services.archiveTexts())
 })
 
-for (const intake of ['push', 'logs'] as const) {
-  t.test(`late entries of ${intake} are objects of their own hours, and no recent items`, async (t) => {
+for (const origin of ['push', 'logs'] as const) {
+  t.test(`late entries of ${origin} are objects of their own hours, and no recent items`, async (t) => {
     const { push, services, clock, batch } = open()
     const streams = ago(clock, 0, HOUR_MS, HOUR_MS + 1, 3 * HOUR_MS + 5, 3 * HOUR_MS + 7)
-    t.match(await push(streams, intake), { stored: 5 })
+    t.match(await push(streams, origin), { stored: 5 })
     const keys = [...services.objects.keys()].sort()
     t.match(keys, [/^logs\/2026\/11\/21\/08\/late_/, /^logs\/2026\/11\/21\/10\/late_/])
     for (const key of keys) {

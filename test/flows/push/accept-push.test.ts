@@ -29,7 +29,7 @@ function pushingTo(t: Test, limits: Partial<PushLimits> = {}, overrides: Partial
         ...overrides,
       })
       feed(builder, streams)
-      return acceptPush({ store }, gate, all, builder)
+      return acceptPush({ store }, builder, { rate: { gate, limits: all } })
     },
   }
 }

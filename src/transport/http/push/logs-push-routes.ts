@@ -9,7 +9,7 @@ import type { PushOutcome } from '../../../flows/push/accept-push.ts'
 import { formatDatetime, logsToSink } from '../../../protocol/logs/logs-entries.ts'
 import { decodeLogs, isLogProblem, type LogItem, type LogProblem } from '../../../protocol/logs/logs-json.ts'
 import type { Auth } from '../auth/auth.ts'
-import type { PushIntake } from './push.ts'
+import type { PushReceiver } from './push-receiver.ts'
 import { mediaTypeOf } from './request-body.ts'
 
 const JSON_TYPES = ['application/json', 'text/json']
@@ -57,7 +57,7 @@ const ANSWERS = {
   },
 }
 
-export function registerLogsPush(app: FastifyInstance, intake: PushIntake, auth: Auth): void {
+export function registerLogsPush(app: FastifyInstance, receiver: PushReceiver, auth: Auth): void {
   app.post(
     '/logs',
     {
@@ -72,20 +72,17 @@ export function registerLogsPush(app: FastifyInstance, intake: PushIntake, auth:
     },
     async (request, reply) => {
       const tenant = auth.tenantOf(request)
-      intake.assertOpen(tenant)
       const form = logsForm(request.headers['content-type'])
-      const body = await intake.bodies.read(request)
-      try {
-        const { decompressedBytesMax } = intake.settings.limits
-        const bytes = await intake.bodies.decompress(body, request.headers['content-encoding'], decompressedBytesMax)
-        const { isSingle, results } = decodeLogs(bytes, form)
-        const builder = intake.builder(request, tenant, 'logs')
-        const answers = placeLogs(results, builder, (count) => intake.times.take(intake.clock.nowMs(), count))
-        const outcome = await intake.accept(builder, 'logs', body.bytes.length)
-        return isSingle ? answerOne(reply, answers[0] as Answer, outcome) : answerMany(reply, answers, outcome)
-      } finally {
-        body.release()
-      }
+      const { outcome, decoded } = await receiver.receive(request, {
+        tenant,
+        protocol: 'logs',
+        decode: (bytes, { sink, nowMs }) => {
+          const { isSingle, results } = decodeLogs(bytes, form)
+          return { isSingle, answers: placeLogs(results, sink, (count) => receiver.times.take(nowMs, count)) }
+        },
+      })
+      const { isSingle, answers } = decoded
+      return isSingle ? answerOne(reply, answers[0] as Answer, outcome) : answerMany(reply, answers, outcome)
     },
   )
 }

@@ -7,7 +7,8 @@ import { decodePushJson, decodePushJsonLegacy } from '../../../protocol/loki/lok
 import { decodePushProtobuf } from '../../../protocol/loki/loki-push-protobuf.ts'
 import type { Auth } from '../auth/auth.ts'
 import { sendText } from '../errors.ts'
-import type { PushIntake } from './push.ts'
+import type { Push } from './push.ts'
+import type { PushReceiver } from './push-receiver.ts'
 import { mediaTypeOf } from './request-body.ts'
 
 const SCHEMA = {
@@ -24,7 +25,7 @@ const SCHEMA = {
   },
 }
 
-export function registerLokiPush(app: FastifyInstance, intake: PushIntake, auth: Auth): void {
+export function registerLokiPush(app: FastifyInstance, receiver: PushReceiver, auth: Auth): void {
   const options = {
     onRequest: auth.authenticate,
     config: { errorFormat: 'text' as const, challenge: 'basic' as const },
@@ -32,28 +33,28 @@ export function registerLokiPush(app: FastifyInstance, intake: PushIntake, auth:
   const route = (url: string, summary: string, isLegacy: boolean): void => {
     app.post(url, { ...options, schema: { ...SCHEMA, summary } }, async (request, reply) => {
       const tenant = auth.tenantOf(request)
-      intake.assertOpen(tenant)
       const isJson = mediaTypeOf(request.headers['content-type']) === 'application/json'
+      const decode = isJson ? (isLegacy ? decodeJsonLegacy : decodeJson) : decodeProtobuf
       const protocol = isJson ? 'loki_json' : 'loki_protobuf'
-      const body = await intake.bodies.read(request)
-      try {
-        const builder = intake.builder(request, tenant, protocol)
-        const { limits } = intake.settings
-        const encoding = request.headers['content-encoding']
-        const bytes = await intake.bodies.decompress(body, encoding, limits.decompressedBytesMax)
-        if (!isJson) {
-          const message = decodeSnappy(bytes, limits.decompressedBytesMax, (length) => body.allocate(length))
-          decodePushProtobuf(message, builder, limits)
-        } else if (isLegacy) decodePushJsonLegacy(bytes, builder)
-        else decodePushJson(bytes, builder)
-        return answer(request, reply, await intake.accept(builder, protocol, body.bytes.length), isJson)
-      } finally {
-        body.release()
-      }
+      const { outcome } = await receiver.receive(request, { tenant, protocol, decode })
+      return answer(request, reply, outcome, isJson)
     })
   }
   route('/loki/api/v1/push', 'Push lines as Loki takes them: JSON or snappy-compressed protobuf', false)
   route('/api/prom/push', 'The same, in the form that Loki had before version 1', true)
+}
+
+function decodeProtobuf(bytes: Uint8Array, push: Push): void {
+  const message = decodeSnappy(bytes, push.decompressedBytesMax, (length) => push.allocate(length))
+  decodePushProtobuf(message, push.sink, push.limits)
+}
+
+function decodeJson(bytes: Uint8Array, { sink }: Push): void {
+  decodePushJson(bytes, sink)
+}
+
+function decodeJsonLegacy(bytes: Uint8Array, { sink }: Push): void {
+  decodePushJsonLegacy(bytes, sink)
 }
 
 /**

@@ -7,7 +7,8 @@ import { decodeOtlpJson } from '../../../protocol/otlp/otlp-json.ts'
 import { decodeOtlpProtobuf } from '../../../protocol/otlp/otlp-protobuf.ts'
 import { encodeOtlpResponse, OTLP_MEDIA_TYPE, type OtlpEncoding } from '../../../protocol/otlp/otlp-response.ts'
 import type { Auth } from '../auth/auth.ts'
-import type { PushIntake } from './push.ts'
+import type { Push } from './push.ts'
+import type { PushReceiver } from './push-receiver.ts'
 import { mediaTypeOf } from './request-body.ts'
 
 const SCHEMA = {
@@ -20,7 +21,7 @@ const SCHEMA = {
   },
 }
 
-export function registerOtlp(app: FastifyInstance, intake: PushIntake, auth: Auth): void {
+export function registerOtlp(app: FastifyInstance, receiver: PushReceiver, auth: Auth): void {
   const options = {
     onRequest: auth.authenticate,
     schema: SCHEMA,
@@ -29,23 +30,20 @@ export function registerOtlp(app: FastifyInstance, intake: PushIntake, auth: Aut
   for (const url of ['/otlp/v1/logs', '/v1/logs']) {
     app.post(url, options, async (request, reply) => {
       const tenant = auth.tenantOf(request)
-      intake.assertOpen(tenant)
       const isJson = isJsonMedia(request.headers['content-type'])
-      const body = await intake.bodies.read(request)
-      try {
-        const builder = intake.builder(request, tenant, 'otlp')
-        const { decompressedBytesMax } = intake.settings.limits
-        const encoding = request.headers['content-encoding']
-        const bytes = await intake.bodies.decompress(body, encoding, decompressedBytesMax)
-        const options = { nowMs: intake.clock.nowMs() }
-        if (isJson) decodeOtlpJson(bytes, builder, options)
-        else decodeOtlpProtobuf(bytes, builder, options)
-        return answer(reply, await intake.accept(builder, 'otlp', body.bytes.length), isJson ? 'json' : 'protobuf')
-      } finally {
-        body.release()
-      }
+      const decode = isJson ? decodeJson : decodeProtobuf
+      const { outcome } = await receiver.receive(request, { tenant, protocol: 'otlp', decode })
+      return answer(reply, outcome, isJson ? 'json' : 'protobuf')
     })
   }
+}
+
+function decodeJson(bytes: Uint8Array, { sink, nowMs }: Push): void {
+  decodeOtlpJson(bytes, sink, { nowMs })
+}
+
+function decodeProtobuf(bytes: Uint8Array, { sink, nowMs }: Push): void {
+  decodeOtlpProtobuf(bytes, sink, { nowMs })
 }
 
 /** Loki takes these two names without parameters only; parameters do no harm. */

@@ -1,0 +1,151 @@
+/** The one way of a push through every route: read, decompress, decode, accept, release. */
+
+import type { FastifyRequest } from 'fastify'
+import { BatchColumns } from '../../../domain/entries/batch.ts'
+import { BatchBuilder } from '../../../domain/entries/batch-builder.ts'
+import { RisingNs } from '../../../domain/entries/rising-ns.ts'
+import { GatewayError } from '../../../domain/errors.ts'
+import type { PushLimits } from '../../../domain/limits.ts'
+import type { Matcher } from '../../../domain/selector.ts'
+import { acceptPush, type PushOutcome } from '../../../flows/push/accept-push.ts'
+import type { StreamGateKeeper } from '../../../flows/push/stream-gate.ts'
+import type { Ports } from '../../../ports/log-store.ts'
+import type { Metrics, PushProtocol } from '../../../telemetry/metrics.ts'
+import { Push, type PushForm } from './push.ts'
+import type { BodyReader, RequestBody } from './request-body.ts'
+
+export interface PushSettings {
+  /** For tenants without limits of their own. The limit on decompressed bytes is the same for all tenants. */
+  readonly limits: PushLimits
+  readonly discoverServiceName: boolean
+  readonly discoverLevels: boolean
+  /** Selectors of the streams that are dropped on purpose. */
+  readonly dropped: readonly (readonly Matcher[])[]
+  /** No push is accepted before this instant, ms since the epoch. */
+  readonly blockedUntilMs: number | undefined
+  readonly blockedStatus: number
+}
+
+/** A push after it was accepted, with what its decoder returned. */
+export interface ReceivedPush<Result> {
+  readonly outcome: PushOutcome
+  readonly decoded: Result
+}
+
+/** Columns kept for further pushes: how many, and how large at most, so that one huge push does not stay for ever. */
+const IDLE_COLUMNS_MAX = 16
+const COLUMN_ENTRIES_MAX = 32_768
+const COLUMN_METADATA_BYTES_MAX = 4 * 1024 * 1024
+
+/** Receives the pushes of all routes. One for each process: its limits hold across applications. */
+export class PushReceiver {
+  readonly bodies: BodyReader
+  /** Gives times to logs that have none. */
+  readonly times = new RisingNs()
+  readonly #settings: PushSettings
+  readonly #ports: Pick<Ports, 'store' | 'feed' | 'limits' | 'clock'>
+  readonly #gate: StreamGateKeeper
+  readonly #metrics: Metrics
+  /** Columns of batches that are stored, for the next pushes. */
+  readonly #idleColumns: BatchColumns[] = []
+
+  constructor(
+    parts: { ports: Ports; gate: StreamGateKeeper; bodies: BodyReader; metrics: Metrics },
+    settings: PushSettings,
+  ) {
+    this.#ports = parts.ports
+    this.#gate = parts.gate
+    this.bodies = parts.bodies
+    this.#metrics = parts.metrics
+    this.#settings = settings
+  }
+
+  /**
+   * Reads the request's body, decodes it and stores the valid part; all memory of the push is free again when it settles.
+   * Throws ingestion_blocked while the operator blocks pushes, whatever BodyReader and `decode` throw, and whatever
+   * acceptPush throws; nothing is stored then.
+   */
+  async receive<Result>(request: FastifyRequest, form: PushForm<Result>): Promise<ReceivedPush<Result>> {
+    this.#assertOpen(form.tenant)
+    const body = await this.bodies.read(request)
+    try {
+      const { decompressedBytesMax } = this.#settings.limits
+      const encoding = request.headers['content-encoding']
+      const bytes = await this.bodies.decompress(body, encoding, decompressedBytesMax)
+      return await this.#accept(this.#begin(request, form, body), form, bytes, body.bytes.length)
+    } finally {
+      body.release()
+    }
+  }
+
+  #assertOpen(tenant: string): void {
+    const { blockedUntilMs, blockedStatus } = this.#settings
+    if (blockedUntilMs === undefined || this.#ports.clock.nowMs() >= blockedUntilMs) return
+    const until = new Date(blockedUntilMs).toISOString()
+    const text = `ingestion blocked for user '${tenant}' until '${until}' with status code '${blockedStatus}'`
+    throw new GatewayError('ingestion_blocked', text, { status: blockedStatus })
+  }
+
+  #begin(request: FastifyRequest, { tenant, protocol }: PushForm<unknown>, body: RequestBody): Push {
+    const limits = this.#ports.limits?.of(tenant).push ?? this.#settings.limits
+    const { discoverServiceName, discoverLevels, dropped } = this.#settings
+    const nowMs = this.#ports.clock.nowMs()
+    const columns = this.#idleColumns.pop() ?? new BatchColumns()
+    const admission = {
+      tenant,
+      limits,
+      nowMs,
+      discoverServiceName,
+      discoverLevels,
+      labelCountMax: protocol === 'otlp' ? limits.otlpLabelCountMax : limits.labelCountMax,
+      acceptsAnyAge: isBackfill(request),
+      dropped,
+      streams: this.#gate.withLimits(limits),
+    }
+    const { decompressedBytesMax } = this.#settings.limits
+    const sink = new BatchBuilder(admission, columns)
+    return new Push({ sink, columns, body }, { limits, decompressedBytesMax }, nowMs)
+  }
+
+  async #accept<Result>(
+    push: Push,
+    { protocol, decode }: PushForm<Result>,
+    bytes: Uint8Array,
+    bodyBytes: number,
+  ): Promise<ReceivedPush<Result>> {
+    try {
+      const decoded = decode(bytes, push)
+      this.#metrics.bodyBytes.inc({ protocol }, bodyBytes)
+      const outcome = await acceptPush(this.#ports, push.sink, {
+        origin: protocol === 'logs' ? 'logs' : 'push',
+        rate: { gate: this.#gate, limits: push.limits },
+      })
+      this.#count(protocol, outcome)
+      return { outcome, decoded }
+    } finally {
+      this.#keepColumns(push.columns)
+      for (const [reason, entries] of push.sink.refusals.byReason) this.#metrics.refused.inc({ reason }, entries)
+    }
+  }
+
+  #count(protocol: PushProtocol, outcome: PushOutcome): void {
+    this.#metrics.accepted.inc({ protocol }, outcome.accepted)
+    this.#metrics.duplicates.inc({ protocol }, outcome.duplicates)
+    this.#metrics.lineBytes.inc({ protocol }, outcome.lineBytes)
+    this.#metrics.dropped.inc(outcome.dropped)
+  }
+
+  /** The batch is stored, or never will be: its columns are free. */
+  #keepColumns(columns: BatchColumns): void {
+    if (columns.levels.length > COLUMN_ENTRIES_MAX || columns.metadata.length > COLUMN_METADATA_BYTES_MAX) return
+    if (this.#idleColumns.length >= IDLE_COLUMNS_MAX) return
+    columns.count = 0
+    this.#idleColumns.push(columns)
+  }
+}
+
+/** Loki's header of a backfill, up to 128 characters: the age of its lines is not checked. */
+function isBackfill(request: FastifyRequest): boolean {
+  const shard = request.headers['x-loki-backfill-shard']
+  return typeof shard === 'string' && shard !== '' && shard.length <= 128
+}
