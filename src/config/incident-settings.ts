@@ -9,7 +9,7 @@ const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
-/** Labels that tell whose trouble it is, and not which copy of it had it. */
+/** Labels that identify the service, but not the instance. */
 const IDENTITY_LABELS = [
   'service_name',
   'service_namespace',
@@ -26,32 +26,32 @@ export const ALERT_SETTINGS = {
     'INCIDENTS',
     boolean(),
     true,
-    'Raise incidents for error lines, and answer /incidents; needs MILLRACE_DISCOVER_LEVELS.',
+    'Open incidents for error lines and serve /incidents; needs MILLRACE_DISCOVER_LEVELS.',
   ),
   lines: {
     levelMin: setting(
       'INCIDENT_LEVEL',
       choice(LEVELS.slice(1) as readonly Exclude<(typeof LEVELS)[number], ''>[]),
       'error',
-      'The mildest level of a line that raises an incident; unknown: every line that the filter takes.',
+      'Lowest level that opens an incident; unknown: every line that passes the filter.',
     ),
     filter: setting(
       'INCIDENT_FILTER',
-      optional(text('a LogQL log query like {app="shop"} |= "timeout"', (given) => given.startsWith('{'))),
+      optional(text('a LogQL log query like {app="shop"} |= "timeout"', (text) => text.startsWith('{'))),
       undefined,
-      'LogQL that a line must pass as well to raise an incident.',
+      'LogQL filter that a line must also pass to open an incident.',
     ),
     identityLabels: setting(
       'INCIDENT_LABELS',
-      list('label names between commas'),
+      list('comma-separated label names'),
       IDENTITY_LABELS,
-      'Labels that tell incidents apart; of a stream without any of them, all its labels do.',
+      'Labels by which incidents are grouped; a stream with none of them is grouped by all its labels.',
     ),
     closesAfterMs: setting(
       'INCIDENT_QUIET',
       orOff(duration({ min: MINUTE })),
       30 * MINUTE,
-      'An incident that is not seen for so long is closed.',
+      'Close an incident after this time without a new occurrence.',
     ),
   },
   retention: {
@@ -59,56 +59,66 @@ export const ALERT_SETTINGS = {
       'INCIDENT_EVENT_MEMORY',
       duration({ min: 10 * MINUTE, max: 14 * DAY }),
       DAY,
-      'How long a line that is delivered again is known, and not counted twice.',
+      'How long a redelivered line is recognised and not counted again.',
     ),
     closedKeptMs: setting('INCIDENT_KEPT', duration({ min: HOUR }), 90 * DAY, 'How long closed incidents are kept.'),
   },
-  audit: setting('INCIDENT_AUDIT', boolean(), false, 'Also keep a row for each line that raised an incident.'),
+  audit: setting('INCIDENT_AUDIT', boolean(), false, 'Also store an audit row for each line that raised an incident.'),
   notify: {
     perMinuteMax: setting(
       'ALERT_PER_MINUTE',
       integer({ min: 1, max: 10_000 }),
       20,
-      'Messages a minute; what comes beyond is told as one digest.',
+      'Maximum number of notifications per minute; further ones are combined in one digest.',
     ),
     timeoutMs: setting(
       'ALERT_TIMEOUT',
       duration({ min: 100, max: MINUTE }),
       10_000,
-      'How long a receiver may take for one message.',
+      'Timeout for sending one notification.',
     ),
-    log: setting('ALERT_LOG', boolean(), true, "Tell of incidents in the gateway's own log."),
+    log: setting('ALERT_LOG', boolean(), true, "Report incidents in the gateway's own log."),
     webhookUrl: setting(
       'ALERT_WEBHOOK_URL',
       optional(secret(text('a URL that begins with https:// or http://', isHttpUrl))),
       undefined,
-      'Where incidents are posted.',
+      'URL that incidents are posted to.',
     ),
     webhookFormat: setting(
       'ALERT_WEBHOOK_FORMAT',
       choice(['json', 'slack']),
       'json',
-      'What is posted: all of it as JSON, or text and blocks as Slack takes them.',
+      'Format of the webhook body: the whole incident as JSON, or text and blocks for Slack.',
     ),
     webhookSecret: setting(
       'ALERT_WEBHOOK_SECRET',
-      optional(secret(text('at least 16 characters', (given) => given.length >= 16))),
+      optional(secret(text('at least 16 characters', (text) => text.length >= 16))),
       undefined,
-      'Signs what is posted: the header X-Millrace-Signature.',
+      'Secret that signs webhook requests, in the header X-Millrace-Signature.',
     ),
     smtpUrl: setting(
       'ALERT_SMTP_URL',
       optional(secret(text('a URL like smtps://user:password@mail.example.com', isSmtpUrl))),
       undefined,
-      'The server that takes mail.',
+      'SMTP server for mail notifications.',
     ),
-    mailFrom: setting('ALERT_MAIL_FROM', optional(text('an address', isAddress)), undefined, "The mails' sender."),
-    mailTo: setting('ALERT_MAIL_TO', list('addresses between commas', isAddress), [], 'Who gets mail.'),
+    mailFrom: setting(
+      'ALERT_MAIL_FROM',
+      optional(text('an address', isAddress)),
+      undefined,
+      'Sender address of mail notifications.',
+    ),
+    mailTo: setting(
+      'ALERT_MAIL_TO',
+      list('comma-separated addresses', isAddress),
+      [],
+      'Recipients of mail notifications.',
+    ),
     snsTopic: setting(
       'ALERT_SNS_TOPIC',
-      optional(text('the ARN of a topic', (given) => /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/.test(given))),
+      optional(text('the ARN of a topic', (text) => /^arn:[\w-]+:sns:[\w-]+:\d{12}:[\w.-]+$/.test(text))),
       undefined,
-      'The SNS topic that incidents are published to.',
+      'SNS topic that incidents are published to.',
     ),
   },
   links: {
@@ -116,19 +126,19 @@ export const ALERT_SETTINGS = {
       'PUBLIC_URL',
       optional(text('a URL that begins with https:// or http://', isHttpUrl)),
       undefined,
-      'Where people reach this gateway: what links in notifications begin with.',
+      'Public URL of this gateway, used for links in notifications.',
     ),
     grafanaUrl: setting(
       'GRAFANA_URL',
       optional(text('a URL that begins with https:// or http://', isHttpUrl)),
       undefined,
-      'A Grafana that has this gateway as a data source: links lead to its Explore.',
+      'URL of a Grafana that has this gateway as a data source; links open its Explore page.',
     ),
     grafanaDataSource: setting(
       'GRAFANA_DATA_SOURCE',
-      text('the UID of a data source', (given) => /^[\w-]{1,40}$/.test(given)),
+      text('the UID of a data source', (text) => /^[\w-]{1,40}$/.test(text)),
       'millrace',
-      'The UID of that data source.',
+      'UID of that data source.',
     ),
   },
   cloudWatch: {
@@ -136,25 +146,25 @@ export const ALERT_SETTINGS = {
       'ALERT_TENANT',
       text('a tenant', isTenant),
       'fake',
-      'Whose incidents lines of CloudWatch Logs raise.',
+      'Tenant of the incidents raised by lines from CloudWatch Logs.',
     ),
     logGroups: setting(
       'ALERT_LOG_GROUPS',
-      list('names of log groups between commas', (given) => /^[\w./#-]{1,512}$/.test(given)),
+      list('comma-separated names of log groups', (name) => /^[\w./#-]{1,512}$/.test(name)),
       [],
-      'Log groups that are read where no subscription delivers them.',
+      'Log groups to poll where no subscription delivers them.',
     ),
     pattern: setting(
       'ALERT_LOG_PATTERN',
-      optional(text('a filter pattern of CloudWatch Logs', (given) => given.length <= 1024)),
+      optional(text('a filter pattern of CloudWatch Logs', (text) => text.length <= 1024)),
       undefined,
-      'A filter pattern that leaves lines out before they are read.',
+      'CloudWatch Logs filter pattern; lines that do not match are not read.',
     ),
     everyMs: setting(
       'ALERT_POLL_EVERY',
       duration({ min: 1000, max: HOUR }),
       30_000,
-      'How often those log groups are read.',
+      'How often these log groups are polled.',
     ),
   },
 } as const
@@ -163,17 +173,17 @@ function secret<T>(kind: Kind<T>): Kind<T> {
   return { ...kind, isSecret: true }
 }
 
-function isHttpUrl(given: string): boolean {
-  const protocol = URL.parse(given)?.protocol
+function isHttpUrl(text: string): boolean {
+  const protocol = URL.parse(text)?.protocol
   return protocol === 'https:' || protocol === 'http:'
 }
 
-function isSmtpUrl(given: string): boolean {
-  const protocol = URL.parse(given)?.protocol
+function isSmtpUrl(text: string): boolean {
+  const protocol = URL.parse(text)?.protocol
   return protocol === 'smtp:' || protocol === 'smtps:'
 }
 
-/** No more than that it is one: control characters would be headers of their own. */
-function isAddress(given: string): boolean {
-  return /^[^\s@,;<>"]{1,64}@[^\s@,;<>"]{1,255}$/.test(given)
+/** A plain address only: a control character could inject a mail header. */
+function isAddress(text: string): boolean {
+  return /^[^\s@,;<>"]{1,64}@[^\s@,;<>"]{1,255}$/.test(text)
 }

@@ -1,21 +1,21 @@
-/** Kinds of settings: how each is read from text and written back. */
+/** Kinds of settings: how each is parsed from text and formatted. */
 
 import { formatDuration, parseDuration } from '../domain/duration.ts'
 import type { Rate } from '../domain/limits.ts'
 import { NS_PER_MS, parseRfc3339 } from '../domain/time.ts'
 
-/** A value, or what would have been right (never what came: it may be a secret). */
+/** A value, or what was wanted (never what came: it may be a secret). */
 export type Parsed<T> = { readonly value: T } | { readonly fault: string }
 
 export interface Kind<T> {
-  /** What is right, to follow the word "wanted". */
+  /** A description of valid values, to follow the word "wanted". */
   readonly wanted: string
   parse(text: string): Parsed<T>
-  /** The text that parses to `value`; the empty text where leaving the variable out is the only way to say it. */
+  /** The text that parses to `value`; empty if only an unset variable has this value. */
   format(value: T): string
-  /** Its text must not be shown. */
+  /** The value must not be shown in errors. */
   readonly isSecret?: boolean
-  /** The empty text means something; otherwise it counts as not given, as compose files and .env files want it. */
+  /** An empty text is a value. Otherwise it counts as unset, as is usual in compose and .env files. */
   readonly takesEmpty?: boolean
 }
 
@@ -24,36 +24,36 @@ interface Range {
   readonly max?: number
 }
 
-/** The same kind, or `off` (also `0`), which is undefined. */
+/** The same kind, or `off` (or `0`), which gives undefined. */
 export function orOff<T>(kind: Kind<T>): Kind<T | undefined> {
   const wanted = `${kind.wanted}, or off`
   return {
     wanted,
-    parse: (given) => {
-      if (given === 'off' || given === '0') return { value: undefined }
-      const parsed = kind.parse(given)
+    parse: (text) => {
+      if (text === 'off' || text === '0') return { value: undefined }
+      const parsed = kind.parse(text)
       return 'value' in parsed ? parsed : { fault: wanted }
     },
     format: (value) => (value === undefined ? 'off' : kind.format(value)),
   }
 }
 
-/** The same kind, or left out, which is undefined. */
+/** The same kind, with undefined as its default. */
 export function optional<T>(kind: Kind<T>): Kind<T | undefined> {
   return { ...kind, format: (value) => (value === undefined ? '' : kind.format(value)) }
 }
 
 export function text(wanted: string, isRight: (text: string) => boolean = () => true): Kind<string> {
-  return makeKind(wanted, (given) => (isRight(given) ? given : undefined), String)
+  return makeKind(wanted, (text) => (isRight(text) ? text : undefined), String)
 }
 
-/** Text for which the empty text stands for undefined. */
+/** Text; an empty text gives undefined. */
 export function textOrEmpty(wanted: string, isRight: (text: string) => boolean): Kind<string | undefined> {
   return {
     wanted,
-    parse: (given) => {
-      if (given === '') return { value: undefined }
-      return isRight(given) ? { value: given } : { fault: wanted }
+    parse: (text) => {
+      if (text === '') return { value: undefined }
+      return isRight(text) ? { value: text } : { fault: wanted }
     },
     format: (value) => value ?? '',
     takesEmpty: true,
@@ -63,7 +63,7 @@ export function textOrEmpty(wanted: string, isRight: (text: string) => boolean):
 export function choice<const V extends string>(values: readonly V[]): Kind<V> {
   return makeKind(
     oneOf(values),
-    (given) => values.find((value) => value === given),
+    (text) => values.find((value) => value === text),
     (value) => value,
   )
 }
@@ -71,8 +71,8 @@ export function choice<const V extends string>(values: readonly V[]): Kind<V> {
 export function boolean(): Kind<boolean> {
   return makeKind(
     'true or false',
-    (given) => {
-      const word = given.toLowerCase()
+    (text) => {
+      const word = text.toLowerCase()
       if (['true', 'yes', 'on', '1'].includes(word)) return true
       return ['false', 'no', 'off', '0'].includes(word) ? false : undefined
     },
@@ -81,11 +81,11 @@ export function boolean(): Kind<boolean> {
 }
 
 export function integer({ min = 0, max = Number.MAX_SAFE_INTEGER }: Range = {}): Kind<number> {
-  const bounds = max === Number.MAX_SAFE_INTEGER ? `from ${min} on` : `from ${min} to ${max}`
+  const bounds = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`
   return makeKind(
     `a whole number ${bounds}`,
-    (given) => {
-      const value = /^[+-]?\d+$/.test(given) ? Number(given) : Number.NaN
+    (text) => {
+      const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN
       return value >= min && value <= max ? value : undefined
     },
     String,
@@ -108,19 +108,19 @@ const BYTE_UNITS = new Map([
 /** Bytes: KiB is 1024 of them and KB 1000, as in LogQL. */
 export function bytes({ min = 1, max = Number.MAX_SAFE_INTEGER }: Range = {}): Kind<number> {
   const bounds =
-    max === Number.MAX_SAFE_INTEGER ? `from ${formatBytes(min)} on` : `from ${formatBytes(min)} to ${formatBytes(max)}`
+    max === Number.MAX_SAFE_INTEGER ? `at least ${formatBytes(min)}` : `from ${formatBytes(min)} to ${formatBytes(max)}`
   return makeKind(
     `bytes like 262144, 64KB or 1MiB, ${bounds}`,
-    (given) => {
-      const value = parseBytes(given)
+    (text) => {
+      const value = parseBytes(text)
       return value !== undefined && value >= min && value <= max ? value : undefined
     },
     formatBytes,
   )
 }
 
-function parseBytes(given: string): number | undefined {
-  const match = /^(\d{1,20}(?:\.\d{1,20})?) ?([a-zA-Z]*)$/.exec(given)
+function parseBytes(text: string): number | undefined {
+  const match = /^(\d{1,20}(?:\.\d{1,20})?) ?([a-zA-Z]*)$/.exec(text)
   const unit = BYTE_UNITS.get(match?.[2]?.toLowerCase() ?? '')
   if (match === null || unit === undefined) return undefined
   const value = Number(match[1]) * unit
@@ -134,29 +134,31 @@ function formatBytes(value: number): string {
   return unit === undefined ? String(value) : `${value / (BYTE_UNITS.get(unit.toLowerCase()) as number)}${unit}`
 }
 
-/** A hundred years: more is a slip, and nanoseconds end soon after. */
+/** A hundred years. More is a typing error, and int64 nanoseconds overflow soon after. */
 const DURATION_MS_MAX = 36_500 * 86_400_000
 
-/** A duration, in milliseconds: parts of falling units, `1h30m`. */
+/** A duration in milliseconds, written with the largest unit first: `1h30m`. */
 export function duration({ min = 1, max = DURATION_MS_MAX }: Range = {}): Kind<number> {
   const bounds =
-    max === DURATION_MS_MAX ? `from ${formatDuration(min)} on` : `from ${formatDuration(min)} to ${formatDuration(max)}`
+    max === DURATION_MS_MAX
+      ? `at least ${formatDuration(min)}`
+      : `from ${formatDuration(min)} to ${formatDuration(max)}`
   return makeKind(
     `a duration like 7d, 1h30m or 500ms, ${bounds}`,
-    (given) => {
-      const value = parseDuration(given)
+    (text) => {
+      const value = parseDuration(text)
       return value !== undefined && value >= min && value <= max ? value : undefined
     },
     formatDuration,
   )
 }
 
-/** Bytes a second, with the bytes taken at once after a colon. */
+/** Bytes per second; after a colon, the burst size. */
 export function rate(): Kind<Rate> {
   return makeKind(
-    'bytes a second like 4MiB, or with the bytes at once behind them, 4MiB:6MiB',
-    (given) => {
-      const [first = '', second, ...rest] = given.split(':')
+    'bytes per second like 4MiB, or with a burst size like 4MiB:6MiB',
+    (text) => {
+      const [first = '', second, ...rest] = text.split(':')
       const bytesPerSecond = parseBytes(first)
       const burstBytes = second === undefined ? bytesPerSecond : parseBytes(second)
       if (!bytesPerSecond || !burstBytes || rest.length > 0) return undefined
@@ -170,53 +172,53 @@ export function rate(): Kind<Rate> {
 export function instant(): Kind<number> {
   return makeKind(
     'a date and time like 2026-11-21T10:00:00Z',
-    (given) => {
-      const ns = parseRfc3339(given)
+    (text) => {
+      const ns = parseRfc3339(text)
       return ns === undefined ? undefined : Number(ns / NS_PER_MS)
     },
     (value) => new Date(value).toISOString(),
   )
 }
 
-/** Words between commas or new lines. */
+/** Words separated by commas or newlines. */
 export function list(wanted: string, isRight: (item: string) => boolean = () => true): Kind<readonly string[]> {
   return makeKind(
     wanted,
-    (given) => {
-      const items = splitList(given)
+    (text) => {
+      const items = splitList(text)
       return items.every(isRight) ? items : undefined
     },
     (value) => value.join(','),
   )
 }
 
-/** Some of `values`, at least one, between commas. */
+/** One or more of `values`, separated by commas. */
 export function choices<const V extends string>(values: readonly V[]): Kind<readonly V[]> {
   return makeKind(
-    `some of ${values.join(', ')}, between commas`,
-    (given) => {
-      const items = splitList(given)
-      const known = values.filter((value) => items.includes(value))
-      return known.length > 0 && items.every((item) => values.some((value) => value === item)) ? known : undefined
+    `one or more of ${values.join(', ')}, separated by commas`,
+    (text) => {
+      const items = splitList(text)
+      const chosen = values.filter((value) => items.includes(value))
+      return chosen.length > 0 && items.every((item) => values.some((value) => value === item)) ? chosen : undefined
     },
     (value) => value.join(','),
   )
 }
 
-/** Items between commas or new lines, without the space around them; empty ones are left out. */
-export function splitList(given: string): string[] {
-  return given
+/** Items separated by commas or newlines, trimmed; empty items are skipped. */
+export function splitList(text: string): string[] {
+  return text
     .split(/[,\n]/)
     .map((item) => item.trim())
     .filter((item) => item !== '')
 }
 
-/** LogQL selectors between semicolons or new lines; a semicolon inside quotes belongs to its selector. */
+/** LogQL selectors separated by semicolons or newlines; a semicolon inside quotes does not separate. */
 export function selectors(): Kind<readonly string[]> {
   return makeKind(
-    'LogQL selectors like {app="noisy"}, between semicolons or new lines',
-    (given) => {
-      const items = (given.match(/(?:"(?:\\.|[^"\\])*"|`[^`]*`|[^;\n])+/g) ?? [])
+    'LogQL selectors like {app="noisy"}, separated by semicolons or newlines',
+    (text) => {
+      const items = (text.match(/(?:"(?:\\.|[^"\\])*"|`[^`]*`|[^;\n])+/g) ?? [])
         .map((item) => item.trim())
         .filter((item) => item !== '')
       return items.every((item) => item.startsWith('{') && item.endsWith('}')) ? items : undefined
@@ -232,8 +234,8 @@ export function makeKind<T>(
 ): Kind<T> {
   return {
     wanted,
-    parse: (given) => {
-      const value = parse(given)
+    parse: (text) => {
+      const value = parse(text)
       return value === undefined ? { fault: wanted } : { value }
     },
     format,

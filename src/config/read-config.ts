@@ -1,4 +1,4 @@
-/** The one reader of the environment. */
+/** Reads the environment; nothing else does. */
 
 import { GatewayError } from '../domain/errors.ts'
 import { ageWithinRetention } from '../domain/limits.ts'
@@ -11,24 +11,23 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 type ValuesOf<S> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : ValuesOf<S[K]> }
 
-/** All settings by subject, as SETTINGS has them. Hand down the part that is needed, not the whole. */
+/** The values of SETTINGS, grouped the same way. Pass on only the part that is needed. */
 export type Config = ValuesOf<typeof SETTINGS>
 
 export type AuthConfig = Config['auth']
 
 /**
- * Reads the `MILLRACE_*` variables of `environment`. A variable that is absent or empty has its default.
+ * Reads the `MILLRACE_*` variables of `environment`. A variable that is unset or empty has its default.
  *
- * Throws one config_invalid that tells all faults: values that are not of their kind, settings that contradict each
- * other, variables that do not exist, references (see config/references.ts) that nobody resolved before. A secret's
- * value is never in it.
+ * Throws one config_invalid that lists all faults: invalid values, settings that contradict each other, unknown
+ * variables, unresolved references (see config/references.ts). It never contains the value of a secret.
  */
 export function readConfig(environment: Environment): Config {
   const env = withoutServiceLinks(environment)
   const faults: string[] = []
   const config = readGroup(env, SETTINGS, faults)
   faults.push(...findUnknown(env))
-  // A default in place of a refused value would be blamed for a contradiction that nobody wrote.
+  // An invalid value was replaced by its default, which could contradict another setting: a misleading second fault.
   if (faults.length === 0) faults.push(...findContradictions(config))
   if (faults.length > 0) {
     const count = faults.length === 1 ? 'a setting is' : `${faults.length} settings are`
@@ -41,8 +40,8 @@ export function readConfig(environment: Environment): Config {
 const SERVICE_LINK = /^MILLRACE_(SERVICE_(HOST|PORT)(_.+)?|PORT_\d+_(TCP|UDP|SCTP)(_.+)?)$/
 
 /**
- * Kubernetes gives each container such variables for each service: one of the name `millrace` makes MILLRACE_PORT a
- * URL and brings names that are no settings. See "Accessing the Service" in its documentation.
+ * Kubernetes sets such variables in each container for each service. A service named `millrace` makes MILLRACE_PORT a
+ * URL and adds variables that are not settings. See "Accessing the Service" in its documentation.
  */
 function withoutServiceLinks(env: Environment): Environment {
   const isLink = (name: string, value = '') =>
@@ -50,7 +49,7 @@ function withoutServiceLinks(env: Environment): Environment {
   return Object.fromEntries(Object.entries(env).filter(([name, value]) => !isLink(name, value)))
 }
 
-/** Every setting in the order of the documentation. */
+/** All settings, in the order of the documentation. */
 export function listSettings(): readonly Setting<unknown>[] {
   return flatten(SETTINGS)
 }
@@ -68,67 +67,71 @@ function readGroup<G extends object>(env: Environment, group: G, faults: string[
     name,
     isSetting(member) ? readSetting(env, member, faults) : readGroup(env, member, faults),
   ])
-  // The type follows from the group, whose keys these are: fromEntries cannot say so.
+  // fromEntries loses the keys of the group.
   return Object.freeze(Object.fromEntries(values)) as ValuesOf<G>
 }
 
 function readSetting(env: Environment, setting: Setting<unknown>, faults: string[]): unknown {
   const { kind } = setting
-  const given = env[setting.variable]?.trim()
-  if (given === undefined || (given === '' && kind.takesEmpty !== true)) return setting.default
-  // As a value it would be a password that anybody may guess, or a key that no other process has.
-  if (referenceIn(given) !== undefined) {
-    faults.push(`${setting.variable}: a reference to a parameter came where none is looked up; wanted ${kind.wanted}`)
+  const text = env[setting.variable]?.trim()
+  if (text === undefined || (text === '' && kind.takesEmpty !== true)) return setting.default
+  // Used as a value, it would be a password that anyone can guess, or a wrong key.
+  if (referenceIn(text) !== undefined) {
+    faults.push(
+      `${setting.variable}: got a reference to a parameter, but references are not resolved here; wanted ${kind.wanted}`,
+    )
     return setting.default
   }
-  const parsed = kind.parse(given)
+  const parsed = kind.parse(text)
   if ('value' in parsed) return parsed.value
-  const came = kind.isSecret === true ? 'the value (not shown) is not right' : `got ${quote(given)}`
+  const came = kind.isSecret === true ? 'the value (not shown) is invalid' : `got ${quote(text)}`
   faults.push(`${setting.variable}: ${came}; wanted ${parsed.fault}`)
   return setting.default
 }
 
-/** What came, short enough for one line of a terminal. */
-function quote(given: string): string {
-  return JSON.stringify(given.length > 80 ? `${given.slice(0, 80)}…` : given)
+/** The value, shortened to fit one line of a terminal. */
+function quote(text: string): string {
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
 }
 
 function findUnknown(env: Environment): string[] {
-  const known = listSettings().map((setting) => setting.variable)
-  const unknown = Object.keys(env).filter((name) => name.startsWith('MILLRACE_') && !known.includes(name))
+  const variables = listSettings().map((setting) => setting.variable)
+  const unknown = Object.keys(env).filter((name) => name.startsWith('MILLRACE_') && !variables.includes(name))
   return unknown.map((name) => {
     const nearest = nearestName(
       name.slice(9),
-      known.map((variable) => variable.slice(9)),
+      variables.map((variable) => variable.slice(9)),
     )
     const advice =
-      nearest === undefined ? 'remove it, or look it up in the README' : `did you mean MILLRACE_${nearest}?`
-    return `${name}: no setting has this name; ${advice}`
+      nearest === undefined
+        ? 'remove it, or see the list of settings in the README'
+        : `did you mean MILLRACE_${nearest}?`
+    return `${name}: unknown setting; ${advice}`
   })
 }
 
 function findContradictions({ auth, http, push }: Config): string[] {
   const faults: string[] = []
   if (auth.jwksUrl !== undefined) {
-    if (auth.jwtIssuer === undefined) faults.push('MILLRACE_JWT_ISSUER: not given; MILLRACE_JWKS_URL needs it')
-    if (auth.jwtClientIds.length === 0) faults.push('MILLRACE_JWT_CLIENT_IDS: not given; MILLRACE_JWKS_URL needs it')
+    if (auth.jwtIssuer === undefined) faults.push('MILLRACE_JWT_ISSUER: not set; MILLRACE_JWKS_URL needs it')
+    if (auth.jwtClientIds.length === 0) faults.push('MILLRACE_JWT_CLIENT_IDS: not set; MILLRACE_JWKS_URL needs it')
   } else {
     const idle = [
       ['MILLRACE_JWT_ISSUER', auth.jwtIssuer !== undefined],
       ['MILLRACE_JWT_CLIENT_IDS', auth.jwtClientIds.length > 0],
       ['MILLRACE_JWT_TENANT_CLAIM', auth.jwtTenantClaim !== undefined],
     ] as const
-    for (const [variable, isGiven] of idle) {
-      if (isGiven) faults.push(`${variable}: has no effect without MILLRACE_JWKS_URL; give that too or remove it`)
+    for (const [variable, isSet] of idle) {
+      if (isSet) faults.push(`${variable}: has no effect without MILLRACE_JWKS_URL; set that too or remove this`)
     }
   }
   if (auth.jwtIssuer === 'millrace') {
-    faults.push('MILLRACE_JWT_ISSUER: "millrace" is the name of the local issuer; wanted the name of another')
+    faults.push('MILLRACE_JWT_ISSUER: "millrace" is the local issuer; wanted another issuer')
   }
   const bodyBytesMax = Math.max(push.limits.bodyBytesMax, push.limits.decompressedBytesMax)
   if (http.inflightBytesMax < bodyBytesMax) {
     faults.push(
-      `MILLRACE_INFLIGHT_BYTES_MAX: ${http.inflightBytesMax} bytes cannot hold one body of ${bodyBytesMax}; raise it, or lower MILLRACE_BODY_BYTES_MAX and MILLRACE_DECOMPRESSED_BYTES_MAX`,
+      `MILLRACE_INFLIGHT_BYTES_MAX: ${http.inflightBytesMax} bytes is less than one body of ${bodyBytesMax}; raise it, or lower MILLRACE_BODY_BYTES_MAX and MILLRACE_DECOMPRESSED_BYTES_MAX`,
     )
   }
   return faults

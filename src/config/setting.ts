@@ -1,4 +1,4 @@
-/** What a setting is: its variable, its kind, its default and a sentence for the people who set it. */
+/** A setting: its variable, kind, default and help text. */
 
 import type { Kind } from './kinds.ts'
 

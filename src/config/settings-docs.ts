@@ -1,10 +1,10 @@
-/** The settings for people: `.env.example` and the README's table, written from the one table there is. */
+/** Documentation generated from the settings: `.env.example` and the table in the README. */
 
 import { listSettings } from './read-config.ts'
 import type { Setting } from './setting.ts'
 
-const HEAD = `# Settings of Millrace, each with its default. Take the # away and change the value.
-# Variables that do not exist or do not fit keep the gateway from starting, and it tells all of them at once.
+const HEAD = `# Settings of Millrace, each with its default. To change one, remove the # and edit the value.
+# The gateway does not start if a variable is unknown or its value is invalid; it reports all of them.
 `
 
 /** The whole text of `.env.example`. */
@@ -14,7 +14,7 @@ export function formatEnvExample(): string {
 
 function formatVariable(setting: Setting<unknown>): string {
   const { variable, kind, help } = setting
-  return `# ${help}\n# Wanted: ${kind.wanted}.\n# ${variable}=${kind.format(setting.default)}\n`
+  return `# ${help}\n# Format: ${kind.wanted}.\n# ${variable}=${kind.format(setting.default)}\n`
 }
 
 /** The lines of the README's table. */

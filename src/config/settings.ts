@@ -1,4 +1,4 @@
-/** Every setting: its variable, its kind, its default and a sentence for the people who set it. */
+/** Every setting: its variable, kind, default and help text. */
 
 import { isLabelName } from '../domain/labels.ts'
 import { PUSH_LIMITS, type PushLimits, QUERY_LIMITS, type QueryLimits } from '../domain/limits.ts'
@@ -31,112 +31,137 @@ const MIB = 2 ** 20
 const HOUR = 3600_000
 
 const PUSH_LIMIT_SETTINGS = {
-  bodyBytesMax: setting('BODY_BYTES_MAX', bytes(), PUSH_LIMITS.bodyBytesMax, 'Largest body as it arrives.'),
+  bodyBytesMax: setting(
+    'BODY_BYTES_MAX',
+    bytes(),
+    PUSH_LIMITS.bodyBytesMax,
+    'Largest request body as received, before decompression.',
+  ),
   decompressedBytesMax: setting(
     'DECOMPRESSED_BYTES_MAX',
     bytes({ max: 2 ** 31 - 1 }),
     PUSH_LIMITS.decompressedBytesMax,
-    'Largest body after decompression.',
+    'Largest request body after decompression.',
   ),
   labelTextBytesMax: setting(
     'LABEL_TEXT_BYTES_MAX',
     bytes(),
     PUSH_LIMITS.labelTextBytesMax,
-    "Largest text of one stream's labels.",
+    'Maximum size of the label set of one stream, as text.',
   ),
-  lineBytesMax: setting('LINE_BYTES_MAX', bytes(), PUSH_LIMITS.lineBytesMax, 'Longest line.'),
+  lineBytesMax: setting('LINE_BYTES_MAX', bytes(), PUSH_LIMITS.lineBytesMax, 'Maximum length of a line.'),
   lineTruncated: setting(
     'LINE_TRUNCATED',
     boolean(),
     PUSH_LIMITS.lineTruncated,
-    'Cut lines that are too long instead of refusing them.',
+    'Truncate lines that are too long instead of rejecting them.',
   ),
   ageMsMax: setting(
     'AGE_MAX',
     orOff(duration()),
     PUSH_LIMITS.ageMsMax,
-    'How far back a line may lie; never further than retention.',
+    'Maximum age of a line; never more than the retention.',
   ),
   futureMsMax: setting(
     'FUTURE_MAX',
     duration({ min: 0 }),
     PUSH_LIMITS.futureMsMax,
-    'How far ahead of the clock a line may lie.',
+    'How far in the future the time of a line may be.',
   ),
-  labelCountMax: setting('LABEL_COUNT_MAX', integer({ min: 1 }), PUSH_LIMITS.labelCountMax, 'Labels of one stream.'),
+  labelCountMax: setting(
+    'LABEL_COUNT_MAX',
+    integer({ min: 1 }),
+    PUSH_LIMITS.labelCountMax,
+    'Maximum number of labels of a stream.',
+  ),
   otlpLabelCountMax: setting(
     'OTLP_LABEL_COUNT_MAX',
     integer({ min: 1 }),
     PUSH_LIMITS.otlpLabelCountMax,
-    'Labels of one stream that comes by OTLP.',
+    'Maximum number of labels of a stream received by OTLP.',
   ),
-  labelNameBytesMax: setting('LABEL_NAME_BYTES_MAX', bytes(), PUSH_LIMITS.labelNameBytesMax, 'Longest label name.'),
-  labelValueBytesMax: setting('LABEL_VALUE_BYTES_MAX', bytes(), PUSH_LIMITS.labelValueBytesMax, 'Longest label value.'),
+  labelNameBytesMax: setting(
+    'LABEL_NAME_BYTES_MAX',
+    bytes(),
+    PUSH_LIMITS.labelNameBytesMax,
+    'Maximum length of a label name.',
+  ),
+  labelValueBytesMax: setting(
+    'LABEL_VALUE_BYTES_MAX',
+    bytes(),
+    PUSH_LIMITS.labelValueBytesMax,
+    'Maximum length of a label value.',
+  ),
   metadataAllowed: setting(
     'METADATA_ALLOWED',
     boolean(),
     PUSH_LIMITS.metadataAllowed,
-    'Take lines with structured metadata.',
+    'Accept lines with structured metadata.',
   ),
   metadataBytesMax: setting(
     'METADATA_BYTES_MAX',
     bytes({ min: 0 }),
     PUSH_LIMITS.metadataBytesMax,
-    'Structured metadata of one line.',
+    'Maximum size of the structured metadata of a line.',
   ),
   metadataCountMax: setting(
     'METADATA_COUNT_MAX',
     integer(),
     PUSH_LIMITS.metadataCountMax,
-    'Pairs of structured metadata of one line.',
+    'Maximum number of structured metadata pairs of a line.',
   ),
   labelsRequired: setting(
     'LABELS_REQUIRED',
-    list('label names between commas', isLabelName),
+    list('comma-separated label names', isLabelName),
     PUSH_LIMITS.labelsRequired,
-    'Labels that every stream must carry.',
+    'Labels that every stream must have.',
   ),
   tenantRate: setting(
     'TENANT_RATE',
     orOff(rate()),
     PUSH_LIMITS.tenantRate,
-    'Bytes a second (and, after a colon, at once) that a tenant may push.',
+    'Bytes per second that a tenant may push; after a colon, the burst size.',
   ),
   streamRate: setting(
     'STREAM_RATE',
     orOff(rate()),
     PUSH_LIMITS.streamRate,
-    'Bytes a second (and, after a colon, at once) that one stream may take.',
+    'Bytes per second that may be pushed to one stream; after a colon, the burst size.',
   ),
   activeStreamsMax: setting(
     'ACTIVE_STREAMS_MAX',
     integer({ min: 1 }),
     PUSH_LIMITS.activeStreamsMax,
-    'Streams of one tenant that took a line within the last hour.',
+    'Maximum number of active streams per tenant; a stream is active for an hour after its last line.',
   ),
 } satisfies SettingsOf<PushLimits>
 
 const QUERY_SETTINGS = {
-  queryBytesMax: setting('QUERY_BYTES_MAX', bytes(), QUERY_LIMITS.queryBytesMax, 'Longest text of a query.'),
+  queryBytesMax: setting('QUERY_BYTES_MAX', bytes(), QUERY_LIMITS.queryBytesMax, 'Maximum length of a query text.'),
   entriesMax: setting(
     'QUERY_ENTRIES_MAX',
     integer({ min: 1 }),
     QUERY_LIMITS.entriesMax,
-    'Entries that one log query may ask for.',
+    'Maximum number of entries that a log query may request.',
   ),
-  rangeMsMax: setting('QUERY_RANGE_MAX', duration(), QUERY_LIMITS.rangeMsMax, 'Longest time range of a query.'),
+  rangeMsMax: setting('QUERY_RANGE_MAX', duration(), QUERY_LIMITS.rangeMsMax, 'Maximum time range of a query.'),
   seriesMax: setting(
     'QUERY_SERIES_MAX',
     integer({ min: 1 }),
     QUERY_LIMITS.seriesMax,
-    "Series of one metric query's result.",
+    'Maximum number of series in the result of a metric query.',
   ),
-  pointsMax: setting('QUERY_POINTS_MAX', integer({ min: 1 }), QUERY_LIMITS.pointsMax, 'Points of one series.'),
+  pointsMax: setting(
+    'QUERY_POINTS_MAX',
+    integer({ min: 1 }),
+    QUERY_LIMITS.pointsMax,
+    'Maximum number of points per series.',
+  ),
   timeoutMs: setting(
     'QUERY_TIMEOUT',
     duration({ max: 24 * HOUR }),
     QUERY_LIMITS.timeoutMs,
-    'How long one query may run.',
+    'Maximum duration of a query.',
   ),
 } satisfies SettingsOf<QueryLimits>
 
@@ -145,83 +170,83 @@ const TENANT_SETTINGS = {
     'MULTI_TENANT_QUERIES',
     boolean(),
     false,
-    'Let queries name several tenants, `X-Scope-OrgID: a|b`; each stream then carries `__tenant_id__`.',
+    'Allow queries across several tenants, `X-Scope-OrgID: a|b`; each stream then has the label `__tenant_id__`.',
   ),
   limitsFile: setting(
     'TENANT_LIMITS_FILE',
     optional(text('a path')),
     undefined,
-    'JSON with the limits of single tenants; read again when it changes.',
+    'JSON file with per-tenant limits; reloaded when it changes.',
   ),
 } as const
 
 const AUTH_SETTINGS = {
   defaultTenant: setting(
     'DEFAULT_TENANT',
-    textOrEmpty("a tenant id of letters, digits and !-_.*'(), or nothing", isTenant),
+    textOrEmpty("a tenant id of letters, digits and !-_.*'(), or empty", isTenant),
     'fake',
-    'Tenant of requests without X-Scope-OrgID; empty: the header is required.',
+    'Tenant of requests without X-Scope-OrgID; if empty, the header is required.',
   ),
   users: setting(
     'USERS',
     users(),
     [],
-    'Who may come with a name and a password: name:password pairs between commas, or JSON with name, password and tenant; `millrace hash-password` makes a hash to use as the password.',
+    'Users for basic authentication: comma-separated name:password pairs, or JSON with name, password and tenant. `millrace hash-password` prints a hash to use as the password.',
   ),
   jwksUrl: setting(
     'JWKS_URL',
     optional(text('an https URL (http only for this machine or a host name without dots)', isKeysUrl)),
     undefined,
-    "Where the issuer of tokens publishes its keys, such as a Cognito user pool's jwks.json.",
+    "URL of the token issuer's key set, such as the jwks.json of a Cognito user pool.",
   ),
   jwtIssuer: setting(
     'JWT_ISSUER',
-    optional(text('the iss of the tokens')),
+    optional(text('the iss claim of the tokens')),
     undefined,
-    'The `iss` that those tokens must have.',
+    'The `iss` claim that these tokens must have.',
   ),
   jwtClientIds: setting(
     'JWT_CLIENT_IDS',
-    list('client ids between commas'),
+    list('comma-separated client ids'),
     [],
-    'App clients whose tokens are taken: `client_id` of an access token, `aud` of an id token.',
+    'App clients whose tokens are accepted: `client_id` of an access token, `aud` of an id token.',
   ),
-  jwtTokenUse: setting('JWT_TOKEN_USE', choices(['access', 'id']), ['access', 'id'], 'Which `token_use` is taken.'),
+  jwtTokenUse: setting('JWT_TOKEN_USE', choices(['access', 'id']), ['access', 'id'], 'Accepted values of `token_use`.'),
   jwtTenantClaim: setting(
     'JWT_TENANT_CLAIM',
     optional(text('the name of a claim')),
     undefined,
-    'The claim that names the only tenant of its bearer; tokens without it are then refused.',
+    'Claim that binds a token to a tenant; if set, tokens without it are rejected.',
   ),
   localIssuer: setting(
     'LOCAL_ISSUER',
     boolean(),
     false,
-    'Take tokens that `millrace token` made with the key in the data folder.',
+    'Accept tokens that `millrace token` signed with the key in the data folder.',
   ),
   failuresPerMinute: setting(
     'AUTH_FAILURES_PER_MINUTE',
     integer({ min: 1 }),
     30,
-    'Wrong credentials that one address may send for one name in a minute.',
+    'Failed logins allowed per minute for each address and user name.',
   ),
 } as const
 
-/** The settings, grouped as the parts of the gateway take them: `SETTINGS.http.port` is `config.http.port`. */
+/** All settings, grouped like `Config`: `SETTINGS.http.port` is `config.http.port`. */
 export const SETTINGS = {
   service: {
     home: setting(
       'HOME',
       choice(['embedded', 'aws']),
       'embedded',
-      'Where the logs live: `embedded` in one file here, `aws` in AWS services.',
+      'Where logs are stored: `embedded` in one local file, `aws` in AWS services.',
     ),
-    dataDir: setting('DATA_DIR', text('a path'), './data', 'Folder of the log file and of generated keys.'),
+    dataDir: setting('DATA_DIR', text('a path'), './data', 'Folder for the database and generated keys.'),
     logLevel: setting(
       'LOG_LEVEL',
       choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']),
       'info',
-      'How much the gateway tells of itself on its own output.',
+      "Level of the gateway's own log, on standard output.",
     ),
   },
   http: {
@@ -229,21 +254,21 @@ export const SETTINGS = {
       'HOST',
       text('a host name or an address without a port', isHost),
       '127.0.0.1',
-      'Address to listen on; any but loopback needs credentials.',
+      'Address to listen on; any address other than loopback requires credentials.',
     ),
-    port: setting('PORT', integer({ max: 65_535 }), 3100, 'Port to listen on; 0 picks a free one.'),
+    port: setting('PORT', integer({ max: 65_535 }), 3100, 'Port to listen on; 0 picks a free port.'),
     inflightBytesMax: setting(
       'INFLIGHT_BYTES_MAX',
       bytes(),
       512 * MIB,
-      'Bytes of bodies that are held at once; beyond, pushes are told to come back.',
+      'Total bytes of request bodies in memory; above this, pushes get 503 and are retried by the client.',
     ),
-    queriesRunningMax: setting('QUERIES_RUNNING_MAX', integer({ min: 1 }), 8, 'Queries that run at once.'),
+    queriesRunningMax: setting('QUERIES_RUNNING_MAX', integer({ min: 1 }), 8, 'Maximum number of concurrent queries.'),
     queriesWaitingMax: setting(
       'QUERIES_WAITING_MAX',
       integer(),
       256,
-      'Queries of one tenant that wait for their turn; more are told to come back.',
+      'Maximum number of queued queries per tenant; further queries get 429.',
     ),
   },
   push: {
@@ -252,21 +277,21 @@ export const SETTINGS = {
       'DISCOVER_SERVICE_NAME',
       boolean(),
       true,
-      'Give streams without `service_name` the one their labels tell.',
+      'Derive `service_name` from the other labels when a stream has none.',
     ),
-    discoverLevels: setting('DISCOVER_LEVELS', boolean(), true, 'Find the level of each line: `detected_level`.'),
-    dropStreams: setting('DROP_STREAMS', selectors(), [], 'Streams to drop on purpose, by selector; they are counted.'),
+    discoverLevels: setting('DISCOVER_LEVELS', boolean(), true, 'Detect the level of each line: `detected_level`.'),
+    dropStreams: setting('DROP_STREAMS', selectors(), [], 'Selectors of streams to drop; dropped lines are counted.'),
     blockedUntilMs: setting(
       'INGESTION_BLOCKED_UNTIL',
       optional(instant()),
       undefined,
-      'Refuse all pushes until this date and time.',
+      'Reject all pushes until this date and time.',
     ),
     blockedStatus: setting(
       'INGESTION_BLOCKED_STATUS',
       integer({ min: 200, max: 599 }),
       260,
-      'HTTP status of pushes refused so.',
+      'HTTP status of pushes rejected by MILLRACE_INGESTION_BLOCKED_UNTIL.',
     ),
   },
   query: QUERY_SETTINGS,
@@ -276,7 +301,7 @@ export const SETTINGS = {
       'QUERY_CACHE_BYTES',
       orOff(bytes()),
       64 * MIB,
-      'Memory for answers of metric queries and of the index that are given again while nothing has changed.',
+      'Memory for cached results of metric queries and index requests; a result is reused while its data is unchanged.',
     ),
   },
   auth: AUTH_SETTINGS,
@@ -285,32 +310,32 @@ export const SETTINGS = {
       'QUEUE_BYTES_MAX',
       bytes(),
       64 * MIB,
-      'Bytes of pushes that wait for their commit; beyond, pushes are told to come back.',
+      'Total bytes of pushes waiting for a commit; above this, pushes get 503 and are retried by the client.',
     ),
     retentionAgeMs: setting(
       'RETENTION_AGE',
       orOff(duration({ min: HOUR })),
-      // Nothing is dropped in silence: only an operator who asked for it loses old lines.
+      // Nothing is dropped silently: old lines are deleted only if the operator asks for it.
       undefined,
-      'Drop lines older than this.',
+      'Delete lines older than this.',
     ),
     retentionBytes: setting(
       'RETENTION_BYTES',
       orOff(bytes({ min: 16 * MIB })),
       undefined,
-      'Drop the oldest lines when the logs take more disk than this.',
+      'Delete the oldest lines when the logs use more disk space than this.',
     ),
     duplicateWindowMs: setting(
       'DUPLICATE_WINDOW',
       orOff(duration()),
       HOUR,
-      'How long a push that is sent again is known and not stored twice.',
+      'How long duplicate lines are detected: a push that is retried within this time is stored once.',
     ),
     blockBytes: setting(
       'BLOCK_BYTES',
       bytes({ min: 64 * 2 ** 10, max: 64 * MIB }),
       MIB,
-      'Bytes of lines that are compressed together.',
+      'Size of a block before compression.',
     ),
   },
   aws: { ...AWS_SETTINGS, ...WORKER_SETTINGS },
@@ -319,14 +344,14 @@ export const SETTINGS = {
   rules: RULE_SETTINGS,
 } as const
 
-function isHost(given: string): boolean {
-  return given.length <= 255 && /^[A-Za-z0-9._:%-]+$/.test(given) && !/^[^:]*:\d+$/.test(given)
+function isHost(text: string): boolean {
+  return text.length <= 255 && /^[A-Za-z0-9._:%-]+$/.test(text) && !/^[^:]*:\d+$/.test(text)
 }
 
-function isKeysUrl(given: string): boolean {
-  const url = URL.parse(given)
+function isKeysUrl(text: string): boolean {
+  const url = URL.parse(text)
   if (url === null || url.username !== '' || url.password !== '') return false
-  // Keys that anyone on the way can exchange prove nothing; inside a compose network names have no dots.
-  const isNear = !url.hostname.includes('.') || /^127\./.test(url.hostname)
-  return url.protocol === 'https:' || (url.protocol === 'http:' && isNear)
+  // Over plain http anyone on the path can replace the keys. Host names inside a compose network have no dots.
+  const isLocal = !url.hostname.includes('.') || /^127\./.test(url.hostname)
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLocal)
 }

@@ -1,4 +1,4 @@
-/** The file of single tenants' limits: JSON to limits by tenant. */
+/** Parses the file of per-tenant limits: JSON to limits by tenant. */
 
 import { GatewayError } from '../domain/errors.ts'
 import { ageWithinRetention, type Limits } from '../domain/limits.ts'
@@ -7,11 +7,11 @@ import { nearestName } from '../kit/nearest-name.ts'
 import type { Setting } from './setting.ts'
 import { SETTINGS } from './settings.ts'
 
-/** Faults that are told; a file may be generated, and wrong in every line. */
+/** Faults listed in the error; a generated file may be wrong in every line. */
 const FAULTS_MAX = 50
 
-/** These protect the memory of the process, before it is known whose push it is. */
-const OF_THE_PROCESS: readonly string[] = ['bodyBytesMax', 'decompressedBytesMax', 'labelTextBytesMax']
+/** Limits that protect the memory of the process before the tenant of a push is known. */
+const PROCESS_LIMITS: readonly string[] = ['bodyBytesMax', 'decompressedBytesMax', 'labelTextBytesMax']
 
 interface LimitSetting {
   readonly group: 'push' | 'query'
@@ -23,21 +23,21 @@ const LIMIT_SETTINGS = listLimitSettings()
 
 /**
  * Reads `{"tenant": {"lineBytesMax": "64KiB", "tenantRate": "4MiB:6MiB", …}, …}`. A key is the name of the limit's
- * variable in camel case (MILLRACE_QUERY_ENTRIES_MAX is queryEntriesMax), its value what the variable may hold, as text,
- * number, boolean or list of texts. What a tenant does not name is as in `base`. No
- * tenant's lines may be older than `retentionMs`.
+ * variable in camel case (MILLRACE_QUERY_ENTRIES_MAX is queryEntriesMax). Its value is a value of the variable, as text,
+ * number, boolean or list of texts. A limit that a tenant does not set is as in `base`. The age limit of a tenant is at
+ * most `retentionMs`.
  *
- * Throws one config_invalid that tells all faults; they show what came.
+ * Throws one config_invalid that lists all faults and the invalid values.
  */
 export function parseTenantLimits(text: string, base: Limits, retentionMs?: number): ReadonlyMap<string, Limits> {
   const reader = new LimitsReader(base, retentionMs)
   const limits = reader.read(text)
   if (reader.faults.length === 0) return limits
-  const told = reader.faults.slice(0, FAULTS_MAX)
-  if (told.length < reader.faults.length) told.push(`… and ${reader.faults.length - told.length} more`)
+  const listed = reader.faults.slice(0, FAULTS_MAX)
+  if (listed.length < reader.faults.length) listed.push(`… and ${reader.faults.length - listed.length} more`)
   throw new GatewayError(
     'config_invalid',
-    `the limits of tenants are wrong:\n${told.map((fault) => `  ${fault}`).join('\n')}`,
+    `the tenant limits are invalid:\n${listed.map((fault) => `  ${fault}`).join('\n')}`,
   )
 }
 
@@ -53,10 +53,10 @@ class LimitsReader {
 
   read(text: string): ReadonlyMap<string, Limits> {
     const limits = new Map<string, Limits>()
-    for (const [tenant, given] of Object.entries(this.#parse(text))) {
-      if (!isTenant(tenant)) this.faults.push(`${quote(tenant)}: no tenant can have this name`)
-      else if (!isObject(given)) this.faults.push(`${tenant}: got ${quote(given)}; wanted an object of limits`)
-      else limits.set(tenant, this.#readTenant(tenant, given))
+    for (const [tenant, value] of Object.entries(this.#parse(text))) {
+      if (!isTenant(tenant)) this.faults.push(`${quote(tenant)}: not a valid tenant id`)
+      else if (!isObject(value)) this.faults.push(`${tenant}: got ${quote(value)}; wanted an object of limits`)
+      else limits.set(tenant, this.#readTenant(tenant, value))
     }
     return limits
   }
@@ -65,19 +65,19 @@ class LimitsReader {
     try {
       const value: unknown = JSON.parse(text)
       if (isObject(value)) return value
-      this.faults.push('the file holds no object; wanted {"tenant": {"lineBytesMax": "64KiB"}}')
+      this.faults.push('the file is not a JSON object; wanted {"tenant": {"lineBytesMax": "64KiB"}}')
     } catch (cause) {
-      this.faults.push(`the file is no JSON: ${(cause as SyntaxError).message}`)
+      this.faults.push(`the file is not valid JSON: ${(cause as SyntaxError).message}`)
     }
     return {}
   }
 
-  #readTenant(tenant: string, given: object): Limits {
+  #readTenant(tenant: string, entries: object): Limits {
     const values = { push: new Map<string, unknown>(), query: new Map<string, unknown>() }
-    for (const [name, value] of Object.entries(given)) {
-      const known = LIMIT_SETTINGS.get(name)
-      if (known === undefined) this.faults.push(`${tenant}.${quote(name)}: ${explainUnknown(name)}`)
-      else this.#readValue(`${tenant}.${name}`, value, known, values[known.group])
+    for (const [name, value] of Object.entries(entries)) {
+      const limit = LIMIT_SETTINGS.get(name)
+      if (limit === undefined) this.faults.push(`${tenant}.${quote(name)}: ${explainUnknown(name)}`)
+      else this.#readValue(`${tenant}.${name}`, value, limit, values[limit.group])
     }
     const { push, query } = this.#base
     const limits: Limits = {
@@ -85,7 +85,7 @@ class LimitsReader {
       query: { ...query, ...Object.fromEntries(values.query) },
     }
     if (limits.query.timeoutMs > query.timeoutMs) {
-      // What a read may still need is kept for as long as the longest of all queries.
+      // Joined blocks are kept for a multiple of the global query timeout.
       const { variable, kind } = SETTINGS.query.timeoutMs
       this.faults.push(
         `${tenant}.queryTimeout: longer than ${variable}, ${kind.format(query.timeoutMs)}; raise that too`,
@@ -107,7 +107,7 @@ function listLimitSettings(): ReadonlyMap<string, LimitSetting> {
   return new Map(
     (['push', 'query'] as const).flatMap((group) =>
       Object.entries(groups[group])
-        .filter(([field]) => !OF_THE_PROCESS.includes(field))
+        .filter(([field]) => !PROCESS_LIMITS.includes(field))
         .map(([field, setting]) => [nameOf(setting.variable), { group, field, setting }] as const),
     ),
   )
@@ -120,11 +120,9 @@ function nameOf(variable: string): string {
 }
 
 function explainUnknown(name: string): string {
-  if (OF_THE_PROCESS.includes(name)) return 'this limit is the same for all tenants; set its variable'
+  if (PROCESS_LIMITS.includes(name)) return 'this limit applies to all tenants; set its variable'
   const nearest = nearestName(name, [...LIMIT_SETTINGS.keys()])
-  return nearest === undefined
-    ? 'no limit has this name; remove it'
-    : `no limit has this name; did you mean ${nearest}?`
+  return nearest === undefined ? 'unknown limit; remove it' : `unknown limit; did you mean ${nearest}?`
 }
 
 function isObject(value: unknown): value is object {
@@ -137,7 +135,7 @@ function textOf(value: unknown): string | undefined {
   return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value.join(',') : undefined
 }
 
-/** What came, short enough for one line. */
+/** The value as JSON, shortened to fit one line. */
 function quote(value: unknown): string {
   const text = JSON.stringify(value)
   return text.length > 80 ? `${text.slice(0, 80)}…` : text

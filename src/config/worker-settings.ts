@@ -3,30 +3,30 @@
 import { duration, optional, text } from './kinds.ts'
 import { setting } from './setting.ts'
 
-/** Names of CloudWatch's namespaces; those that begin with AWS/ are AWS's own. */
+/** CloudWatch namespaces; those that begin with AWS/ are reserved. */
 const NAMESPACE = /^(?!AWS\/)[A-Za-z0-9._/#:-]{1,255}$/
 
 export const WORKER_SETTINGS = {
   deadLetterUrl: setting(
     'DEAD_LETTER_URL',
-    optional(text("an SQS queue's URL", isQueueUrl)),
+    optional(text('the URL of an SQS queue', isQueueUrl)),
     undefined,
-    'Dead-letter queue of MILLRACE_QUEUE_URL: the worker puts there, with the reason, what nobody can read; `millrace redrive` brings it back.',
+    'Dead-letter queue of MILLRACE_QUEUE_URL: the worker moves unreadable messages there, with the reason; `millrace redrive` moves them back.',
   ),
   metricsNamespace: setting(
     'METRICS_NAMESPACE',
-    text('a CloudWatch namespace of letters, digits and ._/#:-, not AWS/', (given) => NAMESPACE.test(given)),
+    text('a CloudWatch namespace of letters, digits and ._/#:-, not AWS/', (text) => NAMESPACE.test(text)),
     'Millrace',
-    "CloudWatch's namespace of the counts that functions and the worker write.",
+    'CloudWatch namespace of the metrics written by functions and the worker.',
   ),
   usersRefreshMs: setting(
     'USERS_REFRESH',
     duration({ min: 10_000 }),
     300_000,
-    'How often MILLRACE_USERS is looked up again where it is a reference, ssm:<parameter>; a refused password makes it be looked up at once.',
+    'How often MILLRACE_USERS is looked up again if it is a reference, ssm:<parameter>; a rejected password triggers a lookup immediately.',
   ),
 } as const
 
-function isQueueUrl(given: string): boolean {
-  return ['http:', 'https:'].includes(URL.parse(given)?.protocol ?? '')
+function isQueueUrl(text: string): boolean {
+  return ['http:', 'https:'].includes(URL.parse(text)?.protocol ?? '')
 }

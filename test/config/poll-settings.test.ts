@@ -19,10 +19,10 @@ const ACCEPTED: readonly (readonly [name: string, text: string, projects: readon
 ]
 
 for (const [name, text, projects] of ACCEPTED) {
-  t.test(`takes ${name}`, async (t) => {
+  t.test(`accepts ${name}`, async (t) => {
     const { kind } = POLL_SETTINGS.projects
     t.same(kind.parse(text), { value: projects })
-    t.same(kind.parse(kind.format(projects as never)), { value: projects }, 'and what it writes')
+    t.same(kind.parse(kind.format(projects as never)), { value: projects }, 'and its own formatted value')
   })
 }
 
@@ -31,24 +31,24 @@ const REFUSED: readonly (readonly [name: string, variable: string, text: string]
   ['upper case', 'MILLRACE_POLL_PROJECTS', A.toUpperCase()],
   ['a project twice', 'MILLRACE_POLL_PROJECTS', `${A},x=${A}`],
   ['a name twice', 'MILLRACE_POLL_PROJECTS', `x=${A},x=${B}`],
-  ['a key in the clear', 'MILLRACE_POLL_BASE_URL', 'http://api.example.com'],
+  ['an API key over plain http', 'MILLRACE_POLL_BASE_URL', 'http://api.example.com'],
   ['a password in the URL', 'MILLRACE_POLL_BASE_URL', 'https://user:secret@api.example.com'],
   ['an unknown level', 'MILLRACE_POLL_LEVELS', 'info,loud'],
-  ['a path without its end', 'MILLRACE_POLL_PARAMETER_PREFIX', '/millrace/prod'],
+  ['a path without a final slash', 'MILLRACE_POLL_PARAMETER_PREFIX', '/millrace/prod'],
 ]
 
 for (const [name, variable, text] of REFUSED) {
-  t.test(`refuses ${name}`, async (t) => {
+  t.test(`rejects ${name}`, async (t) => {
     t.throws(() => readConfig({ [variable]: text }), { code: 'config_invalid', message: new RegExp(variable) })
   })
 }
 
-t.test('the key has the name that Cognigy’s tools know, and its value is never shown', async (t) => {
+t.test('the API key has its usual Cognigy name, and its value is never shown', async (t) => {
   t.equal(readConfig({ COGNIGY_API_KEY: 'k' }).poll.apiKey, 'k')
   t.equal(POLL_SETTINGS.apiKey.kind.isSecret, true)
 })
 
-t.test('the names that installations know are the defaults', async (t) => {
+t.test('the defaults are the names of existing installations', async (t) => {
   t.match(readConfig({}).poll, {
     apiKeyParameter: '/cognigy-mytrial-api-key',
     parameterPrefix: '/',

@@ -6,7 +6,7 @@ import { PUSH_LIMITS, QUERY_LIMITS } from '../../src/domain/limits.ts'
 
 const HASH = 'scrypt:32768:8:3:AAAAAAAAAAAAAAAAAAAAAA==:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='
 
-t.test('gives every default for an empty environment', async (t) => {
+t.test('an empty environment gives the defaults', async (t) => {
   const config = readConfig({})
   t.same(config.push.limits, PUSH_LIMITS)
   t.same(config.query, QUERY_LIMITS)
@@ -18,7 +18,7 @@ t.test('gives every default for an empty environment', async (t) => {
   t.equal(config.push.blockedStatus, 260)
 })
 
-t.test('has the defaults of the kinds written so that they read back', async (t) => {
+t.test('every default can be written and read back', async (t) => {
   for (const setting of listSettings()) {
     const written = setting.kind.format(setting.default)
     const config = readConfig({ [setting.variable]: written })
@@ -44,7 +44,7 @@ const ACCEPTED: [string, Record<string, string>, (config: Config) => unknown, un
     7 * 86_400_000,
   ],
   ['0 for off', { MILLRACE_DUPLICATE_WINDOW: '0' }, (c) => c.store.duplicateWindowMs, undefined],
-  ['0 for nothing where off is not said', { MILLRACE_FUTURE_MAX: '0' }, (c) => c.push.limits.futureMsMax, 0],
+  ['0 where off is not allowed', { MILLRACE_FUTURE_MAX: '0' }, (c) => c.push.limits.futureMsMax, 0],
   [
     'a rate',
     { MILLRACE_TENANT_RATE: '4MB:6MB' },
@@ -60,7 +60,7 @@ const ACCEPTED: [string, Record<string, string>, (config: Config) => unknown, un
   ['a boolean of any case', { MILLRACE_LINE_TRUNCATED: 'Yes' }, (c) => c.push.limits.lineTruncated, true],
   ['space around a value', { MILLRACE_PORT: ' 80 ' }, (c) => c.http.port, 80],
   ['an empty value as the default', { MILLRACE_PORT: '' }, (c) => c.http.port, 3100],
-  ['an empty default tenant as none', { MILLRACE_DEFAULT_TENANT: '' }, (c) => c.auth.defaultTenant, undefined],
+  ['an empty default tenant as undefined', { MILLRACE_DEFAULT_TENANT: '' }, (c) => c.auth.defaultTenant, undefined],
   ['a list', { MILLRACE_LABELS_REQUIRED: 'app, env\n,' }, (c) => c.push.limits.labelsRequired, ['app', 'env']],
   [
     'selectors with a semicolon in quotes',
@@ -101,7 +101,7 @@ const ACCEPTED: [string, Record<string, string>, (config: Config) => unknown, un
     [['c1', 'c2'], ['id']],
   ],
   [
-    'what Kubernetes sets for a service of our name',
+    'the variables that Kubernetes sets for a service named millrace',
     {
       MILLRACE_SERVICE_HOST: '10.0.0.1',
       MILLRACE_SERVICE_PORT: '3100',
@@ -113,7 +113,7 @@ const ACCEPTED: [string, Record<string, string>, (config: Config) => unknown, un
     (c) => c,
     readConfig({}),
   ],
-  ['variables of others', { AWS_PROFILE: 'x', PATH: 'y' }, (c) => c, readConfig({})],
+  ['an environment with unrelated variables', { AWS_PROFILE: 'x', PATH: 'y' }, (c) => c, readConfig({})],
 ]
 for (const [name, env, part, wanted] of ACCEPTED) {
   t.test(`reads ${name}`, async (t) => t.same(part(readConfig(env)), wanted))
@@ -122,67 +122,63 @@ for (const [name, env, part, wanted] of ACCEPTED) {
 /** [name, environment, what the message says] */
 const REFUSED: [string, Record<string, string>, RegExp][] = [
   [
-    'a port that is no number',
+    'a port that is not a number',
     { MILLRACE_PORT: 'abc' },
     /MILLRACE_PORT: got "abc"; wanted a whole number from 0 to 65535/,
   ],
   ['a port that is too high', { MILLRACE_PORT: '65536' }, /got "65536"/],
   ['a number with an exponent', { MILLRACE_PORT: '1e3' }, /got "1e3"/],
   ['a host with its port', { MILLRACE_HOST: 'localhost:3100' }, /wanted a host name or an address without a port/],
-  ['a home that is none', { MILLRACE_HOME: 'cloud' }, /wanted embedded or aws/],
+  ['an unknown home', { MILLRACE_HOME: 'cloud' }, /wanted embedded or aws/],
   ['bytes of an unknown unit', { MILLRACE_LINE_BYTES_MAX: '1MX' }, /wanted bytes like/],
   ['bytes that are not whole', { MILLRACE_LINE_BYTES_MAX: '1.5' }, /wanted bytes like/],
-  ['bytes below the least', { MILLRACE_RETENTION_BYTES: '1MiB' }, /from 16MiB on, or off/],
-  ['bytes beyond what is exact', { MILLRACE_LINE_BYTES_MAX: '99999999TiB' }, /wanted bytes like/],
+  ['bytes below the minimum', { MILLRACE_RETENTION_BYTES: '1MiB' }, /at least 16MiB, or off/],
+  ['bytes beyond a safe integer', { MILLRACE_LINE_BYTES_MAX: '99999999TiB' }, /wanted bytes like/],
   ['a duration without a unit', { MILLRACE_AGE_MAX: '3600' }, /wanted a duration like 7d, 1h30m or 500ms/],
   ['a duration of rising units', { MILLRACE_AGE_MAX: '30m1h' }, /wanted a duration/],
   ['off where it is not allowed', { MILLRACE_QUERY_TIMEOUT: 'off' }, /from 1ms to 1d/],
-  ['a boolean that is none', { MILLRACE_LOCAL_ISSUER: 'maybe' }, /wanted true or false/],
-  ['a label that is none', { MILLRACE_LABELS_REQUIRED: 'a-b' }, /wanted label names/],
-  ['a rate of three parts', { MILLRACE_TENANT_RATE: '1:2:3' }, /wanted bytes a second/],
-  ['a rate of nothing', { MILLRACE_TENANT_RATE: '0:1' }, /wanted bytes a second/],
+  ['an invalid boolean', { MILLRACE_LOCAL_ISSUER: 'maybe' }, /wanted true or false/],
+  ['an invalid label name', { MILLRACE_LABELS_REQUIRED: 'a-b' }, /wanted comma-separated label names/],
+  ['a rate of three parts', { MILLRACE_TENANT_RATE: '1:2:3' }, /wanted bytes per second/],
+  ['a rate of zero', { MILLRACE_TENANT_RATE: '0:1' }, /wanted bytes per second/],
   ['a selector without braces', { MILLRACE_DROP_STREAMS: 'app="x"' }, /wanted LogQL selectors/],
-  ['a date that is none', { MILLRACE_INGESTION_BLOCKED_UNTIL: '2026-02-30T00:00:00Z' }, /wanted a date and time/],
-  ['a tenant that is none', { MILLRACE_DEFAULT_TENANT: 'a|b' }, /wanted a tenant id/],
-  ['a token use that is none', { MILLRACE_JWT_TOKEN_USE: 'access,refresh' }, /wanted some of access, id/],
+  ['an invalid date', { MILLRACE_INGESTION_BLOCKED_UNTIL: '2026-02-30T00:00:00Z' }, /wanted a date and time/],
+  ['an invalid tenant', { MILLRACE_DEFAULT_TENANT: 'a|b' }, /wanted a tenant id/],
+  ['an invalid token use', { MILLRACE_JWT_TOKEN_USE: 'access,refresh' }, /wanted one or more of access, id/],
   ['keys over plain http', { MILLRACE_JWKS_URL: 'http://issuer.example/jwks.json' }, /wanted an https URL/],
-  ['keys behind a password', { MILLRACE_JWKS_URL: 'https://a:b@issuer.example/' }, /wanted an https URL/],
-  ['keys without an issuer', { MILLRACE_JWKS_URL: 'https://issuer.example/' }, /MILLRACE_JWT_ISSUER: not given/],
-  ['keys without clients', { MILLRACE_JWKS_URL: 'https://issuer.example/' }, /MILLRACE_JWT_CLIENT_IDS: not given/],
+  ['keys with a password in the URL', { MILLRACE_JWKS_URL: 'https://a:b@issuer.example/' }, /wanted an https URL/],
+  ['keys without an issuer', { MILLRACE_JWKS_URL: 'https://issuer.example/' }, /MILLRACE_JWT_ISSUER: not set/],
+  ['keys without clients', { MILLRACE_JWKS_URL: 'https://issuer.example/' }, /MILLRACE_JWT_CLIENT_IDS: not set/],
   ['an issuer without keys', { MILLRACE_JWT_ISSUER: 'x' }, /MILLRACE_JWT_ISSUER: has no effect/],
-  ["the local issuer's name", { MILLRACE_JWT_ISSUER: 'millrace' }, /name of the local issuer/],
-  ['bodies that never fit', { MILLRACE_INFLIGHT_BYTES_MAX: '1MiB' }, /cannot hold one body of 268435456/],
-  [
-    'a mistyped variable',
-    { MILLRACE_PROT: '1' },
-    /MILLRACE_PROT: no setting has this name; did you mean MILLRACE_PORT\?/,
-  ],
-  ['a variable far from all', { MILLRACE_QQQQQQQQ: '1' }, /MILLRACE_QQQQQQQQ: no setting has this name; remove it/],
+  ["the local issuer's name", { MILLRACE_JWT_ISSUER: 'millrace' }, /is the local issuer/],
+  ['bodies that never fit', { MILLRACE_INFLIGHT_BYTES_MAX: '1MiB' }, /is less than one body of 268435456/],
+  ['a mistyped variable', { MILLRACE_PROT: '1' }, /MILLRACE_PROT: unknown setting; did you mean MILLRACE_PORT\?/],
+  ['a variable similar to none', { MILLRACE_QQQQQQQQ: '1' }, /MILLRACE_QQQQQQQQ: unknown setting; remove it/],
 ]
 for (const [name, env, wanted] of REFUSED) {
-  t.test(`refuses ${name}`, async (t) => {
+  t.test(`rejects ${name}`, async (t) => {
     t.throws(() => readConfig(env), { code: 'config_invalid', message: wanted })
   })
 }
 
 /** [name, value, what the message says] */
 const USERS_REFUSED: [string, string, RegExp][] = [
-  ['no colon', 'ann:x,hunter2', /in entry 2 name:password/],
-  ['no name', ':hunter2', /in entry 1 a name without colons/],
-  ['no password', 'ann:', /in entry 1 a password/],
+  ['a missing colon', 'ann:x,hunter2', /in entry 2 name:password/],
+  ['a missing name', ':hunter2', /in entry 1 a name without colons/],
+  ['a missing password', 'ann:', /in entry 1 a password/],
   ['a broken hash', 'ann:scrypt:1:hunter2', /in entry 1 a hash as `millrace hash-password` prints it/],
-  ['a hash that costs too much', `ann:${HASH.replace('32768', '8388608')}`, /in entry 1 a hash/],
-  ['a hash that costs nothing', `ann:${HASH.replace('32768', '2')}`, /in entry 1 a hash/],
-  ['one name twice', 'ann:hunter2,ann:hunter3', /in entry 2 a name that no other entry has/],
-  ['broken JSON', '[{"name":"ann","password":"hunter2"', /wanted name:password pairs/],
+  ['a hash whose cost is too high', `ann:${HASH.replace('32768', '8388608')}`, /in entry 1 a hash/],
+  ['a hash whose cost is too low', `ann:${HASH.replace('32768', '2')}`, /in entry 1 a hash/],
+  ['a duplicate name', 'ann:hunter2,ann:hunter3', /in entry 2 a unique name/],
+  ['broken JSON', '[{"name":"ann","password":"hunter2"', /wanted comma-separated name:password pairs/],
   ['an unknown field', '[{"name":"ann","password":"hunter2","role":"x"}]', /in entry 1 .* no other fields/],
-  ['a tenant that is none', '[{"name":"ann","password":"hunter2","tenant":"a|b"}]', /in entry 1 a tenant id/],
+  ['an invalid tenant', '[{"name":"ann","password":"hunter2","tenant":"a|b"}]', /in entry 1 a tenant id/],
   ['a name with a colon', '[{"name":"a:b","password":"hunter2"}]', /in entry 1 a name without colons/],
   ['a password with a line break', '[{"name":"a","password":"hunter2\\n"}]', /in entry 1 a password without/],
   ['an entry that is null', '[null]', /in entry 1/],
 ]
 for (const [name, value, wanted] of USERS_REFUSED) {
-  t.test(`refuses users with ${name} and shows no secret`, async (t) => {
+  t.test(`rejects users with ${name} and shows no secret`, async (t) => {
     t.throws(() => readConfig({ MILLRACE_USERS: value }), { message: wanted })
     try {
       readConfig({ MILLRACE_USERS: value })
@@ -192,12 +188,12 @@ for (const [name, value, wanted] of USERS_REFUSED) {
   })
 }
 
-t.test('tells all faults together', async (t) => {
+t.test('reports all faults together', async (t) => {
   const env = { MILLRACE_PORT: 'abc', MILLRACE_HOME: 'cloud', MILLRACE_LOG_LEVLE: 'info' }
   t.throws(() => readConfig(env), { message: /^3 settings are wrong:\n.*HOME.*\n.*PORT.*\n.*LOG_LEVEL\?$/ })
 })
 
-t.test('gives a config or a config_invalid for any text in any variable', async (t) => {
+t.test('any text in any variable gives a config or config_invalid', async (t) => {
   const variables = listSettings().map((setting) => setting.variable)
   const property = fc.property(fc.constantFrom(...variables), fc.string({ unit: 'binary' }), (variable, text) => {
     try {

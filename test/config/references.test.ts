@@ -2,7 +2,7 @@ import t from 'tap'
 import { readConfig } from '../../src/config/read-config.ts'
 import { type FetchParameters, referenceIn, resolveReferences } from '../../src/config/references.ts'
 
-/** Parameters in memory, and the names that were asked for. */
+/** Parameters in memory, and the names that were requested. */
 function parameters(values: Readonly<Record<string, string>>): {
   fetch: FetchParameters
   asked: (readonly string[])[]
@@ -15,7 +15,7 @@ function parameters(values: Readonly<Record<string, string>>): {
   return { fetch, asked }
 }
 
-t.test('puts the values of parameters in place of their references', async (t) => {
+t.test('replaces references by the values of their parameters', async (t) => {
   const { fetch, asked } = parameters({ '/m/users': 'ann:pw', '/m/key': 'k', '/aws/reference/secretsmanager/s': 's' })
   const env = {
     MILLRACE_USERS: ' ssm:/m/users ',
@@ -34,7 +34,7 @@ t.test('puts the values of parameters in place of their references', async (t) =
   t.same(asked, [['/m/users', '/m/key', '/aws/reference/secretsmanager/s']])
 })
 
-t.test('fetches nothing without a reference, and a parameter of two variables once', async (t) => {
+t.test('fetches nothing without references, and a parameter used by two variables once', async (t) => {
   const { fetch, asked } = parameters({ '/m/a': 'v' })
   const env = { MILLRACE_TABLE: 'table', PATH: 'ssm:/m/a' }
   t.equal(await resolveReferences(env, fetch), env)
@@ -46,38 +46,38 @@ t.test('fetches nothing without a reference, and a parameter of two variables on
   t.same(asked, [['/m/a']])
 })
 
-t.test('names every variable whose parameter does not exist, and no value', async (t) => {
+t.test('reports every variable whose parameter does not exist, without values', async (t) => {
   const { fetch } = parameters({ '/m/key': 'secret' })
   const env = { MILLRACE_USERS: 'ssm:/m/users', MILLRACE_KEY_SECRET: 'ssm:/m/key', COGNIGY_API_KEY: 'ssm:/m/cognigy' }
   await t.rejects(resolveReferences(env, fetch), {
     code: 'config_invalid',
     message: `2 references are wrong:
-  MILLRACE_USERS: there is no parameter "/m/users" in this account and region; create it, or correct the reference
-  COGNIGY_API_KEY: there is no parameter "/m/cognigy" in this account and region; create it, or correct the reference`,
+  MILLRACE_USERS: parameter "/m/users" does not exist in this account and region; create it, or correct the reference
+  COGNIGY_API_KEY: parameter "/m/cognigy" does not exist in this account and region; create it, or correct the reference`,
   })
 })
 
-t.test('refuses what is no name before anything is fetched, and does not show it', async (t) => {
+t.test('rejects an invalid parameter name before fetching, and does not show it', async (t) => {
   const { fetch, asked } = parameters({})
   for (const value of ['ssm:', 'ssm: ', 'ssm:my secret!', `ssm:${'a'.repeat(3000)}`]) {
     await t.rejects(resolveReferences({ MILLRACE_USERS: value }, fetch), {
       code: 'config_invalid',
-      message: /^a reference is wrong:\n {2}MILLRACE_USERS: what follows "ssm:" \(not shown\)/,
+      message: /^a reference is wrong:\n {2}MILLRACE_USERS: the text after "ssm:" \(not shown\)/,
     })
   }
   t.same(asked, [])
 })
 
-t.test('a reference is told by its first letters', async (t) => {
+t.test('a reference is recognised by its prefix', async (t) => {
   t.equal(referenceIn('ssm:/a'), '/a')
   for (const value of [undefined, '', 'SSM:/a', 'assm:/a', 'ssm']) t.equal(referenceIn(value), undefined)
 })
 
-t.test('a reference that nobody resolved is no value of a setting', async (t) => {
+t.test('an unresolved reference is rejected as the value of a setting', async (t) => {
   for (const variable of ['MILLRACE_USERS', 'MILLRACE_KEY_SECRET', 'MILLRACE_TABLE']) {
     t.throws(() => readConfig({ [variable]: 'ssm:/millrace/a-parameter-with-a-long-name' }), {
       code: 'config_invalid',
-      message: new RegExp(`${variable}: a reference to a parameter came where none is looked up`),
+      message: new RegExp(`${variable}: got a reference to a parameter, but references are not resolved here`),
     })
   }
 })

@@ -24,13 +24,13 @@ const ACCEPTED: readonly (readonly [name: string, value: unknown, group: 'push' 
   ['queryTimeout', '10s', 'query', { timeoutMs: 10_000 }],
 ]
 for (const [name, value, group, limits] of ACCEPTED) {
-  t.test(`takes ${name}: ${JSON.stringify(value)}`, async (t) => {
+  t.test(`accepts ${name}: ${JSON.stringify(value)}`, async (t) => {
     const read = parseTenantLimits(JSON.stringify({ a: { [name]: value } }), BASE)
     t.strictSame(read.get('a'), { ...BASE, [group]: { ...BASE[group], ...limits } })
   })
 }
 
-t.test('each tenant has its own, and the rest is as everywhere', async (t) => {
+t.test('each tenant has its own limits, and the others from the base', async (t) => {
   const text = '{"a": {"queryEntriesMax": 7}, "b": {}, "__proto__": {"queryEntriesMax": 8}}'
   const limits = parseTenantLimits(text, BASE)
   t.strictSame([...limits.keys()], ['a', 'b', '__proto__'])
@@ -41,7 +41,7 @@ t.test('each tenant has its own, and the rest is as everywhere', async (t) => {
   t.strictSame(limits.get('b'), BASE)
 })
 
-t.test('no tenant’s lines may be older than retention keeps', async (t) => {
+t.test('the age limit of a tenant is at most the retention', async (t) => {
   const text = '{"none": {}, "off": {"ageMax": "off"}, "longer": {"ageMax": "2h"}, "shorter": {"ageMax": "30m"}}'
   t.strictSame(
     [...parseTenantLimits(text, BASE, HOUR_MS).values()].map(({ push }) => push.ageMsMax),
@@ -50,33 +50,33 @@ t.test('no tenant’s lines may be older than retention keeps', async (t) => {
 })
 
 const REFUSED: readonly (readonly [name: string, text: string, fault: RegExp])[] = [
-  ['no JSON', '{"a": ', /the file is no JSON/],
-  ['nothing', '', /the file is no JSON/],
-  ['a list', '[]', /the file holds no object; wanted/],
-  ['null', 'null', /the file holds no object/],
-  ['a name that no tenant has', '{"a|b": {}}', /"a\|b": no tenant can have this name/],
-  ['limits that are no object', '{"a": [1]}', /a: got \[1\]; wanted an object/],
-  ['a limit that does not exist', '{"a": {"x": 1}}', /a\."x": no limit has this name; remove it/],
+  ['broken JSON', '{"a": ', /the file is not valid JSON/],
+  ['an empty file', '', /the file is not valid JSON/],
+  ['a list', '[]', /the file is not a JSON object; wanted/],
+  ['null', 'null', /the file is not a JSON object/],
+  ['an invalid tenant', '{"a|b": {}}', /"a\|b": not a valid tenant id/],
+  ['limits that are not an object', '{"a": [1]}', /a: got \[1\]; wanted an object/],
+  ['a limit that does not exist', '{"a": {"x": 1}}', /a\."x": unknown limit; remove it/],
   ['a limit that is misspelt', '{"a": {"lineByteMax": 1}}', /did you mean lineBytesMax\?/],
-  ['a limit by its field’s name', '{"a": {"entriesMax": 1}}', /a\."entriesMax": no limit has this name/],
-  ['a limit of the process', '{"a": {"bodyBytesMax": 1}}', /a\."bodyBytesMax": this limit is the same for all/],
-  ['a value of another kind', '{"a": {"lineBytesMax": "long"}}', /a\.lineBytesMax: got "long"; wanted bytes/],
+  ['a limit by its internal name', '{"a": {"entriesMax": 1}}', /a\."entriesMax": unknown limit/],
+  ['a process-wide limit', '{"a": {"bodyBytesMax": 1}}', /a\."bodyBytesMax": this limit applies to all tenants/],
+  ['an invalid value', '{"a": {"lineBytesMax": "long"}}', /a\.lineBytesMax: got "long"; wanted bytes/],
   ['a value that is null', '{"a": {"lineBytesMax": null}}', /a\.lineBytesMax: got null; wanted bytes/],
   ['a value that is an object', '{"a": {"lineBytesMax": {}}}', /a\.lineBytesMax: got \{\}; wanted bytes/],
   ['a value below its bounds', '{"a": {"queryEntriesMax": 0}}', /a\.queryEntriesMax: got 0; wanted a whole number/],
   [
-    'a timeout beyond everybody’s',
+    'a timeout longer than the global one',
     '{"a": {"queryTimeout": "2m"}}',
     /a\.queryTimeout: longer than MILLRACE_QUERY_TIMEOUT, 1m/,
   ],
 ]
 for (const [name, text, fault] of REFUSED) {
-  t.test(`refuses ${name}`, async (t) => {
+  t.test(`rejects ${name}`, async (t) => {
     t.throws(() => parseTenantLimits(text, BASE), { code: 'config_invalid', message: fault })
   })
 }
 
-t.test('tells all faults together, up to fifty', async (t) => {
+t.test('reports all faults together, up to fifty', async (t) => {
   t.throws(() => parseTenantLimits('{"a": {"x": 1, "lineBytesMax": "?"}, "b": 3}', BASE), {
     message: /a\."x".*\n.*a\.lineBytesMax.*\n.*b: got 3/,
   })
@@ -84,13 +84,13 @@ t.test('tells all faults together, up to fifty', async (t) => {
   t.throws(() => parseTenantLimits(many, BASE), { message: /x49.*\n {2}… and 10 more$/ })
 })
 
-t.test('every limit of the settings has a name here, but for those of the process', async (t) => {
+t.test('every limit except the process-wide ones can be set', async (t) => {
   const variables = listSettings().map(({ variable }) => variable)
   t.ok(variables.includes('MILLRACE_QUERY_SERIES_MAX') && variables.includes('MILLRACE_METADATA_COUNT_MAX'))
   t.doesNotThrow(() => parseTenantLimits('{"a": {"querySeriesMax": 1, "metadataCountMax": 0}}', BASE))
 })
 
-t.test('any text gives limits or a config_invalid', async (t) => {
+t.test('any text gives limits or config_invalid', async (t) => {
   const names = fc.constantFrom(
     'lineBytesMax',
     'ageMax',

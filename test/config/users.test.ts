@@ -3,7 +3,7 @@ import { users } from '../../src/config/users.ts'
 
 const { parse } = users()
 
-t.test('takes one user in the form of a secret', async (t) => {
+t.test('accepts one user in the format of a Secrets Manager secret', async (t) => {
   const rows = [
     ['{"username":"stytch","password":"p,w:1"}', undefined],
     ['\n {"password":"p,w:1","username":"stytch","tenant":"t1"} ', 't1'],
@@ -17,14 +17,14 @@ t.test('takes one user in the form of a secret', async (t) => {
 const refused: readonly (readonly [name: string, text: string, wanted: RegExp])[] = [
   ['a secret with two names', '{"username":"a","name":"b","password":"pw"}', /in entry 1/],
   ['a secret without a password', '{"username":"a"}', /in entry 1/],
-  ['a secret with a field that is not known', '{"username":"a","password":"pw","engine":"x"}', /no other fields/],
-  ['a secret whose name is no text', '{"username":1,"password":"pw"}', /in entry 1/],
+  ['a secret with an unknown field', '{"username":"a","password":"pw","engine":"x"}', /no other fields/],
+  ['a secret whose name is not text', '{"username":1,"password":"pw"}', /in entry 1/],
   ['a secret with an empty password', '{"username":"a","password":""}', /a password/],
   ['JSON that ends too early', '{"username":"a","password":"pw"', /name:password/],
 ]
 
 for (const [name, text, wanted] of refused) {
-  t.test(`refuses ${name}, and does not show it`, async (t) => {
+  t.test(`rejects ${name}, and does not show it`, async (t) => {
     const parsed = parse(text)
     t.match(parsed, { fault: wanted })
     t.notMatch(parsed, { fault: /pw/ })

@@ -110,7 +110,7 @@ t.test('a start without the parameter is refused, with the variable and the name
   })
   await t.rejects(
     loadSettings({ MILLRACE_USERS: 'ssm:/m/users' }, async () => client),
-    { code: 'config_invalid', message: /MILLRACE_USERS: there is no parameter "\/m\/users"/ },
+    { code: 'config_invalid', message: /MILLRACE_USERS: parameter "\/m\/users" does not exist/ },
   )
 })
 
