@@ -24,7 +24,7 @@ export default $config({
     const { createGateway } = await import('./infra/gateway.ts')
     const { createWorker } = await import('./infra/worker.ts')
     const { createPoller } = await import('./infra/poller.ts')
-    const { createAlerts } = await import('./infra/alerts.ts')
+    const { createIncidents } = await import('./infra/incidents.ts')
     const { createMonitoring } = await import('./infra/monitoring.ts')
 
     const settings = stageSettings($app.stage)
@@ -36,8 +36,8 @@ export default $config({
     const gateway = createGateway(base)
     const worker = createWorker(base)
     const poller = createPoller(base)
-    const alerts = createAlerts(base, gateway, poller)
-    createMonitoring({ ...base, gateway, worker, poller, alerts })
+    const incidents = createIncidents(base, gateway, poller)
+    createMonitoring({ ...base, gateway, worker, poller, incidents })
 
     return {
       url: gateway.url,

@@ -6,14 +6,14 @@ import { type Alarm, type Monitored, NAMESPACE } from './monitored.ts'
 const WIDTH = 24
 
 export function dashboardBody(monitored: Monitored, alarms: readonly Alarm[]): $util.Output<string> {
-  const { alerts, gateway, poller, storage, worker } = monitored
+  const { incidents, gateway, poller, storage, worker } = monitored
   const region = aws.getRegionOutput({}).region
   const graph = (title: string, metrics: unknown[], options: object = {}) => ({
     type: 'metric',
     height: 6,
     properties: { title, region, view: 'timeSeries', stat: 'Sum', period: 60, metrics, ...options },
   })
-  const functions = [gateway, worker, alerts, ...(poller === undefined ? [] : [poller])]
+  const functions = [gateway, worker, incidents, ...(poller === undefined ? [] : [poller])]
   const widgets = [
     {
       type: 'alarm',
@@ -34,7 +34,7 @@ export function dashboardBody(monitored: Monitored, alarms: readonly Alarm[]): $
         title: 'Recent Errors',
         region,
         view: 'table',
-        query: $interpolate`${$output(alerts.watched.map(({ name }) => name)).apply((names) => names.map((name) => `SOURCE '${name}'`).join(' | '))} | fields @timestamp, @message | filter @message like /ERROR|"level":"error"/ | sort @timestamp desc | limit 20`,
+        query: $interpolate`${$output(incidents.watched.map(({ name }) => name)).apply((names) => names.map((name) => `SOURCE '${name}'`).join(' | '))} | fields @timestamp, @message | filter @message like /ERROR|"level":"error"/ | sort @timestamp desc | limit 20`,
       },
     },
     graph('Queue', [

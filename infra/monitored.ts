@@ -1,15 +1,15 @@
 /** What alarms and dashboard look at. */
 
-import type { Alerts } from './alerts.ts'
 import type { Base, ImageFunction } from './functions.ts'
 import type { Gateway } from './gateway.ts'
+import type { Incidents } from './incidents.ts'
 import type { Poller } from './poller.ts'
 
 export interface Monitored extends Base {
   readonly gateway: Gateway
   readonly worker: ImageFunction
   readonly poller: Poller | undefined
-  readonly alerts: Alerts
+  readonly incidents: Incidents
 }
 
 export interface Alarm {

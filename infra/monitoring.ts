@@ -48,7 +48,7 @@ function createAlarm({ topic }: Monitored, id: string, options: AlarmOptions): A
 
 /** One error in one minute, in any watched group. */
 function errorAlarms(monitored: Monitored): Alarm[] {
-  for (const { id, name } of monitored.alerts.watched) {
+  for (const { id, name } of monitored.incidents.watched) {
     new aws.cloudwatch.LogMetricFilter(`${id}ErrorCount`, {
       name: `millrace-${$app.stage}-${id}-errors`,
       logGroupName: name,
@@ -136,8 +136,8 @@ function deliveryAlarms(monitored: Monitored): Alarm[] {
 }
 
 function functionAlarms(monitored: Monitored): Alarm[] {
-  const { alerts, gateway, poller, worker } = monitored
-  const functions = [gateway, worker, alerts, ...(poller === undefined ? [] : [poller])]
+  const { incidents, gateway, poller, worker } = monitored
+  const functions = [gateway, worker, incidents, ...(poller === undefined ? [] : [poller])]
   return functions.flatMap((made) => {
     const lambda = (metricName: string) => ({
       namespace: 'AWS/Lambda',

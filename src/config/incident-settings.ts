@@ -21,7 +21,7 @@ const IDENTITY_LABELS = [
   'log_group',
 ]
 
-export const ALERT_SETTINGS = {
+export const INCIDENT_SETTINGS = {
   enabled: setting(
     'INCIDENTS',
     boolean(),

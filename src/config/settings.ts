@@ -4,7 +4,7 @@ import { isLabelName } from '../domain/labels.ts'
 import { PUSH_LIMITS, type PushLimits, QUERY_LIMITS, type QueryLimits } from '../domain/limits.ts'
 import { isTenant } from '../domain/tenant.ts'
 import { AWS_SETTINGS } from './aws-settings.ts'
-import { ALERT_SETTINGS } from './incident-settings.ts'
+import { INCIDENT_SETTINGS } from './incident-settings.ts'
 import {
   boolean,
   bytes,
@@ -340,7 +340,7 @@ export const SETTINGS = {
   },
   aws: { ...AWS_SETTINGS, ...WORKER_SETTINGS },
   poll: POLL_SETTINGS,
-  alerts: ALERT_SETTINGS,
+  incidents: INCIDENT_SETTINGS,
   rules: RULE_SETTINGS,
 } as const
 

@@ -2,9 +2,9 @@
 
 import pino from 'pino'
 import { loadSettings } from '../homes/references.ts'
-import { openAlerts } from '../processes/incidents.ts'
-import { openAlertWatch } from '../processes/scheduled-watch.ts'
-import { answerAlertEvent } from '../transport/lambda/cloudwatch-records.ts'
+import { openIncidents } from '../processes/incidents.ts'
+import { openScheduledWatch } from '../processes/scheduled-watch.ts'
+import { answerProcessorEvent } from '../transport/lambda/cloudwatch-records.ts'
 
 // Loading the module is the function's start: what is wrong with the settings is told there.
 const { config } = await loadSettings(process.env)
@@ -13,14 +13,14 @@ const log = pino(
   pino.destination({ sync: true }),
 )
 const clock = { nowMs: Date.now }
-const alerts = await openAlerts(config, clock, log)
-const watch = await openAlertWatch(config, clock, log, alerts)
+const incidents = await openIncidents(config, clock, log)
+const watch = await openScheduledWatch(config, clock, log, incidents)
 const parts = {
-  ...alerts.cloudWatch,
-  notify: alerts.notify,
+  ...incidents.cloudWatch,
+  notify: incidents.notify,
   sweep: async () => {
     await watch?.evaluateDue()
-    return alerts.desk.sweep()
+    return incidents.desk.sweep()
   },
   // The cause tells of gzip or JSON, never of a line.
   onCorrupt: (cause: unknown) =>
@@ -28,6 +28,6 @@ const parts = {
 }
 
 /** What Lambda calls for each delivery and each stroke of the clock. */
-export function handler(event: unknown): ReturnType<typeof answerAlertEvent> {
-  return answerAlertEvent(parts, event)
+export function handler(event: unknown): ReturnType<typeof answerProcessorEvent> {
+  return answerProcessorEvent(parts, event)
 }

@@ -8,8 +8,8 @@ import { IncidentLoop } from '../flows/incidents/incident-loop.ts'
 import { readLogGroups } from '../flows/incidents/read-log-groups.ts'
 import { openGroupReader } from '../homes/incident-home.ts'
 import { loadSettings } from '../homes/references.ts'
-import { closeAlerts, commonRounds, openAlerts, scheduleTimer } from '../processes/incidents.ts'
-import { openAlertWatch } from '../processes/scheduled-watch.ts'
+import { closeIncidents, commonRounds, openIncidents, scheduleTimer } from '../processes/incidents.ts'
+import { openScheduledWatch } from '../processes/scheduled-watch.ts'
 
 /** How long the round under way may take once the process is told to stop. */
 const CLOSE_DELAY_MS = 20_000
@@ -25,7 +25,7 @@ try {
 }
 
 async function run(config: Config): Promise<void> {
-  const { logGroups, everyMs } = config.alerts.cloudWatch
+  const { logGroups, everyMs } = config.incidents.cloudWatch
   if (logGroups.length === 0) {
     throw new GatewayError('config_invalid', 'the alert processor needs MILLRACE_ALERT_LOG_GROUPS, not given; set it')
   }
@@ -34,16 +34,16 @@ async function run(config: Config): Promise<void> {
     pino.destination({ dest: 2, sync: true }),
   )
   const clock = { nowMs: Date.now }
-  const alerts = await openAlerts(config, clock, log)
-  const watch = await openAlertWatch(config, clock, log, alerts)
+  const incidents = await openIncidents(config, clock, log)
+  const watch = await openScheduledWatch(config, clock, log, incidents)
   const groups = {
-    ...alerts.cloudWatch,
+    ...incidents.cloudWatch,
     reader: await openGroupReader(config),
-    cursors: alerts.home.store,
+    cursors: incidents.home.store,
     logGroups,
     onFailure: (logGroup: string, err: unknown) => log.warn({ logGroup, err }, 'a log group cannot be read'),
   }
-  const rounds = [{ everyMs, run: () => readLogGroups(groups) }, ...commonRounds(alerts)]
+  const rounds = [{ everyMs, run: () => readLogGroups(groups) }, ...commonRounds(incidents)]
   if (watch !== undefined) rounds.push({ everyMs: RULES_EVERY_MS, run: () => watch.evaluateDue() })
   const loop = new IncidentLoop(rounds, scheduleTimer, (err) =>
     log.error({ err }, 'a round failed; the next tries again'),
@@ -54,7 +54,7 @@ async function run(config: Config): Promise<void> {
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
     else log.info({ signal }, 'stopping: what was read is told first')
-    await closeAlerts(alerts, async () => {
+    await closeIncidents(incidents, async () => {
       await loop.stop()
       await watch?.close()
     })

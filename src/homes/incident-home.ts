@@ -10,7 +10,7 @@ import { lazy } from '../kit/lazy.ts'
 import type { AuditTrail, CommittedBlocks, IncidentStore, LogGroupReader, Notifier } from '../ports/incidents.ts'
 import type { Clock } from '../ports/log-store.ts'
 
-export interface AlertHome {
+export interface IncidentHome {
   readonly store: IncidentStore
   /** Undefined where no row for each line is wanted. */
   readonly audit: AuditTrail | undefined
@@ -20,7 +20,7 @@ export interface AlertHome {
   close(): Promise<void>
 }
 
-export interface AlertLog extends IncidentLog {
+export interface IncidentHomeLog extends IncidentLog {
   error(facts: object, text: string): void
 }
 
@@ -28,7 +28,7 @@ export interface AlertLog extends IncidentLog {
  * Opens the store of incidents. Throws store_unavailable or store_damaged where it cannot be, config_invalid for settings
  * that are not whole.
  */
-export async function openAlertHome(config: Config, clock: Clock, log: AlertLog): Promise<AlertHome> {
+export async function openIncidentHome(config: Config, clock: Clock, log: IncidentHomeLog): Promise<IncidentHome> {
   const made: { destroy(): void }[] = []
   const notifiers = await openNotifiers(config, clock, log, made)
   const kept = config.service.home === 'aws' ? await openItems(config, clock, made) : await openFile(config, clock, log)
@@ -42,23 +42,23 @@ export async function openAlertHome(config: Config, clock: Clock, log: AlertLog)
   }
 }
 
-type Kept = Pick<AlertHome, 'store' | 'audit' | 'blocks'>
+type Kept = Pick<IncidentHome, 'store' | 'audit' | 'blocks'>
 
-async function openFile({ service, alerts }: Config, clock: Clock, log: AlertLog): Promise<Kept> {
+async function openFile({ service, incidents }: Config, clock: Clock, log: IncidentHomeLog): Promise<Kept> {
   const [{ SqliteIncidents }, { SqliteCommittedBlocks }] = await Promise.all([
     import('../adapters/embedded/sqlite-incidents.ts'),
     import('../adapters/embedded/sqlite-committed-blocks.ts'),
   ])
-  const store = new SqliteIncidents(service.dataDir, alerts.retention, () => clock.nowMs())
+  const store = new SqliteIncidents(service.dataDir, incidents.retention, () => clock.nowMs())
   const onDamage = (block: number, err: unknown): void => {
     log.error({ block, err }, 'a block cannot be read: its lines raise no incidents')
   }
   const blocks = new SqliteCommittedBlocks(service.dataDir, onDamage)
-  return { store, audit: alerts.audit ? store : undefined, blocks }
+  return { store, audit: incidents.audit ? store : undefined, blocks }
 }
 
 async function openItems(config: Config, clock: Clock, made: { destroy(): void }[]): Promise<Kept> {
-  const { aws, alerts } = config
+  const { aws, incidents } = config
   if (aws.table === undefined) {
     throw new GatewayError('config_invalid', 'incidents of the aws home need MILLRACE_TABLE, not given; set it')
   }
@@ -70,19 +70,19 @@ async function openItems(config: Config, clock: Clock, made: { destroy(): void }
   ])
   const clients = makeAwsClients(aws)
   made.push(clients)
-  const { retention } = alerts
+  const { retention } = incidents
   const store = new DynamoIncidents(clients.items, { table: aws.table, ...retention }, clock, SYSTEM_PACING)
-  const audit = alerts.audit ? new DynamoAudit(clients.items, aws.table, retention.closedKeptMs) : undefined
+  const audit = incidents.audit ? new DynamoAudit(clients.items, aws.table, retention.closedKeptMs) : undefined
   return { store, audit, blocks: undefined }
 }
 
 async function openNotifiers(
-  { alerts }: Config,
+  { incidents }: Config,
   clock: Clock,
-  log: AlertLog,
+  log: IncidentHomeLog,
   made: { destroy(): void }[],
 ): Promise<readonly Notifier[]> {
-  const { notify, links } = alerts
+  const { notify, links } = incidents
   const { webhookUrl: url, smtpUrl, mailFrom: from, mailTo: to, snsTopic: topic, timeoutMs } = notify
   const notifiers: Notifier[] = []
   if (notify.log) notifiers.push(new LogNotifier(log))
@@ -115,11 +115,11 @@ async function openNotifiers(
 }
 
 /** Reads log groups as the settings say. No service is asked for anything yet. */
-export async function openGroupReader({ alerts }: Config): Promise<LogGroupReader> {
+export async function openGroupReader({ incidents }: Config): Promise<LogGroupReader> {
   const { CloudWatchGroupReader } = await import('../adapters/aws/incidents/cloudwatch-group-reader.ts')
   const client = lazy(async () => {
     const { CloudWatchLogs } = await import('@aws-sdk/client-cloudwatch-logs')
     return new CloudWatchLogs({ requestHandler: { connectionTimeout: 2_000, requestTimeout: 15_000 } })
   })
-  return new CloudWatchGroupReader(client, alerts.cloudWatch.pattern)
+  return new CloudWatchGroupReader(client, incidents.cloudWatch.pattern)
 }

@@ -4,25 +4,25 @@ import type { Block } from '../domain/entries/block.ts'
 import type {
   Incident,
   IncidentChange,
+  IncidentEvent,
   IncidentRef,
+  IncidentReport,
   IncidentState,
-  Observation,
-  ObservedEvent,
   Transition,
 } from '../domain/incidents/incident.ts'
 import type { Message, OutboxItem } from '../domain/incidents/notification.ts'
 import type { Labels } from '../domain/labels.ts'
 
-/** Where whoever sees a trouble tells it: lines, alert rules, anomalies. flows/raise-incidents.ts is it. */
+/** Where whoever sees a incident tells it: lines, alert rules, anomalies. flows/raise-incidents.ts is it. */
 export interface IncidentSink {
   /**
-   * Opens, counts or reopens the incident of the observation's tenant, kind and key. Telling the same events again,
+   * Opens, counts or reopens the incident of the report's tenant, kind and key. Telling the same events again,
    * also at the same time, counts them once. Rejects with store_unavailable when it could not be recorded: tell it
    * again then.
    */
-  raise(observation: Observation): Promise<Raised>
-  /** The trouble is over: closes its incident, if there is an open one. */
-  resolve(trouble: Pick<Observation, 'tenant' | 'kind' | 'key'>): Promise<void>
+  raise(report: IncidentReport): Promise<Raised>
+  /** The incident is over: closes its incident, if there is an open one. */
+  resolve(incident: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): Promise<void>
 }
 
 export interface Raised extends IncidentRef {
@@ -39,7 +39,7 @@ export interface Decision extends IncidentChange {
 /** Must be pure: it may be asked again when somebody else was faster. Undefined: nothing is to be written. */
 export type Decide = (
   found: Incident | undefined,
-  isFresh: (event: Pick<ObservedEvent, 'id' | 'ms'>) => boolean,
+  isFresh: (event: Pick<IncidentEvent, 'id' | 'ms'>) => boolean,
 ) => Decision | undefined
 
 export interface IncidentListing {
@@ -83,7 +83,7 @@ export interface IncidentStore {
    */
   change(
     ref: IncidentRef,
-    events: readonly Pick<ObservedEvent, 'id' | 'ms'>[],
+    events: readonly Pick<IncidentEvent, 'id' | 'ms'>[],
     decide: Decide,
   ): Promise<Decision | undefined>
   find(ref: IncidentRef): Promise<Incident | undefined>

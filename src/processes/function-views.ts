@@ -8,36 +8,39 @@ import type { Config } from '../config/read-config.ts'
 import { type Lazy, lazy } from '../kit/lazy.ts'
 import type { Clock } from '../ports/log-store.ts'
 import type { AppParts } from '../transport/http/app.ts'
-import type { Alerts } from './incidents.ts'
+import type { Incidents } from './incidents.ts'
 
 type Views = Pick<AppParts, 'incidents' | 'poller' | 'rules'>
 
 /** Throws config_invalid for files of rules that cannot be used; these are read at once. */
 export async function openViews(config: Config, clock: Clock, log: Logger): Promise<Views> {
-  const { alerts: settings, poll, rules } = config
-  const alerts = lazy(async () => {
-    const { openAlerts } = await import('./incidents.ts')
-    return openAlerts(config, clock, log)
+  const { incidents: settings, poll, rules } = config
+  const incidents = lazy(async () => {
+    const { openIncidents } = await import('./incidents.ts')
+    return openIncidents(config, clock, log)
   })
   return {
-    incidents: settings.enabled ? viewIncidents(alerts, settings.links) : undefined,
+    incidents: settings.enabled ? viewIncidents(incidents, settings.links) : undefined,
     poller: poll.projects.length > 0 ? viewSources(config, clock, log) : undefined,
-    ...(rules.path !== undefined && { rules: await viewRules(config, alerts) }),
+    ...(rules.path !== undefined && { rules: await viewRules(config, incidents) }),
   }
 }
 
-function viewIncidents(alerts: Lazy<Alerts>, links: Config['alerts']['links']): NonNullable<Views['incidents']> {
+function viewIncidents(
+  incidents: Lazy<Incidents>,
+  links: Config['incidents']['links'],
+): NonNullable<Views['incidents']> {
   /** Whoever is to be told is told before the answer leaves: a function is frozen then. */
-  const told = async <T>(act: (desk: Alerts['desk']) => Promise<T>): Promise<T> => {
-    const { desk, notify } = await alerts()
+  const told = async <T>(act: (desk: Incidents['desk']) => Promise<T>): Promise<T> => {
+    const { desk, notify } = await incidents()
     const result = await act(desk)
     await notify.settled()
     return result
   }
   return {
     store: {
-      find: async (...request) => (await alerts()).home.store.find(...request),
-      list: async (...request) => (await alerts()).home.store.list(...request),
+      find: async (...request) => (await incidents()).home.store.find(...request),
+      list: async (...request) => (await incidents()).home.store.list(...request),
     },
     desk: {
       acknowledge: (...request) => told((desk) => desk.acknowledge(...request)),
@@ -55,7 +58,7 @@ function viewSources(config: Config, clock: Clock, log: Logger): NonNullable<Vie
   return { describe: async () => (await opened())?.poller.describe() ?? [] }
 }
 
-async function viewRules(config: Config, alerts: Lazy<Alerts>): Promise<NonNullable<Views['rules']>> {
+async function viewRules(config: Config, incidents: Lazy<Incidents>): Promise<NonNullable<Views['rules']>> {
   const [{ openRules }, { checkRuleExpr, checkRuleTemplate }] = await Promise.all([
     import('../homes/rules.ts'),
     import('../flows/rules/check-rules.ts'),
@@ -70,8 +73,8 @@ async function viewRules(config: Config, alerts: Lazy<Alerts>): Promise<NonNulla
   return {
     source,
     states: {
-      readCursor: async (...request) => (await alerts()).home.store.readCursor(...request),
-      writeCursor: async (...request) => (await alerts()).home.store.writeCursor(...request),
+      readCursor: async (...request) => (await incidents()).home.store.readCursor(...request),
+      writeCursor: async (...request) => (await incidents()).home.store.writeCursor(...request),
     },
   }
 }

@@ -6,13 +6,13 @@ import { GatewayError } from '../domain/errors.ts'
 import { type Home, openHome } from '../homes/home.ts'
 import type { Settings } from '../homes/references.ts'
 import type { Ports } from '../ports/log-store.ts'
-import { observeIncidents } from '../telemetry/incident-metrics.ts'
+import { exportIncidentMetrics } from '../telemetry/incident-metrics.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { SourceMetrics } from '../telemetry/source-metrics.ts'
 import { WatchMetrics } from '../telemetry/watch-metrics.ts'
 import { buildApp } from '../transport/http/app.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
-import { type Alerts, openAlerts, startWatching } from './incidents.ts'
+import { type Incidents, openIncidents, startIncidents } from './incidents.ts'
 import { openPoller } from './poller.ts'
 import { VERSION } from './version.ts'
 import { openWatch, type Watch } from './watch.ts'
@@ -48,9 +48,9 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
   try {
     const home = await openHome(config, clock, homeEvents(metrics, log))
     closers.push(() => home.close())
-    const alerts = await openIncidents(opened)
-    const ports = await watchLines(opened, home, alerts)
-    const watch = alerts && watchRules(opened, ports, alerts)
+    const incidents = await openGatewayIncidents(opened)
+    const ports = await scanAccepted(opened, home, incidents)
+    const watch = incidents && watchRules(opened, ports, incidents)
     const poller = await pollSources(opened, ports)
     const app = await buildApp({
       ports,
@@ -60,7 +60,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
       metrics,
       version: VERSION,
       rules: watch?.rules,
-      incidents: alerts && { store: alerts.home.store, desk: alerts.desk, links: config.alerts.links },
+      incidents: incidents && { store: incidents.home.store, desk: incidents.desk, links: config.incidents.links },
       poller,
       // What Fastify tells at info, the entries tell better.
       logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
@@ -73,35 +73,39 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
   }
 }
 
-async function openIncidents({ config, clock, log, metrics }: Opened): Promise<Alerts | undefined> {
-  const { alerts: settings, rules } = config
+async function openGatewayIncidents({ config, clock, log, metrics }: Opened): Promise<Incidents | undefined> {
+  const { incidents: settings, rules } = config
   if (!settings.enabled) {
     if (rules.path === undefined && !rules.anomalies) return undefined
     const text =
       'MILLRACE_INCIDENTS is false, but alert rules and anomalies open incidents; leave it out, or remove MILLRACE_RULES and MILLRACE_ANOMALIES'
     throw new GatewayError('config_invalid', text)
   }
-  const alerts = await openAlerts(config, clock, log)
-  observeIncidents(metrics.registry, alerts.totals)
-  return alerts
+  const incidents = await openIncidents(config, clock, log)
+  exportIncidentMetrics(metrics.registry, incidents.totals)
+  return incidents
 }
 
 /** Lines that are accepted here raise incidents; the ports to go on with. */
-async function watchLines({ clock, log, closers }: Opened, home: Home, alerts: Alerts | undefined): Promise<Ports> {
+async function scanAccepted(
+  { clock, log, closers }: Opened,
+  home: Home,
+  incidents: Incidents | undefined,
+): Promise<Ports> {
   const { feed } = home.ports
-  if (alerts === undefined) return home.ports
-  if (alerts.home.blocks === undefined || feed === undefined) {
-    closers.push(() => alerts.home.close())
+  if (incidents === undefined) return home.ports
+  if (incidents.home.blocks === undefined || feed === undefined) {
+    closers.push(() => incidents.home.close())
     return home.ports
   }
-  const running = await startWatching(alerts, { feed, clock, log })
+  const running = await startIncidents(incidents, { feed, clock, log })
   closers.push(() => running.stop())
   return { ...home.ports, feed: running.feed }
 }
 
-function watchRules({ config, log, metrics, closers }: Opened, ports: Ports, alerts: Alerts): Watch {
+function watchRules({ config, log, metrics, closers }: Opened, ports: Ports, incidents: Incidents): Watch {
   const events = new WatchMetrics(metrics.registry, log)
-  const watch = openWatch({ config, ports, incidents: alerts.desk, states: alerts.home.store, events })
+  const watch = openWatch({ config, ports, incidents: incidents.desk, states: incidents.home.store, events })
   closers.push(() => watch.close())
   if (watch.anomalies !== undefined) events.observe(watch.anomalies)
   if (config.service.home === 'embedded') watch.start()

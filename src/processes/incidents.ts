@@ -5,8 +5,8 @@ import type { Config } from '../config/read-config.ts'
 import { LEVELS } from '../domain/entries/level.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { KindLimits } from '../domain/incidents/kind-limits.ts'
-import { watchFeed } from '../flows/incidents/accepted-feed.ts'
-import { LineObserver, type LineRules } from '../flows/incidents/find-errors.ts'
+import { teeFeed } from '../flows/incidents/accepted-feed.ts'
+import { LineGrouper, type LineRules } from '../flows/incidents/find-errors.ts'
 import {
   IncidentLoop,
   LINES_EVERY_MS,
@@ -17,22 +17,22 @@ import {
 import { NotifyDesk } from '../flows/incidents/notify-incidents.ts'
 import type { CloudWatchParts } from '../flows/incidents/raise-cloudwatch.ts'
 import { IncidentDesk } from '../flows/incidents/raise-incidents.ts'
-import { LineWatch } from '../flows/incidents/scan-accepted.ts'
-import { type AlertHome, type AlertLog, openAlertHome } from '../homes/incident-home.ts'
+import { LineScanner } from '../flows/incidents/scan-accepted.ts'
+import { type IncidentHome, type IncidentHomeLog, openIncidentHome } from '../homes/incident-home.ts'
 import type { Clock, LiveFeed } from '../ports/log-store.ts'
 
-export interface Alerts {
-  readonly home: AlertHome
+export interface Incidents {
+  readonly home: IncidentHome
   readonly desk: IncidentDesk
   readonly notify: NotifyDesk
   readonly rules: LineRules
   /** What events of CloudWatch Logs are raised with. */
   readonly cloudWatch: CloudWatchParts
   /** Counts for metrics: transitions by name, messages sent and failed by notifier. */
-  readonly totals: AlertTotals
+  readonly totals: IncidentCounts
 }
 
-export interface AlertTotals {
+export interface IncidentCounts {
   readonly transitions: Map<string, number>
   readonly sent: Map<string, number>
   readonly failed: Map<string, number>
@@ -43,13 +43,13 @@ const LAST_MESSAGES_MS = 5_000
 /** All targets of an item may take their time one after the other before anybody else tries. */
 const LEASE_FACTOR = 3
 
-/** Opens what incidents need. Throws as openAlertHome does, and config_invalid for a filter that cannot be read. */
-export async function openAlerts(config: Config, clock: Clock, log: AlertLog): Promise<Alerts> {
+/** Opens what incidents need. Throws as openIncidentHome does, and config_invalid for a filter that cannot be read. */
+export async function openIncidents(config: Config, clock: Clock, log: IncidentHomeLog): Promise<Incidents> {
   const rules = readRules(config, clock)
-  const home = await openAlertHome(config, clock, log)
-  const { notify: settings, cloudWatch } = config.alerts
+  const home = await openIncidentHome(config, clock, log)
+  const { notify: settings, cloudWatch } = config.incidents
   const leaseMs = LEASE_FACTOR * settings.timeoutMs
-  const totals: AlertTotals = { transitions: new Map(), sent: new Map(), failed: new Map() }
+  const totals: IncidentCounts = { transitions: new Map(), sent: new Map(), failed: new Map() }
   const notify = new NotifyDesk({
     store: home.store,
     notifiers: home.notifiers,
@@ -76,11 +76,11 @@ export async function openAlerts(config: Config, clock: Clock, log: AlertLog): P
   return { home, desk, notify, rules, cloudWatch: parts, totals }
 }
 
-function readRules({ alerts }: Config, clock: Clock): LineRules {
-  const rules = { ...alerts.lines, levelMin: LEVELS.indexOf(alerts.lines.levelMin) }
+function readRules({ incidents }: Config, clock: Clock): LineRules {
+  const rules = { ...incidents.lines, levelMin: LEVELS.indexOf(incidents.lines.levelMin) }
   try {
     // Each who looks at lines compiles its own: here it is only tried.
-    new LineObserver(rules, clock.nowMs())
+    new LineGrouper(rules, clock.nowMs())
     return rules
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
@@ -89,14 +89,14 @@ function readRules({ alerts }: Config, clock: Clock): LineRules {
 }
 
 /** Rounds that every process which stays up has. */
-export function commonRounds({ desk, notify }: Alerts): readonly Round[] {
+export function commonRounds({ desk, notify }: Incidents): readonly Round[] {
   return [
     { everyMs: OUTBOX_EVERY_MS, run: () => notify.sendDue() },
     { everyMs: SWEEP_EVERY_MS, run: () => desk.sweep() },
   ]
 }
 
-export interface RunningAlerts {
+export interface RunningIncidents {
   /** The feed to hand to the application: what it publishes is looked at. */
   readonly feed: LiveFeed
   /** Looks at what was accepted last, tells of it, and lets go of the store. */
@@ -104,31 +104,31 @@ export interface RunningAlerts {
 }
 
 /** Watches the lines that a gateway of the embedded home accepts. `rounds`: more that are to run beside. */
-export async function startWatching(
-  alerts: Alerts,
-  { feed, clock, log, rounds = [] }: { feed: LiveFeed; clock: Clock; log: AlertLog; rounds?: readonly Round[] },
-): Promise<RunningAlerts> {
-  const { home, desk: sink, rules } = alerts
+export async function startIncidents(
+  incidents: Incidents,
+  { feed, clock, log, rounds = [] }: { feed: LiveFeed; clock: Clock; log: IncidentHomeLog; rounds?: readonly Round[] },
+): Promise<RunningIncidents> {
+  const { home, desk: sink, rules } = incidents
   const { blocks, store, audit } = home
   if (blocks === undefined) throw new Error('BUG: lines are watched where none are kept')
   const onFailure = (err: unknown): void => log.error({ err }, 'incidents fall behind; the next round tries again')
-  const watch = new LineWatch({ rules, sink, audit, store, blocks, clock, pause: () => setImmediate(), onFailure })
-  await watch.begin()
-  const watching = { everyMs: LINES_EVERY_MS, run: () => watch.round() }
-  const loop = new IncidentLoop([watching, ...commonRounds(alerts), ...rounds], scheduleTimer, onFailure)
+  const scanner = new LineScanner({ rules, sink, audit, store, blocks, clock, pause: () => setImmediate(), onFailure })
+  await scanner.begin()
+  const scanning = { everyMs: LINES_EVERY_MS, run: () => scanner.round() }
+  const loop = new IncidentLoop([scanning, ...commonRounds(incidents), ...rounds], scheduleTimer, onFailure)
   loop.start()
   return {
-    feed: watchFeed(feed, (batch) => watch.offer(batch)),
+    feed: teeFeed(feed, (batch) => scanner.offer(batch)),
     stop: () =>
-      closeAlerts(alerts, async () => {
+      closeIncidents(incidents, async () => {
         await loop.stop()
-        await watch.round()
+        await scanner.round()
       }),
   }
 }
 
 /** Lets `finish` find the last incidents, tells of them while receivers answer soon, and lets go of the store. */
-export async function closeAlerts({ home, notify }: Alerts, finish: () => Promise<void>): Promise<void> {
+export async function closeIncidents({ home, notify }: Incidents, finish: () => Promise<void>): Promise<void> {
   const cancel = scheduleTimer(() => notify.abandon(), LAST_MESSAGES_MS)
   try {
     await finish()

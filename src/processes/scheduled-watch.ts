@@ -3,9 +3,9 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
 import type { Clock } from '../ports/log-store.ts'
-import type { Alerts } from './incidents.ts'
+import type { Incidents } from './incidents.ts'
 
-export interface AlertWatch {
+export interface ScheduledWatch {
   /** Evaluates what is due. Never rejects. */
   evaluateDue(): Promise<void>
   close(): Promise<void>
@@ -15,12 +15,12 @@ export interface AlertWatch {
  * Undefined where neither rules nor anomalies are set; their code is loaded only then. Throws config_invalid for rules
  * that cannot be used.
  */
-export async function openAlertWatch(
+export async function openScheduledWatch(
   config: Config,
   clock: Clock,
   log: Logger,
-  alerts: Alerts,
-): Promise<AlertWatch | undefined> {
+  incidents: Incidents,
+): Promise<ScheduledWatch | undefined> {
   if (config.rules.path === undefined && !config.rules.anomalies) return undefined
   const [{ openHome }, { openWatch }, { Metrics }, { WatchMetrics }, { homeEvents }] = await Promise.all([
     import('../homes/home.ts'),
@@ -34,8 +34,8 @@ export async function openAlertWatch(
   const watch = openWatch({
     config,
     ports: home.ports,
-    incidents: alerts.desk,
-    states: alerts.home.store,
+    incidents: incidents.desk,
+    states: incidents.home.store,
     events: new WatchMetrics(metrics.registry, log),
   })
   return {

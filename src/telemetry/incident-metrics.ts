@@ -13,7 +13,7 @@ export interface IncidentTotals {
 }
 
 /** Makes the counters; they read `totals` when Prometheus asks. */
-export function observeIncidents(registry: Registry, totals: IncidentTotals): void {
+export function exportIncidentMetrics(registry: Registry, totals: IncidentTotals): void {
   count(
     registry,
     'incident_transitions_total',

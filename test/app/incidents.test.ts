@@ -8,7 +8,7 @@ import { Metrics } from '../../src/telemetry/metrics.ts'
 import { registerAuth } from '../../src/transport/http/auth/auth.ts'
 import { registerErrors } from '../../src/transport/http/errors.ts'
 import { registerIncidents } from '../../src/transport/http/incident-routes.ts'
-import { observation } from '../contract/incident-store.ts'
+import { report } from '../contract/incident-store.ts'
 import { openFlow } from '../flows/incidents/incident-flow.ts'
 import { FixedClock } from '../support/helper.ts'
 
@@ -31,7 +31,7 @@ async function open(t: Test, env: Environment = {}) {
   }
   const raise = async (key: string, tenant = 'fake', more: object = {}) => {
     clock.ms += 1000
-    const { id } = await flow.desk.raise(observation(clock, { tenant, key, title: key, query: '{app="x"}', ...more }))
+    const { id } = await flow.desk.raise(report(clock, { tenant, key, title: key, query: '{app="x"}', ...more }))
     return id
   }
   return { ...flow, app, ask, raise, clock }
@@ -59,7 +59,7 @@ t.test('an incident is listed, shown, acknowledged and closed', async (t) => {
 
 t.test('pages lead from one to the next, for the question they belong to', async (t) => {
   const { ask, raise } = await open(t)
-  for (let i = 0; i < 7; i++) await raise(`trouble ${i}`)
+  for (let i = 0; i < 7; i++) await raise(`failure ${i}`)
   const seen: string[] = []
   let token = ''
   for (let page = 0; page < 10; page++) {
@@ -70,7 +70,7 @@ t.test('pages lead from one to the next, for the question they belong to', async
   }
   t.same(
     seen,
-    [6, 5, 4, 3, 2, 1, 0].map((i) => `trouble ${i}`),
+    [6, 5, 4, 3, 2, 1, 0].map((i) => `failure ${i}`),
   )
   const other = await ask('GET', `/incidents?limit=3&state=closed&nextToken=${token}`)
   t.match(other, { status: 400, body: { error: { code: 'page_token_invalid' } } })

@@ -4,11 +4,11 @@ import type { Test } from 'tap'
 import { CHANGE_EVENTS_MAX } from '../../src/domain/incidents/event-window.ts'
 import {
   acknowledge,
+  applyReport,
   close,
+  type IncidentReport,
   type IncidentState,
   incidentIdOf,
-  type Observation,
-  observe,
 } from '../../src/domain/incidents/incident.ts'
 import type { OutboxItem } from '../../src/domain/incidents/notification.ts'
 import type { Decision, IncidentListing, IncidentStore } from '../../src/ports/incidents.ts'
@@ -27,7 +27,7 @@ export const CLOSED_KEPT_MS = 24 * 3600_000
 
 export type OpenIncidents = (t: Test, clock: FixedClock) => Promise<OpenedIncidents>
 
-export function observation(clock: FixedClock, more: Partial<Observation> = {}): Observation {
+export function report(clock: FixedClock, more: Partial<IncidentReport> = {}): IncidentReport {
   return {
     tenant: 'fake',
     kind: 'line',
@@ -45,12 +45,12 @@ export function observation(clock: FixedClock, more: Partial<Observation> = {}):
 export async function record(
   store: IncidentStore,
   clock: FixedClock,
-  seen: Observation,
+  seen: IncidentReport,
   outbox = false,
 ): Promise<Decision | undefined> {
   const ref = { tenant: seen.tenant, id: incidentIdOf(seen) }
   return store.change(ref, seen.events, (found, isFresh) => {
-    const change = observe(found, seen, isFresh, clock.ms)
+    const change = applyReport(found, seen, isFresh, clock.ms)
     if (change === undefined || !outbox) return change
     return { ...change, outbox: item(`${change.incident.id}-${change.incident.transitions}`, change, clock.ms) }
   })
@@ -93,7 +93,7 @@ async function testWrite(t: Test, open: OpenIncidents): Promise<void> {
     { name: '__proto__', value: 'polluted' },
     { name: 'Grüße "x"', value: '\u{1f511}\n' },
   ]
-  const seen = observation(clock, { labels, query: '{app="x"}' })
+  const seen = report(clock, { labels, query: '{app="x"}' })
   const decision = await record(store, clock, seen)
   const ref = { tenant: 'fake', id: incidentIdOf(seen) }
   t.same(await store.find(ref), decision?.incident)
@@ -104,10 +104,10 @@ async function testWrite(t: Test, open: OpenIncidents): Promise<void> {
 async function testEvents(t: Test, open: OpenIncidents): Promise<void> {
   const clock = new FixedClock()
   const { store, reopen } = await open(t, clock)
-  const first = observation(clock, { events: events(0, 3, clock.ms) })
+  const first = report(clock, { events: events(0, 3, clock.ms) })
   t.equal((await record(store, clock, first))?.incident.count, 3)
   t.equal(await record(store, clock, first), undefined)
-  const overlapping = observation(clock, { events: events(2, 3, clock.ms + 2) })
+  const overlapping = report(clock, { events: events(2, 3, clock.ms + 2) })
   t.equal((await record(store, clock, overlapping))?.incident.count, 5)
   t.equal(await record(await reopen(), clock, overlapping), undefined, 'a restart forgets nothing')
 }
@@ -115,15 +115,13 @@ async function testEvents(t: Test, open: OpenIncidents): Promise<void> {
 async function testConcurrency(t: Test, open: OpenIncidents): Promise<void> {
   const clock = new FixedClock()
   const { store } = await open(t, clock)
-  const parts = Array.from({ length: 6 }, (_, i) =>
-    observation(clock, { events: events(i * 100, 200, clock.ms + i * 100) }),
-  )
+  const parts = Array.from({ length: 6 }, (_, i) => report(clock, { events: events(i * 100, 200, clock.ms + i * 100) }))
   const decisions = await Promise.all([...parts, ...parts].map((part) => record(store, clock, part, true)))
   const opened = decisions.filter((decision) => decision?.transition !== undefined)
   t.equal(opened.length, 1, 'one of them opened it')
-  const found = await store.find({ tenant: 'fake', id: incidentIdOf(parts[0] as Observation) })
+  const found = await store.find({ tenant: 'fake', id: incidentIdOf(parts[0] as IncidentReport) })
   t.equal(found?.count, 700)
-  const many = observation(clock, { key: 'many', events: events(0, CHANGE_EVENTS_MAX, clock.ms) })
+  const many = report(clock, { key: 'many', events: events(0, CHANGE_EVENTS_MAX, clock.ms) })
   t.equal((await record(store, clock, many))?.incident.count, CHANGE_EVENTS_MAX)
   t.equal(await record(store, clock, many), undefined)
 }
@@ -133,11 +131,11 @@ async function testList(t: Test, open: OpenIncidents): Promise<void> {
   const { store } = await open(t, clock)
   const states: IncidentState[] = ['open', 'acknowledged', 'closed']
   for (let i = 0; i < 12; i++) {
-    const key = `trouble ${i}`
+    const key = `failure ${i}`
     // Two share each time.
     const ms = clock.ms + Math.floor(i / 2) * 1000
     const labels = [{ name: 'app', value: i < 6 ? 'shop' : 'mail' }]
-    const seen = observation(clock, { key, title: key, labels, events: [{ id: key, ms }] })
+    const seen = report(clock, { key, title: key, labels, events: [{ id: key, ms }] })
     await record(store, clock, seen)
     const state = states[i % 3]
     await store.change({ tenant: 'fake', id: incidentIdOf(seen) }, [], (found) => {
@@ -145,7 +143,7 @@ async function testList(t: Test, open: OpenIncidents): Promise<void> {
       return state === 'closed' ? close(found, 'ann', clock.ms) : acknowledge(found, 'ann', clock.ms)
     })
   }
-  await record(store, clock, observation(clock, { tenant: 'other' }))
+  await record(store, clock, report(clock, { tenant: 'other' }))
   const titles = async (more: Partial<IncidentListing>): Promise<string[]> => {
     const found: string[] = []
     let after: IncidentListing['after']
@@ -167,7 +165,7 @@ async function testList(t: Test, open: OpenIncidents): Promise<void> {
   )
   for (const limit of [1, 3, 5]) t.same(await titles({ limit }), all, `pages of ${limit}`)
   t.same((await titles({ states: ['open', 'closed'], limit: 3 })).length, 8)
-  t.same((await titles({ states: ['acknowledged'] })).sort(), ['trouble 1', 'trouble 10', 'trouble 4', 'trouble 7'])
+  t.same((await titles({ states: ['acknowledged'] })).sort(), ['failure 1', 'failure 10', 'failure 4', 'failure 7'])
   t.equal((await titles({ sinceMs: clock.ms + 3000 })).length, 6)
   t.equal((await titles({ labels: [{ name: 'app', value: 'shop' }], limit: 2 })).length, 6)
   t.same(await titles({ tenant: 'nobody' }), [])
@@ -176,9 +174,9 @@ async function testList(t: Test, open: OpenIncidents): Promise<void> {
 async function testQuiet(t: Test, open: OpenIncidents): Promise<void> {
   const clock = new FixedClock()
   const { store } = await open(t, clock)
-  const seen = observation(clock)
+  const seen = report(clock)
   await record(store, clock, seen)
-  await record(store, clock, observation(clock, { key: 'a rule', kind: 'rule', closesAfterMs: undefined }))
+  await record(store, clock, report(clock, { key: 'a rule', kind: 'rule', closesAfterMs: undefined }))
   const ref = { tenant: 'fake', id: incidentIdOf(seen) }
   t.same(await store.listQuiet(clock.ms + 59_999, 10), [])
   t.same(await store.listQuiet(clock.ms + 60_000, 10), [ref])
@@ -190,7 +188,7 @@ async function testOutbox(t: Test, open: OpenIncidents): Promise<void> {
   const clock = new FixedClock()
   const { store, reopen } = await open(t, clock)
   const keys = ['one', 'two', 'three']
-  for (const key of keys) await record(store, clock, observation(clock, { key, title: key }), true)
+  for (const key of keys) await record(store, clock, report(clock, { key, title: key }), true)
   t.same(await store.takeDue(clock.ms + 999, clock.ms + 5000, 10), [], 'whoever wrote them has the lease')
   clock.ms += 1000
   const taken = (await Promise.all([1, 2, 3].map(() => store.takeDue(clock.ms, clock.ms + 5000, 10)))).flat()
@@ -233,7 +231,7 @@ async function testCursors(t: Test, open: OpenIncidents): Promise<void> {
 async function testPrune(t: Test, open: OpenIncidents): Promise<void> {
   const clock = new FixedClock()
   const { store, prunes } = await open(t, clock)
-  const seen = observation(clock)
+  const seen = report(clock)
   const ref = { tenant: 'fake', id: incidentIdOf(seen) }
   await record(store, clock, seen)
   clock.ms += EVENT_MEMORY_MS - 1
@@ -254,7 +252,7 @@ async function testPrune(t: Test, open: OpenIncidents): Promise<void> {
 async function testThrow(t: Test, open: OpenIncidents): Promise<void> {
   const clock = new FixedClock()
   const { store } = await open(t, clock)
-  const seen = observation(clock)
+  const seen = report(clock)
   const ref = { tenant: 'fake', id: incidentIdOf(seen) }
   const failing = store.change(ref, seen.events, () => {
     throw new RangeError('no')

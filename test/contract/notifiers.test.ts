@@ -8,7 +8,7 @@ import { SnsNotifier } from '../../src/adapters/aws/incidents/sns-notifier.ts'
 import { LogNotifier } from '../../src/adapters/outside/log-notifier.ts'
 import { SmtpNotifier, smtpTransport } from '../../src/adapters/outside/smtp-notifier.ts'
 import { WebhookNotifier } from '../../src/adapters/outside/webhook-notifier.ts'
-import { type Incident, observe } from '../../src/domain/incidents/incident.ts'
+import { applyReport, type Incident } from '../../src/domain/incidents/incident.ts'
 import type { Message } from '../../src/domain/incidents/notification.ts'
 import {
   formatMessageJson,
@@ -17,15 +17,15 @@ import {
   formatText,
 } from '../../src/protocol/incidents/incident-message.ts'
 import { FixedClock } from '../support/helper.ts'
-import { observation } from './incident-store.ts'
+import { report } from './incident-store.ts'
 
 const CLOCK = new FixedClock()
 const LINKS = { publicUrl: 'https://logs.example.com/', grafanaUrl: undefined, grafanaDataSource: 'millrace' }
 const SECRET = 'a secret of some length'
 
 function incidentOf(title: string, line = 'payments down'): Incident {
-  const seen = observation(CLOCK, { title, query: '{app="shop"}', events: [{ id: 'e', ms: CLOCK.ms, line }] })
-  return observe(undefined, seen, () => true, CLOCK.ms)?.incident as Incident
+  const seen = report(CLOCK, { title, query: '{app="shop"}', events: [{ id: 'e', ms: CLOCK.ms, line }] })
+  return applyReport(undefined, seen, () => true, CLOCK.ms)?.incident as Incident
 }
 
 function messageOf(count: number, title = 'payments down', line?: string): Message {

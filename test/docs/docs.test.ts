@@ -6,7 +6,7 @@ import { listSettings } from '../../src/config/read-config.ts'
 import { formatEnvExample, formatSettingsTable } from '../../src/config/settings-docs.ts'
 import { REFUSAL_STATUS } from '../../src/domain/entries/refusals.ts'
 import { ERROR_STATUS } from '../../src/domain/errors.ts'
-import { observeIncidents } from '../../src/telemetry/incident-metrics.ts'
+import { exportIncidentMetrics } from '../../src/telemetry/incident-metrics.ts'
 import { SourceMetrics } from '../../src/telemetry/source-metrics.ts'
 import { WatchMetrics } from '../../src/telemetry/watch-metrics.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
@@ -73,7 +73,7 @@ t.test('docs/operations.md lists exactly the figures that /metrics gives', async
   const { app, metrics } = await buildTestApp(t)
   // What a gateway adds that raises incidents, evaluates rules and polls.
   const { registry } = metrics
-  observeIncidents(registry, { transitions: new Map(), sent: new Map(), failed: new Map() })
+  exportIncidentMetrics(registry, { transitions: new Map(), sent: new Map(), failed: new Map() })
   new WatchMetrics(registry, SILENT).observe({ figures: { series: 0, ignored: 0, anomalies: 0 } })
   new SourceMetrics(registry).observe({ figures: () => [] })
   const { body } = await app.inject({ url: '/metrics' })

@@ -1,8 +1,8 @@
-/** A process that accepts an error line and is killed before anybody looks at it: `alerts-child.ts <data folder>`. */
+/** A process that accepts an error line and is killed before anybody looks at it: `incidents-child.ts <data folder>`. */
 
 import { readConfig } from '../../src/config/read-config.ts'
 import { openEmbedded } from '../../src/homes/embedded-home.ts'
-import { openAlerts, startWatching } from '../../src/processes/incidents.ts'
+import { openIncidents, startIncidents } from '../../src/processes/incidents.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { makeBatch, openAdmission } from '../support/helper.ts'
 
@@ -12,7 +12,7 @@ const config = readConfig({ MILLRACE_DATA_DIR: process.argv[2] })
 const home = openEmbedded(config, clock, new Metrics().storeEvents(log))
 const { feed, store } = home.ports
 if (feed === undefined) throw new Error('the embedded home has a feed')
-const running = await startWatching(await openAlerts(config, clock, log), { feed, clock, log })
+const running = await startIncidents(await openIncidents(config, clock, log), { feed, clock, log })
 const entries = [{ ns: BigInt(Date.now()) * 1_000_000n, line: 'ERROR: payments are down' }]
 const batch = makeBatch([{ labels: { service_name: 'shop' }, entries }], {
   ...openAdmission(clock),

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { readConfig } from '../../src/config/read-config.ts'
 import { openEmbedded } from '../../src/homes/embedded-home.ts'
-import { openAlerts, startWatching } from '../../src/processes/incidents.ts'
+import { openIncidents, startIncidents } from '../../src/processes/incidents.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { makeBatch, openAdmission } from '../support/helper.ts'
 
@@ -17,9 +17,9 @@ t.test('put together, an accepted error line is an incident in the log when the 
     info: () => undefined,
     error: (facts: object) => told.push(facts),
   }
-  const alerts = await openAlerts(config, clock, log)
+  const incidents = await openIncidents(config, clock, log)
   if (home.ports.feed === undefined) return t.fail('the embedded home has a feed')
-  const running = await startWatching(alerts, { feed: home.ports.feed, clock, log })
+  const running = await startIncidents(incidents, { feed: home.ports.feed, clock, log })
   const entries = [{ ns: BigInt(Date.now()) * 1_000_000n, line: 'ERROR: payments are down' }]
   const admission = { ...openAdmission(clock), discoverLevels: true }
   const batch = makeBatch([{ labels: { service_name: 'shop' }, entries }], admission)
@@ -27,7 +27,7 @@ t.test('put together, an accepted error line is an incident in the log when the 
   running.feed.publish(batch)
   await running.stop()
   t.match(told, [{ transition: 'opened', severity: 'error', count: 1, tenant: 'fake' }])
-  t.equal(alerts.totals.transitions.get('opened'), 1)
+  t.equal(incidents.totals.transitions.get('opened'), 1)
 })
 
 t.test('a process that is killed before it looked at a line leaves that to the next', async (t) => {
@@ -43,7 +43,7 @@ t.test('a process that is killed before it looked at a line leaves that to the n
     const home = openEmbedded(config, clock, new Metrics().storeEvents(log))
     const { feed } = home.ports
     if (feed === undefined) return t.fail('the embedded home has a feed')
-    const running = await startWatching(await openAlerts(config, clock, log), { feed, clock, log })
+    const running = await startIncidents(await openIncidents(config, clock, log), { feed, clock, log })
     await running.stop()
     await home.close()
   }
@@ -60,7 +60,7 @@ for (const [name, env, code] of REFUSED) {
   t.test(`refuses ${name}, before anything is watched`, async (t) => {
     const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
     const log = { warn: () => undefined, info: () => undefined, error: () => undefined }
-    await t.rejects(openAlerts(config, { nowMs: Date.now }, log), { code })
+    await t.rejects(openIncidents(config, { nowMs: Date.now }, log), { code })
   })
 }
 

@@ -8,8 +8,8 @@ import {
   hasLabels,
   INCIDENT_STATES,
   type Incident,
+  type IncidentEvent,
   type IncidentRef,
-  type ObservedEvent,
 } from '../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../domain/incidents/notification.ts'
 import type {
@@ -70,7 +70,7 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
 
   async change(
     ref: IncidentRef,
-    events: readonly Pick<ObservedEvent, 'id' | 'ms'>[],
+    events: readonly Pick<IncidentEvent, 'id' | 'ms'>[],
     decide: Decide,
   ): Promise<Decision | undefined> {
     // A commit holds the whole process: of a thousand in a row, pushes have their turn between any two.

@@ -1,7 +1,7 @@
 /** Which events were counted: their ids as 8 bytes each, in windows of the events' own times. */
 
 import { murmur128Words } from '../../kit/murmur3.ts'
-import type { ObservedEvent } from './incident.ts'
+import type { IncidentEvent } from './incident.ts'
 
 /** The same event always falls in the same window, so that one look tells whether it was counted. */
 const WINDOW_MS = 10_000
@@ -93,19 +93,19 @@ export class EventWindows {
   readonly #shorts = new Map<string, string>()
 
   /** `load` gives the bytes of a window, if there are any. */
-  constructor(events: readonly Pick<ObservedEvent, 'ms'>[], load: (window: number) => Uint8Array | undefined) {
+  constructor(events: readonly Pick<IncidentEvent, 'ms'>[], load: (window: number) => Uint8Array | undefined) {
     for (const { ms } of events) {
       const window = windowOf(ms)
       if (!this.#windows.has(window)) this.#windows.set(window, new EventWindow(load(window)))
     }
   }
 
-  isFresh({ id, ms }: Pick<ObservedEvent, 'id' | 'ms'>): boolean {
+  isFresh({ id, ms }: Pick<IncidentEvent, 'id' | 'ms'>): boolean {
     return this.#windows.get(windowOf(ms))?.hasShort(this.#shortOf(id)) !== true
   }
 
   /** Adds the events and gives the windows as they are to be written. */
-  take(events: readonly Pick<ObservedEvent, 'id' | 'ms'>[]): readonly (readonly [window: number, bytes: Uint8Array])[] {
+  take(events: readonly Pick<IncidentEvent, 'id' | 'ms'>[]): readonly (readonly [window: number, bytes: Uint8Array])[] {
     const shorts = new Map<number, string[]>()
     for (const { id, ms } of events) {
       const window = windowOf(ms)

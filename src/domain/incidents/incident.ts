@@ -15,7 +15,7 @@ export const SEVERITIES = ['info', 'warn', 'error', 'critical', 'fatal'] as cons
 export type Severity = (typeof SEVERITIES)[number]
 
 /** One occurrence. The same occurrence told again has the same `id`, and counts once. */
-export interface ObservedEvent {
+export interface IncidentEvent {
   readonly id: string
   /** When it happened, ms since the epoch. */
   readonly ms: number
@@ -24,7 +24,7 @@ export interface ObservedEvent {
 }
 
 /** What somebody saw, to be told to `raise`: occurrences of one trouble. */
-export interface Observation {
+export interface IncidentReport {
   readonly tenant: string
   readonly kind: IncidentKind
   /** What makes it the same trouble as before, among those of its tenant and kind: a rule's name, a line's fingerprint. */
@@ -36,7 +36,7 @@ export interface Observation {
   /** LogQL that finds the lines behind it; undefined where no query does. */
   readonly query?: string | undefined
   /** At least one. */
-  readonly events: readonly ObservedEvent[]
+  readonly events: readonly IncidentEvent[]
   /** Closes by itself when nothing was seen for so long; undefined: it waits for `resolve` or for a person. */
   readonly closesAfterMs?: number | undefined
 }
@@ -96,7 +96,7 @@ export const SAMPLE_CHARS_MAX = 2048
 const TITLE_CHARS_MAX = 300
 
 /** 32 hexadecimal digits that follow from the tenant, the kind and the key. */
-export function incidentIdOf({ tenant, kind, key }: Pick<Observation, 'tenant' | 'kind' | 'key'>): string {
+export function incidentIdOf({ tenant, kind, key }: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): string {
   return murmur128(new TextEncoder().encode(`${tenant}\n${kind}\n${key}`))
 }
 
@@ -105,38 +105,37 @@ export function incidentIdOf({ tenant, kind, key }: Pick<Observation, 'tenant' |
  * a closed one is seen no earlier than last time: a line that comes late does not wake what is over. Undefined when no
  * event is fresh.
  */
-export function observe(
+export function applyReport(
   found: Incident | undefined,
-  observation: Observation,
-  isFresh: (event: ObservedEvent) => boolean,
+  report: IncidentReport,
+  isFresh: (event: IncidentEvent) => boolean,
   nowMs: number,
 ): IncidentChange | undefined {
-  const fresh = observation.events.filter(isFresh)
+  const fresh = report.events.filter(isFresh)
   if (fresh.length === 0) return undefined
   const times = fresh.map(({ ms }) => ms)
   const oldestMs = times.reduce((a, b) => Math.min(a, b))
   const newestMs = times.reduce((a, b) => Math.max(a, b))
-  if (found === undefined)
-    return { incident: open(observation, fresh, oldestMs, newestMs, nowMs), transition: 'opened' }
+  if (found === undefined) return { incident: open(report, fresh, oldestMs, newestMs, nowMs), transition: 'opened' }
   // A time ahead of the clock, of an emitter whose own is wrong, must not keep it closed.
   const isReopened = found.state === 'closed' && newestMs >= Math.min(found.lastSeenMs, found.closedMs ?? nowMs)
   const isOver = found.state === 'closed' && !isReopened
   const incident: Incident = {
     ...found,
-    title: oneLine(observation.title),
-    query: observation.query,
-    severity: worse(found.severity, observation.severity),
+    title: oneLine(report.title),
+    query: report.query,
+    severity: worse(found.severity, report.severity),
     count: found.count + fresh.length,
     firstSeenMs: Math.min(found.firstSeenMs, oldestMs),
     lastSeenMs: Math.max(found.lastSeenMs, newestMs),
     updatedMs: nowMs,
     samples: withSamples(found.samples, fresh),
-    quietAtMs: isOver ? undefined : quietAt(observation, nowMs),
+    quietAtMs: isOver ? undefined : quietAt(report, nowMs),
   }
   if (!isReopened) return { incident }
   const opened = { state: 'open', openedMs: nowMs, closedMs: undefined, changedBy: undefined } as const
   // A new opening is judged by what is seen now.
-  const severity = observation.severity
+  const severity = report.severity
   return { incident: { ...incident, ...opened, severity, transitions: found.transitions + 1 }, transition: 'reopened' }
 }
 
@@ -182,16 +181,16 @@ export function worse(a: Severity, b: Severity): Severity {
 }
 
 function open(
-  observation: Observation,
-  fresh: readonly ObservedEvent[],
+  report: IncidentReport,
+  fresh: readonly IncidentEvent[],
   firstSeenMs: number,
   lastSeenMs: number,
   nowMs: number,
 ): Incident {
-  const { tenant, kind, title, labels, severity, query } = observation
+  const { tenant, kind, title, labels, severity, query } = report
   return {
     tenant,
-    id: incidentIdOf(observation),
+    id: incidentIdOf(report),
     kind,
     title: oneLine(title),
     labels,
@@ -205,18 +204,18 @@ function open(
     updatedMs: nowMs,
     closedMs: undefined,
     changedBy: undefined,
-    quietAtMs: quietAt(observation, nowMs),
+    quietAtMs: quietAt(report, nowMs),
     samples: withSamples([], fresh),
     transitions: 1,
   }
 }
 
 /** Counted from the gateway's clock: lines of yesterday that come today would be quiet at once. */
-function quietAt({ closesAfterMs }: Observation, nowMs: number): number | undefined {
+function quietAt({ closesAfterMs }: IncidentReport, nowMs: number): number | undefined {
   return closesAfterMs === undefined ? undefined : nowMs + closesAfterMs
 }
 
-function withSamples(samples: readonly Sample[], events: readonly ObservedEvent[]): readonly Sample[] {
+function withSamples(samples: readonly Sample[], events: readonly IncidentEvent[]): readonly Sample[] {
   const added = events.flatMap(({ id, ms, line }) =>
     line === undefined ? [] : [{ eventId: id, ms, line: cut(line, SAMPLE_CHARS_MAX) }],
   )

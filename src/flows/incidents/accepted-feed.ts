@@ -3,7 +3,7 @@
 import type { BatchListener, LiveFeed } from '../../ports/log-store.ts'
 
 /** The listener is told of every batch before the tails of its tenant; as theirs, it must not throw. */
-export function watchFeed(feed: LiveFeed, listener: BatchListener): LiveFeed {
+export function teeFeed(feed: LiveFeed, listener: BatchListener): LiveFeed {
   return {
     publish: (batch) => {
       listener(batch)

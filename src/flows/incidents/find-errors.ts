@@ -1,11 +1,16 @@
-/** From lines to observations: which lines count, and which of them tell of the same trouble. */
+/** From lines to reports: which lines count, and which of them belong to one incident. */
 
 import type { Metadata } from '../../domain/entries/batch.ts'
 import { isErrorFieldEmpty } from '../../domain/entries/empty-error.ts'
 import { LEVEL_FIELDS, LEVELS, levelOfLabels } from '../../domain/entries/level.ts'
 import { SERVICE_NAME } from '../../domain/entries/service-name.ts'
 import { GatewayError } from '../../domain/errors.ts'
-import { incidentIdOf, type Observation, type ObservedEvent, type Severity } from '../../domain/incidents/incident.ts'
+import {
+  type IncidentEvent,
+  type IncidentReport,
+  incidentIdOf,
+  type Severity,
+} from '../../domain/incidents/incident.ts'
 import { KindLimits } from '../../domain/incidents/kind-limits.ts'
 import { linePattern, literalOf } from '../../domain/incidents/line-fingerprint.ts'
 import { formatLabels, type Labels, labelValue, quoteGo } from '../../domain/labels.ts'
@@ -18,7 +23,7 @@ import { compileStages } from '../../logql/pipeline/stages.ts'
 import type { AuditRecord, AuditTrail, IncidentSink } from '../../ports/incidents.ts'
 
 /** A line that somebody accepted or read. */
-export interface SeenLine {
+export interface IncidentLine {
   readonly tenant: string
   /** Of its stream. */
   readonly labels: Labels
@@ -38,7 +43,7 @@ export interface LineRules {
   readonly levelMin: number
   /** A LogQL log query that a line must pass as well. */
   readonly filter: string | undefined
-  /** Labels that tell troubles apart; where a stream has none of them, all its labels do. */
+  /** Labels that identify an incident; where a stream has none of them, all its labels do. */
   readonly identityLabels: readonly string[]
   readonly closesAfterMs: number | undefined
 }
@@ -50,28 +55,28 @@ const VARIOUS = 'various lines'
 const UNKNOWN_SERVICE = 'unknown_service'
 
 interface Group {
-  readonly first: SeenLine
+  readonly first: IncidentLine
   readonly pattern: string
   readonly labels: Labels
   severity: Severity
-  readonly events: ObservedEvent[]
-  readonly lines: SeenLine[]
+  readonly events: IncidentEvent[]
+  readonly lines: IncidentLine[]
 }
 
-/** Lines of one trouble as one observation, with the lines themselves. */
-export interface SeenTrouble {
-  readonly observation: Observation
-  readonly lines: readonly SeenLine[]
+/** Lines of one incident as one report, with the lines themselves. */
+export interface LineReport {
+  readonly report: IncidentReport
+  readonly lines: readonly IncidentLine[]
 }
 
 /** Collects lines until `take`. Throws query_malformed or query_unsupported for a filter that cannot be compiled. */
-export class LineObserver {
+export class LineGrouper {
   readonly #rules: LineRules
-  readonly #isWanted: (line: SeenLine) => boolean
+  readonly #isWanted: (line: IncidentLine) => boolean
   readonly #kinds: KindLimits
   #groups = new Map<string, Group>()
 
-  /** `kinds` may be shared with observers before and after this one. */
+  /** `kinds` may be shared with groupers before and after this one. */
   constructor(rules: LineRules, nowMs: number, kinds = new KindLimits()) {
     this.#rules = rules
     this.#kinds = kinds
@@ -80,7 +85,7 @@ export class LineObserver {
   }
 
   /** True if the line counts. */
-  add(seen: SeenLine): boolean {
+  add(seen: IncidentLine): boolean {
     const { levelMin } = this.#rules
     if (seen.level < levelMin || !this.#isWanted(seen) || isErrorInName(seen, levelMin)) return false
     const { labels, pattern } = this.#kindOf(seen)
@@ -98,7 +103,7 @@ export class LineObserver {
     return true
   }
 
-  #kindOf({ tenant, labels: all, line }: SeenLine): Pick<Group, 'labels' | 'pattern'> {
+  #kindOf({ tenant, labels: all, line }: IncidentLine): Pick<Group, 'labels' | 'pattern'> {
     const labels = identityOf(all, this.#rules.identityLabels)
     const pattern = linePattern(line)
     const scope = this.#kinds.admit(tenant, formatLabels(labels), pattern)
@@ -106,14 +111,14 @@ export class LineObserver {
   }
 
   /** What was collected until `nowMs`, and begins anew. */
-  take(nowMs: number): readonly SeenTrouble[] {
+  take(nowMs: number): readonly LineReport[] {
     this.#kinds.renew(nowMs)
     const groups = this.#groups
     this.#groups = new Map()
-    return [...groups.values()].map((group) => ({ observation: this.#observationOf(group), lines: group.lines }))
+    return [...groups.values()].map((group) => ({ report: this.#reportOf(group), lines: group.lines }))
   }
 
-  #observationOf({ first, pattern, labels, severity, events }: Group): Observation {
+  #reportOf({ first, pattern, labels, severity, events }: Group): IncidentReport {
     return {
       tenant: first.tenant,
       kind: 'line',
@@ -141,31 +146,31 @@ export interface RaiseParts {
 }
 
 /** Writes a row for each line where that is wanted, then raises. Rejects with store_unavailable: try again then. */
-export async function raiseTroubles(
+export async function raiseReports(
   { sink, audit }: RaiseParts,
-  troubles: readonly SeenTrouble[],
+  reports: readonly LineReport[],
   nowMs: number,
 ): Promise<LinesOutcome> {
   let counted = 0
   let opened = 0
-  for (const { observation, lines } of troubles) {
+  for (const { report, lines } of reports) {
     // Before they are counted: a row that was written twice is one row, one that was never written is lost.
-    await audit?.write(lines.map((seen) => auditRecord(observation, seen, nowMs)))
-    const raised = await sink.raise(observation)
+    await audit?.write(lines.map((seen) => auditRecord(report, seen, nowMs)))
+    const raised = await sink.raise(report)
     counted += raised.counted
     if (raised.transition !== undefined) opened++
   }
   return { counted, opened }
 }
 
-function auditRecord(observation: Observation, seen: SeenLine, nowMs: number): AuditRecord {
+function auditRecord(report: IncidentReport, seen: IncidentLine, nowMs: number): AuditRecord {
   const { tenant, labels, ns, line, eventId } = seen
   const fallback = { logGroup: labelValue(labels, SERVICE_NAME), logStream: formatLabels(labels), id: eventId }
   const { logGroup, logStream, id } = seen.source ?? fallback
   return {
     incidentId: `${logStream}-${id}`,
     tenant,
-    groupId: incidentIdOf(observation),
+    groupId: incidentIdOf(report),
     ms: Number(ns / NS_PER_MS),
     logGroup,
     logStream,
@@ -176,7 +181,7 @@ function auditRecord(observation: Observation, seen: SeenLine, nowMs: number): A
 }
 
 /** A level that was found in nothing but the name of an empty field; where somebody gave a level, that counts. */
-function isErrorInName({ labels, metadata, line }: SeenLine, levelMin: number): boolean {
+function isErrorInName({ labels, metadata, line }: IncidentLine, levelMin: number): boolean {
   if (levelOfLabels(labels) !== undefined) return false
   if (metadata.some(([name]) => (LEVEL_FIELDS as readonly string[]).includes(name))) return false
   return isErrorFieldEmpty(line, levelMin)
@@ -210,7 +215,7 @@ function queryOf(labels: Labels, pattern: string, line: string): string | undefi
   return literal === undefined ? formatLabels(labels) : `${formatLabels(labels)} |= ${quoteGo(literal)}`
 }
 
-function compileFilter(text: string, nowMs: number): (seen: SeenLine) => boolean {
+function compileFilter(text: string, nowMs: number): (seen: IncidentLine) => boolean {
   const query = parseFilter(text)
   const stage = compileStages(query.stages, { nowMs })
   const set = new LabelSet()

@@ -5,7 +5,7 @@ import type { KindLimits } from '../../domain/incidents/kind-limits.ts'
 import { type Labels, sortLabels } from '../../domain/labels.ts'
 import type { AuditTrail, IncidentSink } from '../../ports/incidents.ts'
 import type { Clock } from '../../ports/log-store.ts'
-import { LineObserver, type LineRules, raiseTroubles } from './find-errors.ts'
+import { LineGrouper, type LineRules, raiseReports } from './find-errors.ts'
 
 export interface GroupEvents {
   readonly logGroup: string
@@ -37,14 +37,14 @@ export async function raiseCloudWatch(
   { sink, audit, rules, clock, kinds, tenant }: CloudWatchParts,
   groups: readonly GroupEvents[],
 ): Promise<CloudWatchOutcome> {
-  const observer = new LineObserver(rules, clock.nowMs(), kinds)
+  const grouper = new LineGrouper(rules, clock.nowMs(), kinds)
   let processed = 0
   for (const { logGroup, logStream, events } of groups) {
     const labels = labelsOf(logGroup)
     for (const { id, ms, message } of events) {
       processed++
       const bytes = UTF8.encode(message)
-      observer.add({
+      grouper.add({
         tenant,
         labels,
         metadata: [],
@@ -57,7 +57,7 @@ export async function raiseCloudWatch(
     }
   }
   const nowMs = clock.nowMs()
-  return { processed, ...(await raiseTroubles({ sink, audit }, observer.take(nowMs), nowMs)) }
+  return { processed, ...(await raiseReports({ sink, audit }, grouper.take(nowMs), nowMs)) }
 }
 
 const UTF8 = new TextEncoder()

@@ -4,15 +4,15 @@ import { GatewayError } from '../../domain/errors.ts'
 import { CHANGE_EVENTS_MAX } from '../../domain/incidents/event-window.ts'
 import {
   acknowledge,
+  applyReport,
   close,
   closeQuiet,
   type Incident,
   type IncidentChange,
+  type IncidentEvent,
   type IncidentRef,
+  type IncidentReport,
   incidentIdOf,
-  type Observation,
-  type ObservedEvent,
-  observe,
   type Transition,
 } from '../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../domain/incidents/notification.ts'
@@ -49,21 +49,21 @@ export class IncidentDesk implements IncidentSink {
     this.#parts = parts
   }
 
-  async raise(observation: Observation): Promise<Raised> {
-    const { tenant } = observation
-    const id = incidentIdOf(observation)
+  async raise(report: IncidentReport): Promise<Raised> {
+    const { tenant } = report
+    const id = incidentIdOf(report)
     let counted = 0
     let transition: Transition | undefined
-    for (const events of chunks(observation.events)) {
+    for (const events of chunks(report.events)) {
       let fresh = 0
       const decision = await this.#change({ tenant, id }, events, (found, isFresh) => {
         fresh = 0
-        const isCounted = (event: ObservedEvent): boolean => {
+        const isCounted = (event: IncidentEvent): boolean => {
           const isNew = isFresh(event)
           if (isNew) fresh++
           return isNew
         }
-        return observe(found, { ...observation, events }, isCounted, this.#parts.clock.nowMs())
+        return applyReport(found, { ...report, events }, isCounted, this.#parts.clock.nowMs())
       })
       if (decision === undefined) continue
       counted += fresh
@@ -72,8 +72,8 @@ export class IncidentDesk implements IncidentSink {
     return { tenant, id, counted, transition }
   }
 
-  async resolve(trouble: Pick<Observation, 'tenant' | 'kind' | 'key'>): Promise<void> {
-    const ref = { tenant: trouble.tenant, id: incidentIdOf(trouble) }
+  async resolve(incident: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): Promise<void> {
+    const ref = { tenant: incident.tenant, id: incidentIdOf(incident) }
     await this.#change(ref, [], (found) => found && close(found, undefined, this.#parts.clock.nowMs()))
   }
 
@@ -117,10 +117,10 @@ export class IncidentDesk implements IncidentSink {
 
   async #change(
     ref: IncidentRef,
-    events: readonly ObservedEvent[],
+    events: readonly IncidentEvent[],
     decide: (
       found: Incident | undefined,
-      isFresh: (event: Pick<ObservedEvent, 'id' | 'ms'>) => boolean,
+      isFresh: (event: Pick<IncidentEvent, 'id' | 'ms'>) => boolean,
     ) => IncidentChange | undefined,
   ): Promise<Decision | undefined> {
     const { store, onWritten, onTransition } = this.#parts
@@ -146,11 +146,11 @@ export class IncidentDesk implements IncidentSink {
 }
 
 /** At most CHANGE_EVENTS_MAX at a time, in the order of their times, each id once. */
-function chunks(events: readonly ObservedEvent[]): readonly (readonly ObservedEvent[])[] {
+function chunks(events: readonly IncidentEvent[]): readonly (readonly IncidentEvent[])[] {
   const known = new Set<string>()
   const once = events.filter(({ id }) => !known.has(id) && known.add(id))
   once.sort((a, b) => a.ms - b.ms)
-  const parts: ObservedEvent[][] = []
+  const parts: IncidentEvent[][] = []
   for (let i = 0; i < once.length; i += CHANGE_EVENTS_MAX) parts.push(once.slice(i, i + CHANGE_EVENTS_MAX))
   return parts
 }

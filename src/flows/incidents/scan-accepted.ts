@@ -7,9 +7,9 @@ import { CircuitBreaker } from '../../kit/circuit-breaker.ts'
 import { murmur128 } from '../../kit/murmur3.ts'
 import type { AuditTrail, CommittedBlocks, IncidentSink, IncidentStore } from '../../ports/incidents.ts'
 import type { Clock } from '../../ports/log-store.ts'
-import { LineObserver, type LineRules, raiseTroubles, type SeenTrouble } from './find-errors.ts'
+import { LineGrouper, type LineReport, type LineRules, raiseReports } from './find-errors.ts'
 
-export interface WatchParts {
+export interface ScannerParts {
   readonly rules: LineRules
   readonly sink: IncidentSink
   readonly audit: AuditTrail | undefined
@@ -53,23 +53,23 @@ const BEHIND_MS_MAX = 24 * 3600_000
 /** How often the position is written. */
 const POSITION_MS = 10_000
 
-export class LineWatch {
-  readonly #parts: WatchParts
-  readonly #observer: LineObserver
+export class LineScanner {
+  readonly #parts: ScannerParts
+  readonly #grouper: LineGrouper
   /** Of the store: one that is down is not asked, and told of, four times a second. */
   readonly #breaker = new CircuitBreaker()
   #waiting: KeptLine[] = []
   #waitingBytes = 0
   /** What could not be written yet. */
-  #failed: readonly SeenTrouble[] = []
+  #failed: readonly LineReport[] = []
   /** When the position was written last. */
   #writtenMs = 0
   /** Lines did not fit, or were not looked at before a crash: they are read from the store. */
   #isBehind = false
 
-  constructor(parts: WatchParts) {
+  constructor(parts: ScannerParts) {
     this.#parts = parts
-    this.#observer = new LineObserver(parts.rules, parts.clock.nowMs())
+    this.#grouper = new LineGrouper(parts.rules, parts.clock.nowMs())
   }
 
   /**
@@ -138,14 +138,14 @@ export class LineWatch {
       this.#add(line)
       if (i % TURN_LINES === TURN_LINES - 1) await this.#parts.pause()
     }
-    await this.#raise(this.#observer.take(this.#parts.clock.nowMs()))
+    await this.#raise(this.#grouper.take(this.#parts.clock.nowMs()))
   }
 
-  async #raise(troubles: readonly SeenTrouble[]): Promise<void> {
+  async #raise(reports: readonly LineReport[]): Promise<void> {
     // Until it is written it counts as failed: lines are never lost to an error.
-    this.#failed = troubles
-    if (troubles.length === 0) return
-    await raiseTroubles(this.#parts, troubles, this.#parts.clock.nowMs())
+    this.#failed = reports
+    if (reports.length === 0) return
+    await raiseReports(this.#parts, reports, this.#parts.clock.nowMs())
     this.#failed = []
   }
 
@@ -155,7 +155,7 @@ export class LineWatch {
     identity.set(head)
     identity.set(line, head.length)
     identity.set(metadata, head.length + line.length)
-    this.#observer.add({
+    this.#grouper.add({
       tenant,
       labels,
       metadata:
@@ -179,7 +179,7 @@ export class LineWatch {
       const position = Math.max(written, startedMs - BEHIND_MS_MAX)
       for await (const { tenant, block } of blocks.since(position)) {
         await this.#addBlock(tenant, block)
-        await this.#raise(this.#observer.take(clock.nowMs()))
+        await this.#raise(this.#grouper.take(clock.nowMs()))
       }
       await this.#writePosition(startedMs)
     } catch (cause) {

@@ -2,7 +2,7 @@
 
 import { DETECTED_LEVEL } from '../../domain/entries/level.ts'
 import { SERVICE_NAME } from '../../domain/entries/service-name.ts'
-import type { Observation } from '../../domain/incidents/incident.ts'
+import type { IncidentReport } from '../../domain/incidents/incident.ts'
 import { formatLabels, type Labels, labelValue } from '../../domain/labels.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
 import { WINDOW_MINUTES } from '../../domain/rules/rate-baseline.ts'
@@ -164,9 +164,9 @@ export class AnomalyDetector {
     let hasTold = false
     for (const news of rates.news()) {
       try {
-        const trouble = { tenant, kind: 'anomaly', key: formatLabels(labelsOf(news)) } as const
-        if (news.anomaly === undefined) await incidents.resolve(trouble)
-        else await incidents.raise(observationOf(trouble, news, news.anomaly))
+        const incident = { tenant, kind: 'anomaly', key: formatLabels(labelsOf(news)) } as const
+        if (news.anomaly === undefined) await incidents.resolve(incident)
+        else await incidents.raise(reportOf(incident, news, news.anomaly))
         rates.told(news)
         hasTold = true
       } catch (cause) {
@@ -177,18 +177,18 @@ export class AnomalyDetector {
   }
 }
 
-function observationOf(
-  trouble: Pick<Observation, 'tenant' | 'kind' | 'key'>,
+function reportOf(
+  incident: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>,
   news: RateNews,
   { direction, seen, usual, sinceMinute }: NonNullable<RateNews['anomaly']>,
-): Observation {
+): IncidentReport {
   const { service, level } = news
   const title = `${service}: ${direction} ${level} lines than usual, ${Math.round(seen)} in ${WINDOW_MINUTES} minutes instead of ${Math.round(usual)}`
   const isSerious = direction === 'more' && SERIOUS_LEVELS.includes(level)
   const ms = (sinceMinute + 1) * MINUTE_MS
   const selector = formatLabels([{ name: SERVICE_NAME, value: service }])
   return {
-    ...trouble,
+    ...incident,
     title,
     labels: labelsOf(news),
     severity: isSerious ? 'error' : 'warn',

@@ -14,7 +14,7 @@ import {
 import type { IncidentSink } from '../../ports/incidents.ts'
 import type { Clock, LogStore } from '../../ports/log-store.ts'
 import type { RuleSource, StateStore } from '../../ports/rules.ts'
-import { isToTell, tellAlert } from './report-alert.ts'
+import { isToTell, reportAlert } from './report-alert.ts'
 import { sampleRule } from './sample-rule.ts'
 
 /** What an evaluation reports on itself. Must not throw. */
@@ -189,7 +189,7 @@ export class RuleEvaluator {
       const alerts: Alert[] = []
       for (const alert of rule.alerts) {
         try {
-          const after = await tellAlert(incidents, group, alert, group.rules[index]?.expr)
+          const after = await reportAlert(incidents, group, alert, group.rules[index]?.expr)
           if (after !== undefined) alerts.push(after)
         } catch (cause) {
           events.groupFailed(group, cause)
@@ -204,7 +204,7 @@ export class RuleEvaluator {
   /** Ends the incidents of alerts whose rule is gone. Rejects with store_unavailable. */
   async #closeAlerts(group: GroupName, alerts: readonly Alert[]): Promise<void> {
     for (const alert of alerts) {
-      await tellAlert(this.#parts.incidents, group, { ...alert, state: 'resolved', isTold: false }, undefined)
+      await reportAlert(this.#parts.incidents, group, { ...alert, state: 'resolved', isTold: false }, undefined)
     }
   }
 

@@ -1,6 +1,6 @@
 /** Tells incidents of an alert that fires or is over. */
 
-import type { Observation, Severity } from '../../domain/incidents/incident.ts'
+import type { IncidentReport, Severity } from '../../domain/incidents/incident.ts'
 import { formatLabels, labelValue } from '../../domain/labels.ts'
 import type { Alert, RuleGroup } from '../../domain/rules/alert-rule.ts'
 import { linesBehind } from '../../logql/rule-expression.ts'
@@ -28,7 +28,7 @@ export function isToTell({ state, isTold }: Alert): boolean {
  * Raises or resolves, where the alert was not told yet. The alert as it is to be kept; undefined when it is over and
  * told. Rejects with store_unavailable.
  */
-export async function tellAlert(
+export async function reportAlert(
   incidents: IncidentSink,
   group: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>,
   alert: Alert,
@@ -41,19 +41,19 @@ export async function tellAlert(
     await incidents.resolve({ tenant, kind: 'rule', key })
     return undefined
   }
-  await incidents.raise(observationOf({ tenant, kind: 'rule', key }, alert, expr))
+  await incidents.raise(reportOf({ tenant, kind: 'rule', key }, alert, expr))
   return { ...alert, isTold: true }
 }
 
-function observationOf(
-  trouble: Pick<Observation, 'tenant' | 'kind' | 'key'>,
+function reportOf(
+  incident: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>,
   { labels, annotations, value, activeAtMs, firedAtMs }: Alert,
   expr: string | undefined,
-): Observation {
+): IncidentReport {
   const summary = labelValue(annotations, 'summary') || labelValue(annotations, 'message')
   const description = labelValue(annotations, 'description') || summary || (expr ?? '')
   return {
-    ...trouble,
+    ...incident,
     title: summary || `${labelValue(labels, 'alertname')} ${formatLabels(labels)}`,
     labels,
     severity: SEVERITIES.get(labelValue(labels, 'severity').toLowerCase()) ?? 'error',

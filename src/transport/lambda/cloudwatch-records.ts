@@ -31,7 +31,7 @@ export interface BatchAnswer {
  * must be. Throws body_malformed for a corrupt subscription event, store_unavailable: Lambda tries again, then hands
  * the event to the function's dead-letter queue.
  */
-export async function answerAlertEvent(
+export async function answerProcessorEvent(
   parts: RecordsParts,
   event: unknown,
 ): Promise<ProcessorAnswer | BatchAnswer | { readonly closed: number }> {

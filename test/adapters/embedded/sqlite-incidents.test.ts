@@ -8,8 +8,8 @@ import {
   CLOSED_KEPT_MS,
   EVENT_MEMORY_MS,
   incidentStoreContract,
-  observation,
   record,
+  report,
 } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
 
@@ -61,7 +61,7 @@ t.test('of closed incidents the newest are kept, open ones all', async (t) => {
   t.teardown(() => store.close())
   for (let i = 0; i < 10; i++) {
     clock.ms += 1000
-    const seen = observation(clock, { key: `trouble ${i}`, title: `trouble ${i}` })
+    const seen = report(clock, { key: `failure ${i}`, title: `failure ${i}` })
     await record(store, clock, seen)
     const ref = { tenant: 'fake', id: incidentIdOf(seen) }
     if (i % 2 === 0) await store.change(ref, [], (found) => found && close(found, undefined, clock.ms))
@@ -71,7 +71,7 @@ t.test('of closed incidents the newest are kept, open ones all', async (t) => {
   const titles = (await store.list(listing)).incidents.map(({ title }) => title)
   t.same(
     titles.toSorted(),
-    [1, 3, 4, 5, 6, 7, 8, 9].map((i) => `trouble ${i}`),
+    [1, 3, 4, 5, 6, 7, 8, 9].map((i) => `failure ${i}`),
   )
 })
 
@@ -86,5 +86,5 @@ t.test('a closed store says that it is unavailable', async (t) => {
   const store = open(t, clock)
   await store.close()
   await store.close()
-  await t.rejects(record(store, clock, observation(clock)), { code: 'store_unavailable' })
+  await t.rejects(record(store, clock, report(clock)), { code: 'store_unavailable' })
 })

@@ -3,30 +3,30 @@ import t from 'tap'
 import { EventWindow, EventWindows, WINDOW_EVENTS_MAX, windowOf } from '../../../src/domain/incidents/event-window.ts'
 import {
   acknowledge,
+  applyReport,
   close,
   closeQuiet,
   type Incident,
+  type IncidentReport,
   incidentIdOf,
-  type Observation,
-  observe,
   SAMPLE_CHARS_MAX,
   SAMPLES_MAX,
 } from '../../../src/domain/incidents/incident.ts'
 import { murmur128 } from '../../../src/kit/murmur3.ts'
 
-const SEEN: Observation = {
+const SEEN: IncidentReport = {
   tenant: 'fake',
   kind: 'line',
   key: 'k',
-  title: 'a trouble',
+  title: 'a failure',
   labels: [],
   severity: 'error',
   events: [],
   closesAfterMs: 100,
 }
 const all = (): boolean => true
-const tell = (found: Incident | undefined, ms: number, nowMs: number, more: Partial<Observation> = {}) =>
-  observe(found, { ...SEEN, events: [{ id: String(ms), ms, line: `line ${ms}` }], ...more }, all, nowMs)
+const tell = (found: Incident | undefined, ms: number, nowMs: number, more: Partial<IncidentReport> = {}) =>
+  applyReport(found, { ...SEEN, events: [{ id: String(ms), ms, line: `line ${ms}` }], ...more }, all, nowMs)
 
 t.test('MurmurHash3 gives what the reference gives', async (t) => {
   for (const [text, hash] of [
@@ -44,7 +44,7 @@ t.test('MurmurHash3 gives what the reference gives', async (t) => {
 t.test('an id follows from tenant, kind and key, and nothing else', async (t) => {
   const id = incidentIdOf(SEEN)
   t.match(id, /^[0-9a-f]{32}$/)
-  t.equal(incidentIdOf({ ...SEEN, title: 'other' } as Observation), id)
+  t.equal(incidentIdOf({ ...SEEN, title: 'other' } as IncidentReport), id)
   for (const other of [{ tenant: 'b' }, { kind: 'rule' as const }, { key: 'j' }])
     t.not(incidentIdOf({ ...SEEN, ...other }), id)
 })

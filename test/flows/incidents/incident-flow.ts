@@ -14,7 +14,7 @@ import {
 } from '../../../src/flows/incidents/incident-loop.ts'
 import { NotifyDesk, type NotifySettings } from '../../../src/flows/incidents/notify-incidents.ts'
 import { IncidentDesk } from '../../../src/flows/incidents/raise-incidents.ts'
-import { LineWatch } from '../../../src/flows/incidents/scan-accepted.ts'
+import { LineScanner } from '../../../src/flows/incidents/scan-accepted.ts'
 import type { IncidentStore, Notifier } from '../../../src/ports/incidents.ts'
 import { CLOSED_KEPT_MS, EVENT_MEMORY_MS } from '../../contract/incident-store.ts'
 import type { FixedClock } from '../../support/helper.ts'
@@ -71,7 +71,7 @@ export interface OpenedFlow {
   readonly store: SqliteIncidents
   readonly desk: IncidentDesk
   readonly notify: NotifyDesk
-  readonly watch: LineWatch
+  readonly scanner: LineScanner
   readonly failures: unknown[]
   close(): Promise<void>
 }
@@ -101,7 +101,7 @@ export function openFlow(t: Test, clock: FixedClock, options: FlowOptions = {}):
     settings: { targets: notifiers.map(({ name }) => name), leaseMs: settings.leaseMs },
     onWritten: (item) => notify.offer(item),
   })
-  const watch = new LineWatch({
+  const scanner = new LineScanner({
     rules,
     sink: desk,
     audit: undefined,
@@ -111,7 +111,7 @@ export function openFlow(t: Test, clock: FixedClock, options: FlowOptions = {}):
     pause: () => Promise.resolve(),
     onFailure: fail,
   })
-  return { store: base, desk, notify, watch, failures, close: () => base.close() }
+  return { store: base, desk, notify, scanner, failures, close: () => base.close() }
 }
 
 /** Time that passes in steps, each no longer than the next thing that is planned. */
@@ -148,9 +148,9 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-export function makeLoop({ watch, notify, desk, failures }: OpenedFlow, time: VirtualTime): IncidentLoop {
+export function makeLoop({ scanner, notify, desk, failures }: OpenedFlow, time: VirtualTime): IncidentLoop {
   const rounds = [
-    { everyMs: LINES_EVERY_MS, run: () => watch.round() },
+    { everyMs: LINES_EVERY_MS, run: () => scanner.round() },
     { everyMs: OUTBOX_EVERY_MS, run: () => notify.sendDue() },
     { everyMs: SWEEP_EVERY_MS, run: () => desk.sweep() },
   ]

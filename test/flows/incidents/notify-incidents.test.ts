@@ -1,5 +1,5 @@
 import t from 'tap'
-import { observation } from '../../contract/incident-store.ts'
+import { report } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
 import { failing, NOTIFY, openFlow, RecordingNotifier } from './incident-flow.ts'
 
@@ -12,7 +12,7 @@ t.test('a notifier that fails is tried again with the same id, and does not hold
   let failures = 3
   broken.fault = () => (failures-- > 0 ? 'before' : undefined)
   const { desk, notify } = openFlow(t, clock, { notifiers: [broken, fine] })
-  await desk.raise(observation(clock))
+  await desk.raise(report(clock))
   await notify.settled()
   t.equal(fine.messages.length, 1)
   const waits: number[] = []
@@ -32,7 +32,7 @@ t.test('an answer that was lost is told again with the same id', async (t) => {
   const notifier = new RecordingNotifier(clock)
   notifier.fault = () => (notifier.messages.length === 0 ? 'after' : undefined)
   const { desk, notify } = openFlow(t, clock, { notifiers: [notifier] })
-  await desk.raise(observation(clock))
+  await desk.raise(report(clock))
   await notify.settled()
   clock.ms += 5000
   await notify.sendDue()
@@ -46,7 +46,7 @@ t.test('a notifier that hangs is left after its time', async (t) => {
   notifier.fault = () => 'hang'
   const timeoutSignal = (): AbortSignal => AbortSignal.abort(new Error('took too long'))
   const { desk, notify, failures } = openFlow(t, clock, { notifiers: [notifier], timeoutSignal })
-  await desk.raise(observation(clock))
+  await desk.raise(report(clock))
   await notify.settled()
   t.match(failures, [/took too long/])
 })
@@ -71,7 +71,7 @@ t.test('a notifier that hangs is not waited for by the messages of the others', 
   const { timeoutSignal, expire } = heldSignals()
   const notify = { ...NOTIFY, perMinuteMax: 1000 }
   const flow = openFlow(t, clock, { notifiers: [hanging, fine], notify, timeoutSignal })
-  for (let i = 0; i < 40; i++) await flow.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  for (let i = 0; i < 40; i++) await flow.desk.raise(report(clock, { key: `failure ${i}` }))
   await new Promise((resolve) => setImmediate(resolve))
   expire()
   await flow.notify.settled()
@@ -92,7 +92,7 @@ t.test('a stop does not wait for a receiver that hangs; the next start tells it'
   const notifier = new RecordingNotifier(clock)
   notifier.fault = () => 'hang'
   const first = openFlow(t, clock, { dataDir, notifiers: [notifier] })
-  for (let i = 0; i < 12; i++) await first.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  for (let i = 0; i < 12; i++) await first.desk.raise(report(clock, { key: `failure ${i}` }))
   await new Promise((resolve) => setImmediate(resolve))
   first.notify.abandon()
   await first.notify.settled()
@@ -112,7 +112,7 @@ t.test('what waited for longer than its lease is left to who took it then', asyn
   hanging.fault = () => 'hang'
   const { timeoutSignal, expire } = heldSignals()
   const first = openFlow(t, clock, { dataDir, notifiers: [hanging], timeoutSignal })
-  for (let i = 0; i < 8; i++) await first.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  for (let i = 0; i < 8; i++) await first.desk.raise(report(clock, { key: `failure ${i}` }))
   await new Promise((resolve) => setImmediate(resolve))
   clock.ms += NOTIFY.leaseMs
   const next = new RecordingNotifier(clock)
@@ -140,7 +140,7 @@ t.test('a digest that comes out of the outbox in parts has an id for each part',
         },
       }),
   })
-  for (let i = 0; i < 30; i++) await flow.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  for (let i = 0; i < 30; i++) await flow.desk.raise(report(clock, { key: `failure ${i}` }))
   await flow.notify.settled()
   notifier.fault = () => (notifier.messages.length <= 2 ? 'after' : undefined)
   for (most of [500, 20, 20, 20]) {
@@ -165,7 +165,7 @@ t.test('a restart tells what the process before could not', async (t) => {
   const down = new RecordingNotifier(clock)
   down.fault = () => 'before'
   const first = openFlow(t, clock, { dataDir, notifiers: [down] })
-  await first.desk.raise(observation(clock))
+  await first.desk.raise(report(clock))
   await first.notify.settled()
   await first.close()
   const up = new RecordingNotifier(clock)
@@ -183,7 +183,7 @@ t.test('a process that dies before it tells leaves that to the next, when its le
   const hanging = new RecordingNotifier(clock)
   hanging.fault = () => 'hang'
   const first = openFlow(t, clock, { dataDir, notifiers: [hanging] })
-  await first.desk.raise(observation(clock))
+  await first.desk.raise(report(clock))
   const next = new RecordingNotifier(clock)
   const second = openFlow(t, clock, { dataDir, notifiers: [next] })
   clock.ms += NOTIFY.leaseMs - 1
@@ -199,7 +199,7 @@ t.test('more than the cap of a minute is told as one digest in the next', async 
   const notifier = new RecordingNotifier(clock)
   const notify = { ...NOTIFY, perMinuteMax: 3 }
   const flow = openFlow(t, clock, { notifiers: [notifier], notify })
-  for (let i = 0; i < 40; i++) await flow.desk.raise(observation(clock, { key: `trouble ${i}` }))
+  for (let i = 0; i < 40; i++) await flow.desk.raise(report(clock, { key: `failure ${i}` }))
   await flow.notify.settled()
   t.equal(notifier.messages.length, 3)
   await flow.notify.sendDue()
@@ -228,7 +228,7 @@ t.test('who cannot be told for a day is not told any more; the incident stays', 
   const notifier = new RecordingNotifier(clock)
   notifier.fault = () => 'before'
   const { desk, notify, store, failures } = openFlow(t, clock, { notifiers: [notifier] })
-  const { id } = await desk.raise(observation(clock))
+  const { id } = await desk.raise(report(clock))
   await notify.settled()
   for (let hour = 0; hour < 30; hour++) {
     clock.ms += 3600_000
@@ -251,7 +251,7 @@ for (const call of CALLS) {
       notifiers: [notifier],
       wrapStore: (base) => failing(base, (name) => name === call && isFailing),
     })
-    await desk.raise(observation(clock))
+    await desk.raise(report(clock))
     await notify.settled()
     await notify.sendDue()
     t.match(failures[0], /down/)

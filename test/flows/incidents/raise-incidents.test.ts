@@ -1,9 +1,9 @@
 import t from 'tap'
-import { incidentIdOf, type Observation } from '../../../src/domain/incidents/incident.ts'
-import { LineObserver, raiseTroubles, type SeenLine } from '../../../src/flows/incidents/find-errors.ts'
+import { type IncidentReport, incidentIdOf } from '../../../src/domain/incidents/incident.ts'
+import { type IncidentLine, LineGrouper, raiseReports } from '../../../src/flows/incidents/find-errors.ts'
 import { murmur128 } from '../../../src/kit/murmur3.ts'
 import type { IncidentStore } from '../../../src/ports/incidents.ts'
-import { observation } from '../../contract/incident-store.ts'
+import { report } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
 import { failing, openFlow, RecordingNotifier, RULES } from './incident-flow.ts'
 
@@ -15,7 +15,7 @@ const KINDS = [
   (i: number) => `{"level":"error","msg":"queue is full","depth":${i}}`,
 ]
 
-function seen(i: number, clock: FixedClock): SeenLine {
+function seen(i: number, clock: FixedClock): IncidentLine {
   const kind = KINDS[i % KINDS.length] as (i: number) => string
   const labels = [{ name: 'service_name', value: 'shop' }]
   const ns = clock.nowNs + BigInt(i) * 1_000_000n
@@ -28,9 +28,9 @@ t.test('10,000 lines of 5 kinds are 5 incidents and 5 notifications, told twice 
   const { desk, store, notify } = openFlow(t, clock, { notifiers: [notifier] })
   const lines = Array.from({ length: 10_000 }, (_, i) => seen(i, clock))
   const tell = async (from: number, to: number): Promise<{ counted: number; opened: number }> => {
-    const observer = new LineObserver(RULES, clock.ms)
+    const observer = new LineGrouper(RULES, clock.ms)
     for (const line of lines.slice(from, to)) observer.add(line)
-    return raiseTroubles({ sink: desk, audit: undefined }, observer.take(clock.ms), clock.ms)
+    return raiseReports({ sink: desk, audit: undefined }, observer.take(clock.ms), clock.ms)
   }
   const parts = [0, 2500, 5000, 7500].flatMap((from) => [tell(from, from + 2500), tell(from, from + 2500)])
   const outcomes = [...(await Promise.all(parts)), await tell(0, 10_000)]
@@ -64,9 +64,9 @@ t.test('every state is told of once, but acknowledging', async (t) => {
   const clock = new FixedClock()
   const notifier = new RecordingNotifier(clock)
   const { desk, notify } = openFlow(t, clock, { notifiers: [notifier] })
-  const first = observation(clock)
+  const first = report(clock)
   const ref = { tenant: 'fake', id: incidentIdOf(first) }
-  const later = (id: string): Observation => ({ ...first, events: [{ id, ms: clock.ms }] })
+  const later = (id: string): IncidentReport => ({ ...first, events: [{ id, ms: clock.ms }] })
   await desk.raise(first)
   t.match(await desk.acknowledge(ref, 'ann'), { state: 'acknowledged', changedBy: 'ann' })
   t.match(await desk.acknowledge(ref, 'bob'), { changedBy: 'ann' }, 'twice is once')
@@ -103,7 +103,7 @@ t.test('every state is told of once, but acknowledging', async (t) => {
 t.test('an incident of another tenant does not exist', async (t) => {
   const clock = new FixedClock()
   const { desk } = openFlow(t, clock)
-  const { id } = await desk.raise(observation(clock))
+  const { id } = await desk.raise(report(clock))
   await t.rejects(desk.acknowledge({ tenant: 'other', id }, 'eve'), { code: 'not_found' })
   await t.rejects(desk.close({ tenant: 'other', id }, 'eve'), { code: 'not_found' })
 })
@@ -119,7 +119,7 @@ for (const call of CALLS) {
       wrapStore: (base) => failing(base, (name) => name === call && isFailing),
     })
     const all = async (): Promise<void> => {
-      await desk.raise(observation(clock))
+      await desk.raise(report(clock))
       clock.ms += 60_001
       await desk.sweep()
     }

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { LocalFeed } from '../../../src/adapters/embedded/local-feed.ts'
-import { watchFeed } from '../../../src/flows/incidents/accepted-feed.ts'
+import { teeFeed } from '../../../src/flows/incidents/accepted-feed.ts'
 import type { IncidentStore } from '../../../src/ports/incidents.ts'
 import type { LogStore } from '../../../src/ports/log-store.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream } from '../../support/helper.ts'
@@ -48,8 +48,8 @@ function lineTest(t: Test, line: string, opened: number): Promise<void> {
   return (async () => {
     const clock = new FixedClock()
     const flow = openFlow(t, clock)
-    flow.watch.offer(makeBatch([stream('shop', clock.nowNs, [line])], admission(clock)))
-    await flow.watch.round()
+    flow.scanner.offer(makeBatch([stream('shop', clock.nowNs, [line])], admission(clock)))
+    await flow.scanner.round()
     t.equal((await list(flow)).length, opened)
     t.same(flow.failures, [])
   })()
@@ -68,8 +68,8 @@ function begin(t: Test) {
 /** The flow of the next process over the folder, which has caught up. */
 async function openAgain(t: Test, clock: FixedClock, dataDir: string) {
   const flow = openFlow(t, clock, { dataDir })
-  await flow.watch.begin()
-  await flow.watch.round()
+  await flow.scanner.begin()
+  await flow.scanner.round()
   return flow
 }
 
@@ -81,9 +81,9 @@ t.test('from an accepted error line to its notification it is less than two seco
   const flow = openFlow(t, clock, { dataDir, notifiers: [notifier] })
   const time = new VirtualTime(clock)
   const loop = makeLoop(flow, time)
-  await flow.watch.begin()
+  await flow.scanner.begin()
   loop.start()
-  const feed = watchFeed(new LocalFeed(), (batch) => flow.watch.offer(batch))
+  const feed = teeFeed(new LocalFeed(), (batch) => flow.scanner.offer(batch))
   for (let i = 0; i < 10; i++) {
     const acceptedMs = clock.ms
     feed.publish(await accept(store, clock, [stream('shop', clock.nowNs, [`ERROR: kind ${'abcdefghij'[i]} failed`])]))
@@ -102,11 +102,11 @@ t.test('from an accepted error line to its notification it is less than two seco
 t.test('lines that were accepted before a kill are found at the next start, and counted once', async (t) => {
   const { clock, dataDir, store } = begin(t)
   const first = openFlow(t, clock, { dataDir })
-  await first.watch.begin()
-  await first.watch.round()
+  await first.scanner.begin()
+  await first.scanner.round()
   const seen = await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: seen 1', 'INFO: fine'], { pod: 'a' })])
-  first.watch.offer(seen)
-  await first.watch.round()
+  first.scanner.offer(seen)
+  await first.scanner.round()
   clock.ms += 5000
   // The process dies before anybody looks at these; one of them has a time of long ago.
   const day = 86_400_000_000_000n
@@ -115,13 +115,13 @@ t.test('lines that were accepted before a kill are found at the next start, and 
   await first.close()
   const notifier = new RecordingNotifier(clock)
   const second = openFlow(t, clock, { dataDir, notifiers: [notifier] })
-  await second.watch.begin()
-  await second.watch.round()
+  await second.scanner.begin()
+  await second.scanner.round()
   t.match(await list(second), [{ title: 'shop: ERROR: seen <n>', count: 2 }])
   t.match(await list(second, 'other'), [{ title: 'mail: ERROR: mailbox full', count: 1 }])
   await second.notify.settled()
   t.equal(notifier.messages.length, 1, 'the other was opened by the first process')
-  await second.watch.round()
+  await second.scanner.round()
   t.equal((await list(second))[0]?.count, 2)
   t.same(second.failures, [])
 })
@@ -129,10 +129,10 @@ t.test('lines that were accepted before a kill are found at the next start, and 
 t.test('after a clock was set back by an hour, lines before a kill are found as well', async (t) => {
   const { clock, dataDir, store } = begin(t)
   const first = openFlow(t, clock, { dataDir })
-  await first.watch.begin()
-  await first.watch.round()
+  await first.scanner.begin()
+  await first.scanner.round()
   clock.ms -= 3600_000
-  await first.watch.round()
+  await first.scanner.round()
   clock.ms += 5000
   await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: seen by nobody'])])
   await first.close()
@@ -148,23 +148,23 @@ t.test('a store that is down for an hour is asked now and then, and loses no lin
   for (let second = 0; second < 3600; second++) {
     clock.ms += 1000
     if (second % 60 === 0) {
-      flow.watch.offer(await accept(store, clock, [stream('shop', clock.nowNs, [`ERROR: number ${second}`])]))
+      flow.scanner.offer(await accept(store, clock, [stream('shop', clock.nowNs, [`ERROR: number ${second}`])]))
     }
-    await flow.watch.round()
+    await flow.scanner.round()
     await flow.notify.sendDue()
   }
   t.ok(flow.failures.length < 150, `${flow.failures.length} failures are told`)
   isDown = false
   clock.ms += 60_000
-  await flow.watch.round()
-  await flow.watch.round()
+  await flow.scanner.round()
+  await flow.scanner.round()
   t.match(await list(flow), [{ count: 60 }])
 })
 
 t.test('joined blocks are caught up with as well', async (t) => {
   const { clock, dataDir, store } = begin(t)
   const first = openFlow(t, clock, { dataDir })
-  await first.watch.begin()
+  await first.scanner.begin()
   for (let i = 0; i < 20; i++) {
     await accept(store, clock, [stream('shop', clock.nowNs, [`ERROR: number ${i}`])])
     clock.ms += 1000
@@ -178,12 +178,12 @@ t.test('joined blocks are caught up with as well', async (t) => {
 t.test('lines that do not fit into memory are read from the store', async (t) => {
   const { clock, dataDir, store } = begin(t)
   const flow = openFlow(t, clock, { dataDir })
-  await flow.watch.begin()
+  await flow.scanner.begin()
   const text = 'x'.repeat(100_000)
   for (let i = 0; i < 120; i++) {
-    flow.watch.offer(await accept(store, clock, [stream('shop', clock.nowNs + BigInt(i), [`ERROR: ${text} ${i}`])]))
+    flow.scanner.offer(await accept(store, clock, [stream('shop', clock.nowNs + BigInt(i), [`ERROR: ${text} ${i}`])]))
   }
-  await flow.watch.round()
+  await flow.scanner.round()
   t.match(await list(flow), [{ count: 120 }])
   t.same(flow.failures, [])
 })
@@ -194,9 +194,9 @@ t.test('a flood of lines that all differ stays a number of incidents that people
   const word = (i: number): string => [...String(i)].map((digit) => 'abcdefghij'[Number(digit)]).join('')
   for (let round = 0; round < 5; round++) {
     const lines = Array.from({ length: 300 }, (_, i) => `ERROR: ${word(round * 300 + i)} is down`)
-    flow.watch.offer(makeBatch([stream('shop', clock.nowNs, lines)], admission(clock)))
-    flow.watch.offer(makeBatch([stream('mail', clock.nowNs, [`ERROR: ${word(round)} is full`])], admission(clock)))
-    await flow.watch.round()
+    flow.scanner.offer(makeBatch([stream('shop', clock.nowNs, lines)], admission(clock)))
+    flow.scanner.offer(makeBatch([stream('mail', clock.nowNs, [`ERROR: ${word(round)} is full`])], admission(clock)))
+    await flow.scanner.round()
     clock.ms += 1000
   }
   const listing = { tenant: 'fake', states: undefined, sinceMs: undefined, labels: [], limit: 1900, after: undefined }
@@ -212,20 +212,20 @@ for (const call of ['readCursor', 'writeCursor', 'change'] as const) {
     const dataDir = t.testdir()
     const store = openStore(t, clock, { dataDir })
     const before = openFlow(t, clock, { dataDir })
-    await before.watch.begin()
+    await before.scanner.begin()
     await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: one'])])
     await before.close()
     let isFailing = false
     const wrapStore = (base: IncidentStore): IncidentStore => failing(base, (name) => name === call && isFailing)
     const flow = openFlow(t, clock, { dataDir, wrapStore })
-    await flow.watch.begin()
+    await flow.scanner.begin()
     isFailing = true
-    flow.watch.offer(await accept(store, clock, [stream('shop', clock.nowNs + 1n, ['ERROR: one'])]))
-    await flow.watch.round()
+    flow.scanner.offer(await accept(store, clock, [stream('shop', clock.nowNs + 1n, ['ERROR: one'])]))
+    await flow.scanner.round()
     t.match(flow.failures, [/down/])
     isFailing = false
-    await flow.watch.round()
-    await flow.watch.round()
+    await flow.scanner.round()
+    await flow.scanner.round()
     t.match(await list(flow), [{ count: 2 }])
   })
 }
@@ -237,14 +237,14 @@ t.test('a round that fails is done again', async (t) => {
     wrapStore: (base) => failing(base, (name) => name === 'change' && isFailing),
   })
   const offer = (lines: readonly string[]): void =>
-    flow.watch.offer(makeBatch([stream('shop', clock.nowNs, lines)], admission(clock)))
+    flow.scanner.offer(makeBatch([stream('shop', clock.nowNs, lines)], admission(clock)))
   offer(['ERROR: one is down'])
-  await flow.watch.round()
+  await flow.scanner.round()
   offer(['ERROR: two are down', 'ERROR: nobody is there'])
-  await flow.watch.round()
+  await flow.scanner.round()
   t.match(flow.failures, [/down/, /down/])
   isFailing = false
-  await flow.watch.round()
+  await flow.scanner.round()
   t.equal((await list(flow)).length, 3)
 })
 
@@ -253,13 +253,13 @@ t.test('a filter in LogQL decides with the level', async (t) => {
   const filter = '{service_name=~"shop|mail"} | json | status >= 500 | pod="a"'
   const flow = openFlow(t, clock, { rules: { ...RULES, levelMin: 1, filter } })
   const offer = (app: string, line: string, pod: string): void =>
-    flow.watch.offer(makeBatch([stream(app, clock.nowNs, [line], { pod })], admission(clock)))
+    flow.scanner.offer(makeBatch([stream(app, clock.nowNs, [line], { pod })], admission(clock)))
   offer('shop', '{"status":500,"msg":"taken"}', 'a')
   offer('shop', '{"status":500,"msg":"another pod"}', 'b')
   offer('shop', '{"status":200,"msg":"fine"}', 'a')
   offer('bank', '{"status":500,"msg":"another service"}', 'a')
   offer('mail', 'status=500', 'a')
-  await flow.watch.round()
+  await flow.scanner.round()
   t.match(await list(flow), [{ title: 'shop: taken', severity: 'info' }])
   t.equal((await list(flow)).length, 1)
   for (const bad of ['{', 'rate({a="b"}[1m])', '{a="b"} | line_format "{{"']) {

@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { GatewayError } from '../../../src/domain/errors.ts'
-import type { Observation } from '../../../src/domain/incidents/incident.ts'
+import type { IncidentReport } from '../../../src/domain/incidents/incident.ts'
 import { QUERY_LIMITS } from '../../../src/domain/limits.ts'
 import { AnomalyDetector, type AnomalyParts } from '../../../src/flows/rules/detect-anomalies.ts'
 import type { IncidentSink } from '../../../src/ports/incidents.ts'
@@ -24,17 +24,17 @@ class MemoryStates implements StateStore {
 }
 
 class RecordedIncidents implements IncidentSink {
-  readonly raised: Observation[] = []
+  readonly raised: IncidentReport[] = []
   readonly resolved: string[] = []
   isDown = false
 
-  async raise(observation: Observation): ReturnType<IncidentSink['raise']> {
+  async raise(report: IncidentReport): ReturnType<IncidentSink['raise']> {
     if (this.isDown) throw new GatewayError('store_unavailable', 'down')
-    this.raised.push(observation)
-    return { tenant: observation.tenant, id: '', counted: 1, transition: undefined }
+    this.raised.push(report)
+    return { tenant: report.tenant, id: '', counted: 1, transition: undefined }
   }
 
-  async resolve({ key }: Pick<Observation, 'tenant' | 'kind' | 'key'>): Promise<void> {
+  async resolve({ key }: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): Promise<void> {
     this.resolved.push(key)
   }
 }

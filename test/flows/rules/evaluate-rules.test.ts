@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { GatewayError } from '../../../src/domain/errors.ts'
-import type { Observation } from '../../../src/domain/incidents/incident.ts'
+import type { IncidentReport } from '../../../src/domain/incidents/incident.ts'
 import { QUERY_LIMITS } from '../../../src/domain/limits.ts'
 import type { AlertRule, RuleGroup } from '../../../src/domain/rules/alert-rule.ts'
 import { RuleEvaluator, type RuleParts } from '../../../src/flows/rules/evaluate-rules.ts'
@@ -31,21 +31,21 @@ class MemoryStates implements StateStore {
 /** Keeps what it is told, counting an event once as incidents do. */
 class RecordedIncidents implements IncidentSink {
   readonly told: string[] = []
-  readonly observations: Observation[] = []
+  readonly reports: IncidentReport[] = []
   readonly events = new Set<string>()
   isDown = false
 
-  async raise(observation: Observation): ReturnType<IncidentSink['raise']> {
+  async raise(report: IncidentReport): ReturnType<IncidentSink['raise']> {
     if (this.isDown) throw new GatewayError('store_unavailable', 'down')
-    const { tenant, key, events } = observation
+    const { tenant, key, events } = report
     const fresh = events.filter(({ id }) => !this.events.has(key + id))
     for (const { id } of fresh) this.events.add(key + id)
     if (fresh.length > 0) this.told.push(`raise ${key}`)
-    this.observations.push(observation)
+    this.reports.push(report)
     return { tenant, id: key, counted: fresh.length, transition: undefined }
   }
 
-  async resolve({ key }: Pick<Observation, 'tenant' | 'kind' | 'key'>): Promise<void> {
+  async resolve({ key }: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): Promise<void> {
     if (this.isDown) throw new GatewayError('store_unavailable', 'down')
     this.told.push(`resolve ${key}`)
   }
@@ -190,13 +190,13 @@ t.test('each label set is an alert of its own, told with its templates filled in
   await bench.push('quiet', 1)
   bench.clock.ms -= MINUTE
   await bench.tick()
-  const shown = bench.incidents.observations.map(({ title, severity, query }) => ({ title, severity, query }))
+  const shown = bench.incidents.reports.map(({ title, severity, query }) => ({ title, severity, query }))
   const query = '{app=~".+"} |= "bad"'
   t.strictSame(shown, [
     { title: 'cart: 2 bad lines', severity: 'warn', query },
     { title: 'shop: 3 bad lines', severity: 'warn', query },
   ])
-  t.match(bench.incidents.observations[0]?.labels, [
+  t.match(bench.incidents.reports[0]?.labels, [
     { name: 'alertname', value: 'Bad' },
     { name: 'app', value: 'cart' },
     { name: 'severity', value: 'warning' },

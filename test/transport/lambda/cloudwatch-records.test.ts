@@ -5,7 +5,7 @@ import { GatewayError } from '../../../src/domain/errors.ts'
 import { KindLimits } from '../../../src/domain/incidents/kind-limits.ts'
 import type { AuditRecord, AuditTrail } from '../../../src/ports/incidents.ts'
 import {
-  answerAlertEvent,
+  answerProcessorEvent,
   type BatchAnswer,
   type ProcessorAnswer,
   type RecordsParts,
@@ -39,7 +39,7 @@ function open(t: Test, options: FlowOptions = {}) {
     onCorrupt: (cause) => void corrupt.push(cause),
   }
   const send = async (event: unknown) => {
-    const answer = (await answerAlertEvent(parts, event)) as ProcessorAnswer
+    const answer = (await answerProcessorEvent(parts, event)) as ProcessorAnswer
     t.equal(answer.statusCode, 200)
     return JSON.parse(answer.body)
   }
@@ -79,7 +79,7 @@ t.test('a row for each line is in the fields of the classic table', async (t) =>
     write: async (records: readonly AuditRecord[]) => rows.push(...records),
     prune: async () => undefined,
   }
-  await answerAlertEvent(
+  await answerProcessorEvent(
     { ...parts, audit },
     testEvent(['ERROR: a', 'INFO: b', '{"severity":"CRITICAL","message":"c"}']),
   )
@@ -119,7 +119,7 @@ t.test('a control message is answered, and nothing else', async (t) => {
 t.test('a corrupt event fails, so that the dead-letter queue gets it', async (t) => {
   const { parts, corrupt } = open(t)
   for (const event of [{ awslogs: { data: '%' } }, { awslogs: {} }, { awslogs: null }, {}, null, 7, { Records: 1 }]) {
-    await t.rejects(answerAlertEvent(parts, event), { code: 'body_malformed' })
+    await t.rejects(answerProcessorEvent(parts, event), { code: 'body_malformed' })
   }
   t.equal(corrupt.length, 3)
 })
@@ -144,11 +144,11 @@ t.test('of Kinesis records a corrupt one fails alone, and what is not recorded c
     kinesis('4', pack(['ERROR: two'])),
   ]
   isFailing = true
-  t.same(await answerAlertEvent(parts, { Records: records }), {
+  t.same(await answerProcessorEvent(parts, { Records: records }), {
     batchItemFailures: [{ itemIdentifier: '1' }],
   } satisfies BatchAnswer)
   isFailing = false
-  t.same(await answerAlertEvent(parts, { Records: records }), { batchItemFailures: [] })
+  t.same(await answerProcessorEvent(parts, { Records: records }), { batchItemFailures: [] })
   t.equal(corrupt.length, 2)
   t.equal((await list()).length, 2)
 })
@@ -169,7 +169,7 @@ t.test('any event gives an answer or a GatewayError', async (t) => {
   await fc.assert(
     fc.asyncProperty(event, async (given) => {
       try {
-        await answerAlertEvent(parts, given)
+        await answerProcessorEvent(parts, given)
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error
       }
@@ -182,8 +182,8 @@ t.test('any event gives an answer or a GatewayError', async (t) => {
 t.test('a timer closes what is quiet', async (t) => {
   const { parts, send, clock, notifier } = open(t)
   await send(testEvent(['ERROR: x']))
-  t.same(await answerAlertEvent(parts, { source: 'aws.events' }), { closed: 0 })
+  t.same(await answerProcessorEvent(parts, { source: 'aws.events' }), { closed: 0 })
   clock.ms += RULES.closesAfterMs as number
-  t.same(await answerAlertEvent(parts, { source: 'aws.scheduler' }), { closed: 1 })
+  t.same(await answerProcessorEvent(parts, { source: 'aws.scheduler' }), { closed: 1 })
   t.match(notifier.messages.at(-1)?.notifications[0], { transition: 'resolved' })
 })

@@ -2,7 +2,7 @@
 
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
 import { EventWindows, windowEndMs } from '../../../domain/incidents/event-window.ts'
-import { hasLabels, type Incident, type IncidentRef, type ObservedEvent } from '../../../domain/incidents/incident.ts'
+import { hasLabels, type Incident, type IncidentEvent, type IncidentRef } from '../../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../../domain/incidents/notification.ts'
 import type { Lazy } from '../../../kit/lazy.ts'
 import type { Decide, Decision, IncidentListing, IncidentPage, IncidentStore } from '../../../ports/incidents.ts'
@@ -52,7 +52,7 @@ export class DynamoIncidents implements IncidentStore {
 
   change(
     ref: IncidentRef,
-    events: readonly Pick<ObservedEvent, 'id' | 'ms'>[],
+    events: readonly Pick<IncidentEvent, 'id' | 'ms'>[],
     decide: Decide,
   ): Promise<Decision | undefined> {
     return this.#update(ref, (stored) => {

@@ -16,8 +16,8 @@ import {
   CLOSED_KEPT_MS,
   EVENT_MEMORY_MS,
   incidentStoreContract,
-  observation,
   record,
+  report,
 } from '../../../contract/incident-store.ts'
 import { RULES } from '../../../flows/incidents/incident-flow.ts'
 import { FixedClock } from '../../../support/helper.ts'
@@ -80,7 +80,7 @@ t.test('a change that is cut off anywhere, and told again, counts once', async (
       const clock = new FixedClock()
       const breaker = new Breaker()
       const store = open(breaker.around(items), clock)
-      const seen = observation(clock, { key: `${isDone} ${at}` })
+      const seen = report(clock, { key: `${isDone} ${at}` })
       Object.assign(breaker, { at, isDone, calls: 0 })
       await t.rejects(record(store, clock, seen, true), { code: 'store_unavailable' })
       await record(store, clock, seen, true)
@@ -126,11 +126,11 @@ t.test('what is remembered of a storm stays small', async (t) => {
   for (let part = 0; part < 6; part++) {
     const ms = clock.ms + part * 60_000
     const events = Array.from({ length: 4000 }, (_, i) => ({ id: `${part} ${i}`, ms }))
-    await record(store, clock, observation(clock, { events }))
+    await record(store, clock, report(clock, { events }))
   }
-  const again = observation(clock, { events: [{ id: '5 3', ms: clock.ms + 300_000 }] })
+  const again = report(clock, { events: [{ id: '5 3', ms: clock.ms + 300_000 }] })
   t.equal(await record(store, clock, again), undefined, 'the newest are still known')
-  const ref = { tenant: 'fake', id: incidentIdOf(observation(clock)) }
+  const ref = { tenant: 'fake', id: incidentIdOf(report(clock)) }
   t.equal((await store.find(ref))?.count, 24_000)
   const { Item } = await items.get({ TableName: TABLE, Key: { pk: `incident#fake#${ref.id}`, sk: 'incident' } })
   const windows = (Item?.['windows'] ?? []) as { events: Uint8Array }[]
@@ -153,7 +153,7 @@ t.test('an incident of the longest lines, whose notifications nobody takes, stil
   let ref: Awaited<ReturnType<IncidentDesk['raise']>> | undefined
   for (let i = 0; i < 40; i++) {
     clock.ms += 60_000
-    ref = await desk.raise(observation(clock, { labels, events: [{ id: `e${i}`, ms: clock.ms, line }] }))
+    ref = await desk.raise(report(clock, { labels, events: [{ id: `e${i}`, ms: clock.ms, line }] }))
     await desk.close(ref, 'ann')
   }
   const { Item } = await items.get({ TableName: TABLE, Key: { pk: `incident#fake#${ref?.id}`, sk: 'incident' } })

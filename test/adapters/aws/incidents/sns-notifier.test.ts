@@ -3,8 +3,8 @@ import { SQS } from '@aws-sdk/client-sqs'
 import { startFauxqs } from 'fauxqs'
 import t from 'tap'
 import { SnsNotifier } from '../../../../src/adapters/aws/incidents/sns-notifier.ts'
-import { type Incident, observe } from '../../../../src/domain/incidents/incident.ts'
-import { observation } from '../../../contract/incident-store.ts'
+import { applyReport, type Incident } from '../../../../src/domain/incidents/incident.ts'
+import { report } from '../../../contract/incident-store.ts'
 import { FixedClock } from '../../../support/helper.ts'
 
 t.test('what is published arrives, and can be chosen by its attributes', async (t) => {
@@ -34,12 +34,12 @@ t.test('what is published arrives, and can be chosen by its attributes', async (
   const links = { publicUrl: undefined, grafanaUrl: undefined, grafanaDataSource: 'millrace' }
   const notifier = new SnsNotifier({ topic, links }, async () => sns)
   for (const severity of ['error', 'fatal'] as const) {
-    const seen = observation(clock, { severity, title: `${severity} trouble` })
-    const incident = observe(undefined, seen, () => true, clock.ms)?.incident as Incident
+    const seen = report(clock, { severity, title: `${severity} failure` })
+    const incident = applyReport(undefined, seen, () => true, clock.ms)?.incident as Incident
     const notification = { id: severity, transition: 'opened' as const, createdMs: clock.ms, incident }
     await notifier.send({ id: severity, notifications: [notification] }, new AbortController().signal)
   }
   const { Messages = [] } = await sqs.receiveMessage({ QueueUrl, MaxNumberOfMessages: 10 })
   t.equal(Messages.length, 1)
-  t.match(JSON.parse(Messages[0]?.Body ?? ''), { Subject: '[opened] fatal: fatal trouble', Message: /seen 1 times/ })
+  t.match(JSON.parse(Messages[0]?.Body ?? ''), { Subject: '[opened] fatal: fatal failure', Message: /seen 1 times/ })
 })

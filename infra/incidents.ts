@@ -5,7 +5,7 @@ import type { Gateway } from './gateway.ts'
 import type { Poller } from './poller.ts'
 import { rulesEnvironment } from './rules.ts'
 
-export interface Alerts extends ImageFunction {
+export interface Incidents extends ImageFunction {
   readonly emitter: ImageFunction
   /** The log groups that are watched. */
   readonly watched: readonly { readonly id: string; readonly name: $util.Output<string> }[]
@@ -14,7 +14,7 @@ export interface Alerts extends ImageFunction {
 /** What may be an error, before the processor looks at each line's level: CloudWatch hands on a third less that way. */
 export const ERROR_PATTERN = '?ERROR ?Error ?error ?FATAL ?Fatal ?fatal ?CRITICAL ?Critical ?critical ?PANIC ?panic'
 
-export function createAlerts(base: Base, gateway: Gateway, poller: Poller | undefined): Alerts {
+export function createIncidents(base: Base, gateway: Gateway, poller: Poller | undefined): Incidents {
   const { settings, storage, identity, topic } = base
   const emitter = createFunction(base, 'TestLogEmitter', {
     bundle: 'emitter-lambda',
