@@ -69,7 +69,7 @@ t.test('docs/errors.md lists exactly the codes and reasons of the code, with the
   t.strictSame(documented('reasons').sort(), pairs(REFUSAL_STATUS).sort())
 })
 
-t.test('docs/operations.md lists exactly the figures that /metrics gives', async (t) => {
+t.test('docs/operations.md lists exactly the metrics of /metrics', async (t) => {
   const { app, metrics } = await buildTestApp(t)
   // What a gateway adds that raises incidents, evaluates rules and polls.
   const { registry } = metrics
@@ -78,7 +78,7 @@ t.test('docs/operations.md lists exactly the figures that /metrics gives', async
   new SourceMetrics(registry).observe({ figures: () => [] })
   const { body } = await app.inject({ url: '/metrics' })
   const given = [...body.matchAll(/^# TYPE millrace_(\S+)/gm)].map(([, name]) => name)
-  const table = readFileSync('docs/operations.md', 'utf8').split('| figure | |')[1] ?? ''
+  const table = readFileSync('docs/operations.md', 'utf8').split('| metric | |')[1] ?? ''
   const listed = table.split('\n').flatMap((row) => [...(row.split('|')[1] ?? '').matchAll(/`([^`]+)`/g)])
   t.strictSame(listed.map(([, name]) => name).sort(), given.sort())
 })
