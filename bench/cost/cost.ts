@@ -14,6 +14,7 @@ import { type Config, readConfig } from '../../src/config/read-config.ts'
 import { archiveMessages } from '../../src/flows/archive/archive-messages.ts'
 import { type AwsClients, makeAwsClients } from '../../src/homes/aws-clients.ts'
 import { openAws } from '../../src/homes/aws-home.ts'
+import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { homeEvents } from '../../src/processes/home-events.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { buildApp } from '../../src/transport/http/app.ts'
@@ -98,7 +99,7 @@ async function runCase({ form, way, recentItems }: Case, lineBytes: number, requ
   const meter = new Meter()
   const clients = metered(makeAwsClients(config.aws), meter)
   const metrics = new Metrics()
-  const home = await openAws(config, { nowMs: Date.now }, homeEvents(metrics, SILENT), clients)
+  const home = await openAws(config, SYSTEM_CLOCK, homeEvents(metrics, SILENT), clients)
   const app = await buildApp({ ports: home.ports, config, keys: home.keys, metrics, version: 'bench' })
   try {
     const requests = makeRequests(form, way, lineBytes, requestsMax)

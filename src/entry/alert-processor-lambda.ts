@@ -1,6 +1,7 @@
 /** The alert processor as a Lambda function: log groups feed it, a clock wakes it. */
 
 import pino from 'pino'
+import { SYSTEM_CLOCK as clock } from '../homes/machine.ts'
 import { loadSettings } from '../homes/references.ts'
 import { openIncidents } from '../processes/incidents.ts'
 import { openScheduledWatch } from '../processes/scheduled-watch.ts'
@@ -12,7 +13,6 @@ const log = pino(
   { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
   pino.destination({ sync: true }),
 )
-const clock = { nowMs: Date.now }
 const incidents = await openIncidents(config, clock, log)
 const watch = await openScheduledWatch(config, clock, log, incidents)
 const parts = {

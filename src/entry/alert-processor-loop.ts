@@ -7,6 +7,7 @@ import { GatewayError } from '../domain/errors.ts'
 import { IncidentLoop } from '../flows/incidents/incident-loop.ts'
 import { readLogGroups } from '../flows/incidents/read-log-groups.ts'
 import { openGroupReader } from '../homes/incident-home.ts'
+import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import { loadSettings } from '../homes/references.ts'
 import { closeIncidents, commonRounds, openIncidents, scheduleTimer } from '../processes/incidents.ts'
 import { openScheduledWatch } from '../processes/scheduled-watch.ts'
@@ -33,7 +34,7 @@ async function run(config: Config): Promise<void> {
     { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
     pino.destination({ dest: 2, sync: true }),
   )
-  const clock = { nowMs: Date.now }
+  const clock = SYSTEM_CLOCK
   const incidents = await openIncidents(config, clock, log)
   const watch = await openScheduledWatch(config, clock, log, incidents)
   const groups = {

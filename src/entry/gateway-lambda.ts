@@ -4,6 +4,7 @@ import pino from 'pino'
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { openAws } from '../homes/aws-home.ts'
+import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import { loadSettings, type Settings } from '../homes/references.ts'
 import { openViews } from '../processes/function-views.ts'
 import { reportAfterEach } from '../processes/gateway-emf.ts'
@@ -22,7 +23,7 @@ async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
   // Lambda takes what is written here as the function's log.
   const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
   const metrics = new Metrics()
-  const clock = { nowMs: Date.now }
+  const clock = SYSTEM_CLOCK
   const home = await openAws(config, clock, homeEvents(metrics, log))
   const parts = {
     ports: home.ports,

@@ -4,6 +4,7 @@ import pino from 'pino'
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { openHome } from '../homes/home.ts'
+import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import { loadSettings } from '../homes/references.ts'
 import { homeEvents } from '../processes/home-events.ts'
 import { type OpenPoller, openPoller } from '../processes/poller.ts'
@@ -46,7 +47,7 @@ async function open(config: Config): Promise<OpenPoller> {
       'MILLRACE_HOME: a function keeps no files, so its cursors are in SSM; set it to aws',
     )
   }
-  const clock = { nowMs: Date.now }
+  const clock = SYSTEM_CLOCK
   const needsStore = config.poll.sinks?.includes('store') === true
   const home = needsStore ? await openHome(config, clock, homeEvents(new Metrics(), log)) : undefined
   const opened = await openPoller({ config, clock, log, ...(home !== undefined && { ports: home.ports }) })

@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
 import { GatewayError } from '../domain/errors.ts'
 import { openHome } from '../homes/home.ts'
+import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import { loadSettings } from '../homes/references.ts'
 import { homeEvents } from '../processes/home-events.ts'
 import { openPoller } from '../processes/poller.ts'
@@ -26,7 +27,7 @@ async function serve(): Promise<void> {
     { level: config.service.logLevel, base: { service: 'millrace' } },
     pino.destination({ dest: 2, sync: true }),
   )
-  const clock = { nowMs: Date.now }
+  const clock = SYSTEM_CLOCK
   const isEmbedded = config.service.home === 'embedded'
   const needsStore = isEmbedded ? config.poll.sinks?.includes('store') !== false : config.poll.sinks?.includes('store')
   if (isEmbedded && needsStore) {

@@ -118,9 +118,9 @@ function makeKeySource({ poll, service }: Config, clock: Clock): (isRefused: boo
   }
   let known: { readonly key: string; readonly untilMs: number } | undefined
   return async (isRefused) => {
-    if (known !== undefined && !isRefused && clock.nowMs() < known.untilMs) return known.key
+    if (known !== undefined && !isRefused && clock.monotonicMs() < known.untilMs) return known.key
     const key = await fetchKey(apiKeyParameter, awsRegion)
-    known = { key, untilMs: clock.nowMs() + KEY_MS }
+    known = { key, untilMs: clock.monotonicMs() + KEY_MS }
     return key
   }
 }

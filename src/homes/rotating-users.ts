@@ -47,18 +47,18 @@ export class RotatingUsers implements UserSource {
     this.#text = parts.text
     this.#users = parts.initial
     this.#lastMs = Number.NEGATIVE_INFINITY
-    this.#dueMs = parts.clock.nowMs() + this.#nextMs()
+    this.#dueMs = parts.clock.monotonicMs() + this.#nextMs()
   }
 
   users(): readonly User[] {
-    if (this.#parts.clock.nowMs() >= this.#dueMs) void this.refresh()
+    if (this.#parts.clock.monotonicMs() >= this.#dueMs) void this.refresh()
     return this.#users
   }
 
   /** One look-up for all who ask while it runs; none within ten seconds of the one before. Never rejects. */
   refresh(): Promise<void> {
     if (this.#running !== undefined) return this.#running
-    const nowMs = this.#parts.clock.nowMs()
+    const nowMs = this.#parts.clock.monotonicMs()
     if (nowMs - this.#lastMs < LOOKUP_GAP_MS) return Promise.resolve()
     this.#lastMs = nowMs
     this.#dueMs = nowMs + this.#nextMs()

@@ -10,12 +10,13 @@ export class CircuitBreaker {
   #failures = 0
   #openUntilMs = 0
 
-  /** Whether a call may be made at `nowMs`, ms since the epoch. Who makes it, of `callMs` at most, tells how it went. */
+  /**
+   * Whether a call may be made at `nowMs`, a reading of Clock.monotonicMs. The caller then reports the outcome of its
+   * call, which takes `callMs` at most.
+   */
   admits(nowMs: number, callMs: number): boolean {
     if (this.#failures < FAILURES_MIN) return true
-    const restMs = this.#openUntilMs - nowMs
-    // More than there can be is left by a clock that was set back.
-    if (restMs > 0 && restMs <= OPEN_MS_MAX) return false
+    if (nowMs < this.#openUntilMs) return false
     this.#openUntilMs = nowMs + Math.min(callMs, OPEN_MS_MAX)
     return true
   }

@@ -1,4 +1,4 @@
-/** A rate with a burst: the usual token bucket. The caller passes the time in. */
+/** A rate with a burst: the usual token bucket. The caller passes in a time that never goes back, in milliseconds. */
 
 /** Tokens a second, and how many may be taken at once after a pause. */
 export interface BucketRate {
@@ -20,7 +20,7 @@ export class TokenBucket {
 
   /** Takes `count` tokens if they are there; otherwise takes none and returns false. */
   take(count: number, nowMs: number): boolean {
-    const elapsed = Math.max(0, nowMs - this.#filledMs) / 1000
+    const elapsed = (nowMs - this.#filledMs) / 1000
     this.#tokens = Math.min(this.rate.burst, this.#tokens + elapsed * this.rate.perSecond)
     this.#filledMs = nowMs
     if (count > this.#tokens) return false

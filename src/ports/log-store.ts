@@ -8,8 +8,10 @@ import type { Matcher } from '../domain/selector.ts'
 
 /** Reads time; a test hands in its own. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch. May be set back or forward between two readings: for times that are stored or shown. */
   nowMs(): number
+  /** Milliseconds from a start of its own that never go back: for durations and for what is due in this process. */
+  monotonicMs(): number
 }
 
 /** What became of a batch. */

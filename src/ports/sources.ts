@@ -33,7 +33,7 @@ export interface SourceRequest {
 export interface RequestBudget {
   /** Takes one request, or says that none is left. */
   take(): boolean
-  /** When the run has to be done, ms since the epoch. */
+  /** When the run has to be done: a reading of Clock.monotonicMs. */
   readonly untilMs: number
 }
 

@@ -1,6 +1,7 @@
 /** The gateway's counts on stdout, for CloudWatch: of a function after each request, of a process in rounds. */
 
 import type { Config } from '../config/read-config.ts'
+import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import { EmfReporter, gatewayTotals } from '../telemetry/emf.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
 import type { LambdaHandler } from '../transport/lambda/http-handler.ts'
@@ -43,7 +44,7 @@ function makeReporter({ aws }: Config, metrics: Metrics, write: WriteLine): EmfR
     namespace: aws.metricsNamespace,
     service: 'gateway',
     readTotals: gatewayTotals(metrics),
-    clock: { nowMs: Date.now },
+    clock: SYSTEM_CLOCK,
     write,
   })
 }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { type Home, openHome } from '../homes/home.ts'
+import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import type { Settings } from '../homes/references.ts'
 import type { Ports } from '../ports/log-store.ts'
 import { exportIncidentMetrics } from '../telemetry/incident-metrics.ts'
@@ -39,7 +40,7 @@ interface Opened {
  * store_damaged, with nothing left open.
  */
 export async function openGateway({ config, openUsers }: Settings, log: Logger): Promise<Gateway> {
-  const clock = { nowMs: Date.now }
+  const clock = SYSTEM_CLOCK
   const opened: Opened = { config, clock, log, metrics: new Metrics(), closers: [] }
   const { metrics, closers } = opened
   const close = async (): Promise<void> => {

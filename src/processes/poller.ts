@@ -55,7 +55,7 @@ export async function openPoller({
   })
   return {
     poller,
-    start: () => startPolling(poller, config.poll.intervalMs, { nowMs: Date.now, wait: waitUnlessAborted }),
+    start: () => startPolling(poller, config.poll.intervalMs, { clock, wait: waitUnlessAborted }),
     close: () => home.close(),
   }
 }

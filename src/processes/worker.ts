@@ -3,6 +3,7 @@
 import pino, { type Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
 import type { ArchiveParts } from '../flows/archive/archive-messages.ts'
+import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import { loadSettings } from '../homes/references.ts'
 import { openWorker, type WorkerHome } from '../homes/worker-home.ts'
 import { WorkerReports } from '../telemetry/archive-reports.ts'
@@ -38,7 +39,7 @@ export async function openWorkerOf(env: NodeJS.ProcessEnv): Promise<Worker> {
     namespace: config.aws.metricsNamespace,
     service: 'worker',
     readTotals: reports.totals,
-    clock: { nowMs: Date.now },
+    clock: SYSTEM_CLOCK,
     write: (line) => process.stdout.write(line),
   })
   return { home, config, log, reports, parts, metrics }

@@ -47,7 +47,7 @@ export class EmfReporter {
    */
   async report(): Promise<void> {
     const rises = this.#rises(await this.#parts.readTotals())
-    const isSoon = this.#parts.clock.nowMs() - this.#lastMs < INTERVAL_MS
+    const isSoon = this.#parts.clock.monotonicMs() - this.#lastMs < INTERVAL_MS
     if (isSoon && !rises.some(({ unit, value }) => unit === 'Count' && value >= COUNT_MIN)) return
     this.#tell(rises)
   }
@@ -67,9 +67,10 @@ export class EmfReporter {
   #tell(rises: readonly Total[]): void {
     const told = rises.slice(0, METRICS_MAX)
     if (told.length === 0) return
-    this.#lastMs = this.#parts.clock.nowMs()
+    const { clock } = this.#parts
+    this.#lastMs = clock.monotonicMs()
     for (const { name, value } of told) this.#told.set(name, (this.#told.get(name) ?? 0) + value)
-    this.#parts.write(formatEmfLine(told, { ...this.#parts, nowMs: this.#lastMs }))
+    this.#parts.write(formatEmfLine(told, { ...this.#parts, nowMs: clock.nowMs() }))
   }
 }
 

@@ -4,12 +4,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { FakeCognigy } from '../cognigy/fake-server.ts'
 import { CloudWatchLogsDouble } from '../doubles/cloudwatch-logs-double.ts'
 import { SsmDouble } from '../doubles/ssm-double.ts'
 
 const PROJECT = 'abcdefabcdefabcdefabcdef'
-const CLOCK = { nowMs: Date.now }
 const LAMBDA = fileURLToPath(new URL('../../src/entry/poller-lambda.ts', import.meta.url))
 const LOOP = fileURLToPath(new URL('../../src/entry/poller-loop.ts', import.meta.url))
 /** Calls the handler twice, as a warm function is called, and tells what it answered on stdout. */
@@ -24,8 +24,8 @@ const INVOKE = `
 const startServices = async (t: Test) => {
   const fake = new FakeCognigy({ nowMs: Date.now })
   const baseUrl = await fake.listen()
-  const ssm = await SsmDouble.start({ clock: CLOCK })
-  const logs = await CloudWatchLogsDouble.start({ clock: CLOCK })
+  const ssm = await SsmDouble.start({ clock: SYSTEM_CLOCK })
+  const logs = await CloudWatchLogsDouble.start({ clock: SYSTEM_CLOCK })
   t.teardown(async () => {
     await fake.close()
     await ssm.stop()

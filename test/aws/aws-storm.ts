@@ -9,6 +9,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { readConfig } from '../../src/config/read-config.ts'
 import type { AwsClients } from '../../src/homes/aws-clients.ts'
 import { type AwsEvents, openAws } from '../../src/homes/aws-home.ts'
+import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { LocalCloud } from '../doubles/local-cloud.ts'
 import { Random } from '../support/random.ts'
 import { archivedLines } from './archived-lines.ts'
@@ -55,7 +56,6 @@ export const OUTAGES: Outages = { chance: 0.01, callsMax: 40 }
 
 /** As the home's own, but for a caller who waits milliseconds where it waits seconds. */
 const TIMEOUTS = { requestTimeout: 250, throwOnRequestTimeout: true }
-const CLOCK = { nowMs: Date.now }
 
 /** Runs one against services of its own. Objects and buffers are written twice now and then, too. */
 export async function stormAws(options: AwsStormOptions): Promise<AwsStormReport> {
@@ -65,12 +65,12 @@ export async function stormAws(options: AwsStormOptions): Promise<AwsStormReport
   const damages: string[] = []
   const clients = makeClients(proxy.endpoints)
   const environment = { ...cloud.environment(proxy.endpoints), MILLRACE_CACHE_DIR: options.cacheDir }
-  const home = await openAws(readConfig(environment), CLOCK, eventsInto(damages), clients)
+  const home = await openAws(readConfig(environment), SYSTEM_CLOCK, eventsInto(damages), clients)
   try {
     const plan = randomFaults(random, options.chances ?? STORMY)
     proxy.plan = withOutages(random, plan, options.outages ?? OUTAGES)
     const report = await storm({
-      target: storeTarget(home.ports.store, CLOCK),
+      target: storeTarget(home.ports.store, SYSTEM_CLOCK),
       random,
       pushes: options.pushes,
       stir: async () => {

@@ -1,16 +1,15 @@
 import t, { type Test } from 'tap'
 import { GatewayError } from '../../src/domain/errors.ts'
+import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import type { LogStore } from '../../src/ports/log-store.ts'
 import { openStore } from '../support/helper.ts'
 import { Random } from '../support/random.ts'
 import { type StormTarget, storm } from './storm.ts'
 import { storeTarget } from './storm-targets.ts'
 
-const clock = { nowMs: Date.now }
-
 /** A short storm over the embedded store, whose archive is what the store reads. */
 async function run(t: Test, wrap: (target: StormTarget) => StormTarget = (target) => target, store?: LogStore) {
-  const target = storeTarget(store ?? openStore(t, clock), clock)
+  const target = storeTarget(store ?? openStore(t, SYSTEM_CLOCK), SYSTEM_CLOCK)
   return await storm({
     target: wrap(target),
     random: new Random(1),

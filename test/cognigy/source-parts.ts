@@ -54,7 +54,7 @@ export async function startSource(
   const source = new CognigyLogSource(client, ({ name }) => void backward.push(name))
   const budget = (requests = 1000, ms = 45_000): RequestBudget => {
     let left = requests
-    return { take: () => left-- > 0, untilMs: clock.ms + ms }
+    return { take: () => left-- > 0, untilMs: clock.monotonicMs() + ms }
   }
   return { clock, fake, client, source, waits, backward, budget }
 }

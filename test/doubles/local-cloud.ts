@@ -10,6 +10,7 @@ import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } fr
 import dynalite from 'dynalite'
 import { type FauxqsServer, startFauxqs } from 'fauxqs'
 import type { Test } from 'tap'
+import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import type { Clock } from '../../src/ports/log-store.ts'
 import { awsEnvironment, type Endpoints, queueUrlAt, type ServiceName } from '../aws/endpoints.ts'
 import { testClient } from '../aws/test-client.ts'
@@ -50,7 +51,6 @@ export const DEAD_LETTER_QUEUE = 'millrace-dead-letters'
 export const TOPIC = 'millrace-incidents'
 /** Deliveries of a message before it goes to the dead letters. */
 const RECEIVES_MAX = 5
-const MACHINE_CLOCK: Clock = { nowMs: Date.now }
 
 /** A cloud of the test's own, gone when the test ends. */
 export async function startLocalCloud(t: Test, options: LocalCloudOptions = {}): Promise<LocalCloud> {
@@ -242,7 +242,7 @@ interface Parts {
 }
 
 async function startParts(options: LocalCloudOptions): Promise<Parts> {
-  const { folder, clock = MACHINE_CLOCK, firstPort, secrets, subscriber } = options
+  const { folder, clock = SYSTEM_CLOCK, firstPort, secrets, subscriber } = options
   const portOf = (place: number) => ({ port: firstPort === undefined ? 0 : firstPort + place })
   if (folder !== undefined) mkdirSync(folder, { recursive: true })
   const queues = await startFauxqs({

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { readConfig } from '../../src/config/read-config.ts'
 import { openEmbedded } from '../../src/homes/embedded-home.ts'
+import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { buildApp } from '../../src/transport/http/app.ts'
 import { fuzzHttp } from './http.ts'
@@ -16,7 +17,7 @@ const { values } = parseArgs({
 const dataDir = mkdtempSync(join(tmpdir(), 'millrace-fuzz-'))
 const config = readConfig({ MILLRACE_DATA_DIR: dataDir })
 const metrics = new Metrics()
-const home = openEmbedded(config, { nowMs: Date.now }, metrics.storeEvents({ error: console.error }))
+const home = openEmbedded(config, SYSTEM_CLOCK, metrics.storeEvents({ error: console.error }))
 const app = await buildApp({ ports: home.ports, config, keys: home.keys, metrics, version: '0.0.0-fuzz' })
 const report = await fuzzHttp({
   app,

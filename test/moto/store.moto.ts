@@ -6,10 +6,10 @@ import { SQS } from '@aws-sdk/client-sqs'
 import t, { type Test } from 'tap'
 import { readConfig } from '../../src/config/read-config.ts'
 import { openAws } from '../../src/homes/aws-home.ts'
+import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { makeBatch, openAdmission, readAll } from '../support/helper.ts'
 import { motoClient, uniqueName } from './moto-client.ts'
 
-const CLOCK = { nowMs: Date.now }
 const EVENTS = {
   committed: () => undefined,
   writeFailed: () => undefined,
@@ -21,7 +21,7 @@ const EVENTS = {
 /** The whole store, with the clients that the gateway makes, over resources of its own. */
 async function openStore(t: Test, settings: Readonly<Record<string, string>> = {}) {
   const environment = { ...(await createResources()), MILLRACE_CACHE_DIR: t.testdir(), ...settings }
-  const home = await openAws(readConfig(environment), CLOCK, EVENTS)
+  const home = await openAws(readConfig(environment), SYSTEM_CLOCK, EVENTS)
   t.teardown(() => home.close())
   return { store: home.ports.store, environment }
 }
@@ -98,5 +98,5 @@ t.test('lines are read from the archive when no recent item has them', async (t)
 })
 
 function admit() {
-  return openAdmission(CLOCK)
+  return openAdmission(SYSTEM_CLOCK)
 }

@@ -2,11 +2,11 @@
 
 import { readConfig } from '../../src/config/read-config.ts'
 import { openEmbedded } from '../../src/homes/embedded-home.ts'
+import { SYSTEM_CLOCK as clock } from '../../src/homes/machine.ts'
 import { openIncidents, startIncidents } from '../../src/processes/incidents.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { makeBatch, openAdmission } from '../support/helper.ts'
 
-const clock = { nowMs: Date.now }
 const log = { warn: () => undefined, info: () => undefined, error: () => undefined }
 const config = readConfig({ MILLRACE_DATA_DIR: process.argv[2] })
 const home = openEmbedded(config, clock, new Metrics().storeEvents(log))

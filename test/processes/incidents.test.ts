@@ -2,13 +2,14 @@ import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { readConfig } from '../../src/config/read-config.ts'
 import { openEmbedded } from '../../src/homes/embedded-home.ts'
+import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { openIncidents, startIncidents } from '../../src/processes/incidents.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { makeBatch, openAdmission } from '../support/helper.ts'
 
 t.test('put together, an accepted error line is an incident in the log when the gateway stops', async (t) => {
   const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), MILLRACE_INCIDENT_AUDIT: 'true' })
-  const clock = { nowMs: Date.now }
+  const clock = SYSTEM_CLOCK
   const home = openEmbedded(config, clock, new Metrics().storeEvents({ error: () => undefined }))
   t.teardown(() => home.close())
   const told: object[] = []
@@ -38,7 +39,7 @@ t.test('a process that is killed before it looked at a line leaves that to the n
   const told: object[] = []
   for (let start = 0; start < 2; start++) {
     const config = readConfig({ MILLRACE_DATA_DIR: dataDir })
-    const clock = { nowMs: Date.now }
+    const clock = SYSTEM_CLOCK
     const log = { warn: (facts: object) => told.push(facts), info: () => undefined, error: () => undefined }
     const home = openEmbedded(config, clock, new Metrics().storeEvents(log))
     const { feed } = home.ports
@@ -60,7 +61,7 @@ for (const [name, env, code] of REFUSED) {
   t.test(`refuses ${name}, before anything is watched`, async (t) => {
     const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
     const log = { warn: () => undefined, info: () => undefined, error: () => undefined }
-    await t.rejects(openIncidents(config, { nowMs: Date.now }, log), { code })
+    await t.rejects(openIncidents(config, SYSTEM_CLOCK, log), { code })
   })
 }
 

@@ -13,14 +13,29 @@ import type { Clock, LogStore, ReadRequest } from '../../src/ports/log-store.ts'
 
 /** A clock that moves only when told. Begins at 2026-11-21T12:00:00Z. */
 export class FixedClock implements Clock {
-  ms: number
+  #ms: number
+  #passedMs = 0
 
   constructor(ms = Date.UTC(2026, 10, 21, 12)) {
-    this.ms = ms
+    this.#ms = ms
+  }
+
+  get ms(): number {
+    return this.#ms
+  }
+
+  /** A later time is time that passes; an earlier one is a clock that is set back. */
+  set ms(ms: number) {
+    this.#passedMs += Math.max(0, ms - this.#ms)
+    this.#ms = ms
   }
 
   nowMs(): number {
-    return this.ms
+    return this.#ms
+  }
+
+  monotonicMs(): number {
+    return this.#passedMs
   }
 
   get nowNs(): bigint {

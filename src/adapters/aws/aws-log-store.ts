@@ -140,7 +140,7 @@ export class AwsLogStore implements LogStore {
 
   /** From what became of the last appends; no service is asked. */
   trouble(): string | undefined {
-    const isRecent = Math.abs(this.#clock.nowMs() - this.#failedMs) < TROUBLE_MS
+    const isRecent = this.#clock.monotonicMs() - this.#failedMs < TROUBLE_MS
     return this.#failures >= TROUBLE_FAILURES && isRecent ? this.#reason : undefined
   }
 
@@ -168,7 +168,7 @@ export class AwsLogStore implements LogStore {
   }
 
   async #append(batch: Batch, origin: BatchOrigin): Promise<AppendResult> {
-    const startedMs = performance.now()
+    const startedMs = this.#clock.monotonicMs()
     try {
       const claimed = await this.#claim(batch)
       const arrivedMs = this.#clock.nowMs()
@@ -176,7 +176,7 @@ export class AwsLogStore implements LogStore {
       await this.#write(plan, origin, arrivedMs)
       await eachOf(claimed.claims, ITEMS_AT_ONCE, (claim) => this.#writes.ids.confirm(batch.tenant, claim))
       const duplicates = claimed.leftOut.size + plan.duplicates
-      this.#succeeded(performance.now() - startedMs)
+      this.#succeeded(this.#clock.monotonicMs() - startedMs)
       return { stored: batch.count - duplicates, duplicates, takenIds: claimed.takenIds }
     } catch (cause) {
       this.#failed(cause)
@@ -250,7 +250,7 @@ export class AwsLogStore implements LogStore {
     // Too much, or too much at once, is for the client to mend, and no reason to send others away.
     if (cause instanceof GatewayError && cause.code !== 'store_unavailable') return
     this.#failures++
-    this.#failedMs = this.#clock.nowMs()
+    this.#failedMs = this.#clock.monotonicMs()
     this.#reason = cause instanceof GatewayError ? cause.message : 'the last pushes could not be stored'
   }
 }

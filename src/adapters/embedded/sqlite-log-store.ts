@@ -71,7 +71,7 @@ export class SqliteLogStore implements LogStore {
   #closing: Promise<void> | undefined
   #maintaining: Promise<void> | undefined
   #trouble: string | undefined
-  #probedMs = 0
+  #probedMs = Number.NEGATIVE_INFINITY
   #commits = 0
   #totals: Totals
 
@@ -195,13 +195,13 @@ export class SqliteLogStore implements LogStore {
 
   #commitSome(): void {
     const waiting = this.#takeWaiting()
-    const startedMs = performance.now()
+    const startedMs = this.#clock.monotonicMs()
     try {
       const results = this.#writer.commit(waiting.map(({ batch }) => batch))
       this.#commits++
       this.#trouble = undefined
       for (const [i, { resolve }] of waiting.entries()) resolve(results[i] as AppendResult)
-      this.#events.committed(performance.now() - startedMs, waiting.length)
+      this.#events.committed(this.#clock.monotonicMs() - startedMs, waiting.length)
     } catch (cause) {
       const failure = writeFailure(cause)
       this.#trouble = failure.message
@@ -224,9 +224,8 @@ export class SqliteLogStore implements LogStore {
 
   /** Tries a write that changes nothing, at most once in PROBE_MS however often it is asked. */
   #probe(): void {
-    const nowMs = this.#clock.nowMs()
-    // A clock that was set back must not keep the store in trouble until it has caught up.
-    if (this.#isClosed || Math.abs(nowMs - this.#probedMs) < PROBE_MS) return
+    const nowMs = this.#clock.monotonicMs()
+    if (this.#isClosed || nowMs - this.#probedMs < PROBE_MS) return
     this.#probedMs = nowMs
     try {
       this.#writer.probe()

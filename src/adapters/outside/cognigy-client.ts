@@ -64,7 +64,7 @@ export class CognigyClient {
     const perWindow = parts.settings.requestsPerFiveMinutes
     const burst = Math.max(1, Math.floor(perWindow * BURST_SHARE))
     const perSecond = Math.max(perWindow - burst, 1) / FIVE_MINUTES_SECONDS
-    this.#rate = new TokenBucket({ perSecond, burst }, parts.clock.nowMs())
+    this.#rate = new TokenBucket({ perSecond, burst }, parts.clock.monotonicMs())
   }
 
   /**
@@ -79,7 +79,8 @@ export class CognigyClient {
       const result = await this.#ask(url, budget)
       if ('answer' in result) return result.answer
       const delayMs = Math.max(result.retryAfterMs ?? 0, this.#backoffMs(attempt))
-      if (result.isFinal || attempt >= RETRIES_MAX || clock.nowMs() + delayMs > budget.untilMs) throw result.failure
+      if (result.isFinal || attempt >= RETRIES_MAX || clock.monotonicMs() + delayMs > budget.untilMs)
+        throw result.failure
       await wait(delayMs)
     }
   }
@@ -100,10 +101,10 @@ export class CognigyClient {
   /** Waits for the rate, as long as the run lasts. */
   async #mayAsk(budget: RequestBudget): Promise<boolean> {
     const { clock, wait } = this.#parts
-    if (clock.nowMs() >= budget.untilMs || !budget.take()) return false
+    if (clock.monotonicMs() >= budget.untilMs || !budget.take()) return false
     const stepMs = Math.ceil(1000 / this.#rate.rate.perSecond)
-    while (!this.#rate.take(1, clock.nowMs())) {
-      if (clock.nowMs() + stepMs > budget.untilMs) return false
+    while (!this.#rate.take(1, clock.monotonicMs())) {
+      if (clock.monotonicMs() + stepMs > budget.untilMs) return false
       await wait(stepMs)
     }
     return true
@@ -117,7 +118,7 @@ export class CognigyClient {
   async #ask(url: URL, { untilMs }: RequestBudget): Promise<Attempt> {
     const { settings, apiKey, clock } = this.#parts
     // A request that outlasts its run would take the time that the run needs to store what it has.
-    const timeoutMs = Math.min(settings.timeoutMs, Math.max(1, untilMs - clock.nowMs()))
+    const timeoutMs = Math.min(settings.timeoutMs, Math.max(1, untilMs - clock.monotonicMs()))
     const key = await apiKey(false)
     let response: Response
     let body: Uint8Array

@@ -84,14 +84,14 @@ export class NotifyDesk {
   async sendDue(): Promise<void> {
     const { store, clock, settings, events } = this.#parts
     const nowMs = clock.nowMs()
-    if (!this.#outbox.admits(nowMs, 0)) return
+    if (!this.#outbox.admits(clock.monotonicMs(), 0)) return
     try {
       const items = await store.takeDue(nowMs, nowMs + settings.leaseMs, TAKEN_MAX)
       for (const digest of digestsOf(items)) await this.#sendDigest(digest.id, digest.items)
       for (const item of items) if (item.digestId === undefined) this.offer(item)
       this.#outbox.succeed()
     } catch (cause) {
-      this.#outbox.fail(clock.nowMs())
+      this.#outbox.fail(clock.monotonicMs())
       events.outboxFailed(cause)
     }
     await this.settled()
@@ -173,7 +173,7 @@ export class NotifyDesk {
     const breaker = this.#breakers.get(name) as CircuitBreaker
     const isGivenUp = message.notifications.every((each) => isTooOld(each.createdMs, clock.nowMs()))
     // Tried again like what failed; nobody waits for it meanwhile.
-    if (!isGivenUp && !breaker.admits(clock.nowMs(), settings.timeoutMs)) return false
+    if (!isGivenUp && !breaker.admits(clock.monotonicMs(), settings.timeoutMs)) return false
     try {
       const signal = AbortSignal.any([timeoutSignal(settings.timeoutMs), this.#abandoned.signal])
       await Promise.race([notifier.send(message, signal), rejectOnAbort(signal)])
@@ -181,7 +181,7 @@ export class NotifyDesk {
       events.sent(name, message.notifications.length)
       return true
     } catch (cause) {
-      breaker.fail(clock.nowMs())
+      breaker.fail(clock.monotonicMs())
       events.sendFailed(name, cause, isGivenUp)
       return false
     }

@@ -94,7 +94,7 @@ export class LineScanner {
   async round(): Promise<void> {
     const { clock, onFailure } = this.#parts
     const startedMs = clock.nowMs()
-    if (!this.#breaker.admits(startedMs, 0)) return
+    if (!this.#breaker.admits(clock.monotonicMs(), 0)) return
     try {
       await this.#raise(this.#failed)
       while (this.#waiting.length > 0) await this.#raiseWaiting()
@@ -103,7 +103,7 @@ export class LineScanner {
       else if (Math.abs(startedMs - this.#writtenMs) >= POSITION_MS) await this.#writePosition(startedMs)
       this.#breaker.succeed()
     } catch (cause) {
-      this.#breaker.fail(clock.nowMs())
+      this.#breaker.fail(clock.monotonicMs())
       onFailure(cause)
     }
   }

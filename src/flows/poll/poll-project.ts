@@ -66,6 +66,7 @@ class ProjectRun {
   readonly #project: SourceProject
   readonly #budget: RequestBudget
   readonly #startedMs: number
+  readonly #beganMs: number
   #loaded: StoredCursor | undefined
   #cursor: SourceCursor | undefined
   #lease: Lease | undefined
@@ -83,6 +84,7 @@ class ProjectRun {
     this.#project = project
     this.#budget = budget
     this.#startedMs = parts.clock.nowMs()
+    this.#beganMs = parts.clock.monotonicMs()
   }
 
   async run(): Promise<'complete' | 'partial' | 'busy'> {
@@ -117,7 +119,7 @@ class ProjectRun {
       state,
       error,
       startedMs: this.#startedMs,
-      finishedMs: this.#parts.clock.nowMs(),
+      finishedMs: this.#startedMs + this.#parts.clock.monotonicMs() - this.#beganMs,
       ...this.#counts,
       lastTsMs: cursor?.lastTsMs,
       checkedMs: cursor?.checkedMs,
@@ -190,7 +192,7 @@ class ProjectRun {
     }
     if (page?.isLast === true) return 'complete'
     await this.#store(progress())
-    const isSpent = this.#parts.clock.nowMs() >= this.#budget.untilMs
+    const isSpent = this.#parts.clock.monotonicMs() >= this.#budget.untilMs
     return isBehind() && !isSpent && page?.direction !== 'backward' ? 'behind' : 'partial'
   }
 

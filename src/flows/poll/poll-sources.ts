@@ -1,6 +1,7 @@
 /** Polling: a run over all projects of a source, the timer that repeats it, and what is told of it. */
 
 import type { GatewayError } from '../../domain/errors.ts'
+import type { Clock } from '../../ports/log-store.ts'
 import type { RequestBudget, SourceProject } from '../../ports/sources.ts'
 import type { PollSettings, ProjectOutcome } from './poll-outcome.ts'
 import { type ProjectParts, pollProject } from './poll-project.ts'
@@ -118,7 +119,7 @@ export class SourcePoller {
   /** A share of the requests for each project; what one does not use, the later ones may. */
   #shareBudget(): { next(): RequestBudget } {
     const { clock, settings, projects } = this.#parts
-    const untilMs = clock.nowMs() + settings.runMs
+    const untilMs = clock.monotonicMs() + settings.runMs
     let left = settings.runRequestsMax
     let projectsLeft = projects.length
     return {
@@ -215,15 +216,14 @@ function describeError(error: GatewayError | undefined): object {
 export function startPolling(
   poller: Pick<SourcePoller, 'poll'>,
   intervalMs: number,
-  { nowMs, wait }: { nowMs(): number; wait(ms: number, signal: AbortSignal): Promise<void> },
+  { clock, wait }: { clock: Clock; wait(ms: number, signal: AbortSignal): Promise<void> },
 ): () => Promise<void> {
   const stop = new AbortController()
   const loop = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      const startedMs = nowMs()
+      const startedMs = clock.monotonicMs()
       await poller.poll()
-      // A clock that is set back meanwhile makes no wait longer.
-      await wait(Math.min(Math.max(0, startedMs + intervalMs - nowMs()), intervalMs), stop.signal)
+      await wait(Math.max(0, startedMs + intervalMs - clock.monotonicMs()), stop.signal)
     }
   }
   const running = loop()

@@ -21,7 +21,7 @@ export class StreamGateKeeper implements StreamGate {
   readonly #streams = new Map<string, Map<string, ActiveStream>>()
   readonly #tenantBuckets = new Map<string, TokenBucket>()
   #total = 0
-  #sweptMs = 0
+  #sweptMs = Number.NEGATIVE_INFINITY
 
   /** `limits` are those of tenants without limits of their own. */
   constructor(limits: PushLimits, clock: Clock) {
@@ -39,7 +39,7 @@ export class StreamGateKeeper implements StreamGate {
   }
 
   admitStream(tenant: string, key: string, limits = this.#limits): boolean {
-    const nowMs = this.#clock.nowMs()
+    const nowMs = this.#clock.monotonicMs()
     const known = this.#streams.get(tenant)?.get(key)
     if (known !== undefined) {
       known.seenMs = nowMs
@@ -59,16 +59,16 @@ export class StreamGateKeeper implements StreamGate {
     if (rate === undefined) return true
     const stream = this.#streams.get(tenant)?.get(key)
     if (stream === undefined) return true
-    stream.bucket ??= new TokenBucket(bucketRate(rate), this.#clock.nowMs())
+    stream.bucket ??= new TokenBucket(bucketRate(rate), this.#clock.monotonicMs())
     stream.bucket.rate = bucketRate(rate)
-    return stream.bucket.take(bytes, this.#clock.nowMs())
+    return stream.bucket.take(bytes, this.#clock.monotonicMs())
   }
 
   /** False when the tenant has used up its rate; nothing of the push may be stored then. */
   admitPush(tenant: string, bytes: number, limits = this.#limits): boolean {
     const rate = limits.tenantRate
     if (rate === undefined) return true
-    const nowMs = this.#clock.nowMs()
+    const nowMs = this.#clock.monotonicMs()
     const bucket = this.#tenantBuckets.get(tenant) ?? new TokenBucket(bucketRate(rate), nowMs)
     bucket.rate = bucketRate(rate)
     this.#tenantBuckets.set(tenant, bucket)
@@ -85,12 +85,11 @@ export class StreamGateKeeper implements StreamGate {
   }
 
   #sweep(nowMs: number): void {
-    if (Math.abs(nowMs - this.#sweptMs) < SWEEP_MS) return
+    if (nowMs - this.#sweptMs < SWEEP_MS) return
     this.#sweptMs = nowMs
     for (const [tenant, streams] of this.#streams) {
       for (const [key, { seenMs }] of streams) {
-        // Seen in what a clock that was set back calls the future: as idle as anything.
-        if (Math.abs(nowMs - seenMs) > STREAM_IDLE_MS) {
+        if (nowMs - seenMs > STREAM_IDLE_MS) {
           streams.delete(key)
           this.#total--
         }

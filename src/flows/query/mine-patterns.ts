@@ -35,8 +35,8 @@ export async function minePatterns(
   signal?: AbortSignal,
 ): Promise<LinePattern[]> {
   const miner = new PatternMiner(stepNs)
-  const untilMs = clock.nowMs() + BUDGET_MS
-  const wants = (): boolean => miner.lines < LINES_MAX && clock.nowMs() < untilMs
+  const untilMs = clock.monotonicMs() + BUDGET_MS
+  const wants = (): boolean => miner.lines < LINES_MAX && clock.monotonicMs() < untilMs
   for await (const { block, runs } of store.read(
     { tenant, matchers, start, end, direction: 'backward', wants },
     signal,

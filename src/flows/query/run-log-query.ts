@@ -40,8 +40,8 @@ export async function runLogQuery(
     const text = `max entries limit per query exceeded, limit > max_entries_limit_per_query (${limit} > ${limits.entriesMax})`
     throw new GatewayError('query_refused', text)
   }
-  const startedMs = clock.nowMs()
-  const query = new LogQuery(expr, { direction, limit, intervalNs, nowMs: startedMs })
+  const startedMs = clock.monotonicMs()
+  const query = new LogQuery(expr, { direction, limit, intervalNs, nowMs: clock.nowMs() })
   const blocks = store.read(
     {
       tenant,
@@ -57,5 +57,5 @@ export async function runLogQuery(
   for await (const { block, runs, sequence } of blocks) query.add(block, runs, sequence)
   const streams = query.result()
   const entriesReturned = streams.reduce((sum, { entries }) => sum + entries.length, 0)
-  return { streams, stats: { ...query.figures, entriesReturned, seconds: (clock.nowMs() - startedMs) / 1000 } }
+  return { streams, stats: { ...query.figures, entriesReturned, seconds: (clock.monotonicMs() - startedMs) / 1000 } }
 }

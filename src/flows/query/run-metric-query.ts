@@ -35,8 +35,8 @@ export function planMetricQuery(
   limits: QueryLimits,
   { tenant, expr, time }: MetricQueryRequest,
 ): MetricPlan {
-  const startedMs = clock.nowMs()
-  const query = new MetricQuery(expr, { time, limits, nowMs: startedMs })
+  const startedMs = clock.monotonicMs()
+  const query = new MetricQuery(expr, { time, limits, nowMs: clock.nowMs() })
   return {
     span: spanOf(query),
     steps: query.steps,
@@ -44,7 +44,7 @@ export function planMetricQuery(
     run: async (store, signal) => {
       const stats = await readAll(store, tenant, query, signal)
       const result = query.result()
-      return { result, stats: { ...stats, seconds: (clock.nowMs() - startedMs) / 1000 } }
+      return { result, stats: { ...stats, seconds: (clock.monotonicMs() - startedMs) / 1000 } }
     },
   }
 }

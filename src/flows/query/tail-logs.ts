@@ -83,9 +83,9 @@ export class TailSession {
     this.#stage = compileStages(request.query.stages, { nowMs: request.nowMs })
   }
 
-  /** Loads the past. Throws as a log query does. */
-  async load(store: LogStore, nowMs: number, signal?: AbortSignal): Promise<void> {
-    const { tenant, query, start, limit } = this.#request
+  /** Loads the past. `atMs`, here and below, is a reading of Clock.monotonicMs. Throws as a log query does. */
+  async load(store: LogStore, atMs: number, signal?: AbortSignal): Promise<void> {
+    const { tenant, query, start, limit, nowMs } = this.#request
     const past = new LogQuery(query, { direction: 'backward', limit, intervalNs: 0n, nowMs })
     const wants = (oldest: bigint, newest: bigint): boolean => past.wants(oldest, newest)
     // Lines may carry a time that lies a little ahead: they would be seen live, so they are seen of the past as well.
@@ -97,12 +97,12 @@ export class TailSession {
     this.#past.reverse()
     this.#past.sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0))
     this.#overlap = new Set(this.#past.map(keyOf))
-    this.#overlapEndMs = nowMs + OVERLAP_MS
+    this.#overlapEndMs = atMs + OVERLAP_MS
     this.#isLoaded = true
   }
 
   /** Looks through a batch that was just accepted, keeping copies of what is wanted. True if there was anything. */
-  offer(batch: Batch, nowMs: number): boolean {
+  offer(batch: Batch, atMs: number): boolean {
     const wanted = batch.streams.map((stream) => this.#wants(stream))
     if (!wanted.includes(true)) return false
     let found = false
@@ -112,34 +112,33 @@ export class TailSession {
       const entry = this.#read(batch, i, batch.streams[index] as BatchStream)
       if (entry === undefined) continue
       found = true
-      this.#wait(entry, nowMs)
+      this.#wait(entry, atMs)
     }
     return found
   }
 
   /** What may be sent now, or undefined. */
-  takeFrame(nowMs: number): TailFrame | undefined {
+  takeFrame(atMs: number): TailFrame | undefined {
     if (!this.#isLoaded) return undefined
     if (this.#past.length > 0) return { entries: this.#past.splice(0, FRAME_ENTRIES_MAX), dropped: [] }
-    const early = this.#waiting.findIndex(({ arrivedMs }) => !this.#isDue(arrivedMs, nowMs))
+    const early = this.#waiting.findIndex(({ arrivedMs }) => !this.#isDue(arrivedMs, atMs))
     const count = Math.min(early < 0 ? this.#waiting.length : early, FRAME_ENTRIES_MAX)
     if (count === 0 && this.#dropped.length === 0) return undefined
     const taken = this.#waiting.splice(0, count).map(({ entry }) => entry)
     for (const { line } of taken) this.#waitingChars -= line.length
-    if (nowMs > this.#overlapEndMs) this.#overlap = undefined
+    if (atMs > this.#overlapEndMs) this.#overlap = undefined
     const overlap = this.#overlap
     const entries = overlap === undefined ? taken : taken.filter((entry) => !overlap.has(keyOf(entry)))
     entries.sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0))
     const dropped = this.#dropped
     this.#dropped = []
     // All of them were sent as lines of the past: the next ones may be new.
-    if (entries.length === 0 && dropped.length === 0) return this.takeFrame(nowMs)
+    if (entries.length === 0 && dropped.length === 0) return this.takeFrame(atMs)
     return { entries, dropped }
   }
 
-  /** A line that arrived in the future was met by a clock that was set back since: it has waited long enough. */
-  #isDue(arrivedMs: number, nowMs: number): boolean {
-    return nowMs < arrivedMs || nowMs >= arrivedMs + this.#request.delayMs
+  #isDue(arrivedMs: number, atMs: number): boolean {
+    return atMs >= arrivedMs + this.#request.delayMs
   }
 
   #wants({ key, labels }: BatchStream): boolean {
@@ -164,11 +163,11 @@ export class TailSession {
     return { ns, line: entry.line, labels, metadata, parsed }
   }
 
-  #wait(entry: TailEntry, nowMs: number): void {
+  #wait(entry: TailEntry, atMs: number): void {
     const isFull =
       this.#waiting.length >= FRAMES_WAITING_MAX * FRAME_ENTRIES_MAX || this.#waitingChars > WAITING_CHARS_MAX
     if (!isFull) {
-      this.#waiting.push({ entry, arrivedMs: nowMs })
+      this.#waiting.push({ entry, arrivedMs: atMs })
       this.#waitingChars += entry.line.length
     } else if (this.#dropped.length < DROPPED_MAX) this.#dropped.push({ ns: entry.ns, labels: entry.labels })
   }

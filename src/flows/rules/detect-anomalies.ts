@@ -86,13 +86,13 @@ export class AnomalyDetector {
   async #evaluate(nowMs: number): Promise<void> {
     const last = Math.floor((nowMs - SETTLE_MS) / MINUTE_MS) - 1
     for (const tenant of this.#parts.tenants) {
-      const waitMs = (this.#retries.get(tenant) ?? 0) - nowMs
-      if (waitMs > 0 && waitMs <= RETRY_MS) continue
+      const retryMs = this.#retries.get(tenant)
+      if (retryMs !== undefined && this.#parts.clock.monotonicMs() < retryMs) continue
       if (isCounted(this.#rates.get(tenant)?.lastMinute ?? -1, last)) continue
       try {
         await this.#evaluateTenant(tenant, last)
       } catch (cause) {
-        this.#retries.set(tenant, nowMs + RETRY_MS)
+        this.#retries.set(tenant, this.#parts.clock.monotonicMs() + RETRY_MS)
         this.#parts.onFailure(tenant, cause)
       }
     }

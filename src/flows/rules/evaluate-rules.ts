@@ -62,7 +62,7 @@ export class RuleEvaluator {
   readonly #parts: RuleParts
   /** The last tick of each group that this process knows of. */
   readonly #ticks = new Map<string, number>()
-  /** When a group that failed, or the index, may be tried again, ms since the epoch. */
+  /** When a group that failed, or the index, may be tried again: readings of Clock.monotonicMs. */
   readonly #retries = new Map<string, number>()
   readonly #running = new Set<string>()
   /** The text of the index that is stored. */
@@ -75,7 +75,7 @@ export class RuleEvaluator {
   /** Evaluates what is due at `nowMs`, ms since the epoch; resolves to how many groups that were. Never rejects. */
   async evaluateDue(nowMs: number): Promise<number> {
     const groups = this.#parts.source.list()
-    await this.#closeGone(groups, nowMs)
+    await this.#closeGone(groups)
     const due = groups.filter((group) => this.#isDue(group, nowMs))
     let next = 0
     let evaluated = 0
@@ -90,9 +90,17 @@ export class RuleEvaluator {
 
   #isDue(group: RuleGroup, nowMs: number): boolean {
     const name = stateNameOf(group)
-    const waitMs = (this.#retries.get(name) ?? 0) - nowMs
-    if (waitMs > 0 && waitMs <= RETRY_MS) return false
+    if (this.#waits(name)) return false
     return isTickNew(this.#ticks.get(name), tickOf(group, nowMs))
+  }
+
+  #waits(name: string): boolean {
+    const dueMs = this.#retries.get(name)
+    return dueMs !== undefined && this.#parts.clock.monotonicMs() < dueMs
+  }
+
+  #retryLater(name: string): void {
+    this.#retries.set(name, this.#parts.clock.monotonicMs() + RETRY_MS)
   }
 
   /** True when it was evaluated. */
@@ -104,10 +112,10 @@ export class RuleEvaluator {
       const tickMs = tickOf(group, nowMs)
       const { isEvaluated, isTold } = await this.#evaluateGroup(group, tickMs)
       if (isTold) this.#ticks.set(name, tickMs)
-      else this.#retries.set(name, nowMs + RETRY_MS)
+      else this.#retryLater(name)
       return isEvaluated
     } catch (cause) {
-      this.#retries.set(name, nowMs + RETRY_MS)
+      this.#retryLater(name)
       this.#parts.events.groupFailed(group, cause)
       return false
     } finally {
@@ -125,9 +133,9 @@ export class RuleEvaluator {
     const isEvaluated = isTickNew(before.tickMs, tickMs)
     let state = before
     if (isEvaluated) {
-      const startedMs = clock.nowMs()
+      const startedMs = clock.monotonicMs()
       const rules = await this.#evaluateRules(group, before, tickMs)
-      state = { tickMs, seconds: (clock.nowMs() - startedMs) / 1000, rules }
+      state = { tickMs, seconds: (clock.monotonicMs() - startedMs) / 1000, rules }
       // What is to be told is written first: a process that dies in between tells it by the same ids.
       await states.writeCursor(name, formatGroupState(state))
       events.groupEvaluated(group, state.seconds)
@@ -147,16 +155,16 @@ export class RuleEvaluator {
     for (const [index, rule] of group.rules.entries()) {
       // fitState gives one state for each rule.
       const state = before.rules[index] as RuleState
-      const startedMs = clock.nowMs()
+      const startedMs = clock.monotonicMs()
       const done = { evaluatedMs: tickMs, seconds: 0 }
       try {
         const samples = await this.#sample(group, rule, tickMs, room, signal)
         const alerts = advanceAlerts(state.alerts, { rule, samples, nowMs: tickMs, missedMs })
-        const seconds = (clock.nowMs() - startedMs) / 1000
+        const seconds = (clock.monotonicMs() - startedMs) / 1000
         after.push({ ...state, ...done, seconds, health: 'ok', lastError: '', alerts })
       } catch (cause) {
         events.ruleFailed(group, rule.name, cause)
-        const seconds = (clock.nowMs() - startedMs) / 1000
+        const seconds = (clock.monotonicMs() - startedMs) / 1000
         after.push({ ...state, ...done, seconds, health: 'err', lastError: wordsOf(cause, timeoutMs) })
       }
     }
@@ -209,12 +217,11 @@ export class RuleEvaluator {
   }
 
   /** Ends the alerts of groups that were there before and are not now. */
-  async #closeGone(groups: readonly RuleGroup[], nowMs: number): Promise<void> {
+  async #closeGone(groups: readonly RuleGroup[]): Promise<void> {
     const { states, events } = this.#parts
     const names = groups.map(({ tenant, namespace, name }): GroupName => ({ tenant, namespace, name }))
     const index = JSON.stringify(names)
-    const waitMs = (this.#retries.get(INDEX_NAME) ?? 0) - nowMs
-    if (index === this.#index || (waitMs > 0 && waitMs <= RETRY_MS)) return
+    if (index === this.#index || this.#waits(INDEX_NAME)) return
     try {
       const here = new Set(names.map(stateNameOf))
       for (const gone of readIndex(await states.readCursor(INDEX_NAME))) {
@@ -228,7 +235,7 @@ export class RuleEvaluator {
       await states.writeCursor(INDEX_NAME, index)
       this.#index = index
     } catch (cause) {
-      this.#retries.set(INDEX_NAME, nowMs + RETRY_MS)
+      this.#retryLater(INDEX_NAME)
       events.groupFailed({ tenant: '', namespace: '', name: '' }, cause)
     }
   }

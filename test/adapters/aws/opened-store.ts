@@ -145,6 +145,10 @@ class TickingClock implements Clock {
     this.#lastMs = Math.max(this.#clock.nowMs(), this.#lastMs + 1)
     return this.#lastMs
   }
+
+  monotonicMs(): number {
+    return this.#clock.monotonicMs()
+  }
 }
 
 export interface AwsOpened extends OpenedStore {

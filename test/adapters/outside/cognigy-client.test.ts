@@ -51,7 +51,7 @@ const clientOf = async (t: Test, listener: RequestListener) => {
     },
     random: () => 0,
   })
-  return { client, clock, budget: { take: () => true, untilMs: clock.ms + 45_000 } }
+  return { client, clock, budget: { take: () => true, untilMs: clock.monotonicMs() + 45_000 } }
 }
 
 t.test('asks as the documents have it', async (t) => {
@@ -202,6 +202,6 @@ t.test('keeps to the rate of the address in any five minutes', async (t) => {
 t.test('says that the budget is spent, and asks no more', async (t) => {
   const { client, budget, clock, fake } = await startSource(t)
   t.equal(await client.getPage(PROJECT, QUERY, budget(0)), 'spent')
-  t.equal(await client.getPage(PROJECT, QUERY, { take: () => true, untilMs: clock.ms }), 'spent')
+  t.equal(await client.getPage(PROJECT, QUERY, { take: () => true, untilMs: clock.monotonicMs() }), 'spent')
   t.same(fake.requests, [])
 })

@@ -115,7 +115,7 @@ t.test('polls at the interval until it is stopped', async (t) => {
       },
       60_000,
       {
-        nowMs: () => clock.ms,
+        clock,
         wait: async (ms, signal) => {
           waits.push(ms)
           clock.ms += ms
@@ -142,7 +142,7 @@ t.test('a clock that is set back during a run makes no wait longer', async (t) =
       resolve(ms)
       await new Promise((end) => signal.addEventListener('abort', end))
     }
-    const stop = startPolling({ poll }, 60_000, { nowMs: () => clock.ms, wait })
+    const stop = startPolling({ poll }, 60_000, { clock, wait })
     t.teardown(stop)
   })
   t.equal(await waited, 60_000)

@@ -5,7 +5,6 @@ import type { LogExpr } from '../../../src/logql/parse/syntax.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream } from '../../support/helper.ts'
 
 const CLOCK = new FixedClock()
-const HOUR_MS = 3600_000
 const at = (offset: number): bigint => CLOCK.nowNs + BigInt(offset)
 const batchOf = (streams: readonly PlainStream[]) => makeBatch(streams, openAdmission(CLOCK))
 const shop = (lines: readonly string[], first = 0): PlainStream => ({
@@ -108,11 +107,4 @@ t.test('keeps copies: the memory of a batch may be used again', async (t) => {
   session.offer(batch, CLOCK.nowMs())
   batch.text.fill(0)
   t.strictSame(linesOf(session), ['first'])
-})
-
-t.test('a clock that is set back does not hold lines back', async (t) => {
-  const session = await loaded(t, makeSession('{app="shop"}', { delayMs: 5000 }))
-  session.offer(batchOf([shop(['one'])]), CLOCK.nowMs())
-  t.equal(linesOf(session, CLOCK.nowMs() + 4999), undefined)
-  t.strictSame(linesOf(session, CLOCK.nowMs() - HOUR_MS), ['one'])
 })

@@ -51,7 +51,7 @@ export class FailureLimiter {
   }
 
   #turn(): void {
-    const window = Math.floor(this.#clock.nowMs() / WINDOW_MS)
+    const window = Math.floor(this.#clock.monotonicMs() / WINDOW_MS)
     if (window !== this.#window) this.#failures.clear()
     this.#window = window
   }

@@ -44,7 +44,7 @@ export interface IssuerKeysParts {
 export class IssuerKeys {
   readonly #parts: IssuerKeysParts
   #snapshot: Snapshot | undefined
-  #nextFetchMs = 0
+  #nextFetchMs = Number.NEGATIVE_INFINITY
   #failure: Error | undefined
   #fetching: Promise<void> | undefined
 
@@ -59,7 +59,7 @@ export class IssuerKeys {
    * Throws issuer_unavailable when the issuer cannot be asked: the token may be good.
    */
   async find(keyId: string): Promise<string | undefined> {
-    const nowMs = this.#parts.clock.nowMs()
+    const nowMs = this.#parts.clock.monotonicMs()
     const ageMs = nowMs - (this.#snapshot?.fetchedMs ?? Number.NEGATIVE_INFINITY)
     if (!this.#knows(keyId) || ageMs >= EXPIRED_MS) await this.#refresh(nowMs)
     else if (ageMs >= STALE_MS) void this.#refresh(nowMs)
@@ -80,9 +80,7 @@ export class IssuerKeys {
 
   /** Joins the fetch that runs, or begins one if it is time; never rejects. */
   #refresh(nowMs: number): Promise<void> {
-    // Further ahead than any fetch is ever put off: the clock was set back.
-    const isDue = nowMs >= this.#nextFetchMs || this.#nextFetchMs - nowMs > REFRESH_MS
-    if (this.#fetching === undefined && isDue) {
+    if (this.#fetching === undefined && nowMs >= this.#nextFetchMs) {
       this.#fetching = this.#fetch(nowMs).finally(() => {
         this.#fetching = undefined
       })

@@ -20,12 +20,12 @@ export interface TokenOrder {
 }
 
 export class LocalIssuer {
-  readonly #clock: Clock
+  readonly #clock: Pick<Clock, 'nowMs'>
   readonly #sign: (payload: object) => string
   readonly #verify: (token: string) => object
 
   /** `seed`: 32 random bytes, the private key. */
-  constructor(seed: Uint8Array, clock: Clock) {
+  constructor(seed: Uint8Array, clock: Pick<Clock, 'nowMs'>) {
     const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, seed]), format: 'der', type: 'pkcs8' })
     const publicKey = createPublicKey(key).export({ type: 'spki', format: 'pem' }).toString()
     const privateKey = key.export({ type: 'pkcs8', format: 'pem' }).toString()

@@ -109,7 +109,7 @@ export class TailConnection {
     this.#order = order
     this.#sink = sink
     this.#log = log
-    this.#startedMs = parts.clock.nowMs()
+    this.#startedMs = parts.clock.monotonicMs()
     this.#movedMs = this.#startedMs
     sink.listen(() => this.flush())
   }
@@ -131,7 +131,7 @@ export class TailConnection {
     this.#cleanups.push(
       feed.subscribe(tenant, (batch) => {
         try {
-          if (session.offer(batch, clock.nowMs())) this.#flushSoon()
+          if (session.offer(batch, clock.monotonicMs())) this.#flushSoon()
         } catch (error) {
           // The push that brought the batch is stored: what goes wrong here is this tail's alone.
           this.#fail(error)
@@ -152,7 +152,7 @@ export class TailConnection {
     const { tenant, session } = this.#order
     const leave = await gate.enter(tenant, signal)
     try {
-      await session.load(store, clock.nowMs(), signal)
+      await session.load(store, clock.monotonicMs(), signal)
     } finally {
       leave()
     }
@@ -161,7 +161,7 @@ export class TailConnection {
   /** Once a second. */
   tick(): void {
     if (this.#isEnded) return
-    const nowMs = this.#parts.clock.nowMs()
+    const nowMs = this.#parts.clock.monotonicMs()
     if (nowMs - this.#startedMs >= DURATION_MS_MAX) {
       this.end({ kind: 'expired', text: 'reached tail max duration limit' })
       return
@@ -180,7 +180,7 @@ export class TailConnection {
   /** Sends what is due, as far as the client keeps up. */
   flush(): void {
     while (!this.#isEnded && this.#sink.waitingBytes < WAITING_BYTES_MAX) {
-      const frame = this.#order.session.takeFrame(this.#parts.clock.nowMs())
+      const frame = this.#order.session.takeFrame(this.#parts.clock.monotonicMs())
       if (frame === undefined) return
       this.#sink.send(this.#order.format(frame))
     }

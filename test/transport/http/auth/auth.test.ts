@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { type Environment, readConfig } from '../../../../src/config/read-config.ts'
 import { GatewayError } from '../../../../src/domain/errors.ts'
 import { registerAuth } from '../../../../src/transport/http/auth/auth.ts'
+import { FixedClock } from '../../../support/helper.ts'
 
 const SALT = Buffer.alloc(16, 7)
 const HASHED = `scrypt:1024:8:1:${SALT.toString('base64')}:${scryptSync('ключ', SALT, 32, { N: 1024, r: 8, p: 1 }).toString('base64')}`
@@ -15,11 +16,11 @@ const USERS = JSON.stringify([
 const BASIC = 'Basic realm="millrace", charset="UTF-8"'
 
 /** An app that answers who came, for which tenants. */
-async function buildApp(t: Test, env: Environment, nowMs = () => 1_000_000): Promise<FastifyInstance> {
+async function buildApp(t: Test, env: Environment, clock = new FixedClock(1_000_000)): Promise<FastifyInstance> {
   const app = Fastify()
   t.teardown(() => app.close())
   const config = readConfig(env)
-  const auth = await registerAuth(app, { config, clock: { nowMs }, localIssuerSeed: new Uint8Array(32).fill(1) })
+  const auth = await registerAuth(app, { config, clock, localIssuerSeed: new Uint8Array(32).fill(1) })
   app.setErrorHandler((error, _request, reply) => {
     const known = error instanceof GatewayError ? error : new GatewayError('internal', String(error))
     return reply.status(known.status).send({ code: known.code, message: known.message })
@@ -103,16 +104,16 @@ t.test('checks hashed and plain passwords side by side', async (t) => {
 })
 
 t.test('listens no more to an address that sends too many wrong passwords, until the minute is over', async (t) => {
-  let nowMs = 60_000 * 1000
+  const clock = new FixedClock()
   const env = { MILLRACE_USERS: USERS, MILLRACE_AUTH_FAILURES_PER_MINUTE: '3' }
-  const app = await buildApp(t, env, () => nowMs)
+  const app = await buildApp(t, env, clock)
   const wrong = { authorization: basic('ann', 'x') }
   const right = { authorization: basic('ann', 'pässwörd') }
   for (let i = 0; i < 3; i++) t.equal((await push(app, wrong)).status, 401)
   t.match(await push(app, wrong), { status: 429, body: { code: 'rate_limited' } })
   t.equal((await push(app, right)).status, 429, 'guessing on shows nothing')
   t.equal((await push(app, right, '192.0.2.2')).status, 200, 'another address is not concerned')
-  nowMs += 60_000
+  clock.ms += 60_000
   t.equal((await push(app, right)).status, 200)
 })
 

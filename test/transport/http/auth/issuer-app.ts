@@ -8,6 +8,7 @@ import type { Test } from 'tap'
 import { readConfig } from '../../../../src/config/read-config.ts'
 import { GatewayError } from '../../../../src/domain/errors.ts'
 import { registerAuth } from '../../../../src/transport/http/auth/auth.ts'
+import { FixedClock } from '../../../support/helper.ts'
 
 export const ISSUER = 'https://issuer.example/pool'
 export const SEED = new Uint8Array(32).fill(9)
@@ -75,7 +76,7 @@ export async function startIssuer(t: Test, keys: readonly object[]): Promise<Iss
 
 export interface IssuerApp {
   readonly app: FastifyInstance
-  nowMs: number
+  readonly clock: FixedClock
   /** Sends the header; each call from another address, so that nothing is limited unless asked for. */
   get(
     authorization: string,
@@ -89,7 +90,7 @@ export async function buildIssuerApp(t: Test, jwksUrl: string, env: Record<strin
   let address = 0
   const state: IssuerApp = {
     app,
-    nowMs: NOW_MS,
+    clock: new FixedClock(NOW_MS),
     get: async (authorization, remoteAddress = `10.0.${Math.floor(address / 250)}.${address++ % 250}`) => {
       const response = await app.inject({ url: '/logs', headers: { authorization }, remoteAddress })
       const challenge = response.headers['www-authenticate']
@@ -103,7 +104,7 @@ export async function buildIssuerApp(t: Test, jwksUrl: string, env: Record<strin
     MILLRACE_LOCAL_ISSUER: 'true',
     ...env,
   })
-  const auth = await registerAuth(app, { config, clock: { nowMs: () => state.nowMs }, localIssuerSeed: SEED })
+  const auth = await registerAuth(app, { config, clock: state.clock, localIssuerSeed: SEED })
   app.setErrorHandler((error, _request, reply) => {
     const known = error instanceof GatewayError ? error : new GatewayError('internal', String(error))
     return reply.status(known.status).send({ code: known.code, message: known.message })

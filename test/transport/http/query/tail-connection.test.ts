@@ -47,7 +47,7 @@ class RecordedSink implements TailSink {
   }
 }
 
-function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store) {
+function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store, delayMs = 0) {
   const clock = new FixedClock()
   const feed = new LocalFeed()
   const gate = new QueryGate({ runningMax: 1, waitingMax: 0 })
@@ -55,7 +55,7 @@ function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store) {
   const sink = new RecordedSink()
   const store = openStore(t, clock)
   const query = parseExpr('{app="shop"}') as LogExpr
-  const session = new TailSession({ tenant: 'fake', query, start: 0n, limit: 10, delayMs: 0, nowMs: 0 })
+  const session = new TailSession({ tenant: 'fake', query, start: 0n, limit: 10, delayMs, nowMs: 0 })
   const log = { error: () => undefined } as never
   const connection = new TailConnection(
     { store: wrap(store), clock, feed, gate, timeoutMs: 60_000 },
@@ -86,6 +86,20 @@ t.test('sends what is published of its tenant, and nothing more once it is close
   t.equal(sink.frames.length, 1)
   t.equal(sink.pings, 0)
   t.equal(hub.size, 0, 'the hub has forgotten it')
+})
+
+t.test('a clock that is set back does not hold lines back', async (t) => {
+  const { clock, hub, sink, session, store, connection, publish } = open(t, undefined, 5000)
+  connection.start(hub)
+  await session.load(store, clock.monotonicMs())
+  publish('one')
+  clock.ms -= 3600_000
+  clock.ms += 4999
+  connection.tick()
+  t.strictSame(sink.frames, [])
+  clock.ms += 1
+  connection.tick()
+  t.equal(sink.frames.length, 1)
 })
 
 t.test('ends after an hour with the words that clients know', async (t) => {
