@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
 import { formatLabels, isLabelName, type Label, sortLabels } from '../domain/labels.ts'
 import { msToNs } from '../domain/time.ts'
+import { backoffMs, NO_CHANCE, type Wait } from '../kit/backoff.ts'
 import { encodePush } from '../protocol/loki/loki-push-encode.ts'
 import { CLIENT_OPTIONS, CLIENT_USAGE, readAddress } from './client.ts'
 import type { Command, Terminal } from './commands.ts'
@@ -13,7 +14,7 @@ import type { Command, Terminal } from './commands.ts'
 /** A push is sent when it has this many lines, or when the input ends. */
 const LINES_MAX = 1000
 const ATTEMPTS_MAX = 5
-const RETRY_MS = 500
+const RETRY = { firstMs: 500, maxMs: 8_000 }
 
 interface Target {
   readonly url: string
@@ -21,8 +22,8 @@ interface Target {
   readonly labels: string
 }
 
-/** `nowMs` reads the clock, `sleep` waits between attempts. */
-export function pushCommand(nowMs: () => number, sleep: (ms: number) => Promise<void>): Command {
+/** `nowMs` reads the clock, `wait` waits between attempts. */
+export function pushCommand(nowMs: () => number, wait: Wait): Command {
   return {
     name: 'push',
     summary: 'Pushes lines: its arguments, or what comes in on stdin.',
@@ -39,7 +40,7 @@ ${CLIENT_USAGE}
         // Lines of one push keep their order by the nanosecond.
         const firstNs = msToNs(nowMs())
         const entries = chunk.map((line, i) => ({ ns: firstNs + BigInt(i), line }))
-        await send(target, encodePush([{ labels: target.labels, entries }]), sleep)
+        await send(target, encodePush([{ labels: target.labels, entries }]), wait)
         count += chunk.length
       }
       terminal.out(`${count} ${count === 1 ? 'line' : 'lines'} pushed\n`)
@@ -91,14 +92,14 @@ async function* chunked(lines: Iterable<string> | AsyncIterable<string>): AsyncI
 }
 
 /** Sends one push; what passes with time is tried again. A retry is harmless: the lines keep their times. */
-async function send({ url, headers }: Target, body: Uint8Array, sleep: (ms: number) => Promise<void>): Promise<void> {
+async function send({ url, headers }: Target, body: Uint8Array, wait: Wait): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const answer = await post(url, headers, body)
     if (answer.isStored) return
     if (!answer.mayRetry || attempt === ATTEMPTS_MAX) {
       throw new GatewayError('entries_refused', `${url} did not take the lines: ${answer.text}`)
     }
-    await sleep(RETRY_MS * 2 ** (attempt - 1))
+    await wait(backoffMs(attempt, RETRY, NO_CHANCE))
   }
 }
 

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 /** The `millrace` command. */
 
-import { setTimeout } from 'node:timers/promises'
 import { backupCommand, restoreCommand } from '../cli/backup.ts'
 import { type Command, runCli, type Terminal } from '../cli/commands.ts'
 import { emitCommand } from '../cli/emit.ts'
@@ -19,10 +18,11 @@ import { SCRYPT_COST } from '../domain/password-hash.ts'
 import { backUpHome, restoreHome } from '../homes/backup.ts'
 import { deriveKey } from '../homes/derived-keys.ts'
 import { loadLocalIssuerSeed } from '../homes/embedded-home.ts'
+import { wait } from '../homes/machine.ts'
 import { loadSettings } from '../homes/references.ts'
 import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
 
-const push = pushCommand(Date.now, setTimeout)
+const push = pushCommand(Date.now, wait)
 
 /** Colours are for people who did not turn them off: see no-color.org. */
 const HAS_COLORS = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
@@ -32,7 +32,7 @@ const COMMANDS: readonly Command[] = [
   push,
   emitCommand(push, Math.random),
   queryCommand(Date.now, HAS_COLORS),
-  tailCommand({ nowMs: Date.now, sleep: setTimeout, timer: runLater, hasColors: HAS_COLORS }),
+  tailCommand({ nowMs: Date.now, wait, random: Math.random, timer: runLater, hasColors: HAS_COLORS }),
   labelsCommand(Date.now),
   incidentsCommand(Date.now),
   tokenCommand(openTokenMaker),
@@ -57,7 +57,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.exitCode = await runCli(process.argv.slice(2), COMMANDS, TERMINAL)
 
 function runLater(ms: number, run: () => void): () => void {
-  const timer = globalThis.setTimeout(run, ms)
+  const timer = setTimeout(run, ms)
   return () => clearTimeout(timer)
 }
 

@@ -1,9 +1,9 @@
 /** The queue's worker as a process: in a container, or on a machine. */
 
-import { setTimeout } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import { GatewayError } from '../domain/errors.ts'
 import { archiveQueue, type QueueWork } from '../flows/archive/archive-queue.ts'
+import { wait } from '../homes/machine.ts'
 import { openWorkerOf, type Worker } from '../processes/worker.ts'
 
 /** How long the delivery under way may take once the process is told to stop. */
@@ -44,8 +44,7 @@ function makeWork({ home, parts, reports }: Worker): QueueWork {
   return {
     ...parts,
     queue: home.queue,
-    // Aborted, it ends at once.
-    wait: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => undefined),
+    wait,
     repeat: (beat, ms) => {
       const timer = setInterval(beat, ms)
       return () => clearInterval(timer)

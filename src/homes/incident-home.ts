@@ -9,6 +9,7 @@ import { GatewayError } from '../domain/errors.ts'
 import { lazy } from '../kit/lazy.ts'
 import type { AuditTrail, CommittedBlocks, IncidentStore, LogGroupReader, Notifier } from '../ports/incidents.ts'
 import type { Clock } from '../ports/log-store.ts'
+import { SYSTEM_PACING } from './machine.ts'
 
 export interface IncidentHome {
   readonly store: IncidentStore
@@ -62,10 +63,9 @@ async function openItems(config: Config, clock: Clock, made: { destroy(): void }
   if (aws.table === undefined) {
     throw new GatewayError('config_invalid', 'incidents of the aws home need MILLRACE_TABLE, not given; set it')
   }
-  const [{ DynamoIncidents }, { DynamoAudit }, { SYSTEM_PACING }, { makeAwsClients }] = await Promise.all([
+  const [{ DynamoIncidents }, { DynamoAudit }, { makeAwsClients }] = await Promise.all([
     import('../adapters/aws/incidents/dynamo-incidents.ts'),
     import('../adapters/aws/incidents/dynamo-audit.ts'),
-    import('../adapters/aws/retry.ts'),
     import('./aws-clients.ts'),
   ])
   const clients = makeAwsClients(aws)

@@ -1,5 +1,8 @@
 /** The machine's time, waits and chance: what entries hand to everything that must not read them itself. */
 
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Pacing } from '../adapters/aws/retry.ts'
+import type { Wait } from '../kit/backoff.ts'
 import { makeMonotonic } from '../kit/monotonic.ts'
 import type { Clock } from '../ports/log-store.ts'
 
@@ -7,3 +10,10 @@ export const SYSTEM_CLOCK: Clock = {
   nowMs: Date.now,
   monotonicMs: makeMonotonic(Date.now, () => performance.now()),
 }
+
+export const wait: Wait = async (ms, signal) => {
+  // Rejects only when it is aborted, and then the wait is over.
+  await sleep(ms, undefined, { signal }).catch(() => undefined)
+}
+
+export const SYSTEM_PACING: Pacing = { monotonicMs: SYSTEM_CLOCK.monotonicMs, wait, random: Math.random }

@@ -1,6 +1,5 @@
 /** The poller's parts: Cognigy as the source, the home's place for cursors, CloudWatch as a sink where it is asked for. */
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { SsmCursors } from '../adapters/aws/poller/ssm-cursors.ts'
 import { CognigyClient } from '../adapters/outside/cognigy-client.ts'
 import { CognigyLogSource } from '../adapters/outside/cognigy-log-source.ts'
@@ -8,6 +7,7 @@ import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { Clock } from '../ports/log-store.ts'
 import type { CursorStore, LogSink, LogSource, SourceProject } from '../ports/sources.ts'
+import { wait } from './machine.ts'
 
 export interface PollerHome {
   readonly source: LogSource
@@ -32,8 +32,6 @@ const PUT_ATTEMPTS_MAX = 1
 /** How long a key from SSM is used before it is looked up again. */
 const KEY_MS = 5 * 60_000
 
-type Wait = (ms: number) => Promise<void>
-
 /**
  * Undefined where no projects are configured. Nothing outside is asked for anything yet. Throws config_invalid where the
  * key is missing.
@@ -46,9 +44,6 @@ export async function openPollerHome(
   const { poll, service } = config
   const { projects, baseUrl, apiVersion, levels, requestsPerFiveMinutes, timeoutMs, bodyBytesMax } = poll
   if (projects.length === 0) return undefined
-  const wait: Wait = async (ms) => {
-    await sleep(ms)
-  }
   const client = new CognigyClient({
     settings: { baseUrl, apiVersion, levels, requestsPerFiveMinutes, timeoutMs, bodyBytesMax },
     apiKey: makeKeySource(config, clock),
@@ -61,7 +56,7 @@ export async function openPollerHome(
   const sinkNames = poll.sinks ?? [isAws ? 'cloudwatch' : 'store']
   const { cursors, close } = await openCursors(config, clock, source.name)
   const tokens = isAws ? (cursors as SsmCursors) : undefined
-  const sinks = sinkNames.includes('cloudwatch') ? [await openCloudWatch(config, wait, tokens)] : []
+  const sinks = sinkNames.includes('cloudwatch') ? [await openCloudWatch(config, tokens)] : []
   return { source, cursors, sinks, storesToo: sinkNames.includes('store'), projects, close }
 }
 
@@ -91,7 +86,7 @@ async function openCursors(
   return { cursors, close: () => client.destroy() }
 }
 
-async function openCloudWatch({ poll }: Config, wait: Wait, tokens: SsmCursors | undefined): Promise<LogSink> {
+async function openCloudWatch({ poll }: Config, tokens: SsmCursors | undefined): Promise<LogSink> {
   const [{ CloudWatchSink }, { CloudWatchLogsClient }] = await Promise.all([
     import('../adapters/aws/poller/cloudwatch-sink.ts'),
     import('@aws-sdk/client-cloudwatch-logs'),

@@ -1,10 +1,12 @@
 /** A circuit breaker: who fails again and again is left alone for a while, then tried by one call before the others. */
 
+import { backoffMs, NO_CHANCE } from './backoff.ts'
+
 /** Failures in a row that open it: one alone may be about what was sent. */
 const FAILURES_MIN = 3
-/** How long it stays open at first; doubles with each failure that follows. */
-const OPEN_MS = 5_000
 export const OPEN_MS_MAX = 60_000
+/** How long it stays open: a single caller decides for the process, so there is nothing to spread. */
+const OPEN = { firstMs: 5_000, maxMs: OPEN_MS_MAX }
 
 export class CircuitBreaker {
   #failures = 0
@@ -27,7 +29,7 @@ export class CircuitBreaker {
 
   fail(nowMs: number): void {
     this.#failures++
-    const openMs = OPEN_MS * 2 ** Math.max(0, this.#failures - FAILURES_MIN)
-    this.#openUntilMs = nowMs + Math.min(openMs, OPEN_MS_MAX)
+    const beyond = Math.max(1, this.#failures - FAILURES_MIN + 1)
+    this.#openUntilMs = nowMs + backoffMs(beyond, OPEN, NO_CHANCE)
   }
 }

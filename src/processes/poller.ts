@@ -1,13 +1,13 @@
 /** A poller put together: the home's parts, the gateway's own store where it is a sink, and a log. */
 
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { ProjectOutcome } from '../flows/poll/poll-outcome.ts'
 import { logOutcome, type PollLog, type SourceFigures, SourcePoller, startPolling } from '../flows/poll/poll-sources.ts'
 import { StoreSink } from '../flows/poll/store-sink.ts'
 import type { Home } from '../homes/home.ts'
+import { wait } from '../homes/machine.ts'
 import { openPollerHome } from '../homes/poller-home.ts'
 
 export interface OpenPoller {
@@ -55,7 +55,7 @@ export async function openPoller({
   })
   return {
     poller,
-    start: () => startPolling(poller, config.poll.intervalMs, { clock, wait: waitUnlessAborted }),
+    start: () => startPolling(poller, config.poll.intervalMs, { clock, wait }),
     close: () => home.close(),
   }
 }
@@ -77,9 +77,4 @@ function makeStoreSink(
     throw new GatewayError('config_invalid', 'MILLRACE_POLL_TENANT: not given; without a default tenant it is needed')
   }
   return new StoreSink({ ...ports, clock, tenant, source, lineBytesMax: config.push.limits.lineBytesMax })
-}
-
-async function waitUnlessAborted(ms: number, signal: AbortSignal): Promise<void> {
-  // Aborted is a way to end: whoever aborts knows.
-  await sleep(ms, undefined, { signal }).catch(() => {})
 }

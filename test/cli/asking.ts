@@ -10,6 +10,7 @@ import { queryCommand } from '../../src/cli/query/query.ts'
 import { tailCommand } from '../../src/cli/query/tail.ts'
 import type { Timer } from '../../src/cli/query/tail-socket.ts'
 import type { Environment } from '../../src/config/read-config.ts'
+import type { Wait } from '../../src/kit/backoff.ts'
 import { buildTestApp, type JsonStream, pushJson, type TestApp } from '../support/test-app.ts'
 
 export interface Ran {
@@ -27,21 +28,21 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   /** Sees everything that is written, as it is written. */
   readonly onOut?: (text: string) => void
-  readonly sleep?: (ms: number) => Promise<unknown>
+  readonly wait?: Wait
   /** When a silent connection is given up; never when not given. */
   readonly timer?: Timer
 }
 
 /** Runs a command as cli.ts would. */
 export async function runAsking(argv: readonly string[], options: RunOptions): Promise<Ran> {
-  const { nowMs, hasColors = false, sleep = async () => undefined, signal } = options
+  const { nowMs, hasColors = false, wait = async () => undefined, signal } = options
   const { timer = () => () => undefined } = options
   const commands: readonly Command[] = [
     queryCommand(nowMs, hasColors),
-    tailCommand({ nowMs, hasColors, sleep, timer, ...(signal && { signal }) }),
+    tailCommand({ nowMs, hasColors, wait, random: () => 0, timer, ...(signal && { signal }) }),
     labelsCommand(nowMs),
     incidentsCommand(nowMs),
-    pushCommand(nowMs, async (ms) => void (await sleep(ms))),
+    pushCommand(nowMs, wait),
   ]
   let out = ''
   let notes = ''

@@ -3,8 +3,8 @@ import { Firehose } from '@aws-sdk/client-firehose'
 import { S3 } from '@aws-sdk/client-s3'
 import t from 'tap'
 import { ArchiveBucket } from '../../src/adapters/aws/archive-bucket.ts'
-import { SYSTEM_PACING } from '../../src/adapters/aws/retry.ts'
 import { FirehoseRecords } from '../../src/adapters/aws/write/firehose-records.ts'
+import { SYSTEM_PACING } from '../../src/homes/machine.ts'
 import { collect, motoClient, uniqueName } from './moto-client.ts'
 
 const s3 = new S3({ ...motoClient(), forcePathStyle: true })

@@ -1,6 +1,7 @@
 /** One page of Cognigy's log list by HTTP: the key, time-outs, retries, the rate that the address may use. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { backoffMs, type Wait } from '../../kit/backoff.ts'
 import { TokenBucket } from '../../kit/token-bucket.ts'
 import type { Clock } from '../../ports/log-store.ts'
 import type { RequestBudget, SourceProject } from '../../ports/sources.ts'
@@ -25,7 +26,7 @@ export interface CognigyClientParts {
   /** The key; `isRefused` says that the one given before was not taken, so that a changed one may be fetched. */
   readonly apiKey: (isRefused: boolean) => Promise<string>
   readonly clock: Clock
-  readonly wait: (ms: number) => Promise<void>
+  readonly wait: Wait
   /** From 0 to below 1: spreads retries. */
   readonly random: () => number
 }
@@ -43,8 +44,7 @@ export type PageAnswer = CognigyPage | 'spent' | 'refused'
 
 /** As the official client does: three retries, doubling from one second. */
 const RETRIES_MAX = 3
-const BACKOFF_MS = 1000
-const BACKOFF_MS_MAX = 30_000
+const BACKOFF = { firstMs: 2000, maxMs: 30_000, jitter: 1 }
 const FIVE_MINUTES_SECONDS = 300
 /** The part of the five minutes' requests that may go at once; the rest comes evenly, so that no window passes the limit. */
 const BURST_SHARE = 0.2
@@ -72,14 +72,14 @@ export class CognigyClient {
    * longer than the run may take, with body_too_large when the page is larger than the setting allows.
    */
   async getPage(project: SourceProject, query: PageQuery, budget: RequestBudget): Promise<PageAnswer> {
-    const { clock, wait } = this.#parts
+    const { clock, wait, random } = this.#parts
     const url = this.#urlOf(project, query)
-    for (let attempt = 0; ; attempt++) {
+    for (let attempt = 1; ; attempt++) {
       if (!(await this.#mayAsk(budget))) return 'spent'
       const result = await this.#ask(url, budget)
       if ('answer' in result) return result.answer
-      const delayMs = Math.max(result.retryAfterMs ?? 0, this.#backoffMs(attempt))
-      if (result.isFinal || attempt >= RETRIES_MAX || clock.monotonicMs() + delayMs > budget.untilMs)
+      const delayMs = Math.max(result.retryAfterMs ?? 0, Math.ceil(backoffMs(attempt, BACKOFF, random)))
+      if (result.isFinal || attempt > RETRIES_MAX || clock.monotonicMs() + delayMs > budget.untilMs)
         throw result.failure
       await wait(delayMs)
     }
@@ -108,11 +108,6 @@ export class CognigyClient {
       await wait(stepMs)
     }
     return true
-  }
-
-  /** Full jitter: see "Exponential Backoff And Jitter", AWS Architecture Blog. */
-  #backoffMs(attempt: number): number {
-    return Math.ceil(this.#parts.random() * Math.min(BACKOFF_MS_MAX, BACKOFF_MS * 2 ** (attempt + 1)))
   }
 
   async #ask(url: URL, { untilMs }: RequestBudget): Promise<Attempt> {

@@ -3,6 +3,7 @@
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../../domain/errors.ts'
 import { msToNs } from '../../domain/time.ts'
+import { backoffMs, type Wait } from '../../kit/backoff.ts'
 import { ask, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress, refusalOf } from '../client.ts'
 import type { ShownEntry } from '../client-answer.ts'
 import type { Command, Terminal } from '../commands.ts'
@@ -15,8 +16,10 @@ import { followSocket, type Timer } from './tail-socket.ts'
 
 export interface TailParts {
   readonly nowMs: () => number
-  readonly sleep: (ms: number) => Promise<unknown>
+  readonly wait: Wait
   readonly timer: Timer
+  /** 0 up to 1: tails that lost one gateway together do not come back together. */
+  readonly random: () => number
   readonly hasColors: boolean
   /** Ends the tail; without one it goes on until the process is stopped. */
   readonly signal?: AbortSignal
@@ -26,8 +29,7 @@ const LIMIT_DEFAULT = 10
 /** Lines of the past: what a gateway gives at most. */
 const LIMIT_MAX = 5000
 const POLL_MS = 2000
-const RETRY_MS = 500
-const RETRY_MS_MAX = 30_000
+const RETRY = { firstMs: 500, maxMs: 30_000, jitter: 0.5 }
 /** Lines that a clock ahead of this one gave their time are found, too. */
 const AHEAD_MS = 60_000
 const CATCH_UP_LINES_MAX = 1_000_000_000
@@ -98,8 +100,14 @@ class Tail {
         if (!hasBegun || !passesWithTime(error)) throw error
         if (failures++ === 0) this.#terminal.note(`${(error as GatewayError).message}; trying again\n`)
       }
-      if (!this.#isEnded) await this.#parts.sleep(waitFor(failures))
+      if (!this.#isEnded) await this.#pause(failures)
     }
+  }
+
+  /** A connection that ended without a failure is made again after the shortest wait. */
+  #pause(failures: number): Promise<void> {
+    const { wait, random, signal } = this.#parts
+    return wait(backoffMs(failures + 1, RETRY, random), signal)
   }
 
   get #isEnded(): boolean {
@@ -135,7 +143,7 @@ class Tail {
   async #poll(): Promise<void> {
     if (this.#memory.isEmpty) await this.#showPast()
     for (let failures = 0; !this.#isEnded; ) {
-      await this.#parts.sleep(failures === 0 ? POLL_MS : waitFor(failures))
+      await (failures === 0 ? this.#parts.wait(POLL_MS, this.#parts.signal) : this.#pause(failures))
       try {
         await this.#catchUp()
         failures = 0
@@ -171,10 +179,6 @@ class Tail {
 
 function passesWithTime(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'source_unavailable'
-}
-
-function waitFor(failures: number): number {
-  return Math.min(RETRY_MS * 2 ** Math.min(failures, 16), RETRY_MS_MAX)
 }
 
 function readOrder(args: readonly string[]): TailOrder {

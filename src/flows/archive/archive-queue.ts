@@ -1,6 +1,7 @@
 /** The queue's worker outside Lambda: receives, archives, deletes, until it is told to stop. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { backoffMs, type Wait } from '../../kit/backoff.ts'
 import { type ArchiveParts, archiveMessages, type QueuedMessage } from './archive-messages.ts'
 
 /** A message that was received and is ours until its visibility timeout is over. */
@@ -24,12 +25,11 @@ export interface MessageQueue {
 
 export interface QueueWork extends ArchiveParts {
   readonly queue: MessageQueue
-  /** Resolves after `ms`, or at once when `signal` is aborted. */
-  wait(ms: number, signal: AbortSignal): Promise<void>
+  readonly wait: Wait
   /** Calls `beat` every `ms` until the returned function is called. */
   repeat(beat: () => void, ms: number): () => void
   /** 0 to 1, for back-off. */
-  random(): number
+  readonly random: () => number
   /** The queue could not be asked; told once for each failed try. Must not throw. */
   receiveFailed(error: GatewayError): void
   /** Messages that are archived and could not be deleted. Must not throw. */
@@ -45,15 +45,13 @@ const BEAT_MS = 20_000
 const GATHER_MESSAGES_MAX = 100
 const GATHER_BYTES_MAX = 8 * 2 ** 20
 const FULL_RECEIVE = 10
-const BACKOFF_MS_MIN = 1000
-const BACKOFF_MS_MAX = 60_000
+/** While the archive or the queue fails; half of it is left to chance, so that workers do not come back together. */
+const BACKOFF = { firstMs: 1000, maxMs: 60_000, jitter: 0.5 }
 /**
  * With the usual five receives a message outlives trouble of 25 minutes before it goes to the dead letters; and it is
  * archived while its lines are still found among the recent ones, an hour.
  */
-const RETRY_MS_MIN = 30_000
-const RETRY_MS_MAX = 900_000
-const RETRY_FACTOR = 4
+const RETRY = { firstMs: 30_000, maxMs: 900_000, factor: 4 }
 
 /**
  * Works until `signal` is aborted; then it stops receiving, and resolves when what it has is archived and deleted. A
@@ -65,7 +63,7 @@ export async function archiveQueue(work: QueueWork, signal: AbortSignal): Promis
   while (!signal.aborted) {
     const isFine = await archiveOnce(work, signal)
     failures = isFine ? 0 : failures + 1
-    if (failures > 0) await work.wait(backoffMs(failures, work.random()), signal)
+    if (failures > 0) await work.wait(backoffMs(failures, BACKOFF, work.random), signal)
   }
 }
 
@@ -82,7 +80,7 @@ async function archiveOnce(work: QueueWork, signal: AbortSignal): Promise<boolea
     if (left.length > 0) work.removeFailed(left.length)
     stop()
     const retries = held.filter((message) => !isDone(message))
-    await Promise.all(retries.map((message) => work.queue.hide([message], retryMs(message.receives))))
+    await Promise.all(retries.map((message) => work.queue.hide([message], retryMs(message, work))))
     return isReceived && retries.length === 0
   } finally {
     stop()
@@ -117,12 +115,7 @@ async function gather(
   }
 }
 
-/** Doubling, half of it left to chance, so that workers do not come back together. */
-function backoffMs(failures: number, random: number): number {
-  const full = Math.min(BACKOFF_MS_MIN * 2 ** (failures - 1), BACKOFF_MS_MAX)
-  return full / 2 + (full / 2) * random
-}
-
-function retryMs(receives: number): number {
-  return Math.min(RETRY_MS_MIN * RETRY_FACTOR ** Math.max(0, receives - 1), RETRY_MS_MAX)
+/** A message that was received once, or never by its own count, waits the shortest time. */
+function retryMs({ receives }: QueuedMessage, { random }: QueueWork): number {
+  return backoffMs(Math.max(1, receives), RETRY, random)
 }

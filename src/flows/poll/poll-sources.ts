@@ -1,6 +1,7 @@
 /** Polling: a run over all projects of a source, the timer that repeats it, and what is told of it. */
 
 import type { GatewayError } from '../../domain/errors.ts'
+import type { Wait } from '../../kit/backoff.ts'
 import type { Clock } from '../../ports/log-store.ts'
 import type { RequestBudget, SourceProject } from '../../ports/sources.ts'
 import type { PollSettings, ProjectOutcome } from './poll-outcome.ts'
@@ -211,12 +212,12 @@ function describeError(error: GatewayError | undefined): object {
 
 /**
  * Polls again and again, from the beginning of one run to that of the next `intervalMs`, until the returned function is
- * called; that resolves when the run at work is done. `wait` resolves early, and at once, when its signal is aborted.
+ * called; that resolves when the run at work is done.
  */
 export function startPolling(
   poller: Pick<SourcePoller, 'poll'>,
   intervalMs: number,
-  { clock, wait }: { clock: Clock; wait(ms: number, signal: AbortSignal): Promise<void> },
+  { clock, wait }: { clock: Clock; wait: Wait },
 ): () => Promise<void> {
   const stop = new AbortController()
   const loop = async (): Promise<void> => {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { Attempts } from '../../../src/adapters/aws/retry.ts'
 import { SteppedPacing } from './stepped-pacing.ts'
 
-const LIMITS = { attemptsMax: 5, budgetMs: 10_000, waitMs: 100, waitMsMax: 400 }
+const LIMITS = { attemptsMax: 5, budgetMs: 10_000, backoff: { firstMs: 100, maxMs: 400, jitter: 1 } }
 
 async function attemptsOf(limits: Partial<typeof LIMITS>, share = 1) {
   const pacing = new SteppedPacing(share)

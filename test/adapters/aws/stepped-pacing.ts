@@ -13,17 +13,17 @@ export class SteppedPacing implements Pacing {
     this.#share = share
   }
 
-  nowMs(): number {
+  monotonicMs(): number {
     return this.#ms
   }
 
-  wait(ms: number): Promise<void> {
+  wait = (ms: number): Promise<void> => {
     this.waits.push(ms)
     this.#ms += ms
     return Promise.resolve()
   }
 
-  random(): number {
+  random = (): number => {
     return this.#share
   }
 }

@@ -25,7 +25,7 @@ function tail(t: Test, app: ListeningApp, args: readonly string[], options: Part
     url: app.url,
     signal: abort.signal,
     // A turn of the event loop, so that what a break needs may happen.
-    sleep: () => new Promise((resolve) => setImmediate(resolve)),
+    wait: () => new Promise((resolve) => setImmediate(resolve)),
     onOut: (text) => {
       out += text
       look()
@@ -91,11 +91,11 @@ t.test('a connection that breaks is made again, without a gap and without double
   await app.push(manyLines(5, app.clock.nowNs))
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
   let sleeps = 0
-  const sleep = async (): Promise<void> => {
+  const wait = async (): Promise<void> => {
     sleeps++
     await turn()
   }
-  const { shown, end } = tail(t, app, ['--limit', '3'], { url: between.url, sleep })
+  const { shown, end } = tail(t, app, ['--limit', '3'], { url: between.url, wait })
   await shown('line 5')
   const wanted = ['line 3', 'line 4', 'line 5']
   for (let round = 1; round <= 3; round++) {

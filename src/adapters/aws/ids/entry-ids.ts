@@ -59,7 +59,11 @@ export type ClaimOutcome = { readonly claim: Claim } | { readonly takenNs: bigin
 /** Longer than an append can take with all its tries: of S3's four, 17 seconds each, and DynamoDB's before and after. */
 export const LEASE_MS = 120_000
 /** Another content's claim is mostly stored within moments. */
-const CLAIM_RETRIES: RetryLimits = { attemptsMax: 12, budgetMs: 5_000, waitMs: 50, waitMsMax: 1_000 }
+const CLAIM_RETRIES: RetryLimits = {
+  attemptsMax: 12,
+  budgetMs: 5_000,
+  backoff: { firstMs: 50, maxMs: 1_000, jitter: 1 },
+}
 const SORT_KEY = 'id'
 
 interface IdItem {

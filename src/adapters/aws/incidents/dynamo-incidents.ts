@@ -28,7 +28,7 @@ export interface DynamoIncidentSettings {
 }
 
 /** Writers of one incident take turns: many of them in a storm, each for some milliseconds. */
-const TURNS: RetryLimits = { attemptsMax: 40, budgetMs: 20_000, waitMs: 20, waitMsMax: 1_000 }
+const TURNS: RetryLimits = { attemptsMax: 40, budgetMs: 20_000, backoff: { firstMs: 20, maxMs: 1_000, jitter: 1 } }
 const BATCH_GET_MAX = 100
 const LIST_ROUNDS = 10
 /** Items of a digest that are settled at once: they are of different incidents. */

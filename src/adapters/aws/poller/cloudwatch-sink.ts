@@ -11,6 +11,7 @@ import {
 } from '@aws-sdk/client-cloudwatch-logs'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { SourceEntry } from '../../../domain/sources/source-entry.ts'
+import { backoffMs, type Wait } from '../../../kit/backoff.ts'
 import type { LogSink, SourceProject, WriteOutcome } from '../../../ports/sources.ts'
 import { type LogEvent, splitBatches, toEvents } from './cloudwatch-events.ts'
 
@@ -26,7 +27,7 @@ export interface CloudWatchSinkParts {
   readonly group: string
   readonly streamOf: (project: SourceProject) => string
   readonly tokens?: SequenceTokens | undefined
-  readonly wait: (ms: number) => Promise<void>
+  readonly wait: Wait
   readonly random: () => number
 }
 
@@ -37,7 +38,7 @@ interface Stream {
 
 /** Attempts of one call whose failure says that nothing was stored. */
 const ATTEMPTS_MAX = 6
-const BACKOFF_MS = 200
+const BACKOFF = { firstMs: 400, maxMs: 10_000, jitter: 1 }
 /** Pages of events that are looked through for one write: 10,000 events or 1 MiB each. */
 const LOOK_PAGES_MAX = 1000
 
@@ -140,7 +141,7 @@ export class CloudWatchSink implements LogSink {
         if (name === 'ResourceNotFoundException') await this.#create(stream.name)
         else if (name === 'InvalidSequenceTokenException') this.#tokens.set(stream.projectId, expectedSequenceToken)
         else if (name === 'ThrottlingException')
-          await this.#parts.wait(Math.ceil(this.#parts.random() * BACKOFF_MS * 2 ** attempt))
+          await this.#parts.wait(Math.ceil(backoffMs(attempt, BACKOFF, this.#parts.random)))
         else throw failure(`failed (${name}), and may have stored the events; the next run looks`, cause)
       }
     }

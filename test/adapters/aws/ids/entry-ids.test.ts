@@ -52,7 +52,7 @@ t.test('other content that waits sees the claim confirmed', async (t) => {
   const outcome = await ids.claim(batch('one', 5n), 0, 'x')
   const pacing = new SteppedPacing()
   const confirming: Pacing = {
-    nowMs: () => pacing.nowMs(),
+    monotonicMs: () => pacing.monotonicMs(),
     random: () => 1,
     wait: async (ms) => {
       await pacing.wait(ms)
