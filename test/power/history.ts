@@ -1,0 +1,94 @@
+/** Histories of several crashes over one disk: a process is killed, the next one goes on, the power fails, and so on. */
+
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { Random } from '../support/random.ts'
+import type { CutMode, Disk } from './disk.ts'
+import type { Operation } from './journal.ts'
+import { type Ended, Rig } from './shim.ts'
+
+/** One process of a history: what it did, in its own numbers, and how it ended. */
+export interface Life extends Ended {
+  readonly operations: readonly Operation[]
+}
+
+export class History {
+  /** What the processes see now, and what of it is on disk. */
+  readonly disk: Disk
+  readonly #work: string
+  #folders = 0
+
+  /** `work` is a folder of its own for the folders that processes work in. */
+  constructor(disk: Disk, work: string) {
+    this.disk = disk
+    this.#work = work
+  }
+
+  /** Another history from here on; this one stays as it is. */
+  fork(work: string): History {
+    return new History(this.disk.clone(), work)
+  }
+
+  /** Writes the disk to a new folder, as a process that starts now finds it. */
+  materialize(): string {
+    const folder = join(this.#work, `folder-${this.#folders++}`)
+    this.disk.writeTo(folder)
+    return folder
+  }
+
+  /**
+   * Runs a script to its end on the disk as it is; `args` get the folder. What it did is not applied: that it was killed
+   * before the n-th operation is `apply(operations.slice(0, n))`.
+   */
+  async run(script: string, args: (root: string) => readonly string[]): Promise<Life> {
+    const root = this.materialize()
+    const rig = new Rig(root, `${root}-rig`)
+    try {
+      const ended = await rig.run(script, args(rig.root))
+      return { ...ended, operations: rig.operations() }
+    } finally {
+      rig.close()
+    }
+  }
+
+  apply(operations: Iterable<Operation>): void {
+    this.disk.apply(operations)
+  }
+
+  /** The power fails: a new history of what is left. */
+  cut(mode: CutMode, seed: number, work: string): History {
+    return new History(this.disk.cut(mode, new Random(seed)), work)
+  }
+}
+
+/**
+ * The places in a life at which a kill differs: before each operation that `isPlace` takes, and at the end. Where the same is
+ * seen, and the same is on disk, only the first counts.
+ */
+export function killPoints(
+  start: Disk,
+  operations: readonly Operation[],
+  isPlace: (operation: Operation) => boolean,
+): number[] {
+  const disk = start.clone()
+  const points: number[] = []
+  const seen = new Set<string>()
+  for (let n = 0; n <= operations.length; n++) {
+    const operation = operations[n]
+    if (operation === undefined || isPlace(operation)) {
+      const state = `${digest(disk)} ${digest(disk.cut('none', new Random(0)))}`
+      if (!seen.has(state)) points.push(n)
+      seen.add(state)
+    }
+    if (operation !== undefined) disk.apply([operation])
+  }
+  return points
+}
+
+function digest(disk: Disk): string {
+  const hash = createHash('sha256')
+  for (const [path, content] of [...disk.files()].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${path} ${content.length} `).update(content)
+  }
+  return hash.digest('hex')
+}

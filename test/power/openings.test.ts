@@ -1,0 +1,129 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { GatewayProcess } from '../support/gateway-process.ts'
+import { Random } from '../support/random.ts'
+import { Disk } from './disk.ts'
+import { History } from './history.ts'
+import { takeStep, useHome } from './home.ts'
+import { checkOpenings, type OpeningOptions } from './openings.ts'
+import { noShim, Rig } from './shim.ts'
+import { workFolder } from './work-folder.ts'
+
+const scriptOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+const SKIP = { skip: noShim(), timeout: 120_000 }
+/** A kill, and the worst loss of power. */
+const CUTS = ['all', 'none', 'torn'] as const
+
+const emptyHistory = (work: string): History => new History(new Disk(new Random(1)), join(work, 'histories'))
+
+async function check(
+  t: Test,
+  options: Pick<OpeningOptions, 'history' | 'operations' | 'use'>,
+  work: string,
+): Promise<void> {
+  const report = await checkOpenings({ ...options, cuts: CUTS, seed: 1, work: join(work, 'images') })
+  t.strictSame(report.faults, [], `${report.kills} kills, ${report.images} images`)
+  t.ok(report.kills > 3, 'the process changed files')
+}
+
+async function isUsable(root: string): Promise<void> {
+  await useHome(join(root, 'data'), 'later')
+}
+
+t.test('a first start that dies at any file call: the next one opens', SKIP, async (t) => {
+  const work = workFolder(t)
+  const history = emptyHistory(work)
+  const { operations } = await history.run(scriptOf('home.ts'), (root) => ['open', root])
+  await check(t, { history, operations, use: isUsable }, work)
+})
+
+t.test('a first start of the gateway that dies at any file call: the next one opens', SKIP, async (t) => {
+  const work = workFolder(t)
+  const history = emptyHistory(work)
+  const rig = new Rig(history.materialize(), join(work, 'rig'))
+  t.teardown(() => rig.close())
+  const env = { ...rig.env, MILLRACE_LOCAL_ISSUER: 'true' }
+  const gateway = await GatewayProcess.start({ dataDir: join(rig.root, 'data'), env })
+  await gateway.kill()
+  await check(t, { history, operations: rig.operations(), use: isUsable }, work)
+})
+
+t.test('a first start of the first version that died at any file call: this version opens', SKIP, async (t) => {
+  const work = workFolder(t)
+  const history = emptyHistory(work)
+  const { operations } = await history.run(scriptOf('first-start-before.ts'), (root) => [root])
+  await check(t, { history, operations, use: isUsable }, work)
+})
+
+/** A history in which a home holds a line, the first version's tables, and a log that its process left. */
+async function usedHome(work: string): Promise<History> {
+  const root = join(work, 'used')
+  await useHome(join(root, 'data'), 'first')
+  const history = new History(Disk.of(root, new Random(1)), join(work, 'histories'))
+  const { operations } = await history.run(scriptOf('drop-deletions.ts'), (folder) => [folder])
+  history.apply(operations)
+  return history
+}
+
+const holdsFirst = async (dataDir: string): Promise<void> => {
+  const lines = await useHome(dataDir, 'later')
+  if (lines[0] !== 'first') throw new Error(`found ${lines.length} lines: ${lines}`)
+}
+
+t.test('an upgrade that dies at any file call: the next start opens with all lines', SKIP, async (t) => {
+  const work = workFolder(t)
+  const history = await usedHome(work)
+  const { operations } = await history.run(scriptOf('home.ts'), (root) => ['open', root])
+  await check(t, { history, operations, use: (root) => holdsFirst(join(root, 'data')) }, work)
+})
+
+t.test(
+  'a backup that dies at any file call: data whole, the copy whole or absent, the next one succeeds',
+  SKIP,
+  async (t) => {
+    const work = workFolder(t)
+    const history = await usedHome(work)
+    const { operations } = await history.run(scriptOf('home.ts'), (root) => ['backup', root])
+    const use = async (root: string): Promise<void> => {
+      if (!existsSync(join(root, 'copy'))) takeStep('backup', root)
+      takeStep('restore', root)
+      await holdsFirst(join(root, 'restored'))
+      await holdsFirst(join(root, 'data'))
+    }
+    await check(t, { history, operations, use }, work)
+  },
+)
+
+t.test('a restore that dies at any file call: whole or not there, and the next one succeeds', SKIP, async (t) => {
+  const work = workFolder(t)
+  const history = await usedHome(work)
+  const root = history.materialize()
+  takeStep('backup', root)
+  const copied = new History(Disk.of(root, new Random(1)), join(work, 'copied'))
+  const { operations } = await copied.run(scriptOf('home.ts'), (folder) => ['restore', folder])
+  const use = async (folder: string): Promise<void> => {
+    const restored = join(folder, 'restored')
+    if (!existsSync(restored) || readdirSync(restored).length === 0) takeStep('restore', folder)
+    await holdsFirst(restored)
+  }
+  await check(t, { history: copied, operations, use }, work)
+})
+
+t.test('the model knows what the process did: its files are those in the folder', SKIP, async (t) => {
+  const work = workFolder(t)
+  const history = emptyHistory(work)
+  const rig = new Rig(history.materialize(), join(work, 'rig'))
+  t.teardown(() => rig.close())
+  await rig.run(scriptOf('home.ts'), ['open', rig.root])
+  takeStep('backup', rig.root)
+  await rig.run(scriptOf('home.ts'), ['restore', rig.root])
+  history.apply(rig.operations())
+  const model = history.disk.files()
+  const real = Disk.of(rig.root, new Random(1)).files()
+  for (const [path, content] of real) {
+    if (!path.startsWith('copy/')) t.ok(model.get(path)?.equals(content), path)
+  }
+  t.same([...model.keys()].sort(), [...real.keys()].filter((path) => !path.startsWith('copy/')).sort())
+})

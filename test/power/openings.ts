@@ -1,0 +1,47 @@
+/** The law of opening: a process dies, or the power fails, at any of its file calls, and what is left can be used. */
+
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Random } from '../support/random.ts'
+import type { CutMode } from './disk.ts'
+import { type History, killPoints } from './history.ts'
+import type { Operation } from './journal.ts'
+
+export interface OpeningOptions {
+  /** Where the process began. */
+  readonly history: History
+  /** What it did. */
+  readonly operations: readonly Operation[]
+  /** `all` is a kill; the others are losses of power. */
+  readonly cuts: readonly CutMode[]
+  readonly seed: number
+  readonly work: string
+  /** Uses what is left in the folder `root`; rejects, with what is wrong, when it cannot. */
+  readonly use: (root: string) => Promise<void>
+}
+
+export interface OpeningReport {
+  /** Different states that a kill may leave. */
+  readonly kills: number
+  readonly images: number
+  readonly faults: readonly string[]
+}
+
+export async function checkOpenings(options: OpeningOptions): Promise<OpeningReport> {
+  const { history, operations, cuts, seed, work, use } = options
+  const points = killPoints(history.disk, operations, () => true)
+  const disk = history.disk.clone()
+  const faults: string[] = []
+  let done = 0
+  for (const point of points) {
+    disk.apply(operations.slice(done, point))
+    done = point
+    for (const mode of cuts) {
+      const root = join(work, `point-${point}-${mode}`)
+      disk.cut(mode, new Random(seed + point)).writeTo(root)
+      await use(root).catch((cause) => faults.push(`before operation ${point} (${mode}): ${cause}`))
+      rmSync(root, { recursive: true })
+    }
+  }
+  return { kills: points.length, images: points.length * cuts.length, faults }
+}

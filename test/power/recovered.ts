@@ -1,0 +1,75 @@
+/**
+ * The law of recovery: a process is killed, the next one answers from what it finds, the power fails, and what was answered is
+ * still there.
+ */
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Random } from '../support/random.ts'
+import { type Actor, ANSWERED, type Facts } from './actors.ts'
+import { CUT_MODES, type CutMode, Disk } from './disk.ts'
+import { History, killPoints, type Life } from './history.ts'
+import type { Operation } from './journal.ts'
+
+const SCRIPT = fileURLToPath(new URL('actors.ts', import.meta.url))
+
+export interface RecoveryOptions {
+  readonly actor: Actor
+  /** What the process after the kill does: the client's retry, or a look. */
+  readonly second: 'act' | 'look'
+  /** A folder of its own. */
+  readonly work: string
+  /** Where the first process is killed; with `sync`, before each of them, when most is unsynced. */
+  readonly places: 'sync' | 'every operation'
+  readonly cuts: readonly CutMode[]
+  readonly seed: number
+}
+
+export interface RecoveryReport {
+  readonly kills: number
+  readonly images: number
+  /** What was answered and lost, in words. */
+  readonly faults: readonly string[]
+}
+
+export const ALL_CUTS: readonly CutMode[] = CUT_MODES
+
+export async function checkRecovery(options: RecoveryOptions): Promise<RecoveryReport> {
+  const { actor, second, work, places, cuts, seed } = options
+  mkdirSync(join(work, 'prepared', 'data'), { recursive: true, mode: 0o700 })
+  // The files are there before: how they are made is another law's.
+  if (!actor.isMade) await actor.look(join(work, 'prepared', 'data'))
+  const first = new History(Disk.of(join(work, 'prepared'), new Random(seed)), join(work, 'first'))
+  const { operations } = whole(await first.run(SCRIPT, (root) => [actor.name, 'act', root]))
+  const isPlace = ({ kind }: Operation): boolean => places === 'every operation' || kind === 'sync'
+  const points = killPoints(first.disk, operations, isPlace)
+  const faults: string[] = []
+  for (const point of points) {
+    const killed = first.fork(join(work, `second-${point}`))
+    killed.apply(operations.slice(0, point))
+    const life = whole(await killed.run(SCRIPT, (root) => [actor.name, second, root]))
+    killed.apply(life.operations.slice(0, answerOf(life)))
+    const answered = JSON.parse(life.stdout) as Facts
+    for (const mode of cuts) {
+      const cut = killed.cut(mode, seed, join(work, `cut-${point}-${mode}`))
+      const found = await actor.look(join(cut.materialize(), 'data')).catch((cause) => [`cannot be opened: ${cause}`])
+      const lost = answered.filter((fact) => !found.includes(fact))
+      if (lost.length === 0 && found.length === answered.length) continue
+      const where = `killed before operation ${point} of ${operations.length}, ${second} again, power lost (${mode})`
+      faults.push(`${where}: answered ${answered.join(', ')}; found ${found.join(', ')}`)
+    }
+  }
+  return { kills: points.length, images: points.length * cuts.length, faults }
+}
+
+/** A life that came to its answer, and then killed itself. */
+function whole(life: Life): Life {
+  if (life.signal === 'SIGKILL' && answerOf(life) > 0) return life
+  throw new Error(`the process ended with ${life.code ?? life.signal} before its answer: ${life.stderr}`)
+}
+
+/** How many operations there were when the answer came. */
+function answerOf({ operations }: Life): number {
+  return operations.findIndex(({ kind, path }) => kind === 'mark' && path === ANSWERED)
+}

@@ -1,0 +1,15 @@
+/** A folder for images of disks: in memory where there is such a place, as thousands of them are opened, and each is synced. */
+
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+
+const IN_MEMORY = '/dev/shm'
+
+/** Goes away when the test ends. */
+export function workFolder(t: Pick<Test, 'teardown'>): string {
+  const folder = mkdtempSync(join(existsSync(IN_MEMORY) ? IN_MEMORY : tmpdir(), 'millrace-power-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
