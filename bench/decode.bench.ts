@@ -25,6 +25,7 @@ class CountingSink implements PushSink {
   beginStream(): void {}
   beginUnreadableStream(): void {}
   addMetadata(): void {}
+  refuseEntry(): void {}
   addMetadataBytes(_: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
     this.bytes += nameEnd - nameStart + valueEnd - valueStart
   }

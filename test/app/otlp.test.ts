@@ -128,6 +128,29 @@ t.test('a record without times has the time of its coming', async (t) => {
   t.strictSame(await storedLines(testApp), ['{}'])
 })
 
+t.test('an export without a record is a success', async (t) => {
+  const { app } = await buildTestApp(t)
+  for (const body of [logs([]), {}, '']) {
+    const response = await send(app, body)
+    t.equal(response.statusCode, 200, response.body)
+    t.equal(response.body, '{}')
+  }
+  const response = await send(app, Buffer.alloc(0), { 'content-type': 'application/x-protobuf' })
+  t.equal(response.statusCode, 200)
+})
+
+t.test('ids in other forms are stored as hex, and wrong ones refused for their record', async (t) => {
+  const testApp = await buildTestApp(t)
+  const record = (line: string, traceId: string) => ({ timeUnixNano: NS, body: { stringValue: line }, traceId })
+  const base64 = record('base64', 'W47/95gDgQPSabYzgT/GDA==')
+  const response = await send(testApp.app, logs([base64, record('wrong', 'xyz')]))
+  t.equal(response.statusCode, 200)
+  t.match(response.json(), {
+    partialSuccess: { rejectedLogRecords: '1', errorMessage: /^log record has a traceId of 3 characters/ },
+  })
+  t.strictSame(await storedLines(testApp), ['base64'])
+})
+
 t.test('a push refused in part says so in partialSuccess', async (t) => {
   const testApp = await buildTestApp(t, { MILLRACE_LINE_BYTES_MAX: '5' })
   const long = { timeUnixNano: NS, body: { stringValue: 'much too long' } }
@@ -139,8 +162,7 @@ t.test('a push refused in part says so in partialSuccess', async (t) => {
 
 t.test('what is refused whole is a google.rpc.Status with its status', async (t) => {
   const rows = [
-    ['no record', logs([]), {}, 422],
-    ['an empty object', {}, {}, 422],
+    ['a misspelt key', { resourceLog: [] }, {}, 400],
     ['no JSON', '{"resourceLogs":', {}, 400],
     ['only lines that are refused', logs([{ timeUnixNano: '1', body: { stringValue: 'old' } }]), {}, 400],
     ['another media type', ONE, { 'content-type': 'text/plain' }, 400],

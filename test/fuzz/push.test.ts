@@ -8,7 +8,7 @@ import { decompressBody } from '../../src/protocol/bytes/decompress.ts'
 import { decodeLz4Frames } from '../../src/protocol/bytes/lz4-frame.ts'
 import { decodeSnappy } from '../../src/protocol/bytes/snappy.ts'
 import { encodePush, encodePushProtobuf, type PushStream } from '../../src/protocol/loki/loki-push-encode.ts'
-import { decodePushJson, decodePushJsonLegacy } from '../../src/protocol/loki/loki-push-json.ts'
+import { decodePushJson } from '../../src/protocol/loki/loki-push-json.ts'
 import { decodePushProtobuf } from '../../src/protocol/loki/loki-push-protobuf.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 
@@ -72,7 +72,7 @@ const decoders: [name: string, valid: Uint8Array, decode: Decode][] = [
     intoSink((body, sink) => decodePushProtobuf(body, sink, { labelTextBytesMax: LIMIT })),
   ],
   ['JSON', Buffer.from(json), intoSink(decodePushJson)],
-  ['legacy JSON', Buffer.from(legacy), intoSink(decodePushJsonLegacy)],
+  ['legacy JSON', Buffer.from(legacy), intoSink(decodePushJson)],
 ]
 
 /** Changes a valid body: bytes set, cut out, doubled; then perhaps cut off. */

@@ -31,6 +31,7 @@ export class RecordingSink implements PushSink {
   #text: Uint8Array | undefined
   readonly #streams: { labels: string; error?: string; entries: Entry[] }[] = []
   #metadata: [string, string][] = []
+  readonly refused: { readonly reason: string; readonly text: string }[] = []
 
   useText(text: Uint8Array): void {
     if (this.#text !== undefined) throw new Error('BUG: useText was called twice')
@@ -57,6 +58,11 @@ export class RecordingSink implements PushSink {
     const stream = this.#streams.at(-1)
     if (stream === undefined) throw new Error('BUG: an entry came before its stream')
     stream.entries.push({ seconds, nanos, start, end, metadata: this.#metadata })
+    this.#metadata = []
+  }
+
+  refuseEntry(reason: string, text: string): void {
+    this.refused.push({ reason, text })
     this.#metadata = []
   }
 

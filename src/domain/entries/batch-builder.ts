@@ -9,8 +9,9 @@ import { type Batch, BatchColumns, type BatchStream, type EntryId } from './batc
 import { EntryMetadata } from './entry-metadata.ts'
 import { LEVEL_NONE, LEVELS, levelCode, levelOfLabels, levelOfLine, levelOfSeverityNumber } from './level.ts'
 import type { PushSink } from './push-sink.ts'
-import { type Refusal, Refusals } from './refusals.ts'
+import { type Refusal, type RefusalReason, Refusals } from './refusals.ts'
 import { withServiceName } from './service-name.ts'
+import { unitOfEarlyTime, unitOfHugeSeconds } from './time-unit.ts'
 
 /** What decides about one push. */
 export interface Admission {
@@ -24,6 +25,8 @@ export interface Admission {
   readonly labelCountMax: number
   /** A backfill: lines of any age are taken. */
   readonly acceptsAnyAge: boolean
+  /** Times of the gateway's own archive or of a source: their unit is not doubted. */
+  readonly trustsTimes?: boolean
   /** Streams that the operator drops on purpose: every matcher of one selector holds. */
   readonly dropped: readonly (readonly Matcher[])[]
   readonly streams: StreamGate
@@ -143,6 +146,13 @@ export class BatchBuilder implements PushSink {
     this.#metadata.reset()
   }
 
+  refuseEntry(reason: RefusalReason, text: string): void {
+    const stream = this.#stream as OpenStream
+    stream.entries++
+    if (!stream.isDropped) this.refusals.add(reason, text)
+    this.#metadata.reset()
+  }
+
   /** Gives the entry kept last its client's id. */
   identifyLast(id: string): void {
     this.#ids.push({ entry: this.#columns.count - 1, id })
@@ -201,11 +211,15 @@ export class BatchBuilder implements PushSink {
 
   #isInWindow(stream: OpenStream, seconds: number, nanos: number): boolean {
     if (!fitsNs(seconds, nanos)) {
-      const text = (): string =>
-        `entry for stream '${shownLabels(stream.key)}' has a timestamp outside the years 1677 to 2262`
-      this.refusals.add('invalid_timestamp', text)
+      const unit = unitOfHugeSeconds(seconds, this.#admission.nowMs)
+      const why = unit === undefined ? 'outside the years 1677 to 2262' : `that looks like ${unit} where seconds belong`
+      this.refusals.add(
+        'invalid_timestamp',
+        () => `entry for stream '${shownLabels(stream.key)}' has a timestamp ${why}`,
+      )
       return false
     }
+    if (this.#refusesUnit(stream, seconds, nanos)) return false
     if (seconds < this.#oldestSeconds || (seconds === this.#oldestSeconds && nanos < this.#oldestNanos)) {
       const text = (): string =>
         `entry for stream '${shownLabels(stream.key)}' has timestamp too old: ${formatParts(seconds, nanos)}, oldest acceptable timestamp is: ${formatParts(this.#oldestSeconds, this.#oldestNanos)}`
@@ -218,6 +232,17 @@ export class BatchBuilder implements PushSink {
       this.refusals.add('too_far_in_future', text)
       return false
     }
+    return true
+  }
+
+  /** Refuses a time before 2000 that lies near now in another unit. */
+  #refusesUnit(stream: OpenStream, seconds: number, nanos: number): boolean {
+    const { nowMs, trustsTimes } = this.#admission
+    const unit = unitOfEarlyTime(seconds, nanos, nowMs)
+    if (unit === undefined || trustsTimes) return false
+    const text = (): string =>
+      `entry for stream '${shownLabels(stream.key)}' has a timestamp before 2000 that looks like ${unit}; send nanoseconds since 1970`
+    this.refusals.add('invalid_timestamp', text)
     return true
   }
 

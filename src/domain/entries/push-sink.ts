@@ -1,10 +1,11 @@
 /** What a push decoder hands its findings to: the seam between wire forms and the checks. */
 
 import type { Label } from '../labels.ts'
+import type { RefusalReason } from './refusals.ts'
 
 /**
  * A decoder calls: `useText` once; then for each stream `beginStream` (or `beginUnreadableStream`), and for each of its entries
- * any number of `addMetadata…`, then `addEntry`. A sink checks, keeps or counts; it never throws for bad data, so that
+ * any number of `addMetadata…`, then `addEntry` or `refuseEntry`. A sink checks, keeps or counts; it never throws for bad data, so that
  * one bad stream or line does not take the others with it.
  */
 export interface PushSink {
@@ -20,4 +21,6 @@ export interface PushSink {
   addMetadataBytes(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void
   /** One entry: `seconds` and `nanos` since the epoch (nanos 0 to 999 999 999), the line text[start, end). */
   addEntry(seconds: number, nanos: number, start: number, end: number): void
+  /** In place of addEntry: the decoder cannot take this entry, and `text` says why. */
+  refuseEntry(reason: RefusalReason, text: string): void
 }

@@ -11,6 +11,7 @@ export const REFUSAL_STATUS = {
   greater_than_max_sample_age: 400,
   too_far_in_future: 400,
   invalid_timestamp: 400,
+  invalid_record: 400,
   max_label_names_per_series: 400,
   label_name_too_long: 400,
   label_value_too_long: 400,

@@ -113,6 +113,7 @@ export class StoreSink implements LogSink {
       discoverLevels: true,
       labelCountMax: PUSH_LIMITS.labelCountMax,
       acceptsAnyAge: true,
+      trustsTimes: true,
       dropped: [],
       streams: { admitStream: () => true, admitBytes: () => true },
     })

@@ -122,6 +122,7 @@ class HourSink implements PushSink, Hours {
   beginUnreadableStream(): void {}
   addMetadata(): void {}
   addMetadataBytes(): void {}
+  refuseEntry(): void {}
 }
 
 async function split(text: Buffer, { byHour, ofLine }: Hours): Promise<ArchivePart[]> {

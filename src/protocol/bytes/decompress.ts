@@ -54,6 +54,20 @@ function undo(body: Uint8Array, codings: readonly string[], bytesMax: number): U
   return inner instanceof Promise ? inner.then((bytes) => undo(bytes, rest, bytesMax)) : undo(inner, rest, bytesMax)
 }
 
+const UNCHANGED: ReadonlySet<string> = new Set(['', 'identity', 'snappy'])
+/** What clients write for the name of a coding, and for none. */
+const MISTAKES: readonly (readonly [written: RegExp, meant: string])[] = [
+  [/gzip|^gz$|^application\/zip$|^zip$/, 'send Content-Encoding: gzip'],
+  [/deflate|zlib/, 'send Content-Encoding: deflate'],
+  [/zst/, 'send Content-Encoding: zstd'],
+  [/lz4/, 'send Content-Encoding: lz4'],
+  [/snappy/, 'send Content-Encoding: snappy'],
+  [
+    /^(?:utf-?\d+|us-ascii|ascii|iso-.*|json|text|none|null|plain|binary|chunked|base64|7bit|8bit|.*\/json|.*protobuf|text\/.*)$/,
+    'it names a compression: leave it out where there is none',
+  ],
+]
+
 /** The codings that change bytes, in the order they were applied. */
 function parseEncoding(encoding: string | undefined): string[] {
   const codings = (encoding ?? '').split(',', CODINGS_MAX + 1).map((coding) => coding.trim().toLowerCase())
@@ -63,7 +77,7 @@ function parseEncoding(encoding: string | undefined): string[] {
       `Content-Encoding with more than ${CODINGS_MAX} codings not supported`,
     )
   }
-  return codings.filter((coding) => coding !== '' && coding !== 'identity' && coding !== 'snappy')
+  return codings.filter((coding) => !UNCHANGED.has(coding))
 }
 
 function decodeCoding(body: Uint8Array, coding: string, bytesMax: number): Uint8Array | Promise<Uint8Array> {
@@ -83,9 +97,13 @@ function decodeCoding(body: Uint8Array, coding: string, bytesMax: number): Uint8
     default:
       throw new GatewayError(
         'encoding_unsupported',
-        `Content-Encoding ${JSON.stringify(coding.slice(0, 64))} not supported; send gzip, deflate, zstd, lz4, snappy or none`,
+        `Content-Encoding ${JSON.stringify(coding.slice(0, 64))} not supported; ${advice(coding)}`,
       )
   }
+}
+
+function advice(coding: string): string {
+  return MISTAKES.find(([written]) => written.test(coding))?.[1] ?? 'send gzip, deflate, zstd, lz4, snappy or none'
 }
 
 interface Task {
@@ -182,9 +200,13 @@ function refusal(error: Error & { code?: string }, { body, coding, bytesMax }: T
   }
   return new GatewayError(
     'body_malformed',
-    `body of ${body.length} bytes is not valid ${coding}: ${error.message}; send what its Content-Encoding says`,
+    `body of ${body.length} bytes is not valid ${coding}: ${error.message}; ${isJsonLike(body) ? 'it looks like JSON without compression; leave Content-Encoding out' : 'send what its Content-Encoding says'}`,
     { cause: error },
   )
+}
+
+function isJsonLike(body: Uint8Array): boolean {
+  return (body[0] === 0x7b || body[0] === 0x5b) && [0x22, 0x7b, 0x20, 0x0a, 0x0d, 0x5d, 0x7d].includes(body[1] ?? 0)
 }
 
 function tooLarge(came: string, bytesMax: number): GatewayError {

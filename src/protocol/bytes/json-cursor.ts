@@ -145,9 +145,10 @@ export class JsonCursor {
     else this.#passNumber()
   }
 
-  /** Only white space may be left. */
-  passEnd(): void {
-    if (this.peek() !== 0 || this.at < this.#bytes.length) throw this.malformed('the end')
+  /** Whether only white space is left. */
+  isAtEnd(): boolean {
+    this.peek()
+    return this.at >= this.#bytes.length
   }
 
   /** What the next value is, in words for an error; undefined where no value begins. */

@@ -6,6 +6,7 @@ import {
   isJsonObject,
   JSON_VALUES_MAX,
   type JsonBudget,
+  JsonNumber,
   type JsonObject,
   type JsonValue,
   jsonKind,
@@ -157,17 +158,17 @@ function checkCount(count: number): void {
 function toItem(value: JsonValue, index: number): LogItem | LogProblem {
   const problem = (message: string): LogProblem => ({ index, code: 'body_malformed', message })
   if (!isJsonObject(value)) return problem(`log ${index} is ${jsonKind(value)}; send an object`)
-  const message = value.get('message') ?? ''
+  const [message, messageKey] = messageOf(value)
   if (typeof message !== 'string') {
     return problem(`message of log ${index} is ${jsonKind(message)}; send a string, and data under other keys`)
   }
-  const word = value.get('severity') ?? 'info'
-  const severity = typeof word === 'string' ? parseSeverity(word) : undefined
+  const [severity, severityKey] = severityOf(value)
   if (severity === undefined) {
+    const word = value.get('severity') as JsonValue
     const came = typeof word === 'string' ? 'an unknown word' : jsonKind(word)
     return problem(`severity of log ${index} is ${came}; send one of ${SEVERITIES.join(', ')}`)
   }
-  const fields = without(value, 'id', 'severity', 'message')
+  const fields = without(value, 'id', 'severity', 'message', severityKey, messageKey)
   const id = value.get('id') ?? undefined
   if (id === undefined) return { severity, message, fields }
   if (typeof id !== 'string' || !isId(id)) {
@@ -176,6 +177,39 @@ function toItem(value: JsonValue, index: number): LogItem | LogProblem {
   }
   return { id, severity, message, fields }
 }
+
+/** The message, and the key it stands under: `msg`, as pino and bunyan write it, where `message` is missing. */
+function messageOf(log: JsonObject): [message: JsonValue, key: string] {
+  const message = log.get('message') ?? null
+  if (message !== null) return [message, 'message']
+  const short = log.get('msg')
+  return typeof short === 'string' ? [short, 'msg'] : ['', 'message']
+}
+
+/**
+ * The severity, undefined for one that is none, and the key it stands under. Where it is missing, a `level` that is one
+ * counts: a word gives way to the severity, a number stays a field as well, since it may say more.
+ */
+function severityOf(log: JsonObject): [severity: Severity | undefined, key: string] {
+  const given = log.get('severity') ?? null
+  if (given !== null) return [severityOfValue(given), 'severity']
+  const level = log.get('level') ?? null
+  const severity = severityOfValue(level) ?? 'info'
+  return [severity, typeof level === 'string' && parseSeverity(level) !== undefined ? 'level' : 'severity']
+}
+
+function severityOfValue(value: JsonValue): Severity | undefined {
+  if (typeof value === 'string') return parseSeverity(value)
+  return value instanceof JsonNumber ? severityOfNumber(Number(value.text)) : undefined
+}
+
+/** By the numbers of pino and bunyan, 10 (trace) to 60 (fatal); one in between counts as the milder. */
+function severityOfNumber(number: number): Severity | undefined {
+  if (!(number >= 10 && number < 70)) return undefined
+  return NUMBERED[Math.floor(number / 10) - 1]
+}
+
+const NUMBERED: readonly Severity[] = ['trace', 'debug', 'info', 'warning', 'error', 'fatal']
 
 function isId(text: string): boolean {
   return (

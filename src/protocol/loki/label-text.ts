@@ -1,8 +1,17 @@
-/** A stream's label text to the sink; texts seen before are not parsed again. */
+/** A stream's labels to the sink, as text or from JSON; texts seen before are not parsed again. */
 
+import { prometheusName } from '../../domain/entries/entry-metadata.ts'
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import { GatewayError } from '../../domain/errors.ts'
-import { type Labels, parseLabels } from '../../domain/labels.ts'
+import {
+  compareText,
+  isLabelName,
+  type Label,
+  type Labels,
+  parseLabels,
+  quoteGo,
+  sortLabels,
+} from '../../domain/labels.ts'
 
 /** Texts of one generation; with the length below, some 16 MB at the very most. */
 const TEXTS_MAX = 2048
@@ -27,10 +36,38 @@ export function beginStreamOfText(text: string, sink: PushSink): void {
   sink.beginStream(labels)
 }
 
-/** The labels, or the reason why there are none. */
+/**
+ * The same for labels of a JSON object. Loki writes such an object as a label text without quotes around names, and
+ * reads that: a name that is no label name makes the stream unreadable here as there.
+ */
+export function beginStreamOfLabels(labels: readonly Label[], sink: PushSink): void {
+  if (labels.every(({ name }) => isLabelName(name))) {
+    sink.beginStream(labels)
+    return
+  }
+  let text = '{'
+  let error = ''
+  for (const { name, value } of labels.toSorted((a, b) => compareText(a.name, b.name))) {
+    if (text.length > 1) text += ', '
+    if (error === '' && !isLabelName(name)) error = nameError(name, text.length)
+    text += `${name}=${quoteGo(value)}`
+  }
+  sink.beginUnreadableStream(`${text}}`, error)
+}
+
+/** Loki's words for the first character that a label name may not have; `before` are the characters before the name. */
+function nameError(name: string, before: number): string {
+  const good = /^(?:[a-zA-Z_][a-zA-Z0-9_]*)?/.exec(name)?.[0].length ?? 0
+  const bad = String.fromCodePoint(name.codePointAt(good) ?? 0x3d)
+  return `1:${before + good + 1}: parse error: unexpected character inside braces: '${bad}'; a label name is letters, digits and _, and begins with no digit`
+}
+
+/** The labels, or the reason why there are none. Quoted names that are no label names become Prometheus names. */
 function readLabels(text: string): Labels | string {
   try {
-    return parseLabels(text)
+    const labels = parseLabels(text)
+    if (labels.every(({ name }) => isLabelName(name))) return labels
+    return sortLabels(labels.map(({ name, value }) => ({ name: prometheusName(name), value })))
   } catch (error) {
     if (error instanceof GatewayError) return error.message
     throw error

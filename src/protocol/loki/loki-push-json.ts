@@ -1,93 +1,96 @@
-/** Loki's push message, as JSON of both versions, to a sink: lines stay the bytes that they are in the body. */
+/** Loki's push message in JSON, in its old and its new form, to a sink: lines stay the bytes that they are in the body. */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import type { Label } from '../../domain/labels.ts'
 import { NS_PER_SECOND, parseRfc3339 } from '../../domain/time.ts'
 import { BRACE, BRACE_END, BRACKET, BRACKET_END, type JsonCursor, QUOTE } from '../bytes/json-cursor.ts'
-import { PushJsonDecoder, type PushJsonVersion, pushRefusal } from './push-json-decoder.ts'
+import { beginStreamOfLabels, beginStreamOfText } from './label-text.ts'
+import { PushJsonDecoder, type PushJsonForms } from './push-json-decoder.ts'
+import { KeyList, missingKey, pushRefusal } from './push-json-refusal.ts'
 
 /**
- * Decodes `{"streams":[{"stream":{labels},"values":[["ns","line",{metadata}]]}]}`. Keys may come in any order, of one
- * that comes twice the last counts, unknown ones are passed over, as are null in place of a stream, its values or an
- * entry. Labels and metadata whose value is no string take its JSON text. Streams without entries are left out.
+ * Decodes `{"streams":[{"stream":{labels},"values":[["ns","line",{metadata}]]}]}` and the form before version 1,
+ * `{"streams":[{"labels":"{a=\\"b\\"}","entries":[{"ts":"RFC 3339","line":"…","structuredMetadata":{}}]}]}`, also mixed.
+ *
+ * Keys may come in any order. Of labels that come twice the last count; all entries count. Unknown keys are ignored
+ * beside known ones, as is null in place of a stream, its entries or one entry. Labels and metadata whose value is no
+ * string take its JSON text. Streams without entries are left out.
  *
  * `body` becomes the sink's text and is overwritten: escapes in lines are undone in place. Throws body_malformed for
- * anything else, streams_missing, and body_too_large for what passes push-bounds.ts. The sink must be dropped then.
+ * anything else, also for a stream or an entry whose keys are unknown and for bytes after the document; streams_missing;
+ * body_too_large for what passes push-bounds.ts. The sink must be dropped then.
  *
  * See "Ingest logs" in Loki's HTTP API, and pkg/util/unmarshal of grafana/loki for what it takes beyond that.
  */
 export function decodePushJson(body: Uint8Array, sink: PushSink): void {
-  new PushJsonDecoder(body, sink, VERSION_1).decode()
+  new PushJsonDecoder(body, sink, FORMS).decode()
 }
 
-/** The same for `/api/prom/push`: `{"streams":[{"labels":"{a=\"b\"}","entries":[{"ts":"RFC 3339","line":"…"}]}]}`. */
-export function decodePushJsonLegacy(body: Uint8Array, sink: PushSink): void {
-  new PushJsonDecoder(body, sink, VERSION_0).decode()
-}
-
-const VERSION_1: PushJsonVersion = {
-  labelsKey: 'stream',
-  entriesKey: 'values',
-  passLabels(decoder) {
-    decoder.require(BRACE, '"stream"', 'an object of labels')
-    decoder.cursor.passValue(3)
+const FORMS: PushJsonForms = {
+  passLabels(decoder, key) {
+    const first = decoder.cursor.peek()
+    if (first === BRACE) decoder.cursor.passValue(3)
+    else if (first === QUOTE) decoder.cursor.passString()
+    else decoder.refuse(`"${key}"`, 'an object of labels')
   },
   passEntry(decoder) {
-    const { cursor } = decoder
-    decoder.require(BRACKET, 'an entry', 'an array [timestamp, line]')
-    if (!cursor.enter(BRACKET, BRACKET_END)) throw pushRefusal('an entry is empty; wanted [timestamp, line]', cursor.at)
-    decoder.require(QUOTE, 'a timestamp', 'a string of decimal nanoseconds')
-    cursor.passString()
-    const timeStart = cursor.start
-    const timeEnd = markedEnd(cursor)
-    if (!cursor.continues(BRACKET_END)) throw pushRefusal('an entry has no line; wanted [timestamp, line]', cursor.at)
-    decoder.require(QUOTE, 'a line', 'a string')
-    cursor.passString()
-    const lineStart = cursor.start
-    const lineEnd = markedEnd(cursor)
-    decoder.addEntry(timeStart, timeEnd, lineStart, lineEnd, passRest(decoder))
+    const first = decoder.cursor.peek()
+    if (first === BRACKET) passArrayEntry(decoder)
+    else if (first === BRACE) passObjectEntry(decoder)
+    else decoder.refuse('an entry', 'an array [timestamp, line]')
   },
   beginStream(decoder, labelsAt) {
-    if (labelsAt < 0) decoder.beginStreamOfText('')
-    else decoder.beginStream(readLabels(decoder.cursor, labelsAt))
+    const { cursor, sink } = decoder
+    if (labelsAt < 0) beginStreamOfText('', sink)
+    else if (decoder.byteAt(labelsAt) === BRACE) beginStreamOfLabels(readLabels(cursor, labelsAt), sink)
+    else {
+      cursor.at = labelsAt
+      cursor.passString()
+      beginStreamOfText(cursor.readString(), sink)
+    }
   },
-  readTime: readNanoseconds,
+  readTime(decoder, start, end, isDatetime) {
+    if (isDatetime) readRfc3339(decoder, start, end)
+    else readNanoseconds(decoder, start, end)
+  },
 }
 
-const VERSION_0: PushJsonVersion = {
-  labelsKey: 'labels',
-  entriesKey: 'entries',
-  passLabels(decoder) {
-    decoder.require(QUOTE, '"labels"', 'a string like {name="value"}')
-    decoder.cursor.passString()
-  },
-  passEntry(decoder) {
-    const { cursor } = decoder
-    decoder.require(BRACE, 'an entry', 'an object with "ts" and "line"')
-    let [timeStart, timeEnd, lineStart, lineEnd] = [0, 0, 0, 0]
-    for (let more = cursor.enter(BRACE, BRACE_END); more; more = cursor.continues(BRACE_END)) {
-      const key = cursor.readKey()
-      if (key !== 'ts' && key !== 'line') {
-        cursor.passValue(5)
-        continue
-      }
-      const place = passStringOrNull(decoder, key)
-      if (key === 'ts') [timeStart, timeEnd] = place
-      else [lineStart, lineEnd] = place
+/** `["ns", "line"]`, perhaps with an object of metadata; what follows is ignored, as in Loki. */
+function passArrayEntry(decoder: PushJsonDecoder): void {
+  const { cursor } = decoder
+  if (!cursor.enter(BRACKET, BRACKET_END)) throw pushRefusal('an entry is empty; wanted [timestamp, line]', cursor.at)
+  decoder.require(QUOTE, 'a timestamp', 'a string of decimal nanoseconds')
+  cursor.passString()
+  const timeStart = cursor.start
+  const timeEnd = markedEnd(cursor)
+  if (!cursor.continues(BRACKET_END)) throw pushRefusal('an entry has no line; wanted [timestamp, line]', cursor.at)
+  decoder.require(QUOTE, 'a line', 'a string')
+  cursor.passString()
+  const lineStart = cursor.start
+  const lineEnd = markedEnd(cursor)
+  decoder.addEntry(timeStart, timeEnd, lineStart, lineEnd, passRest(decoder))
+}
+
+/** `{"ts": "RFC 3339", "line": "…"}`, perhaps with `structuredMetadata`. */
+function passObjectEntry(decoder: PushJsonDecoder): void {
+  const { cursor } = decoder
+  const entryAt = cursor.at
+  const others = new KeyList()
+  let [timeStart, timeEnd, lineStart, lineEnd, metadataAt] = [-1, -1, -1, -1, 0]
+  for (let more = cursor.enter(BRACE, BRACE_END); more; more = cursor.continues(BRACE_END)) {
+    const key = cursor.readKey()
+    const name = key.toLowerCase()
+    if (name === 'ts') [timeStart, timeEnd] = passStringOrNull(decoder, key)
+    else if (name === 'line') [lineStart, lineEnd] = passStringOrNull(decoder, key)
+    else if (name === 'structuredmetadata') metadataAt = passMetadata(decoder)
+    else {
+      others.add(key)
+      cursor.passValue(5)
     }
-    decoder.addEntry(timeStart, timeEnd, lineStart, lineEnd, 0)
-  },
-  beginStream(decoder, labelsAt) {
-    const { cursor } = decoder
-    if (labelsAt < 0) {
-      decoder.beginStreamOfText('')
-      return
-    }
-    cursor.at = labelsAt
-    cursor.passString()
-    decoder.beginStreamOfText(cursor.readString())
-  },
-  readTime: readRfc3339,
+  }
+  if (timeStart < 0) throw missingKey('an entry', 'ts', others, entryAt)
+  if (lineStart < 0) throw missingKey('an entry', 'line', others, entryAt)
+  decoder.addEntry(~timeStart, timeEnd, lineStart, lineEnd, metadataAt)
 }
 
 /** Where a string lies; for null, nowhere. */
@@ -103,13 +106,18 @@ function passStringOrNull(decoder: PushJsonDecoder, key: string): [start: number
 function passRest(decoder: PushJsonDecoder): number {
   const { cursor } = decoder
   if (!cursor.continues(BRACKET_END)) return 0
-  let metadataAt = 0
-  if (!cursor.takeNull()) {
-    decoder.require(BRACE, 'structured metadata', 'an object')
-    metadataAt = cursor.at
-    cursor.passValue(5)
-  }
+  const metadataAt = passMetadata(decoder)
   while (cursor.continues(BRACKET_END)) cursor.passValue(5)
+  return metadataAt
+}
+
+/** Where an object of metadata lies; 0 for null. */
+function passMetadata(decoder: PushJsonDecoder): number {
+  const { cursor } = decoder
+  if (cursor.takeNull()) return 0
+  decoder.require(BRACE, 'structured metadata', 'an object')
+  const metadataAt = cursor.at
+  cursor.passValue(5)
   return metadataAt
 }
 

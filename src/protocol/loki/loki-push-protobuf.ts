@@ -17,6 +17,8 @@ const PAIR_NAME = (1 << 3) | WIRE_BYTES
 const PAIR_VALUE = (2 << 3) | WIRE_BYTES
 const TIMESTAMP_SECONDS = (1 << 3) | WIRE_VARINT
 const TIMESTAMP_NANOS = (2 << 3) | WIRE_VARINT
+/** The year 1, Go's zero time: an entry without a timestamp has it in Loki, and no sink takes it. */
+const NO_TIME_SECONDS = -62_135_596_800
 
 /**
  * Decodes a PushRequest (the body after snappy). Lines are given as positions in `body`, whatever bytes they hold.
@@ -120,7 +122,7 @@ class PushDecoder {
     const cursor = this.#cursor
     let lineStart = end
     let lineEnd = end
-    this.#seconds = 0
+    this.#seconds = NO_TIME_SECONDS
     this.#nanos = 0
     while (cursor.at < end) {
       const tag = cursor.readTag(end)
@@ -137,6 +139,7 @@ class PushDecoder {
 
   #decodeTimestamp(end: number): void {
     const cursor = this.#cursor
+    if (this.#seconds === NO_TIME_SECONDS) this.#seconds = 0
     while (cursor.at < end) {
       const tag = cursor.readTag(end)
       if (tag === TIMESTAMP_SECONDS) this.#seconds = cursor.readInt64(end)

@@ -1,24 +1,23 @@
-/** Where streams, entries and lines lie in a push of JSON: what both of Loki's versions share. */
+/** Where streams, entries and lines lie in a JSON push: the two passes over the body, without the forms of its parts. */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
-import { GatewayError } from '../../domain/errors.ts'
-import type { Label } from '../../domain/labels.ts'
 import { BRACE, BRACE_END, BRACKET, BRACKET_END, JsonCursor, QUOTE, unescapeJson } from '../bytes/json-cursor.ts'
 import { PushCounter, streamsMissing } from '../push-bounds.ts'
-import { beginStreamOfText } from './label-text.ts'
+import { KeyList, missingKey, pushRefusal } from './push-json-refusal.ts'
 
-/** What differs between the versions. */
-export interface PushJsonVersion {
-  readonly labelsKey: string
-  readonly entriesKey: string
-  readonly passLabels: (decoder: PushJsonDecoder) => void
+/** How labels and entries are written. */
+export interface PushJsonForms {
+  /** Checks labels and moves past them. */
+  readonly passLabels: (decoder: PushJsonDecoder, key: string) => void
+  /** Checks an entry, notes it with `addEntry` and moves past it. */
   readonly passEntry: (decoder: PushJsonDecoder) => void
+  /** Begins the stream whose labels lie at `labelsAt`; below zero: it has none. */
   readonly beginStream: (decoder: PushJsonDecoder, labelsAt: number) => void
-  readonly readTime: (decoder: PushJsonDecoder, start: number, end: number) => void
+  readonly readTime: (decoder: PushJsonDecoder, start: number, end: number, isDatetime: boolean) => void
 }
 
-/** A stream found: where its labels lie (below zero: nowhere), and its entries on the tape. */
-interface FoundStream {
+/** A stream in the body: where its labels lie (below zero: nowhere), and its entries on the tape. */
+interface StreamPlace {
   labelsAt: number
   readonly firstEntry: number
   entriesEnd: number
@@ -28,45 +27,51 @@ interface FoundStream {
 const ENTRY_PLACES = 5
 
 /**
- * Two passes. The first checks the whole body and notes where things lie, so that a key's second coming can undo its
- * first; the second hands over what was found, and may overwrite the body.
+ * Two passes. The first checks the whole body and notes where things lie, since labels may stand behind entries; the
+ * second hands them to the sink, and may overwrite the body.
  */
 export class PushJsonDecoder {
   readonly cursor: JsonCursor
+  readonly sink: PushSink
   readonly #body: Uint8Array
-  readonly #sink: PushSink
-  readonly #version: PushJsonVersion
+  readonly #forms: PushJsonForms
   readonly #counter = new PushCounter()
-  #streams: FoundStream[] = []
+  readonly #streams: StreamPlace[] = []
   #tape = new Int32Array(256 * ENTRY_PLACES)
   #entries = 0
   #seconds = 0
   #nanos = 0
 
-  constructor(body: Uint8Array, sink: PushSink, version: PushJsonVersion) {
+  constructor(body: Uint8Array, sink: PushSink, forms: PushJsonForms) {
     this.cursor = new JsonCursor(body)
     this.#body = body
-    this.#sink = sink
-    this.#version = version
+    this.sink = sink
+    this.#forms = forms
   }
 
   decode(): void {
     this.#passRequest()
     if (this.#streams.length === 0) throw streamsMissing()
-    this.#sink.useText(this.#body)
+    this.sink.useText(this.#body)
     for (const stream of this.#streams) if (stream.entriesEnd > stream.firstEntry) this.#emitStream(stream)
   }
 
   /** Throws unless a value that begins with `first` is next. */
   require(first: number, what: string, wanted: string): void {
-    const { cursor } = this
-    if (cursor.peek() === first) return
-    const found = cursor.kind()
-    if (found === undefined) throw cursor.malformed(wanted)
-    throw pushRefusal(`${what} is ${found}; wanted ${wanted}`, cursor.at)
+    if (this.cursor.peek() !== first) this.refuse(what, wanted)
   }
 
-  /** Notes an entry; `metadataAt` 0 for none. */
+  /** Throws for the next value: it is not what was wanted. */
+  refuse(what: string, wanted: string): never {
+    const found = this.cursor.kind()
+    if (found === undefined) throw this.cursor.malformed(wanted)
+    throw pushRefusal(`${what} is ${found}; wanted ${wanted}`, this.cursor.at)
+  }
+
+  /**
+   * Notes an entry. Ends of strings with escapes are inverted, the start of an RFC 3339 time as well; `metadataAt` is 0
+   * for none.
+   */
   addEntry(timeStart: number, timeEnd: number, lineStart: number, lineEnd: number, metadataAt: number): void {
     this.#counter.addEntry()
     const at = this.#entries++ * ENTRY_PLACES
@@ -83,14 +88,6 @@ export class PushJsonDecoder {
     tape[at + 4] = metadataAt
   }
 
-  beginStream(labels: readonly Label[]): void {
-    this.#sink.beginStream(labels)
-  }
-
-  beginStreamOfText(text: string): void {
-    beginStreamOfText(text, this.#sink)
-  }
-
   setTime(seconds: number, nanos: number): void {
     this.#seconds = seconds
     this.#nanos = nanos
@@ -103,17 +100,26 @@ export class PushJsonDecoder {
   #passRequest(): void {
     const { cursor } = this
     this.require(BRACE, 'the body', 'an object with "streams"')
+    let hasStreams = false
+    const others = new KeyList()
     for (let more = cursor.enter(BRACE, BRACE_END); more; more = cursor.continues(BRACE_END)) {
-      if (cursor.readKey() === 'streams') this.#passStreams()
-      else cursor.passValue(1)
+      const key = cursor.readKey()
+      if (key.toLowerCase() === 'streams') {
+        hasStreams = true
+        this.#passStreams()
+      } else {
+        others.add(key)
+        cursor.passValue(1)
+      }
     }
-    cursor.passEnd()
+    if (!cursor.isAtEnd()) {
+      throw pushRefusal('more follows its JSON document; send one document per request', cursor.at)
+    }
+    if (!hasStreams && !others.isEmpty) throw missingKey('the body', 'streams', others, 0)
   }
 
   #passStreams(): void {
     const { cursor } = this
-    this.#streams = []
-    this.#entries = 0
     if (cursor.takeNull()) return
     this.require(BRACKET, '"streams"', 'an array')
     for (let more = cursor.enter(BRACKET, BRACKET_END); more; more = cursor.continues(BRACKET_END)) {
@@ -124,30 +130,45 @@ export class PushJsonDecoder {
     }
   }
 
+  /** Labels are under `stream` or `labels`, entries under `values` or `entries`. All entries of a stream count. */
   #passStream(): void {
     const { cursor } = this
-    const { labelsKey, entriesKey, passLabels } = this.#version
-    const stream: FoundStream = { labelsAt: -1, firstEntry: this.#entries, entriesEnd: this.#entries }
+    const stream: StreamPlace = { labelsAt: -1, firstEntry: this.#entries, entriesEnd: this.#entries }
     this.#streams.push(stream)
+    const startAt = cursor.at
+    let hasEntries = false
+    let hasLabels = false
+    const others = new KeyList()
     for (let more = cursor.enter(BRACE, BRACE_END); more; more = cursor.continues(BRACE_END)) {
       const key = cursor.readKey()
-      if (key === labelsKey) {
-        stream.labelsAt = -1
-        if (cursor.takeNull()) continue
-        cursor.peek()
-        stream.labelsAt = cursor.at
-        passLabels(this)
-      } else if (key === entriesKey) {
-        this.#entries = stream.firstEntry
-        this.#passEntries(entriesKey)
-        stream.entriesEnd = this.#entries
-      } else cursor.passValue(3)
+      if (isLabelsKey(key)) {
+        hasLabels = true
+        this.#passLabels(stream, key)
+      } else if (isEntriesKey(key)) {
+        hasEntries = true
+        this.#passEntries(key)
+      } else {
+        others.add(key)
+        cursor.passValue(3)
+      }
     }
+    stream.entriesEnd = this.#entries
+    if (!hasEntries) throw missingKey('a stream', 'values', others, startAt)
+    if (!hasLabels && !others.isEmpty) throw missingKey('a stream', 'stream', others, startAt)
+  }
+
+  #passLabels(stream: StreamPlace, key: string): void {
+    const { cursor } = this
+    stream.labelsAt = -1
+    if (cursor.takeNull()) return
+    cursor.peek()
+    stream.labelsAt = cursor.at
+    this.#forms.passLabels(this, key)
   }
 
   #passEntries(key: string): void {
     const { cursor } = this
-    const { passEntry } = this.#version
+    const { passEntry } = this.#forms
     if (cursor.takeNull()) return
     this.require(BRACKET, `"${key}"`, 'an array')
     for (let more = cursor.enter(BRACKET, BRACKET_END); more; more = cursor.continues(BRACKET_END)) {
@@ -155,18 +176,19 @@ export class PushJsonDecoder {
     }
   }
 
-  #emitStream(stream: FoundStream): void {
-    const { beginStream, readTime } = this.#version
+  #emitStream(stream: StreamPlace): void {
+    const { beginStream, readTime } = this.#forms
     beginStream(this, stream.labelsAt)
     const tape = this.#tape
     for (let at = stream.firstEntry * ENTRY_PLACES; at < stream.entriesEnd * ENTRY_PLACES; at += ENTRY_PLACES) {
-      const timeStart = tape[at] as number
-      readTime(this, timeStart, this.#plainEnd(timeStart, tape[at + 1] as number))
+      const marked = tape[at] as number
+      const timeStart = marked < 0 ? ~marked : marked
+      readTime(this, timeStart, this.#plainEnd(timeStart, tape[at + 1] as number), marked < 0)
       const metadataAt = tape[at + 4] as number
       if (metadataAt !== 0) this.#emitMetadata(metadataAt)
       const lineStart = tape[at + 2] as number
       const lineEnd = this.#plainEnd(lineStart, tape[at + 3] as number)
-      this.#sink.addEntry(this.#seconds, this.#nanos, lineStart, lineEnd)
+      this.sink.addEntry(this.#seconds, this.#nanos, lineStart, lineEnd)
     }
   }
 
@@ -187,7 +209,7 @@ export class PushJsonDecoder {
         valueStart = cursor.start
         valueEnd = cursor.hasEscapes ? unescapeJson(body, valueStart, cursor.end) : cursor.end
       }
-      this.#sink.addMetadataBytes(body, nameStart, nameEnd, valueStart, valueEnd)
+      this.sink.addMetadataBytes(body, nameStart, nameEnd, valueStart, valueEnd)
     }
   }
 
@@ -197,7 +219,11 @@ export class PushJsonDecoder {
   }
 }
 
-/** A body that is JSON, but no push. */
-export function pushRefusal(fault: string, at: number): GatewayError {
-  return new GatewayError('body_malformed', `push body does not fit: ${fault} (byte ${at})`)
+/** Loki takes the keys of the form before version 1 in any case, `stream` and `values` as they are only. */
+function isLabelsKey(key: string): boolean {
+  return key === 'stream' || key.toLowerCase() === 'labels'
+}
+
+function isEntriesKey(key: string): boolean {
+  return key === 'values' || key.toLowerCase() === 'entries'
 }

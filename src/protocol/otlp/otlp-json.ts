@@ -3,11 +3,11 @@
  *
  * The form is protobuf's JSON with OTLP's two changes: ids are hex, enums are numbers
  * (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). Taken as well: snake_case names, enum names, 64-bit
- * integers as numbers or text, null for nothing, and a bare string, number or boolean where an AnyValue belongs.
+ * integers as numbers or text, null for nothing, a bare value where an AnyValue belongs, a bare object of attributes, the
+ * names that scopes had before OTLP 0.15, and ids in the other forms of otlp-id.ts.
  */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
-import { GatewayError } from '../../domain/errors.ts'
 import {
   isJsonObject,
   JSON_VALUES_MAX,
@@ -18,6 +18,8 @@ import {
   parseJson,
   textOfBody,
 } from '../bytes/exact-json.ts'
+import { idFault, idOfText, SPAN_ID_BYTES, TRACE_ID_BYTES } from './otlp-id.ts'
+import { hasMember, itemsOf, keyLike, listOf, memberOf, objectOf, refuse, requireKey } from './otlp-json-keys.ts'
 import { LineText } from './otlp-line-text.ts'
 import {
   type LogRecord,
@@ -29,40 +31,49 @@ import {
 } from './otlp-records.ts'
 
 /**
- * Reads a decompressed body. Unknown keys are ignored.
+ * Reads a decompressed body; one of no bytes or no record is an export of nothing. Unknown keys are ignored, but not in
+ * place of those that carry the records.
  *
- * Throws body_malformed for no JSON or a value of a wrong kind, streams_missing for no record, body_too_large for too
- * many values or too much metadata. What the sink got before must then be dropped.
+ * Throws body_malformed for no JSON, a value of a wrong kind or a misspelt key, body_too_large for too many values or
+ * too much metadata. What the sink got before must then be dropped.
  */
 export function decodeOtlpJson(body: Uint8Array, sink: PushSink, options: OtlpOptions): void {
+  if (body.length === 0) return
   const request = parseJson(textOfBody(body), { left: JSON_VALUES_MAX })
   const text = new LineText(new Uint8Array(0))
   if (!isJsonObject(request)) refuse('body', request, 'an object with resourceLogs')
+  requireKey(request, 'the body', 'resourceLogs', [])
   const resources = listOf(request, 'resourceLogs').map((logs) => toResourceLogs(logs, text))
   recordsToSink(resources, text.bytes(), options, sink)
 }
 
 function toResourceLogs(logs: JsonObject, text: LineText): ResourceLogs {
   const resource = objectOf(logs, 'resource')
+  const scopes = hasMember(logs, 'instrumentationLibraryLogs') ? 'instrumentationLibraryLogs' : 'scopeLogs'
+  requireKey(logs, 'an item of resourceLogs', scopes, ['resource', 'schemaUrl'])
   return {
     attributes: attributesOf(resource),
     droppedAttributesCount: countOf(resource, 'droppedAttributesCount'),
-    scopes: listOf(logs, 'scopeLogs').map((scopeLogs) => toScopeLogs(scopeLogs, text)),
+    scopes: listOf(logs, scopes).map((scopeLogs) => toScopeLogs(scopeLogs, text)),
   }
 }
 
 function toScopeLogs(logs: JsonObject, text: LineText): ScopeLogs {
-  const scope = objectOf(logs, 'scope')
+  const scope = objectOf(logs, hasMember(logs, 'instrumentationLibrary') ? 'instrumentationLibrary' : 'scope')
+  const records = hasMember(logs, 'logs') ? 'logs' : 'logRecords'
+  requireKey(logs, 'an item of scopeLogs', records, ['scope', 'instrumentationLibrary', 'schemaUrl'])
   return {
     name: textOf(scope, 'name'),
     version: textOf(scope, 'version'),
     attributes: attributesOf(scope),
     droppedAttributesCount: countOf(scope, 'droppedAttributesCount'),
-    records: listOf(logs, 'logRecords').map((record) => toRecord(record, text)),
+    records: listOf(logs, records).map((record) => toRecord(record, text)),
   }
 }
 
 function toRecord(record: JsonObject, text: LineText): LogRecord {
+  const traceId = readId(record, 'traceId', TRACE_ID_BYTES)
+  const spanId = readId(record, 'spanId', SPAN_ID_BYTES)
   return {
     timeNs: nsOf(record, 'timeUnixNano'),
     observedNs: nsOf(record, 'observedTimeUnixNano'),
@@ -72,21 +83,40 @@ function toRecord(record: JsonObject, text: LineText): LogRecord {
     attributes: attributesOf(record),
     droppedAttributesCount: countOf(record, 'droppedAttributesCount'),
     flags: countOf(record, 'flags'),
-    traceId: textOf(record, 'traceId').toLowerCase(),
-    spanId: textOf(record, 'spanId').toLowerCase(),
+    traceId: traceId.hex,
+    spanId: spanId.hex,
     eventName: textOf(record, 'eventName'),
+    fault: traceId.fault ?? spanId.fault ?? misspeltKey(record),
   }
 }
 
-/** An AnyValue. One without a variant that we know is empty. */
+function readId(record: JsonObject, name: 'traceId' | 'spanId', bytes: number): { hex: string; fault?: string } {
+  const value = memberOf(record, name) ?? ''
+  if (typeof value !== 'string') return { hex: '', fault: idFault(name, `the wrong kind (${jsonKind(value)})`) }
+  const hex = idOfText(value, bytes)
+  return hex === undefined ? { hex: '', fault: idFault(name, `${value.length} characters`) } : { hex }
+}
+
+/** Keys by which clients mean a record's body and its time. */
+const BODY_LIKE = new Set(['body', 'message', 'msg', 'line', 'log', 'text'])
+const TIME_LIKE = new Set(['timeunixnano', 'timeunixnanos', 'timeunix', 'timestamp', 'time', 'ts'])
+
+function misspeltKey(record: JsonObject): string | undefined {
+  const body = hasMember(record, 'body') ? undefined : keyLike(record, BODY_LIKE)
+  if (body !== undefined) return `log record has no "body"; found "${body}"`
+  if (hasMember(record, 'timeUnixNano') || hasMember(record, 'observedTimeUnixNano')) return undefined
+  const time = keyLike(record, TIME_LIKE)
+  return time === undefined ? undefined : `log record has no "timeUnixNano"; found "${time}"`
+}
+
+/** An AnyValue, or the bare value that a client sent in its place. */
 function toValue(value: JsonValue): JsonValue {
-  if (Array.isArray(value)) refuse('an attribute value or body', value, 'an AnyValue such as {"stringValue": "..."}')
   if (!isJsonObject(value)) return value
   for (const [name, read] of VARIANTS) {
     const variant = memberOf(value, name)
     if (variant !== undefined) return read(variant, name, value)
   }
-  return null
+  return value.size === 0 || VARIANTS.some(([name]) => hasMember(value, name)) ? null : value
 }
 
 type VariantReader = (value: JsonValue, name: string, parent: JsonObject) => JsonValue
@@ -96,7 +126,7 @@ const VARIANTS: readonly (readonly [name: string, read: VariantReader])[] = [
   ['boolValue', (value, name) => (typeof value === 'boolean' ? value : refuse(name, value, 'true or false'))],
   ['intValue', toInteger],
   ['doubleValue', toDouble],
-  ['arrayValue', (_value, name, parent) => valuesOf(objectOf(parent, name)).map(toValue)],
+  ['arrayValue', (_value, name, parent) => itemsOf(objectOf(parent, name), 'values').map(toValue)],
   ['kvlistValue', (_value, name, parent) => toMap(listOf(objectOf(parent, name), 'values'))],
   ['bytesValue', (value, name) => (typeof value === 'string' ? value : refuse(name, value, 'base64 text'))],
 ]
@@ -118,11 +148,19 @@ function toDouble(value: JsonValue, name: string): JsonValue {
 }
 
 function attributesOf(object: JsonObject): JsonObject {
-  return toMap(listOf(object, 'attributes'))
+  const attributes = memberOf(object, 'attributes') ?? null
+  if (!isJsonObject(attributes)) return toMap(listOf(object, 'attributes'))
+  return new Map(Array.from(attributes, ([name, value]) => [name, toValue(value)]))
 }
 
 function toMap(pairs: readonly JsonObject[]): JsonObject {
-  return new Map(pairs.map((pair) => [textOf(pair, 'key'), toValue(memberOf(pair, 'value') ?? null)]))
+  return new Map(pairs.map(toAttribute))
+}
+
+function toAttribute(pair: JsonObject): [name: string, value: JsonValue] {
+  requireKey(pair, 'an attribute', 'key', ['value'])
+  requireKey(pair, 'an attribute', 'value', ['key'])
+  return [textOf(pair, 'key'), toValue(memberOf(pair, 'value') ?? null)]
 }
 
 /** Nanoseconds since the epoch as unsigned 64 bits: text or number of digits, never by way of a double. */
@@ -159,46 +197,4 @@ function severityNumberOf(object: JsonObject): number {
 function textOf(object: JsonObject, name: string): string {
   const value = memberOf(object, name) ?? ''
   return typeof value === 'string' ? value : refuse(name, value, 'a string')
-}
-
-function objectOf(object: JsonObject, name: string): JsonObject {
-  const value = memberOf(object, name) ?? NOTHING
-  return isJsonObject(value) ? value : refuse(name, value, 'an object')
-}
-
-const NOTHING: JsonObject = new Map()
-
-function listOf(object: JsonObject, name: string): readonly JsonObject[] {
-  return itemsOf(object, name).map((item) =>
-    isJsonObject(item) ? item : refuse(`an item of ${name}`, item, 'an object'),
-  )
-}
-
-function valuesOf(object: JsonObject): readonly JsonValue[] {
-  return itemsOf(object, 'values')
-}
-
-function itemsOf(object: JsonObject, name: string): readonly JsonValue[] {
-  const value = memberOf(object, name) ?? []
-  return Array.isArray(value) ? value : refuse(name, value, 'an array')
-}
-
-/** The member under its lowerCamelCase or its snake_case name; undefined where it is absent or null. */
-function memberOf(object: JsonObject, name: string): JsonValue | undefined {
-  return object.get(name) ?? object.get(snakeCase(name)) ?? undefined
-}
-
-const SNAKE_CASE = new Map<string, string>()
-
-function snakeCase(name: string): string {
-  let snake = SNAKE_CASE.get(name)
-  if (snake === undefined) {
-    snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-    SNAKE_CASE.set(name, snake)
-  }
-  return snake
-}
-
-function refuse(name: string, value: JsonValue, wanted: string): never {
-  throw new GatewayError('body_malformed', `OTLP JSON: ${name} is ${jsonKind(value)}; send ${wanted}`)
 }

@@ -8,6 +8,7 @@
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { JSON_VALUES_MAX, JsonNumber, type JsonObject, type JsonValue } from '../bytes/exact-json.ts'
+import { idFault, idOfBytes, SPAN_ID_BYTES, TRACE_ID_BYTES } from './otlp-id.ts'
 import { LineText } from './otlp-line-text.ts'
 import {
   type LogRecord,
@@ -26,14 +27,16 @@ const VALUE_DEPTH_MAX = 62
  * Reads a decompressed body. Lines with a text for a body stay where they are in it, so it must not change until the
  * batch is stored.
  *
- * Throws body_malformed for bytes that are no such message or values nested too deep, streams_missing for no record,
- * body_too_large for too many messages and values or too much metadata. What the sink got before must then be dropped.
+ * A body without a record is an export of nothing. Throws body_malformed for bytes that are no such message or values
+ * nested too deep, body_too_large for too many messages and values or too much metadata. What the sink got before must then be dropped.
  */
 export function decodeOtlpProtobuf(body: Uint8Array, sink: PushSink, options: OtlpOptions): void {
   const decoder = new OtlpDecoder(body)
   recordsToSink(decoder.readRequest(), decoder.text.bytes(), options, sink)
 }
 
+/** Scopes as they were sent while OTLP changed their name: the same messages under another number. */
+const LIBRARY_LOGS = lengthTag(1000)
 type Attributes = Map<string, JsonValue>
 /** Shared by all records that have none: a request can hold a great many. */
 const NO_ATTRIBUTES: JsonObject = new Map()
@@ -67,7 +70,7 @@ class OtlpDecoder {
     const logs: Mutable<ResourceLogs> = { attributes, droppedAttributesCount: 0, scopes }
     this.#reader.readMessage((tag) => {
       if (tag === lengthTag(1)) this.#readResource(logs, attributes)
-      else if (tag === lengthTag(2)) scopes.push(this.#readScopeLogs())
+      else if (tag === lengthTag(2) || tag === LIBRARY_LOGS) scopes.push(this.#readScopeLogs())
       else return false
       return true
     })
@@ -137,14 +140,22 @@ class OtlpDecoder {
         this.#readKeyValue(attributes, 0)
       } else if (tag === varintTag(7)) record.droppedAttributesCount = reader.readUint32()
       else if (tag === fixed32Tag(8)) record.flags = reader.readFixed32()
-      else if (tag === lengthTag(9)) record.traceId = reader.readBytes('hex')
-      else if (tag === lengthTag(10)) record.spanId = reader.readBytes('hex')
+      else if (tag === lengthTag(9)) record.traceId = this.#readId(record, 'traceId', TRACE_ID_BYTES)
+      else if (tag === lengthTag(10)) record.spanId = this.#readId(record, 'spanId', SPAN_ID_BYTES)
       else if (tag === fixed64Tag(11)) record.observedNs = reader.readFixed64()
       else if (tag === lengthTag(12)) record.eventName = reader.readText()
       else return false
       return true
     })
     return record
+  }
+
+  /** An id as hex; a wrong one becomes the record's fault. */
+  #readId(record: Mutable<LogRecord>, name: 'traceId' | 'spanId', bytes: number): string {
+    const value = this.#reader.readSlice()
+    const id = idOfBytes(value, bytes)
+    if (id === undefined) record.fault = idFault(name, `${value.length} bytes`)
+    return id ?? ''
   }
 
   /** The body's place in the text: for a string where it is, for anything else behind the request. */
@@ -203,7 +214,7 @@ class OtlpDecoder {
     if (tag === fixed64Tag(4)) return valueOfDouble(reader.readDouble())
     if (tag === lengthTag(5)) return this.#readArray(depth)
     if (tag === lengthTag(6)) return this.#readMap(depth)
-    if (tag === lengthTag(7)) return reader.readBytes('base64')
+    if (tag === lengthTag(7)) return reader.readBase64()
     return undefined
   }
 

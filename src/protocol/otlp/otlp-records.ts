@@ -40,6 +40,8 @@ export interface LogRecord {
   readonly traceId: string
   readonly spanId: string
   readonly eventName: string
+  /** Why the record cannot be stored; its other fields do not count then. */
+  readonly fault?: string | undefined
 }
 
 export interface OtlpOptions {
@@ -77,16 +79,13 @@ export const OTLP_INDEX_ATTRIBUTES = [
 const PAIR_BYTES = 16
 const UTF8 = new TextEncoder()
 
-/** Hands every record to the sink. Throws streams_missing when there is none, body_too_large for too much metadata. */
+/** Hands every record to the sink. Throws body_too_large for too much metadata. */
 export function recordsToSink(
   resources: readonly ResourceLogs[],
   text: Uint8Array,
   options: OtlpOptions,
   sink: PushSink,
 ): void {
-  if (!resources.some(({ scopes }) => scopes.some(({ records }) => records.length > 0))) {
-    throw new GatewayError('streams_missing', 'body holds no log record; send at least one')
-  }
   sink.useText(text)
   new RecordWriter(options, sink).write(resources)
 }
@@ -162,6 +161,10 @@ class RecordWriter {
     const pairs = this.#merged(resourcePairs, sorted(pairsOfScope(scope, this.#budget)))
     const shared = scope.records.length > 1 ? pairs.map(encoded) : pairs
     for (const record of scope.records) {
+      if (record.fault !== undefined) {
+        this.#sink.refuseEntry('invalid_record', record.fault)
+        continue
+      }
       for (const pair of this.#merged(shared, sorted(pairsOfRecord(record, this.#budget)))) this.#addPair(pair)
       this.#addEntry(record)
     }

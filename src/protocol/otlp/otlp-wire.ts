@@ -60,9 +60,15 @@ export class WireReader {
     return this.#bytes.toString('utf8', start, end)
   }
 
-  readBytes(encoding: 'hex' | 'base64'): string {
+  readBase64(): string {
     const { start, end } = this.readRange()
-    return this.#bytes.toString(encoding, start, end)
+    return this.#bytes.toString('base64', start, end)
+  }
+
+  /** A view of the bytes. */
+  readSlice(): Buffer {
+    const { start, end } = this.readRange()
+    return this.#bytes.subarray(start, end)
   }
 
   /** The low 32 bits of a varint, unsigned. */

@@ -4,6 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { type ErrorCode, GatewayError } from '../../domain/errors.ts'
 import { encodeOtlpStatus, OTLP_MEDIA_TYPE } from '../../protocol/otlp/otlp-response.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
+import { NO_MEDIA_TYPE } from './push/request-body.ts'
 
 /** How a route tells an error: Loki's plain text, our JSON, or OTLP's google.rpc.Status. */
 export type ErrorFormat = 'text' | 'json' | 'otlp'
@@ -76,7 +77,7 @@ function toGatewayError(error: FastifyError, request: FastifyRequest): GatewayEr
   if (status === 415) {
     // Fastify looks at the header before a route does; there is no 415 in Loki.
     const isEmpty = (request.headers['content-type'] ?? '').trim() === ''
-    const text = isEmpty ? 'mime: no media type' : 'mime: expected slash after first token'
+    const text = isEmpty ? NO_MEDIA_TYPE : 'mime: expected slash after first token'
     return new GatewayError('media_type_invalid', text, { cause: error })
   }
   if (error.code === 'FST_ERR_BAD_URL') {

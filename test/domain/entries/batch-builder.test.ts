@@ -105,6 +105,21 @@ const ROWS: readonly Row[] = [
     text: `entry for stream '${A}' has a timestamp outside the years 1677 to 2262`,
   },
   {
+    name: 'a time in milliseconds',
+    overrides: { limits: { ageMsMax: undefined } },
+    accepted: one('x', 315_532_800n * SECOND),
+    refused: one('x', NOW / 1_000_000n),
+    reason: 'invalid_timestamp',
+    text: `entry for stream '${A}' has a timestamp before 2000 that looks like milliseconds; send nanoseconds since 1970`,
+  },
+  {
+    name: 'a time with milliseconds for seconds',
+    accepted: one('x'),
+    refused: one('x', (NOW / 1_000_000n) * SECOND),
+    reason: 'invalid_timestamp',
+    text: `entry for stream '${A}' has a timestamp that looks like milliseconds where seconds belong`,
+  },
+  {
     name: 'a stream without labels',
     accepted: one('x', NOW, {}, labels(1)),
     refused: one('x', NOW, {}, labels(16, '')),

@@ -117,7 +117,7 @@ t.test('undoes escapes as JSON.parse does', async (t) => {
 function pass(text: string): void {
   const cursor = new JsonCursor(Buffer.from(text))
   cursor.passValue()
-  cursor.passEnd()
+  if (!cursor.isAtEnd()) throw cursor.malformed('the end')
 }
 
 function isTaken(parse: () => unknown): boolean {

@@ -84,6 +84,7 @@ t.test('tells after each entry whose it was, also of one that the sink refused',
     addMetadata: () => calls.push('metadata'),
     addMetadataBytes: () => calls.push('metadata'),
     addEntry: () => calls.push('entry'),
+    refuseEntry: () => calls.push('refused'),
   }
   logsToSink(items, { firstNs: 5n, afterEntry: (item, ns) => told.push([item.id, ns]) }, sink)
   t.strictSame(told, [

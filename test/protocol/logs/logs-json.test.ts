@@ -111,6 +111,27 @@ t.test('keeps other keys as they came', async (t) => {
   for (const [name, log, line] of rows) t.equal(formatLogLine(decode(log).results[0] as LogItem), line, name)
 })
 
+t.test('takes level and msg, as pino and bunyan write them, where severity and message are missing', async (t) => {
+  const rows: [log: string, severity: string, line: string][] = [
+    ['{"level":30,"msg":"a"}', 'info', '{"message":"a","level":30}'],
+    ['{"level":50,"msg":"a","pid":7}', 'error', '{"message":"a","level":50,"pid":7}'],
+    ['{"level":10,"msg":"a"}', 'trace', '{"message":"a","level":10}'],
+    ['{"level":35,"msg":"a"}', 'info', '{"message":"a","level":35}'],
+    ['{"level":60,"msg":"a"}', 'fatal', '{"message":"a","level":60}'],
+    ['{"level":"warn","msg":"a"}', 'warning', '{"message":"a"}'],
+    ['{"severity":40,"message":"a"}', 'warning', '{"message":"a"}'],
+    ['{"severity":"error","level":"info","message":"a"}', 'error', '{"message":"a","level":"info"}'],
+    ['{"message":"a","msg":"b"}', 'info', '{"message":"a","msg":"b"}'],
+    ['{"message":null,"msg":"b"}', 'info', '{"message":"b"}'],
+    ['{"level":"loud","msg":5}', 'info', '{"message":"","level":"loud","msg":5}'],
+    ['{"level":7}', 'info', '{"message":"","level":7}'],
+    ['{"level":{"name":"x"}}', 'info', '{"message":"","level":{"name":"x"}}'],
+  ]
+  for (const [log, severity, line] of rows) {
+    t.strictSame(decode(log).results.map(plain), [[undefined, severity, line]], log)
+  }
+})
+
 t.test('knows severities in any case and by their other names', async (t) => {
   for (const severity of SEVERITIES) t.equal(parseSeverity(severity.toUpperCase()), severity)
   const rows = { warn: 'warning', ERR: 'error', Information: 'info', dbg: 'debug', crit: 'critical', panic: 'fatal' }

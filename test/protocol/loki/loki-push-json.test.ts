@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { GatewayError } from '../../../src/domain/errors.ts'
-import { formatLabels, parseLabels, sortLabels } from '../../../src/domain/labels.ts'
-import { decodePushJson, decodePushJsonLegacy } from '../../../src/protocol/loki/loki-push-json.ts'
+import { formatLabels, isLabelName, parseLabels, sortLabels } from '../../../src/domain/labels.ts'
+import { decodePushJson } from '../../../src/protocol/loki/loki-push-json.ts'
 import { type RecordedEntry, type RecordedStream, RecordingSink } from '../../support/recording-sink.ts'
 
 const NS = '1700000000123456789'
@@ -76,14 +76,14 @@ t.test('decodes a body', async (t) => {
       one({}),
     ],
     [
-      'with streams given twice',
+      'with streams given twice: all count',
       `{"streams":[{"stream":{"x":"y"},"values":[["1","first"]]}],"streams":[{"stream":{"a":"b"},"values":[["${NS}","text"]]}]}`,
-      one({}),
+      [{ labels: '{x="y"}', entries: [{ ns: 1n, line: 'first', metadata: [] }] }, ...one({})],
     ],
     [
-      'with values given twice',
-      `{"streams":[{"values":[["1","first"],["2","second"]],"stream":{"a":"b"},"values":[["${NS}","text"]]}]}`,
-      one({}),
+      'with values given twice: all count',
+      `{"streams":[{"values":[["1","first"]],"stream":{"a":"b"},"values":[["${NS}","text"]]}]}`,
+      [{ labels: '{a="b"}', entries: [{ ns: 1n, line: 'first', metadata: [] }, taken] }],
     ],
     [
       'with a stream given twice',
@@ -94,7 +94,6 @@ t.test('decodes a body', async (t) => {
     ['with a null entry', values(`[null,["${NS}","text"],null]`), one({})],
     ['with null values', values('null'), []],
     ['with no values', values('[]'), []],
-    ['with values missing', '{"streams":[{"stream":{"a":"b"}}]}', []],
     ['with a null stream', `{"streams":[null,{"stream":{"a":"b"},"values":[["${NS}","text"]]}]}`, one({})],
     [
       'with labels that are no strings',
@@ -102,7 +101,14 @@ t.test('decodes a body', async (t) => {
       [{ labels: '{n="123", o="{\\"p\\": 1}", t="true", z="null"}', entries: [taken] }],
     ],
     ['with labels out of order', named('{"b":"2","a":"1"}'), [{ labels: '{a="1", b="2"}', entries: [taken] }]],
-    ['with escapes in labels', named('{"a\\n":"\\u00e9"}'), [{ labels: '{"a\\n"="é"}', entries: [taken] }]],
+    ['with escapes in labels', named('{"\\u0061":"\\u00e9"}'), [{ labels: '{a="é"}', entries: [taken] }]],
+    ['with labels as text', named('"{a=\\"b\\"}"'), one({})],
+    [
+      'with labels in the old form and values in the new',
+      `{"streams":[{"labels":"{a=\\"b\\"}","values":[["${NS}","text"]]}]}`,
+      one({}),
+    ],
+    ['with its first key in capitals', `{"STREAMS":[{"stream":{"a":"b"},"values":[["${NS}","text"]]}]}`, one({})],
     ['with a label __proto__', named('{"__proto__":"x"}'), [{ labels: '{__proto__="x"}', entries: [taken] }]],
     ['without labels', named('{}'), [{ labels: '{}', entries: [taken] }]],
     [
@@ -148,7 +154,59 @@ t.test('refuses a body', async (t) => {
     ['that is no JSON', 'streams', 'body_malformed', /^body is not valid JSON: wanted an object .* at byte 0$/],
     ['that is snappy', '\u0010<{"streams":[]}', 'body_malformed', /./],
     ['that ends early', '{"streams":[', 'body_malformed', /where the body ends/],
-    ['with more behind it', '{"streams":[]} x', 'body_malformed', /wanted the end at byte 15/],
+    [
+      'with more behind it',
+      '{"streams":[]} x',
+      'body_malformed',
+      /more follows its JSON document; send one document per request \(byte 15\)/,
+    ],
+    [
+      'of one document a line',
+      `${values('[]')}\n${values('[]')}\n`,
+      'body_malformed',
+      /more follows its JSON document/,
+    ],
+    ['with a key other than streams', '{"strooms":[]}', 'body_malformed', /the body has no "streams"; found "strooms"/],
+    [
+      'of one stream alone',
+      '{"stream":{"a":"b"},"values":[]}',
+      'body_malformed',
+      /the body has no "streams"; found "stream", "values"/,
+    ],
+    [
+      'with values missing',
+      '{"streams":[{"stream":{"a":"b"}}]}',
+      'body_malformed',
+      /a stream has no "values" \(byte 12\)/,
+    ],
+    ['with an empty stream', '{"streams":[{}]}', 'body_malformed', /a stream has no "values"/],
+    [
+      'with values misspelt',
+      '{"streams":[{"stream":{"a":"b"},"value":[["1","x"]]}]}',
+      'body_malformed',
+      /a stream has no "values"; found "value"/,
+    ],
+    [
+      'with values in capitals',
+      '{"streams":[{"stream":{"a":"b"},"Values":[["1","x"]]}]}',
+      'body_malformed',
+      /a stream has no "values"; found "Values"/,
+    ],
+    [
+      'with many other keys',
+      `{"streams":[{${'abcdefg'
+        .split('')
+        .map((key) => `"${key}":1`)
+        .join()},"${'x'.repeat(99)}":1}]}`,
+      'body_malformed',
+      /a stream has no "values"; found "a", "b", "c", "d", "e" and 3 more/,
+    ],
+    [
+      'with labels misspelt',
+      '{"streams":[{"Stream":{"a":"b"},"values":[["1","x"]]}]}',
+      'body_malformed',
+      /a stream has no "stream"; found "Stream"/,
+    ],
     ['that is an array', '[]', 'body_malformed', /the body is an array/],
     ['that is null', 'null', 'body_malformed', /the body is null/],
     ['without streams', '{}', 'streams_missing', /^error at least one valid stream is required for ingestion$/],
@@ -156,10 +214,10 @@ t.test('refuses a body', async (t) => {
     ['with null for streams', '{"streams":null}', 'streams_missing', /at least one valid stream/],
     ['with streams that are an object', '{"streams":{}}', 'body_malformed', /"streams" is an object; wanted an array/],
     ['with a stream that is a string', '{"streams":["x"]}', 'body_malformed', /a stream is a string; wanted an object/],
-    ['with labels as text', named('"{a=\\"b\\"}"'), 'body_malformed', /"stream" is a string; wanted an object/],
     ['with labels as an array', named('[]'), 'body_malformed', /"stream" is an array/],
     ['with values that are an object', values('{}'), 'body_malformed', /"values" is an object; wanted an array/],
-    ['with an entry that is an object', values('[{}]'), 'body_malformed', /an entry is an object; wanted an array/],
+    ['with an entry that is an empty object', values('[{}]'), 'body_malformed', /an entry has no "ts"/],
+    ['with an entry that is a string', values('["1","x"]'), 'body_malformed', /an entry is a string; wanted an array/],
     ['with an empty entry', values('[[]]'), 'body_malformed', /an entry is empty/],
     ['with an entry without a line', values('[["1"]]'), 'body_malformed', /an entry has no line/],
     [
@@ -210,12 +268,32 @@ t.test('refuses a body', async (t) => {
     ],
     [
       'with too many streams',
-      `{"streams":[${'{},'.repeat(100_000)}{}]}`,
+      `{"streams":[${'{"values":[]},'.repeat(100_000)}{}]}`,
       'body_too_large',
       /^request body too large: .* 100000 streams/,
     ],
   ]
   for (const [name, body, code, message] of rows) t.throws(() => decode(body), { code, message }, name)
+})
+
+t.test('refuses a stream by its label names, in Loki’s words, as protobuf does', async (t) => {
+  const rows: [names: string, column: number, char: string][] = [
+    ['sub-app', 5, '-'],
+    ['k8s.pod', 5, '.'],
+    ['1a', 2, '1'],
+    ['a b', 3, ' '],
+    ['naïve', 4, 'ï'],
+    ['', 2, '='],
+    ['a="1", b', 3, '='],
+  ]
+  for (const [name, column, char] of rows) {
+    const body = `{"streams":[{"stream":{"z":"1",${JSON.stringify(name)}:"x"},"values":[["${NS}","text"]]},{"stream":{"a":"b"},"values":[["${NS}","text"]]}]}`
+    const [refused, kept] = decode(body)
+    const before = name < 'z' ? 0 : 7
+    t.match(refused?.error, `1:${column + before}: parse error: unexpected character inside braces: '${char}'`, name)
+    t.equal(refused?.labels, `{${name}="x", z="1"}`)
+    t.same([kept], one({}), 'the other stream is kept')
+  }
 })
 
 t.test('tells nothing of the text it refuses', async (t) => {
@@ -241,18 +319,35 @@ t.test('decodes a body of the legacy route', async (t) => {
     ['with escapes', body('{"ts":"2026-11-21T10:00:00\\u005a","line":"te\\u0078t"}'), one({ ns })],
     ['with unknown keys', body('{"x":[],"ts":"2026-11-21T10:00:00Z","line":"text","y":null}'), one({ ns })],
     ['with a line that is null', body('{"ts":"2026-11-21T10:00:00Z","line":null}'), one({ ns, line: '' })],
-    ['without a time, which is the year 1', body('{"line":"text"}'), one({ ns: -62_135_596_800_000_000_000n })],
+    [
+      'with null for the time, which is the year 1',
+      body('{"ts":null,"line":"text"}'),
+      one({ ns: -62_135_596_800_000_000_000n }),
+    ],
+    [
+      'with keys in capitals',
+      '{"Streams":[{"Labels":"{a=\\"b\\"}","Entries":[{"Ts":"2026-11-21T10:00:00Z","Line":"text"}]}]}',
+      one({ ns }),
+    ],
+    [
+      'with metadata',
+      body('{"ts":"2026-11-21T10:00:00Z","line":"text","structuredMetadata":{"trace":"7"}}'),
+      one({ ns, metadata: [['trace', '7']] }),
+    ],
+    ['with an entry in the new form', body(`["${NS}","text"]`), one({})],
+    ['with labels as an object', '{"streams":[{"labels":{"a":"b"},"entries":[]}]}', []],
     ['with null entries', body('null,{"ts":"2026-11-21T10:00:00Z","line":"text"}'), one({ ns })],
-    ['without entries', '{"streams":[{"labels":"{}"},{"labels":"{}","entries":null}]}', []],
+    ['without entries', '{"streams":[{"labels":"{}","entries":[]},{"labels":"{}","entries":null}]}', []],
     [
       'with entries before the labels',
       '{"streams":[{"entries":[{"ts":"2026-11-21T10:00:00Z","line":"text"}],"labels":"{a=\\"b\\"}"}]}',
       one({ ns }),
     ],
   ]
-  for (const [name, text, wanted] of rows) t.same(decode(text, decodePushJsonLegacy), wanted, name)
-  const unreadable = '{"streams":[{"labels":"{a=}","entries":[{"line":"x"}]},{"entries":[{"line":"x"}]}]}'
-  t.match(decode(unreadable, decodePushJsonLegacy), [
+  for (const [name, text, wanted] of rows) t.same(decode(text), wanted, name)
+  const entry = '{"ts":"2026-11-21T10:00:00Z","line":"x"}'
+  const unreadable = `{"streams":[{"labels":"{a=}","entries":[${entry}]},{"entries":[${entry}]}]}`
+  t.match(decode(unreadable), [
     { labels: '{a=}', error: /parse error/ },
     { labels: '', error: /parse/ },
   ])
@@ -262,13 +357,26 @@ t.test('refuses a body of the legacy route', async (t) => {
   const body = (entry: string): string => `{"streams":[{"labels":"{a=\\"b\\"}","entries":[${entry}]}]}`
   const rows: [name: string, body: string, code: string, words: RegExp][] = [
     ['without streams', '{"streams":[]}', 'streams_missing', /at least one valid stream/],
+    ['without entries', '{"streams":[{"labels":"{}"}]}', 'body_malformed', /a stream has no "values"/],
     [
-      'with labels as an object',
-      '{"streams":[{"labels":{}}]}',
+      'with labels that are a number',
+      '{"streams":[{"labels":7,"entries":[]}]}',
       'body_malformed',
-      /"labels" is an object; wanted a string/,
+      /"labels" is a number; wanted an object of labels/,
     ],
-    ['with an entry that is an array', body('["1","x"]'), 'body_malformed', /an entry is an array; wanted an object/],
+    ['without a time', body('{"line":"x"}'), 'body_malformed', /an entry has no "ts" \(byte 45\)/],
+    [
+      'with a time under another key',
+      body('{"timestamp":"2026-11-21T10:00:00Z","line":"x"}'),
+      'body_malformed',
+      /an entry has no "ts"; found "timestamp"/,
+    ],
+    [
+      'with a line under another key',
+      body('{"ts":"2026-11-21T10:00:00Z","message":"x"}'),
+      'body_malformed',
+      /an entry has no "line"; found "message"/,
+    ],
     [
       'with a time in nanoseconds',
       body('{"ts":"1700000000123456789","line":"x"}'),
@@ -295,8 +403,7 @@ t.test('refuses a body of the legacy route', async (t) => {
       /"line" is a number; wanted a string/,
     ],
   ]
-  for (const [name, text, code, message] of rows)
-    t.throws(() => decode(text, decodePushJsonLegacy), { code, message }, name)
+  for (const [name, text, code, message] of rows) t.throws(() => decode(text), { code, message }, name)
 })
 
 /** JSON text of a string, with any of its characters escaped or not. */
@@ -342,7 +449,12 @@ const entry = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constant('null') },
 )
-const stream = object(
+/** Members of which only `stream` may come twice. */
+const once = (members: fc.Arbitrary<[string, string]>, maxLength: number): fc.Arbitrary<string> =>
+  fc.tuple(fc.uniqueArray(members, { maxLength, selector: ([name]) => name }), space).map(([pairs, gap]) => {
+    return `{${gap}${pairs.map(([name, value]) => `${name}${gap}:${value}`).join(`,${gap}`)}}`
+  })
+const stream = once(
   fc.oneof(
     fc.tuple(key('stream'), fc.oneof({ weight: 5, arbitrary: pairs }, { weight: 1, arbitrary: fc.constant('null') })),
     fc.tuple(
@@ -353,7 +465,7 @@ const stream = object(
   ),
   5,
 )
-const body = object(
+const body = once(
   fc.oneof(
     fc.tuple(
       key('streams'),
@@ -394,7 +506,9 @@ function refusal(run: () => unknown): GatewayError | undefined {
 
 function normal(streams: readonly RecordedStream[]): RecordedStream[] {
   return streams.map(({ entries, ...stream }) => ({
-    ...stream,
+    ...(stream.error?.includes('inside braces')
+      ? { labels: 'no label text', error: 'a name is no label name' }
+      : stream),
     entries: entries.map((entry) => ({ ...entry, metadata: sortedPairs(entry.metadata) })),
   }))
 }
@@ -406,8 +520,12 @@ interface ReferenceStream {
 
 /** The streams of a well-formed body by way of JSON.parse. */
 function reference(text: string): unknown {
-  const { streams } = JSON.parse(text) as { streams?: (ReferenceStream | null)[] }
+  const { streams, more } = JSON.parse(text) as { streams?: (ReferenceStream | null)[]; more?: unknown }
   const given = (streams ?? []).filter((stream) => stream !== null)
+  const isMisspelt = given.some(
+    (stream) => !('values' in stream) || (!('stream' in stream) && Object.keys(stream).length > 1),
+  )
+  if (isMisspelt || (streams === undefined && more !== undefined)) throw new GatewayError('body_malformed', 'keys')
   if (given.length === 0) throw new GatewayError('streams_missing', 'none')
   return given
     .map(({ stream, values }) => ({ stream, entries: (values ?? []).filter((entry) => entry !== null) }))
@@ -426,7 +544,9 @@ function labelsOf(stream: ReferenceStream['stream']): { labels: string; error?: 
   if (stream === undefined || stream === null) {
     return { labels: '', error: refusal(() => parseLabels(''))?.message as string }
   }
-  return { labels: formatLabels(sortLabels(pairsOf(stream).map(([name, value]) => ({ name, value })))) }
+  const labels = pairsOf(stream).map(([name, value]) => ({ name, value }))
+  if (labels.every(({ name }) => isLabelName(name))) return { labels: formatLabels(sortLabels(labels)) }
+  return { labels: 'no label text', error: 'a name is no label name' }
 }
 
 /** Pairs sorted by name; values that are no strings as their JSON. */

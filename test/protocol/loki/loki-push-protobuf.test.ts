@@ -62,7 +62,7 @@ t.test('decodes a message', async (t) => {
     ['with an empty pair', stream(time, line, field(3)), one({ metadata: [['', '']] })],
     ['with fields only answers have', stream(time, line, field(4, field(1, 'parsed'))), one({})],
     ['without a line', stream(time), one({ line: '' })],
-    ['without a timestamp', stream(line), one({ ns: 0n })],
+    ['without a timestamp, which is the year 1', stream(line), one({ ns: -62_135_596_800_000_000_000n })],
     ['with an empty timestamp', stream(line, field(1)), one({ ns: 0n })],
     ['with a timestamp in two parts', stream(line, field(1, 8, 5), field(1, 16, 7)), one({ ns: 5_000_000_007n })],
     ['with negative seconds', stream(line, field(1, 8, varint(-3n), 16, 5)), one({ ns: -2_999_999_995n })],

@@ -26,6 +26,7 @@ export interface SeenEntry {
 /** A sink that writes down what it gets. */
 export class SeeingSink implements PushSink {
   readonly entries: SeenEntry[] = []
+  readonly refused: string[] = []
   texts = 0
   #text: Uint8Array = new Uint8Array(0)
   #labels: Readonly<Record<string, string>> = {}
@@ -51,6 +52,11 @@ export class SeeingSink implements PushSink {
   addMetadataBytes(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
     const text = (start: number, end: number) => new TextDecoder().decode(bytes.subarray(start, end))
     this.addMetadata(text(nameStart, nameEnd), text(valueStart, valueEnd))
+  }
+
+  refuseEntry(_reason: string, text: string): void {
+    this.refused.push(text)
+    this.#metadata = []
   }
 
   addEntry(seconds: number, nanos: number, start: number, end: number): void {

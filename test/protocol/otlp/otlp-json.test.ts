@@ -59,7 +59,12 @@ t.test('accepts the forms that senders use', async (t) => {
     ['a body in snake case', '"body":{"string_value":"x"}', { line: 'x' }],
     ['a bare text for a body', '"body":"x"', { line: 'x' }],
     ['an empty body', '"body":{}', { line: '' }],
-    ['a variant that we do not know', '"body":{"dateValue":1}', { line: '' }],
+    ['a variant that we do not know', '"body":{"dateValue":1}', { line: '{"dateValue":1}' }],
+    ['a variant that is null', '"body":{"stringValue":null}', { line: '' }],
+    ['a bare object for a body', '"body":{"message":"x","n":[1]}', { line: '{"message":"x","n":[1]}' }],
+    ['a bare array for a body', '"body":["x"]', { line: '["x"]' }],
+    ['attributes as an object', '"attributes":{"a":1,"b":{"stringValue":"c"}}', { metadata: ['a=1', 'b=c'] }],
+    ['an attribute without a value', '"attributes":[{"key":"a"}]', { metadata: [] }],
     ['an integer as a number', '"body":{"intValue":-9223372036854775808}', { line: '-9223372036854775808' }],
     ['an integer as text', '"body":{"intValue":"007"}', { line: '7' }],
     ['a double', '"body":{"doubleValue":1.50}', { line: '1.50' }],
@@ -100,22 +105,70 @@ t.test('refuses what is no request, and says where', async (t) => {
     ['an unknown severity', '"severityNumber":"INFO"', /severityNumber is a string; send a whole number of 32 bits/],
     ['a count beyond 32 bits', '"flags":4294967296', /flags is a number/],
     ['a number for a text', '"severityText":5', /severityText is a number; send a string/],
-    ['an array for a body', '"body":["x"]', /body is an array; send an AnyValue/],
     ['a text that is none', '"body":{"stringValue":{}}', /stringValue is an object; send a string/],
     ['an integer that is none', '"body":{"intValue":1.5}', /intValue is a number; send a whole number/],
     ['a word for an integer', '"body":{"intValue":"secret"}', /intValue is a string; send a whole number/],
     ['a word for true', '"body":{"boolValue":"true"}', /boolValue is a string; send true or false/],
     ['a list for a double', '"body":{"doubleValue":[]}', /doubleValue is an array; send a number/],
-    ['attributes as an object', '"attributes":{"a":1}', /attributes is an object; send an array/],
+    ['attributes as text', '"attributes":"a"', /attributes is a string; send an array/],
+    ['an attribute under a name', '"attributes":[{"name":"a","value":{}}]', /an attribute has no "key"; found "name"/],
+    [
+      'an attribute without its AnyValue',
+      '"attributes":[{"key":"a","stringValue":"x"}]',
+      /an attribute has no "value"; found "stringValue"/,
+    ],
     ['a key that is none', '"attributes":[{"key":1}]', /key is a number; send a string/],
   ]
   for (const [name, text, message] of members)
     t.throws(() => seeRecord(text), { code: 'body_malformed', message }, name)
 })
 
-t.test('refuses a request without a record', async (t) => {
-  for (const text of ['{}', '{"resourceLogs":[]}', '{"resourceLogs":[{"scopeLogs":[{"logRecords":[]}]}]}', '{"x":1}']) {
-    t.throws(() => see(text), { code: 'streams_missing' }, text)
+t.test('takes an export without a record', async (t) => {
+  const bodies = [
+    '',
+    '{}',
+    '{"resourceLogs":[]}',
+    '{"resourceLogs":null}',
+    '{"resourceLogs":[{}]}',
+    '{"resourceLogs":[{"scopeLogs":[{"scope":{},"schemaUrl":"x"}]}]}',
+    '{"resource_logs":[{"scope_logs":[{"log_records":[]}]}],"x":1}',
+  ]
+  for (const text of bodies) t.same(see(text), [], text)
+})
+
+t.test('refuses keys that are misspelt where the records belong', async (t) => {
+  const rows: [text: string, message: string][] = [
+    ['{"x":1}', 'the body has no "resourceLogs"; found "x"'],
+    ['{"resourceSpans":[]}', 'the body has no "resourceLogs"; found "resourceSpans"'],
+    ['{"ResourceLogs":[]}', 'the body has no "resourceLogs"; found "ResourceLogs"'],
+    ['{"resourceLogs":[{"scopelogs":[]}]}', 'an item of resourceLogs has no "scopeLogs"; found "scopelogs"'],
+    ['{"resourceLogs":[{"scopeLogs":[{"records":[]}]}]}', 'an item of scopeLogs has no "logRecords"; found "records"'],
+  ]
+  for (const [text, message] of rows) {
+    t.throws(() => see(text), { code: 'body_malformed', message: `OTLP JSON: ${message}` }, text)
+  }
+})
+
+t.test('reads scopes under the name that they had before', async (t) => {
+  const text = `{"resourceLogs":[{"instrumentationLibraryLogs":[{"instrumentationLibrary":{"name":"lib"},"logs":[{"body":"x"}]}]}]}`
+  t.match(see(text), [{ line: 'x', metadata: ['scope_name=lib'] }])
+})
+
+t.test('refuses a record by its own fault and keeps the others', async (t) => {
+  const rows: [members: string, fault: string][] = [
+    ['"traceId":"xyz"', 'log record has a traceId of 3 characters; send 16 bytes, or 32 hex digits in JSON'],
+    ['"spanId":"eee19b7e"', 'log record has a spanId of 8 characters; send 8 bytes, or 16 hex digits in JSON'],
+    ['"traceId":7', 'log record has a traceId of the wrong kind (a number); send 16 bytes, or 32 hex digits in JSON'],
+    ['"message":"x"', 'log record has no "body"; found "message"'],
+    ['"Body":{"stringValue":"x"}', 'log record has no "body"; found "Body"'],
+    ['"body":"x","timestamp":"1"', 'log record has no "timeUnixNano"; found "timestamp"'],
+  ]
+  for (const [members, fault] of rows) {
+    const sink = new SeeingSink()
+    const body = `{"resourceLogs":[{"scopeLogs":[{"logRecords":[{${members}},{"body":"kept"}]}]}]}`
+    decodeOtlpJson(new TextEncoder().encode(body), sink, options)
+    t.same(sink.refused, [fault])
+    t.match(sink.entries, [{ line: 'kept', metadata: [] }])
   }
 })
 

@@ -188,6 +188,7 @@ const STORED: Omit<Admission, 'tenant'> = {
   discoverLevels: false,
   labelCountMax: LINE_BYTES_MAX,
   acceptsAnyAge: true,
+  trustsTimes: true,
   dropped: [],
   streams: { admitStream: () => true, admitBytes: () => true },
 }

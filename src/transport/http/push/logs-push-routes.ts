@@ -72,12 +72,13 @@ export function registerLogsPush(app: FastifyInstance, receiver: PushReceiver, a
     },
     async (request, reply) => {
       const tenant = auth.tenantOf(request)
-      const form = logsForm(request.headers['content-type'])
+      const type = logsForm(request.headers['content-type'])
       const { outcome, decoded } = await receiver.receive(request, {
         tenant,
         protocol: 'logs',
+        form: 'json',
         decode: (bytes, { sink, nowMs }) => {
-          const { isSingle, results } = decodeLogs(bytes, form)
+          const { isSingle, results } = decodeLogs(bytes, type)
           return { isSingle, answers: placeLogs(results, sink, (count) => receiver.times.take(nowMs, count)) }
         },
       })

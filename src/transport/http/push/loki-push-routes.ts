@@ -3,7 +3,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { PushOutcome } from '../../../flows/push/accept-push.ts'
 import { decodeSnappy } from '../../../protocol/bytes/snappy.ts'
-import { decodePushJson, decodePushJsonLegacy } from '../../../protocol/loki/loki-push-json.ts'
+import { decodePushJson } from '../../../protocol/loki/loki-push-json.ts'
 import { decodePushProtobuf } from '../../../protocol/loki/loki-push-protobuf.ts'
 import type { Auth } from '../auth/auth.ts'
 import { sendText } from '../errors.ts'
@@ -30,18 +30,18 @@ export function registerLokiPush(app: FastifyInstance, receiver: PushReceiver, a
     onRequest: auth.authenticate,
     config: { errorFormat: 'text' as const, challenge: 'basic' as const },
   }
-  const route = (url: string, summary: string, isLegacy: boolean): void => {
+  const route = (url: string, summary: string): void => {
     app.post(url, { ...options, schema: { ...SCHEMA, summary } }, async (request, reply) => {
       const tenant = auth.tenantOf(request)
       const isJson = mediaTypeOf(request.headers['content-type']) === 'application/json'
-      const decode = isJson ? (isLegacy ? decodeJsonLegacy : decodeJson) : decodeProtobuf
-      const protocol = isJson ? 'loki_json' : 'loki_protobuf'
-      const { outcome } = await receiver.receive(request, { tenant, protocol, decode })
+      const decode = isJson ? decodeJson : decodeProtobuf
+      const [protocol, form] = isJson ? (['loki_json', 'json'] as const) : (['loki_protobuf', 'snappy'] as const)
+      const { outcome } = await receiver.receive(request, { tenant, protocol, form, decode })
       return answer(request, reply, outcome, isJson)
     })
   }
-  route('/loki/api/v1/push', 'Push lines as Loki takes them: JSON or snappy-compressed protobuf', false)
-  route('/api/prom/push', 'The same, in the form that Loki had before version 1', true)
+  route('/loki/api/v1/push', 'Push lines as Loki takes them: JSON or snappy-compressed protobuf')
+  route('/api/prom/push', 'The same at the path that Loki had before version 1')
 }
 
 function decodeProtobuf(bytes: Uint8Array, push: Push): void {
@@ -51,10 +51,6 @@ function decodeProtobuf(bytes: Uint8Array, push: Push): void {
 
 function decodeJson(bytes: Uint8Array, { sink }: Push): void {
   decodePushJson(bytes, sink)
-}
-
-function decodeJsonLegacy(bytes: Uint8Array, { sink }: Push): void {
-  decodePushJsonLegacy(bytes, sink)
 }
 
 /**

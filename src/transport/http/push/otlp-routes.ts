@@ -32,8 +32,9 @@ export function registerOtlp(app: FastifyInstance, receiver: PushReceiver, auth:
       const tenant = auth.tenantOf(request)
       const isJson = isJsonMedia(request.headers['content-type'])
       const decode = isJson ? decodeJson : decodeProtobuf
-      const { outcome } = await receiver.receive(request, { tenant, protocol: 'otlp', decode })
-      return answer(reply, outcome, isJson ? 'json' : 'protobuf')
+      const form = isJson ? 'json' : 'protobuf'
+      const { outcome } = await receiver.receive(request, { tenant, protocol: 'otlp', form, decode })
+      return answer(reply, outcome, form)
     })
   }
 }

@@ -10,8 +10,9 @@ import type { Matcher } from '../../../domain/selector.ts'
 import { acceptPush, type PushOutcome } from '../../../flows/push/accept-push.ts'
 import type { StreamGateKeeper } from '../../../flows/push/stream-gate.ts'
 import type { Ports } from '../../../ports/log-store.ts'
+import { type BodyForm, hintOfBody } from '../../../protocol/bytes/body-hint.ts'
 import type { Metrics, PushProtocol } from '../../../telemetry/metrics.ts'
-import { Push, type PushForm } from './push.ts'
+import { Push, type PushRequest } from './push.ts'
 import type { BodyReader, RequestBody } from './request-body.ts'
 
 export interface PushSettings {
@@ -65,14 +66,14 @@ export class PushReceiver {
    * Throws ingestion_blocked while the operator blocks pushes, whatever BodyReader and `decode` throw, and whatever
    * acceptPush throws; nothing is stored then.
    */
-  async receive<Result>(request: FastifyRequest, form: PushForm<Result>): Promise<ReceivedPush<Result>> {
-    this.#assertOpen(form.tenant)
+  async receive<Result>(request: FastifyRequest, wanted: PushRequest<Result>): Promise<ReceivedPush<Result>> {
+    this.#assertOpen(wanted.tenant)
     const body = await this.bodies.read(request)
     try {
       const { decompressedBytesMax } = this.#settings.limits
       const encoding = request.headers['content-encoding']
       const bytes = await this.bodies.decompress(body, encoding, decompressedBytesMax)
-      return await this.#accept(this.#begin(request, form, body), form, bytes, body.bytes.length)
+      return await this.#accept(this.#begin(request, wanted, body), wanted, bytes, body.bytes.length)
     } finally {
       body.release()
     }
@@ -86,7 +87,7 @@ export class PushReceiver {
     throw new GatewayError('ingestion_blocked', text, { status: blockedStatus })
   }
 
-  #begin(request: FastifyRequest, { tenant, protocol }: PushForm<unknown>, body: RequestBody): Push {
+  #begin(request: FastifyRequest, { tenant, protocol }: PushRequest<unknown>, body: RequestBody): Push {
     const limits = this.#ports.limits?.of(tenant).push ?? this.#settings.limits
     const { discoverServiceName, discoverLevels, dropped } = this.#settings
     const nowMs = this.#ports.clock.nowMs()
@@ -109,12 +110,12 @@ export class PushReceiver {
 
   async #accept<Result>(
     push: Push,
-    { protocol, decode }: PushForm<Result>,
+    { protocol, form, decode }: PushRequest<Result>,
     bytes: Uint8Array,
     bodyBytes: number,
   ): Promise<ReceivedPush<Result>> {
     try {
-      const decoded = decode(bytes, push)
+      const decoded = withHint(bytes, form, () => decode(bytes, push))
       this.#metrics.bodyBytes.inc({ protocol }, bodyBytes)
       const outcome = await acceptPush(this.#ports, push.sink, {
         origin: protocol === 'logs' ? 'logs' : 'push',
@@ -144,8 +145,23 @@ export class PushReceiver {
   }
 }
 
-/** Loki's header of a backfill, up to 128 characters: the age of its lines is not checked. */
+/** Adds to the error of a body that cannot be read what it looks like. */
+function withHint<Result>(bytes: Uint8Array, form: BodyForm, decode: () => Result): Result {
+  try {
+    return decode()
+  } catch (error) {
+    if (!(error instanceof GatewayError) || error.code !== 'body_malformed') throw error
+    const hint = hintOfBody(bytes, form)
+    throw hint === undefined ? error : new GatewayError(error.code, `${error.message}; ${hint}`, { cause: error })
+  }
+}
+
+const SHARD_CHARS_MAX = 128
+
+/** Loki's header of a backfill: the age of its lines is not checked. Throws parameter_invalid in Loki's words. */
 function isBackfill(request: FastifyRequest): boolean {
-  const shard = request.headers['x-loki-backfill-shard']
-  return typeof shard === 'string' && shard !== '' && shard.length <= 128
+  const shard = request.headers['x-loki-backfill-shard'] ?? ''
+  if (shard.length <= SHARD_CHARS_MAX) return shard !== ''
+  const text = `invalid X-Loki-Backfill-Shard header: value length ${shard.length} exceeds limit of ${SHARD_CHARS_MAX}`
+  throw new GatewayError('parameter_invalid', text)
 }

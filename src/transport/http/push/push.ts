@@ -3,14 +3,17 @@
 import type { BatchColumns } from '../../../domain/entries/batch.ts'
 import type { BatchBuilder } from '../../../domain/entries/batch-builder.ts'
 import type { PushLimits } from '../../../domain/limits.ts'
+import type { BodyForm } from '../../../protocol/bytes/body-hint.ts'
 import type { PushProtocol } from '../../../telemetry/metrics.ts'
 import type { RequestBody } from './request-body.ts'
 
 /** What a route says about the push that it takes. */
-export interface PushForm<Result> {
+export interface PushRequest<Result> {
   readonly tenant: string
   /** The wire form: it labels the metrics and decides how many labels a stream may have. */
   readonly protocol: PushProtocol
+  /** How the body is written, for the error of one that is not. */
+  readonly form: BodyForm
   /** Reads the decompressed body into `push.sink`. Throws a GatewayError for a body that cannot be read at all. */
   readonly decode: (bytes: Uint8Array, push: Push) => Result
 }

@@ -131,9 +131,14 @@ class BodyLoan implements RequestBody {
   }
 }
 
+/** Go's words, and what to do. */
+export const NO_MEDIA_TYPE = 'mime: no media type; send a Content-Type, such as application/json'
+
 /** What a Content-Type names, in lower case. Throws media_type_invalid, in the words of Go's MIME parser. */
 export function mediaTypeOf(header: string | undefined): string {
-  if (header === undefined || header.trim() === '') throw new GatewayError('media_type_invalid', 'mime: no media type')
+  if (header === undefined || header.trim() === '') {
+    throw new GatewayError('media_type_invalid', NO_MEDIA_TYPE)
+  }
   const [type = '', ...parameters] = header.split(';')
   const name = type.trim().toLowerCase()
   if (!MEDIA_TYPE.test(name)) throw new GatewayError('media_type_invalid', 'mime: expected slash after first token')

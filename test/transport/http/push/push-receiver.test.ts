@@ -42,7 +42,7 @@ function openReceiver(t: Test, wrap = (store: LogStore): LogStore => store) {
     bodies,
     store,
     metrics,
-    form: { tenant: 'fake', protocol: 'loki_json', decode: storeBody } as const,
+    form: { tenant: 'fake', protocol: 'loki_json', form: 'json', decode: storeBody } as const,
   }
 }
 

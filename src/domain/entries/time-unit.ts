@@ -1,0 +1,33 @@
+/** Recognises a time that was sent in another unit than nanoseconds: such a line would be stored, and never found. */
+
+/** 2000-01-01 in seconds since the epoch: a count of milliseconds or microseconds of this century lies before it. */
+const YEAR_2000_SECONDS = 946_684_800
+/** How far from now a time in another unit may lie to be recognised. */
+const NEAR_NOW_MS = 366 * 86_400_000
+
+const UNITS = [
+  { name: 'seconds', ms: 1000 },
+  { name: 'milliseconds', ms: 1 },
+  { name: 'microseconds', ms: 1e-3 },
+  { name: 'nanoseconds', ms: 1e-6 },
+] as const
+
+export type TimeUnit = (typeof UNITS)[number]['name']
+
+/**
+ * The unit in which a time before 2000 lies within a year of `nowMs`; undefined for a time that is what it says.
+ * `seconds` and `nanos` since the epoch, as nanoseconds were read.
+ */
+export function unitOfEarlyTime(seconds: number, nanos: number, nowMs: number): TimeUnit | undefined {
+  if (seconds >= YEAR_2000_SECONDS || seconds < 0) return undefined
+  return unitNearNow(seconds * 1e9 + nanos, nowMs)
+}
+
+/** The same for seconds beyond any calendar: milliseconds or nanoseconds in the field of seconds. */
+export function unitOfHugeSeconds(seconds: number, nowMs: number): TimeUnit | undefined {
+  return unitNearNow(seconds, nowMs)
+}
+
+function unitNearNow(count: number, nowMs: number): TimeUnit | undefined {
+  return UNITS.find(({ ms }) => Math.abs(count * ms - nowMs) <= NEAR_NOW_MS)?.name
+}

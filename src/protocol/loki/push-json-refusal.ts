@@ -1,0 +1,36 @@
+/** Errors for a body that is JSON but no push: what is missing, and which keys came in its place. */
+
+import { GatewayError } from '../../domain/errors.ts'
+
+/** Keys that one error shows, and how much of each. */
+const KEYS_SHOWN_MAX = 5
+const KEY_CHARS_MAX = 32
+
+/** Keys of one object that have no meaning, as many as an error shows. */
+export class KeyList {
+  readonly #keys: string[] = []
+  #count = 0
+
+  add(key: string): void {
+    if (++this.#count <= KEYS_SHOWN_MAX) this.#keys.push(key)
+  }
+
+  get isEmpty(): boolean {
+    return this.#count === 0
+  }
+
+  /** `"value", "labels" and 3 more`. */
+  toString(): string {
+    const shown = this.#keys.map((key) => JSON.stringify(key.slice(0, KEY_CHARS_MAX))).join(', ')
+    return this.#count > this.#keys.length ? `${shown} and ${this.#count - this.#keys.length} more` : shown
+  }
+}
+
+export function missingKey(where: string, wanted: string, found: KeyList, at: number): GatewayError {
+  return pushRefusal(`${where} has no "${wanted}"${found.isEmpty ? '' : `; found ${found}`}`, at)
+}
+
+/** `at` is the byte of the body at which the fault lies. */
+export function pushRefusal(fault: string, at: number): GatewayError {
+  return new GatewayError('body_malformed', `push body does not fit: ${fault} (byte ${at})`)
+}

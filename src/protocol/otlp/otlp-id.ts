@@ -1,0 +1,45 @@
+/** Trace and span ids as lowercase hex, from the forms in which clients send them. */
+
+/** Bytes of a trace id and of a span id. */
+export const TRACE_ID_BYTES = 16
+export const SPAN_ID_BYTES = 8
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+const BASE64 = /^[A-Za-z0-9+/_-]+={0,2}$/
+
+/**
+ * An id in text: hex digits in either case, base64 of its bytes (as protobuf's own JSON has it) or of its hex digits, a
+ * UUID for 16 bytes, an `0x` in front. Empty for no id; undefined for anything else.
+ */
+export function idOfText(text: string, bytes: number): string | undefined {
+  if (text === '') return ''
+  const digits = text.toLowerCase().replace(/^0x/, '')
+  if (isHex(digits, bytes)) return digits
+  if (bytes === TRACE_ID_BYTES && UUID.test(text)) return text.toLowerCase().replaceAll('-', '')
+  if (!BASE64.test(text)) return undefined
+  const decoded = Buffer.from(text, 'base64')
+  // Node ignores what is left over: only a text that the bytes would be written as is base64 of them.
+  if (plainBase64(decoded.toString('base64')) !== plainBase64(text)) return undefined
+  if (decoded.length === bytes) return decoded.toString('hex')
+  const inner = decoded.toString('latin1').toLowerCase()
+  return isHex(inner, bytes) ? inner : undefined
+}
+
+/** An id in bytes: the bytes themselves, or one of the forms of text. */
+export function idOfBytes(value: Buffer, bytes: number): string | undefined {
+  return value.length === bytes ? value.toString('hex') : idOfText(value.toString('latin1'), bytes)
+}
+
+/** Why an id was refused. */
+export function idFault(name: 'traceId' | 'spanId', found: string): string {
+  const bytes = name === 'traceId' ? TRACE_ID_BYTES : SPAN_ID_BYTES
+  return `log record has a ${name} of ${found}; send ${bytes} bytes, or ${bytes * 2} hex digits in JSON`
+}
+
+function isHex(text: string, bytes: number): boolean {
+  return text.length === bytes * 2 && /^[0-9a-f]*$/.test(text)
+}
+
+function plainBase64(text: string): string {
+  return text.replaceAll('-', '+').replaceAll('_', '/').replaceAll('=', '')
+}
