@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
 import type { Command } from './commands.ts'
 
-/** Copies and checks; tells what the copy holds. */
+/** Copies and verifies; returns the contents of the copy. */
 export type CopyFolder = (folder: string) => {
   readonly files: readonly string[]
   readonly blocks: number
@@ -14,11 +14,11 @@ export type CopyFolder = (folder: string) => {
 export function backupCommand(backUp: CopyFolder): Command {
   return {
     name: 'backup',
-    summary: 'Copies the data folder to a new folder, while the gateway runs, and checks the copy.',
+    summary: 'Copies the data folder of a running gateway to a new folder and verifies the copy.',
     usage: `millrace backup FOLDER
 
-Copies the databases and keys of MILLRACE_DATA_DIR as they are at one moment. The copy is checked, every block against its checksums, and
-has its name only once it is whole. It holds keys: keep it as safe as the original.`,
+Copies the databases and keys of MILLRACE_DATA_DIR as of one moment. Every block of the copy is verified against its checksums before
+the copy gets its final name. It contains keys: protect it like the original.`,
     run: (args, terminal) => copy(args, backUp, (text) => terminal.out(text)),
   }
 }
@@ -26,10 +26,10 @@ has its name only once it is whole. It holds keys: keep it as safe as the origin
 export function restoreCommand(restore: CopyFolder): Command {
   return {
     name: 'restore',
-    summary: 'Copies a backup to the data folder, which must be empty, and checks it.',
+    summary: 'Copies a backup to the data folder, which must be empty, and verifies it.',
     usage: `millrace restore FOLDER
 
-Puts the backup in FOLDER where MILLRACE_DATA_DIR says. Stop the gateway first.`,
+Copies the backup in FOLDER to MILLRACE_DATA_DIR. Stop the gateway first.`,
     run: (args, terminal) => copy(args, restore, (text) => terminal.out(text)),
   }
 }
@@ -38,9 +38,9 @@ async function copy(args: readonly string[], run: CopyFolder, print: (text: stri
   const { positionals } = parseArgs({ args: [...args], allowPositionals: true, options: {} })
   const [folder] = positionals
   if (folder === undefined || positionals.length > 1) {
-    throw new GatewayError('parameter_invalid', `${positionals.length} folders came; name one`)
+    throw new GatewayError('parameter_invalid', `got ${positionals.length} folders; give one`)
   }
   const { files, blocks, entries } = run(folder)
-  print(`${files.join(', ')}: ${entries} entries in ${blocks} blocks, all of them checked\n`)
+  print(`${files.join(', ')}: ${entries} entries in ${blocks} blocks, all verified\n`)
   return 0
 }

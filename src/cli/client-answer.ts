@@ -1,22 +1,22 @@
-/** Loki's JSON answers to values: lines, series, names. */
+/** Parses Loki's JSON responses: lines, series, names. */
 
 import { GatewayError } from '../domain/errors.ts'
 import { compareText, formatLabels, type Labels } from '../domain/labels.ts'
 
-/** A line with everything that is known of it. */
+/** A line with its labels and metadata. */
 export interface ShownEntry {
   readonly ns: bigint
-  /** Of the stream. */
+  /** The labels of the stream. */
   readonly labels: Labels
   /** `labels` as text. */
   readonly stream: string
   readonly line: string
   readonly metadata: Labels
-  /** What the query's parsers found. */
+  /** Labels parsed by the query. */
   readonly parsed: Labels
 }
 
-/** One series, or the only point of an instant. */
+/** One series; of an instant query, with a single point. */
 export interface ShownSeries {
   readonly labels: Labels
   readonly points: readonly { readonly seconds: number; readonly value: string }[]
@@ -26,7 +26,7 @@ export type QueryAnswer =
   | { readonly kind: 'lines'; readonly entries: readonly ShownEntry[] }
   | { readonly kind: 'range' | 'instant'; readonly series: readonly ShownSeries[] }
 
-/** The answer of query and query_range; lines by time, as `direction` says. Throws source_unavailable. */
+/** Parses the response of query and query_range; lines are sorted by time in `direction`. Throws source_unavailable. */
 export function readQueryAnswer(json: unknown, direction: 'forward' | 'backward'): QueryAnswer {
   const { resultType, result } = recordOf(recordOf(json)['data'])
   switch (resultType) {
@@ -43,7 +43,7 @@ export function readQueryAnswer(json: unknown, direction: 'forward' | 'backward'
   }
 }
 
-/** Of an array of Loki's stream objects, as answers and frames of a tail have them; in their order. */
+/** Parses an array of Loki's stream objects, as in responses and tail frames; keeps their order. */
 export function readStreams(json: unknown): ShownEntry[] {
   return listOf(json).flatMap((each) => {
     const { stream, values } = recordOf(each)
@@ -59,25 +59,25 @@ export function readStreams(json: unknown): ShownEntry[] {
   })
 }
 
-/** Names of labels, or values; `data` is left out where there are none. */
+/** Parses label names or values; `data` is missing if there are none. */
 export function readNames(json: unknown): string[] {
   return listOf(recordOf(json)['data'] ?? []).map(String)
 }
 
-/** An object of JSON. Throws source_unavailable for anything else. */
+/** A JSON object. Throws source_unavailable for anything else. */
 export function recordOf(json: unknown): Readonly<Record<string, unknown>> {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) throw malformed()
-  // JSON.parse made it: its names are its own.
+  // An object from JSON.parse has only own properties.
   return json as Readonly<Record<string, unknown>>
 }
 
-/** An array of JSON. Throws source_unavailable for anything else. */
+/** A JSON array. Throws source_unavailable for anything else. */
 export function listOf(json: unknown): readonly unknown[] {
   if (!Array.isArray(json)) throw malformed()
   return json
 }
 
-/** The names and values of an object, by name. */
+/** The names and values of an object, sorted by name. */
 export function readLabels(json: unknown): Labels {
   return Object.entries(recordOf(json))
     .map(([name, value]) => ({ name, value: String(value) }))
@@ -86,7 +86,7 @@ export function readLabels(json: unknown): Labels {
 
 function sortEntries(entries: ShownEntry[], direction: 'forward' | 'backward'): ShownEntry[] {
   const sign = direction === 'forward' ? 1 : -1
-  // The sort is stable: lines of one nanosecond stay in the order they came in.
+  // The sort is stable: lines with the same time stay in the order of arrival.
   return entries.sort((a, b) => (a.ns === b.ns ? 0 : a.ns < b.ns ? -sign : sign))
 }
 
@@ -107,5 +107,5 @@ function readPoint(json: unknown): ShownSeries['points'][number] {
 }
 
 function malformed(): GatewayError {
-  return new GatewayError('source_unavailable', 'the answer is not of the form that Loki gives; is --url a gateway?')
+  return new GatewayError('source_unavailable', "the response does not have Loki's format; is --url a gateway?")
 }

@@ -1,10 +1,10 @@
-/** The gateway's HTTP API as a person's commands ask it: where it is, with whose credentials, and what it answers. */
+/** The HTTP client of the commands: address, credentials and responses of a gateway. */
 
 import { GatewayError } from '../domain/errors.ts'
 
 export const URL_DEFAULT = 'http://127.0.0.1:3100'
 
-/** For parseArgs: the options of every command that asks a gateway. */
+/** For parseArgs: the options of every command that calls a gateway. */
 export const CLIENT_OPTIONS = {
   url: { type: 'string', default: URL_DEFAULT },
   user: { type: 'string' },
@@ -12,10 +12,10 @@ export const CLIENT_OPTIONS = {
   tenant: { type: 'string' },
 } as const
 
-export const CLIENT_USAGE = `  --url URL           the gateway; ${URL_DEFAULT}
-  --user NAME:PASS    basic auth
-  --token TOKEN       a bearer token
-  --tenant TENANT     X-Scope-OrgID`
+export const CLIENT_USAGE = `  --url URL           the gateway; default ${URL_DEFAULT}
+  --user NAME:PASS    basic authentication
+  --token TOKEN       bearer token
+  --tenant TENANT     tenant (X-Scope-OrgID)`
 
 export interface ClientValues {
   readonly url: string
@@ -24,18 +24,18 @@ export interface ClientValues {
   readonly tenant?: string | undefined
 }
 
-/** A gateway, and the headers that it is asked with. */
+/** The address of a gateway, and the headers of requests to it. */
 export interface GatewayAddress {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Throws parameter_invalid when --url is none. */
+/** Throws parameter_invalid if --url is not a URL. */
 export function readAddress({ url, user, token, tenant }: ClientValues): GatewayAddress {
   const { protocol } = URL.parse(url) ?? {}
   if (protocol !== 'http:' && protocol !== 'https:') {
-    throw new GatewayError('parameter_invalid', `--url is no URL; give one like ${URL_DEFAULT}`)
+    throw new GatewayError('parameter_invalid', `--url is not a URL; give one like ${URL_DEFAULT}`)
   }
   const headers: Record<string, string> = {}
   if (user !== undefined) headers['authorization'] = `Basic ${Buffer.from(user).toString('base64')}`
@@ -46,24 +46,24 @@ export function readAddress({ url, user, token, tenant }: ClientValues): Gateway
 
 export type Parameters = Readonly<Record<string, string | number | bigint | undefined>>
 
-/** `url` + `path` with the parameters that are defined. */
+/** `url` + `path` with the defined parameters. */
 export function addressOf({ url }: GatewayAddress, path: string, parameters: Parameters): string {
   const search = new URLSearchParams()
   for (const [name, value] of Object.entries(parameters)) if (value !== undefined) search.set(name, String(value))
   return `${url}${path}?${search}`
 }
 
-/** An answer of the gateway, whatever its status. */
+/** A response of the gateway with any status. */
 export interface Answer {
   readonly status: number
   readonly text: string
 }
 
-/** Longer answers are not held: a page of lines is far smaller. */
+/** Longer responses are rejected: a page of lines is far smaller. */
 const ANSWER_BYTES_MAX = 256 * 1024 * 1024
 const TEXT_CHARS_MAX = 500
 
-/** Asks, and gives what came. Throws source_unavailable when nothing did, or too much. */
+/** Sends a request. Throws source_unavailable if there is no response or it is too long. */
 export async function ask(gateway: GatewayAddress, path: string, parameters: Parameters = {}): Promise<Answer> {
   const headers = { ...gateway.headers, 'x-loki-response-encoding-flags': 'categorize-labels' }
   try {
@@ -79,8 +79,8 @@ export async function ask(gateway: GatewayAddress, path: string, parameters: Par
 }
 
 /**
- * Asks for JSON. Throws as `ask`, and with the gateway's words not_found, source_unavailable for 429 and from 500 on,
- * query_refused for other refusals.
+ * Requests JSON. Throws like `ask`, and with the gateway's message: not_found, source_unavailable for 429 and 5xx,
+ * query_refused for other errors.
  */
 export async function askJson(gateway: GatewayAddress, path: string, parameters: Parameters = {}): Promise<unknown> {
   const answer = await ask(gateway, path, parameters)
@@ -88,21 +88,21 @@ export async function askJson(gateway: GatewayAddress, path: string, parameters:
   try {
     return JSON.parse(answer.text)
   } catch (cause) {
-    const text = `${gateway.url} did not answer with JSON; is --url the address of a gateway?`
+    const text = `the response of ${gateway.url} is not JSON; is --url the address of a gateway?`
     throw new GatewayError('source_unavailable', text, { cause })
   }
 }
 
-/** An answer that is not 200 as an error. */
+/** The error for a response whose status is not 200. */
 export function refusalOf({ url }: GatewayAddress, { status, text }: Answer): GatewayError {
   const advice = status === 401 ? '; give credentials with --user or --token' : ''
   const words = wordsOf(text).trim().slice(0, TEXT_CHARS_MAX)
-  const message = `${url} answered ${status}${words === '' ? '' : `: ${words}`}${advice}`
+  const message = `${url} responded with ${status}${words === '' ? '' : `: ${words}`}${advice}`
   if (status === 404) return new GatewayError('not_found', message)
   return new GatewayError(status >= 500 || status === 429 ? 'source_unavailable' : 'query_refused', message)
 }
 
-/** The sentence of an answer: its own routes tell it in JSON, Loki's in plain text. */
+/** The error message of a response: JSON from Millrace's own routes, plain text from Loki's. */
 function wordsOf(text: string): string {
   try {
     const message = JSON.parse(text)?.error?.message
@@ -119,7 +119,7 @@ async function readText(response: Response): Promise<string> {
   for await (const chunk of response.body ?? []) {
     bytes += chunk.length
     if (bytes > ANSWER_BYTES_MAX) {
-      const message = `the answer is longer than ${ANSWER_BYTES_MAX} bytes; ask for a shorter time or fewer lines`
+      const message = `the response is longer than ${ANSWER_BYTES_MAX} bytes; use a shorter time range or fewer lines`
       throw new GatewayError('source_unavailable', message)
     }
     text += decoder.decode(chunk, { stream: true })

@@ -1,12 +1,12 @@
-/** The table of commands: finds the one that is meant, runs it, and explains them all. */
+/** Finds and runs a command, and prints help. */
 
 import { GatewayError } from '../domain/errors.ts'
 import { nearestName } from '../kit/nearest-name.ts'
 
-/** Where a command reads and writes; a test hands in its own. */
+/** The input and output of a command; tests pass their own. */
 export interface Terminal {
   readonly stdin: AsyncIterable<Uint8Array>
-  /** Whether a person types at stdin. */
+  /** Whether stdin is a terminal. */
   readonly isInteractive: boolean
   /** Results. */
   out(text: string): void
@@ -16,18 +16,18 @@ export interface Terminal {
 
 export interface Command {
   readonly name: string
-  /** One line for the list. */
+  /** One line for the list of commands. */
   readonly summary: string
-  /** The whole help: how it is called, its options, an example. */
+  /** The full help: usage, options, an example. */
   readonly usage: string
-  /** `args` are what follows the name. Resolves to the exit code; parameter_invalid means wrong usage. */
+  /** `args` follow the command name. Resolves to the exit code; parameter_invalid means wrong usage. */
   run(args: readonly string[], terminal: Terminal): Promise<number>
 }
 
 export const EXIT_FAILED = 1
 export const EXIT_USAGE = 2
 
-/** Runs what `argv` (without node and script) asks for. Resolves to the exit code: 0, 1 failed, 2 wrong usage. */
+/** Runs `argv`, without node and script. Resolves to the exit code: 0, 1 for failure, 2 for wrong usage. */
 export async function runCli(
   argv: readonly string[],
   commands: readonly Command[],
@@ -57,24 +57,24 @@ function help([name]: readonly string[], commands: readonly Command[], terminal:
 }
 
 function listCommands(commands: readonly Command[]): string {
-  const rows = [...commands, { name: 'help [command]', summary: 'Tells how a command is used.' }]
+  const rows = [...commands, { name: 'help [command]', summary: 'Shows how to use a command.' }]
   const width = Math.max(...rows.map(({ name }) => name.length))
   const lines = rows.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`)
-  return `Usage: millrace <command> [options]\n\n${lines.join('\n')}\n\nSettings are environment variables, MILLRACE_*: see the README.\n`
+  return `Usage: millrace <command> [options]\n\n${lines.join('\n')}\n\nSettings are environment variables named MILLRACE_*: see the README.\n`
 }
 
 function findCommand(name: string, commands: readonly Command[], terminal: Terminal): Command | undefined {
-  const found = commands.find((command) => command.name === name)
-  if (found !== undefined) return found
+  const command = commands.find((each) => each.name === name)
+  if (command !== undefined) return command
   const names = [...commands.map((command) => command.name), 'help']
   const nearest = nearestName(name, names)
   const advice = nearest === undefined ? '' : `; did you mean "${nearest}"?`
-  terminal.note(`millrace: there is no command ${JSON.stringify(name)}${advice}\n\n${listCommands(commands)}`)
+  terminal.note(`millrace: unknown command ${JSON.stringify(name)}${advice}\n\n${listCommands(commands)}`)
   return undefined
 }
 
 function explain(error: unknown, command: Command, terminal: Terminal): number {
-  // parseArgs of node:util names what is wrong with the options in its messages.
+  // The messages of node:util's parseArgs explain wrong options.
   const isUsage =
     error instanceof TypeError && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
   if (isUsage || (error instanceof GatewayError && error.code === 'parameter_invalid')) {

@@ -1,21 +1,21 @@
-/** `millrace emit`: lines to try alerting with, some of them errors. */
+/** `millrace emit`: lines to test alerting with, some of them errors. */
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
 import type { Command } from './commands.ts'
 
 const ERRORS_MAX = 10_000
-/** How often there is an error when nobody says how many. */
+/** Probability of an error if no number is given. */
 const ERROR_CHANCE = 0.4
 const LABEL_DEFAULT = 'app=test-log-emitter'
 
 /**
- * One line that all is well, then `errorCount` errors; with 0, by chance one. `random` gives numbers from 0 up to 1.
+ * One line without an error, then `errorCount` errors; if 0, at random one or none. `random` returns numbers from 0 to 1.
  * Throws parameter_invalid.
  */
 export function emissionLines(errorCount: number, random: () => number): string[] {
   if (!Number.isInteger(errorCount) || errorCount < 0 || errorCount > ERRORS_MAX) {
-    throw new GatewayError('parameter_invalid', `the number of errors is a whole number from 0 to ${ERRORS_MAX}`)
+    throw new GatewayError('parameter_invalid', `the number of errors must be a whole number from 0 to ${ERRORS_MAX}`)
   }
   const lines = ['INFO Health check OK - TestLogEmitter running']
   for (let i = 1; i <= errorCount; i++) lines.push(`ERROR Simulated failure ${i}: TimeoutError connecting to database`)
@@ -27,11 +27,11 @@ export function emissionLines(errorCount: number, random: () => number): string[
 export function emitCommand(push: Command, random: () => number): Command {
   return {
     name: 'emit',
-    summary: 'Emits lines to try alerting with: pushes them, or prints them.',
+    summary: 'Pushes or prints test lines, some of them errors, to test alerting.',
     usage: `millrace emit [--errors N] [--print] [options of push]
 
-  --errors N          how many errors; left out: one, or none, by chance
-  --print             writes the lines to stdout instead of pushing them
+  --errors N          number of errors; default: one or none, at random
+  --print             print the lines to stdout instead of pushing them
   --label NAME=VALUE  a label of the stream; ${LABEL_DEFAULT}
   --url, --user, --token, --tenant: as for push
 

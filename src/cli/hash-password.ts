@@ -1,4 +1,4 @@
-/** `millrace hash-password`: a password to what MILLRACE_USERS may hold in its place. */
+/** `millrace hash-password`: hashes a password for MILLRACE_USERS. */
 
 import { randomBytes, scrypt } from 'node:crypto'
 import { parseArgs } from 'node:util'
@@ -15,10 +15,10 @@ export function hashPasswordCommand(cost: ScryptCost): Command {
     summary: 'Reads a password from stdin and prints its hash for MILLRACE_USERS.',
     usage: `millrace hash-password < file
 
-The password is the first line. The hash goes where the password would go, in MILLRACE_USERS=name:scrypt:...`,
+The password is the first line. Use the hash in place of the password, in MILLRACE_USERS=name:scrypt:...`,
     run: async (args, terminal) => {
       parseArgs({ args: [...args], options: {} })
-      if (terminal.isInteractive) terminal.note('Type the password (it is shown) and press Enter:\n')
+      if (terminal.isInteractive) terminal.note('Type the password (it will be visible) and press Enter:\n')
       const password = await readPassword(terminal)
       terminal.out(`${await hashPassword(password, cost)}\n`)
       return 0
@@ -26,7 +26,7 @@ The password is the first line. The hash goes where the password would go, in MI
   }
 }
 
-/** The first line, whole, or all there is. */
+/** The first line, or everything if there is no newline. */
 async function readPassword(terminal: Terminal): Promise<string> {
   let bytes = Buffer.alloc(0)
   for await (const chunk of terminal.stdin) {
@@ -34,16 +34,19 @@ async function readPassword(terminal: Terminal): Promise<string> {
     if (bytes.includes(10) || bytes.length > PASSWORD_BYTES_MAX + 2) break
   }
   const [line = ''] = bytes.toString('utf8').split(/\r?\n/)
-  if (line === '') throw new GatewayError('parameter_invalid', 'no password came on stdin; send one line')
+  if (line === '') throw new GatewayError('parameter_invalid', 'no password on stdin; send one line')
   if (Buffer.byteLength(line) > PASSWORD_BYTES_MAX) {
     throw new GatewayError(
       'parameter_invalid',
-      `the password has more than ${PASSWORD_BYTES_MAX} bytes; take a shorter one`,
+      `the password is longer than ${PASSWORD_BYTES_MAX} bytes; use a shorter one`,
     )
   }
-  // The replacement character stands for bytes that were no UTF-8: no client could send that password.
+  // A replacement character means invalid UTF-8: no client could send that password.
   if (CONTROL.test(line) || line.includes('\ufffd')) {
-    throw new GatewayError('parameter_invalid', 'the password is not UTF-8 without control characters; take another')
+    throw new GatewayError(
+      'parameter_invalid',
+      'the password must be UTF-8 without control characters; use another one',
+    )
   }
   return line
 }

@@ -1,4 +1,4 @@
-/** `millrace incidents`: what goes wrong, as the gateway's GET /incidents tells it. */
+/** `millrace incidents`: the incidents of the gateway's GET /incidents. */
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
@@ -12,20 +12,20 @@ import { formatLocal, withoutControls } from './query/query-output.ts'
 import { readSince } from './query/query-time.ts'
 
 const LIMIT_DEFAULT = 20
-/** Incidents of one page: what the gateway gives at most. */
+/** Incidents per page: the gateway's maximum. */
 const PAGE_MAX = 100
 const OUTPUTS = ['text', 'json']
 
 export function incidentsCommand(nowMs: () => number): Command {
   return {
     name: 'incidents',
-    summary: 'Lists incidents, the last seen first.',
+    summary: 'Lists incidents, most recent first.',
     usage: `millrace incidents [options]
 
-  --state STATE       open, acknowledged or closed, or some of them between commas; all when not given
-  --since TIME        only those seen since, like 1h or 7d
-  --limit COUNT       how many at most; ${LIMIT_DEFAULT}
-  --output FORM       text, or json (one object a line)
+  --state STATE       open, acknowledged, closed, or several separated by commas; default: all
+  --since TIME        only incidents seen within this time, like 1h or 7d
+  --limit COUNT       maximum number; default ${LIMIT_DEFAULT}
+  --output FORM       text or json (one object per line)
 ${CLIENT_USAGE}
 
   millrace incidents --state open`,
@@ -36,7 +36,7 @@ ${CLIENT_USAGE}
         for (const item of items) terminal.out(output === 'json' ? `${JSON.stringify(item)}\n` : formatIncident(item))
         count += items.length
       }
-      if (count === 0) terminal.note('There are no such incidents\n')
+      if (count === 0) terminal.note('No matching incidents\n')
       return 0
     },
   }
@@ -60,7 +60,7 @@ function readOrder(args: readonly string[], nowMs: number): IncidentsOrder {
       output: { type: 'string', default: 'text' },
     },
   })
-  if (!OUTPUTS.includes(values.output)) throw new GatewayError('parameter_invalid', '--output is neither text nor json')
+  if (!OUTPUTS.includes(values.output)) throw new GatewayError('parameter_invalid', '--output must be text or json')
   const since = values.since === undefined ? undefined : new Date(nowMs - readSince(values.since)).toISOString()
   return {
     gateway: readAddress(values),
@@ -91,12 +91,12 @@ async function readPage(gateway: GatewayAddress, parameters: Parameters): Promis
     return recordOf(await askJson(gateway, '/incidents', parameters))
   } catch (error) {
     if (!(error instanceof GatewayError && error.code === 'not_found')) throw error
-    const text = `${gateway.url} keeps no incidents; a Millrace does with MILLRACE_INCIDENTS=true`
+    const text = `${gateway.url} has no incidents endpoint; it must be a Millrace with MILLRACE_INCIDENTS=true`
     throw new GatewayError('not_found', text, { cause: error })
   }
 }
 
-/** One line: when it was last seen, how it stands, how bad it is, how often it was seen, what and where. */
+/** One line: last seen, state, severity, count, title and labels. */
 function formatIncident(json: unknown): string {
   const { id, state, severity, count, title, labels, lastSeen } = recordOf(json)
   const ns = parseRfc3339(String(lastSeen))

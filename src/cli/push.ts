@@ -1,4 +1,4 @@
-/** `millrace push`: lines to a gateway, or to any Loki, in snappy-compressed protobuf as agents send them. */
+/** `millrace push`: pushes lines to a gateway or any Loki, in snappy-compressed protobuf as agents do. */
 
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
@@ -11,7 +11,7 @@ import { encodePush } from '../protocol/loki/loki-push-encode.ts'
 import { CLIENT_OPTIONS, CLIENT_USAGE, readAddress } from './client.ts'
 import type { Command, Terminal } from './commands.ts'
 
-/** A push is sent when it has this many lines, or when the input ends. */
+/** Lines per push; the last push may have fewer. */
 const LINES_MAX = 1000
 const ATTEMPTS_MAX = 5
 const RETRY = { firstMs: 500, maxMs: 8_000 }
@@ -26,7 +26,7 @@ interface Target {
 export function pushCommand(nowMs: () => number, wait: Wait): Command {
   return {
     name: 'push',
-    summary: 'Pushes lines: its arguments, or what comes in on stdin.',
+    summary: 'Pushes lines from its arguments or from stdin.',
     usage: `millrace push --label NAME=VALUE [--label …] [options] [LINE …]
 
   --label NAME=VALUE  a label of the stream; at least one
@@ -37,7 +37,7 @@ ${CLIENT_USAGE}
       const { target, lines } = readTarget(args)
       let count = 0
       for await (const chunk of chunked(lines.length > 0 ? lines : readLines(terminal))) {
-        // Lines of one push keep their order by the nanosecond.
+        // Increasing nanoseconds keep the order of the lines in a push.
         const firstNs = msToNs(nowMs())
         const entries = chunk.map((line, i) => ({ ns: firstNs + BigInt(i), line }))
         await send(target, encodePush([{ labels: target.labels, entries }]), wait)
@@ -60,7 +60,7 @@ function readTarget(args: readonly string[]): { target: Target; lines: string[] 
   })
   const labels = values.label.map(readLabel)
   if (labels.length === 0)
-    throw new GatewayError('parameter_invalid', 'no --label came; give at least one, like app=shop')
+    throw new GatewayError('parameter_invalid', '--label is missing; give at least one, like app=shop')
   const gateway = readAddress(values)
   const headers = { ...gateway.headers, 'content-type': 'application/x-protobuf' }
   const url = `${gateway.url}/loki/api/v1/push`
@@ -71,12 +71,12 @@ function readLabel(text: string): Label {
   const at = text.indexOf('=')
   const name = text.slice(0, at)
   if (at < 1 || !isLabelName(name))
-    throw new GatewayError('parameter_invalid', `--label takes NAME=VALUE, like app=shop`)
+    throw new GatewayError('parameter_invalid', `--label must be NAME=VALUE, like app=shop`)
   return { name, value: text.slice(at + 1) }
 }
 
 async function* readLines(terminal: Terminal): AsyncIterable<string> {
-  if (terminal.isInteractive) terminal.note('Lines, please; Ctrl-D ends.\n')
+  if (terminal.isInteractive) terminal.note('Type lines to push; Ctrl-D ends the input.\n')
   yield* createInterface({ input: Readable.from(terminal.stdin), crlfDelay: Number.POSITIVE_INFINITY })
 }
 
@@ -97,7 +97,7 @@ async function send({ url, headers }: Target, body: Uint8Array, wait: Wait): Pro
     const answer = await post(url, headers, body)
     if (answer.isStored) return
     if (!answer.mayRetry || attempt === ATTEMPTS_MAX) {
-      throw new GatewayError('entries_refused', `${url} did not take the lines: ${answer.text}`)
+      throw new GatewayError('entries_refused', `${url} rejected the lines: ${answer.text}`)
     }
     await wait(backoffMs(attempt, RETRY, NO_CHANCE))
   }

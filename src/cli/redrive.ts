@@ -1,4 +1,4 @@
-/** `millrace redrive`: what the queue's worker gave up, listed, and brought back to it. */
+/** `millrace redrive`: lists the worker's dead letters and moves them back to its queue. */
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
@@ -33,14 +33,14 @@ export function redriveCommand<M extends GivenUp>(
 ): Command {
   return {
     name: 'redrive',
-    summary: 'Lists the messages that the worker gave up, with the reasons, and brings them back to its queue.',
+    summary: "Lists the worker's dead letters with their reasons, and moves them back to its queue.",
     usage: `millrace redrive [--dry-run] [--max COUNT]
 
   --dry-run      only list them
-  --max COUNT    how many at most, ${COUNT_DEFAULT} when not given
+  --max COUNT    maximum number; default ${COUNT_DEFAULT}
 
-One line a message: when it was sent, its id, its bytes, why. After an error run it again: lines that come twice are
-stored once. Needs MILLRACE_QUEUE_URL and MILLRACE_DEAD_LETTER_URL.`,
+One line per message: time sent, id, size, reason. After an error run it again: lines that arrive twice are stored
+once. Needs MILLRACE_QUEUE_URL and MILLRACE_DEAD_LETTER_URL.`,
     run: async (args, terminal) => {
       const { isDryRun, countMax } = readOptions(args)
       const messages = await open()
@@ -61,7 +61,7 @@ function readOptions(args: readonly string[]): { isDryRun: boolean; countMax: nu
   })
   const countMax = values.max === undefined ? COUNT_DEFAULT : Number(values.max)
   if (!Number.isInteger(countMax) || countMax < 1 || countMax > COUNT_MAX) {
-    throw new GatewayError('parameter_invalid', `--max is not a whole number from 1 to ${COUNT_MAX}; give one`)
+    throw new GatewayError('parameter_invalid', `--max must be a whole number from 1 to ${COUNT_MAX}`)
   }
   return { isDryRun: values['dry-run'] === true, countMax }
 }

@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util'
 import type { Command } from './commands.ts'
 
-/** `start` resolves to the exit code once the gateway listens, or to that of its failure. */
+/** `start` resolves to 0 once the gateway listens, or to the exit code of a failure. */
 export function serveCommand(start: () => Promise<number>): Command {
   return {
     name: 'serve',

@@ -7,7 +7,7 @@ import { parseTenant } from '../domain/tenant.ts'
 import type { Command } from './commands.ts'
 
 export interface TokenMaker {
-  /** Whether the gateway is set to take these tokens. */
+  /** Whether the gateway is configured to accept these tokens. */
   readonly isTaken: boolean
   sign(order: { subject: string; tenant: string | undefined; lifetimeMs: number }): string
 }
@@ -16,25 +16,25 @@ const LIFETIME_DEFAULT = '1h'
 const LIFETIME_MS_MAX = 10 * 365 * 86_400_000
 const SUBJECT_CHARS_MAX = 200
 
-/** `open` gets the key; it is not called for wrong usage. */
+/** `open` loads the key; it is not called for wrong usage. */
 export function tokenCommand(open: () => TokenMaker | Promise<TokenMaker>): Command {
   return {
     name: 'token',
     summary: 'Prints a bearer token, signed with the key in the data folder.',
     usage: `millrace token --subject NAME [--tenant TENANT] [--expires ${LIFETIME_DEFAULT}]
 
-  --subject NAME    who bears it
-  --tenant TENANT   the only tenant its bearer may use; without it: any
-  --expires TIME    how long it is good, like 90d or 1h30m; at most 3650d
+  --subject NAME    the bearer of the token
+  --tenant TENANT   the only tenant that the bearer may use; default: any
+  --expires TIME    lifetime, like 90d or 1h30m; at most 3650d
 
-The gateway takes such tokens when MILLRACE_LOCAL_ISSUER=true. Nothing takes one back before it ends, short of
-deleting local-issuer.key in the data folder, which ends all of them.`,
+The gateway accepts these tokens if MILLRACE_LOCAL_ISSUER=true. A single token cannot be revoked; deleting
+local-issuer.key in the data folder revokes all of them.`,
     run: async (args, terminal) => {
       const order = readOrder(args)
       const maker = await open()
       terminal.out(`${maker.sign(order)}\n`)
       if (!maker.isTaken) {
-        terminal.note('The gateway does not take this token yet: start it with MILLRACE_LOCAL_ISSUER=true\n')
+        terminal.note('The gateway does not accept this token yet: start it with MILLRACE_LOCAL_ISSUER=true\n')
       }
       return 0
     },
@@ -52,13 +52,13 @@ function readOrder(args: readonly string[]): Parameters<TokenMaker['sign']>[0] {
   })
   const { subject = '', tenant, expires } = values
   if (subject === '' || subject.length > SUBJECT_CHARS_MAX) {
-    throw new GatewayError('parameter_invalid', `--subject takes a name of 1 to ${SUBJECT_CHARS_MAX} characters`)
+    throw new GatewayError('parameter_invalid', `--subject must be a name of 1 to ${SUBJECT_CHARS_MAX} characters`)
   }
   const lifetimeMs = parseDuration(expires) ?? 0
   if (lifetimeMs < 1000 || lifetimeMs > LIFETIME_MS_MAX) {
     throw new GatewayError(
       'parameter_invalid',
-      `--expires ${JSON.stringify(expires)} is no duration from 1s to 3650d, like 1h30m`,
+      `--expires ${JSON.stringify(expires)} is not a duration from 1s to 3650d, like 1h30m`,
     )
   }
   return { subject, tenant: tenant === undefined ? undefined : readTenant(tenant), lifetimeMs }

@@ -1,11 +1,11 @@
-/** What a started gateway prints: where it is, and what to type next. */
+/** The text that a started gateway prints: its address, and what to try. */
 
-/** `address` as the listener has it, like `http://127.0.0.1:3100`; `place`: where the lines are kept, such as `./data`. */
+/** `address` is that of the listener, like `http://127.0.0.1:3100`; `place` is where lines are stored, such as `./data`. */
 export function welcome(address: string, place: string, version: string): string {
   return `
 Millrace ${version} speaks Loki at ${address}; its data is in ${place}
 
-Push a line, and ask for it:
+Push a line and query it:
 
   curl -s ${address}/loki/api/v1/push -H 'Content-Type: application/json' \\
     -d '{"streams":[{"stream":{"app":"hello"},"values":[["'$(date +%s%N)'","hello, millrace"]]}]}'

@@ -1,4 +1,4 @@
-/** The alert processor as a Lambda function: log groups feed it, a clock wakes it. */
+/** The alert processor as a Lambda function, invoked by log group subscriptions and a schedule. */
 
 import pino from 'pino'
 import { SYSTEM_CLOCK as clock } from '../homes/machine.ts'
@@ -7,7 +7,7 @@ import { openIncidents } from '../processes/incidents.ts'
 import { openScheduledWatch } from '../processes/scheduled-watch.ts'
 import { answerProcessorEvent } from '../transport/lambda/cloudwatch-records.ts'
 
-// Loading the module is the function's start: what is wrong with the settings is told there.
+// Runs when Lambda loads the module, so invalid settings fail the start of the function.
 const { config } = await loadSettings(process.env)
 const log = pino(
   { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
@@ -22,12 +22,12 @@ const parts = {
     await watch?.evaluateDue()
     return incidents.desk.sweep()
   },
-  // The cause tells of gzip or JSON, never of a line.
+  // The cause is about gzip or JSON and contains no line.
   onCorrupt: (cause: unknown) =>
-    log.warn({ reason: cause instanceof Error ? cause.message : '' }, 'a record is corrupt'),
+    log.warn({ reason: cause instanceof Error ? cause.message : '' }, 'received a corrupt record'),
 }
 
-/** What Lambda calls for each delivery and each stroke of the clock. */
+/** Called by Lambda for each delivery and each scheduled event. */
 export function handler(event: unknown): ReturnType<typeof answerProcessorEvent> {
   return answerProcessorEvent(parts, event)
 }

@@ -1,4 +1,4 @@
-/** The alert processor as a process: it reads the log groups itself. In a container, or on a machine. */
+/** The alert processor as a process that polls the log groups itself: in a container, or on a machine. */
 
 import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
@@ -12,9 +12,9 @@ import { loadSettings } from '../homes/references.ts'
 import { closeIncidents, commonRounds, openIncidents, scheduleTimer } from '../processes/incidents.ts'
 import { openScheduledWatch } from '../processes/scheduled-watch.ts'
 
-/** How long the round under way may take once the process is told to stop. */
+/** How long the current round may take after a signal to stop. */
 const CLOSE_DELAY_MS = 20_000
-/** Groups of rules are due by their own intervals, of a second at least. */
+/** Rule groups have their own intervals, of at least a second. */
 const RULES_EVERY_MS = 1000
 
 try {
@@ -28,7 +28,7 @@ try {
 async function run(config: Config): Promise<void> {
   const { logGroups, everyMs } = config.incidents.cloudWatch
   if (logGroups.length === 0) {
-    throw new GatewayError('config_invalid', 'the alert processor needs MILLRACE_ALERT_LOG_GROUPS, not given; set it')
+    throw new GatewayError('config_invalid', 'the alert processor needs MILLRACE_ALERT_LOG_GROUPS; set it')
   }
   const log = pino(
     { level: config.service.logLevel, base: { service: 'millrace-alerts' } },
@@ -42,19 +42,19 @@ async function run(config: Config): Promise<void> {
     reader: await openGroupReader(config),
     cursors: incidents.home.store,
     logGroups,
-    onFailure: (logGroup: string, err: unknown) => log.warn({ logGroup, err }, 'a log group cannot be read'),
+    onFailure: (logGroup: string, err: unknown) => log.warn({ logGroup, err }, 'reading a log group failed'),
   }
   const rounds = [{ everyMs, run: () => readLogGroups(groups) }, ...commonRounds(incidents)]
   if (watch !== undefined) rounds.push({ everyMs: RULES_EVERY_MS, run: () => watch.evaluateDue() })
   const loop = new IncidentLoop(rounds, scheduleTimer, (err) =>
-    log.error({ err }, 'a round failed; the next tries again'),
+    log.error({ err }, 'a round failed; the next one retries'),
   )
   await readLogGroups(groups)
   loop.start()
-  log.info({ logGroups, everyMs }, 'watching: error lines become incidents')
+  log.info({ logGroups, everyMs }, 'started: error lines become incidents')
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
-    else log.info({ signal }, 'stopping: what was read is told first')
+    else log.info({ signal }, 'stopping after sending pending notifications')
     await closeIncidents(incidents, async () => {
       await loop.stop()
       await watch?.close()

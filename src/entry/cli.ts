@@ -24,7 +24,7 @@ import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
 
 const push = pushCommand(Date.now, wait)
 
-/** Colours are for people who did not turn them off: see no-color.org. */
+/** Colours are for terminals, unless turned off: see no-color.org. */
 const HAS_COLORS = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
 
 const COMMANDS: readonly Command[] = [
@@ -49,7 +49,7 @@ const TERMINAL: Terminal = {
   note: (text) => process.stderr.write(text),
 }
 
-// Whoever reads may have enough: `millrace query … | head`.
+// The reader of a pipe may stop early: `millrace query … | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit()
@@ -61,7 +61,7 @@ function runLater(ms: number, run: () => void): () => void {
   return () => clearTimeout(timer)
 }
 
-/** Loaded only now: the other commands do not need the web server. */
+/** Loaded on demand: the other commands do not need the web server. */
 async function serve(): Promise<number> {
   await import('./gateway-server.ts')
   return Number(process.exitCode ?? 0)

@@ -1,4 +1,4 @@
-/** A function to try alerting with: what it writes goes to its log group, and from there to the alert processor. */
+/** A function to test alerting: its output goes to its log group, and from there to the alert processor. */
 
 import { emissionLines } from '../cli/emit.ts'
 
@@ -7,7 +7,7 @@ export interface EmitterAnswer {
   readonly body: { readonly message: string; readonly errors_emitted: number | 'random' }
 }
 
-/** `{"error_count": N}` writes N errors; anything else, by chance, one. Throws parameter_invalid. */
+/** `{"error_count": N}` writes N errors; any other event at random one or none. Throws parameter_invalid. */
 export async function handler(event: { readonly error_count?: number } | null | undefined): Promise<EmitterAnswer> {
   const errorCount = event?.error_count ?? 0
   for (const line of emissionLines(errorCount, Math.random)) process.stdout.write(`${line}\n`)

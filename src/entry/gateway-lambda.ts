@@ -15,12 +15,12 @@ import { hasCredentials } from '../transport/http/auth/binding.ts'
 import { buildPushApp } from '../transport/http/push-app.ts'
 import { buildLambdaHandler, type LambdaHandler } from '../transport/lambda/http-handler.ts'
 
-/** What Lambda calls for each request. Loading the module is the function's start: what is wrong is told there. */
+/** Called by Lambda for each request. Invalid settings fail the start of the function. */
 export const handler: LambdaHandler = await open(await loadSettings(process.env))
 
 async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
   assertFit(config)
-  // Lambda takes what is written here as the function's log.
+  // Lambda collects stdout as the function's log.
   const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
   const metrics = new Metrics()
   const clock = SYSTEM_CLOCK
@@ -36,7 +36,7 @@ async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
   }
   const views = await openViews(config, clock, log)
   const pushes = await buildPushApp(parts)
-  // Most functions start for a push, and need no more for as long as they live.
+  // Most functions only ever handle pushes.
   const others = {
     isOther: (method: string, path: string) => !pushes.hasRoute(method, path),
     open: async () => {
@@ -47,14 +47,14 @@ async function open({ config, openUsers }: Settings): Promise<LambdaHandler> {
   return reportAfterEach(await buildLambdaHandler(pushes.app, others), config, metrics)
 }
 
-/** A function has no disk that outlives it, and no address that could be this machine's alone. */
+/** A function has no durable disk, and no loopback address to protect it without credentials. */
 function assertFit({ auth, service }: Config): void {
   if (service.home !== 'aws') {
-    throw new GatewayError('config_invalid', 'a function keeps nothing on its own disk; set MILLRACE_HOME=aws')
+    throw new GatewayError('config_invalid', 'a function has no durable disk; set MILLRACE_HOME=aws')
   }
   if (hasCredentials(auth)) return
   throw new GatewayError(
     'config_invalid',
-    'no credentials are configured, and a function answers whoever reaches it; set MILLRACE_USERS, MILLRACE_JWKS_URL or MILLRACE_LOCAL_ISSUER=true',
+    'no credentials are configured, and a function is reachable from outside; set MILLRACE_USERS, MILLRACE_JWKS_URL or MILLRACE_LOCAL_ISSUER=true',
   )
 }

@@ -1,4 +1,4 @@
-/** The gateway on a port: `npm start`, `millrace serve`, the container's command. */
+/** The gateway as a server: `npm start`, `millrace serve`, the container's command. */
 
 import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
@@ -11,9 +11,9 @@ import { reportInRounds } from '../processes/gateway-emf.ts'
 import { VERSION } from '../processes/version.ts'
 import { assertSafeBinding } from '../transport/http/auth/binding.ts'
 
-/** What is written is its owner's alone, also where the data folder was there before and is open to others. */
+/** New files are readable only by their owner, even in an existing data folder that others can read. */
 const OWNER_ONLY = 0o077
-/** How long requests under way may take to finish once the process is told to stop. */
+/** How long requests in progress may take after a signal to stop. */
 const CLOSE_DELAY_MS = 20_000
 
 process.umask(OWNER_ONLY)
@@ -40,7 +40,7 @@ async function serve(settings: Settings): Promise<void> {
   }
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
-    else log.info({ signal }, 'stopping: what was accepted is finished first')
+    else log.info({ signal }, 'stopping after finishing accepted requests')
     await close()
   })
   let address: string
@@ -55,19 +55,19 @@ async function serve(settings: Settings): Promise<void> {
   process.stdout.write(welcome(address, place, VERSION))
 }
 
-/** Where the lines are kept, in words. */
+/** Where the lines are stored, for the welcome text. */
 function placeOf({ service, aws }: Config): string {
   return service.home === 'aws' ? `the bucket ${aws.bucket}` : service.dataDir
 }
 
-/** The system's codes for a port that cannot be had, in words; whatever else it says is kept. */
+/** Explains the usual error codes of listen; other messages are unchanged. */
 function listenFailure({ host, port }: Config['http'], cause: unknown): GatewayError {
   const { code, message } = cause as NodeJS.ErrnoException
   const reasons = new Map([
-    ['EADDRINUSE', 'another process listens there; stop it, or set MILLRACE_PORT to another port'],
-    ['EADDRNOTAVAIL', 'this machine has no such address; set MILLRACE_HOST to one that it has'],
-    ['ENOTFOUND', 'nobody knows that name; set MILLRACE_HOST to an address of this machine'],
-    ['EACCES', 'this user may not use that port; set MILLRACE_PORT to one above 1023'],
+    ['EADDRINUSE', 'another process is using it; stop that process, or set MILLRACE_PORT to another port'],
+    ['EADDRNOTAVAIL', 'this machine does not have that address; set MILLRACE_HOST to one that it has'],
+    ['ENOTFOUND', 'the host name cannot be resolved; set MILLRACE_HOST to an address of this machine'],
+    ['EACCES', 'this user is not allowed to use that port; set MILLRACE_PORT to one above 1023'],
   ])
   const why = reasons.get(code ?? '') ?? message
   return new GatewayError('config_invalid', `cannot listen on ${host} port ${port}: ${why}`, { cause })

@@ -1,4 +1,4 @@
-/** The poller as a Lambda function, on a schedule of a minute. */
+/** The poller as a Lambda function, scheduled once a minute. */
 
 import pino from 'pino'
 import type { Config } from '../config/read-config.ts'
@@ -11,7 +11,7 @@ import { type OpenPoller, openPoller } from '../processes/poller.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { formatPollMetrics } from '../telemetry/poll-emf.ts'
 
-/** What a run came to: counts, and how far behind the poller is. */
+/** The outcome of a run: counts, and the lag of the poller. */
 export interface PollerAnswer {
   readonly stored: number
   readonly late: number
@@ -26,8 +26,8 @@ const log = pino({ level: config.service.logLevel, base: { service: 'millrace' }
 const { poller } = await open(config)
 
 /**
- * Runs once. Rejects with source_unavailable when no project could be polled, so that the function's errors tell it; with
- * some of several, the answer and the log do.
+ * Runs once. Rejects with source_unavailable if no project could be polled, so that it counts as an error of the function.
+ * If only some failed, the result and the log report them.
  */
 export async function handler(): Promise<PollerAnswer> {
   const summary = await poller.poll()
@@ -44,7 +44,7 @@ async function open(config: Config): Promise<OpenPoller> {
   if (config.service.home !== 'aws') {
     throw new GatewayError(
       'config_invalid',
-      'MILLRACE_HOME: a function keeps no files, so its cursors are in SSM; set it to aws',
+      'MILLRACE_HOME: a function has no durable disk and keeps its cursors in SSM; set it to aws',
     )
   }
   const clock = SYSTEM_CLOCK
@@ -52,5 +52,5 @@ async function open(config: Config): Promise<OpenPoller> {
   const home = needsStore ? await openHome(config, clock, homeEvents(new Metrics(), log)) : undefined
   const opened = await openPoller({ config, clock, log, ...(home !== undefined && { ports: home.ports }) })
   if (opened !== undefined) return opened
-  throw new GatewayError('config_invalid', 'MILLRACE_POLL_PROJECTS: not given; the poller has nothing to poll')
+  throw new GatewayError('config_invalid', 'MILLRACE_POLL_PROJECTS: not set; the poller has nothing to poll')
 }

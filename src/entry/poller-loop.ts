@@ -1,4 +1,4 @@
-/** The poller as a container of its own: polls until it is told to stop. */
+/** The poller as a separate container: polls until it is stopped. */
 
 import closeWithGrace from 'close-with-grace'
 import pino from 'pino'
@@ -10,7 +10,7 @@ import { homeEvents } from '../processes/home-events.ts'
 import { openPoller } from '../processes/poller.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 
-/** A run that is at work stores what it has and gives its lease back. */
+/** Time for a running poll to store its entries and release its lease. */
 const CLOSE_DELAY_MS = 60_000
 
 try {
@@ -32,19 +32,19 @@ async function serve(): Promise<void> {
   const needsStore = isEmbedded ? config.poll.sinks?.includes('store') !== false : config.poll.sinks?.includes('store')
   if (isEmbedded && needsStore) {
     const text =
-      'the embedded home is one process, and its gateway polls; set MILLRACE_HOME=aws or MILLRACE_POLL_SINKS=cloudwatch to poll in a container of its own'
+      'in the embedded home the gateway polls; to poll in a separate container, set MILLRACE_HOME=aws or MILLRACE_POLL_SINKS=cloudwatch'
     throw new GatewayError('config_invalid', text)
   }
   const home = needsStore ? await openHome(config, clock, homeEvents(new Metrics(), log)) : undefined
   const opened = await openPoller({ config, clock, log, ...(home !== undefined && { ports: home.ports }) })
   if (opened === undefined) {
-    throw new GatewayError('config_invalid', 'MILLRACE_POLL_PROJECTS: not given; the poller has nothing to poll')
+    throw new GatewayError('config_invalid', 'MILLRACE_POLL_PROJECTS: not set; the poller has nothing to poll')
   }
   const stop = opened.start()
   log.info({ projects: config.poll.projects.length, intervalMs: config.poll.intervalMs }, 'polling')
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
-    else log.info({ signal }, 'stopping: the run at work is finished first')
+    else log.info({ signal }, 'stopping after the current run')
     await stop()
     opened.close()
     await home?.close()

@@ -1,13 +1,13 @@
-/** The queue's worker as a Lambda function: SQS hands it messages, it makes objects of the archive of them. */
+/** The queue worker as a Lambda function: writes messages from SQS to archive objects. */
 
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { openWorkerOf } from '../processes/worker.ts'
 import { handleSqsEvent } from '../transport/lambda/sqs-records.ts'
 
-// Loading the module is the function's start: what is wrong with the settings is told there.
+// Runs when Lambda loads the module, so invalid settings fail the start of the function.
 const { parts, metrics } = await openWorkerOf(process.env)
 
-/** What Lambda calls for each delivery. Messages named in the answer come again, the others are deleted. */
+/** Called by Lambda for each delivery. SQS redelivers the messages listed in the result and deletes the others. */
 export async function handler(event: SQSEvent): Promise<SQSBatchResponse> {
   const answer = await handleSqsEvent(event, parts)
   await metrics.report()

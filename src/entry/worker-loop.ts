@@ -1,4 +1,4 @@
-/** The queue's worker as a process: in a container, or on a machine. */
+/** The queue worker as a process: in a container, or on a machine. */
 
 import closeWithGrace from 'close-with-grace'
 import { GatewayError } from '../domain/errors.ts'
@@ -6,7 +6,7 @@ import { archiveQueue, type QueueWork } from '../flows/archive/archive-queue.ts'
 import { wait } from '../homes/machine.ts'
 import { openWorkerOf, type Worker } from '../processes/worker.ts'
 
-/** How long the delivery under way may take once the process is told to stop. */
+/** How long the current delivery may take after a signal to stop. */
 const CLOSE_DELAY_MS = 20_000
 const METRICS_MS = 10_000
 
@@ -22,15 +22,15 @@ async function run(worker: Worker): Promise<void> {
   const { log, home, metrics } = worker
   const work = makeWork(worker)
   const stopping = new AbortController()
-  const telling = setInterval(() => void metrics.report(), METRICS_MS)
-  log.info({}, 'working: messages of the queue become objects of the archive')
+  const reporting = setInterval(() => void metrics.report(), METRICS_MS)
+  log.info({}, 'started: archiving messages from the queue')
   const worked = archiveQueue(work, stopping.signal)
   closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
     if (err !== undefined) log.fatal({ err }, 'stopped by an error')
-    else log.info({ signal }, 'stopping: what was received is archived first')
+    else log.info({ signal }, 'stopping after archiving received messages')
     stopping.abort()
     await worked
-    clearInterval(telling)
+    clearInterval(reporting)
     await metrics.flush()
     home.close()
   })
@@ -39,7 +39,7 @@ async function run(worker: Worker): Promise<void> {
 
 function makeWork({ home, parts, reports }: Worker): QueueWork {
   if (home.queue === undefined) {
-    throw new GatewayError('config_invalid', 'the worker needs MILLRACE_QUEUE_URL, not given; set it')
+    throw new GatewayError('config_invalid', 'the worker needs MILLRACE_QUEUE_URL; set it')
   }
   return {
     ...parts,

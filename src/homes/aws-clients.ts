@@ -1,4 +1,4 @@
-/** Clients of AWS services: each loaded at its first use, made once, with time-outs and tries. */
+/** Clients of AWS services: each is loaded on first use and created once, with timeouts and retries. */
 
 import type { DynamoDB } from '@aws-sdk/client-dynamodb'
 import type { Firehose } from '@aws-sdk/client-firehose'
@@ -12,34 +12,34 @@ export interface AwsClients {
   readonly items: Lazy<DynamoDBDocument>
   readonly queues: Lazy<SQS>
   readonly objects: Lazy<S3>
-  /** Closes the connections of those that were made. */
+  /** Closes the connections of all clients. */
   destroy(): void
 }
 
 /**
- * A write takes milliseconds: a call that has no answer by then has most likely lost its connection, and its next try
- * must still come before the client of the gateway gives up.
+ * A write takes milliseconds: a call without a response by then has most likely lost its connection, and must be retried
+ * before the gateway's client gives up.
  */
 const TIMEOUTS = { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true }
-/** The first byte of an object, and the longest silence between two. */
+/** Timeouts for the first byte of an object and for a stalled transfer. */
 const OBJECT_TIMEOUTS = {
   connectionTimeout: 2_000,
   requestTimeout: 15_000,
   throwOnRequestTimeout: true,
   socketTimeout: 15_000,
 }
-/** Reads load several objects at once, beside the writes. */
+/** Reads load several objects at once, in parallel with writes. */
 const SOCKETS_MAX = 64
-/** Tries of the SDK, with waits of its own between them. */
+/** Attempts by the SDK, with its own backoff. */
 const ATTEMPTS_MAX = 4
-/** Firehose and SQS take parts of a call: the adapters try again themselves, part by part. */
+/** Firehose and SQS can accept part of a batch: the adapters retry the rest themselves. */
 const SINGLE_ATTEMPT = 1
 
-/** Region, credentials and endpoints are what the SDK finds in the environment. */
+/** The SDK takes region, credentials and endpoints from the environment. */
 export function makeAwsClients({ s3PathStyle }: { readonly s3PathStyle: boolean }): AwsClients {
-  const made: { destroy(): void }[] = []
+  const clients: { destroy(): void }[] = []
   const keep = <T extends { destroy(): void }>(client: T): T => {
-    made.push(client)
+    clients.push(client)
     return client
   }
   const requestHandler = {
@@ -69,7 +69,7 @@ export function makeAwsClients({ s3PathStyle }: { readonly s3PathStyle: boolean 
       return keep(new S3({ maxAttempts: ATTEMPTS_MAX, forcePathStyle: s3PathStyle, requestHandler: handler }))
     }),
     destroy: () => {
-      for (const client of made) client.destroy()
+      for (const client of clients) client.destroy()
     },
   }
 }

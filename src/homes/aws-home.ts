@@ -1,4 +1,4 @@
-/** Ports made of the aws adapters: services that keep the logs, a scratch store for reads, keys made of one secret. */
+/** The ports of the aws home: AWS services for the logs, a scratch store for reads, keys derived from one secret. */
 
 import { ArchiveBucket } from '../adapters/aws/archive-bucket.ts'
 import { AwsLogStore } from '../adapters/aws/aws-log-store.ts'
@@ -22,21 +22,21 @@ import { openTenantLimits } from './tenant-limits.ts'
 
 export interface AwsHome {
   readonly ports: Ports
-  /** Keys that all containers agree on: one signs page tokens, the other makes the local issuer's. */
+  /** Keys shared by all containers: one signs page tokens, the other is the seed of the local issuer's key. */
   readonly keys: { readonly pageToken: Uint8Array; readonly localIssuer: Uint8Array | undefined }
   close(): Promise<void>
 }
 
 export type AwsEvents = StoreEvents & ReaderEvents & Partial<LimitsEvents>
 
-/** Firehose's largest buffer interval: what its stream is set to is not known here. */
+/** Firehose's largest buffer interval: the stream's own setting is unknown here. */
 const BUFFER_MS_MAX = 900_000
-/** What the scratch store finds twice may be of any age. */
+/** The scratch store detects duplicates of any age. */
 const EVER_MS = 36_500 * 86_400_000
 
 /**
- * Makes the ports; no service is asked for anything yet. Throws config_invalid when settings that this home needs are
- * missing, or limits of tenants are faulty. Credentials and region are the SDK's to find.
+ * Creates the ports without calling any service. Throws config_invalid if required settings are missing or the tenant
+ * limits are invalid. The SDK finds credentials and region.
  */
 export async function openAws(
   config: Config,
@@ -108,7 +108,7 @@ function openScratchStore(dataDir: string, config: Config, clock: Clock, events:
     blockBytes: config.store.blockBytes,
     queryTimeoutMs: config.query.timeoutMs,
   }
-  // What is lost of it is loaded again: its commits need not wait for the disk, nor be told as the gateway's own.
+  // Lost data is loaded again from the archive, so commits need not wait for the disk, and are not reported.
   const open = (folder: string) => openDatabase(folder, { synchronous: 'OFF' })
   return new SqliteLogStore(settings, clock, scratchEvents(events), open)
 }
@@ -125,7 +125,7 @@ interface RequiredSettings {
   readonly keySecret: string
 }
 
-/** All that is missing is told at once. */
+/** Throws one error that lists all missing settings. */
 function requireSettings({ aws }: Config): RequiredSettings {
   const required = [
     ['MILLRACE_TABLE', aws.table],
@@ -136,7 +136,7 @@ function requireSettings({ aws }: Config): RequiredSettings {
   ] as const
   const missing = required.filter(([, value]) => value === undefined).map(([variable]) => variable)
   const { table, bucket, firehoseStream, queueUrl, keySecret } = aws
-  // The list says which; the comparisons let the compiler see it.
+  // The comparisons narrow the types.
   if (
     table === undefined ||
     bucket === undefined ||
@@ -144,7 +144,7 @@ function requireSettings({ aws }: Config): RequiredSettings {
     queueUrl === undefined ||
     keySecret === undefined
   ) {
-    throw new GatewayError('config_invalid', `MILLRACE_HOME=aws needs ${missing.join(', ')}, not given; set them`)
+    throw new GatewayError('config_invalid', `MILLRACE_HOME=aws needs ${missing.join(', ')}; set them`)
   }
   return { table, bucket, firehoseStream, queueUrl, keySecret }
 }

@@ -1,4 +1,4 @@
-/** Keys that all containers of the aws home agree on, made of MILLRACE_KEY_SECRET. */
+/** Keys shared by all containers of the aws home, derived from MILLRACE_KEY_SECRET. */
 
 import { hkdfSync } from 'node:crypto'
 import type { Config } from '../config/read-config.ts'
@@ -9,12 +9,12 @@ const KEY_BYTES = 32
 export type KeyPurpose = 'page tokens' | 'local issuer'
 
 /**
- * 32 bytes for one purpose: who knows one key knows neither the secret nor another key. Throws config_invalid without a
+ * 32 bytes for one purpose. A derived key reveals neither the secret nor another key. Throws config_invalid without a
  * secret.
  */
 export function deriveKey({ aws: { keySecret } }: Config, purpose: KeyPurpose): Uint8Array {
   if (keySecret === undefined) {
-    throw new GatewayError('config_invalid', 'MILLRACE_HOME=aws needs MILLRACE_KEY_SECRET, not given; set it')
+    throw new GatewayError('config_invalid', 'MILLRACE_HOME=aws needs MILLRACE_KEY_SECRET; set it')
   }
   return new Uint8Array(hkdfSync('sha256', keySecret, '', `millrace ${purpose}`, KEY_BYTES))
 }

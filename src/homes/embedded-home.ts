@@ -1,4 +1,4 @@
-/** Ports made of the embedded adapters: one SQLite file, keys in the data folder. */
+/** The ports of the embedded home: one SQLite file, keys in the data folder. */
 
 import { LocalFeed } from '../adapters/embedded/local-feed.ts'
 import { loadSecret } from '../adapters/embedded/secrets.ts'
@@ -10,7 +10,7 @@ import { openTenantLimits } from './tenant-limits.ts'
 
 export interface EmbeddedHome {
   readonly ports: Ports
-  /** Keys that outlive a restart: one signs page tokens, the other makes the local issuer's. */
+  /** Keys that survive a restart: one signs page tokens, the other is the seed of the local issuer's key. */
   readonly keys: { readonly pageToken: Uint8Array; readonly localIssuer: Uint8Array | undefined }
   close(): Promise<void>
 }
@@ -19,9 +19,9 @@ const PAGE_TOKEN_KEY = 'page-token.key'
 const LOCAL_ISSUER_KEY = 'local-issuer.key'
 const KEY_BYTES = 32
 
-/** Opens the data folder. Throws store_unavailable or store_damaged when it cannot, config_invalid for faulty limits. */
+/** Opens the data folder. Throws store_unavailable or store_damaged, and config_invalid for invalid tenant limits. */
 export function openEmbedded(config: Config, clock: Clock, events: StoreEvents & LimitsEvents): EmbeddedHome {
-  // What may be wrong for its user's fault comes before anything is opened.
+  // Configuration faults are reported before anything is opened.
   const limits = openTenantLimits(config, events)
   const { dataDir } = config.service
   const { queueBytesMax, retentionAgeMs, retentionBytes, duplicateWindowMs, blockBytes } = config.store
@@ -49,7 +49,7 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
   }
 }
 
-/** The 32 bytes that the local issuer's key is made of; the gateway and `millrace token` read the same. */
+/** The 32-byte seed of the local issuer's key, shared by the gateway and `millrace token`. */
 export function loadLocalIssuerSeed(dataDir: string): Uint8Array {
   return loadSecret(dataDir, LOCAL_ISSUER_KEY, KEY_BYTES)
 }

@@ -1,17 +1,17 @@
-/** The home that the settings name. Each is loaded only where it is used: their packages are heavy, and differ. */
+/** The configured home. Only the code of that home is loaded, because the packages are large and differ. */
 
 import type { Config } from '../config/read-config.ts'
 import type { Clock } from '../ports/log-store.ts'
 import type { AwsEvents, AwsHome } from './aws-home.ts'
 import type { EmbeddedHome, openEmbedded } from './embedded-home.ts'
 
-/** Ports and keys, and what lets go of them. */
+/** Ports, keys and a function that closes them. */
 export type Home = AwsHome | EmbeddedHome
 
-/** What a home reports while it is open. */
+/** Events that a home reports while it is open. */
 export type HomeEvents = Parameters<typeof openEmbedded>[2] & AwsEvents
 
-/** Opens the home. Throws what openAws and openEmbedded throw. */
+/** Opens the home. Throws like openAws and openEmbedded. */
 export async function openHome(config: Config, clock: Clock, events: HomeEvents): Promise<Home> {
   if (config.service.home === 'aws') {
     const { openAws } = await import('./aws-home.ts')

@@ -1,4 +1,4 @@
-/** The poller's parts: Cognigy as the source, the home's place for cursors, CloudWatch as a sink where it is asked for. */
+/** The poller's parts: Cognigy as the source, the cursor store of the home, and CloudWatch as a sink if configured. */
 
 import type { SsmCursors } from '../adapters/aws/poller/ssm-cursors.ts'
 import { CognigyClient } from '../adapters/outside/cognigy-client.ts'
@@ -12,7 +12,7 @@ import { wait } from './machine.ts'
 export interface PollerHome {
   readonly source: LogSource
   readonly cursors: CursorStore
-  /** Sinks outside; the gateway's own store is the caller's to add where `storesToo`. */
+  /** External sinks; if `storesToo`, the caller adds the gateway's own store. */
   readonly sinks: readonly LogSink[]
   readonly storesToo: boolean
   readonly projects: readonly SourceProject[]
@@ -20,21 +20,20 @@ export interface PollerHome {
 }
 
 export interface PollerEvents {
-  /** The server takes neither `sort` nor `startDate`: this project is read backward. */
+  /** The server ignores `sort` and `startDate`: this project is read backward. */
   readsBackward(project: SourceProject): void
 }
 
-/** Time-outs of SSM and CloudWatch Logs: a call that hangs must end within the lease. */
+/** Timeouts of SSM and CloudWatch Logs: a hanging call must end before the lease does. */
 const TIMEOUTS = { connectionTimeout: 2_000, requestTimeout: 10_000, throwOnRequestTimeout: true }
-/** SSM's reads and writes may be repeated; a put of events whose answer was lost may not. */
+/** SSM reads and writes can be retried; a PutLogEvents whose response was lost cannot. */
 const SSM_ATTEMPTS_MAX = 4
 const PUT_ATTEMPTS_MAX = 1
-/** How long a key from SSM is used before it is looked up again. */
+/** How long a key from SSM is cached. */
 const KEY_MS = 5 * 60_000
 
 /**
- * Undefined where no projects are configured. Nothing outside is asked for anything yet. Throws config_invalid where the
- * key is missing.
+ * Returns undefined if no projects are configured. Calls no service yet. Throws config_invalid if the key is missing.
  */
 export async function openPollerHome(
   config: Config,
@@ -104,14 +103,14 @@ async function openCloudWatch({ poll }: Config, tokens: SsmCursors | undefined):
   })
 }
 
-/** The key of the settings, or in the aws home that of the parameter, looked up again when it was refused. */
+/** The key from the settings, or in the aws home from the parameter, which is looked up again after a rejection. */
 function makeKeySource({ poll, service }: Config, clock: Clock): (isRefused: boolean) => Promise<string> {
   const { apiKey, apiKeyParameter, awsRegion } = poll
   if (apiKey !== undefined) return async () => apiKey
   if (service.home !== 'aws') {
-    throw new GatewayError('config_invalid', 'COGNIGY_API_KEY: not given; MILLRACE_POLL_PROJECTS needs it')
+    throw new GatewayError('config_invalid', 'COGNIGY_API_KEY: not set; MILLRACE_POLL_PROJECTS needs it')
   }
-  let known: { readonly key: string; readonly untilMs: number } | undefined
+  let cached: { readonly key: string; readonly untilMs: number } | undefined
   return async (isRefused) => {
     if (known !== undefined && !isRefused && clock.monotonicMs() < known.untilMs) return known.key
     const key = await fetchKey(apiKeyParameter, awsRegion)
@@ -132,6 +131,6 @@ async function fetchKey(name: string, region: string): Promise<string> {
   } finally {
     client.destroy()
   }
-  const text = `there is no parameter "${name}" with the key of Cognigy; make it as a SecureString, or set COGNIGY_API_KEY`
+  const text = `the parameter "${name}" with the Cognigy API key does not exist; create it as a SecureString, or set COGNIGY_API_KEY`
   throw new GatewayError('config_invalid', text)
 }

@@ -1,4 +1,4 @@
-/** Settings that are parameters of AWS Systems Manager, resolved; and the users, when they are one of them. */
+/** Reads the settings with references to AWS Systems Manager resolved, and refreshes the users if they are a reference. */
 
 import { fetchParameters, type ParameterClient } from '../adapters/aws/parameters.ts'
 import { type Config, type Environment, readConfig } from '../config/read-config.ts'
@@ -11,7 +11,7 @@ import { RotatingUsers, type RotationEvents } from './rotating-users.ts'
 
 export interface Settings {
   readonly config: Config
-  /** The users of now, to hand to the application; undefined where they are no reference and never change. */
+  /** The current users; undefined if they are not a reference and so never change. */
   openUsers(parts: UserParts): UserSource | undefined
 }
 
@@ -21,15 +21,15 @@ export interface UserParts {
   readonly events: RotationEvents
 }
 
-/** A function's start may take ten seconds altogether; a look-up must not hold a request for longer. */
+/** A function must start within ten seconds, and a lookup must not delay a request longer than this. */
 const REQUEST_TIMEOUT_MS = 3000
 const ATTEMPTS_MAX = 3
 
 const USERS_VARIABLE = 'MILLRACE_USERS'
 
 /**
- * What readConfig gives, with references resolved before. The SDK is loaded only when there are any; `client` is for
- * tests. Throws config_invalid, and source_unavailable when SSM does not answer.
+ * Like readConfig, with references resolved. The SDK is loaded only if there are any; `client` is for tests. Throws
+ * config_invalid, and source_unavailable if SSM does not respond.
  */
 export async function loadSettings(env: Environment, client: Lazy<ParameterClient> = SSM): Promise<Settings> {
   const resolved = await resolveReferences(env, (names) => fetchParameters(client, names))
@@ -57,7 +57,7 @@ const SSM: Lazy<ParameterClient> = lazy(async () => {
 async function fetchOne(client: Lazy<ParameterClient>, name: string): Promise<string> {
   const value = (await fetchParameters(client, [name])).get(name)
   if (value !== undefined) return value
-  throw new GatewayError('config_invalid', `${USERS_VARIABLE}: there is no parameter ${JSON.stringify(name)} any more`)
+  throw new GatewayError('config_invalid', `${USERS_VARIABLE}: parameter ${JSON.stringify(name)} no longer exists`)
 }
 
 function parseUsers(text: string) {
@@ -65,6 +65,6 @@ function parseUsers(text: string) {
   if ('value' in parsed) return parsed.value
   throw new GatewayError(
     'config_invalid',
-    `${USERS_VARIABLE}: the value (not shown) is not right; wanted ${parsed.fault}`,
+    `${USERS_VARIABLE}: the value (not shown) is invalid; wanted ${parsed.fault}`,
   )
 }

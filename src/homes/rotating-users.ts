@@ -1,38 +1,38 @@
-/** Users that stand in a parameter: looked up again from time to time, and when somebody is refused. */
+/** Users from a parameter: looked up again periodically, and after a rejected password. */
 
 import type { User, UserSource } from '../config/users.ts'
 import type { Clock } from '../ports/log-store.ts'
 
-/** What becomes of a look-up. Must not throw. */
+/** The outcome of a lookup. Must not throw. */
 export interface RotationEvents {
   usersChanged(users: number): void
-  /** Those before hold on. */
+  /** The previous users are kept. */
   usersNotRefreshed(cause: unknown): void
 }
 
 export interface RotationParts {
-  /** The text that `initial` was read from. */
+  /** The text from which `initial` was parsed. */
   readonly text: string
   readonly initial: readonly User[]
-  /** The parameter's text of now. */
+  /** The current text of the parameter. */
   fetch(): Promise<string>
-  /** Throws config_invalid for a text that is no users. */
+  /** Throws config_invalid for invalid users. */
   parse(text: string): readonly User[]
   readonly clock: Clock
-  /** 0 to 1: containers that started together do not look together. */
+  /** 0 to 1; spreads the lookups of containers that started together. */
   random(): number
   readonly refreshMs: number
   readonly events: RotationEvents
 }
 
-/** Refused passwords are free to send: they make one look-up in this time, whoever sends how many of them. */
+/** Rejected passwords trigger at most one lookup in this time, because anyone can send them. */
 const LOOKUP_GAP_MS = 10_000
-/** Of the time between two look-ups, at most, left to chance. */
+/** Random share of the time between two lookups. */
 const JITTER = 0.2
 
 /**
- * No timer: a function that is frozen between its requests keeps none. Whoever asks for the users when they are due is
- * answered from memory, and starts the look-up.
+ * Uses no timer, because a function is frozen between requests. A call to users() that finds a lookup due starts it, and
+ * returns the users in memory.
  */
 export class RotatingUsers implements UserSource {
   readonly #parts: RotationParts
@@ -55,7 +55,7 @@ export class RotatingUsers implements UserSource {
     return this.#users
   }
 
-  /** One look-up for all who ask while it runs; none within ten seconds of the one before. Never rejects. */
+  /** Concurrent calls share one lookup; there is none within ten seconds of the previous one. Never rejects. */
   refresh(): Promise<void> {
     if (this.#running !== undefined) return this.#running
     const nowMs = this.#parts.clock.monotonicMs()

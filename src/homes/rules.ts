@@ -1,12 +1,12 @@
-/** The alert rules that the settings name, as they are in files; the same in both homes. */
+/** The configured alert rule files; the same in both homes. */
 
 import { RulesFile, type RulesFileParts } from '../adapters/files/rules-file.ts'
 import type { Config } from '../config/read-config.ts'
 
-/** What rules may say in their texts is another's to know: flows/check-rules.ts. */
+/** The contents of rules are checked by flows/rules/check-rules.ts. */
 export type RulesParts = Pick<RulesFileParts, 'checksOf' | 'events'>
 
-/** Undefined where no rules are set. Throws config_invalid, with all faults, for files that cannot be used. */
+/** Returns undefined if no rules are configured. Throws config_invalid with all faults of invalid files. */
 export function openRules(
   { rules, auth }: Pick<Config, 'rules' | 'auth'>,
   { checksOf, events }: RulesParts,

@@ -1,10 +1,10 @@
-/** The file of tenants' limits, where the settings name one. */
+/** The configured file of tenant limits. */
 
 import { type LimitsEvents, LimitsFile } from '../adapters/files/limits-file.ts'
 import type { Config } from '../config/read-config.ts'
 import { parseTenantLimits } from '../config/tenant-limits.ts'
 
-/** Undefined where there is no such setting. Throws config_invalid for a file that cannot be used. */
+/** Returns undefined if none is configured. Throws config_invalid for an invalid file. */
 export function openTenantLimits(config: Config, events: LimitsEvents): LimitsFile | undefined {
   const { tenants, push, query, store } = config
   const path = tenants.limitsFile

@@ -1,4 +1,4 @@
-/** What the queue's worker works with: the queue, the archive, the dead letters. */
+/** The parts of the queue worker: the queue, the archive, the dead letters. */
 
 import { ArchiveBucket } from '../adapters/aws/archive-bucket.ts'
 import { DeadLetters } from '../adapters/aws/worker/dead-letters.ts'
@@ -13,19 +13,19 @@ type QueueSettings = Pick<Config['aws'], 'queueUrl' | 'deadLetterUrl'>
 type WorkerSettings = QueueSettings & Pick<Config['aws'], 'bucket' | 'archivePrefix' | 's3PathStyle'>
 
 export interface WorkerHome {
-  /** Undefined where MILLRACE_QUEUE_URL is not given: Lambda receives for its function. */
+  /** Undefined if MILLRACE_QUEUE_URL is not set: Lambda receives messages for its function. */
   readonly queue: QueueConsumer | undefined
   readonly archive: QueueObjects
-  /** Undefined where MILLRACE_DEAD_LETTER_URL is not given: what cannot be read gets there without its reason. */
+  /** Undefined if MILLRACE_DEAD_LETTER_URL is not set: then SQS moves unreadable messages there, without a reason. */
   readonly deadLetters: DeadLetterSender | undefined
   close(): void
 }
 
-/** SQS answers a poll after 20 seconds at the latest. */
+/** A long poll of SQS takes up to 20 seconds. */
 const POLL_TIMEOUTS = { connectionTimeout: 2_000, requestTimeout: 25_000, throwOnRequestTimeout: true }
 const ATTEMPTS_MAX = 3
 
-/** No service is asked for anything yet. Throws config_invalid without a bucket. */
+/** Calls no service yet. Throws config_invalid without a bucket. */
 export function openWorker(settings: WorkerSettings): WorkerHome {
   const { bucket, archivePrefix, queueUrl, deadLetterUrl } = settings
   if (bucket === undefined) throw missing('the worker', 'MILLRACE_BUCKET')
@@ -42,7 +42,7 @@ export function openWorker(settings: WorkerSettings): WorkerHome {
   }
 }
 
-/** Both queues for `millrace redrive`. Throws config_invalid when one is not given. */
+/** Both queues for `millrace redrive`. Throws config_invalid if one is not set. */
 export function openDeadLetters({ queueUrl, deadLetterUrl }: QueueSettings): DeadLetters & { close(): void } {
   if (queueUrl === undefined) throw missing('it', 'MILLRACE_QUEUE_URL')
   if (deadLetterUrl === undefined) throw missing('it', 'MILLRACE_DEAD_LETTER_URL')
@@ -52,16 +52,16 @@ export function openDeadLetters({ queueUrl, deadLetterUrl }: QueueSettings): Dea
 }
 
 function makeQueueClient() {
-  let made: { destroy(): void } | undefined
+  let created: { destroy(): void } | undefined
   const client: Lazy<import('@aws-sdk/client-sqs').SQS> = lazy(async () => {
     const { SQS } = await import('@aws-sdk/client-sqs')
     const sqs = new SQS({ maxAttempts: ATTEMPTS_MAX, requestHandler: POLL_TIMEOUTS })
-    made = sqs
+    created = sqs
     return sqs
   })
-  return { client, destroy: () => made?.destroy() }
+  return { client, destroy: () => created?.destroy() }
 }
 
 function missing(who: string, variable: string): GatewayError {
-  return new GatewayError('config_invalid', `${who} needs ${variable}, not given; set it`)
+  return new GatewayError('config_invalid', `${who} needs ${variable}; set it`)
 }

@@ -1,6 +1,6 @@
 /**
- * What the gateway's function shows of others' work: incidents, alert rules, polled sources. Their code and clients are
- * loaded when somebody asks: most functions start for a push.
+ * Views of the gateway's function on incidents, alert rules and polled sources. Their code and clients are loaded on
+ * first use, because most functions start for a push.
  */
 
 import type { Logger } from 'pino'
@@ -12,7 +12,7 @@ import type { Incidents } from './incidents.ts'
 
 type Views = Pick<AppParts, 'incidents' | 'poller' | 'rules'>
 
-/** Throws config_invalid for files of rules that cannot be used; these are read at once. */
+/** Reads the rule files immediately; throws config_invalid if they are invalid. */
 export async function openViews(config: Config, clock: Clock, log: Logger): Promise<Views> {
   const { incidents: settings, poll, rules } = config
   const incidents = lazy(async () => {
@@ -30,8 +30,8 @@ function viewIncidents(
   incidents: Lazy<Incidents>,
   links: Config['incidents']['links'],
 ): NonNullable<Views['incidents']> {
-  /** Whoever is to be told is told before the answer leaves: a function is frozen then. */
-  const told = async <T>(act: (desk: Incidents['desk']) => Promise<T>): Promise<T> => {
+  /** Sends notifications before the response: a function is frozen after that. */
+  const thenNotify = async <T>(act: (desk: Incidents['desk']) => Promise<T>): Promise<T> => {
     const { desk, notify } = await incidents()
     const result = await act(desk)
     await notify.settled()
@@ -43,8 +43,8 @@ function viewIncidents(
       list: async (...request) => (await incidents()).home.store.list(...request),
     },
     desk: {
-      acknowledge: (...request) => told((desk) => desk.acknowledge(...request)),
-      close: (...request) => told((desk) => desk.close(...request)),
+      acknowledge: (...request) => thenNotify((desk) => desk.acknowledge(...request)),
+      close: (...request) => thenNotify((desk) => desk.close(...request)),
     },
     links,
   }
@@ -69,7 +69,7 @@ async function viewRules(config: Config, incidents: Lazy<Incidents>): Promise<No
   }
   const events = { rulesChanged: () => undefined, rulesRefused: () => undefined }
   const source = openRules(config, { checksOf: () => checks, events })
-  if (source === undefined) throw new Error('BUG: rules are shown where there are none')
+  if (source === undefined) throw new Error('BUG: no rules are configured')
   return {
     source,
     states: {

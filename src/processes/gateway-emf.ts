@@ -1,4 +1,4 @@
-/** The gateway's counts on stdout, for CloudWatch: of a function after each request, of a process in rounds. */
+/** Writes the gateway's metrics to stdout for CloudWatch: after each request of a function, or periodically. */
 
 import type { Config } from '../config/read-config.ts'
 import { SYSTEM_CLOCK } from '../homes/machine.ts'
@@ -12,7 +12,7 @@ type WriteLine = (line: string) => void
 
 const writeOut: WriteLine = (line) => process.stdout.write(line)
 
-/** The same handler, which tells what it counted before its answer leaves: a function is frozen from then on. */
+/** Wraps the handler so that it reports metrics before it returns: a function is frozen after that. */
 export function reportAfterEach(
   handler: LambdaHandler,
   config: Config,
@@ -27,7 +27,7 @@ export function reportAfterEach(
   }
 }
 
-/** Tells every ten seconds; the function given back tells the rest, and ends it. The embedded home tells nothing. */
+/** Reports every ten seconds until the returned function reports the rest. The embedded home reports nothing. */
 export function reportInRounds(config: Config, metrics: Metrics, write: WriteLine = writeOut): () => Promise<void> {
   if (config.service.home !== 'aws') return async () => undefined
   const reporter = makeReporter(config, metrics, write)

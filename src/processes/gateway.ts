@@ -1,4 +1,4 @@
-/** A gateway put together: the application, and beside it incidents, alert rules and the sources that are polled. */
+/** Assembles a gateway: the application, incidents, alert rules and polled sources. */
 
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
@@ -21,7 +21,7 @@ import { openWatch, type Watch } from './watch.ts'
 export interface Gateway {
   readonly app: Awaited<ReturnType<typeof buildApp>>
   readonly metrics: Metrics
-  /** Finishes what was accepted, in the order in which parts need each other. */
+  /** Finishes accepted work and closes all parts, in the order of their dependencies. */
   close(): Promise<void>
 }
 
@@ -30,14 +30,14 @@ interface Opened {
   readonly clock: Ports['clock']
   readonly log: Logger
   readonly metrics: Metrics
-  /** What must be closed, the last opened first. */
+  /** Called in order; the part opened last comes first. */
   readonly closers: (() => Promise<void> | void)[]
 }
 
 /**
- * Opens all of it. In the embedded home this process raises incidents of the lines it accepts, evaluates rules and polls;
- * in the aws home others do, and the gateway shows what they found. Throws config_invalid, store_unavailable and
- * store_damaged, with nothing left open.
+ * Opens everything. In the embedded home this process raises incidents for the lines it accepts, evaluates rules and
+ * polls. In the aws home other processes do that, and the gateway shows their results. Throws config_invalid,
+ * store_unavailable and store_damaged, and then leaves nothing open.
  */
 export async function openGateway({ config, openUsers }: Settings, log: Logger): Promise<Gateway> {
   const clock = SYSTEM_CLOCK
@@ -63,7 +63,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
       rules: watch?.rules,
       incidents: incidents && { store: incidents.home.store, desk: incidents.desk, links: config.incidents.links },
       poller,
-      // What Fastify tells at info, the entries tell better.
+      // Fastify's info messages repeat ours.
       logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
     })
     closers.push(() => app.close())

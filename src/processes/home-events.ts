@@ -1,4 +1,4 @@
-/** What a home reports, counted and logged. */
+/** Counts and logs the events of a home. */
 
 import type { HomeEvents } from '../homes/home.ts'
 import type { RotationEvents } from '../homes/rotating-users.ts'
@@ -15,18 +15,18 @@ export function homeEvents(metrics: Metrics, log: EntryLog): HomeEvents {
     ...metrics.storeEvents(log),
     sourceDamaged: (name, why) => {
       metrics.damagedBlocks.inc()
-      log.error({ source: name, why }, 'a part of the archive cannot be read; queries go on without it')
+      log.error({ source: name, why }, 'a part of the archive cannot be read; queries continue without it')
     },
   }
 }
 
-/** What becomes of users that stand in a parameter. */
+/** Logs and counts lookups of users from a parameter. */
 export function rotationEvents(metrics: Metrics, log: EntryLog): RotationEvents {
   return {
-    usersChanged: (users) => log.info({ users }, 'the users changed'),
+    usersChanged: (users) => log.info({ users }, 'users changed'),
     usersNotRefreshed: (err) => {
       metrics.userRefreshFailures.inc()
-      log.warn({ err }, 'the users could not be looked up; those before hold on')
+      log.warn({ err }, 'user lookup failed; keeping the previous users')
     },
   }
 }

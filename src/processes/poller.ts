@@ -1,4 +1,4 @@
-/** A poller put together: the home's parts, the gateway's own store where it is a sink, and a log. */
+/** Assembles a poller: the home's parts, the gateway's own store if it is a sink, and a log. */
 
 import { randomUUID } from 'node:crypto'
 import type { Config } from '../config/read-config.ts'
@@ -21,12 +21,12 @@ export interface PollerParts {
   readonly config: Config
   readonly clock: Home['ports']['clock']
   readonly log: PollLog
-  /** The gateway's store, where this process has one. */
+  /** The gateway's store, if this process has one. */
   readonly ports?: Pick<Home['ports'], 'store' | 'feed'>
   readonly onOutcome?: (outcome: ProjectOutcome, figures: SourceFigures) => void
 }
 
-/** Undefined where no projects are configured. Throws config_invalid, and store_unavailable for cursors that cannot be opened. */
+/** Returns undefined if no projects are configured. Throws config_invalid, or store_unavailable if cursors cannot be opened. */
 export async function openPoller({
   config,
   clock,
@@ -36,7 +36,7 @@ export async function openPoller({
 }: PollerParts): Promise<OpenPoller | undefined> {
   const home = await openPollerHome(config, clock, {
     readsBackward: (project) =>
-      log.warn({ project: project.name }, 'the source honours neither sort nor startDate: it is read backward'),
+      log.warn({ project: project.name }, 'the source ignores sort and startDate; reading backward'),
   })
   if (home === undefined) return undefined
   const { source, cursors, sinks, projects, storesToo } = home
@@ -70,11 +70,11 @@ function makeStoreSink(
   if (ports === undefined) {
     throw new GatewayError(
       'config_invalid',
-      'MILLRACE_POLL_SINKS names the store, which this process has not; let the gateway poll, or remove it',
+      'MILLRACE_POLL_SINKS includes `store`, but this process has none; let the gateway poll, or remove it',
     )
   }
   if (tenant === undefined) {
-    throw new GatewayError('config_invalid', 'MILLRACE_POLL_TENANT: not given; without a default tenant it is needed')
+    throw new GatewayError('config_invalid', 'MILLRACE_POLL_TENANT: not set; it is required without a default tenant')
   }
   return new StoreSink({ ...ports, clock, tenant, source, lineBytesMax: config.push.limits.lineBytesMax })
 }

@@ -1,4 +1,4 @@
-/** Alert rules and anomalies of the aws home, beside the alert processor: they ask the archive by a home of their own. */
+/** Alert rules and anomalies of the aws home, in the alert processor: they query the archive through their own home. */
 
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
@@ -6,14 +6,14 @@ import type { Clock } from '../ports/log-store.ts'
 import type { Incidents } from './incidents.ts'
 
 export interface ScheduledWatch {
-  /** Evaluates what is due. Never rejects. */
+  /** Evaluates everything that is due. Never rejects. */
   evaluateDue(): Promise<void>
   close(): Promise<void>
 }
 
 /**
- * Undefined where neither rules nor anomalies are set; their code is loaded only then. Throws config_invalid for rules
- * that cannot be used.
+ * Returns undefined, without loading their code, if neither rules nor anomalies are configured. Throws config_invalid
+ * for invalid rules.
  */
 export async function openScheduledWatch(
   config: Config,

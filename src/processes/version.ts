@@ -2,10 +2,10 @@
 
 import { readFileSync } from 'node:fs'
 
-/** scripts/build.mjs puts the version in its place: a bundle has no package.json beside it. */
+/** Replaced by scripts/build.mjs: a bundle has no package.json. */
 declare const MILLRACE_VERSION: string | undefined
 
-/** As package.json has it. */
+/** The version in package.json. */
 export const VERSION: string = typeof MILLRACE_VERSION === 'string' ? MILLRACE_VERSION : readVersion()
 
 function readVersion(): string {

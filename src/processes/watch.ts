@@ -1,4 +1,4 @@
-/** Alert rules and anomalies put together: what a server starts and stops, and what a scheduled function calls. */
+/** Assembles alert rules and anomalies, for a server that starts and stops them or a function on a schedule. */
 
 import type { Config } from '../config/read-config.ts'
 import type { QueryLimits } from '../domain/limits.ts'
@@ -13,7 +13,7 @@ import type { IncidentSink } from '../ports/incidents.ts'
 import type { Ports } from '../ports/log-store.ts'
 import type { RuleSource, StateStore } from '../ports/rules.ts'
 
-/** What watching reports on itself, for the log and for metrics. Must not throw. */
+/** Events for the log and metrics. Must not throw. */
 export interface WatchEvents extends RuleEvents {
   rulesChanged(groups: number): void
   rulesRefused(cause: unknown): void
@@ -24,25 +24,25 @@ export interface WatchParts {
   readonly config: Config
   readonly ports: Ports
   readonly incidents: IncidentSink
-  /** The store of incidents is one. */
+  /** For example the incident store. */
   readonly states: StateStore
   readonly events: WatchEvents
 }
 
 export interface Watch {
-  /** What the routes of rules show; undefined where no rules are set. */
+  /** For the rules routes; undefined if no rules are configured. */
   readonly rules: { readonly source: RuleSource; readonly states: StateStore } | undefined
-  /** Undefined where anomalies are off. */
+  /** Undefined if anomaly detection is off. */
   readonly anomalies: Pick<AnomalyDetector, 'figures'> | undefined
-  /** Does all that is due, ms since the epoch: for a function that is called once a minute. Never rejects. */
+  /** Evaluates everything due at `nowMs`, ms since the epoch: for a function on a schedule. Never rejects. */
   evaluateDue(nowMs: number): Promise<void>
-  /** Does what is due by the clock, until it is closed: for a server. */
+  /** Evaluates by the clock until close: for a server. */
   start(): void
-  /** Resolves when what is under way is over; before the stores are closed. */
+  /** Resolves when running evaluations have ended; call it before closing the stores. */
   close(): Promise<void>
 }
 
-/** A pause is one of the gateway itself in the embedded home; in the other one, of the schedule. */
+/** How much to catch up after a pause: of the gateway in the embedded home, of the schedule in the aws home. */
 const CATCH_UP_MINUTES = { embedded: 2, aws: 15 } as const
 
 const waitFor: Timer = (ms, run) => {
@@ -50,7 +50,7 @@ const waitFor: Timer = (ms, run) => {
   return () => clearTimeout(timer)
 }
 
-/** Throws config_invalid, with all faults, for files of rules that cannot be used. */
+/** Throws config_invalid with all faults of invalid rule files. */
 export function openWatch(parts: WatchParts): Watch {
   const { config, ports, states, events } = parts
   const limitsOf = (tenant: string): QueryLimits => ports.limits?.of(tenant).query ?? config.query
@@ -119,7 +119,7 @@ function openDetector(
   })
 }
 
-/** What is asked to be deleted is not counted. */
+/** The store without deleted entries. */
 function readable({ store, deletions }: Ports): Ports['store'] {
   return deletions === undefined ? store : hideDeleted(store, deletions)
 }

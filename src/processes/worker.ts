@@ -1,4 +1,4 @@
-/** What the worker's two homes share: its settings, what it works with, what it tells. */
+/** Common parts of the worker's function and process: settings, adapters, log and metrics. */
 
 import pino, { type Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
@@ -19,7 +19,7 @@ export interface Worker {
   readonly metrics: EmfReporter
 }
 
-/** Reads the environment. Throws config_invalid, or source_unavailable when a referenced setting cannot be had. */
+/** Reads the environment. Throws config_invalid, or source_unavailable if a referenced setting cannot be fetched. */
 export async function openWorkerOf(env: NodeJS.ProcessEnv): Promise<Worker> {
   const { config } = await loadSettings(env)
   const log = pino(

@@ -1,4 +1,4 @@
-/** What the queue's worker tells of its work: lines of the log, and counts. Never anything of what is in a message. */
+/** Log lines and metrics of the queue worker. Never contains message content. */
 
 import type { ArchivePart } from '../domain/entries/archive-part.ts'
 import type { GatewayError } from '../domain/errors.ts'
@@ -32,31 +32,34 @@ export class WorkerReports implements ArchiveReports {
     this.#entries += entries
     this.#objectBytes += bytes
     this.#lineBytes += sumOf((part) => part.lineBytes)
-    this.#log.debug({ messages: parts.length, entries, bytes }, 'an object was written')
+    this.#log.debug({ messages: parts.length, entries, bytes }, 'wrote an object')
   }
 
   failed({ id, receives }: QueuedMessage, error: GatewayError): void {
     this.#errors++
-    this.#log.warn({ messageId: id, receives, code: error.code, err: error }, 'a message failed; it comes again')
+    this.#log.warn(
+      { messageId: id, receives, code: error.code, err: error },
+      'archiving a message failed; the queue redelivers it',
+    )
   }
 
   buried({ id }: QueuedMessage, { code, message }: GatewayError): void {
     this.#errors++
     this.#buried++
-    const text = 'a message cannot be read; it went to the dead letters, see `millrace redrive --dry-run`'
+    const text = 'moved an unreadable message to the dead letters; list them with `millrace redrive --dry-run`'
     this.#log.error({ messageId: id, code, reason: message }, text)
   }
 
-  /** The queue could not be asked. */
+  /** Receiving from the queue failed. */
   receiveFailed(error: GatewayError): void {
     this.#errors++
-    this.#log.warn({ code: error.code, err: error }, 'the queue gave no messages; it is asked again')
+    this.#log.warn({ code: error.code, err: error }, 'receiving from the queue failed; retrying')
   }
 
-  /** Messages that are archived and stay in the queue: their lines will be archived once more. */
+  /** Archived messages that could not be deleted from the queue: their lines will be archived again. */
   removeFailed(count: number): void {
     this.#errors++
-    this.#log.warn({ messages: count }, 'archived messages could not be deleted; they come again')
+    this.#log.warn({ messages: count }, 'deleting archived messages failed; the queue redelivers them')
   }
 
   readonly totals = async (): Promise<readonly Total[]> => [

@@ -1,5 +1,5 @@
 /**
- * A line of CloudWatch's embedded metric format: CloudWatch Logs makes metrics of it, and no call is made. See
+ * A line in CloudWatch's embedded metric format: CloudWatch Logs extracts the metrics, without an API call. See
  * "Specification: Embedded metric format" in the Amazon CloudWatch user guide.
  */
 
@@ -11,13 +11,13 @@ export interface EmfFigure {
 
 export interface EmfPlace {
   readonly namespace: string
-  /** Who tells: a property of the line, for searching. A dimension would be one more paid metric for each figure. */
+  /** The process that reports: a property for searching. As a dimension it would be one more paid metric per figure. */
   readonly service: string
   /** Milliseconds since the epoch. */
   readonly nowMs: number
 }
 
-/** The figures, 100 at most, as one line without dimensions, its newline included. */
+/** Formats at most 100 figures as one line without dimensions, including the newline. */
 export function formatEmfLine(figures: readonly EmfFigure[], { namespace, service, nowMs }: EmfPlace): string {
   const directive = {
     Namespace: namespace,

@@ -1,11 +1,11 @@
-/** Counts for CloudWatch, as lines of its embedded metric format on stdout. */
+/** Metrics for CloudWatch, as lines of its embedded metric format on stdout. */
 
 import type { Counter } from 'prom-client'
 import type { Clock } from '../ports/log-store.ts'
 import { type EmfFigure, type EmfPlace, formatEmfLine } from './emf-line.ts'
 import type { Metrics } from './metrics.ts'
 
-/** A count that only rises, since the start of the process. */
+/** A counter since the start of the process; it never decreases. */
 export type Total = EmfFigure
 
 export type ReadTotals = () => Promise<readonly Total[]>
@@ -13,27 +13,27 @@ export type ReadTotals = () => Promise<readonly Total[]>
 export interface EmfParts extends Pick<EmfPlace, 'namespace' | 'service'> {
   readonly readTotals: ReadTotals
   readonly clock: Clock
-  /** Takes one line, its newline included. */
+  /** Writes one line, which includes its newline. */
   write(line: string): void
 }
 
 /**
- * A line of 500 bytes costs as much to log as 0.4 DynamoDB writes of 1 KB ($0.50 a GB against $0.625 a million,
- * us-east-1, 2026); the request with a single entry makes one such write at least, and pays for its invocation. So no
- * line costs more than what it counts, and under load it is one in at least a thousand entries or ten seconds.
+ * Logging a line of 500 bytes costs as much as 0.4 DynamoDB writes of 1 KB ($0.50 per GB against $0.625 per million,
+ * us-east-1, 2026). A request with a single entry makes at least one such write and pays for its invocation, so a line
+ * never costs more than the requests it counts. Under load there is at most one line per thousand entries or ten seconds.
  */
 const INTERVAL_MS = 10_000
 const COUNT_MIN = 1000
-/** Of one directive; CloudWatch drops the whole line beyond. */
+/** Metrics per directive; CloudWatch drops a line with more. */
 const METRICS_MAX = 100
 
 /**
- * Writes what the totals rose by since the line before. Tenants are no dimensions, nor anything else that clients name:
- * each value of a dimension is a metric that is paid for.
+ * Writes by how much the totals rose since the previous line. There are no dimensions for tenants or other names from
+ * clients: each value of a dimension is a metric to pay for.
  */
 export class EmfReporter {
   readonly #parts: EmfParts
-  readonly #told = new Map<string, number>()
+  readonly #reported = new Map<string, number>()
   #lastMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: EmfParts) {
@@ -41,25 +41,24 @@ export class EmfReporter {
   }
 
   /**
-   * To be called where a piece of work ends, before its answer leaves: a function is frozen then. Writes a line when
-   * ten seconds have passed since the last one, or a thousand of something were counted; otherwise the next call tells
-   * it.
+   * Call it at the end of a unit of work, before the response: a function is frozen after that. Writes a line if ten
+   * seconds have passed since the last one, or if a counter rose by a thousand; otherwise a later call reports it.
    */
   async report(): Promise<void> {
     const rises = this.#rises(await this.#parts.readTotals())
     const isSoon = this.#parts.clock.monotonicMs() - this.#lastMs < INTERVAL_MS
     if (isSoon && !rises.some(({ unit, value }) => unit === 'Count' && value >= COUNT_MIN)) return
-    this.#tell(rises)
+    this.#write(rises)
   }
 
-  /** Writes what is left: to be called before the process ends. */
+  /** Writes the rest; call it before the process ends. */
   async flush(): Promise<void> {
-    this.#tell(this.#rises(await this.#parts.readTotals()))
+    this.#write(this.#rises(await this.#parts.readTotals()))
   }
 
   #rises(totals: readonly Total[]): Total[] {
     return totals
-      .map((total) => ({ ...total, value: total.value - (this.#told.get(total.name) ?? 0) }))
+      .map((total) => ({ ...total, value: total.value - (this.#reported.get(total.name) ?? 0) }))
       .filter(({ value }) => value > 0)
   }
 
@@ -74,7 +73,7 @@ export class EmfReporter {
   }
 }
 
-/** The gateway's totals: the same counters that Prometheus reads. Reasons of refusals are a closed list of ours. */
+/** The gateway's totals, from the Prometheus counters. The reasons of rejections are a closed list. */
 export function gatewayTotals(metrics: Metrics): ReadTotals {
   return async () => {
     const { accepted, duplicates, dropped, refused, lineBytes, bodyBytes, errors, writeFailures } = metrics

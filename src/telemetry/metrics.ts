@@ -1,9 +1,9 @@
-/** What the gateway tells Prometheus. */
+/** The gateway's Prometheus metrics. */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { LogStore, StoreFigures } from '../ports/log-store.ts'
 
-/** Pushes come by one of these. */
+/** The protocol of a push. */
 export type PushProtocol = 'loki_protobuf' | 'loki_json' | 'otlp' | 'logs'
 
 export interface StoreLog {
@@ -11,7 +11,7 @@ export interface StoreLog {
   info?(facts: object, text: string): void
 }
 
-/** What a store calls to report on itself. */
+/** Events that a store reports. */
 export interface StoreReports {
   committed(ms: number): void
   writeFailed(cause: unknown): void
@@ -21,7 +21,7 @@ export interface StoreReports {
   limitsRefused(cause: unknown): void
 }
 
-/** What the gauges are read from. */
+/** The sources of the gauges. */
 export interface Observed {
   readonly store: LogStore
   readonly streams: { readonly activeStreams: number }
@@ -32,52 +32,40 @@ export interface Observed {
 
 export class Metrics {
   readonly registry = new Registry()
-  readonly accepted = this.#counter('entries_accepted_total', 'Entries that are durable, duplicates included', [
+  readonly accepted = this.#counter('entries_accepted_total', 'Entries that are durable, including duplicates', [
     'protocol',
   ])
-  readonly duplicates = this.#counter('entries_duplicate_total', 'Entries that were stored before', ['protocol'])
-  readonly refused = this.#counter('entries_refused_total', 'Entries refused, by reason', ['reason'])
-  readonly dropped = this.#counter(
-    'entries_dropped_total',
-    'Entries dropped by the operator’s MILLRACE_DROP_STREAMS',
-    [],
-  )
+  readonly duplicates = this.#counter('entries_duplicate_total', 'Entries that were already stored', ['protocol'])
+  readonly refused = this.#counter('entries_refused_total', 'Rejected entries, by reason', ['reason'])
+  readonly dropped = this.#counter('entries_dropped_total', 'Entries dropped by MILLRACE_DROP_STREAMS', [])
   readonly lineBytes = this.#counter('line_bytes_total', 'Bytes of accepted lines', ['protocol'])
-  readonly bodyBytes = this.#counter('body_bytes_total', 'Bytes of push bodies as they came', ['protocol'])
-  readonly errors = this.#counter('errors_total', 'Requests answered with an error, by code', ['code'])
-  readonly damagedBlocks = this.#counter('store_damaged_blocks_total', 'Reads that met a block they could not read', [])
-  readonly writeFailures = this.#counter(
-    'store_write_failures_total',
-    'Commits that failed; their pushes were refused',
-    [],
-  )
-  readonly limitsRefused = this.#counter(
-    'tenant_limits_refused_total',
-    'Changes of the file of tenants’ limits that could not be used',
-    [],
-  )
+  readonly bodyBytes = this.#counter('body_bytes_total', 'Bytes of push bodies as received', ['protocol'])
+  readonly errors = this.#counter('errors_total', 'Requests that failed, by error code', ['code'])
+  readonly damagedBlocks = this.#counter('store_damaged_blocks_total', 'Reads of a damaged block', [])
+  readonly writeFailures = this.#counter('store_write_failures_total', 'Failed commits, whose pushes were rejected', [])
+  readonly limitsRefused = this.#counter('tenant_limits_refused_total', 'Invalid changes of the tenant limits file', [])
   readonly userRefreshFailures = this.#counter(
     'user_refresh_failures_total',
-    'Look-ups of MILLRACE_USERS in its parameter that failed; the users before hold on',
+    'Failed lookups of the MILLRACE_USERS parameter; the previous users are kept',
     [],
   )
   readonly commitSeconds = new Histogram({
     name: 'millrace_commit_seconds',
-    help: 'Time of one commit, fsync included',
+    help: 'Duration of a commit, including fsync',
     buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5],
     registers: [this.registry],
   })
   readonly requestSeconds = new Histogram({
     name: 'millrace_request_seconds',
-    help: 'Time from a request’s head to the end of its answer',
+    help: 'Time from the head of a request to the end of its response',
     labelNames: ['route', 'method', 'status'],
     buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60],
     registers: [this.registry],
   })
 
-  /** What the store reports, counted and logged. */
+  /** Counts and logs the events of the store. */
   storeEvents(log: StoreLog): StoreReports {
-    // Agents push on while the disk is full: a line for each commit would be a flood, to a disk that is full.
+    // Agents keep pushing while the disk is full: logging every failed commit would flood the log, on a full disk.
     let isFailing = false
     return {
       committed: (ms) => {
@@ -87,24 +75,23 @@ export class Metrics {
       },
       writeFailed: (cause) => {
         this.writeFailures.inc()
-        if (!isFailing) log.error({ err: cause }, 'a commit failed; pushes are refused until one succeeds')
+        if (!isFailing) log.error({ err: cause }, 'a commit failed; pushes are rejected until one succeeds')
         isFailing = true
       },
       blockDamaged: (blockId, cause) => {
         this.damagedBlocks.inc()
         log.error({ blockId, err: cause }, 'a stored block cannot be read')
       },
-      maintenanceFailed: (cause) =>
-        log.error({ err: cause }, 'a round of maintenance failed; the next one tries again'),
-      limitsChanged: (tenants) => log.info?.({ tenants }, 'the limits of tenants changed'),
+      maintenanceFailed: (cause) => log.error({ err: cause }, 'maintenance failed; the next round retries'),
+      limitsChanged: (tenants) => log.info?.({ tenants }, 'tenant limits changed'),
       limitsRefused: (cause) => {
         this.limitsRefused.inc()
-        log.error({ err: cause }, 'the changed limits of tenants are faulty; those before hold')
+        log.error({ err: cause }, 'the changed tenant limits are invalid; keeping the previous limits')
       },
     }
   }
 
-  /** Gauges that are read when Prometheus asks. */
+  /** Registers gauges that are read when Prometheus scrapes. */
   observe({ store, streams, queries, answers, bodies }: Observed): void {
     const figures: readonly (readonly [name: string, help: string, figure: keyof StoreFigures])[] = [
       ['store_blocks', 'Blocks on disk', 'blocks'],
@@ -112,22 +99,18 @@ export class Metrics {
       ['store_streams', 'Streams in the index', 'streams'],
       ['store_disk_bytes', 'Bytes on disk', 'diskBytes'],
       ['store_line_bytes', 'Bytes of the lines on disk, uncompressed', 'lineBytes'],
-      ['store_queue_bytes', 'Bytes that wait for their commit', 'queueBytes'],
+      ['store_queue_bytes', 'Bytes waiting for a commit', 'queueBytes'],
       ['store_commits', 'Commits since the start', 'commits'],
     ]
     for (const [name, help, figure] of figures) this.#gauge(name, help, () => store.figures()[figure])
-    this.#gauge('store_healthy', '1 while pushes can be stored', () => (store.trouble() === undefined ? 1 : 0))
-    this.#gauge('active_streams', 'Streams that took a line within the last hour', () => streams.activeStreams)
-    this.#gauge('inflight_body_bytes', 'Bytes of request bodies held now', () => bodies.heldBytes)
-    this.#gauge('queries_running', 'Queries that run now', () => queries.running)
-    this.#gauge('queries_waiting', 'Queries that wait for their turn', () => queries.waiting)
-    this.#gauge('query_cache_bytes', 'Bytes of answers that are kept', () => answers.figures.bytes)
-    this.#gauge('query_cache_hits', 'Kept answers given again since the start', () => answers.figures.hits)
-    this.#gauge(
-      'query_cache_misses',
-      'Answers that might have been kept ones, and were not',
-      () => answers.figures.misses,
-    )
+    this.#gauge('store_healthy', '1 if pushes can be stored, 0 if not', () => (store.trouble() === undefined ? 1 : 0))
+    this.#gauge('active_streams', 'Streams that received a line within the last hour', () => streams.activeStreams)
+    this.#gauge('inflight_body_bytes', 'Bytes of request bodies in memory', () => bodies.heldBytes)
+    this.#gauge('queries_running', 'Running queries', () => queries.running)
+    this.#gauge('queries_waiting', 'Queued queries', () => queries.waiting)
+    this.#gauge('query_cache_bytes', 'Bytes of cached results', () => answers.figures.bytes)
+    this.#gauge('query_cache_hits', 'Query cache hits since the start', () => answers.figures.hits)
+    this.#gauge('query_cache_misses', 'Query cache misses since the start', () => answers.figures.misses)
   }
 
   #counter<Name extends string>(name: string, help: string, labelNames: readonly Name[]): Counter<Name> {

@@ -1,9 +1,9 @@
-/** A run of the poller as a line of CloudWatch's embedded metric format: how far behind it is, and what it did. */
+/** Metrics of a poller run in CloudWatch's embedded metric format: its lag, and what it stored. */
 
 import type { PollSummary } from '../flows/poll/poll-sources.ts'
 import { type EmfFigure, type EmfPlace, formatEmfLine } from './emf-line.ts'
 
-/** The lag is that of the project that is furthest behind. A figure that is not known yet is left out. */
+/** The lag is that of the project that is furthest behind. Unknown figures are omitted. */
 export function formatPollMetrics(summary: PollSummary, place: Omit<EmfPlace, 'service'>): string {
   const { stored, rejected, failed, lagSeconds, hoursUntilLoss } = summary
   const figures: (Omit<EmfFigure, 'value'> & { value: number | undefined })[] = [
@@ -13,6 +13,6 @@ export function formatPollMetrics(summary: PollSummary, place: Omit<EmfPlace, 's
     { name: 'PolledEntriesRejected', unit: 'Count', value: rejected },
     { name: 'PollFailures', unit: 'Count', value: failed },
   ]
-  const known = figures.filter((figure): figure is EmfFigure => figure.value !== undefined)
-  return formatEmfLine(known, { ...place, service: 'poller' })
+  const defined = figures.filter((figure): figure is EmfFigure => figure.value !== undefined)
+  return formatEmfLine(defined, { ...place, service: 'poller' })
 }

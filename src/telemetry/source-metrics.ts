@@ -1,13 +1,13 @@
-/** What Prometheus is told of the poller. */
+/** Prometheus metrics of the poller. */
 
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { ProjectOutcome } from '../flows/poll/poll-outcome.ts'
 import type { SourcePoller } from '../flows/poll/poll-sources.ts'
 
-/** Names of projects are the operator's: there are as many series as there are settings. */
+/** Project names come from the settings, so the number of series is bounded. */
 const LABELS = ['source', 'project'] as const
 
-/** Counts what runs did; give `count` to the poller as its `onOutcome`. */
+/** Counts the outcomes of runs; pass `count` to the poller as `onOutcome`. */
 export class SourceMetrics {
   readonly #entries: Counter<(typeof LABELS)[number]>
   readonly #rejected: Counter<(typeof LABELS)[number]>
@@ -20,12 +20,12 @@ export class SourceMetrics {
     const make = (name: string, help: string) => {
       return new Counter({ name: `millrace_${name}`, help, labelNames: [...LABELS], registers: [registry] })
     }
-    this.#entries = make('polled_entries_total', 'Polled entries that every sink holds')
-    this.#rejected = make('polled_entries_rejected_total', 'Polled entries that a sink refused for good')
-    this.#requests = make('poll_requests_total', 'Requests to the source, retries included')
+    this.#entries = make('polled_entries_total', 'Polled entries that are stored in every sink')
+    this.#rejected = make('polled_entries_rejected_total', 'Polled entries that a sink rejected permanently')
+    this.#requests = make('poll_requests_total', 'Requests to the source, including retries')
     this.#runs = new Counter({
       name: 'millrace_polls_total',
-      help: 'Runs of the poller, by how they ended',
+      help: 'Runs of the poller, by outcome',
       labelNames: [...LABELS, 'state'],
       registers: [registry],
     })
@@ -39,10 +39,15 @@ export class SourceMetrics {
     this.#runs.inc({ ...labels, state: outcome.state })
   }
 
-  /** Gauges of how far behind each project is, read when Prometheus asks. */
+  /** Registers gauges of the lag of each project, read when Prometheus scrapes. */
   observe(poller: Pick<SourcePoller, 'figures'>): void {
-    this.#gauge('source_lag_seconds', 'Seconds since everything was read', poller, ({ lagSeconds }) => lagSeconds)
-    const help = 'Hours until the source drops what was not read'
+    this.#gauge(
+      'source_lag_seconds',
+      'Seconds since the project was fully read',
+      poller,
+      ({ lagSeconds }) => lagSeconds,
+    )
+    const help = 'Hours until the source deletes entries that were not read'
     this.#gauge('source_hours_until_loss', help, poller, ({ hoursUntilLoss }) => hoursUntilLoss)
   }
 

@@ -1,4 +1,4 @@
-/** What Prometheus and the log are told of alert rules and anomalies. */
+/** Prometheus metrics and log lines of alert rules and anomalies. */
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import { GatewayError } from '../domain/errors.ts'
@@ -11,7 +11,7 @@ export interface WatchLog {
   error(facts: object, text: string): void
 }
 
-/** Read when Prometheus asks. */
+/** Read when Prometheus scrapes. */
 export interface WatchFigures {
   readonly figures: { readonly series: number; readonly ignored: number; readonly anomalies: number }
 }
@@ -31,58 +31,58 @@ export class WatchMetrics implements RuleEvents {
     this.#log = log
     this.#seconds = new Histogram({
       name: 'millrace_rule_group_seconds',
-      help: 'Time of one evaluation of a group of alert rules',
+      help: 'Duration of the evaluation of a rule group',
       buckets: [0.01, 0.05, 0.2, 0.5, 1, 5, 10, 30],
       registers: [registry],
     })
     const make = (name: string, help: string) => new Counter({ name: `millrace_${name}`, help, registers: [registry] })
-    this.#ruleFailures = make(
-      'rule_failures_total',
-      'Evaluations of a rule that failed; its alerts stayed as they were',
-    )
+    this.#ruleFailures = make('rule_failures_total', 'Failed evaluations of a rule, which kept its alerts')
     this.#groupFailures = make(
       'rule_group_failures_total',
-      'Groups whose state or incidents could not be written or read',
+      'Rule groups whose state or incidents could not be read or written',
     )
-    this.#refused = make('rules_refused_total', 'Changed files of rules that could not be used')
-    this.#anomalyFailures = make('anomaly_failures_total', 'Rounds of the watch for anomalies that failed')
+    this.#refused = make('rules_refused_total', 'Invalid changes of rule files')
+    this.#anomalyFailures = make('anomaly_failures_total', 'Failed rounds of anomaly detection')
   }
 
   groupEvaluated(_group: RuleGroup, seconds: number): void {
     this.#seconds.observe(seconds)
   }
 
-  /** The words of the fault may hold labels: they are for the tenant, who sees them in the list of rules. */
+  /** The error message may contain labels, so it is only shown to the tenant, in the list of rules. */
   ruleFailed({ tenant, namespace, name }: RuleGroup, rule: string, cause: unknown): void {
     this.#ruleFailures.inc()
-    this.#log.warn({ tenant, namespace, group: name, rule, ...faultOf(cause) }, 'an alert rule could not be evaluated')
+    this.#log.warn({ tenant, namespace, group: name, rule, ...faultOf(cause) }, 'evaluating an alert rule failed')
   }
 
   groupFailed({ tenant, namespace, name }: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>, cause: unknown): void {
     this.#groupFailures.inc()
     const facts = { tenant, namespace, group: name, ...faultOf(cause) }
-    this.#log.error(facts, 'what alert rules found could not be kept or told; the next evaluation tries again')
+    this.#log.error(
+      facts,
+      'the state or incidents of an alert rule group could not be stored; the next evaluation retries',
+    )
   }
 
   rulesChanged(groups: number): void {
-    this.#log.info({ groups }, 'the alert rules changed')
+    this.#log.info({ groups }, 'alert rules changed')
   }
 
-  /** The text is the operator's own: it names files, lines and columns. */
+  /** The message is about the operator's own files: it has names, lines and columns. */
   rulesRefused(cause: unknown): void {
     this.#refused.inc()
-    this.#log.error({ err: cause }, 'changed alert rules are faulty; those before hold')
+    this.#log.error({ err: cause }, 'the changed alert rules are invalid; keeping the previous rules')
   }
 
   anomaliesFailed(tenant: string, cause: unknown): void {
     this.#anomalyFailures.inc()
-    this.#log.error({ tenant, ...faultOf(cause) }, 'the watch for anomalies failed; the next minute tries again')
+    this.#log.error({ tenant, ...faultOf(cause) }, 'anomaly detection failed; retrying in the next minute')
   }
 
   observe(anomalies: WatchFigures): void {
-    this.#gauge('anomaly_series', 'Pairs of service and level that are watched', () => anomalies.figures.series)
-    this.#gauge('anomaly_series_ignored', 'Pairs beyond the limit', () => anomalies.figures.ignored)
-    this.#gauge('anomalies_open', 'Pairs whose rate is far from usual now', () => anomalies.figures.anomalies)
+    this.#gauge('anomaly_series', 'Watched pairs of service and level', () => anomalies.figures.series)
+    this.#gauge('anomaly_series_ignored', 'Ignored pairs beyond the limit', () => anomalies.figures.ignored)
+    this.#gauge('anomalies_open', 'Pairs with a current anomaly', () => anomalies.figures.anomalies)
   }
 
   #gauge(name: string, help: string, read: () => number): void {

@@ -73,7 +73,7 @@ t.test('the process archives what is in the queue, and at SIGTERM ends with its 
   const cloud = await startLocalCloud(t)
   cloud.queues.sendMessage(QUEUE, messageBody([LINE]))
   const worker = new Process(t, ['src/entry/worker-loop.ts'], settingsOf(cloud))
-  await worker.told('an object was written')
+  await worker.told('wrote an object')
   t.equal(await worker.exit('SIGTERM'), 0)
   t.same(await archived(cloud), [archiveLine(LINE).trimEnd()])
   t.same(cloud.messages(QUEUE), [])
@@ -111,7 +111,7 @@ t.test('settings may be parameters', async (t) => {
     ...settingsOf(cloud),
     MILLRACE_KEY_SECRET: 'ssm:/millrace/key',
   })
-  await worker.told('an object was written')
+  await worker.told('wrote an object')
   t.equal(await worker.exit('SIGTERM'), 0)
 })
 

@@ -1,4 +1,4 @@
-/** The commands that ask a gateway, run against the whole application on a socket. */
+/** Runs the commands that call a gateway against the whole application on a socket. */
 
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
@@ -26,14 +26,14 @@ export interface RunOptions {
   readonly stdin?: readonly string[]
   readonly nowMs: () => number
   readonly signal?: AbortSignal
-  /** Sees everything that is written, as it is written. */
+  /** Called with all output as it is written. */
   readonly onOut?: (text: string) => void
   readonly wait?: Wait
   /** When a silent connection is given up; never when not given. */
   readonly timer?: Timer
 }
 
-/** Runs a command as cli.ts would. */
+/** Runs a command like cli.ts. */
 export async function runAsking(argv: readonly string[], options: RunOptions): Promise<Ran> {
   const { nowMs, hasColors = false, wait = async () => undefined, signal } = options
   const { timer = () => () => undefined } = options

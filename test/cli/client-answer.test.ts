@@ -7,7 +7,7 @@ import { GatewayError } from '../../src/domain/errors.ts'
 
 const FUZZ = { numRuns: 2000, interruptAfterTimeLimit: 3000 }
 
-/** JSON in the shape of answers, with anything in its leaves. */
+/** JSON in the shape of responses, with arbitrary leaves. */
 const anything = fc.jsonValue({ maxDepth: 3 })
 const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.oneof({ weight: 6, arbitrary }, { weight: 1, arbitrary: anything })
 const names = fc.dictionary(fc.oneof(fc.constant('__proto__'), fc.string()), maybe(fc.string()))
@@ -28,7 +28,7 @@ const answer = fc.record({
   ),
 })
 
-t.test('whatever comes is shown, or refused with a sentence', async (t) => {
+t.test('any response is shown, or rejected with a message', async (t) => {
   let shown = 0
   fc.assert(
     fc.property(fc.oneof(answer, anything), fc.constantFrom(...OUTPUTS), fc.boolean(), (json, output, hasColors) => {
@@ -46,7 +46,7 @@ t.test('whatever comes is shown, or refused with a sentence', async (t) => {
   t.ok(shown > 50, `${shown} answers were shown`)
 })
 
-t.test('JSON of a line reads back as what it was', async (t) => {
+t.test('the JSON of a line parses to the same values', async (t) => {
   const stream = fc.dictionary(fc.oneof(fc.constant('__proto__'), fc.string({ minLength: 1 })), fc.string())
   fc.assert(
     fc.property(stream, fc.string({ unit: 'binary' }), (labels, line) => {
@@ -62,13 +62,13 @@ t.test('JSON of a line reads back as what it was', async (t) => {
 
 const sorted = (object: object): unknown[] => Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1))
 
-t.test('text has no control characters but our own, and takes one line', async (t) => {
+t.test('text is one line without control characters other than our own', async (t) => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (line) => {
       const [entry] = readStreams([{ stream: { app: line }, values: [['1', line]] }])
       if (entry === undefined) return false
       const text = formatEntry(entry, 'text', false)
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not be there
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters must not be in the output
       return text.endsWith('\n') && !/[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/.test(text.slice(0, -1))
     }),
     FUZZ,
@@ -76,11 +76,11 @@ t.test('text has no control characters but our own, and takes one line', async (
   t.equal(withoutControls('a\tb\u0000\u007f'), 'a\tb\u2400\u2421')
 })
 
-t.test('a time is shown in the zone of this machine, and is the same instant', async (t) => {
+t.test('a time is shown in local time, and is the same instant', async (t) => {
   for (const ms of [0, -1, 1_795_262_400_123, 4_102_444_799_999, -2_000_000_000_000]) {
     const text = formatLocal(BigInt(ms) * 1_000_000n)
     t.match(text, /^-?\d{4,6}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d$/)
-    // Zones of before 1900 had seconds, which no ISO 8601 has.
+    // Before 1900 zone offsets had seconds, which ISO 8601 cannot express.
     if (ms >= 0) t.equal(Date.parse(text), ms)
   }
 })

@@ -9,7 +9,7 @@ import { parsePasswordHash } from '../../src/domain/password-hash.ts'
 
 const COST = { n: 1024, r: 8, p: 1 }
 
-/** Runs the real commands with fakes behind them. */
+/** Runs the real commands with fake dependencies. */
 async function run(argv: string[], { stdin = [] as (string | Uint8Array)[], isTaken = true } = {}) {
   const orders: unknown[] = []
   const maker: TokenMaker = {
@@ -52,16 +52,16 @@ const ROWS: [string[], number, RegExp, RegExp][] = [
   [['--help'], 0, /^Usage: millrace <command>/, /^$/],
   [['help', 'token'], 0, /Usage: millrace token --subject NAME/, /^$/],
   [['token', '--help'], 0, /Usage: millrace token --subject NAME/, /^$/],
-  [['help', 'tokn'], 2, /^$/, /no command "tokn"; did you mean "token"\?/],
-  [['sevre'], 2, /^$/, /no command "sevre"; did you mean "serve"\?[\s\S]*Usage: millrace/],
-  [['frobnicate'], 2, /^$/, /no command "frobnicate"\n/],
+  [['help', 'tokn'], 2, /^$/, /unknown command "tokn"; did you mean "token"\?/],
+  [['sevre'], 2, /^$/, /unknown command "sevre"; did you mean "serve"\?[\s\S]*Usage: millrace/],
+  [['frobnicate'], 2, /^$/, /unknown command "frobnicate"\n/],
   [['serve'], 0, /^$/, /^$/],
   [['serve', '--port', '1'], 2, /^$/, /millrace serve: .*--port[\s\S]*Usage: millrace serve/],
-  [['token'], 2, /^$/, /--subject takes a name/],
-  [['token', '--subject', ''], 2, /^$/, /--subject takes a name/],
+  [['token'], 2, /^$/, /--subject must be a name/],
+  [['token', '--subject', ''], 2, /^$/, /--subject must be a name/],
   [['token', '--subject', 'a', 'b'], 2, /^$/, /Usage: millrace token/],
-  [['token', '--subject', 'a', '--expires', '60'], 2, /^$/, /--expires "60" is no duration/],
-  [['token', '--subject', 'a', '--expires', '4000d'], 2, /^$/, /--expires "4000d" is no duration/],
+  [['token', '--subject', 'a', '--expires', '60'], 2, /^$/, /--expires "60" is not a duration/],
+  [['token', '--subject', 'a', '--expires', '4000d'], 2, /^$/, /--expires "4000d" is not a duration/],
   [['token', '--subject', 'a', '--tenant', 'a|b'], 2, /^$/, /--tenant: tenant id names several/],
   [['token', '--subject', 'a'], 0, /^the\.token\.text\n$/, /^$/],
   [['broken'], 1, /^$/, /^millrace broken: a setting is wrong\n$/],
@@ -75,14 +75,14 @@ for (const [argv, code, out, notes] of ROWS) {
   })
 }
 
-t.test('token orders what the options say', async (t) => {
+t.test('token passes its options to the token maker', async (t) => {
   const { orders } = await run(['token', '--subject', 'agent', '--tenant', 'team-a', '--expires', '1h30m'])
   t.same(orders, [{ subject: 'agent', tenant: 'team-a', lifetimeMs: 5_400_000 }])
   const other = await run(['token', '--subject', 'agent'])
   t.same(other.orders, [{ subject: 'agent', tenant: undefined, lifetimeMs: 3_600_000 }])
 })
 
-t.test('token says so when the gateway would not take it', async (t) => {
+t.test('token reports that the gateway does not accept it yet', async (t) => {
   const { code, out, notes } = await run(['token', '--subject', 'agent'], { isTaken: false })
   t.match({ code, out }, { code: 0, out: 'the.token.text\n' })
   t.match(notes, /MILLRACE_LOCAL_ISSUER=true/)
@@ -91,13 +91,13 @@ t.test('token says so when the gateway would not take it', async (t) => {
 /** [name, chunks of stdin, the password] */
 const PASSWORDS: [string, (string | Uint8Array)[], string][] = [
   ['a line', ['secret\n'], 'secret'],
-  ['text without a line end', ['secret'], 'secret'],
-  ['the line end of Windows', ['secret\r\n'], 'secret'],
-  ['a character cut in two', [Buffer.from([0xc3]), Buffer.from([0xa4, 10])], 'ä'],
+  ['text without a newline', ['secret'], 'secret'],
+  ['a Windows line ending', ['secret\r\n'], 'secret'],
+  ['a character split between chunks', [Buffer.from([0xc3]), Buffer.from([0xa4, 10])], 'ä'],
   ['spaces around it', [' secret '], ' secret '],
 ]
 for (const [name, stdin, password] of PASSWORDS) {
-  t.test(`hash-password takes ${name}`, async (t) => {
+  t.test(`hash-password accepts ${name}`, async (t) => {
     const { code, out, notes } = await run(['hash-password'], { stdin })
     t.match({ code, notes }, { code: 0, notes: '' })
     const hash = parsePasswordHash(out.trimEnd())
@@ -108,14 +108,14 @@ for (const [name, stdin, password] of PASSWORDS) {
 }
 
 const PASSWORDS_REFUSED: [string, (string | Uint8Array)[], RegExp][] = [
-  ['nothing', [], /no password came/],
-  ['an empty line', ['\n'], /no password came/],
+  ['nothing', [], /no password on stdin/],
+  ['an empty line', ['\n'], /no password on stdin/],
   ['a control character', ['hunter\t2\n'], /control characters/],
-  ['bytes that are no UTF-8', [Buffer.from([0xff, 0x41, 10])], /not UTF-8/],
-  ['a password without end', Array.from({ length: 3000 }, () => 'hunter'), /more than 1024 bytes/],
+  ['bytes that are not UTF-8', [Buffer.from([0xff, 0x41, 10])], /must be UTF-8/],
+  ['an endless password', Array.from({ length: 3000 }, () => 'hunter'), /longer than 1024 bytes/],
 ]
 for (const [name, stdin, message] of PASSWORDS_REFUSED) {
-  t.test(`hash-password refuses ${name}`, async (t) => {
+  t.test(`hash-password rejects ${name}`, async (t) => {
     const { code, out, notes } = await run(['hash-password'], { stdin })
     t.match({ code, out }, { code: 2, out: '' })
     t.match(notes, message)

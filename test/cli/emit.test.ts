@@ -7,7 +7,7 @@ import { handler } from '../../src/entry/emitter-lambda.ts'
 const levels = (lines: readonly string[]): string[] =>
   lines.map((line) => LEVELS[levelOfLine(Buffer.from(line), 0, line.length)] as string)
 
-t.test('always tells that all is well, then as many errors as were asked for', async (t) => {
+t.test('emits a line without an error, then the requested number of errors', async (t) => {
   t.same(levels(emissionLines(3, () => 0)), ['info', 'error', 'error', 'error'])
   t.same(levels(emissionLines(0, () => 0.39)), ['info', 'error'])
   t.same(levels(emissionLines(0, () => 0.4)), ['info'])
@@ -38,7 +38,7 @@ async function emit(args: readonly string[]) {
   return { code, pushed, written: written.join('') }
 }
 
-t.test('the command pushes, with the options of push', async (t) => {
+t.test('the command pushes with the options of push', async (t) => {
   const { code, pushed } = await emit(['--errors', '2', '--url', 'http://gateway:3100', '--tenant=a'])
   t.equal(code, 0)
   const [args = []] = pushed
@@ -46,17 +46,17 @@ t.test('the command pushes, with the options of push', async (t) => {
   t.equal(args.length, 4 + 3)
 })
 
-t.test('the command prints where that is asked for', async (t) => {
+t.test('the command prints with --print', async (t) => {
   const { pushed, written } = await emit(['--print', '--errors=1'])
   t.same(pushed, [])
   t.match(written, /^INFO [^\n]*\nERROR [^\n]*\n$/)
 })
 
-t.test('a number that is none is wrong usage', async (t) => {
+t.test('an invalid number is wrong usage', async (t) => {
   for (const errors of ['x', '-1', '1e3', '99999']) t.equal((await emit([`--errors=${errors}`])).code, 2, errors)
 })
 
-t.test('the function answers how many errors it emitted', async (t) => {
+t.test('the function returns the number of errors it emitted', async (t) => {
   const lines: string[] = []
   const written = t.capture(process.stdout, 'write', ((text: string) => {
     lines.push(text)

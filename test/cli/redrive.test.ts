@@ -18,7 +18,7 @@ class MemoryLetters implements GivenUpMessages<GivenUp> {
   readonly held = new Set<GivenUp>()
   readonly brought: string[] = []
   isClosed = false
-  /** Called before each message is brought back. */
+  /** Called before each message is moved back. */
   beforeBringing: (message: GivenUp) => boolean = () => true
 
   constructor(there: readonly GivenUp[]) {
@@ -84,7 +84,7 @@ t.test('--dry-run lists every message once, with its reason, and changes nothing
   t.ok(letters.isClosed)
 })
 
-t.test('brings all messages back', async (t) => {
+t.test('moves all messages back', async (t) => {
   const letters = new MemoryLetters(Array.from({ length: 8 }, (_, index) => letter(String(index))))
   const { code, notes } = await redrive(letters)
   t.equal(code, 0)
@@ -93,7 +93,7 @@ t.test('brings all messages back', async (t) => {
   t.equal(notes, '8 messages brought back\n')
 })
 
-t.test('brings back no more than --max', async (t) => {
+t.test('moves back at most --max messages', async (t) => {
   const letters = new MemoryLetters(Array.from({ length: 8 }, (_, index) => letter(String(index))))
   const { notes } = await redrive(letters, '--max', '4')
   t.equal(letters.brought.length, 4)
@@ -102,7 +102,7 @@ t.test('brings back no more than --max', async (t) => {
   t.equal(notes, '4 messages brought back\n')
 })
 
-t.test('leaves alone what was given up again meanwhile', async (t) => {
+t.test('skips messages that returned to the dead letters during the run', async (t) => {
   const letters = new MemoryLetters([letter('1', 'it is not gzip')])
   letters.beforeBringing = ({ id }) => {
     letters.there.push(letter(`${id} again`, 'it is not gzip', START + 5))
@@ -113,7 +113,7 @@ t.test('leaves alone what was given up again meanwhile', async (t) => {
   t.equal(notes, '1 message brought back\n')
 })
 
-t.test('after a failure nothing is lost or held, and the next run goes on', async (t) => {
+t.test('after a failure no message is lost or held, and the next run continues', async (t) => {
   const letters = new MemoryLetters(Array.from({ length: 5 }, (_, index) => letter(String(index))))
   letters.beforeBringing = ({ id }) => {
     if (id === '1') throw new GatewayError('store_unavailable', 'SQS did not take a message')
@@ -129,18 +129,18 @@ t.test('after a failure nothing is lost or held, and the next run goes on', asyn
   t.match(await redrive(letters), { code: 0, notes: '4 messages brought back\n' })
 })
 
-t.test('tells of messages that are in both queues', async (t) => {
+t.test('reports messages that are in both queues', async (t) => {
   const letters = new MemoryLetters([letter('1')])
   letters.beforeBringing = () => false
   t.match(await redrive(letters), { code: 0, notes: /1 message could not be deleted/ })
 })
 
-t.test('none are none', async (t) => {
+t.test('an empty queue is not an error', async (t) => {
   t.match(await redrive(new MemoryLetters([])), { code: 0, out: '', notes: '0 messages brought back\n' })
 })
 
 for (const max of ['0', '-1', '1.5', 'x', '100001', '']) {
   t.test(`--max ${JSON.stringify(max)} is wrong usage`, async (t) => {
-    t.match(await redrive(new MemoryLetters([]), `--max=${max}`), { code: 2, notes: /--max is not a whole number/ })
+    t.match(await redrive(new MemoryLetters([]), `--max=${max}`), { code: 2, notes: /--max must be a whole number/ })
   })
 }

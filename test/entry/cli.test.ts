@@ -19,7 +19,7 @@ function millrace(args: string[], env: Record<string, string>) {
   return { code: ran.status, out: ran.stdout, notes: ran.stderr }
 }
 
-t.test('the command prints a token that the key in the data folder proves', async (t) => {
+t.test('the command prints a token signed by the key in the data folder', async (t) => {
   const dataDir = join(t.testdir(), 'data')
   const env = { MILLRACE_DATA_DIR: dataDir, MILLRACE_LOCAL_ISSUER: 'true' }
   const ran = millrace(['token', '--subject', 'agent', '--tenant', 'team-a', '--expires', '1d'], env)
@@ -28,21 +28,21 @@ t.test('the command prints a token that the key in the data folder proves', asyn
   t.same(issuer.verify(readToken(ran.out.trim())), { name: 'agent', tenant: 'team-a', kind: 'token' })
 })
 
-t.test('the command tells faults of settings and exits with 1', async (t) => {
+t.test('the command reports invalid settings and exits with 1', async (t) => {
   const ran = millrace(['token', '--subject', 'agent'], { MILLRACE_HOME: 'cloud', MILLRACE_PROT: '1' })
   t.match(ran, { code: 1, out: '', notes: /2 settings are wrong:\n.*MILLRACE_HOME.*\n.*MILLRACE_PORT\?/ })
 })
 
-t.test('serve does not start where strangers could come in, and exits with 1', async (t) => {
+t.test('serve refuses to start without credentials on a public address, and exits with 1', async (t) => {
   const ran = millrace(['serve'], { MILLRACE_HOST: '0.0.0.0', MILLRACE_PORT: '0', MILLRACE_DATA_DIR: t.testdir() })
   t.match(ran, { code: 1, out: '', notes: /no credentials are configured; set MILLRACE_USERS/ })
 })
 
-t.test('the command exits with 2 for what it does not know', async (t) => {
+t.test('the command exits with 2 for an unknown command', async (t) => {
   t.match(millrace(['srve'], {}), { code: 2, out: '', notes: /did you mean "serve"\?/ })
 })
 
-t.test('whoever reads the output may stop', async (t) => {
+t.test('the reader of the output may stop early', async (t) => {
   const gateway = await GatewayProcess.start({ dataDir: t.testdir() })
   t.teardown(() => gateway.kill())
   const input = Array.from({ length: 5000 }, (_, i) => `line ${i} ${'x'.repeat(200)}\n`).join('')

@@ -9,7 +9,7 @@ async function startIn(t: Test, env: Record<string, string> = {}, dataDir = t.te
   return gateway
 }
 
-t.test('a port that is taken and an address that is not there are told in words', async (t) => {
+t.test('a port in use and an address of another machine are explained', async (t) => {
   const { port } = await startIn(t)
   const faults: [name: string, env: Record<string, string>, text: RegExp][] = [
     ['port', { MILLRACE_PORT: String(port) }, /^millrace: cannot listen on .*MILLRACE_PORT/],
@@ -30,7 +30,7 @@ t.test('a port that is taken and an address that is not there are told in words'
   }
 })
 
-t.test('what it writes is readable by its owner only, also in a folder open to others', async (t) => {
+t.test('its files are readable only by their owner, even in a folder that others can read', async (t) => {
   const dataDir = join(t.testdir(), 'data')
   mkdirSync(dataDir)
   chmodSync(dataDir, 0o755)
@@ -40,7 +40,7 @@ t.test('what it writes is readable by its owner only, also in a folder open to o
   }
 })
 
-t.test('at its most talkative it tells what was refused, and no line, value or password', async (t) => {
+t.test('the most verbose log reports rejections, but no line, value or password', async (t) => {
   const gateway = await startIn(t, { MILLRACE_LOG_LEVEL: 'trace', MILLRACE_USERS: 'ann:sesame-1' })
   const secret = 'sesame'
   const ask = (path: string, init: RequestInit = {}, password = 'sesame-1'): Promise<Response> => {

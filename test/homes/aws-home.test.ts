@@ -15,7 +15,7 @@ const NEEDED = {
 
 const events = () => Object.assign(new RecordedEvents(), { sourceDamaged: () => {} })
 
-/** Clients that must not be made: opening asks no service. */
+/** Clients that must not be created: opening calls no service. */
 function unusedClients(): AwsClients & { destroyed: number } {
   const none = () => Promise.reject(new Error('BUG: a client was made'))
   return {
@@ -38,16 +38,16 @@ async function open(t: Test, environment: Record<string, string> = {}, clients =
   return home
 }
 
-t.test('everything that is missing is told at once', async (t) => {
+t.test('all missing settings are reported together', async (t) => {
   const config = readConfig({ MILLRACE_BUCKET: 'bucket' })
   await t.rejects(openAws(config, new FixedClock(), events()), {
     code: 'config_invalid',
     message:
-      'MILLRACE_HOME=aws needs MILLRACE_TABLE, MILLRACE_FIREHOSE_STREAM, MILLRACE_QUEUE_URL, MILLRACE_KEY_SECRET, not given; set them',
+      'MILLRACE_HOME=aws needs MILLRACE_TABLE, MILLRACE_FIREHOSE_STREAM, MILLRACE_QUEUE_URL, MILLRACE_KEY_SECRET; set them',
   })
 })
 
-t.test('containers with the same secret have the same keys, each of its own for each purpose', async (t) => {
+t.test('containers with the same secret have the same keys, one for each purpose', async (t) => {
   const environment = { MILLRACE_LOCAL_ISSUER: 'true' }
   const [first, second] = [await open(t, environment), await open(t, environment)]
   t.same(first.keys, second.keys)
@@ -58,7 +58,7 @@ t.test('containers with the same secret have the same keys, each of its own for 
   t.notSame(other.keys.pageToken, first.keys.pageToken)
 })
 
-t.test('opening and closing asks no service, and lets go of the clients', async (t) => {
+t.test('opening and closing calls no service, and closes the clients', async (t) => {
   const clients = unusedClients()
   const home = await open(t, {}, clients)
   t.equal(home.keys.localIssuer, undefined)
@@ -67,7 +67,7 @@ t.test('opening and closing asks no service, and lets go of the clients', async 
   t.equal(clients.destroyed, 1)
 })
 
-t.test("a file of tenants' limits holds in this home too", async (t) => {
+t.test('the tenant limits file applies in this home too', async (t) => {
   const dir = t.testdir({ 'limits.json': JSON.stringify({ shop: { queryEntriesMax: 7 } }) })
   const home = await open(t, { MILLRACE_TENANT_LIMITS_FILE: `${dir}/limits.json`, MILLRACE_CACHE_DIR: `${dir}/cache` })
   t.equal(home.ports.limits?.of('shop').query.entriesMax, 7)
@@ -82,7 +82,7 @@ const FAULT_ROWS: [variable: string, value: string][] = [
   ['MILLRACE_KEY_SECRET', 'too short to be safe'],
 ]
 for (const [variable, value] of FAULT_ROWS) {
-  t.test(`${variable} is refused when it is ${JSON.stringify(value)}`, async (t) => {
+  t.test(`${variable} is rejected when it is ${JSON.stringify(value)}`, async (t) => {
     try {
       readConfig({ ...NEEDED, [variable]: value })
       t.fail('it was taken')

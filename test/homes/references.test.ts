@@ -11,7 +11,7 @@ import { FixedClock } from '../support/helper.ts'
 
 const SECRET = '/aws/reference/secretsmanager/users'
 
-/** A gateway whose users are a secret, and what it told. */
+/** A gateway whose users are a secret, and its rotation events. */
 async function startGateway(t: Test) {
   const clock = new FixedClock()
   const secrets = new Map([['users', '{"username":"stytch-logs-ingestion","password":"first"}']])
@@ -19,10 +19,10 @@ async function startGateway(t: Test) {
   const client = new SSM(testClient(ssm.url))
   const env = { MILLRACE_DATA_DIR: t.testdir(), MILLRACE_USERS: `ssm:${SECRET}` }
   const settings = await loadSettings(env, async () => client)
-  const told: string[] = []
-  const events = {
-    usersChanged: (users: number) => told.push(`changed ${users}`),
-    usersNotRefreshed: () => told.push('not refreshed'),
+  const events: string[] = []
+  const rotation = {
+    usersChanged: (users: number) => events.push(`changed ${users}`),
+    usersNotRefreshed: () => events.push('not refreshed'),
   }
   const metrics = new Metrics()
   const home = openEmbedded(settings.config, clock, metrics.storeEvents({ error: () => undefined }))
@@ -32,7 +32,7 @@ async function startGateway(t: Test) {
     keys: home.keys,
     metrics,
     version: '0.0.0-test',
-    users: settings.openUsers({ clock, random: () => 0, events }),
+    users: settings.openUsers({ clock, random: () => 0, events: rotation }),
   })
   t.teardown(async () => {
     await app.close()
@@ -51,19 +51,19 @@ async function startGateway(t: Test) {
     })
     return answer.statusCode
   }
-  return { clock, secrets, ssm, push, told }
+  return { clock, secrets, ssm, push, events }
 }
 
-t.test('a rotated secret is right at its first use, and the old one wrong from then on', async (t) => {
-  const { secrets, push, told } = await startGateway(t)
+t.test('a rotated secret works on first use, and the old one stops working', async (t) => {
+  const { secrets, push, events } = await startGateway(t)
   t.equal(await push('first'), 200)
   secrets.set('users', '{"username":"stytch-logs-ingestion","password":"second"}')
   t.equal(await push('second'), 200)
   t.equal(await push('first'), 401)
-  t.same(told, ['changed 1'])
+  t.same(events, ['changed 1'])
 })
 
-t.test('an old password is refused once the users were looked up as always', async (t) => {
+t.test('an old password is rejected after the regular lookup', async (t) => {
   const { clock, secrets, push } = await startGateway(t)
   secrets.set('users', '{"username":"stytch-logs-ingestion","password":"second"}')
   t.equal(await push('first'), 200)
@@ -73,7 +73,7 @@ t.test('an old password is refused once the users were looked up as always', asy
   t.equal(await push('first'), 401)
 })
 
-t.test('wrong passwords make one look-up in ten seconds, and keep the right one right', async (t) => {
+t.test('wrong passwords trigger one lookup in ten seconds, and the right one keeps working', async (t) => {
   const { clock, ssm, push } = await startGateway(t)
   const lookups = () => ssm.service.calls.get('GetParameters') ?? 0
   const before = lookups()
@@ -85,23 +85,23 @@ t.test('wrong passwords make one look-up in ten seconds, and keep the right one 
   t.equal(await push('first'), 200)
 })
 
-t.test('while SSM is down the users of before hold on', async (t) => {
-  const { ssm, push, told } = await startGateway(t)
+t.test('the previous users are kept while SSM is down', async (t) => {
+  const { ssm, push, events } = await startGateway(t)
   ssm.service.failNext('GetParameters', new AwsFailure('InternalServerError', 'down', 500))
   t.equal(await push('second'), 401)
-  t.same(told, ['not refreshed'])
+  t.same(events, ['not refreshed'])
   t.equal(await push('first'), 200)
 })
 
-t.test('a secret that is no users keeps those of before', async (t) => {
-  const { secrets, push, told } = await startGateway(t)
+t.test('the previous users are kept if the secret is invalid', async (t) => {
+  const { secrets, push, events } = await startGateway(t)
   secrets.set('users', '{"username":"stytch-logs-ingestion"}')
   t.equal(await push('second'), 401)
-  t.same(told, ['not refreshed'])
+  t.same(events, ['not refreshed'])
   t.equal(await push('first'), 200)
 })
 
-t.test('a start without the parameter is refused, with the variable and the name', async (t) => {
+t.test('a missing parameter fails the start, with the variable and the name', async (t) => {
   const ssm = await SsmDouble.start({ clock: new FixedClock() })
   const client = new SSM(testClient(ssm.url))
   t.teardown(() => {
@@ -114,7 +114,7 @@ t.test('a start without the parameter is refused, with the variable and the name
   )
 })
 
-t.test('without references no client is made, and the users never change', async (t) => {
+t.test('without references no client is created, and the users never change', async (t) => {
   const settings = await loadSettings({ MILLRACE_USERS: 'ann:pw' }, () => t.fail('a client was made') as never)
   t.match(settings.config.auth.users, [{ name: 'ann' }])
   const events = { usersChanged: () => {}, usersNotRefreshed: () => {} }

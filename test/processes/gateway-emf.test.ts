@@ -6,10 +6,10 @@ import { Metrics } from '../../src/telemetry/metrics.ts'
 
 const AWS = readConfig({ MILLRACE_HOME: 'aws', MILLRACE_METRICS_NAMESPACE: 'Logs' })
 const ANSWER = { statusCode: 204, body: '' }
-// The handlers here do not look at it.
+// Unused by the handlers in this test.
 const CONTEXT = {} as Context
 
-t.test('a function tells what a request counted before its answer leaves', async (t) => {
+t.test('a function reports the metrics of a request before its response', async (t) => {
   const metrics = new Metrics()
   const lines: string[] = []
   const count = async () => {
@@ -28,7 +28,7 @@ t.test('a function tells what a request counted before its answer leaves', async
   t.equal(handler.length, 2, "as the runtime's check of handlers wants it")
 })
 
-t.test('a process tells the rest when it ends', async (t) => {
+t.test('a process reports the rest when it ends', async (t) => {
   const metrics = new Metrics()
   const lines: string[] = []
   const end = reportInRounds(AWS, metrics, (line) => lines.push(line))
@@ -37,9 +37,9 @@ t.test('a process tells the rest when it ends', async (t) => {
   t.match(JSON.parse(lines[0] ?? ''), { IngestedLogCount: 3 })
 })
 
-t.test('the embedded home tells nothing: Prometheus asks it', async (t) => {
+t.test('the embedded home writes no metrics to stdout: Prometheus scrapes it', async (t) => {
   const metrics = new Metrics()
   metrics.accepted.inc({ protocol: 'logs' }, 3)
-  await reportInRounds(readConfig({}), metrics, () => t.fail('it told'))()
+  await reportInRounds(readConfig({}), metrics, () => t.fail('it wrote a line'))()
   t.pass('nothing was written')
 })

@@ -19,7 +19,7 @@ groups:
 
 const PROJECT = 'abcdefabcdefabcdefabcdef'
 
-/** What notifications a webhook gets; `next` resolves with the first that is not taken yet. */
+/** Notifications that a webhook receives; `next` resolves with the next one. */
 async function listen(t: Test) {
   const bodies: { transition: string; incident: { kind: string; title: string } }[] = []
   const waiting: (() => void)[] = []
@@ -58,7 +58,7 @@ const pushError = (app: Awaited<ReturnType<typeof open>>['app']) =>
     }),
   })
 
-t.test('an error line that is accepted is told, listed, and closed by a person', async (t) => {
+t.test('an accepted error line opens an incident that is notified, listed and can be closed', async (t) => {
   const receiver = await listen(t)
   const { app } = await open(t, { MILLRACE_ALERT_WEBHOOK_URL: receiver.url })
   t.equal((await pushError(app)).statusCode, 200)
@@ -71,7 +71,7 @@ t.test('an error line that is accepted is told, listed, and closed by a person',
   t.match((await app.inject({ url: '/metrics' })).body, /millrace_incident_transitions_total\{transition="opened"\} 1/)
 })
 
-t.test('alert rules are evaluated, told and shown', async (t) => {
+t.test('alert rules are evaluated, notified and shown', async (t) => {
   const receiver = await listen(t)
   const rules = join(t.testdir(), 'rules.yaml')
   writeFileSync(rules, RULES)
@@ -91,7 +91,7 @@ t.test('alert rules are evaluated, told and shown', async (t) => {
   t.match(data.alerts, [{ state: 'firing', labels: { alertname: 'Errors' } }])
 })
 
-t.test('what is polled is stored, and an error among it is told', async (t) => {
+t.test('polled lines are stored, and an error among them is notified', async (t) => {
   const receiver = await listen(t)
   const cognigy = new FakeCognigy({ nowMs: Date.now })
   t.teardown(() => cognigy.close())
@@ -109,7 +109,7 @@ t.test('what is polled is stored, and an error among it is told', async (t) => {
   t.match((await app.inject({ url: '/sources' })).json(), { sources: [{ source: 'cognigy', project: 'bot' }] })
 })
 
-t.test('rules without incidents are refused', async (t) => {
+t.test('rules without incidents are rejected', async (t) => {
   const rules = join(t.testdir(), 'rules.yaml')
   writeFileSync(rules, RULES)
   const settings = await loadSettings({

@@ -37,7 +37,7 @@ interface Gateway {
   incidents(): Promise<readonly Incident[]>
 }
 
-/** Lines in SQLite, incidents in SQLite, and what watches. */
+/** Lines and incidents in SQLite, and a watch. */
 function openGateway(t: Test, env: Environment, files: Readonly<Record<string, string>> = {}): Gateway {
   const clock = new FixedClock()
   const folder = t.testdir()
@@ -75,7 +75,7 @@ function openGateway(t: Test, env: Environment, files: Readonly<Record<string, s
   }
 }
 
-t.test('a rule of a file opens an incident, and closes it', async (t) => {
+t.test('a rule opens an incident, and closes it', async (t) => {
   const { clock, watch, push, incidents } = openGateway(t, {}, { 'shop.yaml': RULES })
   await push(['bad 1', 'bad 2', 'good'])
   await watch.evaluateDue(clock.nowMs())
@@ -90,7 +90,7 @@ t.test('a rule of a file opens an incident, and closes it', async (t) => {
   t.strictSame(failures, [])
 })
 
-t.test('a rule that fires again opens the same incident again', async (t) => {
+t.test('a rule that fires again reopens the same incident', async (t) => {
   const { clock, watch, push, incidents } = openGateway(t, {}, { 'shop.yaml': RULES })
   for (const _ of [1, 2]) {
     await push(['bad 1', 'bad 2'])
@@ -103,7 +103,7 @@ t.test('a rule that fires again opens the same incident again', async (t) => {
   t.equal((await incidents()).length, 1)
 })
 
-t.test('anomalies of the default tenant open one too', async (t) => {
+t.test('anomalies of the default tenant open an incident too', async (t) => {
   const env = { MILLRACE_ANOMALIES: 'true', MILLRACE_ANOMALY_WARM_UP: '1d' }
   const { clock, watch, push, incidents } = openGateway(t, env)
   const minute = async (count: number): Promise<void> => {
@@ -111,7 +111,7 @@ t.test('anomalies of the default tenant open one too', async (t) => {
     await watch.evaluateDue(clock.nowMs() + MINUTE / 2)
     clock.ms += MINUTE
   }
-  // A third of an hour is enough to learn it.
+  // Twenty minutes are enough to learn the rate.
   for (let hour = 0; hour < 26; hour++) {
     for (let at = 0; at < 21; at++) await minute(20)
     clock.ms += (60 - 21) * MINUTE
@@ -130,7 +130,7 @@ t.test('without settings there is nothing to watch', async (t) => {
   await watch.evaluateDue(clock.nowMs())
 })
 
-t.test('files of rules that cannot be used stop the start', async (t) => {
+t.test('invalid rule files fail the start', async (t) => {
   t.throws(() => openGateway(t, {}, { 'shop.yaml': RULES.replace('> 1', '> ') }), {
     code: 'config_invalid',
     message: /shop\.yaml.*\n {2}line 6, column 15: rule "TooMany": expr: /,

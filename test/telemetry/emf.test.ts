@@ -14,13 +14,13 @@ function makeReporter(totals: Total[]) {
     readTotals: async () => totals.map((total) => ({ ...total })),
     write: (line) => lines.push(line),
   })
-  const told = () => lines.splice(0).map((line) => JSON.parse(line) as Record<string, unknown>)
-  return { clock, lines, reporter, told }
+  const written = () => lines.splice(0).map((line) => JSON.parse(line) as Record<string, unknown>)
+  return { clock, lines, reporter, written }
 }
 
 const count = (name: string, value: number): Total => ({ name, unit: 'Count', value })
 
-t.test('writes one line of the embedded metric format, without dimensions', async (t) => {
+t.test('writes one line in the embedded metric format, without dimensions', async (t) => {
   const totals: Total[] = [count('ProcessedLogCount', 3), { name: 'ProcessedBytes', unit: 'Bytes', value: 120 }]
   const { clock, lines, reporter } = makeReporter(totals)
   await reporter.report()
@@ -46,64 +46,64 @@ t.test('writes one line of the embedded metric format, without dimensions', asyn
   })
 })
 
-t.test('tells what the totals rose by, and nothing while they do not', async (t) => {
+t.test('reports by how much the totals rose, and nothing if they did not', async (t) => {
   const totals = [count('a', 0), count('b', 1)]
-  const { clock, reporter, told } = makeReporter(totals)
+  const { clock, reporter, written } = makeReporter(totals)
   await reporter.report()
-  t.match(told(), [{ b: 1 }])
+  t.match(written(), [{ b: 1 }])
   clock.ms += 60_000
   await reporter.report()
-  t.same(told(), [])
+  t.same(written(), [])
   totals[0] = count('a', 4)
   await reporter.report()
-  const [line] = told()
+  const [line] = written()
   t.match(line, { a: 4 })
   t.notOk(line !== undefined && 'b' in line)
 })
 
-t.test('waits for ten seconds or a thousand counted, and then tells all of it', async (t) => {
+t.test('waits for ten seconds or a count of a thousand, and then reports everything', async (t) => {
   const totals = [count('a', 1)]
-  const { clock, reporter, told } = makeReporter(totals)
+  const { clock, reporter, written } = makeReporter(totals)
   await reporter.report()
-  t.match(told(), [{ a: 1 }])
+  t.match(written(), [{ a: 1 }])
   totals[0] = count('a', 1000)
   await reporter.report()
-  t.same(told(), [], 'too soon')
+  t.same(written(), [], 'too soon')
   totals[0] = count('a', 1001)
   await reporter.report()
-  t.match(told(), [{ a: 1000 }])
+  t.match(written(), [{ a: 1000 }])
   totals[0] = count('a', 1002)
   clock.ms += 10_000
   await reporter.report()
-  t.match(told(), [{ a: 1 }])
+  t.match(written(), [{ a: 1 }])
 })
 
-t.test('flush tells what is left, whenever it is', async (t) => {
+t.test('flush reports the rest at any time', async (t) => {
   const totals = [count('a', 1)]
-  const { reporter, told } = makeReporter(totals)
+  const { reporter, written } = makeReporter(totals)
   await reporter.report()
   totals[0] = count('a', 2)
   await reporter.flush()
-  t.match(told(), [{ a: 1 }, { a: 1 }])
+  t.match(written(), [{ a: 1 }, { a: 1 }])
 })
 
-t.test('counts nothing twice when reports run at once', async (t) => {
-  const { reporter, told } = makeReporter([count('a', 5000)])
+t.test('concurrent reports count nothing twice', async (t) => {
+  const { reporter, written } = makeReporter([count('a', 5000)])
   await Promise.all([reporter.report(), reporter.flush(), reporter.report()])
-  t.match(told(), [{ a: 5000 }])
+  t.match(written(), [{ a: 5000 }])
 })
 
 t.test('puts at most a hundred metrics into a line, and the rest into the next', async (t) => {
-  const { reporter, told } = makeReporter(Array.from({ length: 150 }, (_, index) => count(`m${index}`, 1)))
+  const { reporter, written } = makeReporter(Array.from({ length: 150 }, (_, index) => count(`m${index}`, 1)))
   await reporter.flush()
   await reporter.flush()
   t.same(
-    told().map((line) => Object.keys(line).length - 2),
+    written().map((line) => Object.keys(line).length - 2),
     [100, 50],
   )
 })
 
-t.test("the gateway's totals are Prometheus's counters, refused entries by reason", async (t) => {
+t.test('the totals are the Prometheus counters, with rejected entries by reason', async (t) => {
   const metrics = new Metrics()
   metrics.accepted.inc({ protocol: 'logs' }, 2)
   metrics.accepted.inc({ protocol: 'otlp' }, 3)

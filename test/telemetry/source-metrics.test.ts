@@ -4,7 +4,7 @@ import { SourceMetrics } from '../../src/telemetry/source-metrics.ts'
 
 const project = { id: 'abcdefabcdefabcdefabcdef', name: 'demo' }
 
-t.test('tells what runs did, and how far behind each project is', async (t) => {
+t.test('exports the outcomes of runs and the lag of each project', async (t) => {
   const registry = new Registry()
   const metrics = new SourceMetrics(registry)
   metrics.observe({

@@ -14,7 +14,7 @@ const GROUP: RuleGroup = {
   rules: [],
 }
 
-t.test('what happens is counted, and logged without a word of what a query says', async (t) => {
+t.test('events are counted, and logged without the text of a query', async (t) => {
   const registry = new Registry()
   const logged: object[] = []
   const keep = (facts: object, text: string) => logged.push({ ...facts, text })

@@ -1,4 +1,4 @@
-/** `millrace labels`: the names of labels, or the values of one. */
+/** `millrace labels`: label names, or the values of a label. */
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../../domain/errors.ts'
@@ -11,10 +11,10 @@ import { readTimes, TIME_OPTIONS, TIME_USAGE } from './query-time.ts'
 export function labelsCommand(nowMs: () => number): Command {
   return {
     name: 'labels',
-    summary: 'Lists the names of labels, or the values of one.',
+    summary: 'Lists label names, or the values of a label.',
     usage: `millrace labels [NAME] [options]
 
-  --match SELECTOR    only of these streams, like '{app="shop"}'
+  --match SELECTOR    only labels of these streams, like '{app="shop"}'
 ${TIME_USAGE}
 ${CLIENT_USAGE}`,
     run: async (args, terminal) => {
@@ -24,12 +24,12 @@ ${CLIENT_USAGE}`,
         options: { ...TIME_OPTIONS, ...CLIENT_OPTIONS, match: { type: 'string' } },
       })
       const [name, second] = positionals
-      if (second !== undefined) throw new GatewayError('parameter_invalid', 'several names came; give one, or none')
+      if (second !== undefined) throw new GatewayError('parameter_invalid', 'got several names; give one or none')
       const path = name === undefined ? 'labels' : `label/${encodeURIComponent(name)}/values`
       const asked = { ...readTimes(values, nowMs()), query: values.match }
       const names = readNames(await askJson(readAddress(values), `/loki/api/v1/${path}`, asked))
       for (const each of names) terminal.out(`${withoutControls(each)}\n`)
-      if (names.length === 0) terminal.note('There are none in this time range; --since 7d looks further back\n')
+      if (names.length === 0) terminal.note('Nothing in this time range; try --since 7d\n')
       return 0
     },
   }

@@ -1,4 +1,4 @@
-/** How lines are written: for people, for programs, or as they are. */
+/** Output formats of lines: text for people, JSON for programs, or raw. */
 
 import { LEVEL_FIELDS } from '../../domain/entries/level.ts'
 import { type Label, labelValue } from '../../domain/labels.ts'
@@ -9,7 +9,7 @@ import type { ShownEntry } from '../client-answer.ts'
 export const OUTPUTS = ['text', 'json', 'raw'] as const
 export type Output = (typeof OUTPUTS)[number]
 
-/** Levels as SGR colours of ECMA-48. */
+/** SGR colour codes (ECMA-48) of levels. */
 const COLORS: ReadonlyMap<string, number> = new Map([
   ['trace', 90],
   ['debug', 36],
@@ -23,7 +23,7 @@ const COLORS: ReadonlyMap<string, number> = new Map([
 const DIM = 2
 const LEVEL_WIDTH = 8
 
-/** One line of output with its newline. Text has nothing in it that could steer a terminal but, with `hasColors`, ours. */
+/** One line of output with its newline. The only escape sequences in text are our own colours, with `hasColors`. */
 export function formatEntry(entry: ShownEntry, output: Output, hasColors: boolean): string {
   switch (output) {
     case 'raw':
@@ -49,7 +49,7 @@ function formatText(entry: ShownEntry, hasColors: boolean): string {
   return `${cells.join(' ')}\n`
 }
 
-/** The names of the labels come from clients: they are written one after the other, never made keys of an object. */
+/** Written by hand because label names come from clients and must not become keys of an object. */
 function formatJson({ ns, labels, line, metadata, parsed }: ShownEntry): string {
   const parts = [
     `"timestamp":"${ns}"`,
@@ -62,7 +62,7 @@ function formatJson({ ns, labels, line, metadata, parsed }: ShownEntry): string 
   return `{${parts.join(',')}}\n`
 }
 
-/** The level that the gateway found, or that a label tells; lower case, empty where there is none. */
+/** The detected level or a level label, in lower case; empty if there is none. */
 export function levelOf({ labels, metadata, parsed }: ShownEntry): string {
   const all: readonly Label[] = [...metadata, ...labels, ...parsed]
   const name = ['detected_level', ...LEVEL_FIELDS].find((each) => labelValue(all, each) !== '')
@@ -70,7 +70,7 @@ export function levelOf({ labels, metadata, parsed }: ShownEntry): string {
   return level === 'unknown' || level.length > LEVEL_WIDTH || !/^[a-z]*$/.test(level) ? '' : level
 }
 
-/** ISO 8601 in the zone of this machine, to the millisecond: `2026-11-21T13:00:00.000+01:00`. */
+/** ISO 8601 in local time with milliseconds: `2026-11-21T13:00:00.000+01:00`. */
 export function formatLocal(ns: bigint): string {
   const date = new Date(Number(ns / NS_PER_MS))
   const zone = -date.getTimezoneOffset()
@@ -80,10 +80,10 @@ export function formatLocal(ns: bigint): string {
   return `${shifted}${zone < 0 ? '-' : '+'}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`
 }
 
-/** Control characters as the pictures of them that Unicode has: a log line must not steer a terminal. */
+/** Replaces control characters by Unicode's control pictures: a log line must not control the terminal. */
 export function withoutControls(text: string): string {
   return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it replaces
     /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g,
     (character) => (character < ' ' ? String.fromCharCode(0x2400 + character.charCodeAt(0)) : '\u2421'),
   )

@@ -1,4 +1,4 @@
-/** Lines of any number, page by page: none twice, none left out. */
+/** Fetches any number of lines page by page, without duplicates or gaps. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { askJson, type GatewayAddress } from '../client.ts'
@@ -9,20 +9,20 @@ export interface PagedQuery {
   /** ns; the end is exclusive. */
   readonly start: bigint
   readonly end: bigint
-  /** Lines of all pages together. */
+  /** Total lines of all pages. */
   readonly limit: number
   readonly direction: 'forward' | 'backward'
-  /** Of metric queries, in seconds. */
+  /** For metric queries, in seconds. */
   readonly step?: number | undefined
 }
 
-/** Lines that a page asks for; gateways refuse more than 5000 unless they were told otherwise. */
+/** Lines per page; gateways reject more than 5000 by default. */
 const PAGE_LINES = 1000
 const PAGE_LINES_MAX = 5000
 
 /**
- * The pages of a log query, or the one answer of a metric query. Throws as askJson, and query_refused where more lines
- * have one and the same time than a page may have.
+ * The pages of a log query, or the single result of a metric query. Throws like askJson, and query_refused if more lines
+ * have the same time than fit in a page.
  */
 export async function* readPages(gateway: GatewayAddress, query: PagedQuery): AsyncGenerator<QueryAnswer> {
   const { direction } = query
@@ -44,14 +44,14 @@ export async function* readPages(gateway: GatewayAddress, query: PagedQuery): As
     if (answer.entries.length < limit) return
     if (fresh.length === 0) size = widen(size)
     else edge = edgeOf(edge, fresh)
-    // The next page begins with the whole nanosecond that this one may have cut.
+    // This page may end within a nanosecond, so the next page starts with that nanosecond again.
     if (edge.ns === undefined) return
     if (direction === 'forward') start = edge.ns
     else end = edge.ns + 1n
   }
 }
 
-/** What was given of the nanosecond where the pages meet: how often, by stream and line. */
+/** Entries already returned from the nanosecond where pages meet: counts by stream and line. */
 interface Edge {
   readonly ns: bigint | undefined
   readonly counts: ReadonlyMap<string, number>
@@ -63,7 +63,7 @@ function edgeSize({ counts }: Edge): number {
 
 function edgeOf(before: Edge, fresh: readonly ShownEntry[]): Edge {
   const ns = fresh.at(-1)?.ns
-  // A query can make one text of several lines: they are counted, not put together.
+  // A query can turn several lines into the same text, so they are counted.
   const counts = new Map(ns === before.ns ? before.counts : [])
   for (const entry of fresh) {
     if (entry.ns === ns) counts.set(keyOf(entry), (counts.get(keyOf(entry)) ?? 0) + 1)
@@ -81,13 +81,13 @@ function withoutSeen(entries: readonly ShownEntry[], edge: Edge): ShownEntry[] {
   })
 }
 
-/** The same for lines that cannot be told apart but by their time. */
+/** Equal for lines that differ only in time. */
 export function keyOf({ stream, line, metadata }: ShownEntry): string {
   return JSON.stringify([stream, line, metadata.map(({ name, value }) => [name, value])])
 }
 
 function widen(size: number): number {
   if (size < PAGE_LINES_MAX) return PAGE_LINES_MAX
-  const text = `more than ${PAGE_LINES_MAX} lines have one and the same time; narrow the query down`
+  const text = `more than ${PAGE_LINES_MAX} lines have the same time; narrow the query`
   throw new GatewayError('query_refused', text)
 }

@@ -1,4 +1,4 @@
-/** Answers of metric queries as tables for people. */
+/** Formats results of metric queries as tables. */
 
 import { formatLabels } from '../../domain/labels.ts'
 import { formatLabelObject } from '../../protocol/loki/loki-result.ts'
@@ -7,7 +7,7 @@ import { formatLocal, type Output, withoutControls } from './query-output.ts'
 
 export type MetricAnswer = Exclude<QueryAnswer, { readonly kind: 'lines' }>
 
-/** The whole answer as lines: a table, JSON of one series a line, or the values alone. */
+/** The result as lines: a table, one JSON series per line, or only the values. */
 export function formatSeriesAnswer({ kind, series }: MetricAnswer, output: Output): string {
   switch (output) {
     case 'text':
@@ -19,14 +19,14 @@ export function formatSeriesAnswer({ kind, series }: MetricAnswer, output: Outpu
   }
 }
 
-/** A row a series. */
+/** One row per series. */
 function formatInstant(series: readonly ShownSeries[]): string {
   const rows = series.map(({ labels, points }) => [points[0]?.value ?? '', withoutControls(formatLabels(labels))])
   const width = widest(rows.map(([value = '']) => value))
   return rows.map(([value = '', labels]) => `${value.padStart(width)}  ${labels}\n`).join('')
 }
 
-/** The labels, and below them a row a point. */
+/** The labels, followed by one row per point. */
 function formatRange({ labels, points }: ShownSeries): string {
   const width = widest(points.map(({ value }) => value))
   const rows = points.map(({ seconds, value }) => {

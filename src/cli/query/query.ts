@@ -1,4 +1,4 @@
-/** `millrace query`: lines or numbers of a time range, from a gateway or from any Loki. */
+/** `millrace query`: runs a query against a gateway or any Loki. */
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../../domain/errors.ts'
@@ -13,23 +13,23 @@ import { readTimes, TIME_OPTIONS, TIME_USAGE } from './query-time.ts'
 
 const LIMIT_DEFAULT = 100
 const LIMIT_MAX = 1_000_000_000
-/** Rows of a metric's table when nobody names a step. */
+/** Rows of a metric table if no step is given. */
 const ROWS_WANTED = 24
 const STEPS_SECONDS = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400]
 
-/** `hasColors`: levels are coloured, for people at a terminal. */
+/** `hasColors`: colours levels, for a terminal. */
 export function queryCommand(nowMs: () => number, hasColors: boolean): Command {
   return {
     name: 'query',
-    summary: 'Finds lines, or counts them: LogQL.',
+    summary: 'Runs a LogQL query: finds lines or computes metrics.',
     usage: `millrace query QUERY [options]
 
 ${TIME_USAGE}
-  --limit COUNT       lines at most; ${LIMIT_DEFAULT}
-  --direction WAY     backward: the newest first, which is the default; or forward
-  --step SECONDS      between the points of a metric query
-  --instant           a metric query at one time: --to, or now
-  --output FORM       text, json (one object a line) or raw (the lines alone)
+  --limit COUNT       maximum number of lines; default ${LIMIT_DEFAULT}
+  --direction WAY     backward (newest first, the default) or forward
+  --step SECONDS      time between the points of a metric query
+  --instant           evaluates a metric query at one time: --to, or now
+  --output FORM       text, json (one object per line) or raw (only the lines)
 ${CLIENT_USAGE}
 
   millrace query '{app="shop"} |= "error"' --since 15m
@@ -37,7 +37,7 @@ ${CLIENT_USAGE}
     run: async (args, terminal) => {
       const order = readOrder(args, nowMs())
       const count = order.isInstant ? await writeInstant(order, terminal) : await writeRange(order, terminal, hasColors)
-      if (count === 0) terminal.note('Nothing was found in this time range; --since 7d looks further back\n')
+      if (count === 0) terminal.note('Nothing found in this time range; try --since 7d\n')
       return 0
     },
   }
@@ -50,7 +50,7 @@ interface QueryOrder {
   readonly isInstant: boolean
 }
 
-/** Resolves to how many lines or series there were. */
+/** Resolves to the number of lines or series. */
 async function writeRange(order: QueryOrder, terminal: Terminal, hasColors: boolean): Promise<number> {
   let count = 0
   for await (const page of readPages(order.gateway, order.query)) {
@@ -68,7 +68,8 @@ async function writeRange(order: QueryOrder, terminal: Terminal, hasColors: bool
 async function writeInstant({ gateway, query, output }: QueryOrder, terminal: Terminal): Promise<number> {
   const json = await askJson(gateway, '/loki/api/v1/query', { query: query.query, time: query.end })
   const answer = readQueryAnswer(json, 'backward')
-  if (answer.kind === 'lines') throw new GatewayError('query_refused', 'lines have no instant; leave out --instant')
+  if (answer.kind === 'lines')
+    throw new GatewayError('query_refused', '--instant needs a metric query; remove it for lines')
   terminal.out(formatSeriesAnswer(answer, output))
   return answer.series.length
 }
@@ -90,7 +91,7 @@ function readOrder(args: readonly string[], nowMs: number): QueryOrder {
   const times = readTimes(values, nowMs)
   const query = readQuery(positionals)
   const { start } = times
-  // Lines are looked for beyond now, as clocks differ; numbers beyond it would repeat themselves.
+  // Lines may be later than now, as clocks differ; points of a metric after now would only repeat.
   const isOpenMetric = values.to === undefined && !/^[\s(]*\{/.test(query)
   const end = isOpenMetric ? msToNs(nowMs) : times.end
   const step = values.step === undefined ? stepFor(end - start) : readCount('--step', values.step)
@@ -103,18 +104,18 @@ function readOrder(args: readonly string[], nowMs: number): QueryOrder {
   }
 }
 
-/** The one argument of commands that take a query. Throws parameter_invalid. */
+/** The single query argument. Throws parameter_invalid. */
 export function readQuery(positionals: readonly string[]): string {
   const [query, second] = positionals
   if (query !== undefined && second === undefined) return query
-  const text = `${positionals.length} queries came; give one in quotes, like '{app="shop"} |= "error"'`
+  const text = `got ${positionals.length} queries; give one in quotes, like '{app="shop"} |= "error"'`
   throw new GatewayError('parameter_invalid', text)
 }
 
 /** Throws parameter_invalid. */
 export function readOutput(text: string): Output {
   const output = OUTPUTS.find((each) => each === text)
-  if (output === undefined) throw new GatewayError('parameter_invalid', `--output is none of ${OUTPUTS.join(', ')}`)
+  if (output === undefined) throw new GatewayError('parameter_invalid', `--output must be one of ${OUTPUTS.join(', ')}`)
   return output
 }
 
@@ -122,12 +123,12 @@ export function readOutput(text: string): Output {
 export function readCount(name: string, text: string): number {
   const count = /^\d{1,10}$/.test(text) ? Number(text) : 0
   if (count >= 1 && count <= LIMIT_MAX) return count
-  throw new GatewayError('parameter_invalid', `${name} is no whole number from 1 to ${LIMIT_MAX}; give one`)
+  throw new GatewayError('parameter_invalid', `${name} must be a whole number from 1 to ${LIMIT_MAX}`)
 }
 
 function readDirection(text: string): 'forward' | 'backward' {
   if (text === 'forward' || text === 'backward') return text
-  throw new GatewayError('parameter_invalid', '--direction is neither forward nor backward; give one of them')
+  throw new GatewayError('parameter_invalid', '--direction must be forward or backward')
 }
 
 function stepFor(rangeNs: bigint): number {

@@ -1,25 +1,25 @@
-/** What a tail has shown: where it goes on after a break, and what it must not show again. */
+/** What a tail has shown: where it resumes after a broken connection, and what it must not show again. */
 
 import type { ShownEntry } from '../client-answer.ts'
 import { keyOf } from './query-pages.ts'
 
 export interface TailMemoryParts {
-  /** Where the past begins. */
+  /** Start of the time range. */
   readonly startNs: bigint
-  /** Lines of the past; older ones than these never count as missed. */
+  /** Number of initial lines; lines older than these never count as missed. */
   readonly limit: number
   readonly nowNs: () => bigint
   readonly show: (entry: ShownEntry) => void
 }
 
-/** Lines come late: those of so long before the newest are asked for again. */
+/** Lines may arrive late: this much time before the newest line is fetched again. */
 const OVERLAP_NS = 30_000_000_000n
-/** Lines that are remembered. Where more come in the time of the overlap, a break may show some of them twice. */
+/** Remembered lines. If more arrive within the overlap, some may be shown twice after a broken connection. */
 const SEEN_MAX = 50_000
 
 export class TailMemory {
   readonly #parts: TailMemoryParts
-  /** In the order they came. */
+  /** In order of arrival. */
   readonly #seen = new Set<string>()
   #count = 0
   #oldestNs: bigint | undefined
@@ -35,13 +35,13 @@ export class TailMemory {
     return this.#count === 0
   }
 
-  /** From where on lines may have been missed. */
+  /** Lines from here on may have been missed. */
   get resumeNs(): bigint {
     const again = this.#newestNs === undefined ? this.#floorNs : this.#newestNs - OVERLAP_NS
     return again > this.#floorNs ? again : this.#floorNs
   }
 
-  /** Shows those that were not shown yet, in their order. */
+  /** Shows the entries that were not shown yet, in order. */
   take(entries: readonly ShownEntry[]): void {
     for (const entry of entries) {
       const key = `${entry.ns} ${keyOf(entry)}`
@@ -61,7 +61,7 @@ export class TailMemory {
     }
     if (this.#oldestNs === undefined || ns < this.#oldestNs) this.#oldestNs = ns
     if (++this.#count === this.#parts.limit) this.#floorNs = this.#oldestNs
-    // A line from the future would hide what comes until then.
+    // A line from the future must not move the resume point past lines that are still to come.
     const nowNs = this.#parts.nowNs()
     const reached = ns < nowNs ? ns : nowNs
     if (this.#newestNs === undefined || reached > this.#newestNs) this.#newestNs = reached

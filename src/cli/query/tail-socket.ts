@@ -12,21 +12,21 @@ export interface SocketOrder {
   readonly timer: Timer
 }
 
-/** Runs something later; gives what keeps it from running. */
+/** Schedules a call; returns a function that cancels it. */
 export type Timer = (ms: number, run: () => void) => () => void
 
-/** A connection that is silent for so long may be dead without knowing: what stands between says nothing of it. */
+/** A connection that is silent for this long may be dead: proxies may drop it without notice. */
 const SILENT_MS_MAX = 60_000
 
 /**
- * Follows until the connection ends, the signal does, nothing came for a minute, or the gateway left lines out because
- * they came too fast: then they are there to be asked for. Resolves to whether the connection ever opened; rejects with
- * source_unavailable for frames that are none.
+ * Follows until the connection ends, the signal aborts, nothing arrives for a minute, or the gateway drops lines because
+ * they came too fast; dropped lines can be queried. Resolves to whether the connection ever opened; rejects with
+ * source_unavailable for invalid frames.
  */
 export function followSocket({ gateway, parameters, onEntries, signal, timer }: SocketOrder): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>()
   const url = addressOf(gateway, '/loki/api/v1/tail', parameters).replace(/^http/, 'ws')
-  // Headers are Node's own: browsers have no way to send them.
+  // The headers option is specific to Node; browsers do not have it.
   const headers = { ...gateway.headers, 'x-loki-response-encoding-flags': 'categorize-labels' }
   const socket = new WebSocket(url, { headers })
   let isOpen = false
@@ -37,7 +37,7 @@ export function followSocket({ gateway, parameters, onEntries, signal, timer }: 
     signal?.removeEventListener('abort', leave)
     resolve(isOpen)
   }
-  // Nobody may be there to answer a close: it is not waited for.
+  // The other side may be gone, so do not wait for the close to complete.
   const leave = (): void => {
     socket.close()
     settle()
@@ -79,6 +79,8 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (cause) {
-    throw new GatewayError('source_unavailable', 'the tail sent what is no JSON; is --url a gateway?', { cause })
+    throw new GatewayError('source_unavailable', 'the tail sent a frame that is not JSON; is --url a gateway?', {
+      cause,
+    })
   }
 }

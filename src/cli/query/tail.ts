@@ -1,4 +1,4 @@
-/** `millrace tail`: lines as they come, over Loki's WebSocket, or by asking again where there are no live tails. */
+/** `millrace tail`: follows lines over Loki's WebSocket, or by polling if there are no live tails. */
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../../domain/errors.ts'
@@ -21,12 +21,12 @@ export interface TailParts {
   /** 0 up to 1: tails that lost one gateway together do not come back together. */
   readonly random: () => number
   readonly hasColors: boolean
-  /** Ends the tail; without one it goes on until the process is stopped. */
+  /** Ends the tail; without it, the tail runs until the process is stopped. */
   readonly signal?: AbortSignal
 }
 
 const LIMIT_DEFAULT = 10
-/** Lines of the past: what a gateway gives at most. */
+/** Initial lines: the gateway's maximum. */
 const LIMIT_MAX = 5000
 const POLL_MS = 2000
 const RETRY = { firstMs: 500, maxMs: 30_000, jitter: 0.5 }
@@ -37,18 +37,18 @@ const CATCH_UP_LINES_MAX = 1_000_000_000
 export function tailCommand(parts: TailParts): Command {
   return {
     name: 'tail',
-    summary: 'Shows lines as they come.',
+    summary: 'Shows lines as they arrive.',
     usage: `millrace tail QUERY [options]
 
-  --limit COUNT       lines of the past to begin with; ${LIMIT_DEFAULT}
-  --since TIME        how far back these may lie; ${SINCE_DEFAULT}
-  --output FORM       text, json (one object a line) or raw (the lines alone)
+  --limit COUNT       maximum number of initial lines; default ${LIMIT_DEFAULT}
+  --since TIME        how far back to start; default ${SINCE_DEFAULT}
+  --output FORM       text, json (one object per line) or raw (only the lines)
 ${CLIENT_USAGE}
 
   millrace tail '{app="shop"} |= "error"'
 
-A connection that breaks is made again, and what came meanwhile is shown. Where the gateway has no live tails it
-is asked every ${POLL_MS / 1000} seconds.`,
+After a broken connection it reconnects and shows the missed lines. If the gateway has no live tails, it polls
+every ${POLL_MS / 1000} seconds.`,
     run: async (args, terminal) => {
       await new Tail(parts, readOrder(args), terminal).run()
       return 0
@@ -83,7 +83,7 @@ class Tail {
     })
   }
 
-  /** Ends when the signal does. Throws as askJson what passes with no time, and at the start whatever is wrong. */
+  /** Runs until the signal aborts. Throws like askJson: permanent errors at any time, and all errors at the start. */
   async run(): Promise<void> {
     let hasBegun = false
     for (let failures = 0; !this.#isEnded; ) {
@@ -93,12 +93,12 @@ class Tail {
           hasBegun = true
           failures = 0
         } else if (await this.#mustPoll()) {
-          this.#terminal.note(`There are no live tails here: asking every ${POLL_MS / 1000} seconds\n`)
+          this.#terminal.note(`No live tails here; polling every ${POLL_MS / 1000} seconds\n`)
           return await this.#poll()
         }
       } catch (error) {
         if (!hasBegun || !passesWithTime(error)) throw error
-        if (failures++ === 0) this.#terminal.note(`${(error as GatewayError).message}; trying again\n`)
+        if (failures++ === 0) this.#terminal.note(`${(error as GatewayError).message}; retrying\n`)
       }
       if (!this.#isEnded) await this.#pause(failures)
     }
@@ -114,7 +114,7 @@ class Tail {
     return this.#parts.signal?.aborted === true
   }
 
-  /** One connection, from its first frame to its end. Resolves to false when it never opened. */
+  /** Follows one connection until it ends. Resolves to false if it never opened. */
   #follow(): Promise<boolean> {
     const { gateway, query, limit } = this.#order
     return followSocket({
@@ -127,13 +127,14 @@ class Tail {
   }
 
   /**
-   * Why a connection did not open: true where no WebSocket gets through to a gateway that answers this query. Throws
-   * what the gateway says otherwise.
+   * Checks why the connection did not open: true if the gateway answers the query but no WebSocket gets through. Throws
+   * the gateway's error otherwise.
    */
   async #mustPoll(): Promise<boolean> {
     const { gateway, query } = this.#order
     for await (const page of readPages(gateway, this.#paged({ limit: 1 }))) {
-      if (page.kind !== 'lines') throw new GatewayError('query_refused', 'only lines can be tailed, not their numbers')
+      if (page.kind !== 'lines')
+        throw new GatewayError('query_refused', 'only log queries can be tailed, not metric queries')
     }
     const answer = await ask(gateway, '/loki/api/v1/tail', { query })
     if (answer.status === 429 || answer.status >= 500) throw refusalOf(gateway, answer)
@@ -149,7 +150,7 @@ class Tail {
         failures = 0
       } catch (error) {
         if (!passesWithTime(error)) throw error
-        if (failures++ === 0) this.#terminal.note(`${(error as GatewayError).message}; trying again\n`)
+        if (failures++ === 0) this.#terminal.note(`${(error as GatewayError).message}; retrying\n`)
       }
     }
   }
@@ -162,7 +163,7 @@ class Tail {
     this.#memory.take(newestFirst.reverse())
   }
 
-  /** Shows what came since the last line that was shown, however much that is. */
+  /** Shows all lines since the last one shown. */
   async #catchUp(): Promise<void> {
     const asked = this.#paged({ limit: CATCH_UP_LINES_MAX, direction: 'forward' })
     for await (const page of readPages(this.#order.gateway, asked)) {
@@ -193,7 +194,8 @@ function readOrder(args: readonly string[]): TailOrder {
     },
   })
   const limit = readCount('--limit', values.limit)
-  if (limit > LIMIT_MAX) throw new GatewayError('parameter_invalid', `--limit is above ${LIMIT_MAX}; query for more`)
+  if (limit > LIMIT_MAX)
+    throw new GatewayError('parameter_invalid', `--limit is more than ${LIMIT_MAX}; use millrace query instead`)
   return {
     gateway: readAddress(values),
     query: readQuery(positionals),

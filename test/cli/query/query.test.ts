@@ -4,7 +4,7 @@ import { listen, manyLines, portOf, runAsking } from '../asking.ts'
 
 const SHOP = '{app="shop"}'
 
-t.test('lines come as text, the newest first, with time, level and labels', async (t) => {
+t.test('lines are shown as text, newest first, with time, level and labels', async (t) => {
   const { run, push, clock } = await listen(t)
   await push([
     { stream: { app: 'shop' }, values: [[String(clock.nowNs - 5_000_000n), 'level=error the wheel stands']] },
@@ -22,7 +22,7 @@ t.test('lines come as text, the newest first, with time, level and labels', asyn
   t.match(lines[1], /before$/)
 })
 
-t.test('more lines than a page has come page by page, none twice and none left out', async (t) => {
+t.test('more lines than a page are fetched page by page, without duplicates or gaps', async (t) => {
   const { run, push, clock } = await listen(t)
   await push(manyLines(2500, clock.nowNs))
   const numbers = Array.from({ length: 2500 }, (_, i) => `line ${i + 1}`)
@@ -32,7 +32,7 @@ t.test('more lines than a page has come page by page, none twice and none left o
   t.strictSame(backward.lines, numbers.toReversed().slice(0, 2100))
 })
 
-t.test('lines of one time are not cut apart by the end of a page', async (t) => {
+t.test('lines with the same time are complete across pages', async (t) => {
   const { run, push, clock } = await listen(t)
   const ns = String(clock.nowNs - 1_000_000_000n)
   const values = Array.from({ length: 1700 }, (_, i) => [ns, `line ${i}`])
@@ -44,7 +44,7 @@ t.test('lines of one time are not cut apart by the end of a page', async (t) => 
   }
 })
 
-t.test('lines that a query makes the same are all given', async (t) => {
+t.test('lines that a query formats to the same text are all shown', async (t) => {
   const { run, push, clock } = await listen(t)
   const ns = String(clock.nowNs - 1n)
   await push([{ stream: { app: 'shop' }, values: Array.from({ length: 1500 }, (_, i) => [ns, `line ${i}`]) }])
@@ -52,7 +52,7 @@ t.test('lines that a query makes the same are all given', async (t) => {
   t.equal(lines.length, 1500)
 })
 
-t.test('JSON is one object a line, with names and numbers as they are', async (t) => {
+t.test('JSON output is one object per line, with unchanged names and numbers', async (t) => {
   const { run, push, clock } = await listen(t)
   const ns = String(clock.nowNs - 1n)
   const line = '{"__proto__":"p","k":1}'
@@ -65,7 +65,7 @@ t.test('JSON is one object a line, with names and numbers as they are', async (t
   )
 })
 
-t.test('text cannot steer a terminal, raw lines are as they came', async (t) => {
+t.test('text output cannot control a terminal, raw lines are unchanged', async (t) => {
   const { run, push, clock } = await listen(t)
   const line = 'a\u001b[2Jb\nc\td\u009b'
   await push([{ stream: { app: 'shop' }, values: [[String(clock.nowNs - 1n), line, { level: 'warn' }]] }])
@@ -76,7 +76,7 @@ t.test('text cannot steer a terminal, raw lines are as they came', async (t) => 
   t.equal((await run(['query', SHOP, '--output', 'raw'])).out, `${line}\n`)
 })
 
-t.test('a metric query is a table: of a range by series, of an instant a row a series', async (t) => {
+t.test('a metric query is shown as a table: a range by series, an instant with one row per series', async (t) => {
   const { run, push, clock } = await listen(t)
   await push(manyLines(100, clock.nowNs))
   await push(manyLines(5, clock.nowNs, { app: 'mill' }))
@@ -97,9 +97,9 @@ t.test('a metric query is a table: of a range by series, of an instant a row a s
 })
 
 const TIMES: readonly (readonly [name: string, args: readonly string[], lines: readonly string[]])[] = [
-  ['a duration back', ['--since', '3500ms'], ['line 8', 'line 9', 'line 10']],
-  ['from so long ago', ['--from', '2s'], ['line 9', 'line 10']],
-  ['up to so long ago, exclusive', ['--from', '4s', '--to', '2s'], ['line 7', 'line 8']],
+  ['a duration', ['--since', '3500ms'], ['line 8', 'line 9', 'line 10']],
+  ['a relative start', ['--from', '2s'], ['line 9', 'line 10']],
+  ['a relative end, exclusive', ['--from', '4s', '--to', '2s'], ['line 7', 'line 8']],
   ['RFC 3339', ['--from', '2026-11-21T11:59:58.5Z', '--to', 'now'], ['line 10']],
   ['seconds', ['--from', '1795262398', '--to', '1795262399'], ['line 9']],
   ['nanoseconds', ['--from', '1795262398000000001'], ['line 10']],
@@ -113,7 +113,7 @@ for (const [name, args, wanted] of TIMES) {
   })
 }
 
-t.test('a local time is one of this machine', async (t) => {
+t.test('a time without a zone is local', async (t) => {
   const { run, push, clock } = await listen(t)
   await push(manyLines(3, clock.nowNs))
   const local = new Date(clock.ms - 2000 - new Date(clock.ms).getTimezoneOffset() * 60_000).toISOString()
@@ -121,24 +121,24 @@ t.test('a local time is one of this machine', async (t) => {
   t.strictSame((await run(['query', SHOP, '--output', 'raw', '--from', from])).lines, ['line 3', 'line 2'])
 })
 
-t.test('what is found nowhere is no failure, and said', async (t) => {
+t.test('an empty result is not a failure, and is reported', async (t) => {
   const { run } = await listen(t)
-  t.match(await run(['query', SHOP]), { code: 0, out: '', notes: /Nothing was found/ })
+  t.match(await run(['query', SHOP]), { code: 0, out: '', notes: /Nothing found/ })
 })
 
 const WRONG: readonly (readonly [name: string, args: readonly string[], text: RegExp])[] = [
-  ['no query', [], /0 queries came/],
-  ['two queries', [SHOP, SHOP], /2 queries came/],
-  ['an output that is none', [SHOP, '--output', 'xml'], /--output is none of text, json, raw/],
-  ['a limit of nothing', [SHOP, '--limit', '0'], /--limit is no whole number/],
-  ['a limit in words', [SHOP, '--limit', 'many'], /--limit is no whole number/],
-  ['a direction that is none', [SHOP, '--direction', 'up'], /--direction is neither/],
-  ['no duration', [SHOP, '--since', 'long'], /--since is no duration/],
-  ['no time', [SHOP, '--from', 'yesterday'], /--from is 'yesterday'/],
-  ['a day that is none', [SHOP, '--from', '2026-13-41'], /--from is no day or time/],
-  ['times the wrong way round', [SHOP, '--from', '1h', '--to', '2h'], /--from is not before --to/],
-  ['a URL that is none', [SHOP, '--url', 'gateway:3100'], /--url is no URL/],
-  ['an option that is none', [SHOP, '--sinse', '1h'], /Unknown option '--sinse'/],
+  ['no query', [], /got 0 queries/],
+  ['two queries', [SHOP, SHOP], /got 2 queries/],
+  ['an unknown output', [SHOP, '--output', 'xml'], /--output must be one of text, json, raw/],
+  ['a limit of zero', [SHOP, '--limit', '0'], /--limit must be a whole number/],
+  ['a limit in words', [SHOP, '--limit', 'many'], /--limit must be a whole number/],
+  ['an unknown direction', [SHOP, '--direction', 'up'], /--direction must be/],
+  ['an invalid duration', [SHOP, '--since', 'long'], /--since must be a duration/],
+  ['an invalid time', [SHOP, '--from', 'yesterday'], /--from is 'yesterday'/],
+  ['an invalid date', [SHOP, '--from', '2026-13-41'], /--from is not a valid date or time/],
+  ['swapped times', [SHOP, '--from', '1h', '--to', '2h'], /--from must be before --to/],
+  ['an invalid URL', [SHOP, '--url', 'gateway:3100'], /--url is not a URL/],
+  ['an unknown option', [SHOP, '--sinse', '1h'], /Unknown option '--sinse'/],
 ]
 for (const [name, args, text] of WRONG) {
   t.test(`wrong usage: ${name}`, async (t) => {
@@ -148,38 +148,41 @@ for (const [name, args, text] of WRONG) {
   })
 }
 
-t.test('what the gateway refuses is told in its words, and fails', async (t) => {
+t.test("an error of the gateway fails with the gateway's message", async (t) => {
   const { run } = await listen(t)
-  t.match(await run(['query', '{app=']), { code: 1, out: '', notes: /answered 400: parse error at line 1/ })
-  t.match(await run(['query', SHOP, '--instant']), { code: 1, notes: /answered 400: log queries are not supported/ })
+  t.match(await run(['query', '{app=']), { code: 1, out: '', notes: /responded with 400: parse error at line 1/ })
+  t.match(await run(['query', SHOP, '--instant']), {
+    code: 1,
+    notes: /responded with 400: log queries are not supported/,
+  })
 })
 
-t.test('credentials and tenants go with each request', async (t) => {
+t.test('every request has the credentials and the tenant', async (t) => {
   const { run, push, clock } = await listen(t, { MILLRACE_USERS: 'reader:secret' })
   const headers = { authorization: `Basic ${btoa('reader:secret')}`, 'x-scope-orgid': 'team-a' }
   await push(manyLines(1, clock.nowNs), headers)
-  t.match(await run(['query', SHOP]), { code: 1, notes: /answered 401: .*give credentials with --user/ })
+  t.match(await run(['query', SHOP]), { code: 1, notes: /responded with 401: .*give credentials with --user/ })
   t.match(await run(['query', SHOP, '--user', 'reader:secret', '--tenant', 'team-a']), { code: 0, out: /line 1\n$/ })
   t.match(await run(['query', SHOP, '--user', 'reader:secret']), { code: 0, out: '' })
 })
 
-t.test('a gateway that is not there is said', async (t) => {
+t.test('an unreachable gateway is reported', async (t) => {
   const ran = await runAsking(['query', SHOP, '--url', 'http://127.0.0.1:1'], { nowMs: () => 0 })
   t.match(ran, { code: 1, notes: /http:\/\/127.0.0.1:1 cannot be reached: .*give its address with --url/ })
 })
 
 const ANSWERS: readonly (readonly [name: string, body: string])[] = [
   ['a page of HTML', '<html></html>'],
-  ['nothing', ''],
+  ['an empty body', ''],
   ['null', 'null'],
   ['no data', '{}'],
   ['an unknown kind', '{"data":{"resultType":"trees","result":[]}}'],
-  ['streams that are none', '{"data":{"resultType":"streams","result":{}}}'],
-  ['a time that is none', '{"data":{"resultType":"streams","result":[{"stream":{},"values":[["x","y"]]}]}}'],
-  ['points that are none', '{"data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,2]]}]}}'],
+  ['invalid streams', '{"data":{"resultType":"streams","result":{}}}'],
+  ['an invalid time', '{"data":{"resultType":"streams","result":[{"stream":{},"values":[["x","y"]]}]}}'],
+  ['invalid points', '{"data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,2]]}]}}'],
 ]
 for (const [name, body] of ANSWERS) {
-  t.test(`an answer that is no gateway’s fails with a sentence: ${name}`, async (t) => {
+  t.test(`an invalid response fails with a message: ${name}`, async (t) => {
     const server = createServer((_request, response) => response.end(body))
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     t.teardown(() => server.close())
@@ -188,18 +191,18 @@ for (const [name, body] of ANSWERS) {
   })
 }
 
-t.test('labels are listed, and the values of one', async (t) => {
+t.test('lists label names, and the values of a label', async (t) => {
   const { run, push, clock } = await listen(t)
   await push(manyLines(1, clock.nowNs, { app: 'shop', env: 'a/b c' }))
   await push(manyLines(1, clock.nowNs, { app: 'mill' }))
   t.strictSame((await run(['labels'])).lines, ['app', 'env', 'service_name'])
   t.strictSame((await run(['labels', 'app'])).lines, ['mill', 'shop'])
   t.strictSame((await run(['labels', 'app', '--match', '{env=~".+"}'])).lines, ['shop'])
-  t.match(await run(['labels', 'app', '--to', '2h']), { code: 0, out: '', notes: /There are none/ })
-  t.match(await run(['labels', 'a', 'b']), { code: 2, notes: /several names came/ })
+  t.match(await run(['labels', 'app', '--to', '2h']), { code: 0, out: '', notes: /Nothing in this time range/ })
+  t.match(await run(['labels', 'a', 'b']), { code: 2, notes: /got several names/ })
 })
 
-t.test('incidents are a line each, and page after page up to the limit', async (t) => {
+t.test('incidents are listed one per line, over several pages up to the limit', async (t) => {
   const asked: string[] = []
   const item = (id: number) => ({
     id: `${id}`.padStart(32, '0'),
@@ -230,7 +233,7 @@ t.test('incidents are a line each, and page after page up to the limit', async (
   t.strictSame(JSON.parse((await runAsking(['incidents', '--output', 'json'], options)).lines[0] as string), item(1))
 })
 
-t.test('push takes the same options as before', async (t) => {
+t.test('push accepts the common options', async (t) => {
   const { run } = await listen(t)
   t.match(await run(['push', '--label', 'app=shop', 'one', 'two']), { code: 0, out: '2 lines pushed\n' })
   t.match(await run(['push', '--label', 'app=shop'], { stdin: ['three\nfo', 'ur\n'] }), { out: '2 lines pushed\n' })

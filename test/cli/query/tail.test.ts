@@ -10,11 +10,11 @@ const SHOP = '{app="shop"}'
 interface Running {
   /** Resolves once this text was written. */
   shown(text: string): Promise<void>
-  /** Ends the tail; what it wrote. */
+  /** Ends the tail and returns its output. */
   end(): Promise<Ran>
 }
 
-/** A tail that runs until it is ended. */
+/** A tail that runs until `end` is called. */
 function tail(t: Test, app: ListeningApp, args: readonly string[], options: Partial<RunOptions> = {}): Running {
   const abort = new AbortController()
   t.teardown(() => abort.abort())
@@ -49,7 +49,7 @@ function tail(t: Test, app: ListeningApp, args: readonly string[], options: Part
 const one = (app: ListeningApp, line: string, agoMs = 0) =>
   app.push([{ stream: { app: 'shop' }, values: [[String(app.clock.nowNs - BigInt(agoMs) * 1_000_000n), line]] }])
 
-t.test('a tail begins with the newest lines of the past, and shows lines as they come', async (t) => {
+t.test('a tail starts with the newest lines and shows new lines as they arrive', async (t) => {
   const app = await listen(t)
   await app.push(manyLines(30, app.clock.nowNs))
   const { shown, end } = tail(t, app, ['--limit', '2'])
@@ -59,7 +59,7 @@ t.test('a tail begins with the newest lines of the past, and shows lines as they
   t.match(await end(), { code: 0, lines: ['line 29', 'line 30', 'live'], notes: '' })
 })
 
-/** Something between a tail and the gateway that can break all connections. */
+/** A proxy between tail and gateway that can break all connections. */
 async function breakable(t: Test, port: number) {
   const sockets = new Set<Socket>()
   let isDown = false
@@ -85,7 +85,7 @@ async function breakable(t: Test, port: number) {
   return { url: `http://127.0.0.1:${portOf(server.address())}`, setDown }
 }
 
-t.test('a connection that breaks is made again, without a gap and without doubles', async (t) => {
+t.test('a tail reconnects after a broken connection, without gaps or duplicates', async (t) => {
   const app = await listen(t)
   const between = await breakable(t, portOf(app.app.server.address()))
   await app.push(manyLines(5, app.clock.nowNs))
@@ -100,7 +100,7 @@ t.test('a connection that breaks is made again, without a gap and without double
   const wanted = ['line 3', 'line 4', 'line 5']
   for (let round = 1; round <= 3; round++) {
     between.setDown(true)
-    // It notices, and tries in vain.
+    // It notices, and its retries fail.
     for (const before = sleeps; sleeps < before + 3; ) await turn()
     app.clock.ms += 20_000
     for (let i = 1; i <= 1200; i++) wanted.push(`gone ${round} ${i}`)
@@ -117,10 +117,10 @@ t.test('a connection that breaks is made again, without a gap and without double
   }
   const { lines, notes } = await end()
   t.strictSame(lines.toSorted(), wanted.toSorted())
-  t.equal(notes.split('trying again').length, 4, 'each break is told once')
+  t.equal(notes.split('retrying').length, 4, 'each broken connection is reported once')
 })
 
-t.test('a connection that is silent for a minute is given up, and made again', async (t) => {
+t.test('a tail reconnects when the connection is silent for a minute', async (t) => {
   const app = await listen(t)
   await app.push(manyLines(2, app.clock.nowNs))
   const running = new Set<() => void>()
@@ -143,10 +143,10 @@ t.test('a connection that is silent for a minute is given up, and made again', a
   t.equal(running.size, 0)
 })
 
-t.test('where no WebSocket gets through the gateway is asked again and again', async (t) => {
+t.test('a tail polls when no WebSocket gets through', async (t) => {
   const app = await listen(t)
   await app.push(manyLines(5, app.clock.nowNs))
-  // What a function is: the same answers, and no live tail.
+  // Like a Lambda function: the same responses, but no live tail.
   const server = createServer(async (request, response) => {
     if (request.url?.startsWith('/loki/api/v1/tail')) {
       response.writeHead(404).end()
@@ -163,24 +163,24 @@ t.test('where no WebSocket gets through the gateway is asked again and again', a
   await shown('later')
   await one(app, 'late', 900)
   await shown('late\n')
-  t.match(await end(), { code: 0, lines: ['line 4', 'line 5', 'later', 'late'], notes: /asking every 2 seconds/ })
+  t.match(await end(), { code: 0, lines: ['line 4', 'line 5', 'later', 'late'], notes: /polling every 2 seconds/ })
 })
 
 const REFUSED: readonly (readonly [name: string, args: readonly string[], code: number, text: RegExp])[] = [
-  ['a malformed query', ['{app='], 1, /answered 400: parse error/],
-  ['a metric query', ['count_over_time({app="shop"}[1m])'], 1, /only lines can be tailed/],
-  ['wrong credentials', [SHOP, '--user', 'reader:wrong'], 1, /answered 401/],
-  ['no query', [], 2, /0 queries came/],
-  ['too much of the past', [SHOP, '--limit', '5001'], 2, /--limit is above 5000/],
+  ['a malformed query', ['{app='], 1, /responded with 400: parse error/],
+  ['a metric query', ['count_over_time({app="shop"}[1m])'], 1, /only log queries can be tailed/],
+  ['wrong credentials', [SHOP, '--user', 'reader:wrong'], 1, /responded with 401/],
+  ['no query', [], 2, /got 0 queries/],
+  ['too many initial lines', [SHOP, '--limit', '5001'], 2, /--limit is more than 5000/],
 ]
 for (const [name, args, code, text] of REFUSED) {
-  t.test(`a tail ends at once for ${name}`, async (t) => {
+  t.test(`a tail fails immediately for ${name}`, async (t) => {
     const { run } = await listen(t, { MILLRACE_USERS: 'reader:secret' })
     t.match(await run(['tail', '--user', 'reader:secret', ...args]), { code, out: '', notes: text })
   })
 }
 
-t.test('a tail of a gateway that is not there ends at once', async (t) => {
+t.test('a tail fails immediately if the gateway is unreachable', async (t) => {
   const ran = await runAsking(['tail', SHOP], { url: 'http://127.0.0.1:1', nowMs: () => 0 })
   t.match(ran, { code: 1, notes: /cannot be reached/ })
 })
@@ -194,7 +194,7 @@ const entry = (ns: bigint, line: string): ShownEntry => ({
   parsed: [],
 })
 
-t.test('a line from the future does not hide what comes until then', async (t) => {
+t.test('a line from the future does not hide earlier lines that arrive later', async (t) => {
   const shown: string[] = []
   const show = ({ line }: ShownEntry) => void shown.push(line)
   const memory = new TailMemory({ startNs: 0n, limit: 1, nowNs: () => 100_000_000_000n, show })
@@ -204,7 +204,7 @@ t.test('a line from the future does not hide what comes until then', async (t) =
   t.strictSame(shown, ['now', 'future', 'next'])
 })
 
-t.test('what a tail remembers is bounded', async (t) => {
+t.test('the memory of a tail is bounded', async (t) => {
   let count = 0
   const memory = new TailMemory({ startNs: 0n, limit: 1, nowNs: () => 0n, show: () => void count++ })
   const entries = Array.from({ length: 50_001 }, (_, i) => entry(1n, `line ${i}`))
