@@ -91,7 +91,7 @@ async function* chunked(lines: Iterable<string> | AsyncIterable<string>): AsyncI
   if (chunk.length > 0) yield chunk
 }
 
-/** Sends one push; what passes with time is tried again. A retry is harmless: the lines keep their times. */
+/** Sends one push and retries temporary failures. Retries are safe: the lines keep their times. */
 async function send({ url, headers }: Target, body: Uint8Array, wait: Wait): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const answer = await post(url, headers, body)

@@ -112,9 +112,9 @@ function makeKeySource({ poll, service }: Config, clock: Clock): (isRefused: boo
   }
   let cached: { readonly key: string; readonly untilMs: number } | undefined
   return async (isRefused) => {
-    if (known !== undefined && !isRefused && clock.monotonicMs() < known.untilMs) return known.key
+    if (cached !== undefined && !isRefused && clock.monotonicMs() < cached.untilMs) return cached.key
     const key = await fetchKey(apiKeyParameter, awsRegion)
-    known = { key, untilMs: clock.monotonicMs() + KEY_MS }
+    cached = { key, untilMs: clock.monotonicMs() + KEY_MS }
     return key
   }
 }

@@ -62,14 +62,14 @@ export class EmfReporter {
       .filter(({ value }) => value > 0)
   }
 
-  /** What does not fit the line is told by the next one. */
-  #tell(rises: readonly Total[]): void {
-    const told = rises.slice(0, METRICS_MAX)
-    if (told.length === 0) return
+  /** Metrics that do not fit in the line are in the next one. */
+  #write(rises: readonly Total[]): void {
+    const figures = rises.slice(0, METRICS_MAX)
+    if (figures.length === 0) return
     const { clock } = this.#parts
     this.#lastMs = clock.monotonicMs()
-    for (const { name, value } of told) this.#told.set(name, (this.#told.get(name) ?? 0) + value)
-    this.#parts.write(formatEmfLine(told, { ...this.#parts, nowMs: clock.nowMs() }))
+    for (const { name, value } of figures) this.#reported.set(name, (this.#reported.get(name) ?? 0) + value)
+    this.#parts.write(formatEmfLine(figures, { ...this.#parts, nowMs: clock.nowMs() }))
   }
 }
 

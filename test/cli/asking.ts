@@ -29,7 +29,7 @@ export interface RunOptions {
   /** Called with all output as it is written. */
   readonly onOut?: (text: string) => void
   readonly wait?: Wait
-  /** When a silent connection is given up; never when not given. */
+  /** When a silent connection is closed; default: never. */
   readonly timer?: Timer
 }
 

@@ -30,7 +30,7 @@ const LIMIT_DEFAULT = 10
 const LIMIT_MAX = 5000
 const POLL_MS = 2000
 const RETRY = { firstMs: 500, maxMs: 30_000, jitter: 0.5 }
-/** Lines that a clock ahead of this one gave their time are found, too. */
+/** Also finds lines whose clock is ahead of ours. */
 const AHEAD_MS = 60_000
 const CATCH_UP_LINES_MAX = 1_000_000_000
 

@@ -24,7 +24,7 @@ function tail(t: Test, app: ListeningApp, args: readonly string[], options: Part
     nowMs: () => app.clock.nowMs(),
     url: app.url,
     signal: abort.signal,
-    // A turn of the event loop, so that what a break needs may happen.
+    // A turn of the event loop, so that the broken connection is noticed.
     wait: () => new Promise((resolve) => setImmediate(resolve)),
     onOut: (text) => {
       out += text
