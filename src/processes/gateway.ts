@@ -14,6 +14,7 @@ import { WatchMetrics } from '../telemetry/watch-metrics.ts'
 import { buildApp } from '../transport/http/app.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
 import { type Incidents, openIncidents, startIncidents } from './incidents.ts'
+import { requestLog } from './log.ts'
 import { openPoller } from './poller.ts'
 import { VERSION } from './version.ts'
 import { openWatch, type Watch } from './watch.ts'
@@ -63,8 +64,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
       rules: watch?.rules,
       incidents: incidents && { store: incidents.home.store, desk: incidents.desk, links: config.incidents.links },
       poller,
-      // Fastify's info messages repeat ours.
-      logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
+      logger: requestLog(config, log),
     })
     closers.push(() => app.close())
     return { app, metrics, close }

@@ -6,19 +6,13 @@ import type { RuleGroup } from '../domain/rules/alert-rule.ts'
 import { hideDeleted } from '../flows/delete/delete-logs.ts'
 import { checkRuleExpr, checkRuleTemplate } from '../flows/rules/check-rules.ts'
 import { AnomalyDetector } from '../flows/rules/detect-anomalies.ts'
-import { RuleEvaluator, type RuleEvents } from '../flows/rules/evaluate-rules.ts'
+import { RuleEvaluator } from '../flows/rules/evaluate-rules.ts'
 import { RuleClock, type Timer } from '../flows/rules/rule-clock.ts'
 import { openRules } from '../homes/rules.ts'
 import type { IncidentSink } from '../ports/incidents.ts'
 import type { Ports } from '../ports/log-store.ts'
 import type { RuleSource, StateStore } from '../ports/rules.ts'
-
-/** Events for the log and metrics. Must not throw. */
-export interface WatchEvents extends RuleEvents {
-  rulesChanged(groups: number): void
-  rulesRefused(cause: unknown): void
-  anomaliesFailed(tenant: string, cause: unknown): void
-}
+import type { WatchReports } from '../telemetry/watch-log.ts'
 
 export interface WatchParts {
   readonly config: Config
@@ -26,7 +20,8 @@ export interface WatchParts {
   readonly incidents: IncidentSink
   /** For example the incident store. */
   readonly states: StateStore
-  readonly events: WatchEvents
+  /** Must not throw. */
+  readonly events: WatchReports
 }
 
 export interface Watch {

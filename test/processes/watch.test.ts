@@ -5,7 +5,8 @@ import { SqliteIncidents } from '../../src/adapters/embedded/sqlite-incidents.ts
 import { type Environment, readConfig } from '../../src/config/read-config.ts'
 import type { Incident } from '../../src/domain/incidents/incident.ts'
 import { IncidentDesk } from '../../src/flows/incidents/raise-incidents.ts'
-import { openWatch, type Watch, type WatchEvents } from '../../src/processes/watch.ts'
+import { openWatch, type Watch } from '../../src/processes/watch.ts'
+import type { WatchReports } from '../../src/telemetry/watch-log.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../support/helper.ts'
 
 const MINUTE = 60_000
@@ -21,7 +22,7 @@ groups:
 `
 
 const failures: unknown[] = []
-const EVENTS: WatchEvents = {
+const EVENTS: WatchReports = {
   rulesChanged: () => undefined,
   rulesRefused: (cause) => failures.push(cause),
   groupEvaluated: () => undefined,

@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import t from 'tap'
 import { readConfig } from '../../src/config/read-config.ts'
-import { reportAfterEach, reportInRounds } from '../../src/processes/gateway-emf.ts'
+import { openGatewayReporter, reportAfterEach, reportGateway } from '../../src/processes/report-metrics.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 
 const AWS = readConfig({ MILLRACE_HOME: 'aws', MILLRACE_METRICS_NAMESPACE: 'Logs' })
@@ -16,7 +16,10 @@ t.test('a function reports the metrics of a request before its response', async 
     metrics.accepted.inc({ protocol: 'logs' }, 3)
     return ANSWER
   }
-  const handler = reportAfterEach(count, AWS, metrics, (line) => lines.push(line))
+  const handler = reportAfterEach(
+    openGatewayReporter(AWS, metrics, (line) => lines.push(line)),
+    count,
+  )
   t.equal(await handler({}, CONTEXT), ANSWER)
   t.match(JSON.parse(lines[0] ?? ''), {
     _aws: { CloudWatchMetrics: [{ Namespace: 'Logs' }] },
@@ -31,7 +34,7 @@ t.test('a function reports the metrics of a request before its response', async 
 t.test('a process reports the rest when it ends', async (t) => {
   const metrics = new Metrics()
   const lines: string[] = []
-  const end = reportInRounds(AWS, metrics, (line) => lines.push(line))
+  const end = reportGateway(AWS, metrics, (line) => lines.push(line))
   metrics.accepted.inc({ protocol: 'logs' }, 3)
   await end()
   t.match(JSON.parse(lines[0] ?? ''), { IngestedLogCount: 3 })
@@ -40,6 +43,6 @@ t.test('a process reports the rest when it ends', async (t) => {
 t.test('the embedded home writes no metrics to stdout: Prometheus scrapes it', async (t) => {
   const metrics = new Metrics()
   metrics.accepted.inc({ protocol: 'logs' }, 3)
-  await reportInRounds(readConfig({}), metrics, () => t.fail('it wrote a line'))()
+  await reportGateway(readConfig({}), metrics, () => t.fail('it wrote a line'))()
   t.pass('nothing was written')
 })
