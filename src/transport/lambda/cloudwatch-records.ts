@@ -1,4 +1,4 @@
-/** A Lambda's event from CloudWatch Logs, directly or through Kinesis, to incidents and an answer. */
+/** Handles a Lambda event from CloudWatch Logs, direct or through Kinesis, or from a schedule. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { NotifyDesk } from '../../flows/incidents/notify-incidents.ts'
@@ -7,29 +7,29 @@ import { decodeSubscription, type SubscriptionRecord } from '../../protocol/inci
 
 export interface RecordsParts extends CloudWatchParts {
   readonly notify: Pick<NotifyDesk, 'settled' | 'sendDue'>
-  /** Closes what is quiet. */
+  /** Closes quiet incidents. */
   readonly sweep: () => Promise<number>
-  /** Told of a record that cannot be read. Must not throw. */
+  /** Called for an unreadable record. Must not throw. */
   readonly onCorrupt: (cause: unknown) => void
 }
 
-/** To a subscription: the classic answer. */
+/** The result for a subscription. */
 export interface ProcessorAnswer {
   readonly statusCode: 200
-  /** JSON: `processed` events, `incidents_created` lines that count, `incidents_opened` incidents after grouping. */
+  /** JSON: `processed` events, `incidents_created` counted lines, `incidents_opened` incidents after grouping. */
   readonly body: string
 }
 
-/** To Kinesis: only these records are delivered again. */
+/** The result for Kinesis: only these records are redelivered. */
 export interface BatchAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[]
 }
 
 /**
- * Takes the event of a subscription (`awslogs`), of Kinesis (`Records`), or of a timer (anything else of EventBridge),
- * which closes what is quiet and sends what is due. Resolves when people were told, or it is written down that they
- * must be. Throws body_malformed for a corrupt subscription event, store_unavailable: Lambda tries again, then hands
- * the event to the function's dead-letter queue.
+ * Handles the event of a subscription (`awslogs`), of Kinesis (`Records`), or of a schedule (any other EventBridge event),
+ * which closes quiet incidents and sends due notifications. Resolves when notifications are sent, or stored for sending
+ * later. Throws body_malformed for a corrupt subscription event, and store_unavailable: Lambda retries, and then moves the
+ * event to the function's dead-letter queue.
  */
 export async function answerProcessorEvent(
   parts: RecordsParts,
@@ -43,7 +43,7 @@ export async function answerProcessorEvent(
     await parts.notify.sendDue()
     return { closed }
   }
-  const text = 'the event holds neither awslogs nor Records nor a source; subscribe this function to a log group'
+  const text = 'the event has neither awslogs nor Records nor a source; subscribe this function to a log group'
   throw new GatewayError('body_malformed', text)
 }
 
@@ -63,13 +63,13 @@ async function answerKinesis(parts: RecordsParts, records: readonly unknown[]): 
     try {
       decoded = decode(parts, kinesis?.data)
     } catch {
-      // Told to onCorrupt. It would be corrupt again, and hold up its shard until then.
+      // Already reported to onCorrupt. A redelivery would be corrupt again, and block the shard.
       continue
     }
     try {
       await raiseCloudWatch(parts, [decoded])
     } catch {
-      // Kinesis delivers from the first failure on: what comes after it is known by then.
+      // Kinesis redelivers everything from the first failure on; events processed before are recognised as duplicates.
       batchItemFailures.push({ itemIdentifier: String(kinesis?.sequenceNumber) })
       break
     }

@@ -52,7 +52,7 @@ t.test('an error line creates an incident', async (t) => {
   const { send, list, notifier } = open(t)
   t.match(await send(testEvent(['ERROR: Connection failed'])), { processed: 1, incidents_created: 1 })
   t.match(await list(), [{ title: 'test: ERROR: Connection failed', severity: 'error', firstSeenMs: 1704067200000 }])
-  t.equal(notifier.messages.length, 1, 'the alarm is told at the first error, within the call')
+  t.equal(notifier.messages.length, 1, 'the notification is sent for the first error, within the call')
 })
 
 t.test('an info line is ignored', async (t) => {
@@ -61,7 +61,7 @@ t.test('an info line is ignored', async (t) => {
   t.same(await list(), [])
 })
 
-t.test('a burst counts every line, and alarms once', async (t) => {
+t.test('a burst counts every line, and notifies once', async (t) => {
   const { send, list, notifier } = open(t)
   const burst = Array.from({ length: 10 }, (_, i) => `ERROR: Failure ${i}`)
   const answer = await send(testEvent(burst))
@@ -72,7 +72,7 @@ t.test('a burst counts every line, and alarms once', async (t) => {
   t.equal(notifier.messages.length, 1)
 })
 
-t.test('a row for each line is in the fields of the classic table', async (t) => {
+t.test('an audit row is written for each line', async (t) => {
   const rows: AuditRecord[] = []
   const { parts } = open(t)
   const audit = {
@@ -89,13 +89,13 @@ t.test('a row for each line is in the fields of the classic table', async (t) =>
   ])
 })
 
-t.test('words that only look like a level raise nothing', async (t) => {
+t.test('words that only look like a level raise no incident', async (t) => {
   const { send, list } = open(t)
   await send(testEvent(['"no ERRORs"', '{"errorCount": 0}', 'errorCount: 0', 'INFO: error rate 0', 'an errorless day']))
   t.same(await list(), [])
 })
 
-t.test('notifications that cannot be sent leave the incident and its rows', async (t) => {
+t.test('failed notifications do not affect the incident and its rows', async (t) => {
   const { send, list, notifier, failures, notify, clock } = open(t)
   notifier.fault = () => 'before'
   t.match(await send(testEvent(['ERROR: no'])), { incidents_created: 1 })
@@ -107,7 +107,7 @@ t.test('notifications that cannot be sent leave the incident and its rows', asyn
   t.equal(notifier.messages.length, 1)
 })
 
-t.test('a control message is answered, and nothing else', async (t) => {
+t.test('a control message is acknowledged and otherwise ignored', async (t) => {
   const { send, list } = open(t)
   t.match(await send(testEvent(['ERROR: x'], { messageType: 'CONTROL_MESSAGE' })), {
     processed: 0,
@@ -124,7 +124,7 @@ t.test('a corrupt event fails, so that the dead-letter queue gets it', async (t)
   t.equal(corrupt.length, 3)
 })
 
-t.test('of Kinesis records a corrupt one fails alone, and what is not recorded comes again', async (t) => {
+t.test('a corrupt Kinesis record fails alone, and records that were not stored are redelivered', async (t) => {
   const kinesis = (sequenceNumber: string, data: string) => ({ kinesis: { sequenceNumber, data } })
   let isFailing = false
   const { parts, list, corrupt } = open(t, {
@@ -153,7 +153,7 @@ t.test('of Kinesis records a corrupt one fails alone, and what is not recorded c
   t.equal((await list()).length, 2)
 })
 
-t.test('any event gives an answer or a GatewayError', async (t) => {
+t.test('any event gives a result or a GatewayError', async (t) => {
   const { parts } = open(t)
   const data = fc.oneof(
     fc.string(),
@@ -179,7 +179,7 @@ t.test('any event gives an answer or a GatewayError', async (t) => {
   t.pass()
 })
 
-t.test('a timer closes what is quiet', async (t) => {
+t.test('a scheduled event closes quiet incidents', async (t) => {
   const { parts, send, clock, notifier } = open(t)
   await send(testEvent(['ERROR: x']))
   t.same(await answerProcessorEvent(parts, { source: 'aws.events' }), { closed: 0 })
