@@ -10,7 +10,6 @@ import { Metrics } from '../telemetry/metrics.ts'
 import { hasCredentials } from '../transport/http/auth/binding.ts'
 import { buildPushApp } from '../transport/http/push-app.ts'
 import { buildLambdaHandler, type LambdaHandler } from '../transport/lambda/http-handler.ts'
-import { openViews } from './function-views.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
 import { requestLog } from './log.ts'
 import { openGatewayReporter, reportAfterEach } from './report-metrics.ts'
@@ -31,13 +30,16 @@ export async function openGatewayFunction({ config, openUsers }: Settings, log: 
     version: VERSION,
     logger: requestLog(config, log),
   }
-  const views = await openViews(config, clock, log)
   const pushes = await buildPushApp(parts)
   // Most functions only ever handle pushes.
   const others = {
     isOther: (method: string, path: string) => !pushes.hasRoute(method, path),
     open: async () => {
-      const { buildApp } = await import('../transport/http/app.ts')
+      const [{ buildApp }, { openViews }] = await Promise.all([
+        import('../transport/http/app.ts'),
+        import('./function-views.ts'),
+      ])
+      const views = await openViews({ config, clock, log, ports: home.ports })
       return buildApp({ ...parts, ...views }, pushes.state)
     },
   }

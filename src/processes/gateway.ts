@@ -11,13 +11,14 @@ import { exportIncidentMetrics } from '../telemetry/incident-metrics.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { SourceMetrics } from '../telemetry/source-metrics.ts'
 import { WatchMetrics } from '../telemetry/watch-metrics.ts'
-import { buildApp } from '../transport/http/app.ts'
+import { type AppParts, buildApp } from '../transport/http/app.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
 import { type Incidents, openIncidents, startIncidents } from './incidents.ts'
 import { requestLog } from './log.ts'
 import { openPoller } from './poller.ts'
+import { viewRuleFiles } from './rule-files.ts'
 import { VERSION } from './version.ts'
-import { openWatch, type Watch } from './watch.ts'
+import { openWatch } from './watch.ts'
 
 export interface Gateway {
   readonly app: Awaited<ReturnType<typeof buildApp>>
@@ -52,7 +53,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
     closers.push(() => home.close())
     const incidents = await openGatewayIncidents(opened)
     const ports = await scanAccepted(opened, home, incidents)
-    const watch = incidents && watchRules(opened, ports, incidents)
+    const rules = incidents && openRules(opened, ports, incidents)
     const poller = await pollSources(opened, ports)
     const app = await buildApp({
       ports,
@@ -61,7 +62,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
       users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
       metrics,
       version: VERSION,
-      rules: watch?.rules,
+      rules,
       incidents: incidents && { store: incidents.home.store, desk: incidents.desk, links: config.incidents.links },
       poller,
       logger: requestLog(config, log),
@@ -104,13 +105,19 @@ async function scanAccepted(
   return { ...home.ports, feed: running.feed }
 }
 
-function watchRules({ config, log, metrics, closers }: Opened, ports: Ports, incidents: Incidents): Watch {
+/** In the aws home the alert processor evaluates them: here they are only shown. */
+function openRules({ config, log, metrics, closers }: Opened, ports: Ports, incidents: Incidents): AppParts['rules'] {
   const events = new WatchMetrics(metrics.registry, log)
+  if (config.service.home === 'aws') {
+    const view = viewRuleFiles(config, ports, incidents.home.store, events)
+    closers.push(() => view?.source.close())
+    return view
+  }
   const watch = openWatch({ config, ports, incidents: incidents.desk, states: incidents.home.store, events })
   closers.push(() => watch.close())
   if (watch.anomalies !== undefined) events.observe(watch.anomalies)
-  if (config.service.home === 'embedded') watch.start()
-  return watch
+  watch.start()
+  return watch.rules
 }
 
 async function pollSources({ config, clock, log, metrics, closers }: Opened, ports: Ports) {
