@@ -1,6 +1,6 @@
 /** Settings of incidents and notifications. */
 
-import { LEVELS } from '../domain/entries/level.ts'
+import { LEVELS } from '../domain/levels/level.ts'
 import { isTenant } from '../domain/tenant.ts'
 import { boolean, choice, duration, integer, type Kind, list, optional, orOff, text } from './kinds.ts'
 import { setting } from './setting.ts'

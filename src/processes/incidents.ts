@@ -2,9 +2,9 @@
 
 import { setImmediate } from 'node:timers/promises'
 import type { Config } from '../config/read-config.ts'
-import { LEVELS } from '../domain/entries/level.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { KindLimits } from '../domain/incidents/kind-limits.ts'
+import { LEVELS } from '../domain/levels/level.ts'
 import { teeFeed } from '../flows/incidents/accepted-feed.ts'
 import { LineGrouper, type LineRules } from '../flows/incidents/find-errors.ts'
 import {

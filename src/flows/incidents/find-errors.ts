@@ -1,8 +1,6 @@
 /** From lines to reports: which lines count, and which of them belong to one incident. */
 
 import type { Metadata } from '../../domain/entries/batch.ts'
-import { isErrorFieldEmpty } from '../../domain/entries/empty-error.ts'
-import { LEVEL_FIELDS, LEVELS, levelOfLabels } from '../../domain/entries/level.ts'
 import { SERVICE_NAME } from '../../domain/entries/service-name.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import {
@@ -14,6 +12,7 @@ import {
 import { KindLimits } from '../../domain/incidents/kind-limits.ts'
 import { linePattern, literalOf } from '../../domain/incidents/line-fingerprint.ts'
 import { formatLabels, type Labels, labelValue, quoteGo } from '../../domain/labels.ts'
+import { LEVELS } from '../../domain/levels/level.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import { NS_PER_MS } from '../../domain/time.ts'
 import { parseExpr } from '../../logql/parse/parse.ts'
@@ -87,7 +86,7 @@ export class LineGrouper {
   /** True if the line counts. */
   add(seen: IncidentLine): boolean {
     const { levelMin } = this.#rules
-    if (seen.level < levelMin || !this.#isWanted(seen) || isErrorInName(seen, levelMin)) return false
+    if (seen.level < levelMin || !this.#isWanted(seen)) return false
     const { labels, pattern } = this.#kindOf(seen)
     const key = `${seen.tenant}\n${formatLabels(labels)}\n${pattern}`
     const event = { id: seen.eventId, ms: Number(seen.ns / NS_PER_MS), line: seen.line }
@@ -178,13 +177,6 @@ function auditRecord(report: IncidentReport, seen: IncidentLine, nowMs: number):
     severity: severityOf(seen.level).toUpperCase(),
     createdMs: nowMs,
   }
-}
-
-/** A level that was found in nothing but the name of an empty field; where somebody gave a level, that counts. */
-function isErrorInName({ labels, metadata, line }: IncidentLine, levelMin: number): boolean {
-  if (levelOfLabels(labels) !== undefined) return false
-  if (metadata.some(([name]) => (LEVEL_FIELDS as readonly string[]).includes(name))) return false
-  return isErrorFieldEmpty(line, levelMin)
 }
 
 function severityOf(level: number): Severity {

@@ -1,8 +1,8 @@
 /** Raises incidents for events of a CloudWatch log group. */
 
-import { levelOfLine } from '../../domain/entries/level.ts'
 import type { KindLimits } from '../../domain/incidents/kind-limits.ts'
 import { type Labels, sortLabels } from '../../domain/labels.ts'
+import { levelOfLine } from '../../domain/levels/line-level.ts'
 import type { AuditTrail, IncidentSink } from '../../ports/incidents.ts'
 import type { Clock } from '../../ports/log-store.ts'
 import { LineGrouper, type LineRules, raiseReports } from './find-errors.ts'
