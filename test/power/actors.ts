@@ -4,6 +4,7 @@
  */
 
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { loadSecret } from '../../src/adapters/embedded/secrets.ts'
 import { SqliteCursors } from '../../src/adapters/embedded/sqlite-cursors.ts'
 import { SqliteIncidents } from '../../src/adapters/embedded/sqlite-incidents.ts'
@@ -12,6 +13,8 @@ import { acknowledge, applyReport, incidentIdOf } from '../../src/domain/inciden
 import { CLOSED_KEPT_MS, EVENT_MEMORY_MS, record, report } from '../contract/incident-store.ts'
 import { FixedClock, makeBatch, openAdmission, RecordedEvents, readAll, STORE_SETTINGS } from '../support/helper.ts'
 import { mark } from './shim.ts'
+
+export const ACTORS_SCRIPT = fileURLToPath(import.meta.url)
 
 /** What a client may rely on once it was answered, in words that compare. */
 export type Facts = readonly string[]

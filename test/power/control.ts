@@ -25,6 +25,7 @@ export interface Rule {
 
 const HEADER_BYTES = 128
 const RULE_BYTES = 128
+const AFTER_AT = 16
 const ENDING_BYTES = 88
 export const RULES_MAX = 24
 const AT = { operations: 0, seed: 16, skipSync: 24, space: 32 }
@@ -69,6 +70,13 @@ export class Control {
     const bytes = Buffer.alloc(RULES_MAX * RULE_BYTES)
     for (const [i, rule] of rules.entries()) formatRule(rule).copy(bytes, i * RULE_BYTES)
     writeSync(this.#file, bytes, 0, bytes.length, HEADER_BYTES)
+  }
+
+  /** How many matching operations are still to come before rule `i` fires; 0 once it has. */
+  left(i: number): number {
+    const bytes = Buffer.alloc(8)
+    readSync(this.#file, bytes, 0, 8, HEADER_BYTES + i * RULE_BYTES + AFTER_AT)
+    return Number(bytes.readBigUInt64LE())
   }
 
   close(): void {

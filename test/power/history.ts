@@ -38,12 +38,17 @@ export class History {
 
   /**
    * Runs a script to its end on the disk as it is; `args` get the folder. What it did is not applied: that it was killed
-   * before the n-th operation is `apply(operations.slice(0, n))`.
+   * before the n-th operation is `apply(operations.slice(0, n))`. `prepare` may set rules.
    */
-  async run(script: string, args: (root: string) => readonly string[]): Promise<Life> {
+  async run(
+    script: string,
+    args: (root: string) => readonly string[],
+    prepare: (rig: Rig) => void = () => undefined,
+  ): Promise<Life> {
     const root = this.materialize()
     const rig = new Rig(root, `${root}-rig`)
     try {
+      prepare(rig)
       const ended = await rig.run(script, args(rig.root))
       return { ...ended, operations: rig.operations() }
     } finally {
@@ -85,7 +90,8 @@ export function killPoints(
   return points
 }
 
-function digest(disk: Disk): string {
+/** The same for the same files with the same content. */
+export function digest(disk: Disk): string {
   const hash = createHash('sha256')
   for (const [path, content] of [...disk.files()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`${path} ${content.length} `).update(content)

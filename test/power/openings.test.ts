@@ -4,26 +4,31 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { GatewayProcess } from '../support/gateway-process.ts'
 import { Random } from '../support/random.ts'
+import { ACTORS_SCRIPT } from './actors.ts'
 import { Disk } from './disk.ts'
 import { History } from './history.ts'
 import { takeStep, useHome } from './home.ts'
+import type { Operation } from './journal.ts'
 import { checkOpenings, type OpeningOptions } from './openings.ts'
 import { noShim, Rig } from './shim.ts'
 import { workFolder } from './work-folder.ts'
 
 const scriptOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 const SKIP = { skip: noShim(), timeout: 120_000 }
-/** A kill, and the worst loss of power. */
+/** A kill, and the worst losses of power. */
 const CUTS = ['all', 'none', 'torn'] as const
+/** What is enough where a longer way to the same files is tried. */
+const KILLS = ['all'] as const
+const EIO = 5
 
 const emptyHistory = (work: string): History => new History(new Disk(new Random(1)), join(work, 'histories'))
 
 async function check(
   t: Test,
-  options: Pick<OpeningOptions, 'history' | 'operations' | 'use'>,
+  options: Pick<OpeningOptions, 'history' | 'operations' | 'cuts' | 'use'>,
   work: string,
 ): Promise<void> {
-  const report = await checkOpenings({ ...options, cuts: CUTS, seed: 1, work: join(work, 'images') })
+  const report = await checkOpenings({ ...options, seed: 1, work: join(work, 'images') })
   t.strictSame(report.faults, [], `${report.kills} kills, ${report.images} images`)
   t.ok(report.kills > 3, 'the process changed files')
 }
@@ -36,7 +41,7 @@ t.test('a first start that dies at any file call: the next one opens', SKIP, asy
   const work = workFolder(t)
   const history = emptyHistory(work)
   const { operations } = await history.run(scriptOf('home.ts'), (root) => ['open', root])
-  await check(t, { history, operations, use: isUsable }, work)
+  await check(t, { history, operations, cuts: CUTS, use: isUsable }, work)
 })
 
 t.test('a first start of the gateway that dies at any file call: the next one opens', SKIP, async (t) => {
@@ -47,14 +52,14 @@ t.test('a first start of the gateway that dies at any file call: the next one op
   const env = { ...rig.env, MILLRACE_LOCAL_ISSUER: 'true' }
   const gateway = await GatewayProcess.start({ dataDir: join(rig.root, 'data'), env })
   await gateway.kill()
-  await check(t, { history, operations: rig.operations(), use: isUsable }, work)
+  await check(t, { history, operations: rig.operations(), cuts: KILLS, use: isUsable }, work)
 })
 
 t.test('a first start of the first version that died at any file call: this version opens', SKIP, async (t) => {
   const work = workFolder(t)
   const history = emptyHistory(work)
   const { operations } = await history.run(scriptOf('first-start-before.ts'), (root) => [root])
-  await check(t, { history, operations, use: isUsable }, work)
+  await check(t, { history, operations, cuts: CUTS, use: isUsable }, work)
 })
 
 /** A history in which a home holds a line, the first version's tables, and a log that its process left. */
@@ -76,8 +81,38 @@ t.test('an upgrade that dies at any file call: the next start opens with all lin
   const work = workFolder(t)
   const history = await usedHome(work)
   const { operations } = await history.run(scriptOf('home.ts'), (root) => ['open', root])
-  await check(t, { history, operations, use: (root) => holdsFirst(join(root, 'data')) }, work)
+  await check(t, { history, operations, cuts: CUTS, use: (root) => holdsFirst(join(root, 'data')) }, work)
 })
+
+/** A process that pushes, and is killed after the sync of its commit failed. */
+async function pushWithoutSync(history: History): Promise<void> {
+  const isLogSync = ({ kind, path }: Operation): boolean => kind === 'sync' && path.endsWith('.db-wal')
+  const push = (after?: number) =>
+    history.run(
+      ACTORS_SCRIPT,
+      (root) => ['a push', 'act', root],
+      ({ control }) => {
+        if (after !== undefined)
+          control.rules = [{ action: 'fail', kinds: ['sync'], after, value: EIO, ending: '.db-wal' }]
+      },
+    )
+  const { operations } = await push((await push()).operations.filter(isLogSync).length)
+  const failed = operations.findIndex((operation) => isLogSync(operation) && operation.error === EIO)
+  history.apply(operations.slice(0, failed + 1))
+}
+
+t.test(
+  'a log whose sync failed before a kill: the next start may die, and the power fail, at any file call',
+  SKIP,
+  async (t) => {
+    const work = workFolder(t)
+    const history = await usedHome(work)
+    await pushWithoutSync(history)
+    const { operations } = await history.run(scriptOf('home.ts'), (root) => ['open', root])
+    const use = (root: string): Promise<void> => holdsFirst(join(root, 'data'))
+    await check(t, { history, operations, cuts: ['none', 'subset', 'torn'], use }, work)
+  },
+)
 
 t.test(
   'a backup that dies at any file call: data whole, the copy whole or absent, the next one succeeds',
@@ -92,7 +127,7 @@ t.test(
       await holdsFirst(join(root, 'restored'))
       await holdsFirst(join(root, 'data'))
     }
-    await check(t, { history, operations, use }, work)
+    await check(t, { history, operations, cuts: KILLS, use }, work)
   },
 )
 
@@ -108,7 +143,7 @@ t.test('a restore that dies at any file call: whole or not there, and the next o
     if (!existsSync(restored) || readdirSync(restored).length === 0) takeStep('restore', folder)
     await holdsFirst(restored)
   }
-  await check(t, { history: copied, operations, use }, work)
+  await check(t, { history: copied, operations, cuts: CUTS, use }, work)
 })
 
 t.test('the model knows what the process did: its files are those in the folder', SKIP, async (t) => {

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { Random } from '../support/random.ts'
 import type { CutMode } from './disk.ts'
-import { type History, killPoints } from './history.ts'
+import { digest, type History, killPoints } from './history.ts'
 import type { Operation } from './journal.ts'
 
 export interface OpeningOptions {
@@ -23,6 +23,7 @@ export interface OpeningOptions {
 export interface OpeningReport {
   /** Different states that a kill may leave. */
   readonly kills: number
+  /** Different images that were used. */
   readonly images: number
   readonly faults: readonly string[]
 }
@@ -32,16 +33,21 @@ export async function checkOpenings(options: OpeningOptions): Promise<OpeningRep
   const points = killPoints(history.disk, operations, () => true)
   const disk = history.disk.clone()
   const faults: string[] = []
+  const used = new Set<string>()
   let done = 0
   for (const point of points) {
     disk.apply(operations.slice(done, point))
     done = point
     for (const mode of cuts) {
+      const image = disk.cut(mode, new Random(seed + point))
+      const name = digest(image)
+      if (used.has(name)) continue
+      used.add(name)
       const root = join(work, `point-${point}-${mode}`)
-      disk.cut(mode, new Random(seed + point)).writeTo(root)
+      image.writeTo(root)
       await use(root).catch((cause) => faults.push(`before operation ${point} (${mode}): ${cause}`))
       rmSync(root, { recursive: true })
     }
   }
-  return { kills: points.length, images: points.length * cuts.length, faults }
+  return { kills: points.length, images: used.size, faults }
 }

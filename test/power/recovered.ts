@@ -5,14 +5,11 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Random } from '../support/random.ts'
-import { type Actor, ANSWERED, type Facts } from './actors.ts'
-import { CUT_MODES, type CutMode, Disk } from './disk.ts'
+import { ACTORS_SCRIPT, type Actor, ANSWERED, type Facts } from './actors.ts'
+import { type CutMode, Disk } from './disk.ts'
 import { History, killPoints, type Life } from './history.ts'
 import type { Operation } from './journal.ts'
-
-const SCRIPT = fileURLToPath(new URL('actors.ts', import.meta.url))
 
 export interface RecoveryOptions {
   readonly actor: Actor
@@ -33,22 +30,20 @@ export interface RecoveryReport {
   readonly faults: readonly string[]
 }
 
-export const ALL_CUTS: readonly CutMode[] = CUT_MODES
-
 export async function checkRecovery(options: RecoveryOptions): Promise<RecoveryReport> {
   const { actor, second, work, places, cuts, seed } = options
   mkdirSync(join(work, 'prepared', 'data'), { recursive: true, mode: 0o700 })
   // The files are there before: how they are made is another law's.
   if (!actor.isMade) await actor.look(join(work, 'prepared', 'data'))
   const first = new History(Disk.of(join(work, 'prepared'), new Random(seed)), join(work, 'first'))
-  const { operations } = whole(await first.run(SCRIPT, (root) => [actor.name, 'act', root]))
+  const { operations } = whole(await first.run(ACTORS_SCRIPT, (root) => [actor.name, 'act', root]))
   const isPlace = ({ kind }: Operation): boolean => places === 'every operation' || kind === 'sync'
   const points = killPoints(first.disk, operations, isPlace)
   const faults: string[] = []
   for (const point of points) {
     const killed = first.fork(join(work, `second-${point}`))
     killed.apply(operations.slice(0, point))
-    const life = whole(await killed.run(SCRIPT, (root) => [actor.name, second, root]))
+    const life = whole(await killed.run(ACTORS_SCRIPT, (root) => [actor.name, second, root]))
     killed.apply(life.operations.slice(0, answerOf(life)))
     const answered = JSON.parse(life.stdout) as Facts
     for (const mode of cuts) {

@@ -7,9 +7,13 @@ import type { Test } from 'tap'
 
 const IN_MEMORY = '/dev/shm'
 
+export function parentOfWork(): string {
+  return existsSync(IN_MEMORY) ? IN_MEMORY : tmpdir()
+}
+
 /** Goes away when the test ends. */
 export function workFolder(t: Pick<Test, 'teardown'>): string {
-  const folder = mkdtempSync(join(existsSync(IN_MEMORY) ? IN_MEMORY : tmpdir(), 'millrace-power-'))
+  const folder = mkdtempSync(join(parentOfWork(), 'millrace-power-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
