@@ -112,75 +112,68 @@ function matchPairs(
   // group_right makes the right side the one that may have many.
   const isSwapped = matching.many === 'right'
   const many = isSwapped ? right : left
-  const groups = bySignature(matching, isSwapped ? left : right)
-  const partners = new Map<string, Partners>()
-  const results = new Map<string, Series>()
+  const partners = findPartners(matching, isSwapped ? left : right, count)
+  const results = new Map<string, Result>()
   for (const manySeries of many) {
     const group = signature(matching, manySeries.labels)
-    const ones = partners.get(group) ?? new Partners(matching, groups.get(group) ?? [], count)
-    partners.set(group, ones)
+    const ones = partners.get(group)
+    if (ones === undefined) continue
     const resultOf = resultFinder(matching, manySeries.labels, group, results, count)
     for (let k = 0; k < count; k++) {
-      const one = isPresent(manySeries, k) ? ones.at(k) : undefined
+      const one = isPresent(manySeries, k) ? ones[k] : undefined
       if (one === undefined) continue
+      const { series, matched } = resultOf(one)
+      // Also a pair that the comparison filters out counts.
+      if (matched[k] === 1) throw severalMatches(matching)
+      matched[k] = 1
       const [a, b] = isSwapped ? [one, manySeries] : [manySeries, one]
       const value = operate(operation, valueAt(a, k), valueAt(b, k), valueAt(a, k))
-      if (value === undefined) continue
-      const result = resultOf(one)
-      if (isPresent(result, k)) throw severalMatches(matching)
-      setValue(result, k, value)
+      if (value !== undefined) setValue(series, k, value)
     }
   }
-  return [...results.values()]
+  return [...results.values()].map(({ series }) => series)
 }
 
-/** The one side of a match group: at each step it may have one value only. */
-class Partners {
-  readonly #matching: VectorMatching
-  readonly #ones: readonly Series[]
-  /** By step: the place in `ones`, NOBODY, or -2 minus the place of the first of several. */
-  readonly #places: Int32Array
-
-  constructor(matching: VectorMatching, ones: readonly Series[], count: number) {
-    this.#matching = matching
-    this.#ones = ones
-    this.#places = new Int32Array(count).fill(NOBODY)
-    for (const [place, one] of ones.entries()) {
+/** The series of the one side by match group and step. Throws query_refused where a group has two at a step. */
+function findPartners(matching: VectorMatching, ones: readonly Series[], count: number): Map<string, Partners> {
+  const found = new Map<string, Partners>()
+  for (const [group, members] of bySignature(matching, ones)) {
+    const partners: (Series | undefined)[] = new Array(count)
+    for (const one of members) {
       for (let k = 0; k < count; k++) {
         if (!isPresent(one, k)) continue
-        const known = this.#places[k] as number
-        this.#places[k] = known === NOBODY ? place : known >= 0 ? -2 - known : known
+        if (partners[k] !== undefined) throw duplicateSeries(matching)
+        partners[k] = one
       }
     }
+    found.set(group, partners)
   }
-
-  /** Throws query_refused where there are several. */
-  at(k: number): Series | undefined {
-    const place = this.#places[k] as number
-    if (place >= NOBODY) return this.#ones[place]
-    const first = -2 - place
-    const second = this.#ones.find((one, i) => i > first && isPresent(one, k)) as Series
-    throw duplicateSeries(this.#matching, this.#ones[first] as Series, second)
-  }
+  return found
 }
 
-const NOBODY = -1
+type Partners = readonly (Series | undefined)[]
+
+interface Result {
+  readonly series: Series
+  /** 1 at the steps where a pair was found. */
+  readonly matched: Uint8Array
+}
 
 /** Where the values of one series of the many side go, by its partner: equal labels share a result. */
 function resultFinder(
   matching: VectorMatching,
   labels: Labels,
   group: string,
-  results: Map<string, Series>,
+  results: Map<string, Result>,
   count: number,
-): (one: Series) => Series {
-  const found = new Map<Series, Series>()
+): (one: Series) => Result {
+  const found = new Map<Series, Result>()
   return (one) => {
     const known = found.get(one)
     if (known !== undefined) return known
     const resultOwn = resultLabels(matching, labels, one.labels)
     const key = matching.many === 'none' ? group : formatLabels(resultOwn)
-    const result = results.get(key) ?? makeSeries(resultOwn, count)
+    const result = results.get(key) ?? { series: makeSeries(resultOwn, count), matched: new Uint8Array(count) }
     results.set(key, result)
     found.set(one, result)
     return result
@@ -196,13 +189,11 @@ function severalMatches({ many }: VectorMatching): GatewayError {
   )
 }
 
-function duplicateSeries(matching: VectorMatching, first: Series, second: Series): GatewayError {
-  const side = matching.many === 'right' ? 'left' : 'right'
-  const group = formatLabels(groupLabels({ without: !matching.on, labels: matching.labels }, first.labels))
+function duplicateSeries({ many }: VectorMatching): GatewayError {
+  const side = many === 'right' ? 'left' : 'right'
   return new GatewayError(
     'query_refused',
-    `found duplicate series for the match group ${group} on the ${side} hand-side of the operation: ` +
-      `[${formatLabels(second.labels)}, ${formatLabels(first.labels)}];` +
+    `found duplicate series on the ${side} hand-side;` +
       'many-to-many matching not allowed: matching labels must be unique on one side',
   )
 }

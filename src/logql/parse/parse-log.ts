@@ -150,6 +150,7 @@ function parseAssignments(reader: TokenReader): LabelAssignment[] {
   const assignments: LabelAssignment[] = []
   do {
     const target = reader.expectName()
+    if (target === '__error__') throw parseError('__error__ cannot be formatted')
     if (assignments.some((each) => each.target === target)) {
       throw parseError(`multiple label name '${target}' not allowed in a single format operation`)
     }

@@ -125,9 +125,12 @@ function parseOperand(reader: TokenReader): MetricExpr {
   if (word !== 'vector') return reader.fail()
   reader.advance()
   reader.advance()
-  const value = reader.expectNumber()
+  const number = reader.peek()
+  // Unlike other numbers, this one has no sign.
+  if (number.kind !== 'number') return reader.fail('NUMBER')
+  reader.advance()
   reader.expectSymbol(')')
-  return { kind: 'vector', value }
+  return { kind: 'vector', value: number.value }
 }
 
 function parseVectorAggregation(reader: TokenReader, operation: VectorOperation): VectorAggregation {

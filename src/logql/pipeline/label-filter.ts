@@ -2,6 +2,7 @@
 
 import type { CompareOperator, LabelFilter } from '../parse/syntax.ts'
 import { parseBytes, parseGoDuration, parseGoFloat } from './convert.ts'
+import { bytesFault, durationFault, floatFault } from './convert-fault.ts'
 import { compileIpFilter } from './ip.ts'
 import type { LabelSet } from './label-set.ts'
 
@@ -20,11 +21,16 @@ export function compileLabelFilter(filter: LabelFilter): LabelTest {
     case 'string':
       return compileStringTest(filter.matcher.name, filter.matcher.test)
     case 'number':
-      return compileComparison({ ...filter, kind: 'number', parse: parseGoFloat })
+      return compileComparison({ ...filter, parse: parseGoFloat, faultOf: floatFault })
     case 'duration':
-      return compileComparison({ ...filter, kind: 'duration', parse: parseGoDuration, value: Number(filter.value) })
+      return compileComparison({
+        ...filter,
+        parse: parseGoDuration,
+        faultOf: durationFault,
+        value: Number(filter.value),
+      })
     case 'bytes':
-      return compileComparison({ ...filter, kind: 'size in bytes', parse: parseBytes })
+      return compileComparison({ ...filter, parse: parseBytes, faultOf: bytesFault })
     case 'ip':
       return compileIpTest(filter.name, filter.operator, compileIpFilter(filter.value))
   }
@@ -44,7 +50,13 @@ export function labelsOfFilter(filter: LabelFilter): readonly string[] {
 }
 
 function compileBoth(kind: 'and' | 'or', left: LabelTest, right: LabelTest): LabelTest {
-  if (kind === 'and') return (labels) => left(labels) && right(labels)
+  // Both are always run: the right one may set an error that an `or` around them then shows.
+  if (kind === 'and') {
+    return (labels) => {
+      const isLeft = left(labels)
+      return right(labels) && isLeft
+    }
+  }
   return (labels) => left(labels) || right(labels)
 }
 
@@ -62,21 +74,22 @@ function compileIpTest(name: string, operator: '=' | '!=', test: (value: string)
 }
 
 interface Comparison {
-  readonly kind: string
   readonly name: string
   readonly operator: CompareOperator
   readonly value: number
   readonly parse: (text: string) => number | undefined
+  /** Why a text is not taken. */
+  readonly faultOf: (text: string) => string
 }
 
-function compileComparison({ kind, name, operator, value, parse }: Comparison): LabelTest {
+function compileComparison({ name, operator, value, parse, faultOf }: Comparison): LabelTest {
   const compare = COMPARE[operator]
   return (labels) => {
     const text = labels.get(name)
     if (text === undefined) return false
     const number = parse(text)
     if (number !== undefined) return compare(number, value)
-    if (!labels.hasError) labels.setError('LabelFilterErr', `the value of label ${name} is not a ${kind}`)
+    if (!labels.hasError) labels.setError('LabelFilterErr', faultOf(text))
     return true
   }
 }

@@ -42,6 +42,8 @@ export class LabelSet implements EntryLabels {
   #kinds: number[] = []
   /** True where the entry's stream has the name, whatever the query did to it. */
   #ofStream: boolean[] = []
+  /** True where a parser or format stage has set the name for this entry, whatever became of it. */
+  #wasParsed: boolean[] = []
   /** Slots that this entry used, some perhaps ABSENT again. */
   #used: number[] = []
   #usedCount = 0
@@ -94,10 +96,10 @@ export class LabelSet implements EntryLabels {
     return this.#error !== ''
   }
 
-  /** Sets `__error__` and `__error_details__`. */
-  setError(error: PipelineError, details: string): void {
+  /** Sets `__error__`, and `__error_details__` where there are details; those of an error before stay otherwise. */
+  setError(error: PipelineError, details?: string): void {
     this.#error = error
-    this.#errorDetails = details
+    if (details !== undefined) this.#errorDetails = details
   }
 
   /** Sets `__preserve_error__` where there is an error. */
@@ -106,15 +108,19 @@ export class LabelSet implements EntryLabels {
   }
 
   /**
-   * What a parser found; false when a parser found the name before. The value may be empty: such a label is shown
-   * among the parsed ones only.
+   * What a parser found; false when the name was found or made before, also where it was dropped since. The value may be
+   * empty: such a label is shown among the parsed ones only.
    */
   setParsed(name: string, value: string): boolean {
-    let slot = this.#slotOf(name)
-    if (this.#ofStream[slot] || this.#kinds[slot] === METADATA) slot = this.#slotOf(name + EXTRACTED_SUFFIX)
-    if (this.#kinds[slot] === PARSED) return false
+    const slot = this.#parsedSlot(name)
+    if (this.#wasParsed[slot] === true) return false
     this.#putAt(slot, value, PARSED)
     return true
+  }
+
+  /** The same for a parser that was asked for this name: it replaces what was found before. */
+  replaceParsed(name: string, value: string): void {
+    this.#putAt(this.#parsedSlot(name), value, PARSED)
   }
 
   /** What label_format made: replaces the plain name, whoever held it. */
@@ -124,16 +130,16 @@ export class LabelSet implements EntryLabels {
     this.#put(name, value, PARSED)
   }
 
-  /** Moves a value, with the source it came from, to another name; does nothing where there is none. */
+  /**
+   * Moves a value to another name, where it counts as made by the query; does nothing where there is none. A label that
+   * is moved to its own name is gone, as in Loki.
+   */
   rename(source: string, target: string): void {
     const slot = this.#slots.get(source)
-    const kind = slot === undefined ? ABSENT : (this.#kinds[slot] as number)
-    if (slot === undefined || kind === ABSENT || source === target || isErrorLabel(target)) return
+    if (slot === undefined || this.#kinds[slot] === ABSENT || isErrorLabel(target)) return
     const value = this.#values[slot] as string
+    this.setFormatted(target, value)
     this.delete(source)
-    this.delete(target)
-    this.#put(target, value, kind)
-    if (kind === STREAM) this.#streamChanged = true
   }
 
   /** Removes a label; of `__error__` and its company, that one alone. */
@@ -209,6 +215,7 @@ export class LabelSet implements EntryLabels {
       const slot = this.#used[i] as number
       this.#kinds[slot] = ABSENT
       this.#ofStream[slot] = false
+      this.#wasParsed[slot] = false
       // A value is a slice of its line, and would keep all of the line in memory.
       this.#values[slot] = ''
     }
@@ -234,6 +241,13 @@ export class LabelSet implements EntryLabels {
     return errors
   }
 
+  /** Where a parser's value for the name belongs. */
+  #parsedSlot(name: string): number {
+    const slot = this.#slotOf(name)
+    const isTaken = this.#ofStream[slot] === true || this.#kinds[slot] === METADATA
+    return isTaken ? this.#slotOf(name + EXTRACTED_SUFFIX) : slot
+  }
+
   #isOfStream(name: string): boolean {
     const slot = this.#slots.get(name)
     return slot !== undefined && this.#ofStream[slot] === true
@@ -250,6 +264,7 @@ export class LabelSet implements EntryLabels {
     if (this.#kinds[slot] === ABSENT) this.#used[this.#usedCount++] = slot
     this.#values[slot] = value
     this.#kinds[slot] = kind
+    if (kind === PARSED) this.#wasParsed[slot] = true
   }
 
   #remove(slot: number): void {
@@ -267,6 +282,7 @@ export class LabelSet implements EntryLabels {
     this.#values.push('')
     this.#kinds.push(ABSENT)
     this.#ofStream.push(false)
+    this.#wasParsed.push(false)
     return slot
   }
 
@@ -276,6 +292,7 @@ export class LabelSet implements EntryLabels {
     this.#values = []
     this.#kinds = []
     this.#ofStream = []
+    this.#wasParsed = []
     this.#used = []
     this.#sortedFor = []
     this.#sorted = []

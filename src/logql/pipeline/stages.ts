@@ -81,7 +81,7 @@ function draftStage(stage: PipelineStage, nowNs: bigint): Draft {
     }
     case 'json':
       if (stage.extractions.length === 0) return parser(compileJsonParser)
-      return parser(() => compileJsonExpressions(stage.extractions))
+      return parser((hint) => compileJsonExpressions(stage.extractions, hint))
     case 'logfmt':
       return parser((hint) => compileLogfmtParser(stage, hint))
     case 'regexp':

@@ -3,6 +3,7 @@
 import type { Unwrap } from '../parse/syntax.ts'
 import type { PipelineEntry } from '../stage.ts'
 import { parseBytes, parseGoDuration, parseGoFloat } from './convert.ts'
+import { bytesFault, durationFault, floatFault } from './convert-fault.ts'
 import { compileLabelFilter, labelsOfFilter } from './label-filter.ts'
 import { labelSetOf } from './label-set.ts'
 
@@ -16,14 +17,14 @@ export type SampleExtractor = (entry: PipelineEntry) => number | undefined
  */
 export function compileUnwrap(unwrap: Unwrap): SampleExtractor {
   const { label, conversion } = unwrap
-  const convert = CONVERSIONS[conversion]
+  const { convert, faultOf } = CONVERSIONS[conversion]
   const filters = unwrap.filters.map(compileLabelFilter)
   return (entry) => {
     const labels = labelSetOf(entry)
     const text = labels.get(label)
-    if (text === undefined) return undefined
+    if (text === undefined || text === '') return undefined
     const value = convert(text)
-    if (value === undefined) labels.setError('SampleExtractionErr', `the value of label ${label} is not a number`)
+    if (value === undefined) labels.setError('SampleExtractionErr', faultOf(text))
     for (const filter of filters) if (!filter(labels)) return undefined
     return value ?? 0
   }
@@ -34,11 +35,18 @@ export function labelsOfUnwrap({ label, filters }: Unwrap): readonly string[] {
   return [label, ...filters.flatMap(labelsOfFilter)]
 }
 
-const CONVERSIONS: Readonly<Record<Unwrap['conversion'], (text: string) => number | undefined>> = {
-  none: parseGoFloat,
-  duration: parseSeconds,
-  duration_seconds: parseSeconds,
-  bytes: parseBytes,
+interface Conversion {
+  readonly convert: (text: string) => number | undefined
+  /** Why a text is not converted. */
+  readonly faultOf: (text: string) => string
+}
+
+const SECONDS: Conversion = { convert: parseSeconds, faultOf: durationFault }
+const CONVERSIONS: Readonly<Record<Unwrap['conversion'], Conversion>> = {
+  none: { convert: parseGoFloat, faultOf: floatFault },
+  duration: SECONDS,
+  duration_seconds: SECONDS,
+  bytes: { convert: parseBytes, faultOf: bytesFault },
 }
 
 function parseSeconds(text: string): number | undefined {

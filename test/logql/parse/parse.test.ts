@@ -151,7 +151,7 @@ const ACCEPTED: readonly (readonly [query: string, line?: string])[] = [
   ['(rate({a="b"}[1m]))', 'rate({a="b"}[1m])'],
   ['((1))', '1'],
   ['+1', '1'],
-  ['vector(-0.5)', 'vector(-0.500000)'],
+  ['vector(0.5)', 'vector(0.500000)'],
   ['label_replace(rate({a="b"}[1m]), "x", "$1", "y", "(.*)")', 'label_replace(rate({a="b"}[1m]),"x","$1","y","(.*)")'],
   [
     'sum by (level, detected_level) (count_over_time({a="b"} |= "x" | drop __error__ [30s]))',
@@ -246,6 +246,8 @@ const REFUSED: readonly (readonly [query: string, message: string])[] = [
   ['rate(2, {a="b"}[5m])', 'parse error : parameter 2 not supported for operation rate'],
   ['sum(2, rate({a="b"}[5m]))', 'parse error : unsupported parameter for operation sum(2,'],
   ['topk(rate({a="b"}[5m]))', 'parse error : parameter required for operation topk'],
+  ['vector(-0.5)', 'parse error at line 1, col 8: syntax error: unexpected -, expecting NUMBER'],
+  ['{a="b"} | label_format __error__="x"', 'parse error : __error__ cannot be formatted'],
   ['topk(0, rate({a="b"}[5m]))', 'parse error : invalid parameter (must be greater than 0) topk(0'],
   ['topk(1.5, rate({a="b"}[5m]))', 'parse error : invalid parameter topk(1.5,'],
   ['sort(rate({a="b"}[5m])) by (x)', 'parse error : grouping not allowed for sort aggregation'],

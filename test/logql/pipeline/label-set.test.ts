@@ -135,18 +135,18 @@ t.test('drop and keep (trap 23)', async (t) => {
 })
 
 t.test('rename (trap 22)', async (t) => {
-  t.test('moves the value and keeps its source', async (t) => {
+  t.test('moves the value, which then counts as parsed', async (t) => {
     const labels = new LabelSet()
     labels.reset(STREAM, [['m', '1']])
     labels.rename('app', 'program')
     labels.rename('m', 'meta')
     t.strictSame(labels.parts(), {
-      stream: [
-        { name: 'level', value: 'stream' },
-        { name: 'program', value: 'shop' },
+      stream: [{ name: 'level', value: 'stream' }],
+      metadata: [],
+      parsed: [
+        ['meta', '1'],
+        ['program', 'shop'],
       ],
-      metadata: [['meta', '1']],
-      parsed: [],
     })
   })
   t.test('replaces what the target held', async (t) => {
@@ -155,11 +155,16 @@ t.test('rename (trap 22)', async (t) => {
     labels.rename('level', 'app')
     t.equal(shown(labels), 'app=stream')
   })
-  t.test('without a source, to itself or onto __error__ it changes nothing', async (t) => {
+  t.test('to itself it takes the label away', async (t) => {
+    const labels = new LabelSet()
+    labels.reset(STREAM, [])
+    labels.rename('app', 'app')
+    t.equal(shown(labels), 'level=stream')
+  })
+  t.test('without a source or onto __error__ it changes nothing', async (t) => {
     const labels = new LabelSet()
     labels.reset(STREAM, [])
     labels.rename('missing', 'app')
-    labels.rename('app', 'app')
     labels.rename('app', '__error__')
     labels.setFormatted('__error__', 'x')
     t.equal(shown(labels), 'app=shop level=stream')
@@ -226,6 +231,7 @@ t.test('agrees with a plain model over any sequence of changes', async (t) => {
   const labels = new LabelSet()
   const property = fc.property(fc.array(change, { maxLength: 12 }), (changes) => {
     labels.reset([{ name: 'a', value: 's' }], [['b', 'm']])
+    const made = new Set<string>()
     const model = new Map([
       ['a', { from: 's', value: 's' }],
       ['b', { from: 'm', value: 'm' }],
@@ -235,10 +241,13 @@ t.test('agrees with a plain model over any sequence of changes', async (t) => {
       if (kind === 'parse') {
         labels.setParsed(name, value)
         const target = name === 'a' || model.get(name)?.from === 'm' ? `${name}_extracted` : name
-        if (model.get(target)?.from !== 'p') model.set(target, { from: 'p', value })
+        // What was found or made once is not found again, also where it was dropped since.
+        if (!made.has(target)) model.set(target, { from: 'p', value })
+        made.add(target)
       } else if (kind === 'format') {
         labels.setFormatted(name, value)
         model.set(name, { from: 'p', value })
+        made.add(name)
       } else if (kind === 'delete') {
         labels.delete(name)
         model.delete(name)
@@ -246,8 +255,9 @@ t.test('agrees with a plain model over any sequence of changes', async (t) => {
         labels.rename(name, other)
         const moved = model.get(name)
         if (moved !== undefined) {
+          model.set(other, { from: 'p', value: moved.value })
+          made.add(other)
           model.delete(name)
-          model.set(other, moved)
         }
       } else {
         labels.retain((n) => n === name || n === other)

@@ -3,7 +3,7 @@
 import type { PipelineEntry } from '../../stage.ts'
 import { labelNameOf, labelNamePart, NAME_CHARS_MAX } from '../label-name.ts'
 import type { LabelSet } from '../label-set.ts'
-import { JsonScanner } from './json-scanner.ts'
+import { JsonScanner, textOfJson } from './json-scanner.ts'
 import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
 
 /** Reads an entry's line and sets labels, or an error; never throws for what is in the line. */
@@ -11,8 +11,6 @@ export type EntryParser = (entry: PipelineEntry, labels: LabelSet) => void
 
 /** Objects in objects that are looked into; deeper ones are passed over. */
 const DEPTH_MAX = 64
-const OPEN = 123
-const CLOSE = 125
 
 /**
  * Members of objects are joined with `_`, names sanitised, numbers kept as they are written; arrays, nulls and empty
@@ -36,52 +34,52 @@ class JsonParser {
   parse(line: string, labels: LabelSet): void {
     const scanner = this.#scanner
     scanner.begin(line)
-    if (scanner.next() !== OPEN) {
-      labels.setError('JSONParserErr', 'the line is not a JSON object')
-      return
-    }
     this.#labels = labels
     this.#found = 0
-    if (!this.#readObject('', 0) && !this.#isSatisfied()) {
-      labels.setError('JSONParserErr', `malformed JSON near character ${scanner.at + 1} of the line`)
-    }
+    if (!this.#readObject('', 0) && scanner.fault !== '') labels.setError('JSONParserErr', scanner.fault)
   }
 
   /** False at a fault, and when nothing more is wanted. */
   #readObject(prefix: string, depth: number): boolean {
-    const scanner = this.#scanner
-    scanner.at++
-    if (scanner.next() === CLOSE) {
-      scanner.at++
-      return true
-    }
-    for (;;) {
-      const key = scanner.readKey()
-      if (key === undefined || !this.#readMember(prefix, key, depth)) return false
-      const goesOn = scanner.readSeparator(CLOSE)
-      if (goesOn === undefined) return false
-      if (!goesOn) return true
-    }
+    return this.#scanner.readMembers((key, start) => this.#readMember(prefix, key, start, depth))
   }
 
-  #readMember(prefix: string, key: string, depth: number): boolean {
-    const scanner = this.#scanner
-    const first = scanner.text.charCodeAt(scanner.at)
-    const name = prefix === '' ? labelNameOf(key) : `${prefix}_${labelNamePart(key)}`
-    if (name === '' || name.length > NAME_CHARS_MAX) return scanner.skipValue()
-    if (first === OPEN) {
-      if (depth < DEPTH_MAX && this.#hint.wantsBelow(`${name}_`)) return this.#readObject(name, depth + 1)
-      return scanner.skipValue()
-    }
-    if (first === 91 || !this.#hint.wants(name)) return scanner.skipValue()
-    const value = first === 34 ? scanner.readText() : scanner.readWord()
-    if (value === undefined) return false
-    if (first === 110) return true
-    if ((this.#labels as LabelSet).setParsed(name, value)) this.#found++
+  #readMember(prefix: string, key: string, start: number, depth: number): boolean {
+    const { kind } = this.#scanner
+    if (kind === 'array' || kind === 'null') return !this.#isSatisfied()
+    const name = joinNames(prefix, key)
+    if (kind === 'object') return this.#readBelow(name, start, depth)
+    if (name !== '' && name.length <= NAME_CHARS_MAX && this.#hint.wants(name)) this.#set(name, start)
     return !this.#isSatisfied()
+  }
+
+  /** The object that was passed over, which began at `start`. */
+  #readBelow(name: string, start: number, depth: number): boolean {
+    if (depth >= DEPTH_MAX || name.length > NAME_CHARS_MAX || !this.#hint.wantsBelow(name)) return true
+    const scanner = this.#scanner
+    const { at, end } = scanner
+    scanner.at = start
+    scanner.end = at
+    const goesOn = this.#readObject(name, depth + 1)
+    scanner.at = at
+    scanner.end = end
+    return goesOn
+  }
+
+  #set(name: string, start: number): void {
+    const { kind, text, at } = this.#scanner
+    const value = kind === 'string' ? textOfJson(text.slice(start + 1, at - 1)) : text.slice(start, at)
+    if ((this.#labels as LabelSet).setParsed(name, value)) this.#found++
   }
 
   #isSatisfied(): boolean {
     return this.#hint.isSatisfied(this.#found)
   }
+}
+
+/** A blank part of a path counts for nothing. */
+function joinNames(prefix: string, key: string): string {
+  if (prefix === '') return labelNameOf(key)
+  const part = labelNamePart(key)
+  return part === '' ? prefix : `${prefix}_${part}`
 }

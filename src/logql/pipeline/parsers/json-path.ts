@@ -1,10 +1,8 @@
 /** The paths of `| json label="a.b[0]"`. */
 
 import { GatewayError } from '../../../domain/errors.ts'
+import type { JsonStep } from './json-places.ts'
 import { unescapeJson } from './json-scanner.ts'
-
-/** A step into an object by its key, or into an array by its index. */
-export type JsonStep = string | number
 
 /** Steps of a path; each costs one level of a walk. */
 const STEPS_MAX = 64

@@ -3,11 +3,10 @@
 const QUOTE = 34
 const BACKSLASH = 92
 const ESCAPE = /\\(?:u([0-9a-fA-F]{4})|([\s\S]?))/g
-const NUMBER = /[-+0-9.eE]*/y
+const TOKEN = /[^ \n\r\t,}\]]*/y
 const SHORT_ESCAPES = new Map([
   ['"', '"'],
   ['\\', '\\'],
-  ["'", "'"], // no JSON, but Go's decoder and logfmt writers have it
   ['/', '/'],
   ['b', '\b'],
   ['f', '\f'],
@@ -16,49 +15,54 @@ const SHORT_ESCAPES = new Map([
   ['t', '\t'],
 ])
 
+/** What is wrong with a text, in the words of the parser that Loki uses: `__error_details__` shows them. */
+export const JSON_FAULTS = {
+  malformed: 'Malformed JSON error',
+  string: "Value is string, but can't find closing '\"' symbol",
+  array: "Value is array, but can't find closing ']' symbol",
+  object: "Value looks like object, but can't find closing '}' symbol",
+  unknown: 'Unknown value type',
+  escape: 'Encountered an invalid escape sequence in a string',
+} as const
+
+export type JsonValueKind = 'string' | 'number' | 'boolean' | 'null' | 'array' | 'object'
+
 /**
- * A position in a text. A reading method stands at its first character, and leaves the position behind the last one;
- * undefined or false means that the text is not what it should be there.
+ * A position in a text, or in a part of it that ends at `end`. A reading method stands at its first character, and
+ * leaves the position behind the last one; undefined or false means that the text is not what it should be there, and
+ * `fault` says why.
  *
- * Lenient as Loki's scanner is: control characters in strings and text behind the outermost value are not looked at.
+ * Lenient as Loki's parser is: control characters in strings, whatever follows a digit up to a separator, a comma
+ * behind the last member and text behind the outermost value are taken. Of an object or array in it only the brackets
+ * of its own kind are counted.
  */
 export class JsonScanner {
   text = ''
   at = 0
+  end = 0
+  fault = ''
+  /** What skipValue passed over. */
+  kind: JsonValueKind = 'null'
 
   begin(text: string): void {
     this.text = text
     this.at = 0
+    this.end = text.length
+    this.fault = ''
   }
 
   /** Skips white space; the next character's code, NaN at the end. */
   next(): number {
-    for (;;) {
+    for (; this.at < this.end; this.at++) {
       const code = this.text.charCodeAt(this.at)
       if (code > 32 || (code !== 32 && code !== 10 && code !== 13 && code !== 9)) return code
-      this.at++
     }
-  }
-
-  readString(): string | undefined {
-    const start = this.at + 1
-    if (!this.skipString()) return undefined
-    const raw = this.text.slice(start, this.at - 1)
-    return raw.includes('\\') ? unescapeJson(raw) : raw
-  }
-
-  /** A string that becomes a label's value: empty where it holds an escape that JSON has not, or what was no UTF-8. */
-  readText(): string | undefined {
-    const start = this.at + 1
-    if (!this.skipString()) return undefined
-    const raw = this.text.slice(start, this.at - 1)
-    const text = raw.includes('\\') ? unescapeJson(raw) : raw
-    return text === undefined || text.includes('\ufffd') ? '' : text
+    return Number.NaN
   }
 
   skipString(): boolean {
     const start = this.at + 1
-    for (let end = this.text.indexOf('"', start); end >= 0; end = this.text.indexOf('"', end + 1)) {
+    for (let end = this.text.indexOf('"', start); end >= 0 && end < this.end; end = this.text.indexOf('"', end + 1)) {
       let first = end
       while (first > start && this.text.charCodeAt(first - 1) === BACKSLASH) first--
       if ((end - first) % 2 === 1) continue
@@ -68,72 +72,127 @@ export class JsonScanner {
     return false
   }
 
-  /** A number, `true`, `false` or `null` as its source text. */
-  readWord(): string | undefined {
-    const { text, at } = this
-    const first = text.charCodeAt(at)
-    let word: string | undefined
-    if (first === 116) word = 'true'
-    else if (first === 102) word = 'false'
-    else if (first === 110) word = 'null'
-    if (word !== undefined) {
-      if (!text.startsWith(word, at)) return undefined
-      this.at += word.length
-      return word
+  /** Any value; says of which kind it is. */
+  skipValue(): boolean {
+    const first = this.next()
+    if (Number.isNaN(first)) return this.#fail(JSON_FAULTS.malformed)
+    if (first === QUOTE) {
+      this.kind = 'string'
+      return this.skipString() || this.#fail(JSON_FAULTS.string)
     }
-    if (first !== 45 && !(first >= 48 && first <= 57)) return undefined
-    NUMBER.lastIndex = at
-    word = (NUMBER.exec(text) as RegExpExecArray)[0]
-    if (Number.isNaN(Number(word))) return undefined
-    this.at += word.length
-    return word
+    if (first === 91) {
+      this.kind = 'array'
+      return this.skipBlock(91, 93) || this.#fail(JSON_FAULTS.array)
+    }
+    if (first === 123) {
+      this.kind = 'object'
+      return this.skipBlock(123, 125) || this.#fail(JSON_FAULTS.object)
+    }
+    return this.#skipToken(first)
   }
 
-  /** Any value; of objects and arrays only the brackets are counted. */
-  skipValue(): boolean {
-    const first = this.text.charCodeAt(this.at)
-    if (first === QUOTE) return this.skipString()
-    if (first !== 123 && first !== 91) return this.readWord() !== undefined
-    for (let depth = 0; this.at < this.text.length; ) {
+  /** A value that begins with this opening bracket. */
+  skipBlock(open: number, close: number): boolean {
+    const start = this.at
+    for (let depth = 0; this.at < this.end; this.at++) {
       const code = this.text.charCodeAt(this.at)
       if (code === QUOTE) {
-        if (!this.skipString()) return false
-        continue
+        if (!this.skipString()) break
+        this.at--
+      } else if (code === open) depth++
+      else if (code === close && --depth === 0) {
+        this.at++
+        return true
       }
-      this.at++
-      if (code === 123 || code === 91) depth++
-      else if ((code === 125 || code === 93) && --depth === 0) return true
     }
+    this.at = start
     return false
+  }
+
+  #skipToken(first: number): boolean {
+    TOKEN.lastIndex = this.at
+    const end = Math.min(this.end, this.at + (TOKEN.exec(this.text) as RegExpExecArray)[0].length)
+    if (first === 45 || (first >= 48 && first <= 57)) this.kind = 'number'
+    else {
+      const word = this.text.slice(this.at, end)
+      if (word === 'true' || word === 'false') this.kind = 'boolean'
+      else if (word === 'null') this.kind = 'null'
+      else return this.#fail(JSON_FAULTS.unknown)
+    }
+    this.at = end
+    return true
   }
 
   /** The key of a member and its colon, up to the value. */
   readKey(): string | undefined {
-    if (this.next() !== QUOTE) return undefined
-    const key = this.readString()
-    if (key === undefined || this.next() !== 58) return undefined
+    const start = this.at + 1
+    if (!this.skipString()) return this.#missing(JSON_FAULTS.malformed)
+    const raw = this.text.slice(start, this.at - 1)
+    const key = raw.includes('\\') ? unescapeJson(raw) : raw
+    if (key === undefined) return this.#missing(JSON_FAULTS.escape)
+    if (this.next() !== 58) return this.#missing(JSON_FAULTS.malformed)
     this.at++
-    this.next()
     return key
   }
 
-  /** What follows a member or element: true for a comma (which it passes), false for `close` (likewise). */
-  readSeparator(close: number): boolean | undefined {
-    const code = this.next()
-    if (code !== 44 && code !== close) return undefined
+  /**
+   * Walks over the members of the object that begins here. `onValue` gets each key with the position of its value,
+   * which was passed over; it returns false to end the walk. False at a fault, and where the walk was ended.
+   */
+  readMembers(onValue: (key: string, start: number) => boolean): boolean {
+    if (this.next() !== 123) return this.#fail(JSON_FAULTS.object)
     this.at++
-    return code === 44
+    if (Number.isNaN(this.next())) return this.#fail(JSON_FAULTS.malformed)
+    for (;;) {
+      const code = this.next()
+      if (code === 125) {
+        this.at++
+        return true
+      }
+      if (code !== QUOTE) return this.#fail(Number.isNaN(code) ? JSON_FAULTS.array : JSON_FAULTS.object)
+      const key = this.readKey()
+      if (key === undefined) return false
+      this.next()
+      const start = this.at
+      if (!this.skipValue() || !onValue(key, start)) return false
+      const separator = this.next()
+      if (separator === 44) this.at++
+      else if (separator !== 125) return this.#fail(Number.isNaN(separator) ? JSON_FAULTS.array : JSON_FAULTS.object)
+    }
+  }
+
+  #fail(fault: string): false {
+    this.fault = fault
+    return false
+  }
+
+  #missing(fault: string): undefined {
+    this.fault = fault
+    return undefined
   }
 }
 
-/** Undoes the escapes of a JSON string; undefined for one that JSON does not have. */
+/** A string's text between its quotes as a label's value: empty where an escape is wrong, a space for what is no text. */
+export function textOfJson(raw: string): string {
+  const text = raw.includes('\\') ? unescapeJson(raw) : raw
+  return text === undefined ? '' : text.replaceAll('\ufffd', ' ')
+}
+
+/** Undoes the escapes of a JSON string; undefined for one that JSON does not have, and for half of a pair. */
 export function unescapeJson(raw: string): string | undefined {
+  const text = undoEscapes(raw, false)
+  return text?.isWellFormed() === true ? text : undefined
+}
+
+/** The same without a look at pairs; `takesApostrophe` for an escape that JSON does not have and Go's decoder takes. */
+export function undoEscapes(raw: string, takesApostrophe: boolean): string | undefined {
   let isValid = true
   const text = raw.replace(ESCAPE, (_, hex: string | undefined, char: string | undefined) => {
     if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16))
+    if (takesApostrophe && char === "'") return char
     const plain = SHORT_ESCAPES.get(char as string)
     if (plain === undefined) isValid = false
     return plain ?? ''
   })
-  return isValid ? text.toWellFormed() : undefined
+  return isValid ? text : undefined
 }

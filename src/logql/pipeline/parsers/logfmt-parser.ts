@@ -4,12 +4,17 @@ import type { LabelExtraction, LogfmtStage } from '../../parse/syntax.ts'
 import { labelNameOf, NAME_CHARS_MAX } from '../label-name.ts'
 import type { LabelSet } from '../label-set.ts'
 import type { EntryParser } from './json-parser.ts'
-import { unescapeJson } from './json-scanner.ts'
+import { undoEscapes } from './json-scanner.ts'
 import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
 
 const QUOTE = 34
 const EQUALS = 61
 const SPACE = 32
+/** The texts of Loki's decoder, which `__error_details__` shows. */
+const UNEXPECTED_QUOTE = "unexpected '\"'"
+const UNEXPECTED_EQUALS = "unexpected '='"
+const INVALID_QUOTED = 'invalid quoted value'
+const UTF8 = new TextEncoder()
 
 /**
  * Pairs without a value are left out unless `keepsEmpty`; a bad pair is passed over, or ends the line with an error
@@ -20,7 +25,7 @@ export function compileLogfmtParser(
   hint: ParserHint = ALL_LABELS,
 ): EntryParser {
   const { isStrict, keepsEmpty, extractions } = stage
-  if (extractions.length > 0) return compileExtractions(extractions, isStrict)
+  if (extractions.length > 0) return compileExtractions(extractions, isStrict, hint)
   const scanner = new LogfmtScanner(isStrict)
   return ({ line }, labels) => {
     // A strict parser may have an error to tell of the rest.
@@ -31,9 +36,9 @@ export function compileLogfmtParser(
     while (scanner.readPair()) {
       const name = wantedName(scanner, hint)
       if (name === undefined || (scanner.isEmpty && !keepsEmpty)) continue
-      const { value } = scanner
-      if (value === '' && !keepsEmpty) continue
-      if (labels.setParsed(name, value) && (isStrict || !labels.isTaken(name))) found++
+      // What is no text becomes a space, as in JSON.
+      if (labels.setParsed(name, scanner.value.replaceAll('\ufffd', ' ')) && (isStrict || !labels.isTaken(name)))
+        found++
       if (found >= open || hint.isSatisfied(found)) return
     }
     setFault(scanner, labels)
@@ -47,24 +52,27 @@ function wantedName(scanner: LogfmtScanner, hint: ParserHint): string | undefine
   return name === '' || name.length > NAME_CHARS_MAX || !hint.wants(name) ? undefined : name
 }
 
-/** With expressions, labels that are not there yet and whose key the line has not are empty. */
-function compileExtractions(extractions: readonly LabelExtraction[], isStrict: boolean): EntryParser {
+/**
+ * With expressions, labels of no stronger source begin empty, and each pair that is meant replaces what stood there;
+ * beside a stronger source the first one counts.
+ */
+function compileExtractions(extractions: readonly LabelExtraction[], isStrict: boolean, hint: ParserHint): EntryParser {
   const scanner = new LogfmtScanner(isStrict)
   return ({ line }, labels) => {
     scanner.begin(line)
+    for (const { label } of extractions) if (!labels.isTaken(label)) labels.replaceParsed(label, '')
     const found = new Set<string>()
-    while (found.size < extractions.length && scanner.readPair()) {
+    while (!hint.isSatisfied(found.size) && scanner.readPair()) {
+      const key = labelNameOf(scanner.key)
+      const value = scanner.value.includes('\ufffd') ? '' : scanner.value
       for (const { label, expression } of extractions) {
-        if (found.has(label) || (expression !== scanner.key && expression !== labelNameOf(scanner.key))) continue
+        if (expression !== key && expression !== scanner.key && label !== key) continue
+        if (!labels.isTaken(label)) labels.replaceParsed(label, value)
+        else labels.setParsed(label, value)
         found.add(label)
-        labels.setParsed(label, scanner.value)
       }
     }
     setFault(scanner, labels)
-    for (const { label } of extractions) {
-      // A label of the stream stays alone where the line has nothing to say.
-      if (!found.has(label) && labels.get(label) === undefined) labels.setParsed(label, '')
-    }
   }
 }
 
@@ -108,10 +116,8 @@ class LogfmtScanner {
     return this.#line.slice(this.#keyStart, this.#keyEnd)
   }
 
-  /** Empty, as Loki has it, where it holds what was no UTF-8. */
   get value(): string {
-    const text = this.#unescaped ?? this.#line.slice(this.#valueStart, this.#valueEnd)
-    return text.includes('\ufffd') ? '' : text
+    return this.#unescaped ?? this.#line.slice(this.#valueStart, this.#valueEnd)
   }
 
   get isEmpty(): boolean {
@@ -132,11 +138,16 @@ class LogfmtScanner {
       const wrong = this.#tryPair()
       if (wrong === '') return true
       if (this.#isStrict) {
-        this.fault = `${wrong} at character ${this.#at + 1} of the line`
+        this.fault = `logfmt syntax error at pos ${this.#position()} : ${wrong}`
         return false
       }
-      this.#at = this.#wordEnd(this.#at)
+      if (wrong !== INVALID_QUOTED) this.#at = this.#wordEnd(this.#at)
     }
+  }
+
+  /** Where it stands in bytes, from 1. */
+  #position(): number {
+    return UTF8.encode(this.#line.slice(0, this.#at)).length + 1
   }
 
   /** Empty, or what is wrong where the position stands. */
@@ -147,13 +158,16 @@ class LogfmtScanner {
     let code = line.charCodeAt(at)
     // No name begins with a digit.
     let isPlain = code < 48 || code > 57
+    let isText = true
     while (code > SPACE && code !== EQUALS && code !== QUOTE) {
       if (code >= 128 || PLAIN[code] === 0) isPlain = false
+      if (code === 0xfffd) isText = false
       code = line.charCodeAt(++at)
     }
     this.#at = at
-    if (code === QUOTE) return "unexpected '\"' in a key"
-    if (at === start) return "unexpected '=' without a key"
+    if (code === QUOTE) return UNEXPECTED_QUOTE
+    if (at === start) return UNEXPECTED_EQUALS
+    if (!isText) return 'invalid key'
     this.hasPlainKey = isPlain && at - start <= NAME_CHARS_MAX
     this.#keyStart = start
     this.#keyEnd = at
@@ -167,8 +181,8 @@ class LogfmtScanner {
     code = line.charCodeAt(at)
     while (code > SPACE && code !== EQUALS && code !== QUOTE) code = line.charCodeAt(++at)
     this.#at = at
-    if (code === EQUALS) return "unexpected '=' in a value"
-    if (code === QUOTE) return "unexpected '\"' in a value"
+    if (code === EQUALS) return UNEXPECTED_EQUALS
+    if (code === QUOTE) return UNEXPECTED_QUOTE
     this.#valueStart = valueStart
     this.#valueEnd = at
     return ''
@@ -194,8 +208,9 @@ class LogfmtScanner {
     this.#valueStart = start
     this.#valueEnd = at
     if (!hasEscape) return ''
-    this.#unescaped = unescapeJson(line.slice(start, at))
-    return this.#unescaped === undefined ? 'invalid escape in a quoted value' : ''
+    // As in Go's decoder of JSON strings, half of a pair becomes the replacement character.
+    this.#unescaped = undoEscapes(line.slice(start, at), true)?.toWellFormed()
+    return this.#unescaped === undefined ? INVALID_QUOTED : ''
   }
 
   #wordEnd(from: number): number {

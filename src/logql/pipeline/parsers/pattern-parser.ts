@@ -22,7 +22,7 @@ export function compilePatternParser(pattern: string, hint: ParserHint = ALL_LAB
     return { name: part.name, literal: typeof after === 'string' ? after : undefined }
   })
   return ({ line }, labels) => {
-    if (!line.startsWith(lead)) return
+    if (line === '' || !line.startsWith(lead)) return
     let at = lead.length
     for (const { name, literal } of captures) {
       const end = literal === undefined ? -1 : line.indexOf(literal, at)

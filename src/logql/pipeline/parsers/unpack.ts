@@ -2,11 +2,12 @@
 
 import { labelNameOf } from '../label-name.ts'
 import type { EntryParser } from './json-parser.ts'
-import { JsonScanner } from './json-scanner.ts'
+import { JSON_FAULTS, JsonScanner, textOfJson, unescapeJson } from './json-scanner.ts'
 import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
 
 /** The member that holds the original line. */
 const ENTRY_MEMBER = '_entry'
+const NO_OBJECT = 'expecting json object(6), but it is not'
 
 /**
  * Members that are strings become labels and `_entry` becomes the line; members of other kinds are passed over. An
@@ -16,43 +17,32 @@ export function compileUnpack(hint: ParserHint = ALL_LABELS): EntryParser {
   const scanner = new JsonScanner()
   return (entry, labels) => {
     if (entry.line === '') return
-    const members = readStrings(scanner, entry.line)
-    if (members === undefined) {
-      if (!hint.isIdle) {
-        labels.setError(
-          'JSONParserErr',
-          `malformed JSON near character ${scanner.at + 1} of the line; wanted an object`,
-        )
-      }
+    const members: [key: string, raw: string][] = []
+    const fault = entry.line.startsWith('{') ? readStrings(scanner, entry.line, members) : NO_OBJECT
+    if (fault !== '') {
+      if (!hint.isIdle) labels.setError('JSONParserErr', fault)
       return
     }
-    const packed = members.find(([key]) => key === ENTRY_MEMBER)
+    const packed = members.findLast(([key]) => key === ENTRY_MEMBER)
     if (packed === undefined) return
-    entry.line = packed[1]
-    for (const [key, value] of members) {
+    entry.line = unescapeJson(packed[1]) as string
+    for (const [key, raw] of members) {
       const name = labelNameOf(key)
-      if (key !== ENTRY_MEMBER && name !== '' && hint.wants(name)) labels.setParsed(name, value)
+      if (key !== ENTRY_MEMBER && name !== '' && hint.wants(name)) labels.setParsed(name, textOfJson(raw))
     }
   }
 }
 
-/** The members of an object that are strings; undefined when the text is no object. */
-function readStrings(scanner: JsonScanner, text: string): [key: string, value: string][] | undefined {
+/** Adds the members that are strings; what is wrong with the text, empty for nothing. */
+function readStrings(scanner: JsonScanner, text: string, members: [key: string, raw: string][]): string {
   scanner.begin(text)
-  if (scanner.next() !== 123) return undefined
-  scanner.at++
-  const members: [string, string][] = []
-  if (scanner.next() === 125) return members
-  for (;;) {
-    const key = scanner.readKey()
-    if (key === undefined) return undefined
-    if (text.charCodeAt(scanner.at) === 34) {
-      const value = key === ENTRY_MEMBER ? scanner.readString() : scanner.readText()
-      if (value === undefined) return undefined
-      members.push([key, value])
-    } else if (!scanner.skipValue()) return undefined
-    const goesOn = scanner.readSeparator(125)
-    if (goesOn === undefined) return undefined
-    if (!goesOn) return members
-  }
+  let isEscapeWrong = false
+  scanner.readMembers((key, start) => {
+    if (scanner.kind !== 'string') return true
+    const raw = text.slice(start + 1, scanner.at - 1)
+    isEscapeWrong = key === ENTRY_MEMBER && unescapeJson(raw) === undefined
+    members.push([key, raw])
+    return !isEscapeWrong
+  })
+  return isEscapeWrong ? JSON_FAULTS.escape : scanner.fault
 }

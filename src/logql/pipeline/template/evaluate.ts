@@ -270,6 +270,7 @@ class Evaluator {
 }
 
 function fieldOf(value: GoValue, name: string): GoValue {
-  if (value !== undefined && isGoMap(value)) return value.get(name)
+  if (value === undefined) return undefined
+  if (isGoMap(value)) return value.get(name)
   throw fault(`reads field ${name} of a value of type ${typeName(value)}`)
 }

@@ -28,7 +28,9 @@ t.test('logfmt makes labels of pairs (trap 7)', async (t) => {
     ['pairs', 'a=1 b=x/y', { a: '1', b: 'x/y' }],
     ['quoted values', 'a="x y" b="\\"q\\" \\n\\u00e9"', { a: 'x y', b: '"q" \né' }],
     ['a quoted value with equals signs', 'url="/x?a=b&c=d" z=1', { url: '/x?a=b&c=d', z: '1' }],
-    ['a value with what was no UTF-8 is empty', 'a=x\ufffd b=1', { b: '1' }],
+    ['what was no UTF-8 in a value is a space', 'a=x\ufffd b=1', { a: 'x ', b: '1' }],
+    ['a key with what was no UTF-8 is a bad pair', 'a\ufffd=x b=1', { b: '1' }],
+    ['half of a pair is no UTF-8', 'a="\\ud83d" b=1', { a: ' ', b: '1' }],
     ['any white space between', '\t a=1\u0001b=2\n', { a: '1', b: '2' }],
     ['empty values are dropped', 'a= b="" c=1', { c: '1' }],
     ['empty values are kept with keep-empty', 'a= b="" c=1', { a: '', b: '', c: '1' }, { keepsEmpty: true }],
@@ -62,7 +64,12 @@ t.test('logfmt with expressions', async (t) => {
   const shadowed = parse('fwd=1', { extractions, stream: { host: 's' } })
   t.strictSame(shadowed, { ip: '1' }, 'a label that is there is not shadowed by a key that is not')
   t.strictSame(parse('host fwd=1', { extractions }), { host: '', ip: '1' }, 'a key alone is empty')
-  t.strictSame(parse('host=a host=b fwd=1', { extractions }), { host: 'a', ip: '1' }, 'the first counts')
+  t.strictSame(parse('host=a host=b fwd=1', { extractions }), { host: 'b', ip: '1' }, 'the last counts')
+  t.strictSame(
+    parse('host=a host=b', { extractions, stream: { host: 's' } }),
+    { host_extracted: 'a', ip: '' },
+    'beside a stream label the first counts',
+  )
   const sanitised = [{ label: 'l', expression: 'a_b' }]
   t.strictSame(parse('a.b=1', { extractions: sanitised }), { l: '1' }, 'by the sanitised name as well')
   const faulty = parse('host=a =b', { extractions, isStrict: true })

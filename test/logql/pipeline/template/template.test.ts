@@ -200,10 +200,11 @@ t.test("Loki's functions on numbers", async (t) => {
 t.test('fromJson', async (t) => {
   checkAll(t, [
     ['{{ fromJson "{\\"foo\\": 55}" }}', 'map[foo:55]'],
-    ['{{ fromJson "not json" }}|', '|'],
+    ['{{ fromJson "not json" }}|{{ (fromJson "not json").field }}', '<no value>|<no value>'],
     ['{{ fromJson "[1,\\"a\\",true,null,1.5]" }}', '[1 a true <nil> 1.5]'],
     ['{{ (fromJson .json).nul }}|{{ (fromJson .json).none }}', '<no value>|<no value>'],
-    ['{{ fromJson "1 2" }}|', '|'],
+    ['{{ fromJson "1 2" }}|{{ range fromJson "{" }}x{{ end }}', '<no value>|'],
+    ['{{ fromJson `{"a":null}` }}', 'map[a:<nil>]'],
     ['{{ (fromJson `{"__proto__":"x"}`).__proto__ }}', 'x'],
   ])
 })
@@ -334,7 +335,7 @@ t.test('hostile templates end with an error', async (t) => {
     '{{ define "x" }}{{ template "x" . }}{{ template "x" . }}{{ end }}{{ template "x" . }}',
     '{{ range 10000 }}xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{{ end }}',
     '{{ range 50000 }}{{ regexReplaceAll "x" (repeat 100000 "x") "yy" }}{{ end }}',
-    `{{ fromJson (repeat 100 "[") }}`,
+    `{{ fromJson (print (repeat 100 "[") (repeat 100 "]")) }}`,
     '{{ range 100000 }}{{ printf "%s" $ }}{{ end }}',
     '{{ date (repeat 1000000 "January") now }}',
     '{{ range 100000 }}{{ len (repeat 1000 "x") }}{{ end }}',

@@ -1,8 +1,6 @@
 /** JSON text to values of a template. */
 
 import { compareText } from '../../../../domain/labels.ts'
-import { parseGoFloat } from '../../convert.ts'
-import { JsonScanner } from '../../parsers/json-scanner.ts'
 import { type Budget, fault } from '../budget.ts'
 import type { GoMap, GoValue } from '../value.ts'
 
@@ -12,8 +10,13 @@ const DEPTH_MAX = 64
 /** Undefined where the text is not JSON (and for null). Numbers are floats, of a repeated key the last counts. */
 export function parseJsonValue(text: string, budget: Budget): GoValue {
   budget.spend(text.length)
-  const reader = new JsonReader(text, budget)
-  return reader.readDocument()
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  return goValueOf(value, budget, 0)
 }
 
 /** An object; a key that it has not is nil. */
@@ -35,68 +38,17 @@ class JsonObject implements GoMap {
   }
 }
 
-class JsonReader {
-  readonly #scanner = new JsonScanner()
-  readonly #budget: Budget
-  #isBroken = false
-
-  constructor(text: string, budget: Budget) {
-    this.#scanner.begin(text)
-    this.#budget = budget
-  }
-
-  readDocument(): GoValue {
-    const value = this.#readValue(0)
-    return this.#isBroken || !Number.isNaN(this.#scanner.next()) ? undefined : value
-  }
-
-  #readValue(depth: number): GoValue {
-    if (depth > DEPTH_MAX) throw fault(`reads JSON nested deeper than ${DEPTH_MAX}`)
-    this.#budget.step()
-    const first = this.#scanner.next()
-    if (first === 123) return this.#readObject(depth)
-    if (first === 91) return this.#readArray(depth)
-    if (first === 34) return this.#scanner.readString() ?? this.#break()
-    const word = this.#scanner.readWord()
-    if (word === undefined) return this.#break()
-    if (word === 'null') return undefined
-    return word === 'true' || word === 'false' ? word === 'true' : (parseGoFloat(word) ?? this.#break())
-  }
-
-  #readObject(depth: number): GoValue {
-    const members = new Map<string, GoValue>()
-    this.#scanner.at++
-    if (this.#scanner.next() === 125) {
-      this.#scanner.at++
-      return new JsonObject(members)
-    }
-    for (;;) {
-      const key = this.#scanner.readKey()
-      if (key === undefined) return this.#break()
-      members.set(key, this.#readValue(depth + 1))
-      const goesOn = this.#isBroken ? undefined : this.#scanner.readSeparator(125)
-      if (goesOn === undefined) return this.#break()
-      if (!goesOn) return new JsonObject(members)
-    }
-  }
-
-  #readArray(depth: number): GoValue {
-    const elements: GoValue[] = []
-    this.#scanner.at++
-    if (this.#scanner.next() === 93) {
-      this.#scanner.at++
-      return elements
-    }
-    for (;;) {
-      elements.push(this.#readValue(depth + 1))
-      const goesOn = this.#isBroken ? undefined : this.#scanner.readSeparator(93)
-      if (goesOn === undefined) return this.#break()
-      if (!goesOn) return elements
-    }
-  }
-
-  #break(): undefined {
-    this.#isBroken = true
-    return undefined
-  }
+function goValueOf(value: unknown, budget: Budget, depth: number): GoValue {
+  if (depth > DEPTH_MAX) throw fault(`reads JSON nested deeper than ${DEPTH_MAX}`)
+  budget.step()
+  if (typeof value === 'string') return value.toWellFormed()
+  if (typeof value === 'boolean') return value
+  // A number too large for a double is none.
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
+  if (typeof value !== 'object' || value === null) return undefined
+  if (Array.isArray(value)) return value.map((each) => goValueOf(each, budget, depth + 1))
+  const members = Object.entries(value).map(
+    ([key, each]) => [key.toWellFormed(), goValueOf(each, budget, depth + 1)] as const,
+  )
+  return new JsonObject(new Map(members))
 }

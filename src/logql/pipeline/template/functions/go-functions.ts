@@ -13,7 +13,7 @@ import { urlEncode, utf8Length, utf8Slice } from './text-functions.ts'
 export const GO_FUNCTIONS: readonly (readonly [name: string, made: TemplateFunction])[] = [
   ['__line__', define([], (_, { line }) => line)],
   ['__timestamp__', define([], (_, { ns }) => new GoTime(ns))],
-  ['fromJson', define(['string'], ([text], { budget }) => parseJsonValue(text, budget) ?? '')],
+  ['fromJson', define(['string'], ([text], { budget }) => parseJsonValue(text, budget))],
   ['default', defineRest(['any'], 'any', ([fallback], [value]) => (isTrue(value) ? value : fallback))],
   ['not', define(['any'], ([value]) => !isTrue(value))],
   ['len', define(['any'], ([value]) => BigInt(lengthOf(value)))],
