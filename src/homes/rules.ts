@@ -4,14 +4,14 @@ import { RulesFile, type RulesFileParts } from '../adapters/files/rules-file.ts'
 import type { Config } from '../config/read-config.ts'
 
 /** The contents of rules are checked by flows/rules/check-rules.ts. */
-export type RulesParts = Pick<RulesFileParts, 'checksOf' | 'events' | 'faultyStart'>
+export type RulesParts = Pick<RulesFileParts, 'checksOf' | 'events'>
 
-/** Returns undefined if no rules are configured. Throws config_invalid with all faults of invalid files, where a faulty start is to throw. */
+/** Returns undefined if no rules are configured. Throws config_invalid with all faults of invalid files. */
 export function openRules(
   { rules, auth }: Pick<Config, 'rules' | 'auth'>,
-  { checksOf, events, faultyStart }: RulesParts,
+  { checksOf, events }: RulesParts,
 ): RulesFile | undefined {
   const { path, intervalMs } = rules
   if (path === undefined) return undefined
-  return new RulesFile({ path, intervalMs, defaultTenant: auth.defaultTenant, checksOf, events, faultyStart })
+  return new RulesFile({ path, intervalMs, defaultTenant: auth.defaultTenant, checksOf, events })
 }

@@ -22,19 +22,21 @@ export async function openScheduledWatch(
   incidents: Incidents,
 ): Promise<ScheduledWatch | undefined> {
   if (config.rules.path === undefined && !config.rules.anomalies) return undefined
-  const [{ openHome }, { openWatch }, { logWatch }, { logHome }] = await Promise.all([
+  const [{ openHome }, { openWatch }, { Metrics }, { WatchMetrics }, { homeEvents }] = await Promise.all([
     import('../homes/home.ts'),
     import('./watch.ts'),
-    import('../telemetry/watch-log.ts'),
+    import('../telemetry/metrics.ts'),
+    import('../telemetry/watch-metrics.ts'),
     import('./home-events.ts'),
   ])
-  const home = await openHome(config, clock, logHome(log))
+  const metrics = new Metrics()
+  const home = await openHome(config, clock, homeEvents(metrics, log))
   const watch = openWatch({
     config,
     ports: home.ports,
     incidents: incidents.desk,
     states: incidents.home.store,
-    events: logWatch(log),
+    events: new WatchMetrics(metrics.registry, log),
   })
   return {
     evaluateDue: () => watch.evaluateDue(clock.nowMs()),

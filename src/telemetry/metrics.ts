@@ -2,10 +2,24 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { LogStore, StoreFigures } from '../ports/log-store.ts'
-import { logStore, type StoreLog, type StoreReports } from './store-log.ts'
 
 /** The protocol of a push. */
 export type PushProtocol = 'loki_protobuf' | 'loki_json' | 'otlp' | 'logs'
+
+export interface StoreLog {
+  error(facts: object, text: string): void
+  info?(facts: object, text: string): void
+}
+
+/** Events that a store reports. */
+export interface StoreReports {
+  committed(ms: number): void
+  writeFailed(cause: unknown): void
+  blockDamaged(blockId: number, cause: unknown): void
+  maintenanceFailed(cause: unknown): void
+  limitsChanged(tenants: number): void
+  limitsRefused(cause: unknown): void
+}
 
 /** The sources of the gauges. */
 export interface Observed {
@@ -51,24 +65,28 @@ export class Metrics {
 
   /** Counts and logs the events of the store. */
   storeEvents(log: StoreLog): StoreReports {
-    const logged = logStore(log)
+    // Agents keep pushing while the disk is full: logging every failed commit would flood the log, on a full disk.
+    let isFailing = false
     return {
-      ...logged,
       committed: (ms) => {
         this.commitSeconds.observe(ms / 1000)
-        logged.committed(ms)
+        if (isFailing) log.info?.({}, 'commits succeed again')
+        isFailing = false
       },
       writeFailed: (cause) => {
         this.writeFailures.inc()
-        logged.writeFailed(cause)
+        if (!isFailing) log.error({ err: cause }, 'a commit failed; pushes are rejected until one succeeds')
+        isFailing = true
       },
       blockDamaged: (blockId, cause) => {
         this.damagedBlocks.inc()
-        logged.blockDamaged(blockId, cause)
+        log.error({ blockId, err: cause }, 'a stored block cannot be read')
       },
+      maintenanceFailed: (cause) => log.error({ err: cause }, 'maintenance failed; the next round retries'),
+      limitsChanged: (tenants) => log.info?.({ tenants }, 'tenant limits changed'),
       limitsRefused: (cause) => {
         this.limitsRefused.inc()
-        logged.limitsRefused(cause)
+        log.error({ err: cause }, 'the changed tenant limits are invalid; keeping the previous limits')
       },
     }
   }

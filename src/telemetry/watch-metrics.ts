@@ -1,18 +1,25 @@
 /** Prometheus metrics and log lines of alert rules and anomalies. */
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { GatewayError } from '../domain/errors.ts'
 import type { RuleGroup } from '../domain/rules/alert-rule.ts'
-import { logWatch, type WatchLog, type WatchReports } from './watch-log.ts'
+import type { RuleEvents } from '../flows/rules/evaluate-rules.ts'
+
+export interface WatchLog {
+  info(facts: object, text: string): void
+  warn(facts: object, text: string): void
+  error(facts: object, text: string): void
+}
 
 /** Read when Prometheus scrapes. */
 export interface WatchFigures {
   readonly figures: { readonly series: number; readonly ignored: number; readonly anomalies: number }
 }
 
-/** Passed to processes/watch.ts as its events. */
-export class WatchMetrics implements WatchReports {
+/** Give it to entry/watch.ts as its events. */
+export class WatchMetrics implements RuleEvents {
   readonly #registry: Registry
-  readonly #logged: WatchReports
+  readonly #log: WatchLog
   readonly #seconds: Histogram
   readonly #ruleFailures: Counter
   readonly #groupFailures: Counter
@@ -21,7 +28,7 @@ export class WatchMetrics implements WatchReports {
 
   constructor(registry: Registry, log: WatchLog) {
     this.#registry = registry
-    this.#logged = logWatch(log)
+    this.#log = log
     this.#seconds = new Histogram({
       name: 'millrace_rule_group_seconds',
       help: 'Duration of the evaluation of a rule group',
@@ -42,28 +49,34 @@ export class WatchMetrics implements WatchReports {
     this.#seconds.observe(seconds)
   }
 
-  ruleFailed(group: RuleGroup, rule: string, cause: unknown): void {
+  /** The error message may contain labels, so it is only shown to the tenant, in the list of rules. */
+  ruleFailed({ tenant, namespace, name }: RuleGroup, rule: string, cause: unknown): void {
     this.#ruleFailures.inc()
-    this.#logged.ruleFailed(group, rule, cause)
+    this.#log.warn({ tenant, namespace, group: name, rule, ...faultOf(cause) }, 'evaluating an alert rule failed')
   }
 
-  groupFailed(group: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>, cause: unknown): void {
+  groupFailed({ tenant, namespace, name }: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>, cause: unknown): void {
     this.#groupFailures.inc()
-    this.#logged.groupFailed(group, cause)
+    const facts = { tenant, namespace, group: name, ...faultOf(cause) }
+    this.#log.error(
+      facts,
+      'the state or incidents of an alert rule group could not be stored; the next evaluation retries',
+    )
   }
 
   rulesChanged(groups: number): void {
-    this.#logged.rulesChanged(groups)
+    this.#log.info({ groups }, 'alert rules changed')
   }
 
+  /** The message is about the operator's own files: it has names, lines and columns. */
   rulesRefused(cause: unknown): void {
     this.#refused.inc()
-    this.#logged.rulesRefused(cause)
+    this.#log.error({ err: cause }, 'the changed alert rules are invalid; keeping the previous rules')
   }
 
   anomaliesFailed(tenant: string, cause: unknown): void {
     this.#anomalyFailures.inc()
-    this.#logged.anomaliesFailed(tenant, cause)
+    this.#log.error({ tenant, ...faultOf(cause) }, 'anomaly detection failed; retrying in the next minute')
   }
 
   observe(anomalies: WatchFigures): void {
@@ -82,4 +95,8 @@ export class WatchMetrics implements WatchReports {
       },
     })
   }
+}
+
+function faultOf(cause: unknown): object {
+  return cause instanceof GatewayError ? { code: cause.code } : { err: cause }
 }

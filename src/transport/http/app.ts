@@ -1,4 +1,4 @@
-/** Builds the complete application from ports and configuration; the caller makes it listen. */
+/** The whole application: built from its ports and its config, listening nowhere by itself. */
 
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../../config/read-config.ts'
@@ -26,15 +26,15 @@ import { registerHealth, registerService } from './service-routes.ts'
 import { registerSources, type SourcesParts } from './sources-routes.ts'
 
 export interface AppParts extends BaseParts {
-  /** Alert rules; undefined if there are none. */
+  /** Alert rules; absent where there are none. */
   readonly rules?: LokiRulesParts['rules']
-  /** Undefined if incidents are off. */
+  /** Absent where no incidents are raised. */
   readonly incidents?: Omit<IncidentParts, 'auth' | 'tokenKey'> | undefined
-  /** Undefined if nothing is polled. */
+  /** Absent where nothing is polled. */
   readonly poller?: SourcesParts['poller']
 }
 
-/** `shared` is the state of another application in the same process, if there is one. */
+/** `shared` is another application's state, where the process has one before this. */
 export async function buildApp(parts: AppParts, shared?: AppState): Promise<FastifyInstance> {
   const { ports, config, keys, metrics, version } = parts
   const state = shared ?? (await openState(parts))
@@ -79,7 +79,7 @@ export async function buildApp(parts: AppParts, shared?: AppState): Promise<Fast
   return app
 }
 
-/** The strictest limits of all tenants of a query. */
+/** Of several tenants together the strictest. */
 function queryLimitsOf({ limits }: Ports, { query }: Config, tenant: string): QueryLimits {
   return limits === undefined ? query : strictestLimits(splitTenants(tenant).map((each) => limits.of(each).query))
 }

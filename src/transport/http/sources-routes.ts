@@ -1,4 +1,4 @@
-/** GET /sources: polled sources and their lag. */
+/** GET /sources: what is polled, and how far behind it is. */
 
 import type { FastifyInstance } from 'fastify'
 import type { ProjectOutcome } from '../../flows/poll/poll-outcome.ts'
@@ -7,7 +7,7 @@ import type { Auth } from './auth/auth.ts'
 
 export interface SourcesParts {
   readonly auth: Auth
-  /** Undefined if nothing is polled: the list is empty then. */
+  /** Undefined where nothing is polled: the list is empty then. */
   readonly poller: Pick<SourcePoller, 'describe'> | undefined
 }
 
@@ -18,7 +18,7 @@ export function registerSources(app: FastifyInstance, { auth, poller }: SourcesP
       onRequest: auth.authenticate,
       schema: {
         tags: ['service'],
-        summary: 'Polled sources and their lag',
+        summary: 'What is polled, and how far behind it is',
         response: {
           200: {
             description: '{"sources":[{"source":"cognigy","project":"…","lagSeconds":12,"hoursUntilLoss":23.9,…}]}',
@@ -36,7 +36,7 @@ export function registerSources(app: FastifyInstance, { auth, poller }: SourcesP
   )
 }
 
-/** Times are ISO 8601; null if unknown. */
+/** Times as ISO 8601; null where nothing is known yet. */
 function showReport({
   source,
   project,

@@ -1,35 +1,34 @@
-/** Handles a Lambda event from CloudWatch Logs, direct or through Kinesis, or from a schedule. */
+/** A Lambda's event from CloudWatch Logs, directly or through Kinesis, to incidents and an answer. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { countGroups, type GroupParts } from '../../flows/incidents/count-log-group.ts'
 import type { NotifyDesk } from '../../flows/incidents/notify-incidents.ts'
-import { type CloudWatchParts, raiseCloudWatch } from '../../flows/incidents/raise-cloudwatch.ts'
 import { decodeSubscription, type SubscriptionRecord } from '../../protocol/incidents/cloudwatch-subscription.ts'
 
-export interface RecordsParts extends CloudWatchParts {
+export interface RecordsParts extends GroupParts {
   readonly notify: Pick<NotifyDesk, 'settled' | 'sendDue'>
-  /** Closes quiet incidents. */
+  /** Closes what is quiet. */
   readonly sweep: () => Promise<number>
-  /** Called for an unreadable record. Must not throw. */
+  /** Called for a record that cannot be read. Must not throw. */
   readonly onCorrupt: (cause: unknown) => void
 }
 
-/** The result for a subscription. */
+/** To a subscription: the classic answer. */
 export interface ProcessorAnswer {
   readonly statusCode: 200
-  /** JSON: `processed` events, `incidents_created` counted lines, `incidents_opened` incidents after grouping. */
+  /** JSON: `processed` events, `incidents_created` lines that count, `incidents_opened` incidents after grouping. */
   readonly body: string
 }
 
-/** The result for Kinesis: only these records are redelivered. */
+/** To Kinesis: only these records are delivered again. */
 export interface BatchAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[]
 }
 
 /**
- * Handles the event of a subscription (`awslogs`), of Kinesis (`Records`), or of a schedule (any other EventBridge event),
- * which closes quiet incidents and sends due notifications. Resolves when notifications are sent, or stored for sending
- * later. Throws body_malformed for a corrupt subscription event, and store_unavailable: Lambda retries, and then moves the
- * event to the function's dead-letter queue.
+ * Takes the event of a subscription (`awslogs`), of Kinesis (`Records`), or of a timer (anything else of EventBridge),
+ * which closes what is quiet and sends what is due. Resolves when notifications were sent, or are in the outbox. Throws body_malformed for a corrupt subscription event, store_unavailable: Lambda tries again, then hands
+ * the event to the function's dead-letter queue.
  */
 export async function answerProcessorEvent(
   parts: RecordsParts,
@@ -43,13 +42,13 @@ export async function answerProcessorEvent(
     await parts.notify.sendDue()
     return { closed }
   }
-  const text = 'the event has neither awslogs nor Records nor a source; subscribe this function to a log group'
+  const text = 'the event holds neither awslogs nor Records nor a source; subscribe this function to a log group'
   throw new GatewayError('body_malformed', text)
 }
 
 async function answerSubscription(parts: RecordsParts, data: unknown): Promise<ProcessorAnswer> {
   const record = decode(parts, data)
-  const { processed, counted, opened } = await raiseCloudWatch(parts, [record])
+  const { processed, counted, opened } = await countGroups(parts, [record])
   await parts.notify.settled()
   const body = { processed, incidents_created: counted, incidents_opened: opened, unreadable: record.faults }
   return { statusCode: 200, body: JSON.stringify(body) }
@@ -63,13 +62,13 @@ async function answerKinesis(parts: RecordsParts, records: readonly unknown[]): 
     try {
       decoded = decode(parts, kinesis?.data)
     } catch {
-      // Already reported to onCorrupt. A redelivery would be corrupt again, and block the shard.
+      // Reported by onCorrupt. It would be corrupt again, and hold up its shard until then.
       continue
     }
     try {
-      await raiseCloudWatch(parts, [decoded])
+      await countGroups(parts, [decoded])
     } catch {
-      // Kinesis redelivers everything from the first failure on; events processed before are recognised as duplicates.
+      // Kinesis delivers from the first failure on: what comes after it is known by then.
       batchItemFailures.push({ itemIdentifier: String(kinesis?.sequenceNumber) })
       break
     }

@@ -1,14 +1,14 @@
-/** Responses from the query cache, and the header that reports it. */
+/** Answers from the cache, and the header that tells so. */
 
 import type { AskedAnswer } from '../../../flows/query/answer-cache.ts'
 import type { QueryParts, QueryRequest } from './query-route.ts'
 
-/** `hit`: from the cache; `miss`: computed now and cached; `off`: computed now and not cached. */
+/** `hit`: made before, and nothing has changed since; `miss`: made now, and kept; `off`: made now, and not kept. */
 const CACHE_HEADER = 'x-millrace-cache'
 
 /**
- * Returns a cached result or calls `make`. If `asked` is undefined, the result is not cached. A client that sends
- * `Cache-Control: no-cache` or `no-store` never gets a cached result.
+ * What `make` gives, now or before. `asked` undefined: the answer must not be kept. A client that sends
+ * `Cache-Control: no-cache` or `no-store` is never given an old one.
  */
 export async function cachedAnswer(
   { answers }: QueryParts,

@@ -1,4 +1,4 @@
-/** The query API from before Loki 1.0, for old clients: `/api/prom`. Its tail is in loki-tail-routes.ts. */
+/** Loki's read API before version 1, which old clients still ask: `/api/prom`. The tail is in loki-tail-routes.ts. */
 
 import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -16,19 +16,19 @@ const LIMIT_DEFAULT = 100
 export function registerLokiLegacy(app: FastifyInstance, parts: QueryParts): void {
   registerQuery(app, parts, {
     url: '/api/prom/query',
-    summary: 'Lines of a time range, in the legacy format',
+    summary: 'Lines of a time range, in the old form',
     parameters: ['query', 'regexp', ...RANGE_PARAMETERS, 'limit', 'direction'],
     answer: (query) => legacyQuery(parts, query),
   })
   registerQuery(app, parts, {
     url: '/api/prom/label',
-    summary: 'Label names, in the legacy format',
+    summary: 'Names of labels, in the old form',
     parameters: ['query', ...RANGE_PARAMETERS],
     answer: async (query) => formatLegacyNames(await labelNames(parts, query)),
   })
   registerQuery(app, parts, {
     url: '/api/prom/label/:name/values',
-    summary: 'Label values, in the legacy format',
+    summary: 'Values of a label, in the old form',
     parameters: ['query', ...RANGE_PARAMETERS],
     answer: async (query) => formatLegacyNames(await labelValues(parts, query)),
   })
@@ -44,7 +44,7 @@ async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): P
   const { params, tenant, limits, signal } = query
   const expr = parseExpr(params.required('query'))
   if (expr.kind !== 'log') {
-    const text = 'legacy endpoints only support streams result type; use /loki/api/v1/query_range for metric queries'
+    const text = 'legacy endpoints only support streams result type; ask /loki/api/v1/query_range for numbers'
     throw new GatewayError('parameter_invalid', text)
   }
   const asked = {
@@ -59,7 +59,7 @@ async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): P
   return formatLegacyStreams(streams, stats)
 }
 
-/** The parameter is a line filter, from before queries had line filters. */
+/** The parameter is a line filter from the time when queries had none. */
 function withRegexp(expr: LogExpr, regexp: string | undefined): LogExpr {
   if (regexp === undefined) return expr
   const filter = { kind: 'line_filter', operator: '|~', operands: [{ kind: 'text', value: regexp }] } as const

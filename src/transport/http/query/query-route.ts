@@ -1,4 +1,4 @@
-/** Common parts of all query routes: methods, tenants, limits, and parameters from the URL or a form. */
+/** What every query route shares: methods, tenants, limits, and parameters of the URL and of a form. */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -11,28 +11,28 @@ import { QueryParams } from '../../../protocol/loki/loki-params.ts'
 import type { Auth } from '../auth/auth.ts'
 import { runBounded } from './bounded-query.ts'
 
-/** The dependencies of query routes. */
+/** What query routes need. */
 export interface QueryParts {
   readonly store: LogStore
   readonly clock: Clock
   readonly auth: Auth
   readonly answers: AnswerCache
   readonly gate: QueryGate
-  /** For a result of joinTenants. */
+  /** Of what joinTenants gives. */
   readonly limitsOf: (tenant: string) => QueryLimits
-  /** Whether a query may name several tenants; then the store must come from uniteTenants. */
+  /** Whether a query may name several tenants; the store must be one that uniteTenants gives then. */
   readonly multiTenant: boolean
 }
 
 export interface QueryRequest {
   readonly params: QueryParams
-  /** The result of joinTenants. */
+  /** What joinTenants gives. */
   readonly tenant: string
   readonly limits: QueryLimits
   readonly request: FastifyRequest
-  /** For headers and status. */
+  /** For what is not in the answer's body. */
   readonly reply: FastifyReply
-  /** Aborted with the error to return when the client disconnects or the time is up. */
+  /** Aborted, with the error to answer, when the client goes away or the time is up. */
   readonly signal: AbortSignal
 }
 
@@ -40,14 +40,14 @@ export interface QueryRoute {
   readonly url: string
   readonly summary: string
   readonly parameters: readonly string[]
-  /** Returns the body of the response. */
+  /** Gives the body of the answer. */
   readonly answer: (query: QueryRequest) => Promise<string>
 }
 
-/** Size limit of a posted form: well above Loki's limit on the length of a query. */
+/** A form of a POSTed query: Loki's own limit on a query's text lies well below it. */
 const FORM_BYTES_MAX = 1024 * 1024
 
-/** Serves the route for GET and POST. Parameters are parsed by Loki's rules; the schema is only for the OpenAPI document. */
+/** Serves the route by GET and POST. The parameters are read by Loki's rules; the schema is there for the document. */
 export function registerQuery(app: FastifyInstance, parts: QueryParts, route: QueryRoute): void {
   const properties = Object.fromEntries(route.parameters.map((name) => [name, { type: 'string' }]))
   for (const method of ['GET', 'POST'] as const) {
@@ -81,7 +81,7 @@ async function answerQuery(
   const limits = limitsOf(tenant)
   const { queryBytesMax, timeoutMs } = limits
   if (query !== undefined && Buffer.byteLength(query) > queryBytesMax) {
-    throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; shorten it`)
+    throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; ask a shorter one`)
   }
   const body = await runBounded({ gate, tenant, timeoutMs, reply }, (signal) =>
     route.answer({ params, tenant, limits, request, reply, signal }),
@@ -89,7 +89,7 @@ async function answerQuery(
   return reply.type('application/json; charset=UTF-8').send(body)
 }
 
-/** The parameters from the URL, and from a form if the method allows one. */
+/** The parameters of the URL, and of a form where the method may have one. */
 export async function readParams(request: FastifyRequest): Promise<QueryParams> {
   const form = request.method === 'POST' || request.method === 'PUT' ? await readForm(request) : ''
   const { url } = request
