@@ -48,12 +48,12 @@ function hintOfProtobuf(body: Uint8Array, text: string, form: BodyForm): string 
 function hintOfJson(text: string): string | undefined {
   if (/^[[{]\s*['`]/.test(text)) return 'keys and strings stand in double quotes'
   if (/^"(?:\\[rn]|\s)*[[{]/.test(text)) return 'it is a JSON string that holds JSON; send the object itself'
+  if (/^[A-Za-z0-9+/]{16,}={0,2}$/.test(text)) return 'it looks like base64; send the bytes themselves'
   if (/^(?:[\w.~-]|%[0-9a-f]{2})+=/i.test(text)) return 'it looks like form data; send the JSON itself'
   if (/^--.*\r?\ncontent-disposition:/i.test(text)) return 'it looks like form data; send the JSON itself'
   if (text.startsWith('<')) return 'it looks like XML or HTML; send JSON'
   if (/^[[{]\s*[A-Za-z_$]/.test(text) && !/^\[\s*(?:true|false|null)/.test(text)) return 'keys stand in double quotes'
   if (isBinary(text)) return 'it looks like binary data; if it is protobuf, send Content-Type: application/x-protobuf'
-  if (/^[A-Za-z0-9+/]{16,}={0,2}$/.test(text)) return 'it looks like base64; send the bytes themselves'
   return undefined
 }
 

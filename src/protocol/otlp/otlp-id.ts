@@ -20,14 +20,19 @@ export function idOfText(text: string, bytes: number): string | undefined {
   const decoded = Buffer.from(text, 'base64')
   // Node ignores what is left over: only a text that the bytes would be written as is base64 of them.
   if (plainBase64(decoded.toString('base64')) !== plainBase64(text)) return undefined
-  if (decoded.length === bytes) return decoded.toString('hex')
-  const inner = decoded.toString('latin1').toLowerCase()
-  return isHex(inner, bytes) ? inner : undefined
+  return decoded.length === bytes ? decoded.toString('hex') : digitsInBytes(decoded, bytes)
 }
 
 /** An id in bytes: the bytes themselves, or one of the forms of text. */
 export function idOfBytes(value: Buffer, bytes: number): string | undefined {
-  return value.length === bytes ? value.toString('hex') : idOfText(value.toString('latin1'), bytes)
+  if (value.length === bytes) return value.toString('hex')
+  return idOfText(value.toString('latin1'), bytes) ?? digitsInBytes(value, bytes)
+}
+
+/** Hex digits that were sent as bytes, or that were taken for base64 on their way. */
+function digitsInBytes(value: Buffer, bytes: number): string | undefined {
+  const digits = value.toString(value.length === bytes * 2 ? 'latin1' : 'base64').toLowerCase()
+  return isHex(digits, bytes) ? digits : undefined
 }
 
 /** Why an id was refused. */

@@ -36,6 +36,8 @@ t.test('reads bytes, and hex digits sent as bytes', async (t) => {
   t.equal(idOfBytes(Buffer.from(TRACE.toUpperCase()), TRACE_ID_BYTES), TRACE)
   t.equal(idOfBytes(raw(SPAN), SPAN_ID_BYTES), SPAN)
   t.equal(idOfBytes(Buffer.alloc(0), SPAN_ID_BYTES), '')
+  t.equal(idOfBytes(Buffer.from(TRACE, 'base64'), TRACE_ID_BYTES), TRACE, 'digits taken for base64')
+  t.equal(idOfBytes(Buffer.from(SPAN, 'base64'), SPAN_ID_BYTES), SPAN)
   t.equal(idOfBytes(Buffer.alloc(5), TRACE_ID_BYTES), undefined)
 })
 
