@@ -5,11 +5,12 @@ export default $config({
   app: ({ stage }) => ({
     name: 'millrace',
     home: 'aws',
+    // SST allows no imports here: infra/check holds `protect` to isProtected and the tags to what cleanup and budget ask for.
     // What keeps logs outlives the stack in production; everywhere else nothing is left behind.
     removal: stage === 'production' ? 'retain' : 'remove',
     protect: stage === 'production',
     providers: {
-      aws: { version: '7.30.0', defaultTags: { tags: { project: 'millrace', stage } } },
+      aws: { version: '7.30.0', defaultTags: { tags: { project: 'millrace', stage, 'millrace-stage': stage } } },
       'docker-build': '0.0.14',
       random: '4.21.2',
     },

@@ -1,6 +1,6 @@
 /** What an operator sees first: taken in against stored, errors, alarms, lag, what it costs. */
 
-import { type Alarm, type Monitored, NAMESPACE } from './monitored.ts'
+import { type Alarm, errorNamespace, type Monitored, metricsNamespace } from './monitored.ts'
 
 /** CloudWatch's dashboards are 24 units wide. */
 const WIDTH = 24
@@ -22,11 +22,11 @@ export function dashboardBody(monitored: Monitored, alarms: readonly Alarm[]): $
       properties: { title: 'Alarm Status', alarms: alarms.map(({ arn }) => arn) },
     },
     graph('Ingested against processed', [
-      [NAMESPACE, 'IngestedLogCount'],
+      [metricsNamespace(), 'IngestedLogCount'],
       ['.', 'ProcessedLogCount'],
       ['.', 'ProcessingErrors', { color: '#d13212' }],
     ]),
-    graph('Error Count (1 min)', [['LogMonitoring', 'ErrorCount', { color: '#d13212' }]]),
+    graph('Error Count (1 min)', [[errorNamespace(), 'ErrorCount', { color: '#d13212' }]]),
     {
       type: 'log',
       height: 6,
@@ -68,7 +68,7 @@ export function dashboardBody(monitored: Monitored, alarms: readonly Alarm[]): $
       'Functions that failed',
       functions.map((made) => ['AWS/Lambda', 'Errors', 'FunctionName', made.function.name]),
     ),
-    graph('Lag of the sources, s', [[NAMESPACE, 'SourceLagSeconds', { stat: 'Maximum' }]]),
+    graph('Lag of the sources, s', [[metricsNamespace(), 'SourceLagSeconds', { stat: 'Maximum' }]]),
     // List prices of us-east-1, arm64; storage, data out and CloudWatch itself come on top.
     graph(
       'Dollars an hour, about',

@@ -1,6 +1,7 @@
 /** How a function of the image is made: its own role with what it needs and nothing else, its own log group. */
 
 import type { Identity } from './identity.ts'
+import { metricsNamespace } from './monitored.ts'
 import type { StageSettings } from './stages.ts'
 import type { Storage } from './storage.ts'
 
@@ -76,7 +77,9 @@ export function createFunction(base: Base, name: string, options: FunctionOption
       ...(options.deadLetters !== undefined && { deadLetterConfig: { targetArn: options.deadLetters.arn } }),
       // Lines of EMF must reach CloudWatch as they are written.
       loggingConfig: { logFormat: 'Text', logGroup: logGroup.name },
-      environment: { variables: { MILLRACE_HOME: 'aws', ...options.environment } },
+      environment: {
+        variables: { MILLRACE_HOME: 'aws', MILLRACE_METRICS_NAMESPACE: metricsNamespace(), ...options.environment },
+      },
     },
     { dependsOn: [logGroup] },
   )

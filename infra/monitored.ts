@@ -17,5 +17,12 @@ export interface Alarm {
   readonly arn: $util.Output<string>
 }
 
-/** Of the functions' own metrics. */
-export const NAMESPACE = 'Millrace'
+/** Of the functions' own metrics: each stage has its own, so an error in one rings no alarm of another. */
+export function metricsNamespace(): string {
+  return `Millrace/${$app.stage}`
+}
+
+/** Of what metric filters count in watched log groups. Filters take no constant dimension, so the stage is in the name. */
+export function errorNamespace(): string {
+  return `LogMonitoring/${$app.stage}`
+}

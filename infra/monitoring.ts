@@ -1,7 +1,8 @@
 /** Whether it works, told before users tell: metric filter, alarms, dashboard, budget. docs/runbook.md has a row for each alarm. */
 
 import { dashboardBody } from './dashboard.ts'
-import { type Alarm, type Monitored, NAMESPACE } from './monitored.ts'
+import { type Alarm, errorNamespace, type Monitored, metricsNamespace } from './monitored.ts'
+import { COST_TAG } from './stages.ts'
 
 type AlarmOptions = Omit<
   aws.cloudwatch.MetricAlarmArgs,
@@ -11,8 +12,6 @@ type AlarmOptions = Omit<
   readonly comparisonOperator?: string
 }
 
-/** Names that dashboards of this kind are known by. */
-const ERROR_NAMESPACE = 'LogMonitoring'
 const ERROR_METRIC = 'ErrorCount'
 
 export function createMonitoring(monitored: Monitored): void {
@@ -54,13 +53,13 @@ function errorAlarms(monitored: Monitored): Alarm[] {
       logGroupName: name,
       // Words as loggers write them: "no errors" is none of these.
       pattern: '?ERROR ?FATAL ?CRITICAL ?"\\"level\\":\\"error\\"" ?"level=error"',
-      metricTransformation: { namespace: ERROR_NAMESPACE, name: ERROR_METRIC, value: '1', defaultValue: '0' },
+      metricTransformation: { namespace: errorNamespace(), name: ERROR_METRIC, value: '1', defaultValue: '0' },
     })
   }
   return [
     createAlarm(monitored, 'ErrorAlarm', {
       alarmDescription: 'At least one error line within a minute in a watched log group.',
-      namespace: ERROR_NAMESPACE,
+      namespace: errorNamespace(),
       metricName: ERROR_METRIC,
       statistic: 'Sum',
       period: 60,
@@ -194,7 +193,7 @@ function pollerAlarms(monitored: Monitored): Alarm[] {
   return [
     createAlarm(monitored, 'PollerLag', {
       alarmDescription: 'The poller is an hour behind; the source forgets after 24 hours.',
-      namespace: NAMESPACE,
+      namespace: metricsNamespace(),
       metricName: 'SourceLagSeconds',
       statistic: 'Maximum',
       period: 300,
@@ -226,7 +225,7 @@ function ingestAlarms(monitored: Monitored): Alarm[] {
         {
           id: 'lines',
           returnData: true,
-          metric: { namespace: NAMESPACE, metricName: 'IngestedLogCount', stat: 'Sum', period: 300 },
+          metric: { namespace: metricsNamespace(), metricName: 'IngestedLogCount', stat: 'Sum', period: 300 },
         },
         { id: 'band', expression: 'ANOMALY_DETECTION_BAND(lines, 3)', label: 'Usual', returnData: true },
       ],
@@ -244,7 +243,7 @@ function createBudget({ topic, settings }: Monitored): void {
       limitAmount: String(settings.budgetDollars),
       limitUnit: 'USD',
       timeUnit: 'MONTHLY',
-      costFilters: [{ name: 'TagKeyValue', values: [`user:project$millrace`] }],
+      costFilters: [{ name: 'TagKeyValue', values: [`user:${COST_TAG}$${$app.stage}`] }],
       notifications: [
         {
           comparisonOperator: 'GREATER_THAN',

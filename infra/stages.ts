@@ -68,6 +68,14 @@ function listOf(text = ''): string[] {
   return text.split(',').filter((item) => item !== '')
 }
 
+/** The cost allocation tag of a stage. Its value names one stage of this project: a budget cannot ask for two tags at once. */
+export const COST_TAG = 'millrace-stage'
+
+/** Stages whose stack and data a single mistaken command must not remove. */
+export function isProtected(stage: string): boolean {
+  return stage === 'production'
+}
+
 /** The settings of a stage; every stage but `production` is a copy of `dev`. */
 export function stageSettings(stage: string): StageSettings {
   return stage === 'production' ? PRODUCTION : DEVELOPMENT

@@ -3,6 +3,7 @@
 import { globSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { build } from 'esbuild'
+import { bundleReplacements } from './bundle-replacements.ts'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
 const page = readFileSync('src/web/index.html', 'utf8')
@@ -20,52 +21,6 @@ const banner = [
   'const __filename = bannerFileUrlToPath(import.meta.url)',
   "const __dirname = bannerFileUrlToPath(new URL('.', import.meta.url))",
 ].join(';')
-
-/** Modules that packages name at every start, by patterns, and what is there in their place. */
-const REPLACED = {
-  // Nothing here speaks HTTP/2, which takes Node milliseconds to load.
-  '^node:http2$': 'module.exports = {}',
-  // Fastify's own compilers: schemas.ts gives it others.
-  '^@fastify/(ajv|fast-json-stringify)-compiler$': 'module.exports = undefined',
-  // Fastify asks whether its plugins fit: they did when the tests ran.
-  '^semver$': 'module.exports = { satisfies: () => true }',
-  // Fastify's trustProxy is off: what a proxy claims is not read.
-  '^@fastify/proxy-addr$': 'module.exports = undefined',
-  // The router asks whether its regular expressions are safe, and the routes': the tests asked.
-  '^safe-regex2$': 'module.exports = () => true',
-}
-
-/** What packages load at every start and the gateway has no use for. */
-const withoutUnused = {
-  name: 'without-unused',
-  setup({ onLoad, onResolve }) {
-    // The gateway keeps its own metrics, and nobody fetches or gathers them; its log goes to stdout, from no other thread.
-    const unused = /(prom-client[\\/]lib[\\/](defaultMetrics|pushgateway|cluster)|pino[\\/]lib[\\/]transport)\.js$/
-    onLoad({ filter: unused }, () => ({ contents: 'module.exports = undefined' }))
-    for (const [filter, contents] of Object.entries(REPLACED)) {
-      onResolve({ filter: new RegExp(filter) }, ({ path, kind }) =>
-        kind === 'dynamic-import' ? undefined : { path, namespace: 'replaced', pluginData: contents },
-      )
-    }
-    onLoad({ filter: /.*/, namespace: 'replaced' }, ({ pluginData }) => ({ contents: pluginData }))
-    // Of what is imported, Node reads every export at once: node:http has some that load its fetch and WebSocket, about
-    // 10 ms. Of what is required, it reads none.
-    onResolve({ filter: /^(node:)?http$/ }, ({ kind }) =>
-      kind === 'require-call' ? undefined : { path: 'http', namespace: 'required' },
-    )
-    onLoad({ filter: /.*/, namespace: 'required' }, () => ({ contents: "module.exports = require('node:http')" }))
-    // The router makes functions of source text, about 200 of them, of which most are equal: each is compiled once.
-    onLoad({ filter: /find-my-way[\\/]lib[\\/](node|handler-storage)\.js$/ }, ({ path }) => ({
-      contents: `const made = new Map()
-        function compile(...texts) {
-          const key = JSON.stringify(texts)
-          if (!made.has(key)) made.set(key, new Function(...texts))
-          return made.get(key)
-        }
-        ${readFileSync(path, 'utf8').replaceAll('new Function(', 'compile(')}`,
-    }))
-  },
-}
 
 /** A static import of values; the group is what is imported, quotes included. */
 const IMPORT = /^import (?!type\b)[^']*('[^']+')/gm
@@ -95,6 +50,7 @@ const withStart = (entryPoint) => ({
   },
 })
 
+const replacements = bundleReplacements()
 rmSync(folder, { recursive: true, force: true })
 // Each function by itself: of parts that many entrypoints share there are more, and each file costs its start.
 const functions = entryPoints.filter((path) => path.endsWith('-lambda.ts'))
@@ -104,6 +60,14 @@ const bundles = await Promise.all([
   bundle(others),
 ])
 const outputs = Object.assign({}, ...bundles)
+
+const unmatched = replacements.unmatched()
+if (unmatched.length > 0) {
+  console.error(
+    `The bundles no longer need these replacements, or their packages changed: ${unmatched.join(', ')}. Look at how the package loads it now, and mend or remove the replacement in scripts/bundle-replacements.ts.`,
+  )
+  process.exit(1)
+}
 
 for (const [path, output] of Object.entries(outputs)) {
   if (output.entryPoint === undefined || !entryPoints.includes(output.entryPoint)) continue
@@ -135,7 +99,7 @@ async function bundle(paths, partsFolder = '', plugins = []) {
     legalComments: 'none',
     define: { MILLRACE_VERSION: JSON.stringify(version), MILLRACE_PAGE: JSON.stringify(page) },
     banner: { js: `${banner};` },
-    plugins: [withoutUnused, ...plugins],
+    plugins: [replacements.plugin, ...plugins],
     metafile: true,
     logLevel: 'warning',
   })

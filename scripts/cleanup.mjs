@@ -1,127 +1,150 @@
-// Lists, and removes, what a stage leaves behind after `sst remove`: log groups that AWS makes by itself, and what
-// `removal: retain` keeps. `node scripts/cleanup.mjs --stage dev --dry-run` first; then without --dry-run.
-// A stage that is called production wants `--yes-delete-production` too: its logs are gone for good.
+// Lists, and removes, what a stage leaves behind after `sst remove`: what `removal: retain` keeps, and log groups that
+// AWS creates by itself. `npm run cleanup -- --stage dev --dry-run` first; then without --dry-run.
 import { parseArgs } from 'node:util'
 import { CloudWatchLogsClient, DeleteLogGroupCommand, paginateDescribeLogGroups } from '@aws-sdk/client-cloudwatch-logs'
-import { DeleteTableCommand, DynamoDBClient, paginateListTables, UpdateTableCommand } from '@aws-sdk/client-dynamodb'
-import { DeleteDeliveryStreamCommand, FirehoseClient, ListDeliveryStreamsCommand } from '@aws-sdk/client-firehose'
 import {
-  DeleteBucketCommand,
-  DeleteObjectsCommand,
-  ListBucketsCommand,
-  ListObjectVersionsCommand,
-  S3Client,
-} from '@aws-sdk/client-s3'
-import { DeleteTopicCommand, paginateListTopics, SNSClient } from '@aws-sdk/client-sns'
-import { DeleteQueueCommand, paginateListQueues, SQSClient } from '@aws-sdk/client-sqs'
-import { DeleteParametersCommand, paginateGetParametersByPath, SSMClient } from '@aws-sdk/client-ssm'
+  CognitoIdentityProviderClient,
+  DeleteUserPoolCommand,
+  DescribeUserPoolCommand,
+  UpdateUserPoolCommand,
+} from '@aws-sdk/client-cognito-identity-provider'
+import { DeleteTableCommand, DynamoDBClient, UpdateTableCommand } from '@aws-sdk/client-dynamodb'
+import { DeleteRepositoryCommand, ECRClient } from '@aws-sdk/client-ecr'
+import { DeleteDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose'
+import { DescribeKeyCommand, KMSClient, ScheduleKeyDeletionCommand } from '@aws-sdk/client-kms'
+import { paginateGetResources, ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api'
+import { DeleteBucketCommand, DeleteObjectsCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3'
+import { DeleteTopicCommand, SNSClient } from '@aws-sdk/client-sns'
+import { DeleteQueueCommand, GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { DeleteParametersCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { isProtected } from '../infra/stages.ts'
 
-const USAGE = 'node scripts/cleanup.mjs --stage STAGE [--dry-run]'
+const USAGE = 'npm run cleanup -- --stage STAGE [--dry-run] [--confirm STAGE]'
+/** The shortest wait that KMS allows: until then the key can still be brought back. */
+const KEY_DELETION_DAYS = 7
+
+/** The functions of a stage, as their log groups name them. infra/check holds this list to the deployment. */
+export const FUNCTION_NAMES = ['gateway', 'worker', 'poller', 'logalertprocessor', 'testlogemitter']
 
 if (import.meta.main) await main()
 
 async function main() {
   const { values } = parseArgs({
-    options: {
-      stage: { type: 'string' },
-      'dry-run': { type: 'boolean', default: false },
-      'yes-delete-production': { type: 'boolean', default: false },
-    },
+    options: { stage: { type: 'string' }, 'dry-run': { type: 'boolean', default: false }, confirm: { type: 'string' } },
   })
-  const { stage } = values
-  if (stage === undefined || !/^[a-z0-9-]{1,30}$/.test(stage)) fail(`no stage came; usage: ${USAGE}`)
-  if (stage === 'production' && !values['dry-run'] && !values['yes-delete-production']) {
-    fail('production holds logs that nobody else has; add --yes-delete-production to delete them for good')
+  const { stage, confirm } = values
+  if (stage === undefined || !/^[a-z0-9-]{1,30}$/.test(stage))
+    fail(`--stage is missing or not a stage; usage: ${USAGE}`)
+  if (isProtected(stage) && !values['dry-run'] && confirm !== stage) {
+    fail(`${stage} is protected: its logs exist nowhere else. Add --confirm ${stage} to delete them for good`)
   }
-  const found = await findLeftovers(stage)
-  for (const { kind, name } of found) console.log(`${values['dry-run'] ? 'would remove' : 'removing'} ${kind} ${name}`)
-  if (!values['dry-run']) for (const leftover of found) await leftover.remove()
-  console.log(`${found.length} left behind by ${stage}`)
+  const leftovers = await findLeftovers(stage)
+  for (const { kind, name, remove } of leftovers) {
+    if (remove === undefined) console.log(`not removed by this script, remove it by hand: ${kind} ${name}`)
+    else console.log(`${values['dry-run'] ? 'would remove' : 'removing'} ${kind} ${name}`)
+    if (!values['dry-run']) await remove?.()
+  }
+  console.log(`${leftovers.length} left behind by ${stage}`)
 }
 
 /**
- * What carries the stage's name: `{ kind, name, remove() }` each. Removing what is gone already is no error, so that a
- * run that was cut can be run again.
+ * What a stage left behind: `{ kind, name, remove() }` each; `remove` is undefined for kinds this script does not delete.
+ * Resources are matched by the tags `project` and `stage` that sst.config.ts puts on each, never by a prefix of their
+ * name: `dev` is a prefix of `dev-2`. Log groups that AWS creates carry no tags; they are matched by their whole name.
+ * Removing what is already gone is no error, so a run that was cut short can be run again.
  */
 export async function findLeftovers(stage, options = {}) {
-  const s3 = new S3Client({ forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined, ...options })
-  const lists = await Promise.all([
-    findStreams(new FirehoseClient(options), stage),
-    findQueues(new SQSClient(options), stage),
-    findTopics(new SNSClient(options), stage),
-    findTables(new DynamoDBClient(options), stage),
-    findBuckets(s3, stage),
-    findParameters(new SSMClient(options), stage),
-    findLogGroups(new CloudWatchLogsClient(options), stage),
-  ])
-  return lists.flat()
+  const clients = makeClients(options)
+  const tagged = await findTagged(clients, stage)
+  const names = new Set(tagged.map(({ name }) => name))
+  const untagged = await findLogGroups(clients, stage)
+  return [...tagged, ...untagged.filter(({ name }) => !names.has(name))]
 }
 
-async function findStreams(client, stage) {
-  const { DeliveryStreamNames: names = [] } = await client.send(new ListDeliveryStreamsCommand({ Limit: 10_000 }))
-  return names
-    .filter((name) => name === `millrace-${stage}`)
-    .map((name) => ({
-      kind: 'stream',
-      name,
-      remove: gone('ResourceNotFoundException', () =>
-        client.send(new DeleteDeliveryStreamCommand({ DeliveryStreamName: name })),
-      ),
-    }))
+function makeClients(options) {
+  return {
+    tagging: new ResourceGroupsTaggingAPIClient(options),
+    s3: new S3Client({ forcePathStyle: process.env.AWS_ENDPOINT_URL !== undefined, ...options }),
+    sqs: new SQSClient(options),
+    sns: new SNSClient(options),
+    dynamodb: new DynamoDBClient(options),
+    firehose: new FirehoseClient(options),
+    ssm: new SSMClient(options),
+    logs: new CloudWatchLogsClient(options),
+    cognito: new CognitoIdentityProviderClient(options),
+    kms: new KMSClient(options),
+    ecr: new ECRClient(options),
+  }
 }
 
-async function findQueues(client, stage) {
+async function findTagged(clients, stage) {
+  const filters = [
+    { Key: 'project', Values: ['millrace'] },
+    { Key: 'stage', Values: [stage] },
+  ]
   const found = []
-  for await (const { QueueUrls: urls = [] } of paginateListQueues(
-    { client, pageSize: 1000 },
-    { QueueNamePrefix: `millrace-${stage}-` },
-  )) {
-    for (const url of urls) {
-      const remove = gone('QueueDoesNotExist', () => client.send(new DeleteQueueCommand({ QueueUrl: url })))
-      found.push({ kind: 'queue', name: url.slice(url.lastIndexOf('/') + 1), remove })
+  for await (const page of paginateGetResources({ client: clients.tagging }, { TagFilters: filters })) {
+    for (const { ResourceARN: arn } of page.ResourceTagMappingList ?? []) {
+      const leftover = await leftoverOf(clients, arn)
+      if (leftover !== undefined) found.push(leftover)
     }
   }
   return found
 }
 
-async function findTopics(client, stage) {
-  const found = []
-  for await (const { Topics: topics = [] } of paginateListTopics({ client }, {})) {
-    for (const { TopicArn: arn } of topics) {
-      const name = arn.slice(arn.lastIndexOf(':') + 1)
-      if (!name.startsWith(`millrace-${stage}-`)) continue
-      found.push({ kind: 'topic', name, remove: () => client.send(new DeleteTopicCommand({ TopicArn: arn })) })
-    }
-  }
-  return found
+/** `arn:partition:service:region:account:resource`; the resource may hold colons of its own. */
+async function leftoverOf(clients, arn) {
+  const [, , service, , , ...rest] = arn.split(':')
+  const resource = rest.join(':')
+  const [type, path = resource] = splitOnce(resource, /[/:]/)
+  const make = REMOVERS[`${service}:${type}`] ?? REMOVERS[service]
+  if (make === undefined) return { kind: `${service} ${type}`, name: arn, remove: undefined }
+  return make(clients, { arn, resource, path })
 }
 
-async function findTables(client, stage) {
-  const found = []
-  for await (const { TableNames: names = [] } of paginateListTables({ client }, {})) {
-    for (const name of names.filter((each) => each.startsWith(`millrace-${stage}-`))) {
-      const remove = gone('ResourceNotFoundException', async () => {
-        await client.send(new UpdateTableCommand({ TableName: name, DeletionProtectionEnabled: false }))
-        await client.send(new DeleteTableCommand({ TableName: name }))
-      })
-      found.push({ kind: 'table', name, remove })
-    }
-  }
-  return found
-}
-
-async function findBuckets(client, stage) {
-  const { Buckets: buckets = [] } = await client.send(new ListBucketsCommand({}))
-  return buckets
-    .filter(({ Name: name }) => name.startsWith(`millrace-${stage}-`))
-    .map(({ Name: name }) => ({
-      kind: 'bucket',
-      name,
-      remove: gone('NoSuchBucket', async () => {
-        await emptyBucket(client, name)
-        await client.send(new DeleteBucketCommand({ Bucket: name }))
-      }),
-    }))
+/** How each kind is removed, by service or by service and type of resource. `undefined` for what needs no removing. */
+const REMOVERS = {
+  'firehose:deliverystream': ({ firehose }, { path: name }) =>
+    leftover('stream', name, 'ResourceNotFoundException', () =>
+      firehose.send(new DeleteDeliveryStreamCommand({ DeliveryStreamName: name })),
+    ),
+  sqs: ({ sqs }, { resource: name }) =>
+    leftover('queue', name, 'QueueDoesNotExist', async () => {
+      const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name }))
+      await sqs.send(new DeleteQueueCommand({ QueueUrl }))
+    }),
+  sns: ({ sns }, { arn, resource: name }) =>
+    leftover('topic', name, 'NotFoundException', () => sns.send(new DeleteTopicCommand({ TopicArn: arn }))),
+  'dynamodb:table': ({ dynamodb }, { path: name }) =>
+    leftover('table', name, 'ResourceNotFoundException', async () => {
+      await dynamodb.send(new UpdateTableCommand({ TableName: name, DeletionProtectionEnabled: false }))
+      await dynamodb.send(new DeleteTableCommand({ TableName: name }))
+    }),
+  s3: ({ s3 }, { resource: name }) =>
+    leftover('bucket', name, 'NoSuchBucket', async () => {
+      await emptyBucket(s3, name)
+      await s3.send(new DeleteBucketCommand({ Bucket: name }))
+    }),
+  // The ARN leaves out the slash that the name begins with. Names that do not exist are reported, not thrown.
+  'ssm:parameter': ({ ssm }, { path }) =>
+    leftover('parameter', `/${path}`, undefined, () => ssm.send(new DeleteParametersCommand({ Names: [`/${path}`] }))),
+  'logs:log-group': ({ logs }, { path: name }) => logGroup(logs, name.replace(/:\*$/, '')),
+  'cognito-idp:userpool': ({ cognito }, { path: id }) =>
+    leftover('user pool', id, 'ResourceNotFoundException', async () => {
+      await unprotectPool(cognito, id)
+      await cognito.send(new DeleteUserPoolCommand({ UserPoolId: id }))
+    }),
+  'kms:key': async ({ kms }, { path: id }) => {
+    const { KeyMetadata: key } = await kms.send(new DescribeKeyCommand({ KeyId: id }))
+    if (key.KeyState === 'PendingDeletion') return undefined
+    return leftover(`key (deleted in ${KEY_DELETION_DAYS} days)`, id, 'NotFoundException', () =>
+      kms.send(new ScheduleKeyDeletionCommand({ KeyId: id, PendingWindowInDays: KEY_DELETION_DAYS })),
+    )
+  },
+  'ecr:repository': ({ ecr }, { path: name }) =>
+    leftover('image repository', name, 'RepositoryNotFoundException', () =>
+      ecr.send(new DeleteRepositoryCommand({ repositoryName: name, force: true })),
+    ),
 }
 
 /** All versions of all objects, a page of a thousand at a time. */
@@ -140,53 +163,48 @@ async function emptyBucket(client, bucket) {
   }
 }
 
-async function findParameters(client, stage) {
-  const names = []
-  for await (const { Parameters: page = [] } of paginateGetParametersByPath(
-    { client },
-    { Path: `/millrace/${stage}/`, Recursive: true },
-  )) {
-    names.push(...page.map(({ Name: name }) => name))
-  }
-  // Names that are not there are told, not thrown.
-  return names.map((name) => ({
-    kind: 'parameter',
-    name,
-    remove: () => client.send(new DeleteParametersCommand({ Names: [name] })),
-  }))
+/** An update resets every setting it does not repeat; the pool is deleted next, so only the protection matters. */
+async function unprotectPool(client, id) {
+  const { UserPool: pool } = await client.send(new DescribeUserPoolCommand({ UserPoolId: id }))
+  if (pool.DeletionProtection !== 'ACTIVE') return
+  await client.send(new UpdateUserPoolCommand({ UserPoolId: id, DeletionProtection: 'INACTIVE' }))
 }
 
-async function findLogGroups(client, stage) {
+/** Log groups by whole name: Lambda creates a function's group again when a late call logs after the stack is gone. */
+async function findLogGroups({ logs }, stage) {
   const found = []
-  for (const prefix of [
-    `/aws/lambda/millrace-${stage}-`,
-    `/millrace/${stage}/`,
-    `/aws/vendedlogs/apis/millrace-${stage}-`,
-  ]) {
+  for (const name of FUNCTION_NAMES.map((each) => `/aws/lambda/millrace-${stage}-${each}`)) {
     for await (const { logGroups: groups = [] } of paginateDescribeLogGroups(
-      { client },
-      { logGroupNamePrefix: prefix },
+      { client: logs },
+      { logGroupNamePrefix: name },
     )) {
-      for (const { logGroupName: name } of groups) {
-        const remove = gone('ResourceNotFoundException', () =>
-          client.send(new DeleteLogGroupCommand({ logGroupName: name })),
-        )
-        found.push({ kind: 'log group', name, remove })
-      }
+      if (groups.some((group) => group.logGroupName === name)) found.push(logGroup(logs, name))
     }
   }
   return found
 }
 
-/** `act`, for which it is fine that the thing is gone already. */
-function gone(errorName, act) {
-  return async () => {
+function logGroup(client, name) {
+  return leftover('log group', name, 'ResourceNotFoundException', () =>
+    client.send(new DeleteLogGroupCommand({ logGroupName: name })),
+  )
+}
+
+/** `act` removes it; the error `goneName` says that it is gone already. */
+function leftover(kind, name, goneName, act) {
+  const remove = async () => {
     try {
       await act()
     } catch (error) {
-      if (error.name !== errorName) throw error
+      if (error.name !== goneName) throw error
     }
   }
+  return { kind, name, remove }
+}
+
+function splitOnce(text, separator) {
+  const at = text.search(separator)
+  return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)]
 }
 
 function fail(text) {

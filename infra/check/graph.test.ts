@@ -3,7 +3,12 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
+// @ts-expect-error a script of plain JavaScript, which runs without the types
+import { FUNCTION_NAMES as NAMES } from '../../scripts/cleanup.mjs'
 import { listSettings } from '../../src/config/read-config.ts'
+import { COST_TAG, isProtected } from '../stages.ts'
+
+const FUNCTION_NAMES: readonly string[] = NAMES
 
 interface Resource {
   readonly type: string
@@ -14,7 +19,12 @@ interface Resource {
 }
 
 interface Graph {
-  readonly app: { readonly removal: string; readonly protect: boolean; readonly name: string }
+  readonly app: {
+    readonly removal: string
+    readonly protect: boolean
+    readonly name: string
+    readonly providers: { readonly aws: { readonly defaultTags: { readonly tags: Readonly<Record<string, string>> } } }
+  }
   readonly resources: readonly Resource[]
 }
 
@@ -58,6 +68,39 @@ for (const stage of STAGES) {
     t.equal(app.protect, isProduction)
     t.equal(one('aws:dynamodb/table:Table').inputs.deletionProtectionEnabled, isProduction)
     t.equal(one('aws:cognito/userPool:UserPool').inputs.deletionProtection, isProduction ? 'ACTIVE' : 'INACTIVE')
+  })
+
+  t.test(`${stage}: cleanup knows the stage's protection, tags and functions`, async (t) => {
+    t.equal(app.protect, isProtected(stage))
+    t.match(app.providers.aws.defaultTags.tags, { project: 'millrace', stage, [COST_TAG]: stage })
+    const functions = ofType('aws:lambda/function:Function').filter(({ inputs }) => inputs.packageType === 'Image')
+    t.same(
+      functions.map(({ inputs }) => inputs.name).sort(),
+      FUNCTION_NAMES.map((name) => `millrace-${stage}-${name}`).sort(),
+    )
+  })
+
+  t.test(`${stage}: metrics, alarms and the budget are the stage's own`, async (t) => {
+    const own = [`Millrace/${stage}`, `LogMonitoring/${stage}`]
+    for (const { name, inputs } of ofType('aws:lambda/function:Function')) {
+      if (inputs.packageType !== 'Image') continue
+      t.equal(inputs.environment.variables.MILLRACE_METRICS_NAMESPACE, own[0], name)
+    }
+    for (const { name, inputs } of ofType('aws:cloudwatch/logMetricFilter:LogMetricFilter')) {
+      t.equal(inputs.metricTransformation.namespace, own[1], name)
+    }
+    for (const { name, inputs } of ofType('aws:cloudwatch/metricAlarm:MetricAlarm')) {
+      // biome-ignore lint/suspicious/noExplicitAny: inputs
+      const queries = (inputs.metricQueries ?? []).flatMap(({ metric }: any) => metric ?? [])
+      for (const { namespace, dimensions } of [inputs, ...queries]) {
+        const isOfStage = own.includes(namespace) || dimensions !== undefined
+        t.ok(namespace === undefined || isOfStage, `${name} looks at ${namespace}`)
+      }
+    }
+    t.notMatch(one('aws:cloudwatch/dashboard:Dashboard').inputs.dashboardBody, /"(Millrace|LogMonitoring)"/)
+    t.same(one('aws:budgets/budget:Budget').inputs.costFilters, [
+      { name: 'TagKeyValue', values: [`user:${COST_TAG}$${stage}`] },
+    ])
   })
 
   t.test(`${stage}: all that is stored is encrypted, in production by one key that rotates`, async (t) => {
@@ -151,7 +194,7 @@ for (const stage of STAGES) {
       t.equal(new Set(functions.map(({ inputs }) => inputs.imageConfig.commands[0])).size, functions.length)
       t.equal(new Set(functions.map(({ inputs }) => inputs.role)).size, functions.length)
       for (const { name, inputs } of functions) {
-        t.match(inputs.imageConfig.commands[0], /^dist\/[a-z]+-lambda\.handler$/, name)
+        t.match(inputs.imageConfig.commands[0], /^dist\/[a-z-]+-lambda\.handler$/, name)
         t.same(inputs.architectures, ['arm64'], name)
         const group = one('aws:cloudwatch/logGroup:LogGroup', `${name}Log`).inputs
         t.equal(group.name, `/aws/lambda/${inputs.name}`, name)

@@ -1,14 +1,10 @@
 /** The poller as a Lambda function, scheduled once a minute. */
 
-import pino from 'pino'
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
-import { openHome } from '../homes/home.ts'
 import { SYSTEM_CLOCK } from '../homes/machine.ts'
-import { loadSettings } from '../homes/references.ts'
-import { homeEvents } from '../processes/home-events.ts'
-import { type OpenPoller, openPoller } from '../processes/poller.ts'
-import { Metrics } from '../telemetry/metrics.ts'
+import { startFunction } from '../processes/function.ts'
+import { openPollerProcess } from '../processes/poller.ts'
 import { formatPollMetrics } from '../telemetry/poll-emf.ts'
 
 /** The outcome of a run: counts, and the lag of the poller. */
@@ -21,9 +17,9 @@ export interface PollerAnswer {
   readonly projects: readonly { readonly project: string; readonly state: string }[]
 }
 
-const { config } = await loadSettings(process.env)
-const log = pino({ level: config.service.logLevel, base: { service: 'millrace' } }, pino.destination({ sync: true }))
-const { poller } = await open(config)
+const { config, log } = await startFunction('millrace', process.env)
+assertFit(config)
+const { poller } = await openPollerProcess(config, SYSTEM_CLOCK, log)
 
 /**
  * Runs once. Rejects with source_unavailable if no project could be polled, so that it counts as an error of the function.
@@ -31,7 +27,8 @@ const { poller } = await open(config)
  */
 export async function handler(): Promise<PollerAnswer> {
   const summary = await poller.poll()
-  process.stdout.write(formatPollMetrics(summary, { namespace: config.aws.metricsNamespace, nowMs: Date.now() }))
+  const place = { namespace: config.aws.metricsNamespace, nowMs: SYSTEM_CLOCK.nowMs() }
+  process.stdout.write(formatPollMetrics(summary, place))
   const { stored, late, rejected, requests, lagSeconds = null, failed, outcomes } = summary
   if (failed > 0 && failed === outcomes.length) {
     throw outcomes[0]?.error ?? new GatewayError('source_unavailable', 'no project could be polled; see the log')
@@ -40,17 +37,10 @@ export async function handler(): Promise<PollerAnswer> {
   return { stored, late, rejected, requests, lagSeconds, projects }
 }
 
-async function open(config: Config): Promise<OpenPoller> {
-  if (config.service.home !== 'aws') {
-    throw new GatewayError(
-      'config_invalid',
-      'MILLRACE_HOME: a function has no durable disk and keeps its cursors in SSM; set it to aws',
-    )
-  }
-  const clock = SYSTEM_CLOCK
-  const needsStore = config.poll.sinks?.includes('store') === true
-  const home = needsStore ? await openHome(config, clock, homeEvents(new Metrics(), log)) : undefined
-  const opened = await openPoller({ config, clock, log, ...(home !== undefined && { ports: home.ports }) })
-  if (opened !== undefined) return opened
-  throw new GatewayError('config_invalid', 'MILLRACE_POLL_PROJECTS: not set; the poller has nothing to poll')
+function assertFit({ service }: Config): void {
+  if (service.home === 'aws') return
+  throw new GatewayError(
+    'config_invalid',
+    'MILLRACE_HOME: a function has no durable disk and keeps its cursors in SSM; set it to aws',
+  )
 }

@@ -1,56 +1,31 @@
 /** The queue worker as a process: in a container, or on a machine. */
 
-import closeWithGrace from 'close-with-grace'
-import { GatewayError } from '../domain/errors.ts'
-import { archiveQueue, type QueueWork } from '../flows/archive/archive-queue.ts'
-import { wait } from '../homes/machine.ts'
-import { openWorkerOf, type Worker } from '../processes/worker.ts'
+import { archiveQueue } from '../flows/archive/archive-queue.ts'
+import { runProcess } from '../processes/process.ts'
+import { reportInRounds } from '../processes/report-metrics.ts'
+import { openWorker, queueWorkOf } from '../processes/worker.ts'
 
-/** How long the current delivery may take after a signal to stop. */
-const CLOSE_DELAY_MS = 20_000
-const METRICS_MS = 10_000
-
-try {
-  await run(await openWorkerOf(process.env))
-} catch (error) {
-  if (!(error instanceof GatewayError)) throw error
-  process.stderr.write(`millrace: ${error.message}\n`)
-  process.exitCode = 1
-}
-
-async function run(worker: Worker): Promise<void> {
-  const { log, home, metrics } = worker
-  const work = makeWork(worker)
-  const stopping = new AbortController()
-  const reporting = setInterval(() => void metrics.report(), METRICS_MS)
-  log.info({}, 'started: archiving messages from the queue')
-  const worked = archiveQueue(work, stopping.signal)
-  closeWithGrace({ delay: CLOSE_DELAY_MS, logger: false }, async ({ err, signal }) => {
-    if (err !== undefined) log.fatal({ err }, 'stopped by an error')
-    else log.info({ signal }, 'stopping after archiving received messages')
-    stopping.abort()
-    await worked
-    clearInterval(reporting)
-    await metrics.flush()
-    home.close()
-  })
-  await worked
-}
-
-function makeWork({ home, parts, reports }: Worker): QueueWork {
-  if (home.queue === undefined) {
-    throw new GatewayError('config_invalid', 'the worker needs MILLRACE_QUEUE_URL; set it')
-  }
-  return {
-    ...parts,
-    queue: home.queue,
-    wait,
-    repeat: (beat, ms) => {
-      const timer = setInterval(beat, ms)
-      return () => clearInterval(timer)
+await runProcess(
+  {
+    service: 'millrace-worker',
+    stopMs: 20_000,
+    stopping: 'stopping after archiving received messages',
+    start: async ({ config }, log) => {
+      const worker = openWorker(config, log)
+      const work = queueWorkOf(worker)
+      const stopping = new AbortController()
+      const endReports = reportInRounds(worker.metrics)
+      log.info({}, 'started: archiving messages from the queue')
+      const worked = archiveQueue(work, stopping.signal)
+      return {
+        stop: async () => {
+          stopping.abort()
+          await worked
+          await endReports()
+          worker.home.close()
+        },
+      }
     },
-    random: Math.random,
-    receiveFailed: (error) => reports.receiveFailed(error),
-    removeFailed: (count) => reports.removeFailed(count),
-  }
-}
+  },
+  process.env,
+)

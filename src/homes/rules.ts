@@ -4,14 +4,14 @@ import { RulesFile, type RulesFileParts } from '../adapters/files/rules-file.ts'
 import type { Config } from '../config/read-config.ts'
 
 /** The contents of rules are checked by flows/rules/check-rules.ts. */
-export type RulesParts = Pick<RulesFileParts, 'checksOf' | 'events'>
+export type RulesParts = Pick<RulesFileParts, 'checksOf' | 'events' | 'faultyStart'>
 
-/** Returns undefined if no rules are configured. Throws config_invalid with all faults of invalid files. */
+/** Returns undefined if no rules are configured. Throws config_invalid with all faults of invalid files, where a faulty start is to throw. */
 export function openRules(
   { rules, auth }: Pick<Config, 'rules' | 'auth'>,
-  { checksOf, events }: RulesParts,
+  { checksOf, events, faultyStart }: RulesParts,
 ): RulesFile | undefined {
   const { path, intervalMs } = rules
   if (path === undefined) return undefined
-  return new RulesFile({ path, intervalMs, defaultTenant: auth.defaultTenant, checksOf, events })
+  return new RulesFile({ path, intervalMs, defaultTenant: auth.defaultTenant, checksOf, events, faultyStart })
 }

@@ -6,14 +6,23 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
 import { type Lazy, lazy } from '../kit/lazy.ts'
-import type { Clock } from '../ports/log-store.ts'
+import type { Clock, Ports } from '../ports/log-store.ts'
+import type { StateStore } from '../ports/rules.ts'
 import type { AppParts } from '../transport/http/app.ts'
 import type { Incidents } from './incidents.ts'
 
 type Views = Pick<AppParts, 'incidents' | 'poller' | 'rules'>
 
-/** Reads the rule files immediately; throws config_invalid if they are invalid. */
-export async function openViews(config: Config, clock: Clock, log: Logger): Promise<Views> {
+export interface ViewParts {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Logger
+  readonly ports: Pick<Ports, 'limits'>
+}
+
+/** To be called at the first request for more than a push. Never throws for what is shown: that is an error of its own route. */
+export async function openViews(parts: ViewParts): Promise<Views> {
+  const { config, clock, log } = parts
   const { incidents: settings, poll, rules } = config
   const incidents = lazy(async () => {
     const { openIncidents } = await import('./incidents.ts')
@@ -22,7 +31,7 @@ export async function openViews(config: Config, clock: Clock, log: Logger): Prom
   return {
     incidents: settings.enabled ? viewIncidents(incidents, settings.links) : undefined,
     poller: poll.projects.length > 0 ? viewSources(config, clock, log) : undefined,
-    ...(rules.path !== undefined && { rules: await viewRules(config, incidents) }),
+    ...(rules.path !== undefined && { rules: await viewRules(parts, incidents) }),
   }
 }
 
@@ -58,23 +67,17 @@ function viewSources(config: Config, clock: Clock, log: Logger): NonNullable<Vie
   return { describe: async () => (await opened())?.poller.describe() ?? [] }
 }
 
-async function viewRules(config: Config, incidents: Lazy<Incidents>): Promise<NonNullable<Views['rules']>> {
-  const [{ openRules }, { checkRuleExpr, checkRuleTemplate }] = await Promise.all([
-    import('../homes/rules.ts'),
-    import('../flows/rules/check-rules.ts'),
+async function viewRules(
+  { config, ports, log }: ViewParts,
+  incidents: Lazy<Incidents>,
+): Promise<NonNullable<Views['rules']> | undefined> {
+  const [{ viewRuleFiles }, { logWatch }] = await Promise.all([
+    import('./rule-files.ts'),
+    import('../telemetry/watch-log.ts'),
   ])
-  const checks = {
-    expr: (text: string, intervalMs: number) => checkRuleExpr(text, intervalMs, config.query),
-    template: checkRuleTemplate,
-  }
-  const events = { rulesChanged: () => undefined, rulesRefused: () => undefined }
-  const source = openRules(config, { checksOf: () => checks, events })
-  if (source === undefined) throw new Error('BUG: no rules are configured')
-  return {
-    source,
-    states: {
-      readCursor: async (...request) => (await incidents()).home.store.readCursor(...request),
-      writeCursor: async (...request) => (await incidents()).home.store.writeCursor(...request),
-    },
-  }
+  const states = {
+    readCursor: async (...request) => (await incidents()).home.store.readCursor(...request),
+    writeCursor: async (...request) => (await incidents()).home.store.writeCursor(...request),
+  } satisfies StateStore
+  return viewRuleFiles(config, ports, states, logWatch(log))
 }

@@ -4,7 +4,6 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { type Home, openHome } from '../homes/home.ts'
-import { forgetCounted } from '../homes/incident-home.ts'
 import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import type { Settings } from '../homes/references.ts'
 import type { Ports } from '../ports/log-store.ts'
@@ -12,13 +11,14 @@ import { exportIncidentMetrics } from '../telemetry/incident-metrics.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { SourceMetrics } from '../telemetry/source-metrics.ts'
 import { WatchMetrics } from '../telemetry/watch-metrics.ts'
-import { buildApp } from '../transport/http/app.ts'
+import { type AppParts, buildApp } from '../transport/http/app.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
 import { type Incidents, openIncidents, startIncidents } from './incidents.ts'
+import { requestLog } from './log.ts'
 import { openPoller } from './poller.ts'
-import { countPushes } from './push-counts.ts'
+import { viewRuleFiles } from './rule-files.ts'
 import { VERSION } from './version.ts'
-import { openWatch, type Watch } from './watch.ts'
+import { openWatch } from './watch.ts'
 
 export interface Gateway {
   readonly app: Awaited<ReturnType<typeof buildApp>>
@@ -52,8 +52,8 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
     const home = await openHome(config, clock, homeEvents(metrics, log))
     closers.push(() => home.close())
     const incidents = await openGatewayIncidents(opened)
-    const ports = await countLines(opened, home, incidents)
-    const watch = incidents && watchRules(opened, ports, incidents)
+    const ports = await scanAccepted(opened, home, incidents)
+    const rules = incidents && openRules(opened, ports, incidents)
     const poller = await pollSources(opened, ports)
     const app = await buildApp({
       ports,
@@ -62,11 +62,10 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
       users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
       metrics,
       version: VERSION,
-      rules: watch?.rules,
+      rules,
       incidents: incidents && { store: incidents.home.store, desk: incidents.desk, links: config.incidents.links },
       poller,
-      // Fastify's info messages repeat ours.
-      logger: log.child({}, { level: config.service.logLevel === 'info' ? 'warn' : config.service.logLevel }),
+      logger: requestLog(config, log),
     })
     closers.push(() => app.close())
     return { app, metrics, close }
@@ -79,10 +78,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
 async function openGatewayIncidents({ config, clock, log, metrics }: Opened): Promise<Incidents | undefined> {
   const { incidents: settings, rules } = config
   if (!settings.enabled) {
-    if (rules.path === undefined && !rules.anomalies) {
-      await forgetCounted(config)
-      return undefined
-    }
+    if (rules.path === undefined && !rules.anomalies) return undefined
     const text =
       'MILLRACE_INCIDENTS is false, but alert rules and anomalies open incidents; leave it out, or remove MILLRACE_RULES and MILLRACE_ANOMALIES'
     throw new GatewayError('config_invalid', text)
@@ -93,28 +89,35 @@ async function openGatewayIncidents({ config, clock, log, metrics }: Opened): Pr
 }
 
 /** Lines that are accepted here raise incidents; the ports to go on with. */
-async function countLines(
-  { config, clock, log, closers }: Opened,
+async function scanAccepted(
+  { clock, log, closers }: Opened,
   home: Home,
   incidents: Incidents | undefined,
 ): Promise<Ports> {
+  const { feed } = home.ports
   if (incidents === undefined) return home.ports
-  if ('blocks' in home) {
-    const running = await startIncidents(incidents, { blocks: home.blocks, clock, log })
-    closers.push(() => running.stop())
+  if (incidents.home.blocks === undefined || feed === undefined) {
+    closers.push(() => incidents.home.close())
     return home.ports
   }
-  closers.push(() => incidents.home.close())
-  return countPushes(config, clock, home, log)
+  const running = await startIncidents(incidents, { feed, clock, log })
+  closers.push(() => running.stop())
+  return { ...home.ports, feed: running.feed }
 }
 
-function watchRules({ config, log, metrics, closers }: Opened, ports: Ports, incidents: Incidents): Watch {
+/** In the aws home the alert processor evaluates them: here they are only shown. */
+function openRules({ config, log, metrics, closers }: Opened, ports: Ports, incidents: Incidents): AppParts['rules'] {
   const events = new WatchMetrics(metrics.registry, log)
+  if (config.service.home === 'aws') {
+    const view = viewRuleFiles(config, ports, incidents.home.store, events)
+    closers.push(() => view?.source.close())
+    return view
+  }
   const watch = openWatch({ config, ports, incidents: incidents.desk, states: incidents.home.store, events })
   closers.push(() => watch.close())
   if (watch.anomalies !== undefined) events.observe(watch.anomalies)
-  if (config.service.home === 'embedded') watch.start()
-  return watch
+  watch.start()
+  return watch.rules
 }
 
 async function pollSources({ config, clock, log, metrics, closers }: Opened, ports: Ports) {

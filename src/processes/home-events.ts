@@ -1,8 +1,9 @@
-/** Counts and logs the events of a home. */
+/** Logs the events of a home and, where metrics are served, counts them. */
 
 import type { HomeEvents } from '../homes/home.ts'
 import type { RotationEvents } from '../homes/rotating-users.ts'
 import type { Metrics } from '../telemetry/metrics.ts'
+import { logStore } from '../telemetry/store-log.ts'
 
 export interface EntryLog {
   info(facts: object, text: string): void
@@ -10,12 +11,23 @@ export interface EntryLog {
   error(facts: object, text: string): void
 }
 
-export function homeEvents(metrics: Metrics, log: EntryLog): HomeEvents {
+/** For a process that serves no metrics: it does not load Prometheus's client. */
+export function logHome(log: EntryLog): HomeEvents {
   return {
+    ...logStore(log),
+    sourceDamaged: (name, why) =>
+      log.error({ source: name, why }, 'a part of the archive cannot be read; queries continue without it'),
+  }
+}
+
+export function homeEvents(metrics: Metrics, log: EntryLog): HomeEvents {
+  const logged = logHome(log)
+  return {
+    ...logged,
     ...metrics.storeEvents(log),
     sourceDamaged: (name, why) => {
       metrics.damagedBlocks.inc()
-      log.error({ source: name, why }, 'a part of the archive cannot be read; queries continue without it')
+      logged.sourceDamaged(name, why)
     },
   }
 }

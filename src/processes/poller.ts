@@ -6,9 +6,11 @@ import { GatewayError } from '../domain/errors.ts'
 import type { ProjectOutcome } from '../flows/poll/poll-outcome.ts'
 import { logOutcome, type PollLog, type SourceFigures, SourcePoller, startPolling } from '../flows/poll/poll-sources.ts'
 import { StoreSink } from '../flows/poll/store-sink.ts'
-import type { Home } from '../homes/home.ts'
+import { type Home, openHome } from '../homes/home.ts'
 import { wait } from '../homes/machine.ts'
 import { openPollerHome } from '../homes/poller-home.ts'
+import type { Clock } from '../ports/log-store.ts'
+import { logHome } from './home-events.ts'
 
 export interface OpenPoller {
   readonly poller: SourcePoller
@@ -19,7 +21,7 @@ export interface OpenPoller {
 
 export interface PollerParts {
   readonly config: Config
-  readonly clock: Home['ports']['clock']
+  readonly clock: Clock
   readonly log: PollLog
   /** The gateway's store, if this process has one. */
   readonly ports?: Pick<Home['ports'], 'store' | 'feed'>
@@ -60,12 +62,53 @@ export async function openPoller({
   }
 }
 
-function makeStoreSink(
-  config: Config,
-  clock: PollerParts['clock'],
-  source: string,
-  ports: PollerParts['ports'],
-): StoreSink {
+/** A poller that is no part of a gateway, with the gateway's store where that is a sink. */
+export interface PollerProcess {
+  readonly poller: SourcePoller
+  /** Starts polling every MILLRACE_POLL_INTERVAL. */
+  start(): void
+  /** Finishes the run that is at work, and closes everything. */
+  stop(): Promise<void>
+}
+
+/**
+ * For a function, or a process of its own. Throws config_invalid where nothing is to be polled, and in the embedded home
+ * for the store as a sink: only one process opens that, and its gateway polls.
+ */
+export async function openPollerProcess(config: Config, clock: Clock, log: PollLog): Promise<PollerProcess> {
+  if (config.poll.projects.length === 0) {
+    throw new GatewayError('config_invalid', 'MILLRACE_POLL_PROJECTS: not set; the poller has nothing to poll')
+  }
+  const home = await openStoreOf(config, clock, log)
+  const opened = await openPoller({ config, clock, log, ...(home !== undefined && { ports: home.ports }) })
+  if (opened === undefined) throw new Error('BUG: projects are configured, and no poller was made')
+  let stopPolling = async (): Promise<void> => undefined
+  return {
+    poller: opened.poller,
+    start: () => {
+      stopPolling = opened.start()
+    },
+    stop: async () => {
+      await stopPolling()
+      opened.close()
+      await home?.close()
+    },
+  }
+}
+
+async function openStoreOf(config: Config, clock: Clock, log: PollLog): Promise<Home | undefined> {
+  const isEmbedded = config.service.home === 'embedded'
+  const needsStore = config.poll.sinks?.includes('store') ?? isEmbedded
+  if (!needsStore) return undefined
+  if (isEmbedded) {
+    const text =
+      'in the embedded home the gateway polls; to poll in a separate container, set MILLRACE_HOME=aws or MILLRACE_POLL_SINKS=cloudwatch'
+    throw new GatewayError('config_invalid', text)
+  }
+  return openHome(config, clock, logHome(log))
+}
+
+function makeStoreSink(config: Config, clock: Clock, source: string, ports: PollerParts['ports']): StoreSink {
   const tenant = config.poll.tenant ?? config.auth.defaultTenant
   if (ports === undefined) {
     throw new GatewayError(

@@ -22,21 +22,19 @@ export async function openScheduledWatch(
   incidents: Incidents,
 ): Promise<ScheduledWatch | undefined> {
   if (config.rules.path === undefined && !config.rules.anomalies) return undefined
-  const [{ openHome }, { openWatch }, { Metrics }, { WatchMetrics }, { homeEvents }] = await Promise.all([
+  const [{ openHome }, { openWatch }, { logWatch }, { logHome }] = await Promise.all([
     import('../homes/home.ts'),
     import('./watch.ts'),
-    import('../telemetry/metrics.ts'),
-    import('../telemetry/watch-metrics.ts'),
+    import('../telemetry/watch-log.ts'),
     import('./home-events.ts'),
   ])
-  const metrics = new Metrics()
-  const home = await openHome(config, clock, homeEvents(metrics, log))
+  const home = await openHome(config, clock, logHome(log))
   const watch = openWatch({
     config,
     ports: home.ports,
     incidents: incidents.desk,
     states: incidents.home.store,
-    events: new WatchMetrics(metrics.registry, log),
+    events: logWatch(log),
   })
   return {
     evaluateDue: () => watch.evaluateDue(clock.nowMs()),

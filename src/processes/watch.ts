@@ -2,23 +2,15 @@
 
 import type { Config } from '../config/read-config.ts'
 import type { QueryLimits } from '../domain/limits.ts'
-import type { RuleGroup } from '../domain/rules/alert-rule.ts'
 import { hideDeleted } from '../flows/delete/delete-logs.ts'
-import { checkRuleExpr, checkRuleTemplate } from '../flows/rules/check-rules.ts'
 import { AnomalyDetector } from '../flows/rules/detect-anomalies.ts'
-import { RuleEvaluator, type RuleEvents } from '../flows/rules/evaluate-rules.ts'
+import { RuleEvaluator } from '../flows/rules/evaluate-rules.ts'
 import { RuleClock, type Timer } from '../flows/rules/rule-clock.ts'
-import { openRules } from '../homes/rules.ts'
 import type { IncidentSink } from '../ports/incidents.ts'
 import type { Ports } from '../ports/log-store.ts'
 import type { RuleSource, StateStore } from '../ports/rules.ts'
-
-/** Events for the log and metrics. Must not throw. */
-export interface WatchEvents extends RuleEvents {
-  rulesChanged(groups: number): void
-  rulesRefused(cause: unknown): void
-  anomaliesFailed(tenant: string, cause: unknown): void
-}
+import type { WatchReports } from '../telemetry/watch-log.ts'
+import { openRuleFiles, queryLimitsOf } from './rule-files.ts'
 
 export interface WatchParts {
   readonly config: Config
@@ -26,7 +18,8 @@ export interface WatchParts {
   readonly incidents: IncidentSink
   /** For example the incident store. */
   readonly states: StateStore
-  readonly events: WatchEvents
+  /** Must not throw. */
+  readonly events: WatchReports
 }
 
 export interface Watch {
@@ -53,8 +46,8 @@ const waitFor: Timer = (ms, run) => {
 /** Throws config_invalid with all faults of invalid rule files. */
 export function openWatch(parts: WatchParts): Watch {
   const { config, ports, states, events } = parts
-  const limitsOf = (tenant: string): QueryLimits => ports.limits?.of(tenant).query ?? config.query
-  const files = openRules(config, { checksOf: (tenant) => checksWithin(limitsOf(tenant)), events })
+  const limitsOf = queryLimitsOf(config, ports)
+  const files = openRuleFiles(config, ports, events)
   const rules = files && openEvaluator(parts, files, limitsOf)
   const anomalies = config.rules.anomalies ? openDetector(parts, limitsOf) : undefined
   let clock: RuleClock | undefined
@@ -74,13 +67,6 @@ export function openWatch(parts: WatchParts): Watch {
       files?.close()
       await clock?.stop()
     },
-  }
-}
-
-function checksWithin(limits: QueryLimits) {
-  return {
-    expr: (text: string, intervalMs: RuleGroup['intervalMs']) => checkRuleExpr(text, intervalMs, limits),
-    template: checkRuleTemplate,
   }
 }
 

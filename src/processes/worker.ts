@@ -1,32 +1,27 @@
-/** Common parts of the worker's function and process: settings, adapters, log and metrics. */
+/** The queue's worker: what its function and its process share, and the process. */
 
-import pino, { type Logger } from 'pino'
+import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
+import { GatewayError } from '../domain/errors.ts'
 import type { ArchiveParts } from '../flows/archive/archive-messages.ts'
-import { SYSTEM_CLOCK } from '../homes/machine.ts'
-import { loadSettings } from '../homes/references.ts'
-import { openWorker, type WorkerHome } from '../homes/worker-home.ts'
+import type { QueueWork } from '../flows/archive/archive-queue.ts'
+import { wait } from '../homes/machine.ts'
+import { openWorker as openWorkerHome, type WorkerHome } from '../homes/worker-home.ts'
 import { WorkerReports } from '../telemetry/archive-reports.ts'
-import { EmfReporter } from '../telemetry/emf.ts'
+import type { EmfReporter } from '../telemetry/emf.ts'
 import { decodeMessage } from '../transport/lambda/sqs-records.ts'
+import { openReporter } from './report-metrics.ts'
 
 export interface Worker {
   readonly home: WorkerHome
-  readonly config: Config
-  readonly log: Logger
   readonly reports: WorkerReports
   readonly parts: ArchiveParts
   readonly metrics: EmfReporter
 }
 
-/** Reads the environment. Throws config_invalid, or source_unavailable if a referenced setting cannot be fetched. */
-export async function openWorkerOf(env: NodeJS.ProcessEnv): Promise<Worker> {
-  const { config } = await loadSettings(env)
-  const log = pino(
-    { level: config.service.logLevel, base: { service: 'millrace-worker' } },
-    pino.destination({ dest: 2, sync: true }),
-  )
-  const home = openWorker(config.aws)
+/** No service is asked for anything yet. Throws config_invalid where settings are missing. */
+export function openWorker(config: Config, log: Logger): Worker {
+  const home = openWorkerHome(config.aws)
   const { archive, deadLetters } = home
   const reports = new WorkerReports(log)
   const parts: ArchiveParts = {
@@ -35,12 +30,24 @@ export async function openWorkerOf(env: NodeJS.ProcessEnv): Promise<Worker> {
     ...(deadLetters && { bury: (message, reason) => deadLetters.send(message, reason) }),
     reports,
   }
-  const metrics = new EmfReporter({
-    namespace: config.aws.metricsNamespace,
-    service: 'worker',
-    readTotals: reports.totals,
-    clock: SYSTEM_CLOCK,
-    write: (line) => process.stdout.write(line),
-  })
-  return { home, config, log, reports, parts, metrics }
+  return { home, reports, parts, metrics: openReporter(config, 'worker', reports.totals) }
+}
+
+/** What a worker outside Lambda does, which receives its messages itself. Throws config_invalid without a queue. */
+export function queueWorkOf({ home, parts, reports }: Worker): QueueWork {
+  if (home.queue === undefined) {
+    throw new GatewayError('config_invalid', 'the worker needs MILLRACE_QUEUE_URL; set it')
+  }
+  return {
+    ...parts,
+    queue: home.queue,
+    wait,
+    repeat: (beat, ms) => {
+      const timer = setInterval(beat, ms)
+      return () => clearInterval(timer)
+    },
+    random: Math.random,
+    receiveFailed: (error) => reports.receiveFailed(error),
+    removeFailed: (count) => reports.removeFailed(count),
+  }
 }

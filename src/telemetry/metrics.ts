@@ -2,24 +2,10 @@
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { LogStore, StoreFigures } from '../ports/log-store.ts'
+import { logStore, type StoreLog, type StoreReports } from './store-log.ts'
 
 /** The protocol of a push. */
 export type PushProtocol = 'loki_protobuf' | 'loki_json' | 'otlp' | 'logs'
-
-export interface StoreLog {
-  error(facts: object, text: string): void
-  info?(facts: object, text: string): void
-}
-
-/** Events that a store reports. */
-export interface StoreReports {
-  committed(ms: number): void
-  writeFailed(cause: unknown): void
-  blockDamaged(blockId: number, cause: unknown): void
-  maintenanceFailed(cause: unknown): void
-  limitsChanged(tenants: number): void
-  limitsRefused(cause: unknown): void
-}
 
 /** The sources of the gauges. */
 export interface Observed {
@@ -65,28 +51,24 @@ export class Metrics {
 
   /** Counts and logs the events of the store. */
   storeEvents(log: StoreLog): StoreReports {
-    // Agents keep pushing while the disk is full: logging every failed commit would flood the log, on a full disk.
-    let isFailing = false
+    const logged = logStore(log)
     return {
+      ...logged,
       committed: (ms) => {
         this.commitSeconds.observe(ms / 1000)
-        if (isFailing) log.info?.({}, 'commits succeed again')
-        isFailing = false
+        logged.committed(ms)
       },
       writeFailed: (cause) => {
         this.writeFailures.inc()
-        if (!isFailing) log.error({ err: cause }, 'a commit failed; pushes are rejected until one succeeds')
-        isFailing = true
+        logged.writeFailed(cause)
       },
       blockDamaged: (blockId, cause) => {
         this.damagedBlocks.inc()
-        log.error({ blockId, err: cause }, 'a stored block cannot be read')
+        logged.blockDamaged(blockId, cause)
       },
-      maintenanceFailed: (cause) => log.error({ err: cause }, 'maintenance failed; the next round retries'),
-      limitsChanged: (tenants) => log.info?.({ tenants }, 'tenant limits changed'),
       limitsRefused: (cause) => {
         this.limitsRefused.inc()
-        log.error({ err: cause }, 'the changed tenant limits are invalid; keeping the previous limits')
+        logged.limitsRefused(cause)
       },
     }
   }

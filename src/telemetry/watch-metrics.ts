@@ -1,25 +1,18 @@
 /** Prometheus metrics and log lines of alert rules and anomalies. */
 
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import { GatewayError } from '../domain/errors.ts'
 import type { RuleGroup } from '../domain/rules/alert-rule.ts'
-import type { RuleEvents } from '../flows/rules/evaluate-rules.ts'
-
-export interface WatchLog {
-  info(facts: object, text: string): void
-  warn(facts: object, text: string): void
-  error(facts: object, text: string): void
-}
+import { logWatch, type WatchLog, type WatchReports } from './watch-log.ts'
 
 /** Read when Prometheus scrapes. */
 export interface WatchFigures {
   readonly figures: { readonly series: number; readonly ignored: number; readonly anomalies: number }
 }
 
-/** Give it to entry/watch.ts as its events. */
-export class WatchMetrics implements RuleEvents {
+/** Passed to processes/watch.ts as its events. */
+export class WatchMetrics implements WatchReports {
   readonly #registry: Registry
-  readonly #log: WatchLog
+  readonly #logged: WatchReports
   readonly #seconds: Histogram
   readonly #ruleFailures: Counter
   readonly #groupFailures: Counter
@@ -28,7 +21,7 @@ export class WatchMetrics implements RuleEvents {
 
   constructor(registry: Registry, log: WatchLog) {
     this.#registry = registry
-    this.#log = log
+    this.#logged = logWatch(log)
     this.#seconds = new Histogram({
       name: 'millrace_rule_group_seconds',
       help: 'Duration of the evaluation of a rule group',
@@ -49,34 +42,28 @@ export class WatchMetrics implements RuleEvents {
     this.#seconds.observe(seconds)
   }
 
-  /** The error message may contain labels, so it is only shown to the tenant, in the list of rules. */
-  ruleFailed({ tenant, namespace, name }: RuleGroup, rule: string, cause: unknown): void {
+  ruleFailed(group: RuleGroup, rule: string, cause: unknown): void {
     this.#ruleFailures.inc()
-    this.#log.warn({ tenant, namespace, group: name, rule, ...faultOf(cause) }, 'evaluating an alert rule failed')
+    this.#logged.ruleFailed(group, rule, cause)
   }
 
-  groupFailed({ tenant, namespace, name }: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>, cause: unknown): void {
+  groupFailed(group: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>, cause: unknown): void {
     this.#groupFailures.inc()
-    const facts = { tenant, namespace, group: name, ...faultOf(cause) }
-    this.#log.error(
-      facts,
-      'the state or incidents of an alert rule group could not be stored; the next evaluation retries',
-    )
+    this.#logged.groupFailed(group, cause)
   }
 
   rulesChanged(groups: number): void {
-    this.#log.info({ groups }, 'alert rules changed')
+    this.#logged.rulesChanged(groups)
   }
 
-  /** The message is about the operator's own files: it has names, lines and columns. */
   rulesRefused(cause: unknown): void {
     this.#refused.inc()
-    this.#log.error({ err: cause }, 'the changed alert rules are invalid; keeping the previous rules')
+    this.#logged.rulesRefused(cause)
   }
 
   anomaliesFailed(tenant: string, cause: unknown): void {
     this.#anomalyFailures.inc()
-    this.#log.error({ tenant, ...faultOf(cause) }, 'anomaly detection failed; retrying in the next minute')
+    this.#logged.anomaliesFailed(tenant, cause)
   }
 
   observe(anomalies: WatchFigures): void {
@@ -95,8 +82,4 @@ export class WatchMetrics implements RuleEvents {
       },
     })
   }
-}
-
-function faultOf(cause: unknown): object {
-  return cause instanceof GatewayError ? { code: cause.code } : { err: cause }
 }

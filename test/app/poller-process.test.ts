@@ -96,11 +96,11 @@ t.test('the function polls into CloudWatch with the key and the cursor in SSM, a
   const ids = add(230)
   const { answers, text } = await invoke(t, env)
   t.match(answers, [
-    { stored: 230, rejected: 0, lagSeconds: 0, projects: [{ project: 'demo', state: 'complete' }] },
+    { stored: 230, rejected: 0, lagSeconds: Number, projects: [{ project: 'demo', state: 'complete' }] },
     { stored: 0, projects: [{ state: 'complete' }] },
   ])
   t.same(stored().sort(), ids.sort())
-  t.match(text, /"SourceLagSeconds":0/)
+  t.match(text, /"SourceLagSeconds":\d+[,}]/)
   t.notMatch(text, /fake-key/)
   const later = add(3)
   t.match((await invoke(t, env)).answers, [{ stored: 3 }, { stored: 0 }], 'another container goes on')

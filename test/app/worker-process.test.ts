@@ -96,7 +96,9 @@ t.test('the function archives a delivery, and puts aside what cannot be read', a
     process.exit(0)`
   const call = new Process(t, ['--input-type=module', '--eval', code], settingsOf(cloud))
   t.equal(await call.exit(), 0, call.notes)
-  const [counts = '', answer = ''] = call.out.split('\n')
+  const lines = call.out.split('\n')
+  const [counts = ''] = lines.filter((line) => line.startsWith('{"_aws"'))
+  const answer = lines.at(-1) ?? ''
   t.match(JSON.parse(counts), { ProcessedLogCount: 1, ProcessingErrors: 1, BuriedMessageCount: 1 })
   t.same(JSON.parse(answer), { batchItemFailures: [] })
   t.same(await archived(cloud), [archiveLine(LINE).trimEnd()])

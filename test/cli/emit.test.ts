@@ -1,7 +1,8 @@
 import t from 'tap'
 import { type Command, runCli, type Terminal } from '../../src/cli/commands.ts'
 import { emissionLines, emitCommand } from '../../src/cli/emit.ts'
-import { LEVELS, levelOfLine } from '../../src/domain/entries/level.ts'
+import { LEVELS } from '../../src/domain/levels/level.ts'
+import { levelOfLine } from '../../src/domain/levels/line-level.ts'
 import { handler } from '../../src/entry/emitter-lambda.ts'
 
 const levels = (lines: readonly string[]): string[] =>

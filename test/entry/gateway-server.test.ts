@@ -9,25 +9,34 @@ async function startIn(t: Test, env: Record<string, string> = {}, dataDir = t.te
   return gateway
 }
 
-t.test('a port in use and an address of another machine are explained', async (t) => {
+t.test('a start that fails is explained and ends with exit code 1', async (t) => {
   const { port } = await startIn(t)
   const faults: [name: string, env: Record<string, string>, text: RegExp][] = [
-    ['port', { MILLRACE_PORT: String(port) }, /^millrace: cannot listen on .*MILLRACE_PORT/],
+    ['a port in use', { MILLRACE_PORT: String(port) }, /^millrace: cannot listen on .*MILLRACE_PORT/],
     [
-      'host',
+      'an address of another machine',
       { MILLRACE_HOST: '192.0.2.1', MILLRACE_USERS: 'ann:secret' },
       /^millrace: cannot listen on .*MILLRACE_HOST/,
     ],
+    [
+      'a data folder that cannot be made',
+      { MILLRACE_DATA_DIR: process.platform === 'linux' ? '/proc/nope' : join(t.testdir({ file: '' }), 'file/data') },
+      /^millrace: the data folder '.*' cannot be opened/,
+    ],
   ]
   for (const [name, env, text] of faults) {
-    const second = GatewayProcess.start({ dataDir: t.testdir({ [name]: {} }), env })
-    const error = await second.then(
-      () => t.fail('it listens'),
-      ({ message }: Error) => message.replace(/^.*listened: /, ''),
-    )
-    t.match(error, text, name)
-    t.notMatch(error, /at Server/, 'no stack')
+    const gateway = await GatewayProcess.spawn({ dataDir: t.testdir({ [name]: {} }), env })
+    await gateway.ended()
+    t.equal(gateway.exitCode, 1, name)
+    t.match(gateway.lastWords, text, name)
+    t.notMatch(gateway.lastWords, /^ +at /m, 'no stack')
   }
+})
+
+t.test('a signal ends it with exit code 0', async (t) => {
+  const gateway = await startIn(t)
+  await gateway.stop()
+  t.equal(gateway.exitCode, 0)
 })
 
 t.test('its files are readable only by their owner, even in a folder that others can read', async (t) => {

@@ -2,8 +2,8 @@
 
 import { type Metadata, writeVarint } from '../../src/domain/entries/batch.ts'
 import { type Block, lowerBound, type StreamRun } from '../../src/domain/entries/block.ts'
-import { DETECTED_LEVEL, LEVELS } from '../../src/domain/entries/level.ts'
 import { compareText, parseLabels } from '../../src/domain/labels.ts'
+import { DETECTED_LEVEL, LEVELS } from '../../src/domain/levels/level.ts'
 import { makeNsColumn } from '../../src/domain/time.ts'
 
 export interface TestEntry {

@@ -5,8 +5,8 @@ import { SqliteIncidents } from '../../src/adapters/embedded/sqlite-incidents.ts
 import { type Environment, readConfig } from '../../src/config/read-config.ts'
 import type { Incident } from '../../src/domain/incidents/incident.ts'
 import { IncidentDesk } from '../../src/flows/incidents/raise-incidents.ts'
-import { openWatch, type Watch, type WatchEvents } from '../../src/processes/watch.ts'
-import { HASH } from '../contract/incident-store.ts'
+import { openWatch, type Watch } from '../../src/processes/watch.ts'
+import type { WatchReports } from '../../src/telemetry/watch-log.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../support/helper.ts'
 
 const MINUTE = 60_000
@@ -22,7 +22,7 @@ groups:
 `
 
 const failures: unknown[] = []
-const EVENTS: WatchEvents = {
+const EVENTS: WatchReports = {
   rulesChanged: () => undefined,
   rulesRefused: (cause) => failures.push(cause),
   groupEvaluated: () => undefined,
@@ -52,7 +52,6 @@ function openGateway(t: Test, env: Environment, files: Readonly<Record<string, s
   const kept = new SqliteIncidents(folder, RETENTION, () => clock.ms)
   const incidents = new IncidentDesk({
     store: kept,
-    hash: HASH,
     clock,
     settings: { targets: [], leaseMs: 1000 },
     onWritten: () => undefined,

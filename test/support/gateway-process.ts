@@ -35,7 +35,7 @@ export class GatewayProcess {
     this.#child = child
     this.port = port
     this.url = `http://127.0.0.1:${port}`
-    this.#exited = once(child, 'exit')
+    this.#exited = once(child, 'close')
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-4000)
     })
@@ -90,6 +90,16 @@ export class GatewayProcess {
 
   get isRunning(): boolean {
     return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** Undefined while it runs, null after a signal. */
+  get exitCode(): number | null | undefined {
+    return this.isRunning ? undefined : this.#child.exitCode
+  }
+
+  /** Resolves once it has ended by itself. */
+  async ended(): Promise<void> {
+    await this.#exited
   }
 
   /** What it wrote last on stderr. */

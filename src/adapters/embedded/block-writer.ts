@@ -34,8 +34,6 @@ export interface BlockRow {
 /** What the blocks' keepers tell the store, in the same turn in which reads begin to see it. */
 export interface BlockEvents {
   blockAdded(row: BlockRow): void
-  /** Lines of a push were committed as this block; after blockAdded. */
-  blockCommitted?(tenant: string, row: BlockRow, block: Block): void
   blockRemoved(row: BlockRow): void
   blockDamaged(blockId: number, cause: unknown): void
 }
@@ -204,7 +202,6 @@ export class BlockWriter {
       outcome.after.push(() => {
         this.rememberBlock(row, ids, block)
         this.#events.blockAdded(row)
-        this.#events.blockCommitted?.(write.name, row, block)
       })
     }
     for (const [b, batch] of write.batches.entries()) {

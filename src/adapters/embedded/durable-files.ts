@@ -10,11 +10,14 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 
 const IS_WINDOWS = process.platform === 'win32'
+/** For its owner alone. */
+const FOLDER = { mode: 0o700 }
 /** Bytes rewritten at once. */
 const CHUNK_BYTES = 1024 * 1024
 /** Folders that this user may not open, and file systems that do not sync folders: there is nothing more to do. */
@@ -22,9 +25,30 @@ const FOLDER_NOT_SYNCED = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROF
 
 /** Makes the folder, with those above it, for its owner alone. All of them are on disk when it returns. */
 export function makeFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  makeFolders(resolve(path))
   // Also where it was there already: the process that made it may have died before it synced.
   for (let folder = resolve(path); folder !== dirname(folder); folder = dirname(folder)) syncFolder(dirname(folder))
+}
+
+/** Not by the recursive mkdir of Node, which never returns where a file system has no place for the folder, as /proc. */
+function makeFolders(path: string): void {
+  if (madeOrThere(path)) return
+  makeFolders(dirname(path))
+  // What is above is there now: a folder that is missing still cannot be made here.
+  if (!madeOrThere(path)) mkdirSync(path, FOLDER)
+}
+
+/** False where the folder above it is missing. Throws for every other reason. */
+function madeOrThere(path: string): boolean {
+  try {
+    mkdirSync(path, FOLDER)
+    return true
+  } catch (cause) {
+    // A file system that cannot be written, or a root, may answer otherwise than that the folder is there.
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return true
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && dirname(path) !== path) return false
+    throw cause
+  }
 }
 
 /**

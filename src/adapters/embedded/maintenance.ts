@@ -22,11 +22,6 @@ export interface RetentionSettings {
   readonly queryTimeoutMs: number
 }
 
-/** Which blocks may be joined: those of a later sequence have to stay as they were committed. */
-export interface JoinBound {
-  readonly joinsUpTo: number
-}
-
 /** Blocks of like size that it takes to make joining them worth the writing. */
 const JOIN_BLOCKS_MIN = 8
 /** Sizes grow by this factor from tier to tier; a line is rewritten once a tier. */
@@ -52,7 +47,6 @@ export class Maintenance {
   readonly #clock: Clock
   readonly #settings: RetentionSettings
   readonly #events: BlockEvents
-  readonly #bound: JoinBound
   readonly #small: StatementSync
   readonly #retire: StatementSync
   readonly #purge: StatementSync
@@ -64,15 +58,7 @@ export class Maintenance {
   #hasExpired = false
   #emptiedMs = Number.NEGATIVE_INFINITY
 
-  constructor(
-    db: DatabaseSync,
-    writer: BlockWriter,
-    clock: Clock,
-    settings: RetentionSettings,
-    events: BlockEvents,
-    bound: JoinBound,
-  ) {
-    this.#bound = bound
+  constructor(db: DatabaseSync, writer: BlockWriter, clock: Clock, settings: RetentionSettings, events: BlockEvents) {
     this.#db = db
     this.#writer = writer
     this.#clock = clock
@@ -123,7 +109,7 @@ export class Maintenance {
     const groups = new Map<string, JoinCandidate[]>()
     for (const row of this.#small.iterate(Math.floor(blockBytes / 2))) {
       const candidate = toCandidate(row)
-      if (this.#damaged.has(candidate.id) || candidate.sequence > this.#bound.joinsUpTo) continue
+      if (this.#damaged.has(candidate.id)) continue
       const tier = Math.ceil(Math.log(blockBytes / Math.max(candidate.lineBytes, 1)) / Math.log(TIER_FACTOR))
       const key = `${candidate.tenant} ${candidate.oldest / JOIN_SPAN_NS} ${tier}`
       const group = groups.get(key)

@@ -26,6 +26,11 @@ export interface RulesFileParts {
   /** By tenant, as their limits differ. */
   readonly checksOf: (tenant: string) => RuleChecks
   readonly events: RulesEvents
+  /**
+   * What invalid files do to the start. `throw`: it fails, as somebody waits for these rules. `report`: they are reported
+   * to `events`, and the list is an error until all of them are valid.
+   */
+  readonly faultyStart: 'throw' | 'report'
 }
 
 /** How often the files are looked at. */
@@ -54,24 +59,36 @@ export class RulesFile implements RuleSource {
   /** The fault of the folder itself that was told last, while it lasts. */
   #told: string | undefined
 
-  /** Reads all files. Throws one config_invalid with the faults of all of them: the start is the time to tell. */
+  /** False while the files that were there at the start are not all valid. */
+  #isUsable = true
+
+  /** Reads all files. Throws config_invalid with the faults of all of them, where a faulty start is to throw. */
   constructor(parts: RulesFileParts) {
     this.#parts = parts
-    const faults = this.#readChanged(this.#find())
-    if (faults.length > 0) {
-      throw new GatewayError('config_invalid', faults.map(({ message }) => message).join('\n'), { cause: faults[0] })
-    }
+    const fault = this.#readAll()
+    if (fault !== undefined && parts.faultyStart === 'throw') throw fault
+    this.#report(fault)
     this.#timer = setInterval(() => this.check(), CHECK_MS)
     this.#timer.unref()
   }
 
+  /** Throws config_invalid after a faulty start, without the faults: they may be of other tenants. */
   list(): readonly RuleGroup[] {
-    return this.#groups
+    if (this.#isUsable) return this.#groups
+    throw new GatewayError(
+      'config_invalid',
+      'the alert rule files are invalid; see the log of the gateway for the faults',
+    )
   }
 
   /** Looks at the files, and reads those that have changed; also called by a timer. */
   check(): void {
     const { events } = this.#parts
+    if (!this.#isUsable) {
+      this.#report(this.#readAll())
+      if (this.#isUsable) events.rulesChanged(this.#groups.length)
+      return
+    }
     try {
       const before = this.#groups
       const faults = this.#readChanged(this.#find())
@@ -87,6 +104,26 @@ export class RulesFile implements RuleSource {
 
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  /** Reads every file, whatever was read before; gives all faults as one. */
+  #readAll(): GatewayError | undefined {
+    this.#files = new Map()
+    try {
+      const faults = this.#readChanged(this.#find())
+      if (faults.length === 0) return undefined
+      const text = faults.map(({ message }) => message).join('\n')
+      return new GatewayError('config_invalid', text, { cause: faults[0] })
+    } catch (cause) {
+      // What #find throws is explained already.
+      return cause as GatewayError
+    }
+  }
+
+  #report(fault: GatewayError | undefined): void {
+    this.#isUsable = fault === undefined
+    if (fault !== undefined && fault.message !== this.#told) this.#parts.events.rulesRefused(fault)
+    this.#told = fault?.message
   }
 
   /** Takes over what is new, changed or gone; gives the faults of files that stay as they were. */

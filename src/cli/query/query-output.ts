@@ -1,7 +1,7 @@
 /** Output formats of lines: text for people, JSON for programs, or raw. */
 
-import { LEVEL_FIELDS } from '../../domain/entries/level.ts'
 import { type Label, labelValue } from '../../domain/labels.ts'
+import { LEVEL_FIELDS } from '../../domain/levels/level.ts'
 import { formatRfc3339, NS_PER_MS } from '../../domain/time.ts'
 import { formatLabelObject } from '../../protocol/loki/loki-result.ts'
 import type { ShownEntry } from '../client-answer.ts'

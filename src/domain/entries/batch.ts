@@ -1,8 +1,8 @@
 /** One tenant's accepted lines of one push, as columns over the bytes they came in. */
 
 import type { Labels } from '../labels.ts'
+import { DETECTED_LEVEL, LEVELS } from '../levels/level.ts'
 import { makeNsColumn, type NsColumn } from '../time.ts'
-import { DETECTED_LEVEL, LEVELS } from './level.ts'
 
 /** A stream of a batch; `key` is formatLabels(labels), the identity. */
 export interface BatchStream {

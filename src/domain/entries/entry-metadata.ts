@@ -1,8 +1,8 @@
 /** The structured metadata of one entry while it comes in: pairs to bytes, and what they tell of the level. */
 
 import { compareText } from '../labels.ts'
+import { DETECTED_LEVEL, LEVEL_FIELDS } from '../levels/level.ts'
 import { type BatchColumns, readMetadata, writeVarint } from './batch.ts'
-import { DETECTED_LEVEL, LEVEL_FIELDS } from './level.ts'
 
 const UTF8 = new TextEncoder()
 const UTF8_TEXT = new TextDecoder('utf-8', { ignoreBOM: true })

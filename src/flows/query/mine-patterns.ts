@@ -3,7 +3,7 @@
 import { metadataWithLevel } from '../../domain/entries/batch.ts'
 import { type Block, type StreamRun, startOf } from '../../domain/entries/block.ts'
 import { Drain, formatPattern } from '../../domain/entries/drain.ts'
-import { DETECTED_LEVEL, LEVELS } from '../../domain/entries/level.ts'
+import { DETECTED_LEVEL, LEVELS } from '../../domain/levels/level.ts'
 import { NS_PER_SECOND } from '../../domain/time.ts'
 import type { Clock, LogStore, StreamRange } from '../../ports/log-store.ts'
 

@@ -1,9 +1,9 @@
 /** Counts what each service writes at each level, minute by minute, and tells incidents what is far from usual. */
 
-import { DETECTED_LEVEL } from '../../domain/entries/level.ts'
 import { SERVICE_NAME } from '../../domain/entries/service-name.ts'
 import type { IncidentReport } from '../../domain/incidents/incident.ts'
 import { formatLabels, type Labels, labelValue } from '../../domain/labels.ts'
+import { DETECTED_LEVEL } from '../../domain/levels/level.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
 import { WINDOW_MINUTES } from '../../domain/rules/rate-baseline.ts'
 import { type CountedRate, type RateNews, WatchedRates, type WatchSettings } from '../../domain/rules/watched-rates.ts'
@@ -193,9 +193,7 @@ function reportOf(
     labels: labelsOf(news),
     severity: isSerious ? 'error' : 'warn',
     query: `${selector} | ${formatLabels([{ name: DETECTED_LEVEL, value: level }]).slice(1, -1)}`,
-    eventId: `anomaly-${sinceMinute}`,
-    ms,
-    line: title,
+    events: [{ id: `anomaly-${sinceMinute}`, ms, line: title }],
     closesAfterMs: CLOSES_AFTER_MS,
   }
 }

@@ -58,8 +58,6 @@ function reportOf(
     labels,
     severity: SEVERITIES.get(labelValue(labels, 'severity').toLowerCase()) ?? 'error',
     query: expr === undefined ? undefined : linesBehind(expr),
-    eventId: `rule-${activeAtMs}`,
-    ms: firedAtMs ?? activeAtMs,
-    line: `${description} (value: ${value})`,
+    events: [{ id: `rule-${activeAtMs}`, ms: firedAtMs ?? activeAtMs, line: `${description} (value: ${value})` }],
   }
 }

@@ -1,6 +1,6 @@
 /** Looks for names in stored metadata without making strings. */
 
-import { DETECTED_LEVEL } from '../../domain/entries/level.ts'
+import { DETECTED_LEVEL } from '../../domain/levels/level.ts'
 import { EXTRACTED_SUFFIX } from '../pipeline/label-set.ts'
 
 /** See readMetadata for the bytes' form. */

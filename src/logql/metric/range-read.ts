@@ -2,9 +2,9 @@
 
 import { type Metadata, metadataWithLevel } from '../../domain/entries/batch.ts'
 import { type Block, lowerBound, type StreamRun, startOf } from '../../domain/entries/block.ts'
-import { DETECTED_LEVEL, LEVEL_NONE, LEVELS } from '../../domain/entries/level.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
+import { DETECTED_LEVEL, LEVEL_NONE, LEVELS } from '../../domain/levels/level.ts'
 import type { Matcher } from '../../domain/selector.ts'
 import { BlockSearch, lineText, SEARCH_LINES } from '../block-search.ts'
 import type { Grouping, RangeAggregation, Unwrap } from '../parse/syntax.ts'

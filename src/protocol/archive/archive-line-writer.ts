@@ -4,8 +4,8 @@ import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import type { Batch } from '../../domain/entries/batch.ts'
 import { startOf } from '../../domain/entries/block.ts'
-import { LEVELS } from '../../domain/entries/level.ts'
 import type { Labels } from '../../domain/labels.ts'
+import { LEVELS } from '../../domain/levels/level.ts'
 import type { NsColumn } from '../../domain/time.ts'
 
 /** The part of a line that is the same for all entries of a stream, to be made once: `","tenant":…,"labels":{…}`. */

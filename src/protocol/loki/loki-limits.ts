@@ -1,7 +1,7 @@
 /** The gateway's limits under the names that Loki's configuration has for them. */
 
 import { formatDuration } from '../../domain/duration.ts'
-import { LEVEL_FIELDS } from '../../domain/entries/level.ts'
+import { LEVEL_FIELDS } from '../../domain/levels/level.ts'
 import type { PushLimits, QueryLimits } from '../../domain/limits.ts'
 
 export interface ShownLimits {

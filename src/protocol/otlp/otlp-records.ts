@@ -1,10 +1,10 @@
 /** OTLP log records to streams and entries, the same for both of OTLP's encodings. */
 
 import { prometheusName } from '../../domain/entries/entry-metadata.ts'
-import { LEVEL_FIELDS } from '../../domain/entries/level.ts'
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { compareText, type Label } from '../../domain/labels.ts'
+import { LEVEL_FIELDS } from '../../domain/levels/level.ts'
 import { PUSH_LIMITS } from '../../domain/limits.ts'
 import { NS_PER_SECOND } from '../../domain/time.ts'
 import { formatJson, isJsonObject, type JsonObject, type JsonValue } from '../bytes/exact-json.ts'

@@ -1,4 +1,4 @@
-/** The whole application: built from its ports and its config, listening nowhere by itself. */
+/** Builds the complete application from ports and configuration; the caller makes it listen. */
 
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../../config/read-config.ts'
@@ -26,15 +26,15 @@ import { registerHealth, registerService } from './service-routes.ts'
 import { registerSources, type SourcesParts } from './sources-routes.ts'
 
 export interface AppParts extends BaseParts {
-  /** Alert rules; absent where there are none. */
+  /** Alert rules; undefined if there are none. */
   readonly rules?: LokiRulesParts['rules']
-  /** Absent where no incidents are raised. */
+  /** Undefined if incidents are off. */
   readonly incidents?: Omit<IncidentParts, 'auth' | 'tokenKey'> | undefined
-  /** Absent where nothing is polled. */
+  /** Undefined if nothing is polled. */
   readonly poller?: SourcesParts['poller']
 }
 
-/** `shared` is another application's state, where the process has one before this. */
+/** `shared` is the state of another application in the same process, if there is one. */
 export async function buildApp(parts: AppParts, shared?: AppState): Promise<FastifyInstance> {
   const { ports, config, keys, metrics, version } = parts
   const state = shared ?? (await openState(parts))
@@ -79,7 +79,7 @@ export async function buildApp(parts: AppParts, shared?: AppState): Promise<Fast
   return app
 }
 
-/** Of several tenants together the strictest. */
+/** The strictest limits of all tenants of a query. */
 function queryLimitsOf({ limits }: Ports, { query }: Config, tenant: string): QueryLimits {
   return limits === undefined ? query : strictestLimits(splitTenants(tenant).map((each) => limits.of(each).query))
 }

@@ -1,4 +1,4 @@
-/** What every application of a process is made of, and what they share: limits hold across them. */
+/** The common parts of all applications of a process, and the state they share, so that limits apply across them. */
 
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Config } from '../../config/read-config.ts'
@@ -18,37 +18,37 @@ import { compilersFactory } from './schemas.ts'
 export interface BaseParts {
   readonly ports: Ports
   readonly config: Config
-  /** Keys that must outlive a restart. */
+  /** Keys that survive a restart. */
   readonly keys: AppKeys
   readonly metrics: Metrics
   readonly version: string
   readonly logger?: FastifyBaseLogger
-  /** The users of now, where they change while the gateway runs. */
+  /** The current users, if they can change at run time. */
   readonly users?: UserSource | undefined
 }
 
 export interface AppKeys {
-  /** Signs page tokens of GET /logs: 32 bytes. */
+  /** The 32-byte key that signs page tokens of GET /logs. */
   readonly pageToken: Uint8Array
-  /** What the local issuer's key is made of: 32 bytes; undefined where there is no local issuer. */
+  /** The 32-byte seed of the local issuer's key; undefined without a local issuer. */
   readonly localIssuer: Uint8Array | undefined
 }
 
-/** What applications of one process have in common: who counts a push or a wrong password counts it for all. */
+/** State shared by the applications of a process: pushes and failed logins count for all of them. */
 export interface AppState {
   readonly receiver: PushReceiver
   readonly streams: StreamGateKeeper
   readonly credentials: AuthMemory
 }
 
-/** How long a client may take to send one request: what keeps slow senders from holding connections for ever. */
+/** How long a client may take to send a request, so that slow senders do not hold connections forever. */
 const REQUEST_TIMEOUT_MS = 120_000
-/** How long a client may take nothing of its answer: until then the whole of it is held. */
+/** How long a client may stop reading its response, which stays in memory until then. */
 const ANSWER_STALL_MS = 60_000
 /** Drilldown's filters make long URLs. */
 const PARAM_LENGTH_MAX = 8192
 
-/** Throws what parseSelector throws for a selector of MILLRACE_DROP_STREAMS that is none. */
+/** Throws like parseSelector for an invalid selector in MILLRACE_DROP_STREAMS. */
 export async function openState({ ports, config, metrics, users, logger }: BaseParts): Promise<AppState> {
   const bodies = new BodyReader({
     bodyBytesMax: config.push.limits.bodyBytesMax,
@@ -63,25 +63,25 @@ export async function openState({ ports, config, metrics, users, logger }: BaseP
   }
 }
 
-/** Makes an application without routes. Who is known to it is the next step: see openAuth. */
+/** Creates an application without routes and without authentication; see openAuth. */
 export function openApp({ metrics, logger }: BaseParts): FastifyInstance {
   const app = Fastify({
     ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
     requestTimeout: REQUEST_TIMEOUT_MS,
-    // The schemas are ours: to check them against JSON Schema's own would be most of a function's start.
+    // Our own schemas need no check against the JSON Schema meta-schema, which would dominate a function's start.
     ajv: { customOptions: { validateSchema: false } },
     schemaController: { compilersFactory },
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
-    // Bodies are read by request-body.ts, with limits of its own.
+    // Bodies are read by request-body.ts, which has its own limits.
     bodyLimit: Number.MAX_SAFE_INTEGER,
     frameworkErrors: (error, request, reply) => void answerError(metrics, error, request, reply),
   })
   acceptAnyBody(app)
   registerErrors(app, metrics)
   registerClosing(app)
-  // Node sets its own time-out again with the next request of the connection; inject gives a socket without any.
+  // Node resets the timeout for the next request of the connection; inject has a socket without setTimeout.
   app.addHook('onSend', async ({ raw }) => {
     raw.socket.setTimeout?.(ANSWER_STALL_MS)
   })
@@ -96,7 +96,7 @@ export function openApp({ metrics, logger }: BaseParts): FastifyInstance {
   return app
 }
 
-/** Makes the application able to authenticate, with what the process remembers. */
+/** Sets up authentication with the shared state of the process. */
 export function openAuth(app: FastifyInstance, parts: BaseParts, { credentials }: AppState): Promise<Auth> {
   const { config, keys, ports, users } = parts
   return registerAuth(app, {
@@ -108,14 +108,14 @@ export function openAuth(app: FastifyInstance, parts: BaseParts, { credentials }
   })
 }
 
-/** The language is loaded where there are any: few gateways drop streams. */
+/** LogQL is loaded only if there are selectors: few gateways drop streams. */
 async function parseSelectors(texts: readonly string[]): Promise<(readonly Matcher[])[]> {
   if (texts.length === 0) return []
   const { parseSelector } = await import('../../logql/parse/parse.ts')
   return texts.map((text) => parseSelector(text))
 }
 
-/** Any Content-Type, known or not, malformed or missing: the route sees the header and the unread body. */
+/** Accepts any Content-Type, even malformed or missing: the route checks the header and reads the body. */
 function acceptAnyBody(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))

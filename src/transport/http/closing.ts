@@ -1,10 +1,10 @@
-/** What becomes of connections when the application closes. */
+/** Ends connections when the application closes. */
 
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Lets every request that is under way be answered and then ends all connections. Node by itself would wait for those
- * on which no request has ever come, as browsers and load balancers open them ahead. To be called before all routes.
+ * Finishes requests in progress and then ends all connections. Node alone would wait for connections without any request,
+ * which browsers and load balancers open in advance. Call it before registering routes.
  */
 export function registerClosing(app: FastifyInstance): void {
   let underWay = 0
@@ -13,7 +13,7 @@ export function registerClosing(app: FastifyInstance): void {
     if (isClosing && underWay === 0) app.server.closeAllConnections()
   }
   app.addHook('onRequest', async (request, { raw }) => {
-    // A WebSocket leaves the server's hands; whoever keeps it ends it.
+    // An upgraded socket no longer belongs to the server; the WebSocket code ends it.
     if (request.headers.upgrade !== undefined) return
     underWay++
     raw.once('close', () => {

@@ -1,4 +1,4 @@
-/** Compresses answers for clients that take it: Accept-Encoding as RFC 9110 (12.5.3) has it. */
+/** Compresses responses according to Accept-Encoding (RFC 9110, 12.5.3). */
 
 import { promisify } from 'node:util'
 import { brotliCompress, constants, deflate, gzip, zstdCompress } from 'node:zlib'
@@ -6,14 +6,14 @@ import type { FastifyInstance } from 'fastify'
 
 type Encoding = 'zstd' | 'br' | 'gzip' | 'deflate'
 
-/** Answers below this size cost more to compress than they save. */
+/** Smaller responses cost more to compress than they save. */
 const COMPRESS_BYTES_MIN = 1024
-/** Of 11: from here on brotli takes much time for little. */
+/** Out of 11; higher levels of brotli take much longer for little gain. */
 const BROTLI_QUALITY = 4
-/** The media types of answers that repeat themselves. */
+/** Media types that compress well. */
 const COMPRESSIBLE = /^text\/|[/+](json|yaml|xml)\b/
 
-/** The one that is least work first: it is taken where a client likes several equally. Off the main thread. */
+/** Cheapest first, which is preferred if a client accepts several equally. They run off the main thread. */
 const COMPRESSORS: ReadonlyMap<Encoding, (answer: string | Buffer) => Promise<Buffer>> = new Map([
   ['zstd', promisify<string | Buffer, Buffer>(zstdCompress)],
   ['br', (answer) => brotli(answer, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } })],
@@ -22,7 +22,7 @@ const COMPRESSORS: ReadonlyMap<Encoding, (answer: string | Buffer) => Promise<Bu
 ])
 const brotli = promisify(brotliCompress)
 
-/** Streams go as they are: to compress a live tail would hold its lines back. */
+/** Streams are not compressed: it would delay the lines of a live tail. */
 export function registerCompression(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, answer: unknown) => {
     if (!isWhole(answer) || Buffer.byteLength(answer) < COMPRESS_BYTES_MIN) return answer
@@ -40,7 +40,7 @@ function isWhole(answer: unknown): answer is string | Buffer {
   return typeof answer === 'string' || Buffer.isBuffer(answer)
 }
 
-/** The encoding that the header likes best; undefined where that is none. */
+/** The encoding that the header prefers; undefined for none. */
 export function chooseEncoding(header = ''): Encoding | undefined {
   const weights = new Map(header.split(',').map(readWeight))
   let best: Encoding | undefined
@@ -54,7 +54,7 @@ export function chooseEncoding(header = ''): Encoding | undefined {
   return best
 }
 
-/** `gzip;q=0.5`; a weight that is none is that of what is not wanted. */
+/** Parses `gzip;q=0.5`; an invalid q counts as 0. */
 function readWeight(part: string): [name: string, weight: number] {
   const [name = '', ...parameters] = part.split(';').map((text) => text.trim().toLowerCase())
   const weight = parameters.find((text) => text.startsWith('q='))

@@ -1,11 +1,11 @@
-/** The description of every route, made when somebody asks for it: most gateways are never asked. */
+/** The OpenAPI document, generated on the first request for it, as most gateways never need it. */
 
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify'
 import { compilersFactory } from './schemas.ts'
 
 const PATH = '/openapi.json'
 
-/** To be called before the routes that it shall describe. Serves OpenAPI 3 at /openapi.json. */
+/** Serves OpenAPI 3 at /openapi.json. Call it before registering the routes to describe. */
 export function registerOpenApi(app: FastifyInstance, version: string): void {
   const routes: RouteOptions[] = []
   app.addHook('onRoute', (route) => void routes.push(route))
@@ -16,7 +16,7 @@ export function registerOpenApi(app: FastifyInstance, version: string): void {
   })
 }
 
-/** An application that answers nothing has the same routes, and is described. */
+/** Registers the routes in a separate application without handlers, and describes that. */
 async function describe(routes: readonly RouteOptions[], version: string): Promise<object> {
   const { default: swagger } = await import('@fastify/swagger')
   const stage = Fastify({ exposeHeadRoutes: false, schemaController: { compilersFactory } })

@@ -1,4 +1,4 @@
-/** What operators and clients ask about the gateway itself: health, readiness, version, metrics. */
+/** Endpoints about the gateway itself: health, readiness, version, metrics. */
 
 import type { FastifyInstance } from 'fastify'
 import type { LogStore } from '../../ports/log-store.ts'
@@ -6,19 +6,19 @@ import type { Metrics } from '../../telemetry/metrics.ts'
 import type { Auth } from './auth/auth.ts'
 import { sendText } from './errors.ts'
 
-/** The Loki version whose API this is: clients read it to decide what they may ask. */
+/** The Loki version whose API this implements: clients read it to choose features. */
 export const LOKI_VERSION = '3.5.0'
 
 const text = (description: string) => ({ description, type: 'string' })
 
-/** Both answers come from memory: asking often costs the store nothing. */
+/** Both responses come from memory and do not access the store. */
 export function registerHealth(app: FastifyInstance, store: LogStore): void {
   app.get(
     '/healthz',
     {
       schema: {
         tags: ['service'],
-        summary: 'Whether pushes can be stored',
+        summary: 'Health: whether pushes can be stored',
         response: { 200: text('{"status":"healthy"}'), 503: text('{"status":"degraded","error":"…"}') },
       },
     },
@@ -57,8 +57,8 @@ export function registerService(
     {
       schema: {
         tags: ['service'],
-        summary: 'The version of Loki’s API, and of Millrace',
-        response: { 200: text('build facts') },
+        summary: "Version of Loki's API and of Millrace",
+        response: { 200: text('build information') },
       },
     },
     async (_request, reply) =>
@@ -81,7 +81,7 @@ export function registerService(
       config: { errorFormat: 'text', challenge: 'basic' },
       schema: {
         tags: ['service'],
-        summary: 'Figures for Prometheus',
+        summary: 'Prometheus metrics',
         response: { 200: text('Prometheus text format') },
       },
     },

@@ -1,4 +1,4 @@
-/** GET /sources: what is polled, and how far behind it is. */
+/** GET /sources: polled sources and their lag. */
 
 import type { FastifyInstance } from 'fastify'
 import type { ProjectOutcome } from '../../flows/poll/poll-outcome.ts'
@@ -7,7 +7,7 @@ import type { Auth } from './auth/auth.ts'
 
 export interface SourcesParts {
   readonly auth: Auth
-  /** Undefined where nothing is polled: the list is empty then. */
+  /** Undefined if nothing is polled: the list is empty then. */
   readonly poller: Pick<SourcePoller, 'describe'> | undefined
 }
 
@@ -18,7 +18,7 @@ export function registerSources(app: FastifyInstance, { auth, poller }: SourcesP
       onRequest: auth.authenticate,
       schema: {
         tags: ['service'],
-        summary: 'What is polled, and how far behind it is',
+        summary: 'Polled sources and their lag',
         response: {
           200: {
             description: '{"sources":[{"source":"cognigy","project":"…","lagSeconds":12,"hoursUntilLoss":23.9,…}]}',
@@ -36,7 +36,7 @@ export function registerSources(app: FastifyInstance, { auth, poller }: SourcesP
   )
 }
 
-/** Times as ISO 8601; null where nothing is known yet. */
+/** Times are ISO 8601; null if unknown. */
 function showReport({
   source,
   project,

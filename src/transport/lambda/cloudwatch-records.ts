@@ -1,34 +1,35 @@
-/** A Lambda's event from CloudWatch Logs, directly or through Kinesis, to incidents and an answer. */
+/** Handles a Lambda event from CloudWatch Logs, direct or through Kinesis, or from a schedule. */
 
 import { GatewayError } from '../../domain/errors.ts'
-import { countGroups, type GroupParts } from '../../flows/incidents/count-log-group.ts'
 import type { NotifyDesk } from '../../flows/incidents/notify-incidents.ts'
+import { type CloudWatchParts, raiseCloudWatch } from '../../flows/incidents/raise-cloudwatch.ts'
 import { decodeSubscription, type SubscriptionRecord } from '../../protocol/incidents/cloudwatch-subscription.ts'
 
-export interface RecordsParts extends GroupParts {
+export interface RecordsParts extends CloudWatchParts {
   readonly notify: Pick<NotifyDesk, 'settled' | 'sendDue'>
-  /** Closes what is quiet. */
+  /** Closes quiet incidents. */
   readonly sweep: () => Promise<number>
-  /** Called for a record that cannot be read. Must not throw. */
+  /** Called for an unreadable record. Must not throw. */
   readonly onCorrupt: (cause: unknown) => void
 }
 
-/** To a subscription: the classic answer. */
+/** The result for a subscription. */
 export interface ProcessorAnswer {
   readonly statusCode: 200
-  /** JSON: `processed` events, `incidents_created` lines that count, `incidents_opened` incidents after grouping. */
+  /** JSON: `processed` events, `incidents_created` counted lines, `incidents_opened` incidents after grouping. */
   readonly body: string
 }
 
-/** To Kinesis: only these records are delivered again. */
+/** The result for Kinesis: only these records are redelivered. */
 export interface BatchAnswer {
   readonly batchItemFailures: readonly { readonly itemIdentifier: string }[]
 }
 
 /**
- * Takes the event of a subscription (`awslogs`), of Kinesis (`Records`), or of a timer (anything else of EventBridge),
- * which closes what is quiet and sends what is due. Resolves when notifications were sent, or are in the outbox. Throws body_malformed for a corrupt subscription event, store_unavailable: Lambda tries again, then hands
- * the event to the function's dead-letter queue.
+ * Handles the event of a subscription (`awslogs`), of Kinesis (`Records`), or of a schedule (any other EventBridge event),
+ * which closes quiet incidents and sends due notifications. Resolves when notifications are sent, or stored for sending
+ * later. Throws body_malformed for a corrupt subscription event, and store_unavailable: Lambda retries, and then moves the
+ * event to the function's dead-letter queue.
  */
 export async function answerProcessorEvent(
   parts: RecordsParts,
@@ -42,13 +43,13 @@ export async function answerProcessorEvent(
     await parts.notify.sendDue()
     return { closed }
   }
-  const text = 'the event holds neither awslogs nor Records nor a source; subscribe this function to a log group'
+  const text = 'the event has neither awslogs nor Records nor a source; subscribe this function to a log group'
   throw new GatewayError('body_malformed', text)
 }
 
 async function answerSubscription(parts: RecordsParts, data: unknown): Promise<ProcessorAnswer> {
   const record = decode(parts, data)
-  const { processed, counted, opened } = await countGroups(parts, [record])
+  const { processed, counted, opened } = await raiseCloudWatch(parts, [record])
   await parts.notify.settled()
   const body = { processed, incidents_created: counted, incidents_opened: opened, unreadable: record.faults }
   return { statusCode: 200, body: JSON.stringify(body) }
@@ -62,13 +63,13 @@ async function answerKinesis(parts: RecordsParts, records: readonly unknown[]): 
     try {
       decoded = decode(parts, kinesis?.data)
     } catch {
-      // Reported by onCorrupt. It would be corrupt again, and hold up its shard until then.
+      // Already reported to onCorrupt. A redelivery would be corrupt again, and block the shard.
       continue
     }
     try {
-      await countGroups(parts, [decoded])
+      await raiseCloudWatch(parts, [decoded])
     } catch {
-      // Kinesis delivers from the first failure on: what comes after it is known by then.
+      // Kinesis redelivers everything from the first failure on; events processed before are recognised as duplicates.
       batchItemFailures.push({ itemIdentifier: String(kinesis?.sequenceNumber) })
       break
     }

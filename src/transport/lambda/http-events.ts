@@ -1,12 +1,12 @@
-/** Lambda's HTTP events to the one form that @fastify/aws-lambda reads without loss. */
+/** Converts Lambda's HTTP events to the one format that @fastify/aws-lambda reads without loss. */
 
 import type { ALBEvent, APIGatewayProxyEvent, APIGatewayProxyEventV2 } from 'aws-lambda'
 import { GatewayError } from '../../domain/errors.ts'
 
-/** Of API Gateway's REST (1.0) and HTTP (2.0) APIs, of a Function URL (2.0) and of a load balancer. */
+/** Events of API Gateway's REST (1.0) and HTTP (2.0) APIs, Function URLs (2.0) and load balancers. */
 export type HttpEvent = APIGatewayProxyEvent | APIGatewayProxyEventV2 | ALBEvent
 
-/** An event whose `path` is the request's target, query included, and whose headers are all in `headers`. */
+/** An event whose `path` is the request target including the query, and whose headers are all in `headers`. */
 export interface ProxyEvent {
   readonly version?: string
   readonly httpMethod: string
@@ -16,23 +16,23 @@ export interface ProxyEvent {
   readonly isBase64Encoded: boolean
   readonly requestContext: {
     readonly requestId?: string
-    /** Who sent the request, as far as AWS saw it. */
+    /** The sender of the request, as seen by AWS. */
     readonly identity: { readonly sourceIp?: string }
   }
 }
 
-/** Who asks, which decides how much may be answered. */
+/** The source of the event, which determines the maximum response size. */
 export type HttpSource = 'api' | 'load-balancer'
 
-/** Throws config_invalid for an event of another kind: somebody has wired the function to a queue or a schedule. */
+/** Throws config_invalid for another kind of event: the function was connected to a queue or a schedule. */
 export function readHttpEvent(event: unknown): HttpEvent {
   const context = (event as { requestContext?: { http?: unknown } } | null)?.requestContext
   const isHttp = context !== undefined && (context.http !== undefined || 'httpMethod' in (event as object))
-  // Checked by the marks that AWS documents for each; the rest of an event is AWS's own to get right.
+  // Checks the fields that AWS documents for each kind; the rest of an event is trusted.
   if (isHttp) return event as HttpEvent
   throw new GatewayError(
     'config_invalid',
-    'the event is no HTTP request; invoke this function by API Gateway, a Function URL or a load balancer, and let queues and schedules invoke the functions made for them',
+    'the event is not an HTTP request; invoke this function through API Gateway, a Function URL or a load balancer, and use the other functions for queues and schedules',
   )
 }
 
@@ -40,14 +40,14 @@ export function sourceOf(event: HttpEvent): HttpSource {
   return 'elb' in event.requestContext ? 'load-balancer' : 'api'
 }
 
-/** Whether the source speaks of headers as lists only: a load balancer whose target group says so. */
+/** Whether the source uses only header lists: a load balancer whose target group has multi-value headers enabled. */
 export function wantsLists(event: HttpEvent): boolean {
   return !event.headers && 'multiValueHeaders' in event && sourceOf(event) === 'load-balancer'
 }
 
 /**
- * The same request for every source. Queries come from where each source has them whole: repeated parameters (`match[]`)
- * of 2.0 are in rawQueryString only, 1.0 has them decoded, a load balancer still encoded.
+ * The same request for every source. The query is taken from where each source has it complete: 2.0 has repeated
+ * parameters (`match[]`) only in rawQueryString, 1.0 has them decoded, a load balancer has them encoded.
  * See "Using AWS Lambda with API Gateway" and "Lambda functions as targets" in AWS's documentation.
  */
 export function toProxyEvent(event: HttpEvent): ProxyEvent {
@@ -85,13 +85,13 @@ export function toProxyEvent(event: HttpEvent): ProxyEvent {
   }
 }
 
-/** A target that parses as one: HTTP APIs decode the path, and what they decoded must not become a query. */
+/** A valid request target: HTTP APIs decode the path, and a decoded `?` must not start a query. */
 function joinTarget(path: string, query: string): string {
   const safePath = path.toWellFormed().replace(/[^\x21-\x7e]|[?#]/gu, encodeURIComponent)
   return query === '' ? safePath : `${safePath}?${query}`
 }
 
-/** A stage other than $default stands in front of the path, unless a domain of one's own maps it away. */
+/** A stage other than $default precedes the path, unless a custom domain removes it. */
 function withoutStage(path: string, stage: string): string {
   return path.startsWith(`/${stage}/`) ? path.slice(stage.length + 1) : path
 }
@@ -112,14 +112,14 @@ function joinPair([name, value]: Pair): string {
   return value === '' ? name : `${name}=${value}`
 }
 
-/** A load balancer told to send lists of headers sends nothing else. */
+/** A load balancer with multi-value headers sends only lists. */
 function joinHeaders(event: HttpEvent, headers: HttpEvent['headers']): Readonly<Record<string, string | undefined>> {
   if (headers) return headers
   const lists = Object.entries(('multiValueHeaders' in event && event.multiValueHeaders) || {})
   return Object.fromEntries(lists.map(([name, values]) => [name, values?.join(', ')]))
 }
 
-/** A load balancer adds the address that it saw at the end; whatever stands before it is the client's own claim. */
+/** A load balancer appends the client address; anything before it is sent by the client and not trusted. */
 function addressOf(headers: Readonly<Record<string, string | undefined>>): { readonly sourceIp?: string } {
   const sourceIp = headers['x-forwarded-for']?.split(',').at(-1)?.trim()
   return sourceIp === undefined ? {} : { sourceIp }

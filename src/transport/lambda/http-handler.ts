@@ -1,4 +1,4 @@
-/** The application as a Lambda handler: one event in, one answer out, within what Lambda carries. */
+/** The application as a Lambda handler, within Lambda's response limits. */
 
 import awsLambdaFastify from '@fastify/aws-lambda'
 import type { APIGatewayProxyResult, Context } from 'aws-lambda'
@@ -9,29 +9,29 @@ import { type HttpSource, type ProxyEvent, readHttpEvent, sourceOf, toProxyEvent
 
 export type LambdaAnswer = APIGatewayProxyResult
 
-/** Takes two parameters, as the runtime of Node 24 demands. */
+/** Has two parameters, as required by Lambda's Node 24 runtime. */
 export type LambdaHandler = (event: unknown, context: Context) => Promise<LambdaAnswer>
 
 /**
- * What an answer may weigh as the JSON that Lambda carries, base64 and escapes included: beyond it, the caller gets a 502
- * without a word. 6 MB for an invocation, 1 MB behind a load balancer: see "Lambda quotas" and "Lambda functions as
+ * The maximum size of a response as Lambda's JSON, including base64 and escapes; a larger one gives the caller a 502
+ * without explanation. 6 MB for an invocation, 1 MB behind a load balancer: see "Lambda quotas" and "Lambda functions as
  * targets" in AWS's documentation.
  */
 const ANSWER_BYTES_MAX: Readonly<Record<HttpSource, number>> = { api: 6 * 2 ** 20, 'load-balancer': 2 ** 20 }
-/** No character takes more bytes than this as JSON. */
+/** The maximum number of bytes per UTF-16 unit in JSON. */
 const JSON_BYTES_PER_UNIT_MAX = 6
-/** Texts travel as they are; everything else would be destroyed on the way. */
+/** Text is sent unchanged; everything else must be base64. */
 const TEXT = /^(text\/|application\/(.+\+)?json\b)/
 
-/** Routes that the application does not have. */
+/** Routes of another application. */
 export interface OtherRoutes {
-  /** Of the method and the path without its query. */
+  /** `path` is without the query. */
   isOther(method: string, path: string): boolean
-  /** Builds the application that has every route; asked for once, by the first request for one of the others. */
+  /** Builds the application with all routes; called once, by the first request for one of the other routes. */
   readonly open: () => Promise<FastifyInstance>
 }
 
-/** Makes the handler of an application: of one that has every route, or of one with others behind it. */
+/** Creates the handler of an application, optionally with another application for other routes. */
 export async function buildLambdaHandler(app: FastifyInstance, others?: OtherRoutes): Promise<LambdaHandler> {
   const answer = await openAnswers(app)
   const answerOther = others && lazy(async () => openAnswers(await others.open()))
@@ -39,9 +39,9 @@ export async function buildLambdaHandler(app: FastifyInstance, others?: OtherRou
     const request = readHttpEvent(event)
     const local = toProxyEvent(request)
     const isOther = answerOther !== undefined && others?.isOther(local.httpMethod, pathOf(local))
-    const given = await (isOther ? await answerOther() : answer)(local, context)
-    const kept = withinLimit(given, sourceOf(request))
-    return wantsLists(request) ? withHeaderLists(kept) : kept
+    const full = await (isOther ? await answerOther() : answer)(local, context)
+    const bounded = withinLimit(full, sourceOf(request))
+    return wantsLists(request) ? withHeaderLists(bounded) : bounded
   }
 }
 
@@ -54,7 +54,7 @@ async function openAnswers(app: FastifyInstance): Promise<Answers> {
     enforceBase64: ({ headers }) => isBinary(headers as Readonly<Record<string, string | undefined>>),
   })
   await app.ready()
-  // The types know the sources' own events only.
+  // The plugin's types accept only the original events.
   return answer as unknown as Answers
 }
 
@@ -72,11 +72,11 @@ function withinLimit(answer: LambdaAnswer, source: HttpSource): LambdaAnswer {
   if (answer.body.length * JSON_BYTES_PER_UNIT_MAX < bytesMax / 2) return answer
   const bytes = Buffer.byteLength(JSON.stringify(answer))
   if (bytes <= bytesMax) return answer
-  const text = `the answer is ${bytes} bytes as Lambda carries it, at most ${bytesMax} fit; ask for a shorter time range or a lower limit, or for a compressed answer (Accept-Encoding: gzip)`
+  const text = `the response is ${bytes} bytes in Lambda's encoding, and the maximum is ${bytesMax}; use a shorter time range, a lower limit or compression (Accept-Encoding: gzip)`
   return errorAnswer(new GatewayError('query_refused', text))
 }
 
-/** A load balancer that sends lists of headers takes nothing else. */
+/** A load balancer with multi-value headers accepts only lists. */
 function withHeaderLists(answer: LambdaAnswer): LambdaAnswer {
   const lists = Object.entries(answer.headers ?? {}).map(([name, value]) => [name, [value]])
   return { ...answer, multiValueHeaders: Object.fromEntries(lists) }

@@ -16,6 +16,21 @@ t.test('makes a folder with those above it, for its owner alone, again and again
   if (process.platform !== 'win32') t.equal(statSync(folder).mode & 0o777, 0o700)
 })
 
+const OUTSIDE: readonly [name: string, path: (folder: string) => string, code: string, platforms: readonly string[]][] =
+  [
+    ['below a file', (folder) => join(folder, 'file/a/b'), 'ENOTDIR', ['linux', 'darwin']],
+    ['that is a file', (folder) => join(folder, 'file'), 'EEXIST', ['linux', 'darwin']],
+    ['where the file system has no place for it', () => '/proc/nope', 'ENOENT', ['linux']],
+    ['below one that cannot be made', () => '/proc/nope/a/b', 'ENOENT', ['linux']],
+  ]
+for (const [name, path, code, platforms] of OUTSIDE) {
+  t.test(`a folder ${name} is an error at once`, async (t) => {
+    if (!platforms.includes(process.platform)) return t.pass('another platform')
+    const folder = t.testdir({ file: '' })
+    t.throws(() => makeFolder(path(folder)), { code })
+  })
+}
+
 t.test('a file has its name only once it is whole', async (t) => {
   const path = join(t.testdir({ 'a.new': 'what a process that died left' }), 'a')
   makeWhole(path, (aside) => {

@@ -39,6 +39,7 @@ class Folder {
         rulesChanged: (groups) => this.changes.push(groups),
         rulesRefused: (cause) => this.refusals.push((cause as Error).message.replaceAll(this.path, '')),
       },
+      faultyStart: 'throw',
       ...changes,
     })
     t.teardown(() => rules.close())
@@ -131,6 +132,41 @@ t.test('the start tells the faults of all files', async (t) => {
   folder.write('a/one.yaml', 'groups: [x')
   folder.write('b/two.yaml', 'group: []')
   t.throws(() => folder.open(t), { code: 'config_invalid', message: /one\.yaml(.|\n)*two\.yaml/ })
+})
+
+t.test(
+  'a start that only reports faults lists nothing until all files are valid, and reports each fault once',
+  async (t) => {
+    const folder = new Folder(t)
+    folder.write('a/one.yaml', fileOf('one'))
+    folder.write('b/two.yaml', 'groups: [secret')
+    const rules = folder.open(t, '', { faultyStart: 'report' })
+    const refused = { code: 'config_invalid', message: /^the alert rule files are invalid; see the log/ }
+    t.throws(() => rules.list(), refused)
+    rules.check()
+    t.throws(() => rules.list(), refused)
+    t.match(folder.refusals, [/two\.yaml/])
+    t.equal(folder.refusals.length, 1)
+    folder.write('b/two.yaml', 'groups: 7')
+    rules.check()
+    t.equal(folder.refusals.length, 2, 'another fault is reported too')
+    folder.write('b/two.yaml', fileOf('two'))
+    rules.check()
+    t.strictSame(namesOf(rules), ['a one.yaml one', 'b two.yaml two'])
+    t.strictSame(folder.changes, [2])
+    folder.write('b/two.yaml', 'groups: [x')
+    rules.check()
+    t.strictSame(namesOf(rules), ['a one.yaml one', 'b two.yaml two'], 'later faults leave the rules as they were')
+  },
+)
+
+t.test('a start that only reports faults goes on without the folder', async (t) => {
+  const folder = new Folder(t)
+  const rules = folder.open(t, 'rules', { faultyStart: 'report' })
+  t.throws(() => rules.list(), { code: 'config_invalid' })
+  folder.write('rules/a/one.yaml', fileOf('one'))
+  rules.check()
+  t.strictSame(namesOf(rules), ['a one.yaml one'])
 })
 
 const REFUSED: readonly (readonly [name: string, file: string, text: string, message: RegExp])[] = [

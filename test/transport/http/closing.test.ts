@@ -4,7 +4,7 @@ import t from 'tap'
 import type { LogStore } from '../../../src/ports/log-store.ts'
 import { buildTestApp } from '../../support/test-app.ts'
 
-t.test('a connection without a request ends at once when the application closes', async (t) => {
+t.test('a connection without a request ends immediately when the application closes', async (t) => {
   const { app } = await buildTestApp(t)
   await app.listen({ host: '127.0.0.1', port: 0 })
   const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
@@ -15,7 +15,7 @@ t.test('a connection without a request ends at once when the application closes'
   t.ok(socket.destroyed)
 })
 
-t.test('a push under way is answered before its connection ends', async (t) => {
+t.test('a push in progress is answered before its connection ends', async (t) => {
   let goOn: () => void = () => undefined
   let begun: () => void = () => undefined
   const hasBegun = new Promise<void>((resolve) => {

@@ -5,7 +5,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import { chooseEncoding, registerCompression } from '../../../src/transport/http/compression.ts'
 
-const TEXT = 'a line that repeats itself, é\n'.repeat(100)
+const TEXT = 'a repeated line, é\n'.repeat(100)
 
 const headers: readonly (readonly [name: string, header: string | undefined, encoding: string | undefined])[] = [
   ['no header', undefined, undefined],
@@ -14,15 +14,15 @@ const headers: readonly (readonly [name: string, header: string | undefined, enc
   ['several equals, as browsers send them', 'gzip, deflate, br, zstd', 'zstd'],
   ['weights', 'zstd;q=0.5, gzip;q=0.8, br;q=0.1', 'gzip'],
   ['capitals and spaces', ' GZIP ; Q=1.0 ', 'gzip'],
-  ['an encoding that is refused', 'gzip;q=0', undefined],
-  ['any encoding but one', '*, zstd;q=0', 'br'],
-  ['no encoding rather than one', 'identity, gzip;q=0.5', undefined],
-  ['an encoding as welcome as none', 'identity, gzip', 'gzip'],
-  ['encodings that nobody knows', 'x-lines, compress', undefined],
-  ['a weight that is none', 'gzip;q=much', undefined],
+  ['an encoding with q=0', 'gzip;q=0', undefined],
+  ['any encoding except one', '*, zstd;q=0', 'br'],
+  ['identity preferred', 'identity, gzip;q=0.5', undefined],
+  ['an encoding as preferred as identity', 'identity, gzip', 'gzip'],
+  ['unknown encodings', 'x-lines, compress', undefined],
+  ['an invalid weight', 'gzip;q=much', undefined],
 ]
 for (const [name, header, encoding] of headers) {
-  t.test(`${name} gives ${encoding ?? 'the answer as it is'}`, async (t) => {
+  t.test(`${name} gives ${encoding ?? 'an uncompressed response'}`, async (t) => {
     t.equal(chooseEncoding(header), encoding)
   })
 }
@@ -38,7 +38,7 @@ t.test('any header chooses one encoding or none', async () => {
 
 const decoders = { zstd: zstdDecompressSync, br: brotliDecompressSync, gzip: gunzipSync, deflate: inflateSync }
 for (const [encoding, decode] of Object.entries(decoders)) {
-  t.test(`an answer in ${encoding} is the same once it is decoded`, async (t) => {
+  t.test(`a response in ${encoding} decodes to the original`, async (t) => {
     const { headers, rawPayload } = await answered('/text', encoding)
     t.match(headers, {
       'content-encoding': encoding,
@@ -52,17 +52,17 @@ for (const [encoding, decode] of Object.entries(decoders)) {
 
 const asTheyAre = [
   ['a short answer', '/short'],
-  ['bytes that do not shrink', '/bytes'],
+  ['a binary response', '/bytes'],
   ['a stream', '/stream'],
 ] as const
 for (const [name, url] of asTheyAre) {
-  t.test(`${name} goes as it is`, async (t) => {
+  t.test(`${name} is not compressed`, async (t) => {
     const { headers } = await answered(url, 'gzip')
     t.equal(headers['content-encoding'], undefined)
   })
 }
 
-t.test('an answer that nobody wants compressed tells caches that it could be', async (t) => {
+t.test('an uncompressed response has Vary, because it could be compressed', async (t) => {
   const { headers, payload } = await answered('/text', 'identity')
   t.match(headers, { vary: 'accept-encoding', 'content-encoding': undefined })
   t.equal(payload, TEXT)

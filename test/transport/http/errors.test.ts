@@ -17,7 +17,7 @@ const ROWS: [ErrorCode, number][] = [
   ['query_malformed', 0],
 ]
 for (const [code, lines] of ROWS) {
-  t.test(`${code} is counted, and ${lines === 0 ? 'floods no log' : 'logged'}`, async (t) => {
+  t.test(`${code} is counted, and ${lines === 0 ? 'not logged' : 'logged'}`, async (t) => {
     const log: string[] = []
     const metrics = new Metrics()
     const logger: FastifyBaseLogger = pino({ level: 'warn' }, { write: (line: string) => void log.push(line) })

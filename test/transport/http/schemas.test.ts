@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import { compilersFactory } from '../../../src/transport/http/schemas.ts'
 
-t.test('a route with a response schema answers objects, arrays and texts as they are', async (t) => {
+t.test('a route with a response schema returns objects, arrays and texts unchanged', async (t) => {
   const app = Fastify({ schemaController: { compilersFactory } })
   const response = { 200: { type: 'object', properties: { a: { type: 'string' } } } }
   const rows: readonly [path: string, answer: unknown, body: string][] = [

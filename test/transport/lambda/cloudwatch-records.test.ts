@@ -2,15 +2,14 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { GatewayError } from '../../../src/domain/errors.ts'
-import { openCounter } from '../../../src/flows/incidents/open-counter.ts'
-import type { AuditRow, IncidentStore } from '../../../src/ports/incidents.ts'
+import { KindLimits } from '../../../src/domain/incidents/kind-limits.ts'
+import type { AuditRecord, AuditTrail } from '../../../src/ports/incidents.ts'
 import {
   answerProcessorEvent,
   type BatchAnswer,
   type ProcessorAnswer,
   type RecordsParts,
 } from '../../../src/transport/lambda/cloudwatch-records.ts'
-import { HASH } from '../../contract/incident-store.ts'
 import { type FlowOptions, openFlow, RecordingNotifier, RULES } from '../../flows/incidents/incident-flow.ts'
 import { FixedClock } from '../../support/helper.ts'
 
@@ -26,12 +25,14 @@ function open(t: Test, options: FlowOptions = {}) {
   const notifier = new RecordingNotifier(clock)
   const flow = openFlow(t, clock, { notifiers: [notifier], ...options })
   const corrupt: unknown[] = []
-  const { desk, notify } = flow
+  const audit: AuditTrail = flow.store
+  const { desk: sink, notify } = flow
   const parts: RecordsParts = {
-    desk,
-    opened: openCounter({ ...RULES, keepsRows: true }, HASH, () => clock.ms),
-    hash: HASH,
+    sink,
+    audit,
+    rules: RULES,
     clock,
+    kinds: new KindLimits(),
     tenant: 'fake',
     notify,
     sweep: () => flow.desk.sweep(),
@@ -51,7 +52,7 @@ t.test('an error line creates an incident', async (t) => {
   const { send, list, notifier } = open(t)
   t.match(await send(testEvent(['ERROR: Connection failed'])), { processed: 1, incidents_created: 1 })
   t.match(await list(), [{ title: 'test: ERROR: Connection failed', severity: 'error', firstSeenMs: 1704067200000 }])
-  t.equal(notifier.messages.length, 1, 'the alarm is told at the first error, within the call')
+  t.equal(notifier.messages.length, 1, 'the notification is sent for the first error, within the call')
 })
 
 t.test('an info line is ignored', async (t) => {
@@ -60,7 +61,7 @@ t.test('an info line is ignored', async (t) => {
   t.same(await list(), [])
 })
 
-t.test('a burst counts every line, and alarms once', async (t) => {
+t.test('a burst counts every line, and notifies once', async (t) => {
   const { send, list, notifier } = open(t)
   const burst = Array.from({ length: 10 }, (_, i) => `ERROR: Failure ${i}`)
   const answer = await send(testEvent(burst))
@@ -71,35 +72,30 @@ t.test('a burst counts every line, and alarms once', async (t) => {
   t.equal(notifier.messages.length, 1)
 })
 
-t.test('a row for each line is in the fields of the classic table', async (t) => {
-  const rows: AuditRow[] = []
-  const wrapStore = (base: IncidentStore): IncidentStore =>
-    new Proxy(base, {
-      get(target, name) {
-        const value = Reflect.get(target, name)
-        if (typeof value !== 'function') return value
-        if (name !== 'record') return value.bind(target)
-        return (...request: Parameters<IncidentStore['record']>) => {
-          rows.push(...request[0].rows)
-          return target.record(...request)
-        }
-      },
-    })
-  const { parts } = open(t, { wrapStore })
-  await answerProcessorEvent(parts, testEvent(['ERROR: a', 'INFO: b', '{"severity":"CRITICAL","message":"c"}']))
+t.test('an audit row is written for each line', async (t) => {
+  const rows: AuditRecord[] = []
+  const { parts } = open(t)
+  const audit = {
+    write: async (records: readonly AuditRecord[]) => rows.push(...records),
+    prune: async () => undefined,
+  }
+  await answerProcessorEvent(
+    { ...parts, audit },
+    testEvent(['ERROR: a', 'INFO: b', '{"severity":"CRITICAL","message":"c"}']),
+  )
   t.match(rows, [
     { incidentId: 'test-stream-event-0', logGroup: '/aws/lambda/test', logStream: 'test-stream', message: 'ERROR: a' },
     { incidentId: 'test-stream-event-2', severity: 'CRITICAL', ms: 1704067200002 },
   ])
 })
 
-t.test('words that only look like a level raise nothing', async (t) => {
+t.test('words that only look like a level raise no incident', async (t) => {
   const { send, list } = open(t)
   await send(testEvent(['"no ERRORs"', '{"errorCount": 0}', 'errorCount: 0', 'INFO: error rate 0', 'an errorless day']))
   t.same(await list(), [])
 })
 
-t.test('notifications that cannot be sent leave the incident and its rows', async (t) => {
+t.test('failed notifications do not affect the incident and its rows', async (t) => {
   const { send, list, notifier, failures, notify, clock } = open(t)
   notifier.fault = () => 'before'
   t.match(await send(testEvent(['ERROR: no'])), { incidents_created: 1 })
@@ -111,7 +107,7 @@ t.test('notifications that cannot be sent leave the incident and its rows', asyn
   t.equal(notifier.messages.length, 1)
 })
 
-t.test('a control message is answered, and nothing else', async (t) => {
+t.test('a control message is acknowledged and otherwise ignored', async (t) => {
   const { send, list } = open(t)
   t.match(await send(testEvent(['ERROR: x'], { messageType: 'CONTROL_MESSAGE' })), {
     processed: 0,
@@ -128,7 +124,7 @@ t.test('a corrupt event fails, so that the dead-letter queue gets it', async (t)
   t.equal(corrupt.length, 3)
 })
 
-t.test('of Kinesis records a corrupt one fails alone, and what is not recorded comes again', async (t) => {
+t.test('a corrupt Kinesis record fails alone, and records that were not stored are redelivered', async (t) => {
   const kinesis = (sequenceNumber: string, data: string) => ({ kinesis: { sequenceNumber, data } })
   let isFailing = false
   const { parts, list, corrupt } = open(t, {
@@ -137,7 +133,7 @@ t.test('of Kinesis records a corrupt one fails alone, and what is not recorded c
         get(target, name) {
           const value = Reflect.get(target, name)
           if (typeof value !== 'function') return value
-          return name === 'record' && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
+          return name === 'change' && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
         },
       }),
   })
@@ -157,7 +153,7 @@ t.test('of Kinesis records a corrupt one fails alone, and what is not recorded c
   t.equal((await list()).length, 2)
 })
 
-t.test('any event gives an answer or a GatewayError', async (t) => {
+t.test('any event gives a result or a GatewayError', async (t) => {
   const { parts } = open(t)
   const data = fc.oneof(
     fc.string(),
@@ -183,7 +179,7 @@ t.test('any event gives an answer or a GatewayError', async (t) => {
   t.pass()
 })
 
-t.test('a timer closes what is quiet', async (t) => {
+t.test('a scheduled event closes quiet incidents', async (t) => {
   const { parts, send, clock, notifier } = open(t)
   await send(testEvent(['ERROR: x']))
   t.same(await answerProcessorEvent(parts, { source: 'aws.events' }), { closed: 0 })

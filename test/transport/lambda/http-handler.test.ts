@@ -29,7 +29,7 @@ for (const [source, make] of [
   ['1.0', eventV1],
   ['a load balancer', eventAlb],
 ] as const) {
-  t.test(`a push of protobuf and snappy from ${source} arrives byte for byte`, async (t) => {
+  t.test(`a push of protobuf and snappy from ${source} arrives unchanged`, async (t) => {
     const handle = await openHandler(t)
     const line = Array.from({ length: 2000 }, (_, at) => String.fromCodePoint(at + 1)).join('')
     const headers = { ...LOCAL, 'content-type': 'application/x-protobuf' }
@@ -50,7 +50,7 @@ t.test('a body without a length or a type is read', async (t) => {
   t.equal(bare.statusCode, 400, bare.body)
 })
 
-t.test('a compressed answer is base64', async (t) => {
+t.test('a compressed response is base64', async (t) => {
   const handle = await openHandler(t)
   const answer = await handle(eventV2({ path: '/openapi.json', headers: { ...LOCAL, 'accept-encoding': 'gzip' } }))
   t.match(answer.headers, { 'content-encoding': 'gzip' })
@@ -58,7 +58,7 @@ t.test('a compressed answer is base64', async (t) => {
   t.equal(JSON.parse(gunzipSync(Buffer.from(answer.body, 'base64')).toString()).info.title, 'Millrace')
 })
 
-t.test('an answer of bytes is base64, an answer of text is not', async (t) => {
+t.test('a binary response is base64, a text response is not', async (t) => {
   const handle = await openHandler(t)
   const headers = { ...LOCAL, 'content-type': 'application/x-protobuf' }
   const otlp = await handle(eventV2({ method: 'POST', path: '/otlp/v1/logs', headers, body: Buffer.from([255]) }))
@@ -66,13 +66,13 @@ t.test('an answer of bytes is base64, an answer of text is not', async (t) => {
   t.equal((await handle(eventV2({ path: '/ready', headers: LOCAL }))).isBase64Encoded, false)
 })
 
-t.test('a load balancer that wants lists gets lists', async (t) => {
+t.test('a load balancer with multi-value headers gets header lists', async (t) => {
   const handle = await openHandler(t)
   const { multiValueHeaders } = await handle(eventAlbLists({ path: '/ready', headers: LOCAL }))
   t.match(multiValueHeaders, { 'content-type': ['text/plain; charset=utf-8'] })
 })
 
-t.test('an answer that Lambda cannot carry is an error that says so', async (t) => {
+t.test("a response above Lambda's limit is an error that says so", async (t) => {
   const handle = await openHandler(t)
   const line = 'x'.repeat(200_000)
   const headers = { ...LOCAL, 'content-type': 'application/x-protobuf' }
@@ -84,15 +84,15 @@ t.test('an answer that Lambda cannot carry is an error that says so', async (t) 
   const ask = { path: '/loki/api/v1/query_range', query: QUERY, headers: LOCAL }
   const large = await handle(eventV2(ask))
   t.equal(large.statusCode, 400)
-  t.match(JSON.parse(large.body), { error: { code: 'query_refused', message: /at most 6291456 fit/ } })
+  t.match(JSON.parse(large.body), { error: { code: 'query_refused', message: /the maximum is 6291456/ } })
   const small = { ...ask, query: QUERY.replace('5000', '20') }
   t.equal((await handle(eventV2(small))).statusCode, 200, 'fewer lines fit')
-  t.match((await handle(eventAlb(small))).body, /at most 1048576 fit/, 'a load balancer takes less')
+  t.match((await handle(eventAlb(small))).body, /the maximum is 1048576/, 'the limit of a load balancer is lower')
   const compressed = { ...ask, headers: { ...LOCAL, 'accept-encoding': 'gzip' } }
   t.equal((await handle(eventV2(compressed))).statusCode, 200, 'compressed it fits')
 })
 
-t.test('there are errors for unknown routes, wrong requests and events of no request', async (t) => {
+t.test('unknown routes, invalid requests and other events are errors', async (t) => {
   const handle = await openHandler(t)
   t.equal((await handle(eventV2({ path: '/nothing', headers: LOCAL }))).statusCode, 404)
   t.equal((await handle(eventV1({ path: '/loki/api/v1/query', headers: LOCAL }))).statusCode, 400)

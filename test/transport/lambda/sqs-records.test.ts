@@ -8,7 +8,7 @@ import { messageBody } from '../../support/queue-messages.ts'
 
 const NOON = 1_795_262_400_000_000_000n // 2026-11-21T12:00:00Z
 
-/** An event as Lambda hands it over: bodies by their ids, of one version. */
+/** An event as delivered by Lambda: bodies by id, of one version. */
 function sqsEvent(bodies: Readonly<Record<string, string>>, version = '1'): SQSEvent {
   return {
     Records: Object.entries(bodies).map(([messageId, body]) => ({
@@ -30,13 +30,13 @@ function sqsEvent(bodies: Readonly<Record<string, string>>, version = '1'): SQSE
   }
 }
 
-/** A worker that keeps objects, buries nothing, and remembers what it told. */
+/** A worker that keeps objects in memory, has no dead letters, and records its log. */
 function makeWork() {
-  const told: [string, object, string][] = []
+  const logged: [string, object, string][] = []
   const log = {
     debug: () => undefined,
-    warn: (facts: object, text: string) => told.push(['warn', facts, text]),
-    error: (facts: object, text: string) => told.push(['error', facts, text]),
+    warn: (facts: object, text: string) => logged.push(['warn', facts, text]),
+    error: (facts: object, text: string) => logged.push(['error', facts, text]),
   }
   const reports = new WorkerReports(log)
   const objects: ArchiveObject[] = []
@@ -45,10 +45,10 @@ function makeWork() {
   }
   const work: ArchiveParts = { decode: decodeMessage, write, reports }
   const totals = async () => Object.fromEntries((await reports.totals()).map(({ name, value }) => [name, value]))
-  return { work, objects, told, totals }
+  return { work, objects, logged, totals }
 }
 
-t.test('names in its answer the messages that failed, and only those', async (t) => {
+t.test('the batch response lists exactly the failed messages', async (t) => {
   const { work, objects, totals } = makeWork()
   const good = messageBody([{ ns: NOON, line: 'a' }])
   t.same(await handleSqsEvent(sqsEvent({ good, bad: 'bm8gZ3ppcA==' }), work), {
@@ -58,7 +58,7 @@ t.test('names in its answer the messages that failed, and only those', async (t)
   t.match(await totals(), { ProcessedLogCount: 1, ArchivedObjectCount: 1, ProcessingErrors: 1, BuriedMessageCount: 0 })
 })
 
-t.test('names none when all is well, also for an event without messages', async (t) => {
+t.test('the batch response is empty on success, also for an event without messages', async (t) => {
   const { work } = makeWork()
   t.same(await handleSqsEvent(sqsEvent({}), work), { batchItemFailures: [] })
   t.same(await handleSqsEvent(sqsEvent({ good: messageBody([{ ns: NOON, line: 'a' }]) }), work), {
@@ -66,27 +66,27 @@ t.test('names none when all is well, also for an event without messages', async 
   })
 })
 
-t.test('a message that nobody can read is put aside, and Lambda deletes it', async (t) => {
-  const { work, told, totals } = makeWork()
+t.test('an unreadable message is moved to the dead letters, and Lambda deletes it', async (t) => {
+  const { work, logged, totals } = makeWork()
   const reasons: GatewayError[] = []
   const bury = async (_message: object, reason: GatewayError): Promise<void> => {
     reasons.push(reason)
   }
   t.same(await handleSqsEvent(sqsEvent({ bad: 'secret' }), { ...work, bury }), { batchItemFailures: [] })
   t.match(reasons, [{ code: 'body_malformed' }])
-  t.match(told, [['error', { messageId: 'bad', code: 'body_malformed' }, /dead letters/]])
-  t.notMatch(JSON.stringify(told), /secret/)
+  t.match(logged, [['error', { messageId: 'bad', code: 'body_malformed' }, /dead letters/]])
+  t.notMatch(JSON.stringify(logged), /secret/)
   t.match(await totals(), { ProcessingErrors: 1, BuriedMessageCount: 1 })
 })
 
-t.test('a message of another version waits for a worker that knows it', async (t) => {
-  const { work, told } = makeWork()
+t.test('a message of an unknown version stays in the queue for a newer worker', async (t) => {
+  const { work, logged } = makeWork()
   const event = sqsEvent({ later: messageBody([{ ns: NOON, line: 'a' }]) }, '2')
   t.same(await handleSqsEvent(event, work), { batchItemFailures: [{ itemIdentifier: 'later' }] })
-  t.match(told, [['warn', { code: 'body_malformed', receives: 2 }, /comes again/]])
+  t.match(logged, [['warn', { code: 'body_malformed', receives: 2 }, /redelivers it/]])
 })
 
-t.test('while the archive is down all messages come again', async (t) => {
+t.test('all messages are redelivered while the archive is down', async (t) => {
   const { work } = makeWork()
   const write = async (): Promise<void> => {
     throw new GatewayError('store_unavailable', 'S3 did not take an object')

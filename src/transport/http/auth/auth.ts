@@ -1,4 +1,4 @@
-/** Who may do what: credentials to a principal, a principal and X-Scope-OrgID to a tenant. */
+/** Authentication and authorisation: credentials to a principal, principal and X-Scope-OrgID to a tenant. */
 
 import basicAuth from '@fastify/basic-auth'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -18,39 +18,39 @@ import { registerTokens, type VerifyToken } from './tokens.ts'
 export interface AuthParts {
   readonly config: Config
   readonly clock: Clock
-  /** The 32 bytes that the local issuer's key is made of; needed with config.auth.localIssuer. */
+  /** The 32-byte seed of the local issuer's key; required if config.auth.localIssuer. */
   readonly localIssuerSeed?: Uint8Array
-  /** The users of now, where they change while the gateway runs; otherwise config.auth.users. */
+  /** The current users, if they can change at run time; otherwise config.auth.users are used. */
   readonly users?: UserSource
-  /** What other applications of this process know, too; without it, the application has its own. */
+  /** State shared with other applications of this process; by default the application has its own. */
   readonly memory?: AuthMemory
 }
 
-/** What a process remembers of credentials, whichever of its applications they were sent to. */
+/** Authentication state shared by the applications of a process. */
 export interface AuthMemory {
   readonly failures: FailureLimiter
   readonly passwords: PasswordChecker
-  /** Undefined where no issuer's tokens are taken. */
+  /** Undefined if no token issuer is configured. */
   readonly issuerKeys: IssuerKeys | undefined
 }
 
 export interface Auth {
-  /** An onRequest hook: sets request.principal, or throws credentials_invalid, rate_limited, host_refused, overloaded. */
+  /** An onRequest hook: sets request.principal. Throws credentials_invalid, rate_limited, host_refused, overloaded. */
   authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void>
-  /** The one tenant of an authenticated request. Throws tenant_missing, tenant_invalid, tenant_forbidden. */
+  /** The tenant of an authenticated request. Throws tenant_missing, tenant_invalid, tenant_forbidden. */
   tenantOf(request: FastifyRequest): string
-  /** The tenants that a query names, `a|b`. Throws the same. */
+  /** The tenants of a query, `a|b`. Throws like tenantOf. */
   tenantsOf(request: FastifyRequest): readonly string[]
 }
 
-/** Remembers nothing yet; the log is told when the keys of the issuer cannot be fetched. */
+/** Creates empty state; failures to fetch the issuer's keys are logged. */
 export function rememberAuth(
   { config, clock, users }: { config: Config; clock: Clock; users?: UserSource | undefined },
   log?: Pick<FastifyBaseLogger, 'warn'>,
 ): AuthMemory {
   const { auth } = config
   const url = auth.jwksUrl
-  const onTrouble = (error: Error) => log?.warn({ err: error, url }, 'issuer keys not fetched')
+  const onTrouble = (error: Error) => log?.warn({ err: error, url }, 'fetching issuer keys failed')
   return {
     failures: new FailureLimiter(auth.failuresPerMinute, clock),
     passwords: new PasswordChecker(users ?? { users: () => auth.users }),
@@ -58,7 +58,7 @@ export function rememberAuth(
   }
 }
 
-/** Makes the app able to authenticate; each protected route takes `onRequest: auth.authenticate`. */
+/** Sets up authentication; each protected route needs `onRequest: auth.authenticate`. */
 export async function registerAuth(app: FastifyInstance, parts: AuthParts): Promise<Auth> {
   const auth = parts.config.auth
   app.decorateRequest('principal', null)
@@ -81,8 +81,8 @@ async function identifyAnonymous(request: FastifyRequest): Promise<Principal> {
   return ANONYMOUS
 }
 
-/** Credentials as a header shows them, and whom their failures are counted for. */
-interface Given {
+/** Credentials from a header, and the identity for which failures are counted. */
+interface Credentials {
   readonly identity: string
   check(): Promise<Principal>
 }
@@ -95,9 +95,9 @@ async function registerCredentials(app: FastifyInstance, parts: AuthParts): Prom
   const challenges = listChallenges(auth)
   return async (request, reply) => {
     try {
-      const given = await readHeader(request, reply, readPassword, verifyToken)
-      failures.assertAllowed(request.ip, given.identity)
-      return await checkCounted(given, request.ip, failures)
+      const credentials = await readHeader(request, reply, readPassword, verifyToken)
+      failures.assertAllowed(request.ip, credentials.identity)
+      return await checkCounted(credentials, request.ip, failures)
     } catch (error) {
       if (error instanceof GatewayError && error.code === 'credentials_invalid') {
         reply.header('www-authenticate', challenges[request.routeOptions.config.challenge ?? 'bearer'])
@@ -107,53 +107,55 @@ async function registerCredentials(app: FastifyInstance, parts: AuthParts): Prom
   }
 }
 
-async function checkCounted(given: Given, address: string, limiter: FailureLimiter): Promise<Principal> {
+async function checkCounted(credentials: Credentials, address: string, limiter: FailureLimiter): Promise<Principal> {
   try {
-    return await given.check()
+    return await credentials.check()
   } catch (error) {
-    if (error instanceof GatewayError && error.code === 'credentials_invalid') limiter.count(address, given.identity)
+    if (error instanceof GatewayError && error.code === 'credentials_invalid')
+      limiter.count(address, credentials.identity)
     throw error
   }
 }
 
-type ReadPassword = (request: FastifyRequest, reply: FastifyReply) => Promise<Given>
+type ReadPassword = (request: FastifyRequest, reply: FastifyReply) => Promise<Credentials>
 
 async function readHeader(
   request: FastifyRequest,
   reply: FastifyReply,
   readPassword: ReadPassword | undefined,
   verifyToken: VerifyToken | undefined,
-): Promise<Given> {
+): Promise<Credentials> {
   const header = request.headers.authorization?.trim() ?? ''
-  if (header === '') throw refuse('no credentials came; send an Authorization header')
+  if (header === '') throw refuse('no credentials; send an Authorization header')
   const [, scheme, rest = header] = /^(basic|bearer)[ \t]+(.*)$/i.exec(header) ?? []
   if (scheme?.toLowerCase() === 'basic') {
-    if (readPassword === undefined) throw refuse('a name and a password came, but only tokens are taken here; send one')
+    if (readPassword === undefined)
+      throw refuse('got a name and a password, but only tokens are accepted; send a token')
     assertOwnPage(request)
     return readPassword(request, reply)
   }
   if (verifyToken === undefined) {
-    throw refuse('no name and password came, and nothing else is taken here; send `Authorization: Basic`')
+    throw refuse('only a name and a password are accepted; send `Authorization: Basic`')
   }
-  // Clients of Cognito send the token alone: anything without a scheme is taken for one.
+  // Cognito clients send the token without a scheme, so any value without a scheme is treated as a token.
   return { identity: rest, check: () => verifyToken(request, rest) }
 }
 
 async function registerPasswords(app: FastifyInstance, checker: PasswordChecker): Promise<ReadPassword> {
-  const givenBy = new WeakMap<FastifyRequest, Given>()
+  const credentialsOf = new WeakMap<FastifyRequest, Credentials>()
   await app.register(basicAuth, {
-    // The plugin reads the header as RFC 7617 wants it; what it found is judged after the failures were looked up.
+    // The plugin parses the header (RFC 7617); the password is checked later, after the failure limit.
     strictCredentials: false,
     validate: async (name, password, request) => {
-      givenBy.set(request, { identity: name, check: () => checkPassword(checker, name, password) })
+      credentialsOf.set(request, { identity: name, check: () => checkPassword(checker, name, password) })
     },
   })
   return (request, reply) =>
     new Promise((resolve, reject) => {
       const done = (error?: Error) => {
-        const given = givenBy.get(request)
-        if (error === undefined && given !== undefined) resolve(given)
-        else reject(refuse('the Authorization header is not `Basic` with base64 of name:password; correct it'))
+        const credentials = credentialsOf.get(request)
+        if (error === undefined && credentials !== undefined) resolve(credentials)
+        else reject(refuse('the Authorization header must be `Basic` followed by the base64 of name:password'))
       }
       app.basicAuth.call(app, request, reply, done)
     })
@@ -161,11 +163,11 @@ async function registerPasswords(app: FastifyInstance, checker: PasswordChecker)
 
 async function checkPassword(checker: PasswordChecker, name: string, password: string): Promise<Principal> {
   const user = await checker.check(name, password)
-  if (user === undefined) throw refuse('the name or the password is wrong; correct them')
+  if (user === undefined) throw refuse('wrong name or password')
   return { name: user.name, tenant: user.tenant, kind: 'user' }
 }
 
-/** What a 401 asks for: the route's kind where that is taken here, otherwise the other. */
+/** The challenge of a 401: the route's preferred kind of credentials if it is accepted, otherwise the other. */
 function listChallenges(auth: AuthConfig): { readonly basic: string; readonly bearer: string } {
   const basic = 'Basic realm="millrace", charset="UTF-8"'
   const bearer = 'Bearer'
@@ -179,11 +181,11 @@ function tenantsFor(
   parse: (header: string) => readonly string[],
 ): readonly string[] {
   const { principal } = request
-  if (principal === null) throw new Error('BUG: a tenant was asked for before the request was authenticated')
+  if (principal === null) throw new Error('BUG: the tenant was read before the request was authenticated')
   const header = String(request.headers['x-scope-orgid'] ?? '')
   if (header === '') {
     const tenant = principal.tenant ?? auth.defaultTenant
-    // Loki's words, which clients know.
+    // Loki's text, which clients match.
     if (tenant === undefined) throw new GatewayError('tenant_missing', 'no org id')
     return [tenant]
   }
@@ -191,7 +193,7 @@ function tenantsFor(
   if (principal.tenant !== undefined && tenants.some((tenant) => tenant !== principal.tenant)) {
     throw new GatewayError(
       'tenant_forbidden',
-      `these credentials may use tenant "${principal.tenant}" only; send that X-Scope-OrgID or none`,
+      `these credentials are for tenant "${principal.tenant}" only; send that X-Scope-OrgID or none`,
     )
   }
   return tenants

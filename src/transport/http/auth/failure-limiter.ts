@@ -1,4 +1,4 @@
-/** Wrong credentials, counted: who sends too many of them is not listened to until the minute is over. */
+/** Rate limit for failed logins: after too many, further attempts are rejected until the minute is over. */
 
 import { createHmac, randomBytes } from 'node:crypto'
 import { isIPv6 } from 'node:net'
@@ -6,12 +6,12 @@ import { GatewayError } from '../../../domain/errors.ts'
 import type { Clock } from '../../../ports/log-store.ts'
 
 const WINDOW_MS = 60_000
-/** Counters kept at once; beyond, the oldest is forgotten. */
+/** Maximum number of counters; the oldest is dropped. */
 const COUNTERS_MAX = 20_000
 /**
- * Identities of one address share this many counters. One agent with an old password does not lock out the others
- * behind the same proxy, yet counters cannot be multiplied by inventing names; and as the key is secret, a counter
- * does not tell which names exist.
+ * Identities of one address share this many counters. An agent with an old password does not lock out others behind the
+ * same proxy, and inventing names does not create more counters. Because the key is secret, counters do not reveal which
+ * names exist.
  */
 const COUNTERS_PER_ADDRESS = 64
 
@@ -27,13 +27,13 @@ export class FailureLimiter {
     this.#clock = clock
   }
 
-  /** Throws rate_limited when the address has sent too many wrong credentials for names like `identity`. */
+  /** Throws rate_limited after too many failures from `address` for the counter of `identity`. */
   assertAllowed(address: string, identity: string): void {
     this.#turn()
     if ((this.#failures.get(this.#counter(address, identity)) ?? 0) < this.#perMinute) return
     throw new GatewayError(
       'rate_limited',
-      `more than ${this.#perMinute} wrong credentials came from this address within a minute; wait a minute and correct them`,
+      `more than ${this.#perMinute} failed logins from this address within a minute; correct the credentials and retry in a minute`,
     )
   }
 
@@ -42,7 +42,7 @@ export class FailureLimiter {
     this.#turn()
     const counter = this.#counter(address, identity)
     const failures = this.#failures.get(counter) ?? 0
-    this.#failures.delete(counter) // set anew, it is the youngest
+    this.#failures.delete(counter) // reinserted, it becomes the newest
     this.#failures.set(counter, failures + 1)
     if (this.#failures.size > COUNTERS_MAX) {
       const [oldest] = this.#failures.keys()
@@ -62,7 +62,7 @@ export class FailureLimiter {
   }
 }
 
-/** An IPv6 address stands for its /64, which one customer has to himself. */
+/** IPv6 addresses are counted by their /64, which usually belongs to one customer. */
 function network(address: string): string {
   if (!isIPv6(address) || address.includes('.')) return address
   const [head = '', tail = ''] = address.split('::')

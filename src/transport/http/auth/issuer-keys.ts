@@ -1,16 +1,16 @@
-/** The public keys of an issuer of tokens: fetched rarely, whatever tokens ask for. */
+/** The public keys of a token issuer, fetched at a limited rate whatever key ids tokens have. */
 
 import { createPublicKey } from 'node:crypto'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { Clock } from '../../../ports/log-store.ts'
 
-/** How soon an unknown key id may cause another fetch: so long a key that was rotated in may be refused. */
+/** Minimum time between fetches for unknown key ids; a newly rotated key may be rejected for this long. */
 const REFRESH_MS = 30_000
-/** The same after a fetch that failed: without keys nobody gets in. */
+/** The same after a failed fetch: without keys all tokens are rejected. */
 const RETRY_MS = 5_000
-/** After this long keys are fetched again though they are known: one may have been taken back. */
+/** Known keys are fetched again after this time, because one may have been revoked. */
 const STALE_MS = 3600_000
-/** After this long known keys are no longer believed while the issuer cannot be reached. */
+/** Known keys expire after this time if the issuer cannot be reached. */
 const EXPIRED_MS = 24 * 3600_000
 const FETCH_TIMEOUT_MS = 3_000
 const BODY_BYTES_MAX = 256 * 1024
@@ -18,7 +18,7 @@ const KEYS_MAX = 100
 const KEY_ID_CHARS_MAX = 256
 const MODULUS_BITS_MIN = 2048
 
-/** An RSA signing key as RFC 7517 writes it, without what nobody needs. */
+/** An RSA signing key (RFC 7517), reduced to the required fields. */
 interface Jwk {
   readonly kty: 'RSA'
   readonly use: 'sig'
@@ -37,7 +37,7 @@ interface Snapshot {
 export interface IssuerKeysParts {
   readonly url: string
   readonly clock: Clock
-  /** Told when the keys could not be fetched. */
+  /** Called when fetching the keys failed. */
   onTrouble(error: Error): void
 }
 
@@ -53,10 +53,10 @@ export class IssuerKeys {
   }
 
   /**
-   * A `data:` URL of the key set that holds the key, or undefined when the issuer has no such key. However many key
-   * ids are asked for, at most one fetch runs, and none within 30 s of the last (5 s when that failed).
+   * Returns a `data:` URL of the key set that contains the key, or undefined if the issuer does not have the key. For any
+   * number of key ids, at most one fetch runs at a time, and none within 30 s of the last (5 s if that failed).
    *
-   * Throws issuer_unavailable when the issuer cannot be asked: the token may be good.
+   * Throws issuer_unavailable if the keys cannot be fetched: the token may be valid.
    */
   async find(keyId: string): Promise<string | undefined> {
     const nowMs = this.#parts.clock.monotonicMs()
@@ -69,7 +69,7 @@ export class IssuerKeys {
     if (this.#failure === undefined) return undefined
     throw new GatewayError(
       'issuer_unavailable',
-      'the keys of the issuer of tokens (MILLRACE_JWKS_URL) cannot be fetched now; retry later',
+      'the keys of the token issuer (MILLRACE_JWKS_URL) cannot be fetched; retry later',
       { cause: this.#failure },
     )
   }
@@ -78,7 +78,7 @@ export class IssuerKeys {
     return this.#snapshot?.keyIds.has(keyId) === true
   }
 
-  /** Joins the fetch that runs, or begins one if it is time; never rejects. */
+  /** Joins a running fetch, or starts one if it is due; never rejects. */
   #refresh(nowMs: number): Promise<void> {
     if (this.#fetching === undefined && nowMs >= this.#nextFetchMs) {
       this.#fetching = this.#fetch(nowMs).finally(() => {
@@ -111,11 +111,11 @@ async function fetchKeys(url: string): Promise<readonly Jwk[]> {
   })
   if (!response.ok) {
     await response.body?.cancel()
-    throw new Error(`the issuer answered ${response.status}`)
+    throw new Error(`the issuer responded with ${response.status}`)
   }
   const parsed: unknown = JSON.parse(await readBounded(response))
   const listed = typeof parsed === 'object' && parsed !== null && 'keys' in parsed ? parsed.keys : undefined
-  if (!Array.isArray(listed)) throw new Error('the issuer answered something else than a key set')
+  if (!Array.isArray(listed)) throw new Error('the response of the issuer is not a key set')
   const keys = listed.slice(0, KEYS_MAX).map(readKey)
   const usable = keys.filter((key) => key !== undefined)
   if (usable.length === 0) throw new Error('the issuer has no RSA key of 2048 bits or more for signatures')
@@ -133,7 +133,7 @@ async function readBounded(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** The key, or undefined for one that is no RSA key for signatures, too weak or broken. */
+/** The key; undefined if it is not an RSA signing key, too weak or malformed. */
 function readKey(entry: unknown): Jwk | undefined {
   if (typeof entry !== 'object' || entry === null) return undefined
   const { kty, use = 'sig', alg = 'RS256', kid, n, e } = entry as Record<string, unknown>
@@ -145,7 +145,7 @@ function readKey(entry: unknown): Jwk | undefined {
     const { asymmetricKeyDetails } = createPublicKey({ key: { kty, n, e }, format: 'jwk' })
     if ((asymmetricKeyDetails?.modulusLength ?? 0) < MODULUS_BITS_MIN) return undefined
   } catch {
-    return undefined // one broken key must not take the others away
+    return undefined // a malformed key must not invalidate the others
   }
   return { kty, use, alg, kid, n, e }
 }

@@ -1,4 +1,4 @@
-/** The gateway's own issuer of tokens, for people without another: Ed25519 with a key from the data folder. */
+/** The gateway's own token issuer: Ed25519 with a key from the data folder. */
 
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { createSigner, createVerifier } from 'fast-jwt'
@@ -9,12 +9,12 @@ import { assertUnexpired, type Claims, refuse, tenantClaim, textClaim, type Unve
 /** The `iss` of its tokens. */
 export const LOCAL_ISSUER = 'millrace'
 const ALGORITHM = 'EdDSA'
-/** What comes before the 32 bytes of a private Ed25519 key in PKCS #8 (RFC 8410, section 7). */
+/** The PKCS #8 prefix of the 32 bytes of a private Ed25519 key (RFC 8410, section 7). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 export interface TokenOrder {
   readonly subject: string
-  /** The only tenant its bearer may name; undefined: any. */
+  /** The only tenant that the bearer may use; undefined: any. */
   readonly tenant: string | undefined
   readonly lifetimeMs: number
 }
@@ -36,25 +36,25 @@ export class LocalIssuer {
       key: publicKey,
       allowedIss: LOCAL_ISSUER,
       requiredClaims: ['iss', 'sub', 'exp'],
-      // assertUnexpired asks our clock, this would ask the machine's.
+      // assertUnexpired uses our clock; this option would use the system clock.
       ignoreExpiration: true,
     })
   }
 
-  /** A token, as `Authorization: Bearer` takes it. */
+  /** Returns a token for `Authorization: Bearer`. */
   sign({ subject, tenant, lifetimeMs }: TokenOrder): string {
     const issued = Math.floor(this.#clock.nowMs() / 1000)
     const expires = issued + Math.ceil(lifetimeMs / 1000)
     return this.#sign({ iss: LOCAL_ISSUER, sub: subject, ...(tenant && { tenant }), iat: issued, exp: expires })
   }
 
-  /** Who bears the token. Throws credentials_invalid. */
+  /** The bearer of the token. Throws credentials_invalid. */
   verify(token: UnverifiedToken): Principal {
-    if (token.algorithm !== ALGORITHM) throw refuse(`the token is not signed with ${ALGORITHM}; get another`)
+    if (token.algorithm !== ALGORITHM) throw refuse(`the token must be signed with ${ALGORITHM}`)
     assertUnexpired(token.claims, this.#clock.nowMs())
     const claims = this.#verifySignature(token.text)
     const name = textClaim(claims, 'sub')
-    if (name === undefined) throw refuse('the token has no `sub`; get one that has')
+    if (name === undefined) throw refuse('the token has no `sub` claim')
     const tenant = claims.has('tenant') ? tenantClaim(claims, 'tenant') : undefined
     return { name, tenant, kind: 'token' }
   }
@@ -63,7 +63,7 @@ export class LocalIssuer {
     try {
       return new Map(Object.entries(this.#verify(text)))
     } catch (cause) {
-      throw refuse('the token was not signed by this gateway; get a new one by `millrace token`', { cause })
+      throw refuse('the token was not signed by this gateway; create a new one with `millrace token`', { cause })
     }
   }
 }

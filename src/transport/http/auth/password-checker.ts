@@ -1,4 +1,4 @@
-/** Names and passwords against the configured users, in a time that tells nothing about either. */
+/** Checks names and passwords against the configured users, in a time that reveals nothing about either. */
 
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import type { User, UserSource } from '../../../config/users.ts'
@@ -11,69 +11,69 @@ import {
   scryptMemory,
 } from '../../../domain/password-hash.ts'
 
-/** Checks of hashed passwords that may wait for the one that runs: each holds a core and tens of megabytes. */
+/** Maximum number of waiting hash checks; they run one at a time, as each takes a core and tens of megabytes. */
 const WAITING_MAX = 32
 
 interface Account {
   readonly user: User
   readonly name: Buffer
-  /** Of a plain password; undefined where the password is hashed. */
+  /** The digest of a plain password; undefined if the password is hashed. */
   readonly password: Buffer | undefined
   readonly hash: PasswordHash | undefined
-  /** The digest of the password that a hash was found to belong to: a push must not cost a scrypt. */
+  /** The digest of the password that matched the hash, so that later requests need no scrypt. */
   proven: Buffer | undefined
 }
 
 interface Accounts {
-  /** What they were made of. */
+  /** The users that the accounts were created from. */
   readonly users: readonly User[]
   readonly list: readonly Account[]
-  /** What an unknown name is checked against. */
+  /** Checked for an unknown name. */
   readonly decoy: Account
-  /** Set where any user is hashed: then every check that is not yet proven costs one scrypt. */
+  /** Set if any password is hashed: then every check without a proven digest costs one scrypt. */
   readonly costliest: PasswordHash | undefined
 }
 
 /**
- * Compares digests under a key of this process, so that lengths, characters of several bytes and the place of the
- * first difference do not show. A name that nobody has costs the same work as one that somebody has.
+ * Compares digests under a key of this process, so that timing does not reveal lengths, multi-byte characters or the
+ * position of the first difference. An unknown name costs the same work as a known one.
  */
 export class PasswordChecker {
   readonly #key = randomBytes(32)
   readonly #source: UserSource
-  #known: Accounts
+  #accounts: Accounts
   readonly #running = new Map<string, Promise<boolean>>()
   #last: Promise<unknown> = Promise.resolve()
   #scrypts = 0
 
   constructor(source: UserSource) {
     this.#source = source
-    this.#known = this.#open(source.users())
+    this.#accounts = this.#open(source.users())
   }
 
-  /** How many hashes were computed: what a cache hit spares. */
+  /** Number of computed hashes, for tests of the cache. */
   get scrypts(): number {
     return this.#scrypts
   }
 
   /**
-   * The user, or undefined when the name or the password is wrong, also after a look at whether it is right by now.
-   * Throws overloaded when too many checks wait.
+   * Returns the user, or undefined if the name or the password is wrong, even after refreshing the users. Throws
+   * overloaded if too many checks wait.
    */
   async check(name: string, password: string): Promise<User | undefined> {
-    const accounts = this.#accounts()
+    const accounts = this.#current()
     const user = await this.#checkAgainst(accounts, name, password)
     if (user !== undefined || this.#source.refresh === undefined) return user
     await this.#source.refresh()
-    const refreshed = this.#accounts()
+    const refreshed = this.#current()
     return refreshed === accounts ? undefined : this.#checkAgainst(refreshed, name, password)
   }
 
-  /** Those of the users of now. */
-  #accounts(): Accounts {
+  /** The accounts of the current users. */
+  #current(): Accounts {
     const users = this.#source.users()
-    if (users !== this.#known.users) this.#known = this.#open(users, this.#known)
-    return this.#known
+    if (users !== this.#accounts.users) this.#accounts = this.#open(users, this.#accounts)
+    return this.#accounts
   }
 
   async #checkAgainst({ list, decoy, costliest }: Accounts, name: string, password: string): Promise<User | undefined> {
@@ -99,17 +99,17 @@ export class PasswordChecker {
     return account.password === undefined ? isHashRight : timingSafeEqual(account.password, digest)
   }
 
-  /** A burst of pushes with one password waits for one computation. */
+  /** Concurrent checks of the same password share one computation. */
   #checkOnce(hash: PasswordHash, password: string, digest: Buffer): Promise<boolean> {
     const key = `${hash.salt} ${digest.toString('base64')}`
     const running = this.#running.get(key)
     if (running !== undefined) return running
     if (this.#running.size > WAITING_MAX) {
-      const text = `${WAITING_MAX} passwords wait to be checked; retry later, or use tokens, whose check costs less`
+      const text = `${WAITING_MAX} password checks are waiting; retry later, or use tokens, which are cheaper to check`
       throw new GatewayError('overloaded', text)
     }
     const check = this.#last.then(() => this.#matches(hash, password)).finally(() => this.#running.delete(key))
-    this.#last = check.catch(() => {}) // whoever waits for it is told; the next check runs all the same
+    this.#last = check.catch(() => {}) // the caller handles the failure; the next check runs anyway
     this.#running.set(key, check)
     return check
   }
@@ -125,7 +125,7 @@ export class PasswordChecker {
     })
   }
 
-  /** What was proven of an account that stays as it was holds on. */
+  /** Unchanged accounts keep their proven digest. */
   #open(users: readonly User[], before?: Accounts): Accounts {
     const list = users.map((user) => this.#openAccount(user))
     for (const account of list) {
@@ -144,7 +144,7 @@ export class PasswordChecker {
     return { user, name: this.#digest(user.name), password, hash, proven: undefined }
   }
 
-  /** Of the text's UTF-8 bytes. */
+  /** The digest of the UTF-8 bytes of the text. */
   #digest(text: string): Buffer {
     return createHmac('sha256', this.#key).update(text, 'utf8').digest()
   }

@@ -1,8 +1,8 @@
-/** Who sends a request, once that is known. */
+/** The authenticated sender of a request. */
 
 export interface Principal {
   readonly name: string
-  /** The only tenant it may name; undefined: any. */
+  /** The only tenant it may use; undefined: any. */
   readonly tenant: string | undefined
   readonly kind: 'user' | 'token' | 'anonymous'
 }
@@ -13,7 +13,7 @@ declare module 'fastify' {
     principal: Principal | null
   }
   interface FastifyContextConfig {
-    /** The kind of credentials that a 401 of this route asks for. */
+    /** The kind of credentials in the challenge of a 401 from this route. */
     challenge?: 'basic' | 'bearer'
   }
 }

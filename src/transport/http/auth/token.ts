@@ -1,9 +1,9 @@
-/** Bearer tokens before anybody has checked their signature: cheap looks that cost no key and no network. */
+/** Bearer tokens before signature verification: cheap checks without a key or network access. */
 
 import { GatewayError } from '../../../domain/errors.ts'
 import { isTenant } from '../../../domain/tenant.ts'
 
-/** A JSON Web Token (RFC 7519) taken apart. Nothing in it is proven. */
+/** A parsed JSON Web Token (RFC 7519) whose contents are not verified. */
 export interface UnverifiedToken {
   readonly text: string
   readonly algorithm: string
@@ -12,17 +12,17 @@ export interface UnverifiedToken {
   readonly claims: Claims
 }
 
-/** Claims by name; JSON.parse keeps even `__proto__` apart. */
+/** Claims by name; a map, so that names like `__proto__` are safe. */
 export type Claims = ReadonlyMap<string, unknown>
 
-/** Cognito's tokens have about 1 KB; a header may have 16 KB in all. */
+/** Cognito's tokens are about 1 KB; all headers together may be 16 KB. */
 const TOKEN_CHARS_MAX = 8192
 const SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
 
-/** Takes a token apart. Throws credentials_invalid when it is none. */
+/** Parses a token. Throws credentials_invalid if it is malformed. */
 export function readToken(text: string): UnverifiedToken {
   if (text.length > TOKEN_CHARS_MAX || !SHAPE.test(text)) {
-    throw refuse('the token is not a JSON Web Token; wanted three parts of base64url between dots')
+    throw refuse('the token is not a JSON Web Token; wanted three base64url parts separated by dots')
   }
   const [header = '', payload = ''] = text.split('.')
   const headerFields = readPart(header)
@@ -38,18 +38,18 @@ export function textClaim(claims: Claims, name: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** Throws credentials_invalid for a token that has no `exp` or is past it. */
+/** Throws credentials_invalid if the token has no `exp` or has expired. */
 export function assertUnexpired(claims: Claims, nowMs: number): void {
   const expires = claims.get('exp')
-  if (typeof expires !== 'number' || !Number.isFinite(expires)) throw refuse('the token has no `exp`; get one that has')
+  if (typeof expires !== 'number' || !Number.isFinite(expires)) throw refuse('the token has no `exp` claim')
   if (expires * 1000 <= nowMs) throw refuse('the token has expired; get a new one')
 }
 
-/** The tenant in a claim; throws tenant_forbidden where it is not the id of one, for an unbound token may read all. */
+/** The tenant in a claim. Throws tenant_forbidden if it is missing or invalid, as an unbound token could read all tenants. */
 export function tenantClaim(claims: Claims, name: string): string {
   const tenant = textClaim(claims, name)
   if (tenant !== undefined && isTenant(tenant)) return tenant
-  throw new GatewayError('tenant_forbidden', `the token's claim "${name}" names no tenant; get a token that does`)
+  throw new GatewayError('tenant_forbidden', `the token's claim "${name}" is not a valid tenant`)
 }
 
 export function refuse(message: string, options?: ErrorOptions): GatewayError {
@@ -61,7 +61,7 @@ function readPart(part: string): Claims {
   try {
     parsed = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))
   } catch {
-    throw refuse('the token is not a JSON Web Token: a part of it is not JSON') // the cause would repeat the token
+    throw refuse('the token is not a JSON Web Token: a part of it is not JSON') // the cause would contain the token
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     throw refuse('the token is not a JSON Web Token: a part of it is not an object')

@@ -1,4 +1,4 @@
-/** The gateway's own page at /, for browsers. */
+/** The gateway's web page at /. */
 
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -10,7 +10,7 @@ export interface PageParts {
   readonly auth: Auth
   readonly credentials: AuthConfig
   readonly version: string
-  /** Whether there are live tails, and incidents: the page offers only what there is. */
+  /** Whether live tails and incidents are available: the page offers only these. */
   readonly hasTails: boolean
   readonly hasIncidents: boolean
 }
@@ -21,9 +21,9 @@ interface Page {
 }
 
 /**
- * Serves the page to whoever asks for HTML; for everybody else there is nothing at /, as without a page. Where passwords
- * are taken it asks for one, which the browser sends with all that the page asks; where only tokens are, the page is
- * open, has nothing in it that is not public, and asks for a token itself.
+ * Serves the page to clients that accept HTML; others get a 404 at /. If passwords are accepted, the page requires one,
+ * and the browser sends it with all requests of the page. If only tokens are accepted, the page is public, contains only
+ * public content, and asks for a token itself.
  */
 export function registerPage(app: FastifyInstance, parts: PageParts): void {
   const { auth, credentials } = parts
@@ -57,12 +57,12 @@ export function registerPage(app: FastifyInstance, parts: PageParts): void {
   })
 }
 
-/** Programs take anything, and say so with a star; browsers name HTML. */
+/** Browsers name HTML; programs usually accept any type with a star. */
 function wantsPage({ headers }: FastifyRequest): boolean {
   return (headers.accept ?? '').split(',').some((part) => part.trim().toLowerCase().split(';')[0] === 'text/html')
 }
 
-/** Loaded only now: most gateways are never asked, and a function starts without it. */
+/** Loaded on demand, so that functions start without it. */
 async function openPage({ version, hasTails, hasIncidents }: PageParts): Promise<Page> {
   const { PAGE_TEXT } = await import('./page-text.ts')
   const facts = [
@@ -70,7 +70,7 @@ async function openPage({ version, hasTails, hasIncidents }: PageParts): Promise
     ['data-incidents', hasIncidents ? 'yes' : 'no'],
     ['data-version', version],
   ] as const
-  // Replaced once each, in the first tag; the version is ours, and no text of a client.
+  // Each is replaced once, in the first tag; the values are not client input.
   const text = facts.reduce(
     (html, [name, value]) => html.replace(RegExp(`${name}="[^"]*"`), `${name}="${value}"`),
     PAGE_TEXT,
@@ -79,7 +79,7 @@ async function openPage({ version, hasTails, hasIncidents }: PageParts): Promise
 }
 
 /**
- * Only the page's own script and style run, by their hashes, and it reaches nothing but this gateway. See CSP level 3,
+ * Allows only the page's own script and style, by hash, and connections only to this gateway. See CSP level 3,
  * https://www.w3.org/TR/CSP3/.
  */
 function policyOf(text: string): string {

@@ -1,8 +1,8 @@
-/** The page's text: put in by the build, read from src/web where nothing was built. */
+/** The HTML of the page: included by the build, or read from src/web without a build. */
 
 import { readFileSync } from 'node:fs'
 
-/** What scripts/build.mjs defines: the text of src/web/index.html. */
+/** Defined by scripts/build.mjs: the text of src/web/index.html. */
 declare const MILLRACE_PAGE: string | undefined
 
 export const PAGE_TEXT: string =

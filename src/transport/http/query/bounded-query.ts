@@ -1,4 +1,4 @@
-/** One query within its bounds: its turn, its time, and the client that may go away. */
+/** Runs a query within its limits: queueing, timeout, and disconnecting clients. */
 
 import type { FastifyReply } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -7,14 +7,14 @@ import type { QueryGate } from '../../../flows/query/query-gate.ts'
 export interface QueryBounds {
   readonly gate: QueryGate
   readonly tenant: string
-  /** How long it may wait and run. */
+  /** Maximum time for waiting and running. */
   readonly timeoutMs: number
   readonly reply: FastifyReply
 }
 
 /**
- * Runs the query when its turn has come. Its signal is aborted, with the error to answer, when the client goes away or
- * the time is up. Throws what the query throws and what QueryGate.enter throws.
+ * Runs the query after its turn in the queue. When the client disconnects or the time is up, the signal is aborted with
+ * the error to return. Throws whatever the query and QueryGate.enter throw.
  */
 export async function runBounded<T>(bounds: QueryBounds, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const deadline = new Deadline(bounds.timeoutMs, bounds.reply)
@@ -30,7 +30,7 @@ export async function runBounded<T>(bounds: QueryBounds, run: (signal: AbortSign
   }
 }
 
-/** Aborts when the time is up or the client has gone, in Loki's words for both. */
+/** Aborts when the time is up or the client has disconnected, with Loki's error texts. */
 class Deadline {
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout

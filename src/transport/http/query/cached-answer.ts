@@ -1,14 +1,14 @@
-/** Answers from the cache, and the header that tells so. */
+/** Responses from the query cache, and the header that reports it. */
 
 import type { AskedAnswer } from '../../../flows/query/answer-cache.ts'
 import type { QueryParts, QueryRequest } from './query-route.ts'
 
-/** `hit`: made before, and nothing has changed since; `miss`: made now, and kept; `off`: made now, and not kept. */
+/** `hit`: from the cache; `miss`: computed now and cached; `off`: computed now and not cached. */
 const CACHE_HEADER = 'x-millrace-cache'
 
 /**
- * What `make` gives, now or before. `asked` undefined: the answer must not be kept. A client that sends
- * `Cache-Control: no-cache` or `no-store` is never given an old one.
+ * Returns a cached result or calls `make`. If `asked` is undefined, the result is not cached. A client that sends
+ * `Cache-Control: no-cache` or `no-store` never gets a cached result.
  */
 export async function cachedAnswer(
   { answers }: QueryParts,

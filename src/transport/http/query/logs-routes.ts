@@ -1,4 +1,4 @@
-/** GET /logs: plain JSON for programs that know nothing of Loki. */
+/** GET /logs: plain JSON for programs without a Loki client. */
 
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
@@ -28,17 +28,17 @@ const PAGE_MAX = 100
 const LogsQuery = Type.Object({
   limit: Type.Integer({ minimum: 1, maximum: PAGE_MAX, default: PAGE_MAX }),
   severity: Type.Optional(Type.String({ description: `One of ${SEVERITIES.join(', ')}` })),
-  since: Type.Optional(Type.String({ description: 'From this time on: RFC 3339, seconds or nanoseconds' })),
-  until: Type.Optional(Type.String({ description: 'Before this time' })),
+  since: Type.Optional(Type.String({ description: 'Start, inclusive: RFC 3339, seconds or nanoseconds' })),
+  until: Type.Optional(Type.String({ description: 'End, exclusive' })),
   q: Type.Optional(Type.String({ description: 'Text that the message contains' })),
-  nextToken: Type.Optional(Type.String({ description: 'Leads to the next page of the same question' })),
+  nextToken: Type.Optional(Type.String({ description: 'Token of the next page; valid only with the same parameters' })),
 })
 const LogsPage = Type.Object({
   items: Type.Array(Type.Object({}, { additionalProperties: true })),
   hasMore: Type.Boolean(),
   nextToken: Type.Optional(Type.String()),
 })
-/** For the document; what is sent was written by formatters that keep numbers and keys as they were posted. */
+/** For the OpenAPI document; responses are written by formatters that keep posted numbers and keys unchanged. */
 const ANSWERS = { 200: { description: 'See the schema', content: { 'application/json': { schema: LogsPage } } } }
 
 export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
@@ -50,7 +50,7 @@ export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
       config: { errorFormat: 'json', challenge: 'bearer' },
       schema: {
         tags: ['logs'],
-        summary: 'The newest logs',
+        summary: 'Newest logs',
         querystring: LogsQuery,
         response: ANSWERS,
       },
@@ -93,10 +93,10 @@ async function readPage(
 function storedSeverity(word: string): string {
   const severity = parseSeverity(word)
   if (severity !== undefined) return severity
-  throw new GatewayError('parameter_invalid', `severity is none of ${SEVERITIES.join(', ')}; use one of them`)
+  throw new GatewayError('parameter_invalid', `severity must be one of ${SEVERITIES.join(', ')}`)
 }
 
-/** Lines whose message contains the text. Most lines are settled before they are read as JSON. */
+/** Matches lines whose message contains the text. Most lines are decided before they are parsed as JSON. */
 function messageFilter(q: string | undefined): (line: string) => boolean {
   if (q === undefined || q === '') return () => true
   const escaped = JSON.stringify(q).slice(1, -1)

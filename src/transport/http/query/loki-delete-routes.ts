@@ -1,4 +1,4 @@
-/** Loki's delete API: ask for a deletion, list what was asked, take it back. */
+/** Loki's delete API: create, list and cancel delete requests. */
 
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -11,7 +11,7 @@ import type { QueryParams } from '../../../protocol/loki/loki-params.ts'
 import { type QueryParts, readParams } from './query-route.ts'
 
 const DELETE_URL = '/loki/api/v1/delete'
-/** How often requests that are due are looked for. */
+/** How often due delete requests are processed. */
 const PROCESS_MS = 60_000
 
 export function registerLokiDelete(app: FastifyInstance, parts: QueryParts, deletions: DeletionStore): void {
@@ -38,11 +38,11 @@ export function registerLokiDelete(app: FastifyInstance, parts: QueryParts, dele
       return reply.status(204).send()
     })
   }
-  route('GET', 'What was asked to be deleted', async (_params, tenant, reply) => {
+  route('GET', 'List delete requests', async (_params, tenant, reply) => {
     const own = deletions.list().filter((deletion) => deletion.tenant === tenant)
     return reply.type('application/json; charset=UTF-8').send(formatDeletions(own))
   })
-  route('DELETE', 'Take a request back', async (params, tenant, reply) => {
+  route('DELETE', 'Cancel a delete request', async (params, tenant, reply) => {
     await cancelDeletion(deletions, parts.clock, tenant, params.required('request_id'))
     return reply.status(204).send()
   })
@@ -52,25 +52,30 @@ function readOrder({ clock, limitsOf }: QueryParts, params: QueryParams, tenant:
   const limits = limitsOf(tenant)
   const query = params.required('query')
   if (Buffer.byteLength(query) > limits.queryBytesMax) {
-    throw new GatewayError('query_refused', `the query is longer than ${limits.queryBytesMax} bytes; ask a shorter one`)
+    throw new GatewayError('query_refused', `the query is longer than ${limits.queryBytesMax} bytes; shorten it`)
   }
   if (params.get('start') === undefined) {
-    throw new GatewayError('parameter_invalid', 'start time not set; give `start`, so that no more goes than is meant')
+    throw new GatewayError(
+      'parameter_invalid',
+      'start time not set; set `start`, so that you do not delete more than intended',
+    )
   }
   const now = msToNs(clock.nowMs())
   const start = params.time('start', now)
-  // Loki's end is part of the range.
+  // Loki's end is inclusive.
   const end = params.time('end', now) + 1n
   return { id: randomBytes(4).toString('hex'), tenant, query, start, end }
 }
 
-/** What is due is deleted from the store in rounds that do not overlap; the last one is over before the store closes. */
+/** Processes due requests in rounds that do not overlap; the last round ends before the store closes. */
 function registerProcessing(app: FastifyInstance, { clock }: QueryParts, deletions: DeletionStore): void {
   let isStopped = false
   let round: Promise<void> | undefined
   const timer = setInterval(() => {
     round ??= processDeletions(deletions, clock, () => isStopped)
-      .catch((error: unknown) => app.log.error({ err: error }, 'a round of deletions failed; the next one tries again'))
+      .catch((error: unknown) =>
+        app.log.error({ err: error }, 'processing delete requests failed; the next round retries'),
+      )
       .finally(() => {
         round = undefined
       })

@@ -1,4 +1,4 @@
-/** What there is to ask for: statistics and volumes of streams, detected labels and fields, patterns. */
+/** Statistics and volumes of streams, detected labels and fields, patterns. */
 
 import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -28,21 +28,21 @@ const FIELD_PARAMETERS = [...RANGE_PARAMETERS, 'line_limit', 'limit', 'field_lim
 const VOLUME_LIMIT_DEFAULT = 100
 const LINE_LIMIT_DEFAULT = 100
 const FIELD_LIMIT_DEFAULT = 1000
-/** Points of a range when the client names no step. */
+/** Points of a range if the client sends no step. */
 const POINTS_DEFAULT = 250n
-/** Loki keeps its patterns in steps of ten seconds. */
+/** Loki's patterns have a resolution of ten seconds. */
 const PATTERN_STEP_NS = 10n * NS_PER_SECOND
 
 export function registerLokiIndex(app: FastifyInstance, parts: QueryParts): void {
   registerQuery(app, parts, {
     url: '/loki/api/v1/index/stats',
-    summary: 'How much a selector covers',
+    summary: 'Statistics of the streams of a selector',
     parameters: RANGE_PARAMETERS,
     answer: (query) => measured(parts, query, 'stats', formatIndexStats),
   })
   registerQuery(app, parts, {
     url: '/loki/api/v1/index/shards',
-    summary: 'The shards of a query: one',
+    summary: 'Shards of a query: always one',
     parameters: [...RANGE_PARAMETERS, 'targetBytesPerShard'],
     answer: (query) => {
       checkShardBytes(query.params)
@@ -67,13 +67,13 @@ export function registerLokiIndex(app: FastifyInstance, parts: QueryParts): void
 function registerDetection(app: FastifyInstance, parts: QueryParts): void {
   registerQuery(app, parts, {
     url: '/loki/api/v1/detected_labels',
-    summary: 'Labels that streams can be chosen by',
+    summary: 'Detected labels',
     parameters: RANGE_PARAMETERS,
     answer: async (query) => formatDetectedLabels(await detectLabels(parts.store, rangeOf(parts, query), query.signal)),
   })
   registerQuery(app, parts, {
     url: '/loki/api/v1/detected_fields',
-    summary: 'Fields of lines',
+    summary: 'Detected fields',
     parameters: FIELD_PARAMETERS,
     answer: async (query) => {
       const limit = fieldLimit(query.params)
@@ -84,7 +84,7 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
   })
   registerQuery(app, parts, {
     url: '/loki/api/v1/detected_field/:name/values',
-    summary: 'Values of a field',
+    summary: 'Values of a detected field',
     parameters: FIELD_PARAMETERS,
     answer: async (query) => {
       const { name } = query.request.params as { name: string }
@@ -135,7 +135,7 @@ async function volume(parts: QueryParts, query: QueryRequest, stepNs: bigint | u
     aggregateBy: aggregateBy(params),
     targetLabels: targetLabels.length === 0 ? undefined : targetLabels,
     stepNs,
-    // Loki takes 0 for no limit of the client's.
+    // As in Loki, 0 means no limit from the client.
     limit: params.get('limit') === '0' ? VOLUME_LIMIT_DEFAULT : params.limit(VOLUME_LIMIT_DEFAULT),
   }
   const { start, end, limit } = request
@@ -148,10 +148,10 @@ async function volume(parts: QueryParts, query: QueryRequest, stepNs: bigint | u
 function aggregateBy(params: QueryParams): 'series' | 'labels' {
   const text = params.get('aggregateBy') ?? 'series'
   if (text === 'series' || text === 'labels') return text
-  throw new GatewayError('parameter_invalid', 'invalid aggregateBy; series or labels is wanted')
+  throw new GatewayError('parameter_invalid', 'invalid aggregateBy; wanted series or labels')
 }
 
-/** Loki's default is a 250th of the range, a second at least. */
+/** Loki's default is a 250th of the range, and at least a second. */
 function stepOf({ clock }: QueryParts, { params, limits }: QueryRequest): bigint {
   const { start, end } = params.range(clock.nowMs())
   const seconds = (end - start) / NS_PER_SECOND / POINTS_DEFAULT
@@ -180,7 +180,7 @@ function fieldsOf(
 ): Promise<readonly DetectedField[]> {
   const query = parseExpr(params.required('query'))
   if (query.kind !== 'log') {
-    throw new GatewayError('query_malformed', 'parse error : only log queries have fields; leave out the aggregation')
+    throw new GatewayError('query_malformed', 'parse error : only log queries have fields; remove the aggregation')
   }
   const lineLimit = positive(params, 'line_limit', LINE_LIMIT_DEFAULT)
   if (lineLimit > limits.entriesMax) {
@@ -198,6 +198,6 @@ function fieldLimit(params: QueryParams): number {
 function positive(params: QueryParams, name: string, fallback: number): number {
   const text = params.get(name)
   if (text === undefined || text === '0') return fallback
-  if (!/^\d{1,9}$/.test(text)) throw new GatewayError('parameter_invalid', `${name} is no whole number above zero`)
+  if (!/^\d{1,9}$/.test(text)) throw new GatewayError('parameter_invalid', `${name} must be a whole number above zero`)
   return Number(text)
 }

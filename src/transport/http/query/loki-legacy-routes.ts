@@ -1,4 +1,4 @@
-/** Loki's read API before version 1, which old clients still ask: `/api/prom`. The tail is in loki-tail-routes.ts. */
+/** The query API from before Loki 1.0, for old clients: `/api/prom`. Its tail is in loki-tail-routes.ts. */
 
 import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -16,19 +16,19 @@ const LIMIT_DEFAULT = 100
 export function registerLokiLegacy(app: FastifyInstance, parts: QueryParts): void {
   registerQuery(app, parts, {
     url: '/api/prom/query',
-    summary: 'Lines of a time range, in the old form',
+    summary: 'Lines of a time range, in the legacy format',
     parameters: ['query', 'regexp', ...RANGE_PARAMETERS, 'limit', 'direction'],
     answer: (query) => legacyQuery(parts, query),
   })
   registerQuery(app, parts, {
     url: '/api/prom/label',
-    summary: 'Names of labels, in the old form',
+    summary: 'Label names, in the legacy format',
     parameters: ['query', ...RANGE_PARAMETERS],
     answer: async (query) => formatLegacyNames(await labelNames(parts, query)),
   })
   registerQuery(app, parts, {
     url: '/api/prom/label/:name/values',
-    summary: 'Values of a label, in the old form',
+    summary: 'Label values, in the legacy format',
     parameters: ['query', ...RANGE_PARAMETERS],
     answer: async (query) => formatLegacyNames(await labelValues(parts, query)),
   })
@@ -44,7 +44,7 @@ async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): P
   const { params, tenant, limits, signal } = query
   const expr = parseExpr(params.required('query'))
   if (expr.kind !== 'log') {
-    const text = 'legacy endpoints only support streams result type; ask /loki/api/v1/query_range for numbers'
+    const text = 'legacy endpoints only support streams result type; use /loki/api/v1/query_range for metric queries'
     throw new GatewayError('parameter_invalid', text)
   }
   const asked = {
@@ -59,7 +59,7 @@ async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): P
   return formatLegacyStreams(streams, stats)
 }
 
-/** The parameter is a line filter from the time when queries had none. */
+/** The parameter is a line filter, from before queries had line filters. */
 function withRegexp(expr: LogExpr, regexp: string | undefined): LogExpr {
   if (regexp === undefined) return expr
   const filter = { kind: 'line_filter', operator: '|~', operands: [{ kind: 'text', value: regexp }] } as const

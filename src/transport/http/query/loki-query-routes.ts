@@ -1,4 +1,4 @@
-/** Loki's read API. */
+/** Loki's query API. */
 
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -22,28 +22,28 @@ import { cachedAnswer } from './cached-answer.ts'
 import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
 
 const RANGE_PARAMETERS = ['start', 'end', 'since'] as const
-/** Entries of an answer when the client names no limit. */
+/** Entries of a response if the client sends no limit. */
 const LIMIT_DEFAULT = 100
-/** Loki's own label of streams that it split; it hides the name. */
+/** Label of streams that Loki has split; Loki hides the name. */
 const SHARD_LABEL = '__stream_shard__'
 
 export function registerLokiQueries(app: FastifyInstance, parts: QueryParts): void {
   registerQuery(app, parts, {
     url: '/loki/api/v1/query_range',
-    summary: 'Lines or numbers of a time range',
+    summary: 'Range query: lines or series',
     parameters: ['query', ...RANGE_PARAMETERS, 'limit', 'direction', 'step', 'interval'],
     answer: (query) => queryRange(parts, query),
   })
   registerQuery(app, parts, {
     url: '/loki/api/v1/query',
-    summary: 'Numbers at one instant',
+    summary: 'Instant query: samples at one time',
     parameters: ['query', 'time', 'limit', 'direction'],
     answer: (query) => queryInstant(parts, query),
   })
   for (const url of ['/loki/api/v1/labels', '/loki/api/v1/label']) {
     registerQuery(app, parts, {
       url,
-      summary: 'Names of labels',
+      summary: 'Label names',
       parameters: ['query', ...RANGE_PARAMETERS],
       answer: async (query) => formatNames(await labelNames(parts, query)),
     })
@@ -102,7 +102,7 @@ async function queryInstant(parts: QueryParts, query: QueryRequest): Promise<str
   })
 }
 
-/** The instants are those of the steps, so that requests of one step's length share an answer. */
+/** Times are aligned to the step, so that requests within a step share a cached result. */
 function metricAnswer(parts: QueryParts, query: QueryRequest, expr: MetricExpr, time: MetricTime): Promise<string> {
   const { params, tenant, limits, signal } = query
   const { span, steps, isTimeless, run } = planMetricQuery(parts.clock, limits, { tenant, expr, time })
@@ -115,7 +115,7 @@ function metricAnswer(parts: QueryParts, query: QueryRequest, expr: MetricExpr, 
   })
 }
 
-/** Loki's step where none is given: 250 points over the range, at least a second. */
+/** Loki's default step: 250 points over the range, and at least a second. */
 function defaultStep(start: bigint, end: bigint): bigint {
   const seconds = (end - start) / (250n * NS_PER_SECOND)
   return (seconds > 0n ? seconds : 1n) * NS_PER_SECOND
@@ -129,20 +129,20 @@ function assertRange(start: bigint, end: bigint, { rangeMsMax }: QueryLimits): v
   throw new GatewayError('query_refused', text)
 }
 
-/** The names of labels that the streams of the request carry. */
+/** The label names of the streams that the request selects. */
 export async function labelNames(parts: QueryParts, query: QueryRequest): Promise<string[]> {
   const streams = await selectedStreams(parts, query)
   return distinct(streams.flatMap((labels) => labels.map(({ name }) => name))).filter((name) => name !== SHARD_LABEL)
 }
 
-/** The values of the label that the URL names. */
+/** The values of the label in the URL. */
 export async function labelValues(parts: QueryParts, query: QueryRequest): Promise<string[]> {
   const { name } = query.request.params as { name: string }
   const streams = await selectedStreams(parts, query)
   return distinct(streams.map((labels) => labelValue(labels, name)))
 }
 
-/** The streams that any of the `match` parameters takes. */
+/** The streams that match any of the `match` parameters. */
 export async function selectedSeries(
   { store, clock }: QueryParts,
   { params, tenant, signal }: QueryRequest,
@@ -167,7 +167,7 @@ function distinct(values: readonly string[]): string[] {
   return [...new Set(values)].filter((value) => value !== '').sort(compareText)
 }
 
-/** Whether the client reads labels in categories; the header is a list, of which unknown words do no harm. */
+/** Whether the client accepts categorised labels; the header is a list in which unknown flags are ignored. */
 export function wantsCategories(request: FastifyRequest): boolean {
   const flags = request.headers['x-loki-response-encoding-flags']
   const text = Array.isArray(flags) ? flags.join(',') : (flags ?? '')

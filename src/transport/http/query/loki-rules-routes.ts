@@ -1,4 +1,4 @@
-/** Rules and alerts as Loki's ruler shows them, to be read; they are written as files. */
+/** Read-only rules and alerts in the format of Loki's ruler; rules are written as files. */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -10,17 +10,17 @@ import type { Auth } from '../auth/auth.ts'
 
 export interface LokiRulesParts {
   readonly auth: Auth
-  /** Undefined where there are no rules: every list is empty then. */
+  /** Undefined without rules: all lists are empty then. */
   readonly rules: { readonly source: RuleSource; readonly states: StateStore } | undefined
 }
 
 const YAML = 'application/yaml; charset=utf-8'
 const JSON_TYPE = 'application/json'
-/** Loki's present path and its first one. */
+/** Loki's current path and its first one. */
 const CONFIG_URLS = ['/loki/api/v1/rules', '/api/prom/rules'] as const
 const STATES = ['inactive', 'pending', 'firing']
 
-/** Loaded for the first question: it brings all of YAML with it. */
+/** Loaded on first use, because it needs the YAML library. */
 const loadFormats = () => import('../../../protocol/loki/loki-rules-result.ts')
 
 type Formats = Awaited<ReturnType<typeof loadFormats>>
@@ -34,17 +34,17 @@ export function registerLokiRules(app: FastifyInstance, parts: LokiRulesParts): 
       return reply.type(type).send(answer(await loadFormats(), groups, request))
     })
   for (const url of CONFIG_URLS) {
-    get(url, 'Alert rules as they are configured', YAML, namespacesOf)
+    get(url, 'Configured alert rules', YAML, namespacesOf)
     get(`${url}/:namespace`, 'Alert rules of one file', YAML, namespaceOf)
     get(`${url}/:namespace/:group`, 'One group of alert rules', YAML, groupOf)
     for (const path of [`${url}/:namespace`, `${url}/:namespace/:group`]) {
-      for (const method of ['POST', 'DELETE'] as const) register(app, parts, method, path, 'Not offered', refuseWrite)
+      for (const method of ['POST', 'DELETE'] as const) register(app, parts, method, path, 'Not supported', refuseWrite)
     }
   }
-  get('/prometheus/api/v1/rules', 'Alert rules and how they stand', JSON_TYPE, ({ formatRules }, groups, request) =>
+  get('/prometheus/api/v1/rules', 'Alert rules and their state', JSON_TYPE, ({ formatRules }, groups, request) =>
     formatRules(groups, filterOf(request)),
   )
-  get('/prometheus/api/v1/alerts', 'Alerts that are pending or fire', JSON_TYPE, ({ formatAlerts }, groups) =>
+  get('/prometheus/api/v1/alerts', 'Pending and firing alerts', JSON_TYPE, ({ formatAlerts }, groups) =>
     formatAlerts(groups),
   )
 }
@@ -72,7 +72,7 @@ function namespacesOf({ formatNamespaces }: Formats, groups: readonly ListedGrou
   return groups.length === 0 ? '{}\n' : formatNamespaces(groups.map(({ group }) => group))
 }
 
-/** The words of both errors are Loki's, which its tool knows. */
+/** The texts of both errors are Loki's, as its tool matches them. */
 function namespaceOf(formats: Formats, groups: readonly ListedGroup[], request: FastifyRequest): string {
   const { namespace } = paramsOf(request)
   const own = groups.filter(({ group }) => group.namespace === namespace)
@@ -82,17 +82,17 @@ function namespaceOf(formats: Formats, groups: readonly ListedGroup[], request: 
 
 function groupOf({ formatGroup }: Formats, groups: readonly ListedGroup[], request: FastifyRequest): string {
   const { namespace, group: name } = paramsOf(request)
-  const found = groups.find(({ group }) => group.namespace === namespace && group.name === name)
-  if (found === undefined) throw new GatewayError('not_found', 'group does not exist')
-  return formatGroup(found.group)
+  const listed = groups.find(({ group }) => group.namespace === namespace && group.name === name)
+  if (listed === undefined) throw new GatewayError('not_found', 'group does not exist')
+  return formatGroup(listed.group)
 }
 
 async function refuseWrite(): Promise<never> {
-  const text = 'rules are not written by this API; write them into the files that MILLRACE_RULES names'
+  const text = 'rules cannot be written through this API; edit the files in MILLRACE_RULES'
   throw new GatewayError('not_found', text)
 }
 
-/** Loki's parameters: `rule_name[]`, `rule_group[]`, `file[]`, `state` or `state[]`, each as often as wanted, `type`. */
+/** Loki's parameters: `rule_name[]`, `rule_group[]`, `file[]`, `state` or `state[]`, all repeatable, and `type`. */
 function filterOf({ url }: FastifyRequest): RuleFilter {
   const params = new QueryParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
   const all = (name: string) => params.getAll(name, `${name}[]`)
@@ -109,6 +109,6 @@ function filterOf({ url }: FastifyRequest): RuleFilter {
 }
 
 function paramsOf({ params }: FastifyRequest): { readonly namespace?: string; readonly group?: string } {
-  // The router decodes the names of the path that are in the route.
+  // The router has decoded the path parameters.
   return params as { readonly namespace?: string; readonly group?: string }
 }

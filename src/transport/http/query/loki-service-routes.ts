@@ -1,4 +1,4 @@
-/** What Grafana asks beside logs: a query made pretty, and limits. */
+/** Other endpoints that Grafana uses: query formatting and limits. */
 
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../../../config/read-config.ts'
@@ -28,7 +28,7 @@ export function registerLokiService(
 ): void {
   registerQuery(app, parts, {
     url: '/loki/api/v1/format_query',
-    summary: 'A query made pretty',
+    summary: 'Format a query',
     parameters: ['query'],
     answer: formatQuery,
   })
@@ -37,12 +37,17 @@ export function registerLokiService(
   const texts: readonly (readonly [url: string, summary: string, type: string, text: (tenant: string) => string])[] = [
     [
       '/loki/api/v1/drilldown-limits',
-      'What Logs Drilldown may ask',
+      'Limits for Logs Drilldown',
       'application/json; charset=UTF-8',
       (tenant) => formatDrilldownLimits(limitsOf(tenant), LOKI_VERSION),
     ],
-    ['/config/tenant/v1/limits', 'Limits, by Loki’s names', YAML, (tenant) => formatTenantLimits(limitsOf(tenant))],
-    ['/config', 'The part of Loki’s configuration that there is', YAML, () => formatConfig(shownLimits(config, base))],
+    [
+      '/config/tenant/v1/limits',
+      "Limits of the tenant, by Loki's names",
+      YAML,
+      (tenant) => formatTenantLimits(limitsOf(tenant)),
+    ],
+    ['/config', "The supported part of Loki's configuration", YAML, () => formatConfig(shownLimits(config, base))],
   ]
   for (const [url, summary, type, text] of texts) {
     app.route({
@@ -58,7 +63,7 @@ export function registerLokiService(
   }
 }
 
-/** The one endpoint of Loki with an envelope of its own for errors. */
+/** The only Loki endpoint that wraps errors in its own JSON format. */
 async function formatQuery({ params, reply }: QueryRequest): Promise<string> {
   try {
     return `${JSON.stringify({ status: 'success', data: formatExpr(parseExpr(params.get('query') ?? '')) })}\n`

@@ -1,4 +1,4 @@
-/** Loki's live tails over WebSocket, and the same frames over plain HTTP, one a line. */
+/** Loki's live tails over WebSocket, and the same frames over plain HTTP, one per line. */
 
 import { PassThrough } from 'node:stream'
 import type { WebSocket } from '@fastify/websocket'
@@ -19,31 +19,31 @@ export interface TailRouteParts extends QueryParts {
   readonly feed: LiveFeed | undefined
 }
 
-/** The path before version 1, with frames of another form. */
+/** The path from before Loki 1.0, with another frame format. */
 const LEGACY_URL = '/api/prom/tail'
 const TAIL_PARAMETERS = ['query', 'limit', 'start', 'delay_for'] as const
 const LIMIT_DEFAULT = 100
 const PAST_NS_DEFAULT = 3600n * NS_PER_SECOND
 const DELAY_SECONDS_MAX = 5
-/** Clients of a tail have nothing to say. */
+/** Clients of a tail send no data. */
 const MESSAGE_BYTES_MAX = 4096
-/** A close frame has room for so much text. */
+/** The maximum length of the text in a close frame. */
 const REASON_BYTES_MAX = 123
-/** How long a client may take to answer a close. */
+/** How long a client may take to acknowledge a close. */
 const CLOSE_MS_MAX = 1000
-/** Codes of RFC 6455 and its registry. */
+/** Close codes of RFC 6455 and its registry. */
 const GOING_AWAY = 1001
 const INTERNAL_ERROR = 1011
 
 /**
- * To be called before all routes that a WebSocket client might ask by mistake. Gives what the tail routes need. Without
- * live tails, no WebSocket is taken, and what takes them is not loaded.
+ * Call it before all routes that a WebSocket client might request by mistake. Returns the hub for the tail routes. Without
+ * live tails, WebSockets are not accepted, and the plugin is not loaded.
  */
 export async function registerWebSocket(app: FastifyInstance, hasTails: boolean): Promise<TailHub> {
   const hub = new TailHub()
   if (!hasTails) return hub
   const { default: websocket } = await import('@fastify/websocket')
-  // Before the plugin's own hook, which closes without a word.
+  // Before the plugin's own hook, which closes without a reason.
   app.addHook('preClose', async () => hub.endAll())
   await app.register(websocket, {
     options: { maxPayload: MESSAGE_BYTES_MAX },
@@ -59,12 +59,12 @@ export function registerLokiTail(app: FastifyInstance, hub: TailHub, parts: Tail
   const orders = new WeakMap<FastifyRequest, TailOrder>()
   const open = (request: FastifyRequest, sink: TailSink): TailConnection => {
     const order = orders.get(request)
-    if (order === undefined || parts.feed === undefined) throw new Error('BUG: a tail begins without its order')
+    if (order === undefined || parts.feed === undefined) throw new Error('BUG: a tail starts without parameters')
     const { store, clock, feed, gate } = parts
     const { timeoutMs } = parts.limitsOf(order.tenant)
     return new TailConnection({ store, clock, feed, gate, timeoutMs }, order, sink, request.log)
   }
-  // Everything that can be refused is refused before a connection becomes a tail.
+  // All checks are made before a connection is upgraded.
   const shared = {
     method: 'GET',
     exposeHeadRoute: false,
@@ -79,9 +79,9 @@ export function registerLokiTail(app: FastifyInstance, hub: TailHub, parts: Tail
     app.route({
       ...shared,
       url,
-      schema: describe('Lines as they come, over a WebSocket'),
+      schema: describe('Live tail over a WebSocket'),
       handler: () => {
-        const text = 'this is for WebSocket clients; ask /loki/api/v1/tail/stream for the same over plain HTTP'
+        const text = 'this endpoint needs a WebSocket; use /loki/api/v1/tail/stream over plain HTTP'
         throw new GatewayError('parameter_invalid', text)
       },
       wsHandler: (socket, request) => {
@@ -94,7 +94,7 @@ export function registerLokiTail(app: FastifyInstance, hub: TailHub, parts: Tail
   app.route({
     ...shared,
     url: '/loki/api/v1/tail/stream',
-    schema: describe('Lines as they come, each frame of the WebSocket as one line of NDJSON'),
+    schema: describe('Live tail as NDJSON, one line for each frame of the WebSocket'),
     handler: (request, reply) => {
       const sink = new HttpSink(reply)
       const connection = open(request, sink)
@@ -112,7 +112,10 @@ function describe(summary: string) {
 
 function readOrder(parts: TailRouteParts, hub: TailHub, request: FastifyRequest): TailOrder {
   if (parts.feed === undefined) {
-    throw new GatewayError('not_found', 'there are no live tails where nothing runs between requests; query instead')
+    throw new GatewayError(
+      'not_found',
+      'live tails are not available, because this gateway does not run between requests; poll with queries instead',
+    )
   }
   const tenant = parts.auth.tenantOf(request)
   const { url } = request
@@ -120,7 +123,7 @@ function readOrder(parts: TailRouteParts, hub: TailHub, request: FastifyRequest)
   const { queryBytesMax, entriesMax } = parts.limitsOf(tenant)
   const query = parseExpr(params.required('query'), { bytesMax: queryBytesMax })
   if (query.kind !== 'log') {
-    throw new GatewayError('query_malformed', 'parse error : only log queries can be tailed; leave out the aggregation')
+    throw new GatewayError('query_malformed', 'parse error : only log queries can be tailed; remove the aggregation')
   }
   const limit = params.limit(LIMIT_DEFAULT)
   if (limit > entriesMax) {
@@ -129,7 +132,7 @@ function readOrder(parts: TailRouteParts, hub: TailHub, request: FastifyRequest)
   }
   const delay = Number(params.get('delay_for') ?? 0)
   if (!Number.isInteger(delay) || delay < 0 || delay > DELAY_SECONDS_MAX) {
-    const text = `delay_for is no whole number of seconds from 0 to ${DELAY_SECONDS_MAX}`
+    const text = `delay_for must be a whole number of seconds from 0 to ${DELAY_SECONDS_MAX}`
     throw new GatewayError('parameter_invalid', text)
   }
   const nowMs = parts.clock.nowMs()
@@ -170,13 +173,13 @@ class WebSocketSink implements TailSink {
   }
 
   end({ kind, text }: TailEnd): void {
-    // A client that takes nothing would not take a close either.
+    // A client that does not read would not read a close frame either.
     if (kind === 'slow') {
       this.#socket.terminate()
       return
     }
     const bytes = Buffer.from(text).subarray(0, REASON_BYTES_MAX)
-    // A character that was cut in two is left out: the text must be UTF-8.
+    // Drops a truncated character: the text must be valid UTF-8.
     const reason = bytes.toString().replace(/\ufffd+$/, '')
     this.#socket.close(kind === 'stopped' ? GOING_AWAY : INTERNAL_ERROR, reason)
     const timer = setTimeout(() => this.#socket.terminate(), CLOSE_MS_MAX)
@@ -184,7 +187,7 @@ class WebSocketSink implements TailSink {
   }
 }
 
-/** Frames as lines; a frame without entries is the ping. */
+/** Writes frames as lines; a frame without entries serves as a ping. */
 class HttpSink implements TailSink {
   readonly stream = new PassThrough()
   readonly #reply: FastifyReply
@@ -195,7 +198,7 @@ class HttpSink implements TailSink {
   }
 
   answer(): FastifyReply {
-    // A client must learn that it listens before there is a line.
+    // The client must get the response head before there is a line.
     const { raw } = this.#reply
     raw.once('pipe', () => raw.flushHeaders())
     return this.#reply
@@ -231,5 +234,5 @@ class HttpSink implements TailSink {
   }
 }
 
-/** Proxies close connections that are silent for long: a line in ten seconds is enough. */
+/** Proxies close silent connections: one line in ten seconds is enough. */
 const PING_TICKS = 10

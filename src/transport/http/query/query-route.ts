@@ -1,4 +1,4 @@
-/** What every query route shares: methods, tenants, limits, and parameters of the URL and of a form. */
+/** Common parts of all query routes: methods, tenants, limits, and parameters from the URL or a form. */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -11,28 +11,28 @@ import { QueryParams } from '../../../protocol/loki/loki-params.ts'
 import type { Auth } from '../auth/auth.ts'
 import { runBounded } from './bounded-query.ts'
 
-/** What query routes need. */
+/** The dependencies of query routes. */
 export interface QueryParts {
   readonly store: LogStore
   readonly clock: Clock
   readonly auth: Auth
   readonly answers: AnswerCache
   readonly gate: QueryGate
-  /** Of what joinTenants gives. */
+  /** For a result of joinTenants. */
   readonly limitsOf: (tenant: string) => QueryLimits
-  /** Whether a query may name several tenants; the store must be one that uniteTenants gives then. */
+  /** Whether a query may name several tenants; then the store must come from uniteTenants. */
   readonly multiTenant: boolean
 }
 
 export interface QueryRequest {
   readonly params: QueryParams
-  /** What joinTenants gives. */
+  /** The result of joinTenants. */
   readonly tenant: string
   readonly limits: QueryLimits
   readonly request: FastifyRequest
-  /** For what is not in the answer's body. */
+  /** For headers and status. */
   readonly reply: FastifyReply
-  /** Aborted, with the error to answer, when the client goes away or the time is up. */
+  /** Aborted with the error to return when the client disconnects or the time is up. */
   readonly signal: AbortSignal
 }
 
@@ -40,14 +40,14 @@ export interface QueryRoute {
   readonly url: string
   readonly summary: string
   readonly parameters: readonly string[]
-  /** Gives the body of the answer. */
+  /** Returns the body of the response. */
   readonly answer: (query: QueryRequest) => Promise<string>
 }
 
-/** A form of a POSTed query: Loki's own limit on a query's text lies well below it. */
+/** Size limit of a posted form: well above Loki's limit on the length of a query. */
 const FORM_BYTES_MAX = 1024 * 1024
 
-/** Serves the route by GET and POST. The parameters are read by Loki's rules; the schema is there for the document. */
+/** Serves the route for GET and POST. Parameters are parsed by Loki's rules; the schema is only for the OpenAPI document. */
 export function registerQuery(app: FastifyInstance, parts: QueryParts, route: QueryRoute): void {
   const properties = Object.fromEntries(route.parameters.map((name) => [name, { type: 'string' }]))
   for (const method of ['GET', 'POST'] as const) {
@@ -81,7 +81,7 @@ async function answerQuery(
   const limits = limitsOf(tenant)
   const { queryBytesMax, timeoutMs } = limits
   if (query !== undefined && Buffer.byteLength(query) > queryBytesMax) {
-    throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; ask a shorter one`)
+    throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; shorten it`)
   }
   const body = await runBounded({ gate, tenant, timeoutMs, reply }, (signal) =>
     route.answer({ params, tenant, limits, request, reply, signal }),
@@ -89,7 +89,7 @@ async function answerQuery(
   return reply.type('application/json; charset=UTF-8').send(body)
 }
 
-/** The parameters of the URL, and of a form where the method may have one. */
+/** The parameters from the URL, and from a form if the method allows one. */
 export async function readParams(request: FastifyRequest): Promise<QueryParams> {
   const form = request.method === 'POST' || request.method === 'PUT' ? await readForm(request) : ''
   const { url } = request

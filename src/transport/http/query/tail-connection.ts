@@ -1,4 +1,4 @@
-/** Drives one live tail over one connection, and knows of all that are open. */
+/** Runs a live tail over a connection, and keeps track of all open tails. */
 
 import type { FastifyRequest } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -6,16 +6,16 @@ import type { QueryGate } from '../../../flows/query/query-gate.ts'
 import type { TailFrame, TailSession } from '../../../flows/query/tail-logs.ts'
 import type { Clock, LiveFeed, LogStore } from '../../../ports/log-store.ts'
 
-/** Where frames go: a WebSocket, or an HTTP answer that does not end. */
+/** The destination of frames: a WebSocket or a streaming HTTP response. */
 export interface TailSink {
-  /** Bytes that were sent and that the client has not taken. */
+  /** Bytes sent that the client has not read yet. */
   readonly waitingBytes: number
-  /** Calls `onRoom` when the client has taken something. */
+  /** Calls `onRoom` when the client has read something. */
   listen(onRoom: () => void): void
   send(frame: string): void
-  /** Tells the client, and whatever stands between, that the tail lives. */
+  /** Shows the client and proxies that the tail is alive. */
   ping(): void
-  /** Ends the connection, with words for the client. */
+  /** Ends the connection with a reason for the client. */
   end(reason: TailEnd): void
 }
 
@@ -28,31 +28,31 @@ export interface TailParts {
   readonly store: LogStore
   readonly clock: Clock
   readonly feed: LiveFeed
-  /** The past is a query among the others. */
+  /** The initial lines are read by a query that queues like any other. */
   readonly gate: QueryGate
   readonly timeoutMs: number
 }
 
-/** Tails of one tenant at a time: Loki's max_concurrent_tail_requests. */
+/** Concurrent tails per tenant: Loki's max_concurrent_tail_requests. */
 export const TAILS_MAX = 10
-/** Tails of all tenants: each may hold some megabytes of lines that wait. */
+/** Concurrent tails of all tenants: each may buffer some megabytes of lines. */
 const TAILS_TOTAL_MAX = 200
-/** How long a tail may go on: Loki's tail_max_duration. */
+/** The maximum duration of a tail: Loki's tail_max_duration. */
 const DURATION_MS_MAX = 3600_000
-/** Bytes that may wait in the connection before frames are held back. */
+/** Unread bytes in the connection above which frames are held back. */
 const WAITING_BYTES_MAX = 256 * 1024
-/** A client that takes nothing for so long while frames wait is cut off. */
+/** A client that reads nothing for this long while frames wait is disconnected. */
 const STALLED_MS_MAX = 30_000
 const TICK_MS = 1000
 
-/** The tails that are open. */
+/** The open tails. */
 export class TailHub {
   readonly #open = new Map<string, Set<TailConnection>>()
 
-  /** Throws rate_limited when the tenant has as many tails as it may, overloaded when all together have. */
+  /** Throws rate_limited at the limit of the tenant, and overloaded at the limit of all tenants. */
   assertRoom(tenant: string): void {
     if (this.size >= TAILS_TOTAL_MAX) {
-      throw new GatewayError('overloaded', `${TAILS_TOTAL_MAX} tails are open, as many as there may be; retry later`)
+      throw new GatewayError('overloaded', `${TAILS_TOTAL_MAX} tails are open, which is the maximum; retry later`)
     }
     const count = (this.#open.get(tenant)?.size ?? 0) + 1
     if (count <= TAILS_MAX) return
@@ -76,10 +76,10 @@ export class TailHub {
     return size
   }
 
-  /** Ends all of them: the gateway stops. */
+  /** Ends all tails because the gateway stops. */
   endAll(): void {
     for (const connections of [...this.#open.values()]) {
-      for (const connection of [...connections]) connection.end({ kind: 'stopped', text: 'the gateway stops' })
+      for (const connection of [...connections]) connection.end({ kind: 'stopped', text: 'the gateway is stopping' })
     }
   }
 }
@@ -90,7 +90,7 @@ export interface TailOrder {
   readonly format: (frame: TailFrame) => string
 }
 
-/** From the first frame until the client goes, the time is up, or the gateway stops. */
+/** A tail from the first frame until the client disconnects, the time is up, or the gateway stops. */
 export class TailConnection {
   readonly #parts: TailParts
   readonly #order: TailOrder
@@ -115,8 +115,8 @@ export class TailConnection {
   }
 
   /**
-   * Listens first and reads the past then, so that nothing falls between the two. Ends at once where others took the
-   * last room since it was looked for.
+   * Subscribes before it reads the initial lines, so that none are missed in between. Ends immediately if the limit was
+   * reached since assertRoom.
    */
   start(hub: TailHub): void {
     const { tenant, session } = this.#order
@@ -133,7 +133,7 @@ export class TailConnection {
         try {
           if (session.offer(batch, clock.monotonicMs())) this.#flushSoon()
         } catch (error) {
-          // The push that brought the batch is stored: what goes wrong here is this tail's alone.
+          // The pushed batch is already stored: a failure here affects only this tail.
           this.#fail(error)
         }
       }),
@@ -158,7 +158,7 @@ export class TailConnection {
     }
   }
 
-  /** Once a second. */
+  /** Called once a second. */
   tick(): void {
     if (this.#isEnded) return
     const nowMs = this.#parts.clock.monotonicMs()
@@ -177,7 +177,7 @@ export class TailConnection {
     this.flush()
   }
 
-  /** Sends what is due, as far as the client keeps up. */
+  /** Sends due frames, as far as the client keeps up. */
   flush(): void {
     while (!this.#isEnded && this.#sink.waitingBytes < WAITING_BYTES_MAX) {
       const frame = this.#order.session.takeFrame(this.#parts.clock.monotonicMs())
@@ -192,7 +192,7 @@ export class TailConnection {
     this.#sink.end(reason)
   }
 
-  /** The connection is gone: lets go of everything. */
+  /** Releases everything after the connection has closed. */
   closed(): void {
     if (this.#isEnded) return
     this.#isEnded = true
@@ -200,7 +200,7 @@ export class TailConnection {
     for (const cleanup of this.#cleanups) cleanup()
   }
 
-  /** Not at once: the push that brought the lines is answered first, and those that come together share a frame. */
+  /** Deferred, so that the push is answered first and concurrent batches share a frame. */
   #flushSoon(): void {
     if (this.#isFlushing) return
     this.#isFlushing = true
@@ -214,6 +214,6 @@ export class TailConnection {
     if (this.#isEnded) return
     const isKnown = error instanceof GatewayError
     if (!isKnown) this.#log.error({ err: error }, 'a tail failed')
-    this.end({ kind: 'failed', text: isKnown ? error.message : 'the tail failed; the log of the gateway tells more' })
+    this.end({ kind: 'failed', text: isKnown ? error.message : 'the tail failed; see the log of the gateway' })
   }
 }

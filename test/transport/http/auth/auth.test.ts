@@ -15,7 +15,7 @@ const USERS = JSON.stringify([
 ])
 const BASIC = 'Basic realm="millrace", charset="UTF-8"'
 
-/** An app that answers who came, for which tenants. */
+/** An app that returns the principal and its tenants. */
 async function buildApp(t: Test, env: Environment, clock = new FixedClock(1_000_000)): Promise<FastifyInstance> {
   const app = Fastify()
   t.teardown(() => app.close())
@@ -48,11 +48,11 @@ async function push(app: FastifyInstance, headers: Record<string, string>, remot
 }
 
 const ACCEPTED: [string, string, string, object][] = [
-  ['a password of several bytes a character', 'ann', 'pässwörd', { name: 'ann', tenant: 'fake' }],
+  ['a password with multi-byte characters', 'ann', 'pässwörd', { name: 'ann', tenant: 'fake' }],
   ['a password with colons', 'bob', 'b:o:b', { name: 'bob', tenant: 'team-b' }],
 ]
 for (const [name, user, password, wanted] of ACCEPTED) {
-  t.test(`takes ${name}`, async (t) => {
+  t.test(`accepts ${name}`, async (t) => {
     const app = await buildApp(t, { MILLRACE_USERS: USERS })
     t.match(await push(app, { authorization: basic(user, password) }), { status: 200, body: wanted })
   })
@@ -63,24 +63,24 @@ const REFUSED: [string, string | undefined][] = [
   ['no header', undefined],
   ['an empty header', ''],
   ['a wrong password', basic('ann', 'password')],
-  ['a password of as many characters but fewer bytes', basic('ann', 'passwort')],
-  ['a password of as many bytes but fewer characters', basic('ann', '€€€x')],
+  ['a password with the same number of characters but fewer bytes', basic('ann', 'passwort')],
+  ['a password with the same number of bytes but fewer characters', basic('ann', '€€€x')],
   ['an empty password', basic('ann', '')],
   ["another user's password", basic('bob', 'pässwörd')],
   ['an unknown name', basic('eve', 'pässwörd')],
   ['an empty name', basic('', 'pässwörd')],
-  ['a name of objects', basic('__proto__', 'pässwörd')],
-  ['a name of another case', basic('Ann', 'pässwörd')],
+  ['the name of an object property', basic('__proto__', 'pässwörd')],
+  ['a name in another case', basic('Ann', 'pässwörd')],
   ['latin1 instead of UTF-8', `Basic ${Buffer.from('ann:pässwörd', 'latin1').toString('base64')}`],
   ['no colon', `Basic ${Buffer.from('ann').toString('base64')}`],
   ['a control character', basic('ann', 'pässwörd\n')],
   ['no base64', 'Basic %%%'],
   ['a scheme alone', 'Basic '],
   ['another scheme', 'Digest username="ann"'],
-  ['a token where none are taken', 'Bearer a.b.c'],
+  ['a token where tokens are not accepted', 'Bearer a.b.c'],
 ]
 for (const [name, header] of REFUSED) {
-  t.test(`refuses ${name} with a challenge`, async (t) => {
+  t.test(`rejects ${name} with a challenge`, async (t) => {
     const app = await buildApp(t, { MILLRACE_USERS: USERS })
     const answer = await push(app, header === undefined ? {} : { authorization: header })
     t.match(answer, { status: 401, challenge: BASIC, body: { code: 'credentials_invalid' } })
@@ -88,7 +88,7 @@ for (const [name, header] of REFUSED) {
   })
 }
 
-t.test('checks hashed and plain passwords side by side', async (t) => {
+t.test('checks hashed and plain passwords', async (t) => {
   const users = JSON.stringify([
     { name: 'ann', password: HASHED },
     { name: 'bob', password: 'plain' },
@@ -98,12 +98,12 @@ t.test('checks hashed and plain passwords side by side', async (t) => {
     t.equal((await push(app, { authorization: basic('ann', 'ключ') })).status, 200)
     t.equal((await push(app, { authorization: basic('bob', 'plain') })).status, 200)
   }
-  t.equal((await push(app, { authorization: basic('ann', HASHED) })).status, 401, 'the hash is no password')
+  t.equal((await push(app, { authorization: basic('ann', HASHED) })).status, 401, 'the hash is not the password')
   t.equal((await push(app, { authorization: basic('ann', 'plain') })).status, 401)
   t.equal((await push(app, { authorization: basic('bob', 'ключ') })).status, 401)
 })
 
-t.test('listens no more to an address that sends too many wrong passwords, until the minute is over', async (t) => {
+t.test('blocks an address after too many wrong passwords until the minute is over', async (t) => {
   const clock = new FixedClock()
   const env = { MILLRACE_USERS: USERS, MILLRACE_AUTH_FAILURES_PER_MINUTE: '3' }
   const app = await buildApp(t, env, clock)
@@ -111,13 +111,13 @@ t.test('listens no more to an address that sends too many wrong passwords, until
   const right = { authorization: basic('ann', 'pässwörd') }
   for (let i = 0; i < 3; i++) t.equal((await push(app, wrong)).status, 401)
   t.match(await push(app, wrong), { status: 429, body: { code: 'rate_limited' } })
-  t.equal((await push(app, right)).status, 429, 'guessing on shows nothing')
-  t.equal((await push(app, right, '192.0.2.2')).status, 200, 'another address is not concerned')
+  t.equal((await push(app, right)).status, 429, 'a right guess is not revealed')
+  t.equal((await push(app, right, '192.0.2.2')).status, 200, 'another address is not affected')
   clock.ms += 60_000
   t.equal((await push(app, right)).status, 200)
 })
 
-t.test('counts the addresses of one IPv6 network together', async (t) => {
+t.test('counts addresses of an IPv6 network together', async (t) => {
   const app = await buildApp(t, { MILLRACE_USERS: USERS, MILLRACE_AUTH_FAILURES_PER_MINUTE: '1' })
   const wrong = { authorization: basic('ann', 'x') }
   t.equal((await push(app, wrong, '2001:db8::1')).status, 401)
@@ -141,10 +141,10 @@ const TENANTS: [string, Environment, string, string | undefined, number, string]
   ['no header where one is required', { MILLRACE_DEFAULT_TENANT: '' }, 'ann', undefined, 401, 'tenant_missing'],
   ['a bound user where a header is required', { MILLRACE_DEFAULT_TENANT: '' }, 'bob', undefined, 200, 'team-b'],
   ['no wrong tenant', {}, 'ann', 'a/b', 400, 'tenant_invalid'],
-  ['no several tenants on a push', {}, 'ann', 'a|b', 400, 'tenant_invalid'],
+  ['several tenants on a push', {}, 'ann', 'a|b', 400, 'tenant_invalid'],
 ]
 for (const [name, env, user, header, status, wanted] of TENANTS) {
-  t.test(`takes ${name}`, async (t) => {
+  t.test(`accepts ${name}`, async (t) => {
     const app = await buildApp(t, { ...env, MILLRACE_USERS: USERS })
     const authorization = basic(user, user === 'ann' ? 'pässwörd' : 'b:o:b')
     const answer = await push(app, { authorization, ...(header !== undefined && { 'x-scope-orgid': header }) })
@@ -154,7 +154,7 @@ for (const [name, env, user, header, status, wanted] of TENANTS) {
   })
 }
 
-t.test('reads several tenants, of a bound user only its own', async (t) => {
+t.test('allows several tenants in queries, but only its own for a bound user', async (t) => {
   const app = await buildApp(t, { MILLRACE_USERS: USERS })
   const read = async (authorization: string, tenants: string) => {
     return app.inject({ url: '/read', headers: { authorization, 'x-scope-orgid': tenants } })
@@ -164,7 +164,7 @@ t.test('reads several tenants, of a bound user only its own', async (t) => {
   t.equal((await read(basic('bob', 'b:o:b'), 'team-b|a')).statusCode, 403)
 })
 
-t.test('asks for the kind of credentials of the route, as far as it is taken', async (t) => {
+t.test("challenges for the route's kind of credentials if it is accepted", async (t) => {
   const challenge = async (env: Environment, url: string) => {
     const app = await buildApp(t, env)
     return (await app.inject({ url })).headers['www-authenticate']
@@ -179,7 +179,7 @@ t.test('asks for the kind of credentials of the route, as far as it is taken', a
 /** [name, headers, status] */
 const ANONYMOUS: [string, Record<string, string>, number][] = [
   ['localhost', { host: 'localhost:3100' }, 200],
-  ['an address of loopback', { host: '127.8.9.1' }, 200],
+  ['a loopback address', { host: '127.8.9.1' }, 200],
   ['the IPv6 loopback', { host: '[::1]:3100' }, 200],
   ['capital letters', { host: 'LOCALHOST' }, 200],
   ['a page of this machine', { host: 'localhost:3100', origin: 'http://localhost:3000' }, 200],
@@ -188,19 +188,19 @@ const ANONYMOUS: [string, Record<string, string>, number][] = [
   ['a name that begins like localhost', { host: 'localhost.attacker.example' }, 403],
   ['another address', { host: '192.168.1.2:3100' }, 403],
   ['a port alone', { host: ':3100' }, 403],
-  ['a name behind another', { host: 'attacker@localhost' }, 403],
-  ['a page of elsewhere', { host: 'localhost:3100', origin: 'https://attacker.example' }, 403],
-  ['a page of nowhere', { host: 'localhost:3100', origin: 'null' }, 403],
+  ['a name after user info', { host: 'attacker@localhost' }, 403],
+  ['a page of another site', { host: 'localhost:3100', origin: 'https://attacker.example' }, 403],
+  ['a page without an origin', { host: 'localhost:3100', origin: 'null' }, 403],
 ]
 for (const [name, headers, status] of ANONYMOUS) {
-  t.test(`without credentials answers ${status} to ${name}`, async (t) => {
+  t.test(`without credentials returns ${status} for ${name}`, async (t) => {
     const answer = await push(await buildApp(t, {}), headers)
     t.equal(answer.status, status)
     t.match(answer.body, status === 200 ? { name: 'anonymous', tenant: 'fake' } : { code: 'host_refused' })
   })
 }
 
-t.test('gives an answer of its own to any Authorization header', async (t) => {
+t.test('any Authorization header gives a defined response', async (t) => {
   const app = await buildApp(t, { MILLRACE_USERS: USERS, MILLRACE_LOCAL_ISSUER: 'true' })
   const part = fc.oneof(
     fc.string(),
@@ -226,17 +226,17 @@ const PAGES: [string, 'GET' | 'POST', Record<string, string>, number][] = [
   ['a page of this gateway on a port', 'POST', { origin: 'http://logs.example:3100', host: 'Logs.example:3100' }, 200],
   ['a page of another site', 'POST', { origin: 'https://evil.example', host: 'logs.example' }, 403],
   ['a page of another port', 'POST', { origin: 'http://logs.example:8080', host: 'logs.example:3100' }, 403],
-  ['a page that hides where it is from', 'POST', { origin: 'null', host: 'logs.example' }, 403],
+  ['a page that hides its origin', 'POST', { origin: 'null', host: 'logs.example' }, 403],
   [
     'a WebSocket of another site',
     'GET',
     { origin: 'https://evil.example', host: 'logs.example', upgrade: 'websocket' },
     403,
   ],
-  ['a read that no page can look at', 'GET', { origin: 'https://evil.example', host: 'logs.example' }, 200],
+  ['a read, which the page cannot see', 'GET', { origin: 'https://evil.example', host: 'logs.example' }, 200],
 ]
 for (const [name, method, headers, status] of PAGES) {
-  t.test(`${status === 200 ? 'takes' : 'refuses'} a password from ${name}`, async (t) => {
+  t.test(`${status === 200 ? 'accepts' : 'rejects'} a password from ${name}`, async (t) => {
     const app = await buildApp(t, { MILLRACE_USERS: USERS })
     const authorization = basic('ann', 'pässwörd')
     const response = await app.inject({ method, url: '/loki/api/v1/push', headers: { ...headers, authorization } })

@@ -9,7 +9,7 @@ t.test('may listen on loopback without credentials', async (t) => {
   for (const host of LOOPBACK) t.doesNotThrow(() => assertSafeBinding(readConfig({ MILLRACE_HOST: host })), host)
 })
 
-t.test('may not listen elsewhere without credentials, and says what to do', async (t) => {
+t.test('may not listen elsewhere without credentials, and explains what to do', async (t) => {
   for (const host of REACHABLE) {
     const config = readConfig({ MILLRACE_HOST: host })
     t.throws(() => assertSafeBinding(config), {

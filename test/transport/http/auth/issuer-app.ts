@@ -1,4 +1,4 @@
-/** An issuer of tokens on a port of this machine, and an app that takes its tokens. */
+/** A token issuer on a local port, and an app that accepts its tokens. */
 
 import { createHmac, createSign, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -12,7 +12,7 @@ import { FixedClock } from '../../../support/helper.ts'
 
 export const ISSUER = 'https://issuer.example/pool'
 export const SEED = new Uint8Array(32).fill(9)
-/** A time of the test's own, long before any machine's: tokens end long after it. */
+/** The time of the test, long before the real time: tokens expire long after it. */
 export const NOW_MS = Date.UTC(2026, 10, 21, 10)
 const FAR_SECONDS = Date.UTC(2100, 0, 1) / 1000
 
@@ -33,13 +33,13 @@ export function publicJwk({ id, publicKey }: SigningKey): object {
 export const ACCESS = { iss: ISSUER, sub: 'ann', exp: FAR_SECONDS, token_use: 'access', client_id: 'c1' }
 export const ID = { iss: ISSUER, sub: 'ann', exp: FAR_SECONDS, token_use: 'id', aud: 'c2', 'custom:team': 'team-a' }
 
-/** A token; `header` and `signature` may say what no honest issuer says. */
+/** A token; `header` and `signature` may be forged. */
 export function makeToken(key: SigningKey, payload: object, header: object = {}): string {
   const input = `${encode({ alg: 'RS256', typ: 'JWT', kid: key.id, ...header })}.${encode(payload)}`
   return `${input}.${createSign('RSA-SHA256').update(input).sign(key.privateKey, 'base64url')}`
 }
 
-/** The confusion of old libraries: the public key, which all know, taken for a shared secret. */
+/** The attack on old libraries that use the public key as a shared secret. */
 export function makeConfusedToken(key: SigningKey, payload: object): string {
   const input = `${encode({ alg: 'HS256', typ: 'JWT', kid: key.id })}.${encode(payload)}`
   const secret = key.publicKey.export({ type: 'spki', format: 'pem' })
@@ -52,7 +52,7 @@ export function encode(part: object): string {
 
 export interface Issuer {
   readonly url: string
-  /** What the next requests are answered. */
+  /** The response to the next requests. */
   keys: readonly object[]
   status: number
   body: string | undefined
@@ -77,7 +77,7 @@ export async function startIssuer(t: Test, keys: readonly object[]): Promise<Iss
 export interface IssuerApp {
   readonly app: FastifyInstance
   readonly clock: FixedClock
-  /** Sends the header; each call from another address, so that nothing is limited unless asked for. */
+  /** Sends the header, by default from another address for each call, so that no limit applies. */
   get(
     authorization: string,
     address?: string,

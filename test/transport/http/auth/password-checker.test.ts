@@ -20,13 +20,13 @@ function hash(password: string, cost = COST): string {
   return formatPasswordHash({ ...cost, salt: salt.toString('base64'), hash: computed.toString('base64') })
 }
 
-t.test('computes no hash for a password that was right before', async (t) => {
+t.test('computes no hash for a password that was checked before', async (t) => {
   const checker = new PasswordChecker(fixed(user('ann', hash('pw'))))
   for (let i = 0; i < 5; i++) t.match(await checker.check('ann', 'pw'), { name: 'ann' })
   t.equal(checker.scrypts, 1)
 })
 
-t.test('forgets nothing right when a wrong password comes between', async (t) => {
+t.test('remembers the right password after a wrong one', async (t) => {
   const checker = new PasswordChecker(fixed(user('ann', hash('pw'))))
   await checker.check('ann', 'pw')
   t.equal(await checker.check('ann', 'no'), undefined)
@@ -59,14 +59,14 @@ t.test(
   },
 )
 
-t.test('computes no hash where all passwords are plain', async (t) => {
+t.test('computes no hash if all passwords are plain', async (t) => {
   const checker = new PasswordChecker(fixed(user('ann', 'pw')))
   t.match(await checker.check('ann', 'pw'), { name: 'ann' })
   t.equal(await checker.check('eve', 'pw'), undefined)
   t.equal(checker.scrypts, 0)
 })
 
-t.test('lets one hash be right for its own user only', async (t) => {
+t.test('a hash is valid only for its own user', async (t) => {
   const shared = hash('pw')
   const checker = new PasswordChecker(fixed(user('ann', shared), user('bob', hash('other'))))
   const [ann, bob] = await Promise.all([checker.check('ann', 'pw'), checker.check('bob', 'pw')])
@@ -74,7 +74,7 @@ t.test('lets one hash be right for its own user only', async (t) => {
   t.equal(bob, undefined)
 })
 
-t.test('refuses further passwords while too many wait, and serves those that wait', async (t) => {
+t.test('rejects passwords while too many wait, and serves the waiting ones', async (t) => {
   const checker = new PasswordChecker(fixed(user('ann', hash('pw'))))
   const checks = Array.from({ length: 40 }, (_, i) => checker.check('ann', i === 0 ? 'pw' : `no ${i}`))
   const outcomes = await Promise.allSettled(checks)
@@ -85,7 +85,7 @@ t.test('refuses further passwords while too many wait, and serves those that wai
   t.match(await checker.check('ann', 'pw'), { name: 'ann' })
 })
 
-/** Users that are exchanged when the checker looks for news, and how often it looked. */
+/** Users that change on refresh, and the number of refreshes. */
 function rotating(before: readonly User[], after: readonly User[]) {
   let current = before
   let refreshes = 0
@@ -96,16 +96,16 @@ function rotating(before: readonly User[], after: readonly User[]) {
   return { source: { users: () => current, refresh }, refreshes: () => refreshes }
 }
 
-t.test('takes a password that was rotated at its first use', async (t) => {
+t.test('accepts a rotated password on first use', async (t) => {
   const { source, refreshes } = rotating([user('ann', 'old')], [user('ann', 'new')])
   const checker = new PasswordChecker(source)
   t.match(await checker.check('ann', 'old'), { name: 'ann' })
-  t.equal(refreshes(), 0, 'what is right asks nobody')
+  t.equal(refreshes(), 0, 'a right password triggers no refresh')
   t.match(await checker.check('ann', 'new'), { name: 'ann' })
   t.equal(await checker.check('ann', 'old'), undefined)
 })
 
-t.test('a user that is gone is refused as soon as the users change', async (t) => {
+t.test('a removed user is rejected as soon as the users change', async (t) => {
   let users: readonly User[] = [user('ann', 'pw'), user('bob', hash('pw'))]
   const checker = new PasswordChecker({ users: () => users })
   t.match(await checker.check('bob', 'pw'), { name: 'bob' })
@@ -114,7 +114,7 @@ t.test('a user that is gone is refused as soon as the users change', async (t) =
   t.equal(await checker.check('bob', 'pw'), undefined)
 })
 
-t.test('what was proven of a user holds on when another one changes', async (t) => {
+t.test('a proven password stays proven when another user changes', async (t) => {
   const bob = user('bob', hash('pw'))
   const { source } = rotating([user('ann', 'old'), bob], [user('ann', 'new'), bob])
   const checker = new PasswordChecker(source)
@@ -125,7 +125,7 @@ t.test('what was proven of a user holds on when another one changes', async (t) 
   t.equal(checker.scrypts, before)
 })
 
-t.test('what was proven of a password does not hold for the one after it', async (t) => {
+t.test('a proven password is not valid after it was changed', async (t) => {
   const { source } = rotating([user('ann', hash('old'))], [user('ann', hash('new'))])
   const checker = new PasswordChecker(source)
   await checker.check('ann', 'old')
@@ -133,7 +133,7 @@ t.test('what was proven of a password does not hold for the one after it', async
   t.equal(await checker.check('ann', 'old'), undefined)
 })
 
-t.test('checks once more also when the users changed while it checked, without a refresh of its own', async (t) => {
+t.test('checks again if the users changed during the check, without its own refresh', async (t) => {
   let users: readonly User[] = [user('ann', hash('old'))]
   const checker = new PasswordChecker({ users: () => users, refresh: async () => {} })
   const checking = checker.check('ann', 'new')

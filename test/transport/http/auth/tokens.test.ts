@@ -21,11 +21,11 @@ const ACCEPTED: [string, string, object][] = [
   ['an access token', `Bearer ${makeToken(KEY, ACCESS)}`, { name: 'ann', kind: 'token' }],
   ['an id token', `Bearer ${makeToken(KEY, ID)}`, { name: 'ann', kind: 'token' }],
   ['a token without Bearer', makeToken(KEY, ID), { name: 'ann' }],
-  ['bearer in small letters', `bearer ${makeToken(KEY, ACCESS)}`, { name: 'ann' }],
+  ['bearer in lower case', `bearer ${makeToken(KEY, ACCESS)}`, { name: 'ann' }],
   ['several spaces after Bearer', `Bearer   ${makeToken(KEY, ACCESS)}`, { name: 'ann' }],
 ]
 for (const [name, header, wanted] of ACCEPTED) {
-  t.test(`takes ${name}`, async (t) => {
+  t.test(`accepts ${name}`, async (t) => {
     const issuer = await startIssuer(t, [publicJwk(KEY)])
     const app = await buildIssuerApp(t, issuer.url)
     t.match(await app.get(header), { status: 200, body: wanted })
@@ -37,10 +37,14 @@ const [header1, payload1, signature1] = makeToken(KEY, ACCESS).split('.')
 
 /** [name, token, what the message says] */
 const REFUSED: [string, string, RegExp][] = [
-  ['another issuer', makeToken(KEY, { ...ACCESS, iss: 'https://issuer.example/other' }), /of an issuer/],
-  ['no issuer', makeToken(KEY, { ...ACCESS, iss: undefined }), /of an issuer/],
-  ['a list of issuers', makeToken(KEY, { ...ACCESS, iss: [ACCESS.iss] }), /of an issuer/],
-  ['the local issuer signed by another', makeToken(KEY, { ...ACCESS, iss: 'millrace' }), /not signed with EdDSA/],
+  [
+    'another issuer',
+    makeToken(KEY, { ...ACCESS, iss: 'https://issuer.example/other' }),
+    /issuer of the token is not accepted/,
+  ],
+  ['no issuer', makeToken(KEY, { ...ACCESS, iss: undefined }), /issuer of the token is not accepted/],
+  ['a list of issuers', makeToken(KEY, { ...ACCESS, iss: [ACCESS.iss] }), /issuer of the token is not accepted/],
+  ['the local issuer signed by another', makeToken(KEY, { ...ACCESS, iss: 'millrace' }), /must be signed with EdDSA/],
   ['another client', makeToken(KEY, { ...ACCESS, client_id: 'c3' }), /app client/],
   ['no client', makeToken(KEY, { ...ACCESS, client_id: undefined }), /app client/],
   ['an access token with the right aud only', makeToken(KEY, { ...ACCESS, client_id: 'c3', aud: 'c1' }), /app client/],
@@ -48,48 +52,48 @@ const REFUSED: [string, string, RegExp][] = [
   ['another use', makeToken(KEY, { ...ACCESS, token_use: 'refresh' }), /token_use/],
   ['no use', makeToken(KEY, { ...ACCESS, token_use: undefined }), /token_use/],
   ['no subject', makeToken(KEY, { ...ACCESS, sub: undefined }), /no `sub`/],
-  ['an end that is past', makeToken(KEY, { ...ACCESS, exp: NOW_MS / 1000 }), /has expired/],
-  ['no end', makeToken(KEY, { ...ACCESS, exp: undefined }), /no `exp`/],
-  ['an end that is text', makeToken(KEY, { ...ACCESS, exp: '9999999999' }), /no `exp`/],
-  ['no signature', unsigned(ACCESS), /not signed with RS256/],
+  ['an expiry in the past', makeToken(KEY, { ...ACCESS, exp: NOW_MS / 1000 }), /has expired/],
+  ['no expiry', makeToken(KEY, { ...ACCESS, exp: undefined }), /no `exp`/],
+  ['an expiry that is text', makeToken(KEY, { ...ACCESS, exp: '9999999999' }), /no `exp`/],
+  ['no signature', unsigned(ACCESS), /must be signed with RS256/],
   ['no signature under RS256', `${header1}.${payload1}.`, /signature is wrong/],
-  ['the public key as a secret', makeConfusedToken(KEY, ACCESS), /not signed with RS256/],
+  ['the public key as a secret', makeConfusedToken(KEY, ACCESS), /must be signed with RS256/],
   ["another key under the issuer's key id", makeToken(OTHER, ACCESS), /signature is wrong/],
   ['another payload under the signature', `${header1}.${encode({ ...ACCESS, sub: 'eve' })}.${signature1}`, /signature/],
-  ['an unknown key id', makeToken(makeKey('k2'), ACCESS), /key that its issuer does not have/],
-  ['no key id', makeToken(KEY, ACCESS, { kid: undefined }), /key that its issuer does not have/],
+  ['an unknown key id', makeToken(makeKey('k2'), ACCESS), /issuer does not have the key/],
+  ['no key id', makeToken(KEY, ACCESS, { kid: undefined }), /issuer does not have the key/],
   ['a critical header', makeToken(KEY, ACCESS, { crit: ['x'], x: 1 }), /signature is wrong/],
-  ['its own key', makeToken(OTHER, ACCESS, { kid: 'k3', jwk: publicJwk(OTHER) }), /key that its issuer does not/],
+  ['its own key', makeToken(OTHER, ACCESS, { kid: 'k3', jwk: publicJwk(OTHER) }), /issuer does not have the key/],
   ['two parts', `${header1}.${payload1}`, /not a JSON Web Token/],
-  ['parts that are no JSON', 'aaaa.bbbb.cccc', /not a JSON Web Token/],
-  ['parts that are no objects', `${encode([])}.${encode([])}.x`, /not a JSON Web Token/],
-  ['a header that names no algorithm', `${encode({})}.${encode(ACCESS)}.x`, /names no algorithm/],
+  ['parts that are not JSON', 'aaaa.bbbb.cccc', /not a JSON Web Token/],
+  ['parts that are not objects', `${encode([])}.${encode([])}.x`, /not a JSON Web Token/],
+  ['a header without an algorithm', `${encode({})}.${encode(ACCESS)}.x`, /names no algorithm/],
   [
     'claims in the prototype',
     `${header1}.${Buffer.from('{"__proto__":{"iss":"millrace"}}').toString('base64url')}.x`,
     /issuer/,
   ],
-  ['more than a token needs', `${header1}.${encode({ ...ACCESS, pad: 'x'.repeat(9000) })}.x`, /not a JSON Web Token/],
+  ['too many bytes', `${header1}.${encode({ ...ACCESS, pad: 'x'.repeat(9000) })}.x`, /not a JSON Web Token/],
 ]
 for (const [name, token, message] of REFUSED) {
-  t.test(`refuses a token with ${name}`, async (t) => {
+  t.test(`rejects a token with ${name}`, async (t) => {
     const issuer = await startIssuer(t, [publicJwk(KEY)])
     const app = await buildIssuerApp(t, issuer.url)
     const answer = await app.get(`Bearer ${token}`)
     t.match(answer, { status: 401, challenge: 'Bearer', body: { code: 'credentials_invalid', message } })
-    t.notOk(answer.body.message?.includes(token.slice(0, 20)), 'the answer does not repeat the token')
-    t.match(await app.get(`Bearer ${makeToken(KEY, ACCESS)}`), { status: 200 }, 'a good token is taken afterwards')
+    t.notOk(answer.body.message?.includes(token.slice(0, 20)), 'the response does not contain the token')
+    t.match(await app.get(`Bearer ${makeToken(KEY, ACCESS)}`), { status: 200 }, 'a valid token is accepted afterwards')
   })
 }
 
-t.test('refuses a use that is not configured', async (t) => {
+t.test('rejects a token use that is not configured', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url, { MILLRACE_JWT_TOKEN_USE: 'access' })
   t.equal((await app.get(makeToken(KEY, ACCESS))).status, 200)
   t.equal((await app.get(makeToken(KEY, ID))).status, 401)
 })
 
-t.test('binds the bearer to the tenant of the claim, and refuses a token without it', async (t) => {
+t.test('binds the bearer to the tenant of the claim, and rejects a token without it', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url, { MILLRACE_JWT_TENANT_CLAIM: 'custom:team' })
   t.match(await app.get(makeToken(KEY, ID)), { status: 200, body: { tenant: 'team-a' } })
@@ -98,7 +102,7 @@ t.test('binds the bearer to the tenant of the claim, and refuses a token without
   t.match(await app.get(several), { status: 403, body: { code: 'tenant_forbidden' } })
 })
 
-t.test('fetches keys once for a storm of unknown key ids', async (t) => {
+t.test('fetches keys once for a burst of unknown key ids', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url)
   t.equal((await app.get(makeToken(KEY, ACCESS))).status, 200)
@@ -118,7 +122,7 @@ t.test('fetches keys once for a storm of unknown key ids', async (t) => {
   t.equal(issuer.fetches, 3)
 })
 
-t.test('fetches no keys for tokens that could not be taken anyway', async (t) => {
+t.test('fetches no keys for tokens that are rejected anyway', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url)
   const useless = [{ iss: 'x' }, { exp: 1 }, { client_id: 'x' }, { token_use: 'x' }]
@@ -126,7 +130,7 @@ t.test('fetches no keys for tokens that could not be taken anyway', async (t) =>
   t.equal(issuer.fetches, 0)
 })
 
-t.test('fetches keys once for a burst of good tokens at the start', async (t) => {
+t.test('fetches keys once for a burst of valid tokens at the start', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url)
   const answers = await Promise.all(Array.from({ length: 50 }, () => app.get(makeToken(KEY, ACCESS))))
@@ -134,7 +138,7 @@ t.test('fetches keys once for a burst of good tokens at the start', async (t) =>
   t.equal(issuer.fetches, 1)
 })
 
-t.test('takes a key that was rotated in, also when it was seen too early', async (t) => {
+t.test('accepts a rotated key, even if it was first seen too early', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url)
   const next = makeKey('k2')
@@ -146,7 +150,7 @@ t.test('takes a key that was rotated in, also when it was seen too early', async
   t.equal((await app.get(makeToken(KEY, ACCESS))).status, 200)
 })
 
-t.test('takes no key any more that was taken back an hour ago', async (t) => {
+t.test('rejects a key that was revoked an hour ago', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url)
   const next = makeKey('k2')
@@ -157,27 +161,27 @@ t.test('takes no key any more that was taken back an hour ago', async (t) => {
   t.equal((await app.get(makeToken(KEY, ACCESS))).status, 401)
 })
 
-t.test('answers 503 while the issuer is down, and works again when it is back', async (t) => {
+t.test('returns 503 while the issuer is down, and recovers', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url)
   issuer.status = 500
   const down = await app.get(makeToken(KEY, ACCESS))
   t.match(down, {
     status: 503,
-    body: { code: 'issuer_unavailable', message: /keys of the issuer/ },
+    body: { code: 'issuer_unavailable', message: /keys of the token issuer/ },
     challenge: undefined,
   })
   t.equal((await app.get(makeToken(KEY, ACCESS))).status, 503)
-  t.equal(issuer.fetches, 1, 'no second fetch at once')
+  t.equal(issuer.fetches, 1, 'no immediate second fetch')
   issuer.status = 200
   app.clock.ms += 5_000
   t.equal((await app.get(makeToken(KEY, ACCESS))).status, 200)
   issuer.status = 500
   app.clock.ms += 30_000
-  t.equal((await app.get(makeToken(KEY, ACCESS))).status, 200, 'known keys are still good')
-  t.equal((await app.get(makeToken(makeKey('k2'), ACCESS))).status, 503, 'an unknown one may be')
+  t.equal((await app.get(makeToken(KEY, ACCESS))).status, 200, 'known keys are still valid')
+  t.equal((await app.get(makeToken(makeKey('k2'), ACCESS))).status, 503, 'an unknown key may be valid')
   app.clock.ms += 24 * 3600_000
-  t.equal((await app.get(makeToken(KEY, ACCESS))).status, 503, 'a day later nobody knows')
+  t.equal((await app.get(makeToken(KEY, ACCESS))).status, 503, 'known keys expire after a day')
 })
 
 t.test('fetches keys although the clock was set back since the last time', async (t) => {
@@ -192,7 +196,7 @@ t.test('fetches keys although the clock was set back since the last time', async
   t.equal((await app.get(makeToken(KEY, ACCESS))).status, 200)
 })
 
-t.test('takes nothing else than a key set of bounded size with usable keys', async (t) => {
+t.test('accepts only a key set of bounded size with usable keys', async (t) => {
   const weak = publicJwk(makeKey('k1', 1024))
   const bodies: [string, string][] = [
     ['no JSON', '<html>'],
@@ -201,7 +205,7 @@ t.test('takes nothing else than a key set of bounded size with usable keys', asy
     ['a weak key', JSON.stringify({ keys: [weak] })],
     ['a key for encryption', JSON.stringify({ keys: [{ ...publicJwk(KEY), use: 'enc' }] })],
     ['a broken key', JSON.stringify({ keys: [{ ...publicJwk(KEY), n: '!' }] })],
-    ['null for a key', '{"keys":[null]}'],
+    ['null as a key', '{"keys":[null]}'],
     ['too many bytes', JSON.stringify({ keys: [publicJwk(KEY)], pad: 'x'.repeat(300_000) })],
   ]
   for (const [name, body] of bodies) {
@@ -220,7 +224,7 @@ t.test('limits the wrong tokens of one address', async (t) => {
   t.equal((await app.get(wrong, '192.0.2.2')).status, 401)
 })
 
-t.test('takes tokens of the local issuer beside those of the other', async (t) => {
+t.test('accepts tokens of the local and the configured issuer', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url)
   const local = new LocalIssuer(SEED, { nowMs: () => NOW_MS })
@@ -232,7 +236,7 @@ t.test('takes tokens of the local issuer beside those of the other', async (t) =
   t.match(await app.get(token), { status: 401, body: { message: /has expired/ } })
 })
 
-t.test('refuses a token of another local issuer', async (t) => {
+t.test('rejects a token of another local issuer', async (t) => {
   const issuer = await startIssuer(t, [publicJwk(KEY)])
   const app = await buildIssuerApp(t, issuer.url)
   const other = new LocalIssuer(new Uint8Array(32).fill(3), { nowMs: () => NOW_MS })

@@ -10,7 +10,7 @@ import { registerOpenApi } from '../../../../src/transport/http/openapi.ts'
 import { registerPage } from '../../../../src/transport/http/page/page-routes.ts'
 import { FixedClock } from '../../../support/helper.ts'
 
-/** What Chromium and Firefox send when somebody types an address. */
+/** The Accept header of Chromium and Firefox for a typed address. */
 const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8'
 const BROWSER = { accept: ACCEPT, host: 'localhost:3100' }
 
@@ -21,7 +21,7 @@ interface Options {
   readonly hasIncidents?: boolean
 }
 
-/** The page alone, behind the gateway's own credentials. */
+/** Only the page, with the gateway's authentication. */
 async function openPage(t: Test, options: Options = {}): Promise<FastifyInstance> {
   const { env = {}, hasPage = true, hasTails = true, hasIncidents = true } = options
   const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
@@ -35,7 +35,7 @@ async function openPage(t: Test, options: Options = {}): Promise<FastifyInstance
   return app
 }
 
-t.test('a browser gets the page, under a policy that lets nothing run but its own script and style', async (t) => {
+t.test('a browser gets the page, with a policy that allows only its own script and style', async (t) => {
   const app = await openPage(t)
   const { statusCode, headers, body } = await app.inject({ url: '/', headers: BROWSER })
   t.equal(statusCode, 200)
@@ -66,7 +66,7 @@ t.test('a browser gets the page, under a policy that lets nothing run but its ow
   ])
 })
 
-t.test('the page is told what there is', async (t) => {
+t.test('the page knows which features are available', async (t) => {
   const facts = async (options: Options): Promise<string | undefined> =>
     /<html [^>]*>/.exec((await (await openPage(t, options)).inject({ url: '/', headers: BROWSER })).body)?.[0]
   t.equal(
@@ -81,13 +81,13 @@ t.test('the page is told what there is', async (t) => {
 })
 
 const PROGRAMS: readonly (readonly [name: string, headers: Readonly<Record<string, string>>])[] = [
-  ['a program that says nothing', {}],
+  ['a program without Accept', {}],
   ['curl', { accept: '*/*' }],
   ['a program that reads JSON', { accept: 'application/json, text/plain, */*' }],
-  ['a type that only begins so', { accept: 'text/html5' }],
+  ['a type that only starts like HTML', { accept: 'text/html5' }],
 ]
 for (const [name, headers] of PROGRAMS) {
-  t.test(`what asks without wanting HTML gets what it got without a page: ${name}`, async (t) => {
+  t.test(`a client that does not accept HTML gets a 404: ${name}`, async (t) => {
     for (const env of [{}, { MILLRACE_USERS: 'reader:secret' }]) {
       const without = await (await openPage(t, { env, hasPage: false })).inject({ url: '/', headers })
       const withPage = await (await openPage(t, { env })).inject({ url: '/', headers })
@@ -98,14 +98,14 @@ for (const [name, headers] of PROGRAMS) {
   })
 }
 
-t.test('HEAD gives the headers, other methods nothing', async (t) => {
+t.test('HEAD returns the headers, other methods a 404', async (t) => {
   const app = await openPage(t)
   const head = await app.inject({ method: 'HEAD', url: '/', headers: BROWSER })
   t.match(head, { statusCode: 200, body: '' })
   t.equal((await app.inject({ method: 'POST', url: '/', headers: BROWSER })).statusCode, 404)
 })
 
-t.test('where passwords are taken the browser asks for one', async (t) => {
+t.test('if passwords are accepted, the browser asks for one', async (t) => {
   const app = await openPage(t, { env: { MILLRACE_USERS: 'reader:secret', MILLRACE_LOCAL_ISSUER: 'true' } })
   const refused = await app.inject({ url: '/', headers: BROWSER })
   t.equal(refused.statusCode, 401)
@@ -114,28 +114,32 @@ t.test('where passwords are taken the browser asks for one', async (t) => {
   t.equal((await app.inject({ url: '/', headers: { ...BROWSER, authorization } })).statusCode, 200)
 })
 
-t.test('where only tokens are taken the page is open, and asks for one itself', async (t) => {
+t.test('if only tokens are accepted, the page is public and asks for one itself', async (t) => {
   const app = await openPage(t, { env: { MILLRACE_LOCAL_ISSUER: 'true' } })
   t.equal((await app.inject({ url: '/', headers: BROWSER })).statusCode, 200)
 })
 
-t.test('without credentials the page is for this machine only', async (t) => {
+t.test('without credentials the page is only for this machine', async (t) => {
   const app = await openPage(t)
   const { statusCode, body } = await app.inject({ url: '/', headers: { ...BROWSER, host: 'evil.example' } })
   t.equal(statusCode, 403)
   t.notMatch(body, '<script')
 })
 
-t.test('the page is no part of the API’s description', async (t) => {
+t.test('the page is not in the OpenAPI document', async (t) => {
   const app = await openPage(t)
   t.strictSame(Object.keys((await app.inject('/openapi.json')).json().paths), [])
 })
 
 const page = readFileSync('src/web/index.html', 'utf8')
 
-t.test('the page asks this gateway alone, and makes no markup of data', async (t) => {
+t.test('the page requests only this gateway, and never renders data as markup', async (t) => {
   t.notMatch(page, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|\beval\(/)
-  t.notMatch(page, / on[a-z]+="| style="/, 'handlers and styles are set by the script: the policy refuses others')
+  t.notMatch(
+    page,
+    / on[a-z]+="| style="/,
+    'handlers and styles are set by the script, because the policy blocks others',
+  )
   const urls = [...page.matchAll(/https?:\/\/[^\s"'%)]+/g)].map(([url]) => url)
   t.strictSame([...new Set(urls)].sort(), ['http://www.w3.org/2000/svg'], 'a name, not an address')
 })
@@ -163,7 +167,7 @@ function contrast(a: string, b: string): number {
   return (high + 0.05) / (low + 0.05)
 }
 
-t.test('text can be read in light and in dark: contrast is 4.5 or more', async (t) => {
+t.test('the contrast of text is at least 4.5 in the light and the dark theme', async (t) => {
   const colors = new Map(
     [...page.matchAll(/--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)/g)].map(([, name, ...pair]) => [name, pair]),
   )

@@ -9,10 +9,10 @@ const QUERIES: readonly (readonly [name: string, url: string])[] = [
   ['GET /logs', '/logs'],
 ]
 
-/** An application whose store gives nothing until a read is aborted. */
+/** An application whose store returns nothing until a read is aborted. */
 function buildStuck(t: Test, env: Record<string, string>): Promise<TestApp> {
   async function* stuck(signal: AbortSignal | undefined): AsyncGenerator<ReadBlock> {
-    if (signal === undefined) throw new Error('nothing ends this read')
+    if (signal === undefined) throw new Error('this read has no signal')
     await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
   }
   const wrapStore = (store: LogStore): LogStore =>
@@ -26,7 +26,7 @@ function buildStuck(t: Test, env: Record<string, string>): Promise<TestApp> {
   return buildTestApp(t, env, { wrapStore })
 }
 
-t.test('every kind of query ends when its time is up', async (t) => {
+t.test('every kind of query has a timeout', async (t) => {
   const { app } = await buildStuck(t, { MILLRACE_QUERY_TIMEOUT: '20ms' })
   for (const [name, url] of QUERIES) {
     const response = await app.inject({ url })
@@ -35,7 +35,7 @@ t.test('every kind of query ends when its time is up', async (t) => {
   }
 })
 
-t.test('queries beyond those that run wait, and beyond those that may wait are told to come back', async (t) => {
+t.test('queries beyond the running ones wait, and beyond the waiting ones get 429', async (t) => {
   const limits = { MILLRACE_QUERIES_RUNNING_MAX: '2', MILLRACE_QUERIES_WAITING_MAX: '3' }
   const { app } = await buildStuck(t, { ...limits, MILLRACE_QUERY_TIMEOUT: '200ms' })
   const [, url] = QUERIES[0] as [string, string]

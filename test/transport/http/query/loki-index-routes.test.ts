@@ -26,22 +26,22 @@ async function open(t: Parameters<typeof buildTestApp>[0]) {
 }
 
 const REFUSED: readonly (readonly [name: string, path: string, params: Record<string, string>, text: string])[] = [
-  ['a selector that ends early', 'index/stats', { query: '{a' }, 'parse error'],
+  ['an incomplete selector', 'index/stats', { query: '{a' }, 'parse error'],
   ['a pipeline in a selector', 'index/volume', { query: '{a="b"} | json' }, 'parse error : only label matchers'],
   ['no bytes per shard', 'index/shards', { query: '{a="b"}' }, "parameter 'targetBytesPerShard' is missing"],
   ['zero bytes per shard', 'index/shards', { targetBytesPerShard: '0' }, 'targetBytesPerShard must be'],
-  ['an aggregation that is none', 'index/volume', { aggregateBy: 'x' }, 'invalid aggregateBy'],
+  ['an unknown aggregation', 'index/volume', { aggregateBy: 'x' }, 'invalid aggregateBy'],
   ['a step of zero', 'index/volume_range', { step: '0' }, 'zero or negative query resolution'],
   ['too many steps', 'index/volume_range', { step: '1ms' }, 'exceeded maximum resolution of 11,000 points'],
   ['fields of a metric', 'detected_fields', { query: 'rate({a="b"}[1m])' }, 'parse error : only log queries'],
   ['fields of nothing', 'detected_fields', {}, "parameter 'query' is missing"],
   ['too many lines', 'detected_fields', { query: '{a="b"}', line_limit: '5001' }, 'max entries limit per query'],
-  ['a limit that is no number', 'detected_fields', { query: '{a="b"}', limit: 'x' }, 'limit is no whole number'],
+  ['a limit that is not a number', 'detected_fields', { query: '{a="b"}', limit: 'x' }, 'limit must be a whole number'],
   ['patterns of nothing', 'patterns', {}, "parameter 'query' is missing"],
   ['patterns of all streams', 'patterns', { query: '{}' }, 'parse error'],
 ]
 
-t.test('what cannot be answered is refused', async (t) => {
+t.test('invalid requests are rejected', async (t) => {
   const { get } = await open(t)
   for (const [name, path, params, text] of REFUSED) {
     const answer = await get(path, params)
@@ -71,7 +71,7 @@ t.test('a volume of all streams has all their labels', async (t) => {
   }
 })
 
-t.test('a volume by target labels leaves out streams without them', async (t) => {
+t.test('a volume by target labels omits streams without them', async (t) => {
   const { get } = await open(t)
   const { data } = (await get('index/volume', { query: '{app=~".+"}', targetLabels: 'pod' })).json()
   t.strictSame(
@@ -80,7 +80,7 @@ t.test('a volume by target labels leaves out streams without them', async (t) =>
   )
 })
 
-t.test('the steps of a volume add up to the whole', async (t) => {
+t.test('the steps of a volume add up to the total', async (t) => {
   const { get } = await open(t)
   const params = { query: '{app="shop"}', step: '7s' }
   const { data } = (await get('index/volume_range', params)).json()
@@ -100,7 +100,7 @@ t.test('labels of UUIDs are not detected, pods are', async (t) => {
   })
 })
 
-t.test('patterns are told by level, with their lines over time', async (t) => {
+t.test('patterns are listed by level, with their lines over time', async (t) => {
   const { get } = await open(t)
   const { data } = (await get('patterns', { query: '{app="shop"}', step: '60s' })).json()
   t.strictSame(
@@ -109,7 +109,7 @@ t.test('patterns are told by level, with their lines over time', async (t) => {
       ['order <_> placed by anna', 'unknown'],
       ['order <_> placed by anna', 'error'],
     ],
-    'a level that is no known word is unknown',
+    'an unrecognised level is unknown',
   )
   const counts = data.map(({ samples }: { samples: number[][] }) =>
     samples.reduce((sum, [, count]) => sum + (count ?? 0), 0),
@@ -118,7 +118,7 @@ t.test('patterns are told by level, with their lines over time', async (t) => {
   t.ok(data[0].samples.every(([seconds]: [number]) => seconds % 60 === 0))
 })
 
-t.test('a line filter is applied before fields are looked for', async (t) => {
+t.test('a line filter is applied before fields are detected', async (t) => {
   const { get } = await open(t)
   const { fields } = (await get('detected_fields', { query: '{app="mail"} |= "nothing"' })).json()
   t.strictSame(fields, [])

@@ -53,7 +53,7 @@ function stateOf(name: string, alerts: readonly Alert[]): RuleState {
   return { name, expr, health: 'ok', lastError: '', evaluatedMs: AT, seconds: 0.25, alerts }
 }
 
-/** The routes alone, with a header as the tenant. */
+/** Only the routes, with a header as the tenant. */
 async function openRoutes(t: Test, rules?: LokiRulesParts['rules']): Promise<FastifyInstance> {
   const app = Fastify()
   registerErrors(app, new Metrics())
@@ -61,7 +61,7 @@ async function openRoutes(t: Test, rules?: LokiRulesParts['rules']): Promise<Fas
     authenticate: async () => undefined,
     tenantOf: (request: { headers: Record<string, unknown> }) => String(request.headers['x-scope-orgid'] ?? 'fake'),
   }
-  // The routes use no more of it.
+  // The routes use only this part.
   registerLokiRules(app, { auth: auth as unknown as LokiRulesParts['auth'], rules })
   await app.ready()
   t.teardown(() => app.close())
@@ -79,7 +79,7 @@ function shopRules(): NonNullable<LokiRulesParts['rules']> {
 const get = (app: FastifyInstance, url: string, tenant = 'fake') =>
   app.inject({ method: 'GET', url, headers: { 'x-scope-orgid': tenant } })
 
-t.test('/prometheus/api/v1/rules tells how each rule stands, in the order and the words of Prometheus', async (t) => {
+t.test('/prometheus/api/v1/rules lists rules with their state, in the order and format of Prometheus', async (t) => {
   const app = await openRoutes(t, shopRules())
   const { body, headers } = await get(app, '/prometheus/api/v1/rules?rule_group[]=errors')
   const shared =
@@ -99,7 +99,7 @@ t.test('/prometheus/api/v1/rules tells how each rule stands, in the order and th
   )
 })
 
-t.test('/prometheus/api/v1/alerts lists what is pending or fires', async (t) => {
+t.test('/prometheus/api/v1/alerts lists pending and firing alerts', async (t) => {
   const app = await openRoutes(t, shopRules())
   const { data } = (await get(app, '/prometheus/api/v1/alerts')).json()
   t.match(data.alerts, [{ state: 'firing', value: '1.2e+01', labels: { alertname: 'Firing' } }])
@@ -130,14 +130,14 @@ for (const [query, wanted] of FILTERS) {
   })
 }
 
-t.test('alerts may be left out, and a rule that was never evaluated says so', async (t) => {
+t.test('alerts can be excluded, and a rule that was never evaluated has that state', async (t) => {
   const app = await openRoutes(t, shopRules())
   const { data } = (await get(app, '/prometheus/api/v1/rules?exclude_alerts=true')).json()
   t.match(data.groups[0].rules[0], { state: 'firing', alerts: [] })
   t.match(data.groups[1].rules[0], { health: 'unknown', lastEvaluation: '0001-01-01T00:00:00Z' })
 })
 
-t.test('the configured rules are YAML by file, of the own tenant', async (t) => {
+t.test('the configured rules of the tenant are returned as YAML by file', async (t) => {
   const app = await openRoutes(t, shopRules())
   for (const url of ['/loki/api/v1/rules', '/api/prom/rules']) {
     const { body, headers } = await get(app, url)
@@ -161,12 +161,12 @@ const REFUSED: readonly (readonly [method: 'GET' | 'POST' | 'DELETE', url: strin
   ['GET', '/loki/api/v1/rules/shop.yaml/secret', 404, /group does not exist/],
   ['GET', '/prometheus/api/v1/rules?type=other', 400, /type: not supported/],
   ['GET', '/prometheus/api/v1/rules?state=other', 400, /state: not supported/],
-  ['POST', '/loki/api/v1/rules/shop.yaml', 404, /not written by this API; .* MILLRACE_RULES/],
-  ['DELETE', '/loki/api/v1/rules/shop.yaml', 404, /not written by this API/],
-  ['DELETE', '/api/prom/rules/shop.yaml/errors', 404, /not written by this API/],
+  ['POST', '/loki/api/v1/rules/shop.yaml', 404, /cannot be written through this API; .* MILLRACE_RULES/],
+  ['DELETE', '/loki/api/v1/rules/shop.yaml', 404, /cannot be written through this API/],
+  ['DELETE', '/api/prom/rules/shop.yaml/errors', 404, /cannot be written through this API/],
 ]
 for (const [method, url, status, text] of REFUSED) {
-  t.test(`${method} ${url} is answered ${status}`, async (t) => {
+  t.test(`${method} ${url} returns ${status}`, async (t) => {
     const app = await openRoutes(t, shopRules())
     const response = await app.inject({ method, url })
     t.equal(response.statusCode, status)
@@ -174,7 +174,7 @@ for (const [method, url, status, text] of REFUSED) {
   })
 }
 
-t.test('where there are no rules every list is empty, and a tenant without any sees none', async (t) => {
+t.test('without rules all lists are empty, also for a tenant without rules', async (t) => {
   const { app } = await buildTestApp(t)
   const some = await openRoutes(t, shopRules())
   for (const each of [app, some]) {

@@ -27,7 +27,7 @@ async function listen(t: Test, env: Record<string, string> = {}): Promise<Listen
   return { ...parts, port, push }
 }
 
-/** A WebSocket whose messages are waited for one by one. */
+/** A WebSocket whose messages are awaited one by one. */
 class Tail {
   readonly socket: WebSocket
   readonly #messages: string[] = []
@@ -56,7 +56,7 @@ class Tail {
   }
 }
 
-/** What an upgrade is answered. */
+/** The response to an upgrade. */
 async function upgrade(port: number, path: string, headers: Record<string, string> = {}) {
   const asked = request({
     host: '127.0.0.1',
@@ -84,7 +84,7 @@ async function upgrade(port: number, path: string, headers: Record<string, strin
 
 const SHOP = encodeURIComponent('{app="shop"}')
 
-t.test('a tail gives the past, then lines as they come', async (t) => {
+t.test('a tail sends the initial lines, then new lines as they arrive', async (t) => {
   const { port, push } = await listen(t)
   await push('before')
   const tail = new Tail(port, `/loki/api/v1/tail?query=${SHOP}`)
@@ -100,7 +100,7 @@ t.test('a tail gives the past, then lines as they come', async (t) => {
   t.equal((await tail.closed()).code, 1000)
 })
 
-t.test('the old path has frames of the old form', async (t) => {
+t.test('the legacy path has frames in the legacy format', async (t) => {
   const { port, push } = await listen(t)
   await push('before')
   const tail = new Tail(port, `/api/prom/tail?query=${SHOP}`)
@@ -117,7 +117,7 @@ t.test('the old path has frames of the old form', async (t) => {
   await tail.closed()
 })
 
-t.test('a line that is pushed while a tail begins comes exactly once', async (t) => {
+t.test('a line that is pushed while a tail starts is sent exactly once', async (t) => {
   const { port, push } = await listen(t)
   const tail = new Tail(port, `/loki/api/v1/tail?query=${SHOP}`)
   const pushed: string[] = []
@@ -134,7 +134,7 @@ t.test('a line that is pushed while a tail begins comes exactly once', async (t)
   await tail.closed()
 })
 
-t.test('with the flag, labels come in categories and the flag behind the streams', async (t) => {
+t.test('with the flag, labels are categorised and the flag follows the streams', async (t) => {
   const { port, push, app } = await listen(t)
   await push('one', { trace: 't1' })
   const answer = await new Promise<string>((resolve, reject) => {
@@ -145,7 +145,7 @@ t.test('with the flag, labels come in categories and the flag behind the streams
     })
     asked.on('response', (response) => {
       t.equal(response.headers['content-type'], 'application/x-ndjson')
-      t.equal(response.headers['content-encoding'], undefined, 'compression would hold lines back')
+      t.equal(response.headers['content-encoding'], undefined, 'compression would delay lines')
       response.once('data', (chunk) => {
         resolve(String(chunk))
         asked.destroy()
@@ -162,16 +162,16 @@ t.test('with the flag, labels come in categories and the flag behind the streams
 })
 
 const REFUSED: readonly (readonly [name: string, parameters: string, status: number, text: RegExp])[] = [
-  ['a query that cannot be read', 'query={app=', 400, /^parse error at line 1/],
+  ['a malformed query', 'query={app=', 400, /^parse error at line 1/],
   ['no query', '', 400, /^parameter 'query' is missing/],
   ['a metric query', `query=${encodeURIComponent('rate({a="b"}[1m])')}`, 400, /only log queries/],
   ['a selector of everything', 'query={}', 400, /^parse error : queries require/],
-  ['a long delay', `query=${SHOP}&delay_for=6`, 400, /^delay_for is no whole number/],
+  ['a long delay', `query=${SHOP}&delay_for=6`, 400, /^delay_for must be a whole number/],
   ['too many lines', `query=${SHOP}&limit=5001`, 400, /^max entries limit per query/],
-  ['a start that is no time', `query=${SHOP}&start=x`, 400, /^start is 'x'/],
+  ['an invalid start', `query=${SHOP}&start=x`, 400, /^start is 'x'/],
 ]
 
-t.test('what cannot be tailed is refused before the upgrade', async (t) => {
+t.test('an invalid tail is rejected before the upgrade', async (t) => {
   const { port } = await listen(t)
   for (const [name, parameters, status, text] of REFUSED) {
     for (const path of ['/loki/api/v1/tail', '/loki/api/v1/tail/stream']) {
@@ -182,7 +182,7 @@ t.test('what cannot be tailed is refused before the upgrade', async (t) => {
   }
 })
 
-t.test('who may not read may not tail: credentials, host and origin are looked at before the upgrade', async (t) => {
+t.test('credentials, host and origin are checked before the upgrade', async (t) => {
   const open = await listen(t)
   const path = `/loki/api/v1/tail?query=${SHOP}`
   t.equal((await upgrade(open.port, path)).status, 101)
@@ -199,7 +199,7 @@ t.test('who may not read may not tail: credentials, host and origin are looked a
   t.equal((await upgrade(guarded.port, path, { ...right, ...own, origin: 'http://a.example' })).status, 403)
 })
 
-t.test('the eleventh tail of a tenant is refused, and a client that vanishes makes room', async (t) => {
+t.test('the eleventh tail of a tenant is rejected, and a disconnected client frees its place', async (t) => {
   const { port, push } = await listen(t)
   await push('hello')
   const path = `/loki/api/v1/tail?query=${SHOP}`
@@ -215,30 +215,30 @@ t.test('the eleventh tail of a tenant is refused, and a client that vanishes mak
   t.ok(await next.next(), 'the place is free again')
 })
 
-t.test('a plain request is told what to do', async (t) => {
+t.test('a plain HTTP request gets an explanation', async (t) => {
   const { app } = await listen(t)
   const answer = await app.inject({ url: `/loki/api/v1/tail?query=${SHOP}` })
   t.equal(answer.statusCode, 400)
-  t.match(answer.body, /^this is for WebSocket clients; ask \/loki\/api\/v1\/tail\/stream/)
+  t.match(answer.body, /^this endpoint needs a WebSocket; use \/loki\/api\/v1\/tail\/stream/)
 })
 
-t.test('a WebSocket on another route is closed, and the gateway goes on', async (t) => {
+t.test('a WebSocket on another route is closed, and the gateway keeps running', async (t) => {
   const { app, port } = await listen(t)
   await upgrade(port, '/ready')
   t.equal((await app.inject({ url: '/ready' })).statusCode, 200)
 })
 
-t.test('a stopping gateway says goodbye', async (t) => {
+t.test('a stopping gateway closes tails with a reason', async (t) => {
   const { app, port, push } = await listen(t)
   await push('hello')
   const tail = new Tail(port, `/loki/api/v1/tail?query=${SHOP}`)
   await tail.next()
   const closed = tail.closed()
   await app.close()
-  t.match(await closed, { code: 1001, reason: 'the gateway stops' })
+  t.match(await closed, { code: 1001, reason: 'the gateway is stopping' })
 })
 
-t.test('a client that says too much is let go of, and one that says a little is not', async (t) => {
+t.test('a client that sends too much is disconnected, one that sends a little is not', async (t) => {
   const { port, push } = await listen(t)
   await push('one')
   const tail = new Tail(port, `/loki/api/v1/tail?query=${SHOP}`)
@@ -251,7 +251,7 @@ t.test('a client that says too much is let go of, and one that says a little is 
   t.equal((await closed).code, 1009)
 })
 
-t.test('streams over HTTP that vanish make room', async (t) => {
+t.test('disconnected HTTP streams free their place', async (t) => {
   const { port, push } = await listen(t)
   await push('one')
   const path = `/loki/api/v1/tail/stream?query=${SHOP}`
@@ -268,7 +268,7 @@ t.test('streams over HTTP that vanish make room', async (t) => {
   t.equal((await upgrade(port, `/loki/api/v1/tail?query=${SHOP}`)).status, 429)
   for (const asked of opened) asked.destroy()
   let status = 429
-  // The gateway learns of it when the sockets tell.
+  // The gateway notices when the sockets close.
   for (let tries = 0; status === 429 && tries < 200; tries++) {
     status = (await upgrade(port, `/loki/api/v1/tail?query=${SHOP}`)).status
   }

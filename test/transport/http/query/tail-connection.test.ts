@@ -71,7 +71,7 @@ function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store, d
   return { clock, feed, hub, sink, store, session, connection, publish }
 }
 
-t.test('sends what is published of its tenant, and nothing more once it is closed', async (t) => {
+t.test('sends published lines of its tenant, and nothing after close', async (t) => {
   const { hub, sink, connection, publish } = open(t)
   connection.start(hub)
   publish('of another', 'other')
@@ -85,10 +85,10 @@ t.test('sends what is published of its tenant, and nothing more once it is close
   connection.flush()
   t.equal(sink.frames.length, 1)
   t.equal(sink.pings, 0)
-  t.equal(hub.size, 0, 'the hub has forgotten it')
+  t.equal(hub.size, 0, 'the hub has removed it')
 })
 
-t.test('a clock that is set back does not hold lines back', async (t) => {
+t.test('a clock that moves backwards does not delay lines', async (t) => {
   const { clock, hub, sink, session, store, connection, publish } = open(t, undefined, 5000)
   connection.start(hub)
   await session.load(store, clock.monotonicMs())
@@ -102,7 +102,7 @@ t.test('a clock that is set back does not hold lines back', async (t) => {
   t.equal(sink.frames.length, 1)
 })
 
-t.test('ends after an hour with the words that clients know', async (t) => {
+t.test("ends after an hour with Loki's reason", async (t) => {
   const { clock, hub, sink, connection } = open(t)
   connection.start(hub)
   connection.tick()
@@ -113,36 +113,33 @@ t.test('ends after an hour with the words that clients know', async (t) => {
   t.equal(hub.size, 0)
 })
 
-t.test(
-  'holds frames back from a slow reader, goes on when it has room, and cuts off one that stands still',
-  async (t) => {
-    const { clock, hub, sink, connection, publish } = open(t)
-    connection.start(hub)
-    publish('one')
-    await sink.news()
-    sink.waitingBytes = 300_000
-    publish('two')
-    connection.flush()
-    t.equal(sink.frames.length, 1)
-    sink.waitingBytes = 0
-    sink.onRoom()
-    t.equal(sink.frames.length, 2)
-    sink.waitingBytes = 400_000
-    for (let seconds = 0; seconds <= 29; seconds++) {
-      connection.tick()
-      clock.ms += 1000
-    }
-    t.equal(sink.ended, undefined)
-    sink.waitingBytes = 300_000
+t.test('holds back frames from a slow reader, resumes when it reads, and disconnects a stalled one', async (t) => {
+  const { clock, hub, sink, connection, publish } = open(t)
+  connection.start(hub)
+  publish('one')
+  await sink.news()
+  sink.waitingBytes = 300_000
+  publish('two')
+  connection.flush()
+  t.equal(sink.frames.length, 1)
+  sink.waitingBytes = 0
+  sink.onRoom()
+  t.equal(sink.frames.length, 2)
+  sink.waitingBytes = 400_000
+  for (let seconds = 0; seconds <= 29; seconds++) {
     connection.tick()
-    t.equal(sink.ended, undefined, 'it took something')
-    clock.ms += 30_000
-    connection.tick()
-    t.equal(sink.ended?.kind, 'slow')
-  },
-)
+    clock.ms += 1000
+  }
+  t.equal(sink.ended, undefined)
+  sink.waitingBytes = 300_000
+  connection.tick()
+  t.equal(sink.ended, undefined, 'it took something')
+  clock.ms += 30_000
+  connection.tick()
+  t.equal(sink.ended?.kind, 'slow')
+})
 
-t.test('ends when the past cannot be read', async (t) => {
+t.test('ends when the initial lines cannot be read', async (t) => {
   const { hub, sink, connection } = open(t, (store) => {
     store.read = () => {
       throw new Error('disk')
@@ -151,7 +148,7 @@ t.test('ends when the past cannot be read', async (t) => {
   })
   connection.start(hub)
   await sink.news()
-  t.strictSame(sink.ended, { kind: 'failed', text: 'the tail failed; the log of the gateway tells more' })
+  t.strictSame(sink.ended, { kind: 'failed', text: 'the tail failed; see the log of the gateway' })
 })
 
 t.test('a tenant has room for ten tails', async (t) => {
@@ -168,10 +165,10 @@ t.test('a tenant has room for ten tails', async (t) => {
   t.equal(hub.size, 10)
 })
 
-t.test('a tail that fails on a batch ends, and the push that brought it is told nothing of it', async (t) => {
+t.test('a tail that fails on a batch ends without affecting the push', async (t) => {
   const { hub, sink, connection, session, publish } = open(t)
   session.offer = () => {
-    throw new Error('a fault of ours')
+    throw new Error('an internal fault')
   }
   connection.start(hub)
   publish('one')
@@ -179,7 +176,7 @@ t.test('a tail that fails on a batch ends, and the push that brought it is told 
   t.equal(hub.size, 0)
 })
 
-t.test('a tail that finds its room taken when it starts ends at once', async (t) => {
+t.test('a tail that starts at the limit ends immediately', async (t) => {
   const { hub, sink, connection } = open(t)
   const others = Array.from({ length: TAILS_MAX }, () => open(t).connection)
   for (const other of others) hub.add('fake', other)
@@ -187,7 +184,7 @@ t.test('a tail that finds its room taken when it starts ends at once', async (t)
   t.match(sink.ended?.text, /max concurrent tail requests limit exceeded/)
 })
 
-t.test('tails of all tenants together are bounded', async (t) => {
+t.test('the number of tails of all tenants is bounded', async (t) => {
   const hub = new TailHub()
   for (let i = 0; i < 200; i++) hub.add(`tenant-${i}`, {} as TailConnection)
   t.throws(() => hub.assertRoom('another'), { code: 'overloaded' })

@@ -1,0 +1,67 @@
+/** The alert processor: log groups raise incidents, and rules are evaluated beside them. In a function or a process. */
+
+import type { Logger } from 'pino'
+import type { Config } from '../config/read-config.ts'
+import { GatewayError } from '../domain/errors.ts'
+import { IncidentLoop } from '../flows/incidents/incident-loop.ts'
+import { readLogGroups } from '../flows/incidents/read-log-groups.ts'
+import { openGroupReader } from '../homes/incident-home.ts'
+import type { Clock } from '../ports/log-store.ts'
+import type { RecordsParts } from '../transport/lambda/cloudwatch-records.ts'
+import { closeIncidents, commonRounds, openIncidents, scheduleTimer } from './incidents.ts'
+import type { RunningProcess } from './process.ts'
+import { openScheduledWatch } from './scheduled-watch.ts'
+
+/** Rule groups have their own intervals, of at least a second. */
+const RULES_EVERY_MS = 1000
+
+/** What a function does with the events it is called with. Throws as openIncidents and openScheduledWatch do. */
+export async function openProcessor(config: Config, clock: Clock, log: Logger): Promise<RecordsParts> {
+  const incidents = await openIncidents(config, clock, log)
+  const watch = await openScheduledWatch(config, clock, log, incidents)
+  return {
+    ...incidents.cloudWatch,
+    notify: incidents.notify,
+    sweep: async () => {
+      await watch?.evaluateDue()
+      return incidents.desk.sweep()
+    },
+    // The cause is about gzip or JSON and contains no line.
+    onCorrupt: (cause) =>
+      log.warn({ reason: cause instanceof Error ? cause.message : '' }, 'received a corrupt record'),
+  }
+}
+
+/**
+ * Reads the log groups itself, in rounds, until it is stopped. Resolves after the first round. Throws as openProcessor
+ * does, and config_invalid without log groups.
+ */
+export async function runProcessor(config: Config, clock: Clock, log: Logger): Promise<RunningProcess> {
+  const { logGroups, everyMs } = config.incidents.cloudWatch
+  if (logGroups.length === 0) {
+    throw new GatewayError('config_invalid', 'the alert processor needs MILLRACE_ALERT_LOG_GROUPS; set it')
+  }
+  const incidents = await openIncidents(config, clock, log)
+  const watch = await openScheduledWatch(config, clock, log, incidents)
+  const groups = {
+    ...incidents.cloudWatch,
+    reader: await openGroupReader(config),
+    cursors: incidents.home.store,
+    logGroups,
+    onFailure: (logGroup: string, err: unknown) => log.warn({ logGroup, err }, 'reading a log group failed'),
+  }
+  const rounds = [{ everyMs, run: () => readLogGroups(groups) }, ...commonRounds(incidents)]
+  if (watch !== undefined) rounds.push({ everyMs: RULES_EVERY_MS, run: () => watch.evaluateDue() })
+  const onFailure = (err: unknown): void => log.error({ err }, 'a round failed; the next one retries')
+  const loop = new IncidentLoop(rounds, scheduleTimer, onFailure)
+  await readLogGroups(groups)
+  loop.start()
+  log.info({ logGroups, everyMs }, 'started: error lines become incidents')
+  return {
+    stop: () =>
+      closeIncidents(incidents, async () => {
+        await loop.stop()
+        await watch?.close()
+      }),
+  }
+}
