@@ -256,6 +256,12 @@ export const SETTINGS = {
       '127.0.0.1',
       'Address to listen on; any address other than loopback requires credentials.',
     ),
+    hostsAllowed: setting(
+      'HOSTS_ALLOWED',
+      list('comma-separated host names or addresses without ports, like host.docker.internal or *.lan', isHostPattern),
+      [],
+      'Names other than loopback that the `Host` header may have while no credentials are configured.',
+    ),
     port: setting('PORT', integer({ max: 65_535 }), 3100, 'Port to listen on; 0 picks a free port.'),
     inflightBytesMax: setting(
       'INFLIGHT_BYTES_MAX',
@@ -264,6 +270,12 @@ export const SETTINGS = {
       'Total bytes of request bodies in memory; above this, pushes get 503 and are retried by the client.',
     ),
     queriesRunningMax: setting('QUERIES_RUNNING_MAX', integer({ min: 1 }), 8, 'Maximum number of concurrent queries.'),
+    tenantQueriesRunningMax: setting(
+      'TENANT_QUERIES_RUNNING_MAX',
+      integer({ min: 1 }),
+      4,
+      'Maximum number of concurrent queries per tenant; the other slots are for other tenants.',
+    ),
     queriesWaitingMax: setting(
       'QUERIES_WAITING_MAX',
       integer(),
@@ -343,6 +355,14 @@ export const SETTINGS = {
   incidents: INCIDENT_SETTINGS,
   rules: RULE_SETTINGS,
 } as const
+
+/** A name, an address, or `*.` followed by a name. `*` alone would open the gateway to every page in a browser. */
+function isHostPattern(text: string): boolean {
+  return (
+    text.length <= 255 &&
+    /^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$|^\[?[0-9a-fA-F:]*:[0-9a-fA-F:]+\]?$/.test(text)
+  )
+}
 
 function isHost(text: string): boolean {
   return text.length <= 255 && /^[A-Za-z0-9._:%-]+$/.test(text) && !/^[^:]*:\d+$/.test(text)

@@ -91,6 +91,13 @@ class LimitsReader {
         `${tenant}.queryTimeout: longer than ${variable}, ${kind.format(query.timeoutMs)}; raise that too`,
       )
     }
+    if (limits.query.queryBytesMax > query.queryBytesMax) {
+      // The server's room for request line and headers follows from the longest query of all tenants.
+      const { variable, kind } = SETTINGS.query.queryBytesMax
+      this.faults.push(
+        `${tenant}.queryBytesMax: larger than ${variable}, ${kind.format(query.queryBytesMax)}; raise that too`,
+      )
+    }
     return limits
   }
 

@@ -10,8 +10,9 @@ t.test('an empty environment gives the defaults', async (t) => {
   const config = readConfig({})
   t.same(config.push.limits, PUSH_LIMITS)
   t.same(config.query, QUERY_LIMITS)
-  const queries = { queriesRunningMax: 8, queriesWaitingMax: 256 }
-  t.same(config.http, { host: '127.0.0.1', port: 3100, inflightBytesMax: 512 * 2 ** 20, ...queries })
+  const queries = { queriesRunningMax: 8, tenantQueriesRunningMax: 4, queriesWaitingMax: 256 }
+  const server = { host: '127.0.0.1', hostsAllowed: [], port: 3100, inflightBytesMax: 512 * 2 ** 20 }
+  t.same(config.http, { ...server, ...queries })
   t.same(config.service, { home: 'embedded', dataDir: './data', logLevel: 'info' })
   t.equal(config.auth.defaultTenant, 'fake')
   t.equal(config.store.retentionAgeMs, undefined)

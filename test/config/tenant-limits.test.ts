@@ -65,6 +65,11 @@ const REFUSED: readonly (readonly [name: string, text: string, fault: RegExp])[]
   ['a value that is an object', '{"a": {"lineBytesMax": {}}}', /a\.lineBytesMax: got \{\}; wanted bytes/],
   ['a value below its bounds', '{"a": {"queryEntriesMax": 0}}', /a\.queryEntriesMax: got 0; wanted a whole number/],
   [
+    'a query longer than the global one',
+    '{"a": {"queryBytesMax": "1MiB"}}',
+    /a\.queryBytesMax: larger than MILLRACE_QUERY_BYTES_MAX, 128KiB/,
+  ],
+  [
     'a timeout longer than the global one',
     '{"a": {"queryTimeout": "2m"}}',
     /a\.queryTimeout: longer than MILLRACE_QUERY_TIMEOUT, 1m/,

@@ -14,6 +14,7 @@ import { answerError, registerErrors } from './errors.ts'
 import { PushReceiver } from './push/push-receiver.ts'
 import { BodyReader } from './push/request-body.ts'
 import { compilersFactory } from './schemas.ts'
+import { registerServerLimits, serverOptions } from './server-limits.ts'
 
 export interface BaseParts {
   readonly ports: Ports
@@ -41,8 +42,6 @@ export interface AppState {
   readonly credentials: AuthMemory
 }
 
-/** How long a client may take to send a request, so that slow senders do not hold connections forever. */
-const REQUEST_TIMEOUT_MS = 120_000
 /** How long a client may stop reading its response, which stays in memory until then. */
 const ANSWER_STALL_MS = 60_000
 /** Drilldown's filters make long URLs. */
@@ -64,11 +63,11 @@ export async function openState({ ports, config, metrics, users, logger }: BaseP
 }
 
 /** Creates an application without routes and without authentication; see openAuth. */
-export function openApp({ metrics, logger }: BaseParts): FastifyInstance {
+export function openApp({ config, metrics, logger }: BaseParts): FastifyInstance {
   const app = Fastify({
     ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    ...serverOptions(config, metrics),
     // Our own schemas need no check against the JSON Schema meta-schema, which would dominate a function's start.
     ajv: { customOptions: { validateSchema: false } },
     schemaController: { compilersFactory },
@@ -78,6 +77,7 @@ export function openApp({ metrics, logger }: BaseParts): FastifyInstance {
     bodyLimit: Number.MAX_SAFE_INTEGER,
     frameworkErrors: (error, request, reply) => void answerError(metrics, error, request, reply),
   })
+  registerServerLimits(app)
   acceptAnyBody(app)
   registerErrors(app, metrics)
   registerClosing(app)

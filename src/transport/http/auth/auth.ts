@@ -62,7 +62,7 @@ export function rememberAuth(
 export async function registerAuth(app: FastifyInstance, parts: AuthParts): Promise<Auth> {
   const auth = parts.config.auth
   app.decorateRequest('principal', null)
-  const identify = hasCredentials(auth) ? await registerCredentials(app, parts) : identifyAnonymous
+  const identify = hasCredentials(auth) ? await registerCredentials(app, parts) : identifyAnonymous(parts.config)
   return {
     authenticate: async (request, reply) => {
       request.principal = await identify(request, reply)
@@ -76,9 +76,11 @@ type Identify = (request: FastifyRequest, reply: FastifyReply) => Promise<Princi
 
 const ANONYMOUS: Principal = { name: 'anonymous', tenant: undefined, kind: 'anonymous' }
 
-async function identifyAnonymous(request: FastifyRequest): Promise<Principal> {
-  assertLocalRequest(request)
-  return ANONYMOUS
+function identifyAnonymous({ http }: Config): Identify {
+  return async (request) => {
+    assertLocalRequest(request, http.hostsAllowed)
+    return ANONYMOUS
+  }
 }
 
 /** Credentials from a header, and the identity for which failures are counted. */

@@ -21,23 +21,40 @@ export function assertSafeBinding(config: Config): void {
 }
 
 /**
- * Throws host_refused unless the request uses a loopback name. A web page of another site can make a browser on this
- * machine send requests here: by DNS rebinding, visible in the Host header, or cross-site, visible in the Origin header.
+ * Throws host_refused unless the request uses a loopback name or one of `allowed`: names, addresses, and `*.name` for
+ * every name below it. A web page of another site can make a browser on this machine send requests here: by DNS
+ * rebinding, visible in the Host header, or cross-site, visible in the Origin header. Browsers always send Host; HTTP/1.0
+ * clients may not.
  */
-export function assertLocalRequest(request: FastifyRequest): void {
-  const { host, origin } = request.headers
-  if (!isLoopback(hostName(host ?? ''))) {
+export function assertLocalRequest({ headers, raw }: FastifyRequest, allowed: readonly string[]): void {
+  const { host, origin } = headers
+  const isNamed = (name: string): boolean => isLoopback(name) || allowed.some((pattern) => fitsHost(pattern, name))
+  const isOldClient = host === undefined && raw.httpVersion === '1.0'
+  if (!isOldClient && !isNamed(hostName(host ?? ''))) {
     throw new GatewayError(
       'host_refused',
-      'the Host header is not a loopback name, and no credentials are configured; use http://localhost or http://127.0.0.1, or configure credentials',
+      `the Host header ${shown(host)} is neither a loopback name nor an allowed one, and no credentials are configured; ` +
+        'use http://localhost or http://127.0.0.1, add the name to MILLRACE_HOSTS_ALLOWED, or configure credentials',
     )
   }
-  if (origin !== undefined && !isLoopback(URL.parse(origin)?.hostname ?? '')) {
+  if (origin !== undefined && !isNamed(URL.parse(origin)?.hostname ?? '')) {
     throw new GatewayError(
       'host_refused',
-      'the request comes from a web page of another machine, and no credentials are configured; configure credentials',
+      `the request comes from a web page of another machine (Origin ${shown(origin)}), and no credentials are configured; ` +
+        'add its host name to MILLRACE_HOSTS_ALLOWED, or configure credentials',
     )
   }
+}
+
+function fitsHost(pattern: string, host: string): boolean {
+  const name = host.toLowerCase().replace(/\.$/, '')
+  const wanted = pattern.toLowerCase()
+  if (wanted.startsWith('*.')) return name.length > wanted.length - 1 && name.endsWith(wanted.slice(1))
+  return name !== '' && name.replace(/^\[|\]$/g, '') === wanted.replace(/^\[|\]$/g, '')
+}
+
+function shown(header: string | undefined): string {
+  return header === undefined ? '(missing)' : JSON.stringify(header.slice(0, 80))
 }
 
 /**

@@ -8,6 +8,7 @@ import { cancelDeletion, processDeletions, requestDeletion } from '../../../flow
 import type { DeletionStore } from '../../../ports/log-store.ts'
 import { formatDeletions } from '../../../protocol/loki/loki-deletion-result.ts'
 import type { QueryParams } from '../../../protocol/loki/loki-params.ts'
+import { formBytesMax } from '../server-limits.ts'
 import { type QueryParts, readParams } from './query-route.ts'
 
 const DELETE_URL = '/loki/api/v1/delete'
@@ -28,8 +29,10 @@ export function registerLokiDelete(app: FastifyInstance, parts: QueryParts, dele
       config: { errorFormat: 'text', challenge: 'basic' },
       schema: { tags: ['delete'], summary },
       validatorCompiler: () => () => true,
-      handler: async (request: FastifyRequest, reply) =>
-        answer(await readParams(request), parts.auth.tenantOf(request), reply),
+      handler: async (request: FastifyRequest, reply) => {
+        const tenant = parts.auth.tenantOf(request)
+        return answer(await readParams(request, formBytesMax(parts.limitsOf(tenant).queryBytesMax)), tenant, reply)
+      },
     })
   }
   for (const method of ['POST', 'PUT'] as const) {

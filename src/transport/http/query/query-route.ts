@@ -6,10 +6,16 @@ import type { QueryLimits } from '../../../domain/limits.ts'
 import { joinTenants } from '../../../domain/tenant.ts'
 import type { AnswerCache } from '../../../flows/query/answer-cache.ts'
 import type { QueryGate } from '../../../flows/query/query-gate.ts'
+import type { QueryTurn, QueryTurns } from '../../../flows/query/query-turns.ts'
+import { exprSlices, selectorSlices } from '../../../logql/parse/parse.ts'
+import type { Expr, Matcher } from '../../../logql/parse/syntax.ts'
 import type { Clock, LogStore } from '../../../ports/log-store.ts'
+import type { Body } from '../../../protocol/bytes/body-writer.ts'
 import { QueryParams } from '../../../protocol/loki/loki-params.ts'
 import type { Auth } from '../auth/auth.ts'
+import { formBytesMax } from '../server-limits.ts'
 import { runBounded } from './bounded-query.ts'
+import { sendBody } from './send-body.ts'
 
 /** The dependencies of query routes. */
 export interface QueryParts {
@@ -18,6 +24,7 @@ export interface QueryParts {
   readonly auth: Auth
   readonly answers: AnswerCache
   readonly gate: QueryGate
+  readonly turns: QueryTurns
   /** For a result of joinTenants. */
   readonly limitsOf: (tenant: string) => QueryLimits
   /** Whether a query may name several tenants; then the store must come from uniteTenants. */
@@ -32,8 +39,22 @@ export interface QueryRequest {
   readonly request: FastifyRequest
   /** For headers and status. */
   readonly reply: FastifyReply
-  /** Aborted with the error to return when the client disconnects or the time is up. */
-  readonly signal: AbortSignal
+  /** Its signal is aborted with the error to return when the client disconnects or the time is up. */
+  readonly turn: QueryTurn
+}
+
+/** Parses a query of the request. Throws query_malformed. */
+export function readExpr({ turn, limits }: QueryRequest, text: string): Promise<Expr> {
+  return turn.run(exprSlices(text, { bytesMax: limits.queryBytesMax }))
+}
+
+/** Parses a selector of the request. Throws query_malformed. */
+export function readSelector(
+  { turn, limits }: QueryRequest,
+  text: string,
+  options: { readonly allowEmpty?: boolean } = {},
+): Promise<readonly Matcher[]> {
+  return turn.run(selectorSlices(text, { ...options, bytesMax: limits.queryBytesMax }))
 }
 
 export interface QueryRoute {
@@ -41,11 +62,8 @@ export interface QueryRoute {
   readonly summary: string
   readonly parameters: readonly string[]
   /** Returns the body of the response. */
-  readonly answer: (query: QueryRequest) => Promise<string>
+  readonly answer: (query: QueryRequest) => Promise<Body>
 }
-
-/** Size limit of a posted form: well above Loki's limit on the length of a query. */
-const FORM_BYTES_MAX = 1024 * 1024
 
 /** Serves the route for GET and POST. Parameters are parsed by Loki's rules; the schema is only for the OpenAPI document. */
 export function registerQuery(app: FastifyInstance, parts: QueryParts, route: QueryRoute): void {
@@ -74,37 +92,37 @@ async function answerQuery(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { auth, gate, multiTenant, limitsOf } = parts
+  const { auth, gate, turns, multiTenant, limitsOf } = parts
   const tenant = multiTenant ? joinTenants(auth.tenantsOf(request)) : auth.tenantOf(request)
-  const params = await readParams(request)
-  const query = params.get('query')
   const limits = limitsOf(tenant)
+  const params = await readParams(request, formBytesMax(limits.queryBytesMax))
+  const query = params.get('query')
   const { queryBytesMax, timeoutMs } = limits
   if (query !== undefined && Buffer.byteLength(query) > queryBytesMax) {
     throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; shorten it`)
   }
-  const body = await runBounded({ gate, tenant, timeoutMs, reply }, (signal) =>
-    route.answer({ params, tenant, limits, request, reply, signal }),
+  const body = await runBounded({ gate, turns, tenant, timeoutMs, reply }, (turn) =>
+    route.answer({ params, tenant, limits, request, reply, turn }),
   )
-  return reply.type('application/json; charset=UTF-8').send(body)
+  return sendBody(reply.type('application/json; charset=UTF-8'), body)
 }
 
-/** The parameters from the URL, and from a form if the method allows one. */
-export async function readParams(request: FastifyRequest): Promise<QueryParams> {
-  const form = request.method === 'POST' || request.method === 'PUT' ? await readForm(request) : ''
+/** The parameters from the URL, and from a form of at most `bytesMax` if the method allows one. */
+export async function readParams(request: FastifyRequest, bytesMax: number): Promise<QueryParams> {
+  const form = request.method === 'POST' || request.method === 'PUT' ? await readForm(request, bytesMax) : ''
   const { url } = request
   return new QueryParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '', form)
 }
 
-async function readForm(request: FastifyRequest): Promise<string> {
+async function readForm(request: FastifyRequest, bytesMax: number): Promise<string> {
   const body = request.body as AsyncIterable<Buffer> | undefined
   if (body === undefined || body === null) return ''
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of body) {
     bytes += chunk.length
-    if (bytes > FORM_BYTES_MAX) {
-      throw new GatewayError('body_too_large', `request body too large: a form of more than ${FORM_BYTES_MAX} bytes`)
+    if (bytes > bytesMax) {
+      throw new GatewayError('body_too_large', `request body too large: a form of more than ${bytesMax} bytes`)
     }
     chunks.push(chunk)
   }

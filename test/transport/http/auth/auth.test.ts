@@ -200,6 +200,29 @@ for (const [name, headers, status] of ANONYMOUS) {
   })
 }
 
+/** [name, headers, status] */
+const NAMED: [string, Record<string, string>, number][] = [
+  ['a name of the setting', { host: 'host.docker.internal:3100' }, 200],
+  ['the same in capitals and with a dot behind it', { host: 'Host.Docker.Internal.' }, 200],
+  ['a name under a wildcard', { host: 'logs.shop.lan' }, 200],
+  ['an address of the setting', { host: '10.0.0.7:3100' }, 200],
+  ['an IPv6 address of the setting', { host: '[fd00::7]:3100' }, 200],
+  ['a page under an allowed name', { host: 'localhost', origin: 'http://logs.lan:3100' }, 200],
+  ['loopback as before', { host: 'localhost' }, 200],
+  ['the bare name of a wildcard', { host: 'lan' }, 403],
+  ['a name that only ends alike', { host: 'evillan' }, 403],
+  ['a name behind an allowed one', { host: 'host.docker.internal.evil.example' }, 403],
+  ['a page of elsewhere under an allowed name', { host: 'logs.lan', origin: 'https://evil.example' }, 403],
+]
+for (const [name, headers, status] of NAMED) {
+  t.test(`with MILLRACE_HOSTS_ALLOWED answers ${status} to ${name}`, async (t) => {
+    const env = { MILLRACE_HOSTS_ALLOWED: 'host.docker.internal, *.lan, 10.0.0.7, fd00::7' }
+    const answer = await push(await buildApp(t, env), headers)
+    t.equal(answer.status, status)
+    if (status === 403) t.match(answer.body.message, /MILLRACE_HOSTS_ALLOWED/)
+  })
+}
+
 t.test('any Authorization header gives a defined response', async (t) => {
   const app = await buildApp(t, { MILLRACE_USERS: USERS, MILLRACE_LOCAL_ISSUER: 'true' })
   const part = fc.oneof(

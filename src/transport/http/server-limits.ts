@@ -1,0 +1,98 @@
+/** Every limit of Node's HTTP server, set on purpose: what a client may send before a route sees the request. */
+
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Config } from '../../config/read-config.ts'
+import { GatewayError } from '../../domain/errors.ts'
+import type { Metrics } from '../../telemetry/metrics.ts'
+
+/** Percent-encoding makes three bytes of one. */
+const ENCODED_FACTOR = 3
+/** Request line and headers beside the query: tokens and cookies are a few KiB. */
+const HEADER_BYTES_BESIDE = 64 * 1024
+/** Header lines of one request. Before Node 24 the server dropped what came beyond its count, a tenant's name perhaps. */
+const HEADER_COUNT_MAX = 1000
+/** How long a client may take for the request line and the headers. */
+const HEADERS_TIMEOUT_MS = 60_000
+/** How long a client may take for one whole request: slow senders must not hold connections for ever. */
+const REQUEST_TIMEOUT_MS = 120_000
+/** How often both are checked. */
+const TIMEOUT_CHECK_MS = 10_000
+/** How long a connection may be idle between two requests: longer than the 60 s of common load balancers. */
+const KEEP_ALIVE_MS = 72_000
+/** Requests of one connection; 0: agents keep theirs for as long as they run. */
+const REQUESTS_PER_CONNECTION = 0
+/** Connections at once; Node closes what comes beyond. An idle one takes some 10 KB. */
+const CONNECTIONS_MAX = 16_384
+
+/** Bytes of request line and headers: room for the longest query, percent-encoded. */
+export function headerBytesMax({ query }: Config): number {
+  return query.queryBytesMax * ENCODED_FACTOR + HEADER_BYTES_BESIDE
+}
+
+/** Bytes of a form that is sent by POST: room for the longest query, percent-encoded, and for long lists of others. */
+export function formBytesMax(queryBytesMax: number): number {
+  return Math.max(1024 * 1024, queryBytesMax * ENCODED_FACTOR + HEADER_BYTES_BESIDE)
+}
+
+/** The part of Fastify's options that limits connections and headers. */
+export function serverOptions(config: Config, metrics: Metrics) {
+  return {
+    http: {
+      maxHeaderSize: headerBytesMax(config),
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxRequestsPerSocket: REQUESTS_PER_CONNECTION,
+    clientErrorHandler: (error: Error & { readonly code?: string }, socket: Socket) =>
+      answerClientError(refusalOf(error.code, config), metrics, socket),
+  }
+}
+
+/** The limits that are no options; to be called before all routes. */
+export function registerServerLimits(app: FastifyInstance): void {
+  app.server.maxHeadersCount = HEADER_COUNT_MAX + 1
+  app.server.maxConnections = CONNECTIONS_MAX
+  app.server.on('drop', () => app.log.warn({ limit: CONNECTIONS_MAX }, 'connection closed: too many are open'))
+  app.addHook('onRequest', async (request) => {
+    if (request.raw.rawHeaders.length <= 2 * HEADER_COUNT_MAX) return
+    throw new GatewayError('parameter_invalid', `the request has more than ${HEADER_COUNT_MAX} headers; send fewer`, {
+      status: 431,
+    })
+  })
+}
+
+/** What Node's parser refused, in our words. */
+function refusalOf(code: string | undefined, config: Config): GatewayError {
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    const { queryBytesMax } = config.query
+    const text =
+      `the query is longer than ${queryBytesMax} bytes, or the headers are too large: request line and headers may have ` +
+      `${headerBytesMax(config)} bytes together, and there may not be more than ${HEADER_COUNT_MAX} headers; ` +
+      'shorten it, or raise MILLRACE_QUERY_BYTES_MAX'
+    return new GatewayError('query_refused', text, { status: 431 })
+  }
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    const text = `the request was not complete after ${REQUEST_TIMEOUT_MS / 1000} s (its headers after ${HEADERS_TIMEOUT_MS / 1000} s); send it faster or in smaller parts`
+    return new GatewayError('parameter_invalid', text, { status: 408 })
+  }
+  return new GatewayError('parameter_invalid', `the request is not HTTP/1.1 (${code ?? 'no reason is known'})`)
+}
+
+/** No request exists yet, so there is no route to ask for its form: plain text, as Loki's routes answer. */
+function answerClientError(error: GatewayError, metrics: Metrics, socket: Socket): void {
+  metrics.errors.inc({ code: error.code })
+  if (!socket.writable) return void socket.destroy()
+  const body = `${error.message}\n`
+  const head = [
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ]
+  // What the client still sends is not read: ended only after the answer is on its way.
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroySoon())
+}
