@@ -1,7 +1,7 @@
 /** Label filters of LogQL's grammar: comparisons joined by `and`, `,`, a space, `or` and brackets. */
 
 import type { MatchOperator } from '../../domain/selector.ts'
-import { makeMatcher } from '../matcher.ts'
+import { readMatcher } from './parse-matcher.ts'
 import type { CompareOperator, LabelFilter } from './syntax.ts'
 import type { TokenReader } from './token-reader.ts'
 
@@ -57,7 +57,7 @@ function parsePrimary(reader: TokenReader): LabelFilter {
   const text = token.kind === 'symbol' ? token.text : ''
   if (text === '=~' || text === '!~') {
     reader.advance()
-    return { kind: 'string', matcher: makeMatcher(name, text, reader.expectString()) }
+    return { kind: 'string', matcher: readMatcher(reader, name, text) }
   }
   const operator = COMPARE_OPERATORS.get(text)
   if (operator === undefined) return reader.fail()
@@ -69,7 +69,7 @@ function parseComparison(reader: TokenReader, name: string, text: string, operat
   const isEquality = text === '=' || text === '!='
   const token = reader.peek()
   if (isEquality && token.kind === 'string') {
-    return { kind: 'string', matcher: makeMatcher(name, text as MatchOperator, reader.expectString()) }
+    return { kind: 'string', matcher: readMatcher(reader, name, text as MatchOperator) }
   }
   if (isEquality && reader.word() === 'ip' && reader.isSymbol('(', 1)) {
     reader.advance()

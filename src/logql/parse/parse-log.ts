@@ -1,10 +1,8 @@
 /** The log side of LogQL's grammar: selectors and pipelines. */
 
-import type { Matcher, MatchOperator } from '../../domain/selector.ts'
-import { makeMatcher } from '../matcher.ts'
-import { compileRegexp } from '../regexp/regexp.ts'
 import { parseError } from './lex.ts'
 import { parseLabelFilter } from './parse-label-filter.ts'
+import { MATCH_OPERATORS, parseMatcher, parseMatchers } from './parse-matcher.ts'
 import type {
   LabelAssignment,
   LabelExtraction,
@@ -18,7 +16,6 @@ import type {
 } from './syntax.ts'
 import type { TokenReader } from './token-reader.ts'
 
-const MATCH_OPERATORS: readonly string[] = ['=', '!=', '=~', '!~'] satisfies MatchOperator[]
 const LINE_FILTERS: readonly string[] = ['|=', '!=', '|~', '!~', '|>', '!>'] satisfies LineFilterOperator[]
 
 /** `{a="b"} |= "x" | json`; every stage that stands there. */
@@ -27,24 +24,6 @@ export function parseLogExpr(reader: TokenReader): LogExpr {
   const stages: PipelineStage[] = []
   while (isStage(reader)) stages.push(parseStage(reader))
   return { kind: 'log', matchers, stages }
-}
-
-/** `{a="b", c=~"d"}`; `{}` gives none. */
-export function parseMatchers(reader: TokenReader): Matcher[] {
-  reader.expectSymbol('{')
-  if (reader.takeSymbol('}')) return []
-  const matchers = [parseMatcher(reader)]
-  while (reader.takeSymbol(',')) matchers.push(parseMatcher(reader))
-  if (!reader.takeSymbol('}')) reader.fail('}', ',')
-  return matchers
-}
-
-export function parseMatcher(reader: TokenReader): Matcher {
-  const name = reader.expectName()
-  const operator = reader.peek()
-  if (operator.kind !== 'symbol' || !MATCH_OPERATORS.includes(operator.text)) return reader.fail('=', '=~', '!~', '!=')
-  reader.advance()
-  return makeMatcher(name, operator.text as MatchOperator, reader.expectString())
 }
 
 /** True where a stage begins that is no unwrap. */
@@ -113,7 +92,7 @@ function parseOperand(reader: TokenReader, operator: LineFilterOperator): LineFi
   }
   if (reader.peek().kind !== 'string') reader.fail('STRING', 'ip')
   const value = reader.expectString()
-  if (operator === '|~' || operator === '!~') compileRegexp(value)
+  if (operator === '|~' || operator === '!~') reader.compileLater(value, 'search')
   return { kind: 'text', value }
 }
 
@@ -141,8 +120,9 @@ function parseExtractions(reader: TokenReader): LabelExtraction[] {
 
 function parseRegexp(reader: TokenReader): PipelineStage {
   const pattern = reader.expectString()
-  const names = compileRegexp(pattern).groupNames.filter((name) => name !== '')
-  if (names.length === 0) throw parseError('at least one named capture must be supplied')
+  reader.compileLater(pattern, 'search', ({ groupNames }) => {
+    if (groupNames.every((name) => name === '')) throw parseError('at least one named capture must be supplied')
+  })
   return { kind: 'regexp', pattern }
 }
 

@@ -1,6 +1,5 @@
 /** The metric side of LogQL's grammar. */
 
-import { compileAnchored } from '../regexp/regexp.ts'
 import { reduceLiterals } from '../scalar.ts'
 import { parseError } from './lex.ts'
 import { parseGrouping, parseNames, parseRangeAggregation, takeParameter } from './parse-range.ts'
@@ -169,6 +168,6 @@ function parseLabelReplace(reader: TokenReader): LabelReplace {
     return reader.expectString()
   }) as [string, string, string, string]
   reader.expectSymbol(')')
-  compileAnchored(pattern)
+  reader.compileLater(pattern, 'anchored')
   return { kind: 'label_replace', expr, target, replacement, source, pattern }
 }

@@ -2,7 +2,8 @@
 
 import { parseError } from './lex.ts'
 import { parseLabelFilter } from './parse-label-filter.ts'
-import { isStage, isUnwrap, parseMatchers, parseStage } from './parse-log.ts'
+import { isStage, isUnwrap, parseStage } from './parse-log.ts'
+import { parseMatchers } from './parse-matcher.ts'
 import {
   type Grouping,
   type LabelFilter,

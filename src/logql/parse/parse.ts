@@ -7,8 +7,11 @@
 
 import { QUERY_LIMITS } from '../../domain/limits.ts'
 import type { Matcher } from '../../domain/selector.ts'
+import { finishSlices, type Slices } from '../../kit/slices.ts'
+import { regexpSlices } from '../regexp/regexp.ts'
 import { parseError } from './lex.ts'
-import { isUnwrap, parseLogExpr, parseMatchers } from './parse-log.ts'
+import { isUnwrap, parseLogExpr } from './parse-log.ts'
+import { parseMatchers } from './parse-matcher.ts'
 import { parseMetricExpr } from './parse-metric.ts'
 import type { Expr, LogExpr } from './syntax.ts'
 import { TokenReader } from './token-reader.ts'
@@ -22,23 +25,42 @@ export interface ParseOptions {
 
 /** Reads a whole query. Throws query_malformed in Loki's words, with line and column where a token is at fault. */
 export function parseExpr(text: string, options: ParseOptions = {}): Expr {
+  return finishSlices(exprSlices(text, options))
+}
+
+/** The same in slices: a query may hold thousands of regular expressions, or one of a hundred thousand characters. */
+export function* exprSlices(text: string, options: ParseOptions = {}): Slices<Expr> {
   const reader = openText(text, options)
+  yield
   const expr = readExpr(reader)
   expectEnd(reader)
+  yield* compilePatterns(reader)
   if (options.allowEmpty !== true) for (const matchers of selectorsOf(expr)) checkMatchers(matchers)
   return expr
 }
 
 /** Reads a bare selector, as the labels, series and volume endpoints take it. Throws query_malformed. */
 export function parseSelector(text: string, options: ParseOptions = {}): Matcher[] {
+  return finishSlices(selectorSlices(text, options))
+}
+
+/** The same in slices. */
+export function* selectorSlices(text: string, options: ParseOptions = {}): Slices<Matcher[]> {
   const reader = openText(text, options)
+  yield
   const matchers = parseMatchers(reader)
   if (reader.peek().kind === 'symbol' && /^[|!]/.test(reader.peek().text)) {
     throw parseError('only label matchers is supported')
   }
   expectEnd(reader)
+  yield* compilePatterns(reader)
   if (options.allowEmpty !== true) checkMatchers(matchers)
   return matchers
+}
+
+/** Those who use the patterns find them compiled: see regexpSlices. */
+function* compilePatterns({ patterns }: TokenReader): Slices<void> {
+  for (const { pattern, anchoring, check } of patterns) check(yield* regexpSlices(pattern, anchoring))
 }
 
 /** Every selector of a query, in the order written. */

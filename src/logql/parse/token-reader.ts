@@ -1,5 +1,6 @@
 /** A walk over tokens with the questions a parser asks, and Loki's words for what it did not find. */
 
+import type { Anchoring, Regexp } from '../regexp/regexp.ts'
 import { parseError, type Token, tokenize } from './lex.ts'
 import { LOG_RANGE_OPERATIONS, UNWRAPPED_RANGE_OPERATIONS, VECTOR_OPERATIONS } from './syntax.ts'
 
@@ -23,7 +24,17 @@ const OPERATORS_MAX = 1000
 /** Loki lists what it wanted only where that is little. */
 const WANTED_MAX = 4
 
+/** A regular expression of the text: it is compiled once all of the text was read. */
+export interface PendingPattern {
+  readonly pattern: string
+  readonly anchoring: Anchoring
+  /** Throws for what the place cannot do with. */
+  readonly check: (regexp: Regexp) => void
+}
+
 export class TokenReader {
+  /** In the order of the text. */
+  readonly patterns: PendingPattern[] = []
   readonly #tokens: readonly Token[]
   #at = 0
   #depth = 0
@@ -109,6 +120,11 @@ export class TokenReader {
     const result = read()
     this.#depth--
     return result
+  }
+
+  /** Has the pattern compiled once the text was read. */
+  compileLater(pattern: string, anchoring: Anchoring, check: PendingPattern['check'] = () => undefined): void {
+    this.patterns.push({ pattern, anchoring, check })
   }
 
   countOperator(): void {

@@ -13,9 +13,29 @@ export interface MatchCost {
 const CHEAP: MatchCost = { factor: 1, degree: 0, scans: false }
 const NOTHING: CharSet = new Uint8Array(OTHER_CHARS + 1)
 
+/** Repetitions, groups and the like that are looked at: more are too costly for backtracking anyway. */
+const PARTS_MAX = 2000
+
 /** The cost, or undefined for repetitions whose backtracking is not understood. */
 export function matchCost({ root, ignoresCase }: RegexpTree): MatchCost | undefined {
-  return costOf(root, NOTHING, ignoresCase)
+  return countParts(root) > PARTS_MAX ? undefined : costOf(root, NOTHING, ignoresCase)
+}
+
+/** Nodes that are more than characters. */
+function countParts(node: RegexpNode): number {
+  switch (node.kind) {
+    case 'char':
+    case 'set':
+      return 0
+    case 'group':
+    case 'repeat':
+      return 1 + countParts(node.body)
+    case 'sequence':
+    case 'alternation':
+      return node.items.reduce((sum, item) => sum + countParts(item), 1)
+    default:
+      return 1
+  }
 }
 
 /** `follow` is what may stand behind the node in a match. */
@@ -36,7 +56,7 @@ function costOf(node: RegexpNode, follow: CharSet, ignoresCase: boolean): MatchC
     for (const item of node.items.toReversed()) {
       const cost = costOf(item, behind, ignoresCase)
       if (cost === undefined) return undefined
-      total = multiply(total, cost)
+      if (cost !== CHEAP) total = multiply(total, cost)
       behind = firstOf(item, behind)
     }
     return total
@@ -79,6 +99,7 @@ function firstOf(node: RegexpNode, follow: CharSet): CharSet {
     case 'set':
       return node.set
     case 'begin':
+    case 'word_edge':
       return follow
     case 'end':
       return NOTHING
@@ -100,6 +121,7 @@ function isNullable(node: RegexpNode): boolean {
       return false
     case 'begin':
     case 'end':
+    case 'word_edge':
       return true
     case 'group':
       return isNullable(node.body)
@@ -113,15 +135,20 @@ function isNullable(node: RegexpNode): boolean {
 }
 
 function captures(node: RegexpNode): boolean {
-  if (node.kind === 'group') return node.isCapturing || captures(node.body)
+  if (node.kind === 'group') return node.name !== undefined || captures(node.body)
   if (node.kind === 'repeat') return captures(node.body)
   return (node.kind === 'sequence' || node.kind === 'alternation') && node.items.some(captures)
 }
 
-function charSet(char: string): CharSet {
+/** One set for each place of a CharSet: patterns may have a hundred thousand characters. */
+const CHAR_SETS: readonly CharSet[] = Array.from({ length: OTHER_CHARS + 1 }, (_, place) => {
   const set = new Uint8Array(OTHER_CHARS + 1)
-  set[Math.min(char.codePointAt(0) as number, OTHER_CHARS)] = 1
+  set[place] = 1
   return set
+})
+
+function charSet(char: string): CharSet {
+  return CHAR_SETS[Math.min(char.codePointAt(0) as number, OTHER_CHARS)] as CharSet
 }
 
 function union(a: CharSet, b: CharSet): CharSet {

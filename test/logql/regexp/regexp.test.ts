@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { RE2JS } from 're2js'
 import t from 'tap'
 import { GatewayError } from '../../../src/domain/errors.ts'
-import { compileAnchored, compileRegexp } from '../../../src/logql/regexp/regexp.ts'
+import { compileAnchored, compileRegexp, regexpSlices } from '../../../src/logql/regexp/regexp.ts'
 
 /** Pattern, text, whether it is found somewhere, whether it matches the whole. */
 const MEANINGS: readonly (readonly [name: string, pattern: string, text: string, found: boolean, whole: boolean])[] = [
@@ -68,7 +68,7 @@ t.test('every match contains one of the required literals', async (t) => {
     ['error', ['error'], true],
     ['error|warn', ['error', 'warn'], true],
     ['status=5\\d\\d', ['status=5'], false],
-    ['.*error.*', ['error'], false],
+    ['.*error.*', ['error'], true],
     ['a(foo|quux)+b', ['foo', 'quux'], false],
     ['(foo)?', [], false],
     ['(?i)error', [], false],
@@ -131,16 +131,35 @@ t.test('a pattern that would be a very large program is refused before it is mad
 
 const ATOM = fc.constantFrom(
   ...['a', 'b', 'k', 'S', '.', '\\d', '\\w', '\\s', '\\W', '[ab]', '[^ab]', '[a-c_]', '[\\d.]', '\\.', 'é', '^', '$'],
+  ...[
+    '.*',
+    'ab',
+    '\\b',
+    '\\B',
+    '\\A',
+    '\\z',
+    '[[:alpha:]_]',
+    '[^[:space:]a]',
+    '\\x41',
+    '\\x{e9}',
+    '\\Qa.\\E',
+    '[.]',
+    '(?:)',
+  ],
 )
+/** Atoms that take no suffix here: a repeated end, run or quotation is another pattern, or none. */
+const BARE: readonly string[] = ['^', '$', '.*', '\\b', '\\B', '\\A', '\\z', '\\Qa.\\E']
 const SUFFIX = fc.constantFrom('', '', '', '*', '+', '?', '*?', '{2}', '{1,2}', '{0,}')
 const PATTERN = fc.letrec<{ pattern: string; group: string; sequence: string }>((tie) => ({
   sequence: fc
     .array(fc.tuple(fc.oneof({ weight: 4, arbitrary: ATOM }, tie('group')), SUFFIX), { maxLength: 5 })
-    .map((items) => items.map(([atom, suffix]) => (atom === '^' || atom === '$' ? atom : atom + suffix)).join('')),
+    .map((items) => items.map(([atom, suffix]) => (BARE.includes(atom) ? atom : atom + suffix)).join('')),
   group: fc.tuple(fc.constantFrom('(', '(?:', '(?P<n>'), tie('pattern')).map(([open, body]) => `${open}${body})`),
   pattern: fc.array(tie('sequence'), { minLength: 1, maxLength: 3 }).map((items) => items.join('|')),
 })).pattern
-const FLAGGED = fc.tuple(fc.constantFrom('', '', '(?i)'), PATTERN).map(([flag, pattern]) => flag + pattern)
+const FLAGGED = fc
+  .tuple(fc.constantFrom('', '', '(?i)', '(?s)', '(?is)'), PATTERN)
+  .map(([flag, pattern]) => flag + pattern)
 const TEXT = fc.string({ unit: fc.constantFrom(...'aabbckKsSſ\u212aé😀 1.\n\r\v_'), maxLength: 12 })
 
 t.test('both engines give the same answers', async (t) => {
@@ -173,6 +192,71 @@ t.test('both engines give the same answers', async (t) => {
     { numRuns: Number(process.env['FUZZ_RUNS'] ?? 3000) },
   )
   t.pass('no difference was found')
+})
+
+const LITERAL = fc
+  .string({ unit: fc.constantFrom(...'abkKsSſ\u212aéÉß😀.'), maxLength: 4 })
+  .map((text) => RE2JS.quote(text))
+const LITERALS = fc
+  .tuple(
+    fc.constantFrom('', '(?i)'),
+    fc.constantFrom('', '^', '.*', '^a', 'k'),
+    fc.array(LITERAL, { minLength: 1, maxLength: 12 }),
+    fc.constantFrom('', '$', '.*', 's$', 'é'),
+  )
+  .map(([flag, before, literals, behind]) => `${flag}${before}(${literals.join('|')})${behind}`)
+const LITERAL_TEXT = fc.string({ unit: fc.constantFrom(...'abkKsSſ\u212aéÉß😀.\n\ufffd'), maxLength: 8 })
+
+t.test('alternatives of literals are what RE2 makes of them', async (t) => {
+  fc.assert(
+    fc.property(LITERALS, fc.array(LITERAL_TEXT, { minLength: 6, maxLength: 12 }), (pattern, texts) => {
+      const truth = RE2JS.compile(pattern)
+      const whole = RE2JS.compile(pattern, RE2JS.DOTALL)
+      const [regexp, anchored] = [compileRegexp(pattern), compileAnchored(pattern)]
+      for (const text of texts) {
+        if (regexp.test(text) !== truth.test(text)) throw new Error(`found in ${JSON.stringify(text)}`)
+        if (anchored.test(text) !== whole.testExact(text)) throw new Error(`whole of ${JSON.stringify(text)}`)
+        const { literals, isWhole } = regexp.required
+        const holds = literals.some((literal) => text.includes(literal))
+        if (literals.length > 0 && !holds && truth.test(text)) throw new Error(`literals in ${JSON.stringify(text)}`)
+        if (isWhole && holds && !truth.test(text)) throw new Error(`whole literals in ${JSON.stringify(text)}`)
+      }
+    }),
+    { numRuns: Number(process.env['FUZZ_RUNS'] ?? 3000) },
+  )
+  t.pass('no difference was found')
+})
+
+t.test('thousands of alternatives are compiled in pauses and asked at once', async (t) => {
+  const names = Array.from({ length: 5000 }, (_, i) => `pod-${(i * 7919) % 10_007}.${i}`)
+  const quoted = names.map((name) => RE2JS.quote(name)).join('|')
+  const [some = ''] = names
+  for (const [pattern, anchoring, text, other] of [
+    [quoted, 'anchored', some, `${some}x`],
+    [`(?i)${quoted}`, 'anchored', some.toUpperCase(), `${some}x`],
+    [`^(${quoted})$`, 'search', some, `x${some}`],
+    [`.*(${quoted}).*`, 'anchored', `x${some}x`, 'pod-.'],
+    [quoted, 'search', `x${some}x`, 'pod-.'.repeat(1000)],
+    [names.map((name) => `${name}[0-9]+x`).join('|'), 'anchored', `${some}17x`, some],
+    [
+      names
+        .slice(0, 300)
+        .map((name) => `${name}\\pL`)
+        .join('|'),
+      'anchored',
+      `${some}é`,
+      some,
+    ],
+  ] as const) {
+    const work = regexpSlices(pattern, anchoring)
+    let pauses = 0
+    let step = work.next()
+    for (; step.done !== true; step = work.next()) pauses++
+    t.ok(pauses >= 3, `${pauses} pauses in ${pattern.slice(0, 40)}`)
+    t.equal(step.value.test(text), true)
+    t.equal(step.value.test(other), false)
+    t.equal(regexpSlices(pattern, anchoring).next().done, true, 'it is remembered')
+  }
 })
 
 t.test('any text is compiled or refused as query_malformed', async (t) => {

@@ -1,6 +1,5 @@
 /** A regular expression with what a search by it may cost. */
 
-import { RE2JS } from 're2js'
 import { compileRegexp, type Regexp } from '../../../regexp/regexp.ts'
 
 export interface SizedRegexp {
@@ -12,5 +11,5 @@ export interface SizedRegexp {
 /** Throws query_malformed. */
 export function compileSized(pattern: string): SizedRegexp {
   const regexp = compileRegexp(pattern)
-  return { regexp, size: RE2JS.compile(pattern).programSize() }
+  return { regexp, size: regexp.programSize }
 }
