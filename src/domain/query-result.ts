@@ -19,10 +19,14 @@ export interface ResultStream {
 }
 
 /** The answer to a metric query. */
-export type MetricResult =
+export type MetricResult = (
   | { readonly kind: 'scalar'; readonly ns: bigint; readonly value: number }
   | { readonly kind: 'vector'; readonly samples: readonly VectorSample[] }
   | { readonly kind: 'matrix'; readonly series: readonly MatrixSeries[] }
+) & {
+  /** What the client should know of the answer, such as that it is not all of it. */
+  readonly warnings?: readonly string[] | undefined
+}
 
 export interface VectorSample {
   readonly labels: Labels

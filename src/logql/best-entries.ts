@@ -2,6 +2,10 @@
 
 import type { Metadata } from '../domain/entries/batch.ts'
 import type { Labels } from '../domain/labels.ts'
+import { type Slices, sortSlices } from '../kit/slices.ts'
+
+/** Entries that are taken out between two yields. */
+const TAKEN_PER_SLICE = 500
 
 export type Direction = 'forward' | 'backward'
 
@@ -93,14 +97,15 @@ export class BestEntries {
   }
 
   /** All entries in the answer's order. */
-  sorted(): FoundEntry[] {
-    return [...this.#heap].sort((a, b) => comparePlaces(this.#direction, a, b))
+  sorted(): Slices<FoundEntry[]> {
+    return sortSlices(this.#heap, (a, b) => comparePlaces(this.#direction, a, b))
   }
 
   /** Takes out the entries that stand before `ns`, in the answer's order; the root must be the first. */
-  takeBefore(ns: bigint): FoundEntry[] {
+  *takeBefore(ns: bigint): Slices<FoundEntry[]> {
     const taken: FoundEntry[] = []
     for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
+      if (taken.length % TAKEN_PER_SLICE === TAKEN_PER_SLICE - 1) yield
       if (this.#direction === 'forward' ? first.ns >= ns : first.ns <= ns) break
       taken.push(first)
       this.#dropRoot()

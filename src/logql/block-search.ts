@@ -1,11 +1,31 @@
 /** Finds the lines of a block that its line filters keep, over bytes as far as possible. */
 
 import { type Block, startOf } from '../domain/entries/block.ts'
+import type { Slices } from '../kit/slices.ts'
 import { type ByteFilter, compileByteFilter } from './line-filter.ts'
 import type { LineFilterStage, PipelineStage } from './parse/syntax.ts'
+import { NeedleAutomaton } from './regexp/needles.ts'
 
 /** Lines looked at in one go: the result of a search stays small, and a query that has enough stops early. */
-export const SEARCH_LINES = 1024
+const STRETCH_LINES = 1024
+/** Bytes of lines looked at in one go, if they are more than one line: the slowest search takes milliseconds for them. */
+const STRETCH_BYTES = 32 * 1024
+/** So many needles are searched one after the other: the engine's own search is fast. */
+const FEW_NEEDLES = 4
+
+/** Where the stretch ends (exclusive) that begins at `from` and lies before `to`: what `find` may be asked for. */
+export function stretchEnd({ lineEnds }: Block, from: number, to: number): number {
+  const last = Math.min(to, from + STRETCH_LINES)
+  const bytes = startOf(lineEnds, from) + STRETCH_BYTES
+  return (lineEnds[last - 1] as number) <= bytes ? last : Math.max(from + 1, lineAt(lineEnds, from, last, bytes))
+}
+
+/** Where the stretch begins that ends at `to` (exclusive) and does not begin before `from`. */
+export function stretchStart({ lineEnds }: Block, from: number, to: number): number {
+  const first = Math.max(from, to - STRETCH_LINES)
+  const bytes = (lineEnds[to - 1] as number) - STRETCH_BYTES
+  return startOf(lineEnds, first) >= bytes ? first : Math.min(to - 1, lineAt(lineEnds, first, to, bytes) + 1)
+}
 
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -32,17 +52,27 @@ export function lineText(block: Block, index: number): string {
   return text instanceof Buffer ? text.toString('utf8', start, end) : UTF8.decode(text.subarray(start, end))
 }
 
+interface SearchFilter extends ByteFilter {
+  /** Of many needles, once they are prepared. */
+  automaton: NeedleAutomaton | undefined
+}
+
 /** Applies line filters to stretches of a block. */
 export class BlockSearch {
-  readonly #filters: readonly ByteFilter[]
+  readonly #filters: readonly SearchFilter[]
   /** The filter whose needles are searched through a whole stretch; the others look at single lines. */
   readonly #driver: ByteFilter | undefined
-  readonly #found = new Uint32Array(SEARCH_LINES)
+  readonly #found = new Uint32Array(STRETCH_LINES)
+  #isPrepared = false
 
   constructor(stages: readonly LineFilterStage[]) {
-    const filters = stages.filter((stage) => !keepsAll(stage)).map(compileByteFilter)
+    const filters = stages
+      .filter((stage) => !keepsAll(stage))
+      .map((stage): SearchFilter => {
+        return { ...compileByteFilter(stage), automaton: undefined }
+      })
     this.#driver = filters
-      .filter(({ isPositive, needles }) => isPositive && needles !== undefined)
+      .filter(({ isPositive, needles }) => isPositive && needles !== undefined && needles.length <= FEW_NEEDLES)
       .reduce<ByteFilter | undefined>((best, each) => (selectivity(each) > selectivity(best) ? each : best), undefined)
     this.#filters = filters.filter((filter) => filter !== this.#driver || filter.test !== undefined)
   }
@@ -52,9 +82,19 @@ export class BlockSearch {
     return this.#driver !== undefined || this.#filters.length > 0
   }
 
+  /** To be done before the first `find`. */
+  *prepare(): Slices<void> {
+    if (this.#isPrepared) return
+    for (const filter of this.#filters) {
+      const { needles = [] } = filter
+      if (needles.length > FEW_NEEDLES) filter.automaton = yield* NeedleAutomaton.make(needles)
+    }
+    this.#isPrepared = true
+  }
+
   /**
-   * The indexes of [from, to) that are kept, rising; at most SEARCH_LINES may be asked for. The array is overwritten by
-   * the next call.
+   * The indexes of [from, to) that are kept, rising; at most a stretch may be asked for. The array is overwritten by the
+   * next call.
    */
   find(block: Block, from: number, to: number): Uint32Array {
     let count = this.#driver === undefined ? this.#listAll(from, to) : this.#findNeedles(block, from, to, this.#driver)
@@ -90,13 +130,14 @@ export class BlockSearch {
     return count
   }
 
-  #narrow(block: Block, count: number, { needles, isPositive, test }: ByteFilter): number {
+  #narrow(block: Block, count: number, filter: SearchFilter): number {
+    const { needles, isPositive, test } = filter
     const text = bufferOf(block.text)
     let kept = 0
     for (let k = 0; k < count; k++) {
       const line = this.#found[k] as number
       let keeps: boolean
-      if (needles !== undefined && !hasAny(text, block.lineEnds, line, needles)) keeps = !isPositive
+      if (needles !== undefined && !hasAny(text, block.lineEnds, line, filter)) keeps = !isPositive
       else keeps = test === undefined ? isPositive : test(lineText(block, line))
       if (keeps) this.#found[kept++] = line
     }
@@ -126,9 +167,10 @@ function indexWithin(text: Buffer, needle: Uint8Array, start: number, end: numbe
   return at < 0 ? end : start + at
 }
 
-function hasAny(text: Buffer, lineEnds: Uint32Array, line: number, needles: readonly Uint8Array[]): boolean {
+function hasAny(text: Buffer, lineEnds: Uint32Array, line: number, { needles = [], automaton }: SearchFilter): boolean {
   const start = startOf(lineEnds, line)
   const end = lineEnds[line] as number
+  if (automaton !== undefined) return automaton.findEnd(text, start, end) >= 0
   return needles.some((needle) => indexWithin(text, needle, start, end) < end)
 }
 

@@ -1,17 +1,28 @@
 /** Line filters: over text that a stage may have changed, and over the bytes of stored lines. */
 
+import { finishSlices } from '../kit/slices.ts'
 import type { LineFilterOperand, LineFilterStage } from './parse/syntax.ts'
 import { compileIpFilter } from './pipeline/ip.ts'
 import { compilePatternFilter } from './pipeline/pattern-filter.ts'
+import { compileLiterals } from './regexp/literal-search.ts'
 import { compileRegexp } from './regexp/regexp.ts'
 
 /** True keeps the line. Throws query_malformed for a pattern or an address that cannot be read. */
 export function compileLineFilter({ operator, operands }: LineFilterStage): (line: string) => boolean {
-  const tests = operands.map((operand) => compileOperand(operator, operand))
+  const tests = compileOperands(operator, operands)
   const [only] = tests
   const isPositive = operator.startsWith('|')
   if (only !== undefined && tests.length === 1) return isPositive ? only : (line) => !only(line)
   return isPositive ? (line) => tests.some((test) => test(line)) : (line) => !tests.some((test) => test(line))
+}
+
+/** Texts are looked for all at once, however many they are. */
+function compileOperands(operator: LineFilterStage['operator'], operands: readonly LineFilterOperand[]) {
+  const isText = ({ kind }: LineFilterOperand): boolean => kind === 'text' && (operator === '|=' || operator === '!=')
+  const literals = operands.filter(isText).map(({ value }) => value)
+  if (literals.length < 2) return operands.map((operand) => compileOperand(operator, operand))
+  const others = operands.filter((operand) => !isText(operand)).map((operand) => compileOperand(operator, operand))
+  return [finishSlices(compileLiterals({ place: 'anywhere', literals }, false)), ...others]
 }
 
 /** Whether a line fits the operand, whatever the filter does with the answer. */

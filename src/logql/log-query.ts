@@ -5,8 +5,9 @@ import { type Block, type StreamRun, startOf, timeRange } from '../domain/entrie
 import { GatewayError } from '../domain/errors.ts'
 import { compareText, formatLabels, type Labels } from '../domain/labels.ts'
 import type { Matcher } from '../domain/selector.ts'
+import { type Slices, sortSlices } from '../kit/slices.ts'
 import { BestEntries, type Direction, type FoundEntry } from './best-entries.ts'
-import { BlockSearch, lineText, SEARCH_LINES, splitStages } from './block-search.ts'
+import { BlockSearch, lineText, splitStages, stretchEnd, stretchStart } from './block-search.ts'
 import type { LogExpr } from './parse/syntax.ts'
 import { LabelSet } from './pipeline/label-set.ts'
 import { compileStages } from './pipeline/stages.ts'
@@ -46,11 +47,13 @@ export interface ScanFigures {
 
 /** Entries that wait for their turn in a query with an interval; blocks that overlap in time make them pile up. */
 const WAITING_MAX = 100_000
+/** Entries that are put into order between two yields. */
+const ENTRIES_PER_SLICE = 1000
 /** UTF-16 units of lines that one answer may hold: `limit` lines of the greatest length would be beyond any memory. */
 const ANSWER_CHARS_MAX = 128 * 1024 * 1024
 
 /**
- * Give it the blocks of a read in the read's order (LogStore.read with the same direction and time range), then ask for
+ * Work in slices: see kit/slices.ts. Give it the blocks of a read in the read's order (LogStore.read with the same direction and time range), then ask for
  * the result. Throws query_malformed for a pipeline that cannot be compiled, query_refused when the answer would
  * be too large.
  */
@@ -88,9 +91,10 @@ export class LogQuery {
   }
 
   /** Takes in one block; `runs` and `sequence` are those of its ReadBlock. */
-  add(block: Block, runs: readonly StreamRun[], sequence: number): void {
-    this.#thinning?.passBlock(this.#best, block)
-    for (const run of runs) this.#addRun(block, run, sequence)
+  *add(block: Block, runs: readonly StreamRun[], sequence: number): Slices<void> {
+    yield* this.#search.prepare()
+    if (this.#thinning !== undefined) yield* this.#thinning.passBlock(this.#best, block)
+    for (const run of runs) yield* this.#addRun(block, run, sequence)
     if (this.#thinning !== undefined && this.#best.size >= WAITING_MAX) {
       throw new GatewayError(
         'query_refused',
@@ -101,12 +105,14 @@ export class LogQuery {
   }
 
   /** The answer's streams by their label text. */
-  result(): LogStream[] {
-    this.#thinning?.pass(this.#best.sorted())
-    const entries = this.#thinning?.accepted ?? this.#best.sorted()
+  *result(): Slices<LogStream[]> {
+    const sorted = yield* this.#best.sorted()
+    if (this.#thinning !== undefined) yield* this.#thinning.pass(sorted)
+    const entries = this.#thinning?.accepted ?? sorted
     const byKey = new Map<string, { labels: Labels; entries: LogEntry[] }>()
     const keys = new Map<Labels, string>()
-    for (const { labels, ns, line, metadata, parsed } of entries) {
+    for (const [i, { labels, ns, line, metadata, parsed }] of entries.entries()) {
+      if (i % ENTRIES_PER_SLICE === ENTRIES_PER_SLICE - 1) yield
       let key = keys.get(labels)
       if (key === undefined) {
         key = formatLabels(labels)
@@ -117,7 +123,8 @@ export class LogQuery {
       if (stream === undefined) byKey.set(key, { labels, entries: [entry] })
       else stream.entries.push(entry)
     }
-    return [...byKey].sort(([a], [b]) => compareText(a, b)).map(([, stream]) => stream)
+    const streams = yield* sortSlices([...byKey], ([a], [b]) => compareText(a, b))
+    return streams.map(([, stream]) => stream)
   }
 
   get figures(): ScanFigures {
@@ -125,17 +132,25 @@ export class LogQuery {
   }
 
   /** Walks the run in the answer's direction, a stretch at a time, until nothing further can be wanted. */
-  #addRun(block: Block, run: StreamRun, sequence: number): void {
+  *#addRun(block: Block, run: StreamRun, sequence: number): Slices<void> {
     const isBackward = this.#direction === 'backward'
-    for (let done = 0, count = run.end - run.start; done < count; done += SEARCH_LINES) {
-      const size = Math.min(SEARCH_LINES, count - done)
-      const from = isBackward ? run.end - done - size : run.start + done
-      if (!this.#isWanted(block, run, sequence, isBackward ? from + size - 1 : from)) return
-      this.#lines += size
-      this.#bytes += (block.lineEnds[from + size - 1] as number) - startOf(block.lineEnds, from)
-      const found = this.#search.find(block, from, from + size)
+    let { start, end } = run
+    while (start < end) {
+      const from = isBackward ? stretchStart(block, start, end) : start
+      const to = isBackward ? end : stretchEnd(block, start, end)
+      if (isBackward) end = from
+      else start = to
+      if (!this.#isWanted(block, run, sequence, isBackward ? to - 1 : from)) return
+      this.#lines += to - from
+      this.#bytes += (block.lineEnds[to - 1] as number) - startOf(block.lineEnds, from)
+      const found = this.#search.find(block, from, to)
       if (isBackward) found.reverse()
-      for (const index of found) if (!this.#addEntry(block, run, sequence, index)) return
+      for (const index of found) {
+        if (!this.#addEntry(block, run, sequence, index)) return
+        // A stage may take long for a single line.
+        if (this.#stage !== undefined) yield
+      }
+      yield
     }
   }
 
@@ -192,13 +207,14 @@ class Thinning {
   }
 
   /** Decides about the waiting entries that stand before all of this block, and so before all that comes. */
-  passBlock(waiting: BestEntries, block: Block): void {
+  *passBlock(waiting: BestEntries, block: Block): Slices<void> {
     const { oldest, newest } = timeRange(block)
-    this.pass(waiting.takeBefore(this.#direction === 'forward' ? oldest : newest))
+    yield* this.pass(yield* waiting.takeBefore(this.#direction === 'forward' ? oldest : newest))
   }
 
-  pass(entries: readonly FoundEntry[]): void {
-    for (const entry of entries) {
+  *pass(entries: readonly FoundEntry[]): Slices<void> {
+    for (const [i, entry] of entries.entries()) {
+      if (i % ENTRIES_PER_SLICE === ENTRIES_PER_SLICE - 1) yield
       const last = this.accepted.at(-1)
       const isFar =
         last === undefined ||

@@ -36,6 +36,8 @@ export interface StreamRange {
   readonly matchers: readonly Matcher[]
   readonly start: bigint
   readonly end: bigint
+  /** Awaited between two steps of a read, so that others use the thread; without it the event loop goes round once. */
+  readonly pause?: (() => Promise<void>) | undefined
 }
 
 export interface ReadRequest extends StreamRange {

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
+import { QueryTurns } from '../flows/query/query-turns.ts'
 import { type Home, openHome } from '../homes/home.ts'
 import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import type { Settings } from '../homes/references.ts'
@@ -12,6 +13,7 @@ import { Metrics } from '../telemetry/metrics.ts'
 import { SourceMetrics } from '../telemetry/source-metrics.ts'
 import { WatchMetrics } from '../telemetry/watch-metrics.ts'
 import { type AppParts, buildApp } from '../transport/http/app.ts'
+import { THREAD } from '../transport/http/thread.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
 import { type Incidents, openIncidents, startIncidents } from './incidents.ts'
 import { requestLog } from './log.ts'
@@ -32,6 +34,8 @@ interface Opened {
   readonly clock: Ports['clock']
   readonly log: Logger
   readonly metrics: Metrics
+  /** User queries and alert rules take turns on the one thread. */
+  readonly turns: QueryTurns
   /** Called in order; the part opened last comes first. */
   readonly closers: (() => Promise<void> | void)[]
 }
@@ -43,8 +47,8 @@ interface Opened {
  */
 export async function openGateway({ config, openUsers }: Settings, log: Logger): Promise<Gateway> {
   const clock = SYSTEM_CLOCK
-  const opened: Opened = { config, clock, log, metrics: new Metrics(), closers: [] }
-  const { metrics, closers } = opened
+  const opened: Opened = { config, clock, log, metrics: new Metrics(), turns: new QueryTurns(THREAD), closers: [] }
+  const { metrics, turns, closers } = opened
   const close = async (): Promise<void> => {
     for (let closer = closers.pop(); closer !== undefined; closer = closers.pop()) await closer()
   }
@@ -61,6 +65,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
       keys: home.keys,
       users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
       metrics,
+      turns,
       version: VERSION,
       rules,
       incidents: incidents && { store: incidents.home.store, desk: incidents.desk, links: config.incidents.links },
@@ -106,14 +111,18 @@ async function scanAccepted(
 }
 
 /** In the aws home the alert processor evaluates them: here they are only shown. */
-function openRules({ config, log, metrics, closers }: Opened, ports: Ports, incidents: Incidents): AppParts['rules'] {
+function openRules(
+  { config, log, metrics, turns, closers }: Opened,
+  ports: Ports,
+  incidents: Incidents,
+): AppParts['rules'] {
   const events = new WatchMetrics(metrics.registry, log)
   if (config.service.home === 'aws') {
     const view = viewRuleFiles(config, ports, incidents.home.store, events)
     closers.push(() => view?.source.close())
     return view
   }
-  const watch = openWatch({ config, ports, incidents: incidents.desk, states: incidents.home.store, events })
+  const watch = openWatch({ config, ports, incidents: incidents.desk, states: incidents.home.store, events, turns })
   closers.push(() => watch.close())
   if (watch.anomalies !== undefined) events.observe(watch.anomalies)
   watch.start()

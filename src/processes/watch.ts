@@ -3,6 +3,7 @@
 import type { Config } from '../config/read-config.ts'
 import type { QueryLimits } from '../domain/limits.ts'
 import { hideDeleted } from '../flows/delete/delete-logs.ts'
+import type { QueryTurns } from '../flows/query/query-turns.ts'
 import { AnomalyDetector } from '../flows/rules/detect-anomalies.ts'
 import { RuleEvaluator } from '../flows/rules/evaluate-rules.ts'
 import { RuleClock, type Timer } from '../flows/rules/rule-clock.ts'
@@ -20,6 +21,8 @@ export interface WatchParts {
   readonly states: StateStore
   /** Must not throw. */
   readonly events: WatchReports
+  /** Shared with user queries, if this process serves any. */
+  readonly turns?: QueryTurns
 }
 
 export interface Watch {
@@ -71,17 +74,17 @@ export function openWatch(parts: WatchParts): Watch {
 }
 
 function openEvaluator(
-  { config, ports, incidents, states, events }: WatchParts,
+  { config, ports, incidents, states, events, turns }: WatchParts,
   source: RuleSource,
   limitsOf: (tenant: string) => QueryLimits,
 ): RuleEvaluator {
   const { alertsMax, timeoutMs } = config.rules
-  const shared = { store: readable(ports), clock: ports.clock, incidents, states, events, limitsOf }
+  const shared = { store: readable(ports), clock: ports.clock, incidents, states, events, limitsOf, turns }
   return new RuleEvaluator({ ...shared, source, alertsMax, timeoutMs, signalAfter: (ms) => AbortSignal.timeout(ms) })
 }
 
 function openDetector(
-  { config, ports, incidents, states, events }: WatchParts,
+  { config, ports, incidents, states, events, turns }: WatchParts,
   limitsOf: (tenant: string) => QueryLimits,
 ): AnomalyDetector {
   const { anomalyTenants, anomalyWarmUpMs, anomalyFactor, anomalyCountMin, anomalySeriesMax } = config.rules
@@ -92,6 +95,7 @@ function openDetector(
     states,
     incidents,
     limitsOf,
+    turns,
     tenants: anomalyTenants ?? (defaultTenant === undefined ? [] : [defaultTenant]),
     settings: {
       warmUpHours: Math.floor(anomalyWarmUpMs / 3_600_000),

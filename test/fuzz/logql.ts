@@ -3,11 +3,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { type ErrorCode, GatewayError } from '../../src/domain/errors.ts'
 import { matchesAll } from '../../src/domain/selector.ts'
+import { finishSlices } from '../../src/kit/slices.ts'
 import { LogQuery } from '../../src/logql/log-query.ts'
 import { MetricQuery, type MetricTime } from '../../src/logql/metric/metric-query.ts'
 import { formatExpr, formatLine } from '../../src/logql/parse/format.ts'
 import { parseExpr } from '../../src/logql/parse/parse.ts'
 import type { Expr } from '../../src/logql/parse/syntax.ts'
+import type { Body } from '../../src/protocol/bytes/body-writer.ts'
 import { formatMetricAnswer, formatStreamsAnswer } from '../../src/protocol/loki/loki-result.ts'
 import { makeBlock, selectRuns, type TestEntry } from '../language/blocks.ts'
 import { readCases } from '../language/case-file.ts'
@@ -146,6 +148,10 @@ function readsBack(expr: Expr, isPretty: boolean): string | undefined {
   }
 }
 
+function textOf(body: Body): string {
+  return Buffer.concat(body).toString()
+}
+
 function evaluate(expr: Expr, mode: number): string {
   if (expr.kind === 'log') {
     const direction = mode % 2 === 0 ? 'forward' : 'backward'
@@ -154,9 +160,9 @@ function evaluate(expr: Expr, mode: number): string {
     const ordered = direction === 'forward' ? BLOCKS : BLOCKS.toReversed()
     for (const block of ordered) {
       const runs = selectRuns(block, ({ labels }) => matchesAll(query.matchers, labels), 0n, 40n * SECOND)
-      if (runs.length > 0) query.add(block, runs, BLOCKS.indexOf(block))
+      if (runs.length > 0) finishSlices(query.add(block, runs, BLOCKS.indexOf(block)))
     }
-    return formatStreamsAnswer(query.result(), mode < 2, STATS)
+    return textOf(finishSlices(formatStreamsAnswer(finishSlices(query.result()), mode < 2, STATS)))
   }
   const time: MetricTime =
     mode % 2 === 0
@@ -166,8 +172,8 @@ function evaluate(expr: Expr, mode: number): string {
   for (const read of query.reads) {
     for (const [sequence, block] of BLOCKS.entries()) {
       const runs = selectRuns(block, ({ labels }) => matchesAll(read.matchers, labels), read.start, read.end)
-      if (runs.length > 0) read.add(block, runs, sequence)
+      if (runs.length > 0) finishSlices(read.add(block, runs, sequence))
     }
   }
-  return formatMetricAnswer(query.result(), STATS)
+  return textOf(finishSlices(formatMetricAnswer(finishSlices(query.result()), STATS)))
 }

@@ -5,6 +5,7 @@ import { GatewayError } from '../../src/domain/errors.ts'
 import { formatLabels } from '../../src/domain/labels.ts'
 import type { MetricResult } from '../../src/domain/query-result.ts'
 import { matchesAll } from '../../src/domain/selector.ts'
+import { finishSlices } from '../../src/kit/slices.ts'
 import { LogQuery } from '../../src/logql/log-query.ts'
 import { MetricQuery, type MetricTime } from '../../src/logql/metric/metric-query.ts'
 import { formatDuration } from '../../src/logql/parse/literal.ts'
@@ -73,10 +74,9 @@ function logRows({ query, args }: QueryCase, blocks: readonly Block[]): string[]
       readTime(start),
       readTime(end),
     )
-    if (runs.length > 0) logQuery.add(block, runs, sequence)
+    if (runs.length > 0) finishSlices(logQuery.add(block, runs, sequence))
   }
-  return logQuery
-    .result()
+  return finishSlices(logQuery.result())
     .flatMap(({ labels, entries }) => entries.map((entry) => ({ labels, ...entry })))
     .sort((a, b) => Number(isForward ? a.ns - b.ns : b.ns - a.ns))
     .map(({ labels, ns, metadata, parsed, line }) => {
@@ -99,10 +99,10 @@ function metricResult({ kind, args, query }: QueryCase, blocks: readonly Block[]
       const runs = selectRuns(block, ({ labels }) => matchesAll(read.matchers, labels), read.start, read.end)
       if (runs.length === 0) continue
       const shown = read.withoutText ? { ...block, text: new Uint8Array(0), metadata: new Uint8Array(0) } : block
-      read.add(shown, runs, sequence)
+      finishSlices(read.add(shown, runs, sequence))
     }
   }
-  return metricQuery.result()
+  return finishSlices(metricQuery.result())
 }
 
 function metricRows(result: MetricResult): string[] {

@@ -2,7 +2,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { GatewayError } from '../../src/domain/errors.ts'
 import { formatLabels } from '../../src/domain/labels.ts'
+import type { MetricResult } from '../../src/domain/query-result.ts'
 import { matchesAll } from '../../src/domain/selector.ts'
+import { finishSlices } from '../../src/kit/slices.ts'
 import { LogQuery } from '../../src/logql/log-query.ts'
 import { MetricQuery } from '../../src/logql/metric/metric-query.ts'
 import { formatLine } from '../../src/logql/parse/format.ts'
@@ -147,9 +149,11 @@ function answer(query: string, expr: Expr, lists: readonly (readonly TestEntry[]
       const logQuery = new LogQuery(expr, { direction: 'forward', limit: 1000, intervalNs: 0n, nowMs: 0 })
       for (const [sequence, block] of blocks.entries()) {
         const runs = selectRuns(block, ({ labels }) => matchesAll(logQuery.matchers, labels), 0n, 40_000_000_000n)
-        if (runs.length > 0) logQuery.add(block, runs, sequence)
+        if (runs.length > 0) finishSlices(logQuery.add(block, runs, sequence))
       }
-      return JSON.stringify(logQuery.result(), (_, value) => (typeof value === 'bigint' ? `${value}` : value))
+      return JSON.stringify(finishSlices(logQuery.result()), (_, value) =>
+        typeof value === 'bigint' ? `${value}` : value,
+      )
     }
     const time = isInstant
       ? ({ kind: 'instant', time: 20_000_000_000n } as const)
@@ -158,17 +162,17 @@ function answer(query: string, expr: Expr, lists: readonly (readonly TestEntry[]
     for (const read of metricQuery.reads) {
       for (const [sequence, block] of blocks.entries()) {
         const runs = selectRuns(block, ({ labels }) => matchesAll(read.matchers, labels), read.start, read.end)
-        if (runs.length > 0 && read.wants(0n, 60_000_000_000n)) read.add(block, runs, sequence)
+        if (runs.length > 0 && read.wants(0n, 60_000_000_000n)) finishSlices(read.add(block, runs, sequence))
       }
     }
-    return shown(metricQuery.result())
+    return shown(finishSlices(metricQuery.result()))
   } catch (error) {
     if (error instanceof GatewayError && /^query_/.test(error.code)) return error.code
     throw new Error(query, { cause: error })
   }
 }
 
-function shown(result: ReturnType<MetricQuery['result']>): string {
+function shown(result: MetricResult): string {
   const number = (value: number): string => (Number.isFinite(value) ? value.toPrecision(9) : `${value}`)
   if (result.kind === 'scalar') return number(result.value)
   if (result.kind === 'vector')

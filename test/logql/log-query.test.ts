@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { type Block, timeRange } from '../../src/domain/entries/block.ts'
 import { matchesAll } from '../../src/domain/selector.ts'
+import { finishSlices } from '../../src/kit/slices.ts'
 import { compileLineFilter } from '../../src/logql/line-filter.ts'
 import { LogQuery, type LogQueryOptions } from '../../src/logql/log-query.ts'
 import { parseExpr } from '../../src/logql/parse/parse.ts'
@@ -33,9 +34,9 @@ function run(blocks: readonly Block[], asked: Asked) {
     const runs = selectRuns(block, ({ labels }) => matchesAll(logQuery.matchers, labels), start, end)
     if (runs.length === 0) continue
     read++
-    logQuery.add(block, runs, sequence)
+    finishSlices(logQuery.add(block, runs, sequence))
   }
-  return { streams: logQuery.result(), read, figures: logQuery.figures }
+  return { streams: finishSlices(logQuery.result()), read, figures: logQuery.figures }
 }
 
 function lines(blocks: readonly Block[], asked: Asked): string[] {

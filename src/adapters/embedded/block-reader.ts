@@ -7,11 +7,19 @@ import type { GatewayError } from '../../domain/errors.ts'
 import { compareText, type Labels } from '../../domain/labels.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
+import { Stride, sortSlices } from '../../kit/slices.ts'
 import type { ReadBlock, ReadRequest, StreamRange } from '../../ports/log-store.ts'
 import { decodeColumns, discard, type EncodedBlock, PartialBlock } from '../../protocol/blocks/block-format.ts'
 import { BufferShelf, type Loan } from './buffer-shelf.ts'
 import { readFailure } from './database.ts'
 import { parseStreamIds, type StoredStream, type StreamTable } from './stream-table.ts'
+
+/** Streams that are matched between two pauses. */
+const STREAMS_PER_STEP = 500
+
+type Pause = () => Promise<void>
+
+const goRound: Pause = () => setImmediate()
 
 /** Block rows looked at in one statement; between two of them the event loop goes on. */
 const PAGE_ROWS = 256
@@ -66,7 +74,8 @@ export class BlockReader {
   }
 
   async *read(request: ReadRequest, signal?: AbortSignal): AsyncGenerator<ReadBlock> {
-    const wanted = this.#wantedStreams(request)
+    const pause = request.pause ?? goRound
+    const wanted = await this.#wantedStreams(request, pause)
     if (wanted.size === 0) return
     const loads: Loading[] = []
     let damage: GatewayError | undefined
@@ -82,11 +91,12 @@ export class BlockReader {
         // It is looked at when its turn comes; until then its failure is nobody's.
         loading.isReady.catch(() => undefined)
         loads.push(loading)
+        await pause()
       }
       const next = loads.shift()
       if (next === undefined) break
       try {
-        await finish(next)
+        await finish(next, pause)
         const { found } = next
         signal?.throwIfAborted()
         // What was loaded ahead may have become needless.
@@ -102,13 +112,14 @@ export class BlockReader {
       }
       // A read that is soon over loads little in vain; a long one uses the other cores.
       ahead = Math.min(ahead + 1, AHEAD_BLOCKS_MAX)
-      await setImmediate()
+      await pause()
     }
     if (damage !== undefined) throw damage
   }
 
   async streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
-    const wanted = this.#wantedStreams(range)
+    const pause = range.pause ?? goRound
+    const wanted = await this.#wantedStreams(range, pause)
     const found = new Map<number, StoredStream>()
     if (wanted.size > 0) {
       for await (const head of this.#heads({ ...range, direction: 'backward' }, signal)) {
@@ -119,15 +130,21 @@ export class BlockReader {
         if (found.size === wanted.size) break
       }
     }
-    return [...found.values()].sort((a, b) => compareText(a.key, b.key)).map((stream) => stream.labels)
+    const sorting = sortSlices([...found.values()], (a, b) => compareText(a.key, b.key))
+    for (let step = sorting.next(); ; step = sorting.next()) {
+      if (step.done === true) return step.value.map((stream) => stream.labels)
+      await pause()
+    }
   }
 
-  #wantedStreams({ tenant, matchers }: StreamRange): Map<number, StoredStream> {
+  async #wantedStreams({ tenant, matchers }: StreamRange, pause: Pause): Promise<Map<number, StoredStream>> {
     const wanted = new Map<number, StoredStream>()
     const id = this.#table.tenantId(tenant)
     if (id === undefined) return wanted
+    const stride = new Stride(STREAMS_PER_STEP)
     for (const stream of this.#table.streamsOf(id)) {
       if (matchesAll(matchers, stream.labels)) wanted.set(stream.id, stream)
+      if (stride.isDue()) await pause()
     }
     return wanted
   }
@@ -156,7 +173,7 @@ export class BlockReader {
       const last = heads.at(-1)
       if (last === undefined || heads.length < PAGE_ROWS) return undefined
       cursor = { ns: isBackward ? last.newest : last.oldest, id: last.id }
-      await setImmediate()
+      await (request.pause ?? goRound)()
     }
   }
 
@@ -206,13 +223,13 @@ export class BlockReader {
 }
 
 /** Waits for a block, and works on it while others have not. */
-async function finish({ isReady, help }: Loading): Promise<void> {
+async function finish({ isReady, help }: Loading, pause: Pause): Promise<void> {
   let isPending = true
   const settle = (): void => {
     isPending = false
   }
   isReady.then(settle, settle)
-  while (isPending && help()) await setImmediate()
+  while (isPending && help()) await pause()
   await isReady
 }
 

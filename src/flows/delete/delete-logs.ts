@@ -4,7 +4,8 @@ import { lowerBound, type StreamRun } from '../../domain/entries/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import { msToNs } from '../../domain/time.ts'
-import { BlockSearch, SEARCH_LINES } from '../../logql/block-search.ts'
+import { finishSlices } from '../../kit/slices.ts'
+import { BlockSearch, stretchEnd } from '../../logql/block-search.ts'
 import { parseExpr } from '../../logql/parse/parse.ts'
 import type { LineFilterStage, LogExpr } from '../../logql/parse/syntax.ts'
 import type {
@@ -134,7 +135,14 @@ async function* readWithout(
   const asked = request.withoutText === true && needsText ? { ...request, withoutText: false } : request
   for await (const found of store.read(asked, signal)) {
     let runs = found.runs
-    for (const { keep } of compiled) runs = runs.flatMap((run) => keep(found.block, run))
+    for (const { keep } of compiled) {
+      const kept: StreamRun[] = []
+      for (const run of runs) {
+        kept.push(...keep(found.block, run))
+        await request.pause?.()
+      }
+      runs = kept
+    }
     if (runs.length > 0) yield { ...found, runs }
   }
 }
@@ -151,6 +159,7 @@ function compile(deletion: Deletion): CompiledDeletion {
   if (known !== undefined) return known
   const query = parseDeletion(deletion.query)
   const search = new BlockSearch(query.stages as readonly LineFilterStage[])
+  finishSlices(search.prepare())
   const keep: KeepRuns = (block, run) => {
     if (!matchesAll(query.matchers, run.labels)) return [run]
     const from = lowerBound(block.timestamps, run.start, run.end, deletion.start)
@@ -163,11 +172,13 @@ function compile(deletion: Deletion): CompiledDeletion {
       ])
     const kept: [start: number, end: number][] = []
     let at = run.start
-    for (let i = from; i < to; i += SEARCH_LINES) {
-      for (const hit of search.find(block, i, Math.min(i + SEARCH_LINES, to))) {
+    for (let i = from; i < to; ) {
+      const end = stretchEnd(block, i, to)
+      for (const hit of search.find(block, i, end)) {
         kept.push([at, hit])
         at = hit + 1
       }
+      i = end
     }
     kept.push([at, run.end])
     return partsOf(run, kept)

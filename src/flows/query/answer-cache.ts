@@ -7,14 +7,17 @@ export interface AskedAnswer extends Pick<StreamRange, 'tenant' | 'start' | 'end
   readonly question: readonly (string | number | null)[]
 }
 
+/** In pieces: see protocol/bytes/body-writer.ts. */
+type Body = readonly Uint8Array[]
+
 export interface CachedAnswer {
-  readonly body: string
+  readonly body: Body
   /** `off`: it is not kept, neither now nor before. */
   readonly outcome: 'hit' | 'miss' | 'off'
 }
 
 interface Kept {
-  readonly body: string
+  readonly body: Body
   readonly version: string
   readonly bytes: number
 }
@@ -48,7 +51,7 @@ export class AnswerCache {
    * The answer that was made before, if the store still says the same, otherwise what `make` gives. Who may ask is
    * decided before. Throws what `make` throws, and keeps nothing then.
    */
-  async answer(asked: AskedAnswer, make: () => Promise<string>): Promise<CachedAnswer> {
+  async answer(asked: AskedAnswer, make: () => Promise<Body>): Promise<CachedAnswer> {
     if (this.#bytesMax === 0) return { body: await make(), outcome: 'off' }
     // Before the read begins: what changes meanwhile makes the version another one.
     const version = this.#store.version(asked)
@@ -68,10 +71,10 @@ export class AnswerCache {
     return { body, outcome: 'miss' }
   }
 
-  #keep(key: string, body: string, version: string): void {
+  #keep(key: string, body: Body, version: string): void {
     this.#remove(key)
     // A string holds one or two bytes for each of its units; nobody tells which.
-    const bytes = 2 * (key.length + body.length + version.length) + ENTRY_BYTES
+    const bytes = 2 * (key.length + version.length) + body.reduce((sum, { length }) => sum + length, ENTRY_BYTES)
     if (bytes > this.#bytesMax * SHARE_MAX) return
     this.#kept.set(key, { body, version, bytes })
     this.#bytes += bytes

@@ -2,6 +2,7 @@
 
 import type { Metadata } from '../../domain/entries/batch.ts'
 import type { Labels } from '../../domain/labels.ts'
+import type { Slices } from '../../kit/slices.ts'
 import { LogQuery } from '../../logql/log-query.ts'
 import type { LogExpr } from '../../logql/parse/syntax.ts'
 import { parseBytes, parseGoDuration, parseGoFloat } from '../../logql/pipeline/convert.ts'
@@ -10,6 +11,7 @@ import { LabelSet } from '../../logql/pipeline/label-set.ts'
 import { compileJsonParser } from '../../logql/pipeline/parsers/json-parser.ts'
 import { compileLogfmtParser } from '../../logql/pipeline/parsers/logfmt-parser.ts'
 import type { LogStore } from '../../ports/log-store.ts'
+import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export type FieldType = 'string' | 'int' | 'float' | 'boolean' | 'duration' | 'bytes'
 export type FieldParser = 'json' | 'logfmt'
@@ -43,15 +45,25 @@ export interface FieldRequest {
 export async function detectFields(
   store: LogStore,
   { tenant, query, start, end, lineLimit, fieldLimit, nowMs, only }: FieldRequest,
-  signal?: AbortSignal,
+  turn: QueryTurn = UNSHARED,
 ): Promise<readonly DetectedField[]> {
   const sample = new LogQuery(query, { direction: 'backward', limit: lineLimit, intervalNs: 0n, nowMs })
   const { matchers } = sample
   const wants = (oldest: bigint, newest: bigint): boolean => sample.wants(oldest, newest)
-  const blocks = store.read({ tenant, matchers, start, end, direction: 'backward', wants }, signal)
-  for await (const { block, runs, sequence } of blocks) sample.add(block, runs, sequence)
-  const detector = new FieldDetector(fieldLimit, only)
-  for (const { labels, entries } of sample.result()) for (const entry of entries) detector.add(labels, entry)
+  const range = { tenant, matchers, start, end, pause: turn.pause }
+  const blocks = store.read({ ...range, direction: 'backward', wants }, turn.signal)
+  for await (const { block, runs, sequence } of blocks) await turn.run(sample.add(block, runs, sequence))
+  return turn.run(fieldsOf(sample, new FieldDetector(fieldLimit, only)))
+}
+
+/** A line may be long: each is a slice of its own. */
+function* fieldsOf(sample: LogQuery, detector: FieldDetector): Slices<DetectedField[]> {
+  for (const { labels, entries } of yield* sample.result()) {
+    for (const entry of entries) {
+      detector.add(labels, entry)
+      yield
+    }
+  }
   return detector.fields()
 }
 

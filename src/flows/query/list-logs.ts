@@ -4,8 +4,10 @@ import { type Metadata, metadataWithLevel } from '../../domain/entries/batch.ts'
 import { startOf } from '../../domain/entries/block.ts'
 import type { Labels } from '../../domain/labels.ts'
 import { equalityMatcher } from '../../domain/selector.ts'
+import type { Slices } from '../../kit/slices.ts'
 import { BestEntries } from '../../logql/best-entries.ts'
 import type { LogStore, ReadBlock } from '../../ports/log-store.ts'
+import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export interface ListRequest {
   readonly tenant: string
@@ -40,7 +42,7 @@ export interface ListPage {
 }
 
 /** One page. Memory is bounded by the page: a block at a time is looked at, and only its best entries stay. */
-export async function listLogs(store: LogStore, request: ListRequest, signal?: AbortSignal): Promise<ListPage> {
+export async function listLogs(store: LogStore, request: ListRequest, turn: QueryTurn = UNSHARED): Promise<ListPage> {
   const { after, limit } = request
   const end = after === undefined || after.ns >= request.end ? request.end : after.ns + 1n
   const skipped = after?.skip ?? 0
@@ -55,11 +57,12 @@ export async function listLogs(store: LogStore, request: ListRequest, signal?: A
       end,
       direction: 'backward',
       wants: (_oldest, newest) => best.last === undefined || newest >= best.last.ns,
+      pause: turn.pause,
     },
-    signal,
+    turn.signal,
   )
-  for await (const block of blocks) collect(best, block, request.isWanted)
-  const rest = best.sorted().filter(({ ns }, i) => ns !== after?.ns || i >= skipped)
+  for await (const block of blocks) await turn.run(collect(best, block, request.isWanted))
+  const rest = (await turn.run(best.sorted())).filter(({ ns }, i) => ns !== after?.ns || i >= skipped)
   const entries = rest.slice(0, limit)
   return { entries, next: rest.length > limit ? positionOf(entries, after) : undefined }
 }
@@ -72,9 +75,17 @@ function positionOf(entries: readonly ListedEntry[], after: ListPosition | undef
 
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
-function collect(best: BestEntries, { block, runs, sequence }: ReadBlock, isWanted: (line: string) => boolean): void {
+/** Lines between two yields; a long one may be all JSON. */
+const LINES_PER_SLICE = 16
+
+function* collect(
+  best: BestEntries,
+  { block, runs, sequence }: ReadBlock,
+  isWanted: (line: string) => boolean,
+): Slices<void> {
   for (const { key, labels, start, end } of runs) {
     for (let index = end - 1; index >= start; index--) {
+      if (index % LINES_PER_SLICE === 0) yield
       const place = { ns: block.timestamps.values[index] as bigint, key, sequence, index }
       // Entries of a run rise in time: none before this one can stand better.
       if (!best.wants(place)) break

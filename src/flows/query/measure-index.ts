@@ -3,7 +3,9 @@
 import { lowerBound, type StreamRun, startOf } from '../../domain/entries/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
+import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
 import type { LogStore, ReadBlock, StreamRange } from '../../ports/log-store.ts'
+import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 /** Streams, parts of a stream in a block (what comes nearest to Loki's chunks), entries, and bytes of lines. */
 export interface IndexStats {
@@ -13,12 +15,17 @@ export interface IndexStats {
   readonly entries: number
 }
 
-export async function measureIndex(store: LogStore, range: StreamRange, signal?: AbortSignal): Promise<IndexStats> {
+export async function measureIndex(
+  store: LogStore,
+  range: StreamRange,
+  turn: QueryTurn = UNSHARED,
+): Promise<IndexStats> {
   const streams = new Set<string>()
   let chunks = 0
   let bytes = 0
   let entries = 0
-  for await (const { block, runs } of readColumns(store, range, signal)) {
+  for await (const { block, runs } of readColumns(store, range, turn)) {
+    await turn.pause()
     for (const run of runs) {
       streams.add(run.key)
       chunks++
@@ -53,14 +60,21 @@ export interface Volume {
 /** Sums that one answer may need while it is made: series times steps. */
 const CELLS_MAX = 1_000_000
 
+/** Sums that are gone through between two yields. */
+const CELLS_PER_SLICE = 1000
+
 /** The largest first, by the first sample. Throws query_refused for more series and steps than memory should hold. */
-export async function measureVolume(store: LogStore, request: VolumeRequest, signal?: AbortSignal): Promise<Volume[]> {
+export async function measureVolume(
+  store: LogStore,
+  request: VolumeRequest,
+  turn: QueryTurn = UNSHARED,
+): Promise<Volume[]> {
   const { targetLabels = [] } = request
   const targets = targetLabels.map((name) => ({ name, operator: '!=', value: '', test: isPresent }) as const)
   const sums = new VolumeSums(request)
   const range = { ...request, matchers: [...request.matchers, ...targets] }
-  for await (const block of readColumns(store, range, signal)) sums.add(block)
-  return sums.volumes()
+  for await (const block of readColumns(store, range, turn)) await turn.run(sums.add(block))
+  return turn.run(sums.volumes())
 }
 
 const isPresent = (value: string): boolean => value !== ''
@@ -77,6 +91,7 @@ class VolumeSums {
   readonly #names: readonly string[] | undefined
   readonly #sums = new Map<string, Sum>()
   readonly #sumsOfStream = new Map<string, readonly Sum[]>()
+  readonly #stride = new Stride(CELLS_PER_SLICE)
   #cells = 0
 
   constructor(request: VolumeRequest) {
@@ -85,7 +100,7 @@ class VolumeSums {
     this.#names = names.length === 0 ? undefined : [...new Set(names)]
   }
 
-  add({ block, runs }: ReadBlock): void {
+  *add({ block, runs }: ReadBlock): Slices<void> {
     const { end: rangeEnd, stepNs } = this.#request
     for (const run of runs) {
       const sums = this.#sumsOf(run)
@@ -95,17 +110,20 @@ class VolumeSums {
         const bytes = lineBytes(block.lineEnds, from, to)
         for (const sum of sums) this.#count(sum, end < rangeEnd ? end : rangeEnd, bytes)
         from = to
+        if (this.#stride.isDue(1 + sums.length)) yield
       }
     }
   }
 
-  volumes(): Volume[] {
-    const volumes = [...this.#sums.values()].map(({ key, labels, byEnd }) => {
-      const samples = [...byEnd].sort(([a], [b]) => (a < b ? -1 : 1))
-      return { key, labels, samples, first: samples[0]?.[1] ?? 0 }
-    })
-    volumes.sort((a, b) => b.first - a.first || (a.key < b.key ? -1 : 1))
-    return volumes.slice(0, this.#request.limit).map(({ labels, samples }) => ({ labels, samples }))
+  *volumes(): Slices<Volume[]> {
+    const volumes: (Volume & { readonly key: string; readonly first: number })[] = []
+    for (const { key, labels, byEnd } of this.#sums.values()) {
+      const samples = yield* sortSlices([...byEnd], ([a], [b]) => (a < b ? -1 : 1))
+      volumes.push({ key, labels, samples, first: samples[0]?.[1] ?? 0 })
+      if (this.#stride.isDue(samples.length)) yield
+    }
+    const sorted = yield* sortSlices(volumes, (a, b) => b.first - a.first || (a.key < b.key ? -1 : 1))
+    return sorted.slice(0, this.#request.limit).map(({ labels, samples }) => ({ labels, samples }))
   }
 
   #count({ byEnd }: Sum, end: bigint, bytes: number): void {
@@ -154,15 +172,22 @@ const PLACES: readonly string[] = ['cluster', 'namespace', 'instance', 'pod']
 export async function detectLabels(
   store: LogStore,
   range: StreamRange,
-  signal?: AbortSignal,
+  turn: QueryTurn = UNSHARED,
 ): Promise<readonly DetectedLabel[]> {
+  const streams = await store.streams({ ...range, pause: turn.pause }, turn.signal)
+  return turn.run(detectIn(streams))
+}
+
+function* detectIn(streams: readonly Labels[]): Slices<readonly DetectedLabel[]> {
   const valuesByName = new Map<string, Set<string>>()
-  for (const labels of await store.streams(range, signal)) {
+  const stride = new Stride(CELLS_PER_SLICE)
+  for (const labels of streams) {
     for (const { name, value } of labels) {
       const values = valuesByName.get(name)
       if (values === undefined) valuesByName.set(name, new Set([value]))
       else values.add(value)
     }
+    if (stride.isDue()) yield
   }
   return [...valuesByName]
     .filter(([name, values]) => PLACES.includes(name) || ![...values].every(isIdentifier))
@@ -176,9 +201,10 @@ function isIdentifier(value: string): boolean {
   return (value.trim() !== '' && Number.isFinite(Number(value))) || UUID.test(value)
 }
 
-function readColumns(store: LogStore, range: StreamRange, signal?: AbortSignal): AsyncIterable<ReadBlock> {
+function readColumns(store: LogStore, range: StreamRange, turn: QueryTurn): AsyncIterable<ReadBlock> {
   const { tenant, matchers, start, end } = range
-  return store.read({ tenant, matchers, start, end, direction: 'backward', withoutText: true }, signal)
+  const request = { tenant, matchers, start, end, direction: 'backward', withoutText: true, pause: turn.pause } as const
+  return store.read(request, turn.signal)
 }
 
 function lineBytes(lineEnds: Uint32Array, from: number, to: number): number {

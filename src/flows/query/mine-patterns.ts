@@ -5,7 +5,9 @@ import { type Block, type StreamRun, startOf } from '../../domain/entries/block.
 import { Drain, formatPattern } from '../../domain/entries/drain.ts'
 import { DETECTED_LEVEL, LEVELS } from '../../domain/levels/level.ts'
 import { NS_PER_SECOND } from '../../domain/time.ts'
+import { type Slices, sortSlices } from '../../kit/slices.ts'
 import type { Clock, LogStore, StreamRange } from '../../ports/log-store.ts'
+import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export interface PatternRequest extends StreamRange {
   /** At least a second. */
@@ -22,6 +24,8 @@ export interface LinePattern {
 
 /** Lines looked at: they take about a second. Older lines of the range are not counted. */
 const LINES_MAX = 50_000
+/** Lines between two yields. */
+const LINES_PER_SLICE = 32
 /** Time after which no further block is looked at, ms. */
 const BUDGET_MS = 5_000
 /** Bytes of a line that are read; Drain looks at fewer characters than these must be. */
@@ -32,19 +36,17 @@ export async function minePatterns(
   store: LogStore,
   clock: Clock,
   { tenant, matchers, start, end, stepNs }: PatternRequest,
-  signal?: AbortSignal,
+  turn: QueryTurn = UNSHARED,
 ): Promise<LinePattern[]> {
   const miner = new PatternMiner(stepNs)
   const untilMs = clock.monotonicMs() + BUDGET_MS
   const wants = (): boolean => miner.lines < LINES_MAX && clock.monotonicMs() < untilMs
-  for await (const { block, runs } of store.read(
-    { tenant, matchers, start, end, direction: 'backward', wants },
-    signal,
-  )) {
-    for (const run of runs) miner.addRun(block, run)
+  const range = { tenant, matchers, start, end, pause: turn.pause }
+  for await (const { block, runs } of store.read({ ...range, direction: 'backward', wants }, turn.signal)) {
+    for (const run of runs) await turn.run(miner.addRun(block, run))
     if (!wants()) break
   }
-  return miner.patterns()
+  return turn.run(miner.patterns())
 }
 
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -60,8 +62,9 @@ class PatternMiner {
   }
 
   /** From the newest line to the oldest, as far as the bound goes. */
-  addRun(block: Block, run: StreamRun): void {
+  *addRun(block: Block, run: StreamRun): Slices<void> {
     for (let i = run.end - 1; i >= run.start && this.lines < LINES_MAX; i--) {
+      if (this.lines % LINES_PER_SLICE === 0) yield
       this.lines++
       const start = startOf(block.lineEnds, i)
       const end = Math.min(block.lineEnds[i] as number, start + LINE_BYTES_MAX)
@@ -73,16 +76,18 @@ class PatternMiner {
     }
   }
 
-  patterns(): LinePattern[] {
-    const found = [...this.#drains].flatMap(([level, drain]) =>
-      [...mergeTwins(drain)].map(([pattern, counts]) => {
-        const steps = [...counts].sort(([a], [b]) => a - b)
+  *patterns(): Slices<LinePattern[]> {
+    const found: (LinePattern & { readonly size: number })[] = []
+    for (const [level, drain] of this.#drains) {
+      for (const [pattern, counts] of yield* mergeTwins(drain)) {
+        const steps = yield* sortSlices([...counts], ([a], [b]) => a - b)
         const samples = steps.map(([step, count]) => [step * this.#stepSeconds, count] as const)
-        return { pattern, level, samples, size: steps.reduce((sum, [, count]) => sum + count, 0) }
-      }),
-    )
-    found.sort((a, b) => b.size - a.size || (a.pattern < b.pattern ? -1 : 1))
-    return found.map(({ pattern, level, samples }) => ({ pattern, level, samples }))
+        found.push({ pattern, level, samples, size: steps.reduce((sum, [, count]) => sum + count, 0) })
+        yield
+      }
+    }
+    const sorted = yield* sortSlices(found, (a, b) => b.size - a.size || (a.pattern < b.pattern ? -1 : 1))
+    return sorted.map(({ pattern, level, samples }) => ({ pattern, level, samples }))
   }
 
   #drainOf(level: string): Drain {
@@ -95,9 +100,10 @@ class PatternMiner {
 }
 
 /** Clusters that began apart may end as the same pattern. */
-function mergeTwins(drain: Drain): Map<string, Map<number, number>> {
+function* mergeTwins(drain: Drain): Slices<Map<string, Map<number, number>>> {
   const merged = new Map<string, Map<number, number>>()
   for (const { tokens, counts } of drain.clusters) {
+    yield
     const pattern = formatPattern(tokens)
     const twin = merged.get(pattern)
     if (twin === undefined) merged.set(pattern, new Map(counts))

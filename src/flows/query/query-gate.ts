@@ -6,18 +6,27 @@ import { GatewayError } from '../../domain/errors.ts'
 const WAITING_TOTAL_MAX = 1000
 
 export interface QueryGateSettings {
+  /** Queries of all tenants. */
   readonly runningMax: number
-  /** Queries of one tenant. */
+  /** Queries of one tenant that run: the other places are for other tenants. */
+  readonly tenantRunningMax: number
+  /** Queries of one tenant that wait. */
   readonly waitingMax: number
 }
 
 /** To be called once a query is over. */
 export type Leave = () => void
 
+interface TenantQueries {
+  running: number
+  /** What lets each query in that waits, the first first. */
+  readonly waiting: Set<() => void>
+}
+
 export class QueryGate {
   readonly #settings: QueryGateSettings
-  /** What lets the next query in, by tenant; the tenant whose turn is next stands first. */
-  readonly #waiting = new Map<string, Set<() => void>>()
+  /** Tenants with a query that runs or waits; the one whose turn is next stands first among those that wait. */
+  readonly #tenants = new Map<string, TenantQueries>()
   #running = 0
   #waitingCount = 0
 
@@ -39,32 +48,55 @@ export class QueryGate {
    */
   async enter(tenant: string, signal: AbortSignal): Promise<Leave> {
     signal.throwIfAborted()
-    if (this.#running < this.#settings.runningMax) this.#running++
-    else await this.#wait(tenant, signal)
+    const own = this.#tenants.get(tenant) ?? { running: 0, waiting: new Set() }
+    if (this.#hasPlace(own)) this.#begin(tenant, own)
+    else await this.#wait(tenant, own, signal)
     let isOver = false
     return () => {
       if (isOver) return
       isOver = true
-      this.#next()
+      this.#end(tenant, own)
     }
   }
 
-  #wait(tenant: string, signal: AbortSignal): Promise<void> {
-    const own = this.#waiting.get(tenant) ?? new Set()
-    this.#assertRoom(own.size)
+  #hasPlace(own: TenantQueries): boolean {
+    const { runningMax, tenantRunningMax } = this.#settings
+    return this.#running < runningMax && own.running < tenantRunningMax
+  }
+
+  #begin(tenant: string, own: TenantQueries): void {
+    own.running++
+    this.#running++
+    this.#tenants.set(tenant, own)
+  }
+
+  #end(tenant: string, own: TenantQueries): void {
+    own.running--
+    this.#running--
+    this.#forgetIdle(tenant, own)
+    this.#letNextIn()
+  }
+
+  #wait(tenant: string, own: TenantQueries, signal: AbortSignal): Promise<void> {
+    this.#assertRoom(own.waiting.size)
+    this.#tenants.set(tenant, own)
     return new Promise((resolve, reject) => {
-      const go = (): void => {
+      const stopWaiting = (): void => {
         signal.removeEventListener('abort', giveUp)
-        this.#forget(tenant, own, go)
+        own.waiting.delete(letIn)
+        this.#waitingCount--
+      }
+      const letIn = (): void => {
+        stopWaiting()
         resolve()
       }
       const giveUp = (): void => {
-        this.#forget(tenant, own, go)
+        stopWaiting()
+        this.#forgetIdle(tenant, own)
         reject(signal.reason)
       }
       signal.addEventListener('abort', giveUp, { once: true })
-      own.add(go)
-      this.#waiting.set(tenant, own)
+      own.waiting.add(letIn)
       this.#waitingCount++
     })
   }
@@ -82,21 +114,20 @@ export class QueryGate {
     }
   }
 
-  #forget(tenant: string, own: Set<() => void>, go: () => void): void {
-    if (own.delete(go)) this.#waitingCount--
-    if (own.size === 0 && this.#waiting.get(tenant) === own) this.#waiting.delete(tenant)
+  #forgetIdle(tenant: string, own: TenantQueries): void {
+    if (own.running > 0 || own.waiting.size > 0) return
+    if (this.#tenants.get(tenant) === own) this.#tenants.delete(tenant)
   }
 
-  /** Hands the place of a query that is over to the next, and its tenant goes to the end. */
-  #next(): void {
-    for (const [tenant, own] of this.#waiting) {
-      const [go] = own
-      if (go === undefined) continue
-      this.#waiting.delete(tenant)
-      if (own.size > 1) this.#waiting.set(tenant, own)
-      go()
+  /** Gives a place to the first tenant that waits and may have one, which then goes to the end. */
+  #letNextIn(): void {
+    for (const [tenant, own] of this.#tenants) {
+      const [letIn] = own.waiting
+      if (letIn === undefined || !this.#hasPlace(own)) continue
+      this.#tenants.delete(tenant)
+      this.#begin(tenant, own)
+      letIn()
       return
     }
-    this.#running--
   }
 }

@@ -6,6 +6,7 @@ import type { QueryStats, ResultStream } from '../../domain/query-result.ts'
 import { LogQuery } from '../../logql/log-query.ts'
 import type { LogExpr } from '../../logql/parse/syntax.ts'
 import type { Clock, LogStore } from '../../ports/log-store.ts'
+import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export interface LogQueryRequest {
   readonly tenant: string
@@ -25,15 +26,15 @@ export interface LogQueryResult {
 }
 
 /**
- * Reads blocks until the answer is whole. Throws query_refused for what passes a limit, what the compiled query throws,
- * and the signal's reason once it is aborted.
+ * Reads blocks until the answer is whole, in the turns of the query. Throws query_refused for what passes a limit, what
+ * the compiled query throws, and the reason of the turn's signal once it is aborted.
  */
 export async function runLogQuery(
   store: LogStore,
   clock: Clock,
   limits: QueryLimits,
   request: LogQueryRequest,
-  signal?: AbortSignal,
+  turn: QueryTurn = UNSHARED,
 ): Promise<LogQueryResult> {
   const { tenant, expr, start, end, limit, direction, intervalNs } = request
   if (limit > limits.entriesMax) {
@@ -51,11 +52,12 @@ export async function runLogQuery(
       direction,
       scans: query.scans,
       wants: (oldest, newest) => query.wants(oldest, newest),
+      pause: turn.pause,
     },
-    signal,
+    turn.signal,
   )
-  for await (const { block, runs, sequence } of blocks) query.add(block, runs, sequence)
-  const streams = query.result()
+  for await (const { block, runs, sequence } of blocks) await turn.run(query.add(block, runs, sequence))
+  const streams = await turn.run(query.result())
   const entriesReturned = streams.reduce((sum, { entries }) => sum + entries.length, 0)
   return { streams, stats: { ...query.figures, entriesReturned, seconds: (clock.monotonicMs() - startedMs) / 1000 } }
 }

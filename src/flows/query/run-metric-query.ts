@@ -6,6 +6,7 @@ import { MetricQuery, type MetricTime } from '../../logql/metric/metric-query.ts
 import type { Steps } from '../../logql/metric/steps.ts'
 import type { MetricExpr } from '../../logql/parse/syntax.ts'
 import type { Clock, LogStore } from '../../ports/log-store.ts'
+import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export interface MetricQueryRequest {
   readonly tenant: string
@@ -26,7 +27,7 @@ export interface MetricPlan {
   /** False where the answer may depend on when it is asked. */
   readonly isTimeless: boolean
   /** Reads what each range aggregation needs, once, and evaluates. Throws as runMetricQuery does; to be called once. */
-  run(store: LogStore, signal?: AbortSignal): Promise<MetricQueryResult>
+  run(store: LogStore, turn?: QueryTurn): Promise<MetricQueryResult>
 }
 
 /** Throws what the compiled query throws. */
@@ -41,41 +42,43 @@ export function planMetricQuery(
     span: spanOf(query),
     steps: query.steps,
     isTimeless: query.isTimeless,
-    run: async (store, signal) => {
-      const stats = await readAll(store, tenant, query, signal)
-      const result = query.result()
+    run: async (store, turn = UNSHARED) => {
+      const stats = await readAll(store, tenant, query, turn)
+      const result = await turn.run(query.result())
       return { result, stats: { ...stats, seconds: (clock.monotonicMs() - startedMs) / 1000 } }
     },
   }
 }
 
 /**
- * Plans and runs. Throws query_refused for what passes a limit, what the compiled query throws, and the signal's reason
- * once it is aborted.
+ * Plans and runs, in the turns of the query. Throws query_refused for what passes a limit, what the compiled query throws,
+ * and the reason of the turn's signal once it is aborted.
  */
 export function runMetricQuery(
   store: LogStore,
   clock: Clock,
   limits: QueryLimits,
   request: MetricQueryRequest,
-  signal?: AbortSignal,
+  turn?: QueryTurn,
 ): Promise<MetricQueryResult> {
-  return planMetricQuery(clock, limits, request).run(store, signal)
+  return planMetricQuery(clock, limits, request).run(store, turn)
 }
 
 async function readAll(
   store: LogStore,
   tenant: string,
   query: MetricQuery,
-  signal: AbortSignal | undefined,
+  turn: QueryTurn,
 ): Promise<Omit<QueryStats, 'seconds'>> {
   const stats = { bytes: 0, lines: 0, linesAfterFilter: 0, entriesReturned: 0 }
   for (const read of query.reads) {
     const { matchers, start, end, withoutText, scans } = read
     const wants = (oldest: bigint, newest: bigint): boolean => read.wants(oldest, newest)
     const range = { tenant, matchers, start, end, direction: 'forward' as const }
-    const request = { ...range, withoutText, scans, wants, readsAll: true }
-    for await (const { block, runs, sequence } of store.read(request, signal)) read.add(block, runs, sequence)
+    const request = { ...range, withoutText, scans, wants, readsAll: true, pause: turn.pause }
+    for await (const { block, runs, sequence } of store.read(request, turn.signal)) {
+      await turn.run(read.add(block, runs, sequence))
+    }
     stats.lines += read.figures.lines
     stats.bytes += read.figures.bytes
     stats.linesAfterFilter += read.figures.linesAfterFilter

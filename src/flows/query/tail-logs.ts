@@ -6,12 +6,15 @@ import { formatLabels, type Labels } from '../../domain/labels.ts'
 import type { ResultEntry } from '../../domain/query-result.ts'
 import { type Matcher, matchesAll } from '../../domain/selector.ts'
 import { NS_MAX } from '../../domain/time.ts'
+import { type Slices, sortSlices } from '../../kit/slices.ts'
 import { LogQuery } from '../../logql/log-query.ts'
 import type { LogExpr } from '../../logql/parse/syntax.ts'
 import { LabelSet } from '../../logql/pipeline/label-set.ts'
 import { compileStages } from '../../logql/pipeline/stages.ts'
 import type { Stage } from '../../logql/stage.ts'
 import type { LogStore } from '../../ports/log-store.ts'
+import { copyFrom, type PendingLines, pendingBytes } from './pending-lines.ts'
+import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export interface TailRequest {
   readonly tenant: string
@@ -44,6 +47,10 @@ export interface TailFrame {
 /** Entries of one frame, and frames that wait for a slow reader: Loki's numbers. */
 export const FRAME_ENTRIES_MAX = 100
 const FRAMES_WAITING_MAX = 10
+/** UTF-16 units of the lines of one frame, if they are more than one line: it is written in one go. */
+const FRAME_CHARS_MAX = 1024 * 1024
+/** Bytes of batches that a tail has yet to look at. */
+const PENDING_BYTES_MAX = 8 * 1024 * 1024
 /** UTF-16 units of the lines that wait. */
 const WAITING_CHARS_MAX = 8 * 1024 * 1024
 /** Dropped lines that are told; of more in one go the rest is not. */
@@ -76,6 +83,10 @@ export class TailSession {
   readonly #waiting: Waiting[] = []
   #waitingChars = 0
   #dropped: DroppedEntry[] = []
+  readonly #pending: PendingLines[] = []
+  #pendingBytes = 0
+  /** Lines that were kept since the beginning. */
+  #found = 0
 
   constructor(request: TailRequest) {
     this.#request = request
@@ -84,57 +95,106 @@ export class TailSession {
   }
 
   /** Loads the past. `atMs`, here and below, is a reading of Clock.monotonicMs. Throws as a log query does. */
-  async load(store: LogStore, atMs: number, signal?: AbortSignal): Promise<void> {
+  async load(store: LogStore, atMs: number, turn: QueryTurn = UNSHARED): Promise<void> {
     const { tenant, query, start, limit, nowMs } = this.#request
     const past = new LogQuery(query, { direction: 'backward', limit, intervalNs: 0n, nowMs })
     const wants = (oldest: bigint, newest: bigint): boolean => past.wants(oldest, newest)
     // Lines may carry a time that lies a little ahead: they would be seen live, so they are seen of the past as well.
-    const range = { tenant, matchers: past.matchers, start, end: NS_MAX }
-    const blocks = store.read({ ...range, direction: 'backward', wants }, signal)
-    for await (const { block, runs, sequence } of blocks) past.add(block, runs, sequence)
-    this.#past = past.result().flatMap(({ labels, entries }) => entries.map((entry) => ({ ...entry, labels })))
+    const range = { tenant, matchers: past.matchers, start, end: NS_MAX, pause: turn.pause }
+    const blocks = store.read({ ...range, direction: 'backward', wants }, turn.signal)
+    for await (const { block, runs, sequence } of blocks) await turn.run(past.add(block, runs, sequence))
+    const streams = await turn.run(past.result())
     // Within a stream they come newest first; equal times keep their order of arrival.
-    this.#past.reverse()
-    this.#past.sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0))
+    const entries = streams.flatMap(({ labels, entries }) => entries.map((entry) => ({ ...entry, labels }))).reverse()
+    this.#past = await turn.run(sortSlices(entries, byTime))
     this.#overlap = new Set(this.#past.map(keyOf))
     this.#overlapEndMs = atMs + OVERLAP_MS
     this.#isLoaded = true
   }
 
-  /** Looks through a batch that was just accepted, keeping copies of what is wanted. True if there was anything. */
-  offer(batch: Batch, atMs: number): boolean {
+  /**
+   * Looks through a batch that was just accepted, keeping copies of what is wanted. Once `isOver` says so, the rest of the
+   * batch is copied, to be read by `readPending`. True if there was anything, or may be.
+   */
+  offer(batch: Batch, atMs: number, isOver: () => boolean = () => false): boolean {
+    if (!batch.streams.some((stream) => this.#wants(stream))) return false
+    const lines = { batch, bytes: 0, at: 0, arrivedMs: atMs }
+    if (this.#pending.length > 0) return this.#keepPending(lines)
+    const found = this.#found
+    const work = this.#readLines(lines)
+    while (work.next().done !== true) if (isOver()) return this.#keepPending(lines)
+    return this.#found > found
+  }
+
+  get hasPending(): boolean {
+    return this.#pending.length > 0
+  }
+
+  /** Reads what `offer` left over. */
+  *readPending(): Slices<void> {
+    for (let lines = this.#pending[0]; lines !== undefined; lines = this.#pending[0]) {
+      yield* this.#readLines(lines)
+      this.#pending.shift()
+      this.#pendingBytes -= lines.bytes
+    }
+  }
+
+  *#readLines(lines: PendingLines): Slices<void> {
+    const { batch, arrivedMs } = lines
     const wanted = batch.streams.map((stream) => this.#wants(stream))
-    if (!wanted.includes(true)) return false
-    let found = false
-    for (let i = 0; i < batch.count; i++) {
+    while (lines.at < batch.count) {
+      const i = lines.at++
       const index = batch.streamIndexes[i] as number
       if (wanted[index] !== true) continue
       const entry = this.#read(batch, i, batch.streams[index] as BatchStream)
-      if (entry === undefined) continue
-      found = true
-      this.#wait(entry, atMs)
+      if (entry !== undefined) {
+        this.#found++
+        this.#wait(entry, arrivedMs)
+      }
+      yield
     }
-    return found
+  }
+
+  /** Copies what is left of a batch, or, where too much is pending, tells its lines as dropped. */
+  #keepPending({ batch, at, arrivedMs }: PendingLines): true {
+    if (at >= batch.count) return true
+    const bytes = pendingBytes(batch, at)
+    if (this.#pendingBytes + bytes <= PENDING_BYTES_MAX) {
+      this.#pending.push({ batch: copyFrom(batch, at), bytes, at: 0, arrivedMs })
+      this.#pendingBytes += bytes
+      return true
+    }
+    for (let i = at; i < batch.count && this.#dropped.length < DROPPED_MAX; i++) {
+      const stream = batch.streams[batch.streamIndexes[i] as number] as BatchStream
+      if (this.#wants(stream)) this.#drop(batch.timestamps.values[i] as bigint, stream.labels)
+    }
+    return true
   }
 
   /** What may be sent now, or undefined. */
   takeFrame(atMs: number): TailFrame | undefined {
     if (!this.#isLoaded) return undefined
-    if (this.#past.length > 0) return { entries: this.#past.splice(0, FRAME_ENTRIES_MAX), dropped: [] }
-    const early = this.#waiting.findIndex(({ arrivedMs }) => !this.#isDue(arrivedMs, atMs))
-    const count = Math.min(early < 0 ? this.#waiting.length : early, FRAME_ENTRIES_MAX)
+    if (this.#past.length > 0) return { entries: this.#past.splice(0, fitting(this.#past)), dropped: [] }
+    const count = this.#dueCount(atMs)
     if (count === 0 && this.#dropped.length === 0) return undefined
     const taken = this.#waiting.splice(0, count).map(({ entry }) => entry)
     for (const { line } of taken) this.#waitingChars -= line.length
     if (atMs > this.#overlapEndMs) this.#overlap = undefined
     const overlap = this.#overlap
     const entries = overlap === undefined ? taken : taken.filter((entry) => !overlap.has(keyOf(entry)))
-    entries.sort((a, b) => (a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0))
+    entries.sort(byTime)
     const dropped = this.#dropped
     this.#dropped = []
     // All of them were sent as lines of the past: the next ones may be new.
     if (entries.length === 0 && dropped.length === 0) return this.takeFrame(atMs)
     return { entries, dropped }
+  }
+
+  /** How many of the lines that wait go into the next frame. */
+  #dueCount(atMs: number): number {
+    const early = this.#waiting.findIndex(({ arrivedMs }) => !this.#isDue(arrivedMs, atMs))
+    const due = this.#waiting.slice(0, early < 0 ? FRAME_ENTRIES_MAX : Math.min(early, FRAME_ENTRIES_MAX))
+    return fitting(due.map(({ entry }) => entry))
   }
 
   #isDue(arrivedMs: number, atMs: number): boolean {
@@ -169,8 +229,26 @@ export class TailSession {
     if (!isFull) {
       this.#waiting.push({ entry, arrivedMs: atMs })
       this.#waitingChars += entry.line.length
-    } else if (this.#dropped.length < DROPPED_MAX) this.#dropped.push({ ns: entry.ns, labels: entry.labels })
+    } else this.#drop(entry.ns, entry.labels)
   }
+
+  #drop(ns: bigint, labels: Labels): void {
+    if (this.#dropped.length < DROPPED_MAX) this.#dropped.push({ ns, labels })
+  }
+}
+
+/** How many of the entries, which are in order, one frame holds: at least one of them. */
+function fitting(entries: readonly TailEntry[]): number {
+  let chars = 0
+  for (const [i, { line }] of entries.entries()) {
+    chars += line.length
+    if (i === FRAME_ENTRIES_MAX || (i > 0 && chars > FRAME_CHARS_MAX)) return i
+  }
+  return entries.length
+}
+
+function byTime(a: TailEntry, b: TailEntry): number {
+  return a.ns < b.ns ? -1 : a.ns > b.ns ? 1 : 0
 }
 
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })

@@ -5,8 +5,11 @@ import { GatewayError } from '../../domain/errors.ts'
 import { compareText, formatLabels, type Labels, sortLabels } from '../../domain/labels.ts'
 import type { Matcher } from '../../domain/selector.ts'
 import { splitTenants } from '../../domain/tenant.ts'
+import { sortSlices } from '../../kit/slices.ts'
 import type { LogStore, ReadBlock, ReadRequest, StreamRange } from '../../ports/log-store.ts'
 
+/** Streams that are labelled between two pauses. */
+const STREAMS_PER_STEP = 1000
 /** The label that tells the tenant, and the name under which a label of that name is kept. Loki's words for both. */
 export const TENANT_LABEL = '__tenant_id__'
 const ORIGINAL_LABEL = `original_${TENANT_LABEL}`
@@ -63,12 +66,17 @@ async function listUnion(
 ): Promise<readonly Labels[]> {
   const byKey = new Map<string, Labels>()
   for (const tenant of tenants) {
-    for (const labels of await store.streams({ ...range, tenant, matchers }, signal)) {
+    for (const [i, labels] of (await store.streams({ ...range, tenant, matchers }, signal)).entries()) {
       const labelled = labelTenant(labels, tenant)
       byKey.set(formatLabels(labelled), labelled)
+      if (i % STREAMS_PER_STEP === STREAMS_PER_STEP - 1) await range.pause?.()
     }
   }
-  return [...byKey].sort(([a], [b]) => compareText(a, b)).map(([, labels]) => labels)
+  const sorting = sortSlices([...byKey], ([a], [b]) => compareText(a, b))
+  for (let step = sorting.next(); ; step = sorting.next()) {
+    if (step.done === true) return step.value.map(([, labels]) => labels)
+    await range.pause?.()
+  }
 }
 
 /** A tenant's read, and the block of it whose turn has not come. */

@@ -13,6 +13,7 @@ import type { MetricExpr } from '../../logql/parse/syntax.ts'
 import type { IncidentSink } from '../../ports/incidents.ts'
 import type { Clock, LogStore } from '../../ports/log-store.ts'
 import type { StateStore } from '../../ports/rules.ts'
+import { openTurn, type QueryTurns } from '../query/query-turns.ts'
 import { runMetricQuery } from '../query/run-metric-query.ts'
 
 export interface AnomalyParts {
@@ -21,6 +22,8 @@ export interface AnomalyParts {
   readonly states: StateStore
   readonly incidents: IncidentSink
   readonly limitsOf: (tenant: string) => QueryLimits
+  /** Shared with the queries of people, where this process answers any. */
+  readonly turns?: QueryTurns | undefined
   readonly tenants: readonly string[]
   readonly settings: WatchSettings
   /**
@@ -136,13 +139,14 @@ export class AnomalyDetector {
 
   /** The counts of minutes `first` to `last`, both included, by minute. */
   async #count(tenant: string, first: number, last: number): Promise<ReadonlyMap<number, readonly CountedRate[]>> {
-    const { store, clock, limitsOf, settings, signalAfter } = this.#parts
+    const { store, clock, limitsOf, settings, signalAfter, turns } = this.#parts
     const limits = { ...limitsOf(tenant), seriesMax: settings.seriesMax * SERIES_OF_COUNT }
     // A window ends with its time: that of a minute with the beginning of the next.
     const at = (minute: number): bigint => msToNs((minute + 1) * MINUTE_MS)
     const time = { kind: 'range', start: at(first), end: at(last), step: msToNs(MINUTE_MS) } as const
     const request = { tenant, expr: COUNT as MetricExpr, time }
-    const { result } = await runMetricQuery(store, clock, limits, request, signalAfter(TIMEOUT_MS))
+    const turn = openTurn(turns, tenant, signalAfter(TIMEOUT_MS))
+    const { result } = await runMetricQuery(store, clock, limits, request, turn)
     const counts = new Map<number, CountedRate[]>()
     if (result.kind !== 'matrix') return counts
     for (const { labels, points } of result.series) {

@@ -14,6 +14,7 @@ import {
 import type { IncidentSink } from '../../ports/incidents.ts'
 import type { Clock, LogStore } from '../../ports/log-store.ts'
 import type { RuleSource, StateStore } from '../../ports/rules.ts'
+import { openTurn, type QueryTurns } from '../query/query-turns.ts'
 import { isToTell, reportAlert } from './report-alert.ts'
 import { sampleRule } from './sample-rule.ts'
 
@@ -32,6 +33,8 @@ export interface RuleParts {
   readonly store: LogStore
   readonly clock: Clock
   readonly limitsOf: (tenant: string) => QueryLimits
+  /** Shared with the queries of people, where this process answers any. */
+  readonly turns?: QueryTurns | undefined
   readonly incidents: IncidentSink
   readonly events: RuleEvents
   /** Alerts that one rule may have, where its group does not say less. */
@@ -179,10 +182,11 @@ export class RuleEvaluator {
     signal: AbortSignal,
   ): Promise<Awaited<ReturnType<typeof sampleRule>>> {
     signal.throwIfAborted()
-    const { store, clock, limitsOf, alertsMax } = this.#parts
+    const { store, clock, limitsOf, alertsMax, turns } = this.#parts
     const limits = limitsOf(group.tenant)
     const samplesMax = group.limit === 0 ? alertsMax : Math.min(group.limit, alertsMax)
-    const samples = await sampleRule({ store, clock, limits }, { group, rule, tickMs, samplesMax }, signal)
+    const turn = openTurn(turns, group.tenant, signal)
+    const samples = await sampleRule({ store, clock, limits }, { group, rule, tickMs, samplesMax }, turn)
     room.chars -= JSON.stringify(samples).length
     if (room.chars >= 0) return samples
     const text = `the alerts of the group hold more than ${STATE_CHARS_MAX} characters; split it or shorten their texts`

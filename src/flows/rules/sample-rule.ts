@@ -9,6 +9,7 @@ import { msToNs } from '../../domain/time.ts'
 import { compileRuleExpr } from '../../logql/rule-expression.ts'
 import { compileRuleTemplate, type RuleTemplateInput } from '../../logql/rule-template.ts'
 import type { Clock, LogStore } from '../../ports/log-store.ts'
+import type { QueryTurn } from '../query/query-turns.ts'
 import { runMetricQuery } from '../query/run-metric-query.ts'
 
 export interface SampleParts {
@@ -36,11 +37,11 @@ const TEXT_CHARS_MAX = 2048
 export async function sampleRule(
   { store, clock, limits }: SampleParts,
   { group, rule, tickMs, samplesMax }: RuleQuestion,
-  signal: AbortSignal,
+  turn: QueryTurn,
 ): Promise<readonly AlertSample[]> {
   const expr = compileRuleExpr(rule.expr, group.intervalMs, limits)
   const time = { kind: 'instant', time: msToNs(tickMs - group.queryOffsetMs) } as const
-  const { result } = await runMetricQuery(store, clock, limits, { tenant: group.tenant, expr, time }, signal)
+  const { result } = await runMetricQuery(store, clock, limits, { tenant: group.tenant, expr, time }, turn)
   const points = pointsOf(result)
   if (points.length > samplesMax) {
     const text = `exceeded limit of ${samplesMax} with ${points.length} alerts; aggregate more, or raise MILLRACE_RULE_ALERTS_MAX or the group's limit`

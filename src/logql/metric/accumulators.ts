@@ -1,10 +1,11 @@
 /** What one series gathers while blocks are read, bucket by bucket, and its values at all steps afterwards. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
 import { comparePlaces } from '../best-entries.ts'
 import type { RangeAggregation } from '../parse/syntax.ts'
 import { COUNTER_RATE } from './counter-rate.ts'
-import { quantileOf } from './quantile.ts'
+import { QuantileWindow } from './quantile.ts'
 import { type Aggregator, aggregatorOf, type Sample } from './samples.ts'
 import { type Series, setValue } from './series.ts'
 import type { Windows } from './windows.ts'
@@ -15,9 +16,11 @@ export interface Accumulator {
   /** Many entries at once, of counting operations only. */
   tally(bucket: number, entries: number, amount: number): void
   /** Sets the values of the steps whose window holds an entry. */
-  finish(windows: Windows, series: Series): void
+  finish(windows: Windows, series: Series): Slices<void>
 }
 
+/** Steps, parts and samples that are gone through between two yields. */
+const PIECES_PER_SLICE = 2000
 /** Samples and parts that one query may hold at a time: some 100 bytes each. */
 const HELD_MAX = 2_000_000
 
@@ -71,9 +74,10 @@ class TallyAccumulator implements Accumulator {
     this.#amounts[bucket] = (this.#amounts[bucket] as number) + amount
   }
 
-  finish(windows: Windows, series: Series): void {
+  *finish(windows: Windows, series: Series): Slices<void> {
     const entries = runningSums(this.#entries)
     const amounts = runningSums(this.#amounts)
+    yield
     for (let k = 0; k < series.values.length; k++) {
       const { first, last } = windows.bucketsOf(k)
       if (entries[last + 1] === entries[first]) continue
@@ -109,37 +113,40 @@ class PartAccumulator<Part> implements Accumulator {
     throw new TypeError('BUG: an unwrapped aggregation was asked to count')
   }
 
-  finish(windows: Windows, series: Series): void {
-    finishParts(this.#parts, this.#aggregator, windows, series)
+  *finish(windows: Windows, series: Series): Slices<void> {
+    yield* finishParts(this.#parts, this.#aggregator, windows, series)
   }
 }
 
 /** Joins the parts of each window; two stacks make every part join only a few times however windows overlap. */
-function finishParts<Part>(
+function* finishParts<Part>(
   parts: ReadonlyMap<number, Part>,
   aggregator: Aggregator<Part>,
   windows: Windows,
   series: Series,
-): void {
+): Slices<void> {
   const seconds = secondsOf(windows)
-  const buckets = [...parts.keys()].sort((a, b) => a - b)
+  const buckets = yield* sortSlices([...parts.keys()], (a, b) => a - b)
+  const stride = new Stride(PIECES_PER_SLICE)
   /** The older parts of the window, each joined with all that follow it in this list's reverse; the oldest last. */
   let older: { readonly bucket: number; readonly joined: Part }[] = []
   let newer: { readonly bucket: number; readonly part: Part }[] = []
   let newerJoined: Part | undefined
   let next = 0
   for (let k = 0; k < series.values.length; k++) {
+    if (stride.isDue()) yield
     const { first, last } = windows.bucketsOf(k)
     for (; next < buckets.length && (buckets[next] as number) <= last; next++) {
       const bucket = buckets[next] as number
       const part = parts.get(bucket) as Part
       newer.push({ bucket, part })
       newerJoined = newerJoined === undefined ? part : aggregator.join(newerJoined, part)
+      if (stride.isDue()) yield
     }
     for (;;) {
       while (older.length > 0 && (older.at(-1) as { bucket: number }).bucket < first) older.pop()
       if (older.length > 0 || newer.length === 0 || (newer[0] as { bucket: number }).bucket >= first) break
-      older = foldOlder(newer, aggregator)
+      older = yield* foldOlder(newer, aggregator)
       newer = []
       newerJoined = undefined
     }
@@ -150,12 +157,14 @@ function finishParts<Part>(
   }
 }
 
-function foldOlder<Part>(
+function* foldOlder<Part>(
   newer: readonly { readonly bucket: number; readonly part: Part }[],
   aggregator: Aggregator<Part>,
-): { bucket: number; joined: Part }[] {
+): Slices<{ bucket: number; joined: Part }[]> {
   const older: { bucket: number; joined: Part }[] = []
+  const stride = new Stride(PIECES_PER_SLICE)
   for (const { bucket, part } of newer.toReversed()) {
+    if (stride.isDue()) yield
     const behind = older.at(-1)
     older.push({ bucket, joined: behind === undefined ? part : aggregator.join(part, behind.joined) })
   }
@@ -184,15 +193,18 @@ class OrderedAccumulator<Part> implements Accumulator {
     throw new TypeError('BUG: an unwrapped aggregation was asked to count')
   }
 
-  finish(windows: Windows, series: Series): void {
+  *finish(windows: Windows, series: Series): Slices<void> {
     const parts = new Map<number, Part>()
+    const stride = new Stride(PIECES_PER_SLICE)
     for (const [bucket, samples] of this.#samples) {
-      const [first, ...others] = samples.sort((a, b) => comparePlaces('forward', a, b))
-      let part = this.#aggregator.begin(first as Sample)
-      for (const sample of others) part = this.#aggregator.add(part, sample)
-      parts.set(bucket, part)
+      let part: Part | undefined
+      for (const sample of yield* sortSlices(samples, (a, b) => comparePlaces('forward', a, b))) {
+        part = part === undefined ? this.#aggregator.begin(sample) : this.#aggregator.add(part, sample)
+        if (stride.isDue()) yield
+      }
+      if (part !== undefined) parts.set(bucket, part)
     }
-    finishParts(parts, this.#aggregator, windows, series)
+    yield* finishParts(parts, this.#aggregator, windows, series)
   }
 }
 
@@ -217,16 +229,37 @@ class QuantileAccumulator implements Accumulator {
     throw new TypeError('BUG: an unwrapped aggregation was asked to count')
   }
 
-  finish(windows: Windows, series: Series): void {
-    const buckets = [...this.#values.keys()].sort((a, b) => a - b)
-    const lists = buckets.map((bucket) => new Float64Array(this.#values.get(bucket) as number[]).sort())
+  *finish(windows: Windows, series: Series): Slices<void> {
+    const buckets = yield* sortSlices([...this.#values.keys()], (a, b) => a - b)
+    const stride = new Stride(PIECES_PER_SLICE)
+    const all: number[] = []
+    const ends = new Uint32Array(buckets.length + 1)
+    for (const [i, bucket] of buckets.entries()) {
+      for (const value of this.#values.get(bucket) as number[]) {
+        all.push(value)
+        if (stride.isDue()) yield
+      }
+      ends[i + 1] = all.length
+    }
+    const window = yield* QuantileWindow.make(all)
     let from = 0
     let to = 0
     for (let k = 0; k < series.values.length; k++) {
       const { first, last } = windows.bucketsOf(k)
-      while (to < buckets.length && (buckets[to] as number) <= last) to++
-      while (from < to && (buckets[from] as number) < first) from++
-      if (from < to) setValue(series, k, quantileOf(this.#quantile, lists.slice(from, to)))
+      for (; to < buckets.length && (buckets[to] as number) <= last; to++) {
+        for (let i = ends[to] as number; i < (ends[to + 1] as number); i++) {
+          window.add(i)
+          if (stride.isDue()) yield
+        }
+      }
+      for (; from < to && (buckets[from] as number) < first; from++) {
+        for (let i = ends[from] as number; i < (ends[from + 1] as number); i++) {
+          window.remove(i)
+          if (stride.isDue()) yield
+        }
+      }
+      if (from < to) setValue(series, k, window.quantile(this.#quantile))
+      if (stride.isDue()) yield
     }
   }
 }

@@ -2,21 +2,25 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels, labelValue, withLabel } from '../../domain/labels.ts'
+import type { Slices } from '../../kit/slices.ts'
 import type { BinaryOperation, VectorMatching } from '../parse/syntax.ts'
 import { calculate, compare, isComparison } from '../scalar.ts'
 import { groupKey, groupLabels } from './grouping.ts'
-import { isPresent, makeSeries, type Series, setValue, valueAt } from './series.ts'
+import { isPresent, makeSeries, SERIES_VALUES, type Series, setValue, valueAt, valueStride } from './series.ts'
 
 const DEFAULT_MATCHING: VectorMatching = { on: false, labels: [], many: 'none', include: [] }
 
 /** A vector with a number on one of its sides; the number is the left operand where `isLeft`. */
-export function operateWithNumber(
+export function* operateWithNumber(
   operation: BinaryOperation,
   input: readonly Series[],
   number: number,
   isLeft: boolean,
-): Series[] {
-  return input.map((series) => {
+): Slices<Series[]> {
+  const stride = valueStride()
+  const results: Series[] = []
+  for (const series of input) {
+    if (stride.isDue(SERIES_VALUES + series.values.length)) yield
     const result = makeSeries(series.labels, series.values.length)
     for (let k = 0; k < series.values.length; k++) {
       if (!isPresent(series, k)) continue
@@ -24,27 +28,28 @@ export function operateWithNumber(
       const value = operate(operation, isLeft ? number : own, isLeft ? own : number, own)
       if (value !== undefined) setValue(result, k, value)
     }
-    return result
-  })
+    results.push(result)
+  }
+  return results
 }
 
 /** Two vectors. Throws query_refused where the matching leaves more than one partner. */
-export function operateVectors(
+export function* operateVectors(
   operation: BinaryOperation,
   left: readonly Series[],
   right: readonly Series[],
   count: number,
-): Series[] {
+): Slices<Series[]> {
   const matching = operation.matching ?? DEFAULT_MATCHING
   switch (operation.operator) {
     case 'and':
-      return keepWhere(matching, left, right, true)
+      return yield* keepWhere(matching, left, right, true)
     case 'unless':
-      return keepWhere(matching, left, right, false)
+      return yield* keepWhere(matching, left, right, false)
     case 'or':
-      return [...left, ...keepWhere(matching, right, left, false)]
+      return [...left, ...(yield* keepWhere(matching, right, left, false))]
     default:
-      return matchPairs(operation, matching, left, right, count)
+      return yield* matchPairs(operation, matching, left, right, count)
   }
 }
 
@@ -64,9 +69,11 @@ function signature({ on, labels }: VectorMatching, of: Labels): string {
   return groupKey({ without: !on, labels }, of)
 }
 
-function bySignature(matching: VectorMatching, input: readonly Series[]): Map<string, Series[]> {
+function* bySignature(matching: VectorMatching, input: readonly Series[]): Slices<Map<string, Series[]>> {
   const groups = new Map<string, Series[]>()
+  const stride = valueStride()
   for (const series of input) {
+    if (stride.isDue(SERIES_VALUES)) yield
     const key = signature(matching, series.labels)
     const group = groups.get(key)
     if (group === undefined) groups.set(key, [series])
@@ -76,45 +83,55 @@ function bySignature(matching: VectorMatching, input: readonly Series[]): Map<st
 }
 
 /** The values for which another vector has (or has not) a value of the same signature at the step. */
-function keepWhere(
+function* keepWhere(
   matching: VectorMatching,
   input: readonly Series[],
   others: readonly Series[],
   wanted: boolean,
-): Series[] {
-  const groups = bySignature(matching, others)
+): Slices<Series[]> {
+  const groups = yield* bySignature(matching, others)
   const presences = new Map<string, Uint8Array>()
-  return input.map((series) => {
+  const stride = valueStride()
+  const results: Series[] = []
+  for (const series of input) {
+    if (stride.isDue(SERIES_VALUES + series.values.length)) yield
     const key = signature(matching, series.labels)
-    const presence = presences.get(key) ?? anyPresent(groups.get(key) ?? [], series.values.length)
+    const presence = presences.get(key) ?? (yield* anyPresent(groups.get(key) ?? [], series.values.length))
     presences.set(key, presence)
     const result = makeSeries(series.labels, series.values.length)
     for (let k = 0; k < series.values.length; k++) {
       if (isPresent(series, k) && (presence[k] === 1) === wanted) setValue(result, k, valueAt(series, k))
     }
-    return result
-  })
+    results.push(result)
+  }
+  return results
 }
 
-function anyPresent(group: readonly Series[], count: number): Uint8Array {
+function* anyPresent(group: readonly Series[], count: number): Slices<Uint8Array> {
   const presence = new Uint8Array(count)
-  for (const { present } of group) for (let k = 0; k < count; k++) if (present[k] === 1) presence[k] = 1
+  const stride = valueStride()
+  for (const { present } of group) {
+    if (stride.isDue(SERIES_VALUES + count)) yield
+    for (let k = 0; k < count; k++) if (present[k] === 1) presence[k] = 1
+  }
   return presence
 }
 
-function matchPairs(
+function* matchPairs(
   operation: BinaryOperation,
   matching: VectorMatching,
   left: readonly Series[],
   right: readonly Series[],
   count: number,
-): Series[] {
+): Slices<Series[]> {
   // group_right makes the right side the one that may have many.
   const isSwapped = matching.many === 'right'
   const many = isSwapped ? right : left
-  const partners = findPartners(matching, isSwapped ? left : right, count)
+  const partners = yield* findPartners(matching, isSwapped ? left : right, count)
+  const stride = valueStride()
   const results = new Map<string, Result>()
   for (const manySeries of many) {
+    if (stride.isDue(SERIES_VALUES + count)) yield
     const group = signature(matching, manySeries.labels)
     const ones = partners.get(group)
     if (ones === undefined) continue
@@ -135,11 +152,17 @@ function matchPairs(
 }
 
 /** The series of the one side by match group and step. Throws query_refused where a group has two at a step. */
-function findPartners(matching: VectorMatching, ones: readonly Series[], count: number): Map<string, Partners> {
+function* findPartners(
+  matching: VectorMatching,
+  ones: readonly Series[],
+  count: number,
+): Slices<Map<string, Partners>> {
   const found = new Map<string, Partners>()
-  for (const [group, members] of bySignature(matching, ones)) {
+  const stride = valueStride()
+  for (const [group, members] of yield* bySignature(matching, ones)) {
     const partners: (Series | undefined)[] = new Array(count)
     for (const one of members) {
+      if (stride.isDue(SERIES_VALUES + count)) yield
       for (let k = 0; k < count; k++) {
         if (!isPresent(one, k)) continue
         if (partners[k] !== undefined) throw duplicateSeries(matching)

@@ -1,40 +1,48 @@
 /** The tree of a metric query over the series that its range aggregations gathered. */
 
+import type { Slices } from '../../kit/slices.ts'
 import type { BinaryOperation, MetricExpr, RangeAggregation } from '../parse/syntax.ts'
 import { operateVectors, operateWithNumber } from './binary-operation.ts'
 import { replaceLabels } from './label-replace.ts'
-import { checkVolume, constantSeries, hasValues, mergeEqual, type Series } from './series.ts'
+import { checkVolume, constantSeries, mergeEqual, type Series, withValues } from './series.ts'
 import { aggregateVector } from './vector-aggregation.ts'
 
 /** Gives the series of a range aggregation at the leaves. */
-export type LeafSeries = (leaf: RangeAggregation) => readonly Series[]
+export type LeafSeries = (leaf: RangeAggregation) => Slices<readonly Series[]>
 
 /** The series of the expression at `count` steps; a literal is a series without labels. Throws query_refused. */
-export function evaluate(expr: MetricExpr, leaves: LeafSeries, count: number): readonly Series[] {
-  const series = evaluateNode(expr, leaves, count)
+export function* evaluate(expr: MetricExpr, leaves: LeafSeries, count: number): Slices<readonly Series[]> {
+  const series = yield* evaluateNode(expr, leaves, count)
   checkVolume(series.length, count)
   return series
 }
 
-function evaluateNode(expr: MetricExpr, leaves: LeafSeries, count: number): readonly Series[] {
+function* evaluateNode(expr: MetricExpr, leaves: LeafSeries, count: number): Slices<readonly Series[]> {
   switch (expr.kind) {
     case 'literal':
     case 'vector':
       return [constantSeries([], count, expr.value)]
     case 'range_aggregation':
-      return leaves(expr)
-    case 'vector_aggregation':
-      return aggregateVector(expr, evaluate(expr.expr, leaves, count).filter(hasValues), count)
+      return yield* leaves(expr)
+    case 'vector_aggregation': {
+      const series = yield* withValues(yield* evaluate(expr.expr, leaves, count))
+      return yield* aggregateVector(expr, series, count)
+    }
     case 'label_replace':
-      return replaceLabels(expr, evaluate(expr.expr, leaves, count))
+      return yield* replaceLabels(expr, yield* evaluate(expr.expr, leaves, count))
     case 'binary_operation':
-      return evaluateOperation(expr, leaves, count)
+      return yield* evaluateOperation(expr, leaves, count)
   }
 }
 
-function evaluateOperation(operation: BinaryOperation, leaves: LeafSeries, count: number): readonly Series[] {
+function* evaluateOperation(operation: BinaryOperation, leaves: LeafSeries, count: number): Slices<readonly Series[]> {
   const { left, right } = operation
-  if (left.kind === 'literal') return operateWithNumber(operation, evaluate(right, leaves, count), left.value, true)
-  if (right.kind === 'literal') return operateWithNumber(operation, evaluate(left, leaves, count), right.value, false)
-  return mergeEqual(operateVectors(operation, evaluate(left, leaves, count), evaluate(right, leaves, count), count))
+  if (left.kind === 'literal') {
+    return yield* operateWithNumber(operation, yield* evaluate(right, leaves, count), left.value, true)
+  }
+  if (right.kind === 'literal') {
+    return yield* operateWithNumber(operation, yield* evaluate(left, leaves, count), right.value, false)
+  }
+  const [lefts, rights] = [yield* evaluate(left, leaves, count), yield* evaluate(right, leaves, count)]
+  return yield* mergeEqual(yield* operateVectors(operation, lefts, rights, count))
 }

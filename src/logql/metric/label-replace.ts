@@ -2,15 +2,16 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import { isLabelName, labelValue, withLabel } from '../../domain/labels.ts'
+import type { Slices } from '../../kit/slices.ts'
 import type { LabelReplace } from '../parse/syntax.ts'
 import { compileAnchored } from '../regexp/regexp.ts'
-import { mergeEqual, type Series } from './series.ts'
+import { mergeEqual, SERIES_VALUES, type Series, valueStride } from './series.ts'
 
 /** Where the whole source value matches, the target becomes the replacement; an empty one removes the target. */
-export function replaceLabels(
+export function* replaceLabels(
   { target, replacement, source, pattern }: Omit<LabelReplace, 'kind' | 'expr'>,
   input: readonly Series[],
-): Series[] {
+): Slices<Series[]> {
   if (!isLabelName(target)) {
     throw new GatewayError(
       'query_malformed',
@@ -18,14 +19,17 @@ export function replaceLabels(
     )
   }
   const regexp = compileAnchored(pattern)
-  const replaced = input.map((series) => {
+  const stride = valueStride()
+  const replaced: Series[] = []
+  for (const series of input) {
+    if (stride.isDue(SERIES_VALUES)) yield
     const groups = regexp.match(labelValue(series.labels, source))
-    if (groups === undefined) return series
-    const value = expand(replacement, groups, regexp.groupNames)
+    const value = groups === undefined ? undefined : expand(replacement, groups, regexp.groupNames)
     const others = series.labels.filter(({ name }) => name !== target)
-    return { ...series, labels: value === '' ? others : withLabel(others, target, value) }
-  })
-  return mergeEqual(replaced)
+    if (value === undefined) replaced.push(series)
+    else replaced.push({ ...series, labels: value === '' ? others : withLabel(others, target, value) })
+  }
+  return yield* mergeEqual(replaced)
 }
 
 const REFERENCE = /\$(?:\$|([A-Za-z0-9_]+)|\{([A-Za-z0-9_]+)\})/g

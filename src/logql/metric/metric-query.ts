@@ -2,12 +2,13 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
-import type { MetricResult } from '../../domain/query-result.ts'
+import type { MatrixSeries, MetricResult } from '../../domain/query-result.ts'
+import { type Slices, sortSlices } from '../../kit/slices.ts'
 import { formatLine } from '../parse/format.ts'
 import type { Grouping, MetricExpr, PipelineStage, RangeAggregation, VectorAggregation } from '../parse/syntax.ts'
 import { evaluate } from './evaluate.ts'
 import { RangeRead } from './range-read.ts'
-import { compareLabels, hasValues, isPresent, type Series, valueAt } from './series.ts'
+import { compareLabels, isPresent, SERIES_VALUES, type Series, valueAt, valueStride, withValues } from './series.ts'
 import { instantAt, type Steps, stepsOf } from './steps.ts'
 
 export interface MetricQueryOptions {
@@ -23,7 +24,7 @@ export type MetricTime =
   | { readonly kind: 'range'; readonly start: bigint; readonly end: bigint; readonly step: bigint }
 
 /**
- * Use: for each of `reads`, read its matchers and time range from the store and `add` the blocks; then ask for the
+ * Work in slices: see kit/slices.ts. For each of `reads`, read its matchers and time range from the store and `add` the blocks; then ask for the
  * result once. Throws what stepsOf and compileStages throw.
  */
 export class MetricQuery {
@@ -57,20 +58,21 @@ export class MetricQuery {
   }
 
   /** Throws query_refused for more series than the limit, and where vectors do not match. */
-  result(): MetricResult {
+  *result(): Slices<MetricResult> {
     const { start, count } = this.steps
     const expr = this.#expr
     if (this.#isInstant && expr.kind === 'literal') return { kind: 'scalar', ns: start, value: expr.value }
     const finished = new Map<RangeRead, readonly Series[]>()
-    const leaves = (leaf: RangeAggregation): readonly Series[] => {
-      const read = this.#readsByLeaf.get(leaf) as RangeRead
-      const series = finished.get(read) ?? read.finish()
+    const readsByLeaf = this.#readsByLeaf
+    function* leaves(leaf: RangeAggregation): Slices<readonly Series[]> {
+      const read = readsByLeaf.get(leaf) as RangeRead
+      const series = finished.get(read) ?? (yield* read.finish())
       finished.set(read, series)
       return series
     }
-    const series = evaluate(expr, leaves, count).filter(hasValues)
+    const series = yield* withValues(yield* evaluate(expr, leaves, count))
     this.#checkSeries(series.length)
-    return this.#isInstant ? this.#vectorOf(series) : this.#matrixOf(series)
+    return yield* this.#isInstant ? this.#vectorOf(series) : this.#matrixOf(series)
   }
 
   #checkSeries(count: number): void {
@@ -84,24 +86,25 @@ export class MetricQuery {
     )
   }
 
-  #vectorOf(series: readonly Series[]): MetricResult {
+  *#vectorOf(series: readonly Series[]): Slices<MetricResult> {
     const ns = this.steps.start
-    const ordered = keepsOrder(this.#expr) ? series : byLabels(series)
+    const ordered = keepsOrder(this.#expr) ? series : yield* byLabels(series)
     return { kind: 'vector', samples: ordered.map((each) => ({ labels: each.labels, ns, value: valueAt(each, 0) })) }
   }
 
-  #matrixOf(series: readonly Series[]): MetricResult {
+  *#matrixOf(series: readonly Series[]): Slices<MetricResult> {
     const { start, step } = this.steps
-    return {
-      kind: 'matrix',
-      series: byLabels(series).map((each) => {
-        const points: { ns: bigint; value: number }[] = []
-        for (let k = 0; k < each.values.length; k++) {
-          if (isPresent(each, k)) points.push({ ns: start + step * BigInt(k), value: valueAt(each, k) })
-        }
-        return { labels: each.labels, points }
-      }),
+    const stride = valueStride()
+    const shown: MatrixSeries[] = []
+    for (const each of yield* byLabels(series)) {
+      const points: { ns: bigint; value: number }[] = []
+      for (let k = 0; k < each.values.length; k++) {
+        if (isPresent(each, k)) points.push({ ns: start + step * BigInt(k), value: valueAt(each, k) })
+      }
+      shown.push({ labels: each.labels, points })
+      if (stride.isDue(SERIES_VALUES + 4 * points.length)) yield
     }
+    return { kind: 'matrix', series: shown }
   }
 }
 
@@ -117,8 +120,8 @@ function keepsOrder(expr: MetricExpr): boolean {
 
 const ORDERED: readonly VectorAggregation['operation'][] = ['sort', 'sort_desc', 'topk', 'bottomk', 'approx_topk']
 
-function byLabels(series: readonly Series[]): Series[] {
-  return [...series].sort((a, b) => compareLabels(a.labels, b.labels))
+function byLabels(series: readonly Series[]): Slices<Series[]> {
+  return sortSlices(series, (a, b) => compareLabels(a.labels, b.labels))
 }
 
 interface Leaf {

@@ -1,63 +1,94 @@
-/** The quantile of values that lie in several sorted lists. */
+/** Quantiles of values that enter and leave a window one after the other. */
 
-/** Linear interpolation between the two nearest values; below 0 and above 1 the infinities. `lists` are sorted. */
-export function quantileOf(quantile: number, lists: readonly Float64Array[]): number {
-  const count = lists.reduce((sum, list) => sum + list.length, 0)
-  if (count === 0 || Number.isNaN(quantile)) return Number.NaN
-  if (quantile < 0) return Number.NEGATIVE_INFINITY
-  if (quantile > 1) return Number.POSITIVE_INFINITY
-  const rank = quantile * (count - 1)
-  const low = Math.floor(rank)
-  const high = Math.min(count - 1, low + 1)
-  const weight = rank - low
-  return valueOfRank(lists, low) * (1 - weight) + valueOfRank(lists, high) * weight
-}
+import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
 
-/** The part of a list that the value may still be in. */
-interface Segment {
-  readonly list: Float64Array
-  low: number
-  high: number
-}
+/** Values that are put into their places between two yields. */
+const VALUES_PER_SLICE = 4096
 
-/** The value at `rank` of all lists together. Each round halves the longest segment. NaN counts as the greatest. */
-function valueOfRank(lists: readonly Float64Array[], rank: number): number {
-  const [only] = lists
-  if (only !== undefined && lists.length === 1) return only[rank] as number
-  const segments: Segment[] = lists.map((list) => ({ list, low: 0, high: list.length }))
-  for (;;) {
-    const longest = segments.reduce((a, b) => (b.high - b.low > a.high - a.low ? b : a))
-    const pivot = longest.list[(longest.low + longest.high) >> 1] as number
-    const cuts = segments.map((segment) => cut(segment, pivot))
-    const below = cuts.reduce((sum, { from }, i) => sum + from - (segments[i] as Segment).low, 0)
-    const upTo = cuts.reduce((sum, { to }, i) => sum + to - (segments[i] as Segment).low, 0)
-    if (rank >= below && rank < upTo) return pivot
-    for (const [i, segment] of segments.entries()) {
-      const { from, to } = cuts[i] as { from: number; to: number }
-      if (rank < below) segment.high = from
-      else segment.low = to
+/**
+ * Counts of the values that are in the window, by rank among all (a Fenwick tree): to add, to remove and to ask costs the
+ * logarithm of their number each. NaN counts as the greatest.
+ */
+export class QuantileWindow {
+  /** All values, rising. */
+  readonly #sorted: Float64Array
+  /** By the value's place among those the window was made of: its rank. */
+  readonly #ranks: Uint32Array
+  readonly #counts: Uint32Array
+  readonly #top: number
+  #size = 0
+
+  private constructor(sorted: Float64Array, ranks: Uint32Array) {
+    this.#sorted = sorted
+    this.#ranks = ranks
+    this.#counts = new Uint32Array(sorted.length + 1)
+    this.#top = sorted.length === 0 ? 0 : 2 ** Math.floor(Math.log2(sorted.length))
+  }
+
+  static *make(values: readonly number[]): Slices<QuantileWindow> {
+    const stride = new Stride(VALUES_PER_SLICE)
+    const places: number[] = []
+    for (let i = 0; i < values.length; i++) {
+      places.push(i)
+      if (stride.isDue()) yield
     }
-    if (rank >= upTo) rank -= upTo
+    const order = yield* sortSlices(places, (i, j) => compareNumbers(values[i] as number, values[j] as number))
+    const sorted = new Float64Array(values.length)
+    const ranks = new Uint32Array(values.length)
+    for (const [rank, place] of order.entries()) {
+      sorted[rank] = values[place] as number
+      ranks[place] = rank
+      if (stride.isDue()) yield
+    }
+    return new QuantileWindow(sorted, ranks)
+  }
+
+  /** The value at this place of those the window was made of enters. */
+  add(place: number): void {
+    this.#size++
+    this.#change(place, 1)
+  }
+
+  /** It leaves; it must have entered. */
+  remove(place: number): void {
+    this.#size--
+    this.#change(place, -1)
+  }
+
+  /** Linear interpolation between the two nearest values in the window; below 0 and above 1 the infinities. */
+  quantile(quantile: number): number {
+    if (this.#size === 0 || Number.isNaN(quantile)) return Number.NaN
+    if (quantile < 0) return Number.NEGATIVE_INFINITY
+    if (quantile > 1) return Number.POSITIVE_INFINITY
+    const rank = quantile * (this.#size - 1)
+    const low = Math.floor(rank)
+    const high = Math.min(this.#size - 1, low + 1)
+    const weight = rank - low
+    return this.#valueAt(low) * (1 - weight) + this.#valueAt(high) * weight
+  }
+
+  #change(place: number, by: 1 | -1): void {
+    const counts = this.#counts
+    for (let i = (this.#ranks[place] as number) + 1; i < counts.length; i += i & -i) {
+      counts[i] = (counts[i] as number) + by
+    }
+  }
+
+  /** The value in the window before which there are `before` others. */
+  #valueAt(before: number): number {
+    let at = 0
+    let rest = before
+    for (let step = this.#top; step > 0; step >>= 1) {
+      const next = at + step
+      if (next >= this.#counts.length || (this.#counts[next] as number) > rest) continue
+      at = next
+      rest -= this.#counts[next] as number
+    }
+    return this.#sorted[at] as number
   }
 }
 
-/** Where the values equal to the pivot begin and end. */
-function cut({ list, low, high }: Segment, pivot: number): { from: number; to: number } {
-  return {
-    from: firstWhere(list, low, high, (value) => !isLess(value, pivot)),
-    to: firstWhere(list, low, high, (value) => isLess(pivot, value)),
-  }
-}
-
-function isLess(a: number, b: number): boolean {
-  return a < b || (Number.isNaN(b) && !Number.isNaN(a))
-}
-
-function firstWhere(list: Float64Array, low: number, high: number, test: (value: number) => boolean): number {
-  while (low < high) {
-    const middle = (low + high) >> 1
-    if (test(list[middle] as number)) high = middle
-    else low = middle + 1
-  }
-  return low
+function compareNumbers(a: number, b: number): number {
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b))
+  return a === b ? 0 : a < b ? -1 : 1
 }

@@ -6,7 +6,8 @@ import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
 import { DETECTED_LEVEL, LEVEL_NONE, LEVELS } from '../../domain/levels/level.ts'
 import type { Matcher } from '../../domain/selector.ts'
-import { BlockSearch, lineText, SEARCH_LINES } from '../block-search.ts'
+import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
+import { BlockSearch, lineText, stretchEnd } from '../block-search.ts'
 import type { Grouping, RangeAggregation, Unwrap } from '../parse/syntax.ts'
 import { LabelSet, PRESERVE_ERROR_LABEL } from '../pipeline/label-set.ts'
 import { type Accumulator, HeldBudget, makeAccumulator } from './accumulators.ts'
@@ -16,6 +17,12 @@ import { compileSampling, type Sampling } from './sampling.ts'
 import { checkVolume, compareLabels, makeSeries, type Series, setValue } from './series.ts'
 import type { Steps } from './steps.ts'
 import { Windows } from './windows.ts'
+
+/** Windows, entries and series that are gone through between two yields. */
+const PIECES_PER_SLICE = 1000
+/** Entries that are only counted: by hundreds they are as much work as one of the others. */
+const TALLIED_PER_SLICE = 65_536
+const TALLIED_PER_PIECE = 64
 
 interface GatheredSeries {
   readonly labels: Labels
@@ -51,6 +58,7 @@ export class RangeRead {
   #plainLast: { readonly key: string; readonly known: (GatheredSeries | undefined)[] } = { key: '', known: [] }
   /** The series of the entry before, where entries with the stream's labels unchanged all belong to it. */
   #streamSeries: { readonly stream: Labels; readonly series: GatheredSeries } | undefined
+  readonly #stride = new Stride(PIECES_PER_SLICE)
   #lines = 0
   #bytes = 0
   #linesAfterFilter = 0
@@ -83,7 +91,8 @@ export class RangeRead {
   }
 
   /** Takes in one block; `runs` and `sequence` are those of its ReadBlock. Throws query_refused. */
-  add(block: Block, runs: readonly StreamRun[], sequence: number): void {
+  *add(block: Block, runs: readonly StreamRun[], sequence: number): Slices<void> {
+    yield* this.#search.prepare()
     for (const run of runs) {
       const isPlain = this.#sampling.isPlain && this.#isPlainRun(block, run)
       let at = run.start
@@ -92,21 +101,24 @@ export class RangeRead {
         const end = lowerBound(block.timestamps, at, run.end, this.#windows.lastNs + 1n)
         // An instant outside of all windows may be its own border.
         const next = Math.max(end, at + 1)
-        if (bucket >= 0) this.#addStretch(block, run, sequence, { bucket, from: at, to: next, isPlain })
+        if (bucket >= 0) yield* this.#addStretch(block, run, sequence, { bucket, from: at, to: next, isPlain })
         at = next
+        if (this.#stride.isDue()) yield
       }
     }
   }
 
   /** The series by their label text. */
-  finish(): Series[] {
+  *finish(): Slices<Series[]> {
     const { count } = this.#steps
-    const gathered = [...this.#series.values()].sort((a, b) => compareLabels(a.labels, b.labels))
-    const list = gathered.map(({ labels, accumulator }) => {
+    const gathered = yield* sortSlices([...this.#series.values()], (a, b) => compareLabels(a.labels, b.labels))
+    const list: Series[] = []
+    for (const { labels, accumulator } of gathered) {
       const series = makeSeries(labels, count)
-      accumulator.finish(this.#windows, series)
-      return series
-    })
+      yield* accumulator.finish(this.#windows, series)
+      list.push(series)
+      if (this.#stride.isDue()) yield
+    }
     return this.#aggregation.operation === 'absent_over_time' ? [this.#absentSeries(list[0])] : list
   }
 
@@ -142,34 +154,42 @@ export class RangeRead {
     return !this.#namesAsked.areIn(metadata, startOf(metadataEnds, index), metadataEnds[index] as number)
   }
 
-  #addStretch(
+  *#addStretch(
     block: Block,
     run: StreamRun,
     sequence: number,
     { bucket, from, to, isPlain }: { bucket: number; from: number; to: number; isPlain: boolean },
-  ): void {
+  ): Slices<void> {
     this.#lines += to - from
     this.#bytes += (block.lineEnds[to - 1] as number) - startOf(block.lineEnds, from)
     if (isPlain && !this.#search.isNeeded) {
-      this.#tallyRange(block, run, bucket, from, to)
+      for (let at = from; at < to; at += TALLIED_PER_SLICE) {
+        this.#tallyRange(block, run, bucket, at, Math.min(to, at + TALLIED_PER_SLICE))
+        if (this.#stride.isDue(Math.min(to - at, TALLIED_PER_SLICE) / TALLIED_PER_PIECE)) yield
+      }
       return
     }
-    for (let at = from; at < to; at += SEARCH_LINES) {
-      const found = this.#search.find(block, at, Math.min(to, at + SEARCH_LINES))
+    for (let at = from; at < to; ) {
+      const end = stretchEnd(block, at, to)
+      const found = this.#search.find(block, at, end)
+      at = end
       for (let k = 0; k < found.length; k++) {
         const index = found[k] as number
         if (!isPlain && !this.#isPlainEntry(block, index)) {
           this.#addEntry(block, run, sequence, bucket, index)
+          // A stage may take long for a single line.
+          if (this.#sampling.readsLine || this.#stride.isDue()) yield
           continue
         }
         // Entries in a row that need no look of their own are counted together.
-        let end = index + 1
-        while (found[k + 1] === end && (isPlain || this.#isPlainEntry(block, end))) {
+        let last = index
+        while (found[k + 1] === last + 1 && (isPlain || this.#isPlainEntry(block, last + 1))) {
           k++
-          end++
+          last++
         }
-        this.#tallyRange(block, run, bucket, index, end)
+        this.#tallyRange(block, run, bucket, index, last + 1)
       }
+      yield
     }
   }
 

@@ -2,6 +2,7 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import { compareText, formatLabels, type Label, type Labels } from '../../domain/labels.ts'
+import { type Slices, Stride } from '../../kit/slices.ts'
 
 /** One label set's values at all steps. */
 export interface Series {
@@ -39,8 +40,23 @@ export function valueAt(series: Series, k: number): number {
   return series.values[k] as number
 }
 
-export function hasValues(series: Series): boolean {
-  return series.present.includes(1)
+/** The series that have a value at some step. */
+export function* withValues(list: readonly Series[]): Slices<Series[]> {
+  const stride = valueStride()
+  const kept: Series[] = []
+  for (const series of list) {
+    if (series.present.includes(1)) kept.push(series)
+    if (stride.isDue(SERIES_VALUES + series.values.length)) yield
+  }
+  return kept
+}
+
+/** What a series costs beside its values, counted in values. */
+export const SERIES_VALUES = 50
+
+/** Counts values until so many were gone through that it is time to yield. */
+export function valueStride(): Stride {
+  return new Stride(50_000)
 }
 
 /** Label sets in the order of an answer: label by label, name before value; the shorter one first. */
@@ -64,9 +80,11 @@ export function checkVolume(count: number, points: number): void {
 }
 
 /** Refuses two series with equal labels that have a value at the same step; others become one. */
-export function mergeEqual(list: readonly Series[]): Series[] {
+export function* mergeEqual(list: readonly Series[]): Slices<Series[]> {
   const byLabels = new Map<string, Series>()
+  const stride = valueStride()
   for (const series of list) {
+    if (stride.isDue(SERIES_VALUES + series.values.length)) yield
     const key = formatLabels(series.labels)
     const known = byLabels.get(key)
     if (known === undefined) byLabels.set(key, series)

@@ -1,9 +1,19 @@
 /** Aggregations over the series of a vector, step by step. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { type Slices, sortSlices } from '../../kit/slices.ts'
 import type { Grouping, VectorAggregation } from '../parse/syntax.ts'
 import { groupKey, groupLabels } from './grouping.ts'
-import { isPresent, makeSeries, type Series, setValue, valueAt } from './series.ts'
+import {
+  isPresent,
+  makeSeries,
+  SERIES_VALUES,
+  type Series,
+  setValue,
+  valueAt,
+  valueStride,
+  withValues,
+} from './series.ts'
 
 const ALL_TOGETHER: Grouping = { without: false, labels: [] }
 
@@ -11,29 +21,33 @@ const ALL_TOGETHER: Grouping = { without: false, labels: [] }
  * The aggregated series. sort and sort_desc only matter to an instant query: they give the series in their order.
  * Throws query_refused for approx_topk over a range.
  */
-export function aggregateVector(
+export function* aggregateVector(
   { operation, grouping = ALL_TOGETHER, parameter }: VectorAggregation,
   input: readonly Series[],
   count: number,
-): Series[] {
+): Slices<Series[]> {
   switch (operation) {
     case 'sort':
-      return sortByValue(input, count, (a, b) => compareValues(a, b))
+      return yield* sortByValue(input, count, (a, b) => compareValues(a, b))
     case 'sort_desc':
-      return sortByValue(input, count, (a, b) => compareValues(b, a))
+      return yield* sortByValue(input, count, (a, b) => compareValues(b, a))
     case 'approx_topk':
       if (count > 1) {
         throw new GatewayError('query_refused', 'approx_topk is only supported on instant queries; use topk')
       }
-      return pickSeries(input, grouping, count, parameter as number, true)
+      return yield* pickSeries(input, grouping, count, parameter as number, true)
     case 'topk':
     case 'bottomk':
-      return pickSeries(input, grouping, count, parameter as number, operation === 'topk')
-    default:
-      return groupsOf(input, grouping).map(({ members }) => {
+      return yield* pickSeries(input, grouping, count, parameter as number, operation === 'topk')
+    default: {
+      const results: Series[] = []
+      for (const { members } of yield* groupsOf(input, grouping)) {
         const [first] = members
-        return aggregateGroup(operation, first === undefined ? [] : groupLabels(grouping, first.labels), members, count)
-      })
+        const labels = first === undefined ? [] : groupLabels(grouping, first.labels)
+        results.push(yield* aggregateGroup(operation, labels, members, count))
+      }
+      return results
+    }
   }
 }
 
@@ -41,9 +55,11 @@ interface Group {
   readonly members: Series[]
 }
 
-function groupsOf(input: readonly Series[], grouping: Grouping): Group[] {
+function* groupsOf(input: readonly Series[], grouping: Grouping): Slices<Group[]> {
   const groups = new Map<string, Group>()
+  const stride = valueStride()
   for (const series of input) {
+    if (stride.isDue(SERIES_VALUES)) yield
     const key = groupKey(grouping, series.labels)
     const group = groups.get(key)
     if (group === undefined) groups.set(key, { members: [series] })
@@ -54,14 +70,16 @@ function groupsOf(input: readonly Series[], grouping: Grouping): Group[] {
 
 type Reduction = 'sum' | 'avg' | 'count' | 'min' | 'max' | 'stddev' | 'stdvar'
 
-function aggregateGroup(
+function* aggregateGroup(
   operation: Reduction,
   labels: Series['labels'],
   members: readonly Series[],
   count: number,
-): Series {
+): Slices<Series> {
   const result = makeSeries(labels, count)
+  const stride = valueStride()
   for (let k = 0; k < count; k++) {
+    if (stride.isDue(1 + members.length)) yield
     const values: number[] = []
     for (const series of members) if (isPresent(series, k)) values.push(valueAt(series, k))
     if (values.length > 0) setValue(result, k, REDUCTIONS[operation](values))
@@ -98,25 +116,32 @@ function variance(values: readonly number[]): number {
 }
 
 /** The k greatest or least of each group, chosen anew at each step; NaN only where nothing else is left. */
-function pickSeries(
+function* pickSeries(
   input: readonly Series[],
   grouping: Grouping,
   count: number,
   size: number,
   isGreatest: boolean,
-): Series[] {
+): Slices<Series[]> {
   const compare = (a: number, b: number): number => (isGreatest ? compareValues(b, a) : compareValues(a, b))
   const picked: Series[] = []
-  for (const { members } of groupsOf(input, grouping)) {
-    const results = members.map(({ labels }) => makeSeries(labels, count))
-    for (let k = 0; k < count; k++) {
-      const order = members.map((_, i) => i).filter((i) => isPresent(members[i] as Series, k))
-      order.sort((i, j) => compareWithNaN(compare, valueAt(members[i] as Series, k), valueAt(members[j] as Series, k)))
-      for (const i of order.slice(0, size)) setValue(results[i] as Series, k, valueAt(members[i] as Series, k))
+  const stride = valueStride()
+  for (const { members } of yield* groupsOf(input, grouping)) {
+    const results: Series[] = []
+    for (const { labels } of members) {
+      results.push(makeSeries(labels, count))
+      if (stride.isDue(SERIES_VALUES + count)) yield
     }
-    picked.push(...results.filter(({ present }) => present.includes(1)))
+    for (let k = 0; k < count; k++) {
+      const present = members.map((_, i) => i).filter((i) => isPresent(members[i] as Series, k))
+      const at = (i: number): number => valueAt(members[i] as Series, k)
+      const order = yield* sortSlices(present, (i, j) => compareWithNaN(compare, at(i), at(j)))
+      for (const i of order.slice(0, size)) setValue(results[i] as Series, k, at(i))
+      if (stride.isDue(SERIES_VALUES * (1 + members.length))) yield
+    }
+    for (const series of yield* withValues(results)) picked.push(series)
   }
-  return sortByValue(picked, count, (a, b) => compareWithNaN(compare, a, b))
+  return yield* sortByValue(picked, count, (a, b) => compareWithNaN(compare, a, b))
 }
 
 function compareWithNaN(compare: (a: number, b: number) => number, a: number, b: number): number {
@@ -129,9 +154,12 @@ function compareValues(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1
 }
 
-function sortByValue(input: readonly Series[], count: number, compare: (a: number, b: number) => number): Series[] {
+function* sortByValue(
+  input: readonly Series[],
+  count: number,
+  compare: (a: number, b: number) => number,
+): Slices<Series[]> {
   if (count !== 1) return [...input]
-  return input
-    .filter((series) => isPresent(series, 0))
-    .sort((a, b) => compareWithNaN(compare, valueAt(a, 0), valueAt(b, 0)))
+  const present = input.filter((series) => isPresent(series, 0))
+  return yield* sortSlices(present, (a, b) => compareWithNaN(compare, valueAt(a, 0), valueAt(b, 0)))
 }

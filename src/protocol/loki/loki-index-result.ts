@@ -1,6 +1,8 @@
 /** Loki's answers about what there is, written by hand: statistics, volumes, detected labels and fields, patterns. */
 
 import type { Labels } from '../../domain/labels.ts'
+import type { Slices } from '../../kit/slices.ts'
+import { type Body, BodyWriter } from '../bytes/body-writer.ts'
 import { formatSeconds } from './loki-number.ts'
 import { formatLabelObject, formatStats } from './loki-result.ts'
 
@@ -30,14 +32,17 @@ export interface ShownVolume {
 }
 
 /** /index/volume and /index/volume_range: a vector unless some series has several samples, as in Loki. */
-export function formatVolumes(volumes: readonly ShownVolume[]): string {
+export function* formatVolumes(volumes: readonly ShownVolume[]): Slices<Body> {
   const isMatrix = volumes.some(({ samples }) => samples.length > 1)
-  const result = volumes.map(({ labels, samples }) => {
-    const pairs = samples.map(([ns, bytes]) => `[${formatSeconds(ns)},"${bytes}"]`)
-    return `{"metric":${formatLabelObject(labels)},${isMatrix ? `"values":[${pairs.join(',')}]` : `"value":${pairs[0]}`}}`
-  })
-  const type = isMatrix ? 'matrix' : 'vector'
-  return `{"status":"success","data":{"resultType":"${type}","result":[${result.join(',')}],"stats":${NO_STATS}}}\n`
+  const body = new BodyWriter()
+  body.write(`{"status":"success","data":{"resultType":"${isMatrix ? 'matrix' : 'vector'}","result":[`)
+  for (const [i, { labels, samples }] of volumes.entries()) {
+    body.write(`${i === 0 ? '' : ','}{"metric":${formatLabelObject(labels)},${isMatrix ? '"values":[' : '"value":'}`)
+    yield* body.writeList(samples, ([ns, bytes]) => `[${formatSeconds(ns)},"${bytes}"]`)
+    if (body.write(isMatrix ? ']}' : '}')) yield
+  }
+  body.write(`],"stats":${NO_STATS}}}\n`)
+  return body.finish()
 }
 
 /** /detected_labels */

@@ -1,45 +1,71 @@
-/** Loki's JSON answers, written by hand: key order is part of the protocol, and keys come from clients. */
+/** Loki's JSON answers, written by hand, in slices: key order is part of the protocol, and keys come from clients. */
 
 import type { Metadata } from '../../domain/entries/batch.ts'
 import { compareText, formatLabels, type Label, type Labels } from '../../domain/labels.ts'
-import type { MetricResult, QueryStats, ResultEntry, ResultStream } from '../../domain/query-result.ts'
+import type {
+  MatrixSeries,
+  MetricResult,
+  QueryStats,
+  ResultEntry,
+  ResultStream,
+  VectorSample,
+} from '../../domain/query-result.ts'
+import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
+import { type Body, BodyWriter, bodyOf } from '../bytes/body-writer.ts'
 import { formatSeconds, formatValue } from './loki-number.ts'
+
+/** Entries whose labels are joined between two yields. */
+const ENTRIES_PER_SLICE = 200
 
 /**
  * The answer to a log query. `categorized`: the client sent `X-Loki-Response-Encoding-Flags: categorize-labels`, so that
  * streams keep to their index labels and each entry tells its other labels in a third element.
  */
-export function formatStreamsAnswer(streams: readonly ResultStream[], categorized: boolean, stats: QueryStats): string {
-  const flags = categorized ? '"encodingFlags":["categorize-labels"],' : ''
-  const shown = categorized ? streams : mergeLabels(streams)
-  const result = shown.map((stream) => formatStream(stream, categorized)).join(',')
-  return `{"status":"success","data":{"resultType":"streams",${flags}"result":[${result}],"stats":${formatStats(stats)}}}\n`
+export function* formatStreamsAnswer(
+  streams: readonly ResultStream[],
+  categorized: boolean,
+  stats: QueryStats,
+): Slices<Body> {
+  const shown = categorized ? streams : yield* mergeLabels(streams)
+  const body = new BodyWriter()
+  body.write('{"status":"success","data":{"resultType":"streams",')
+  body.write(`${categorized ? '"encodingFlags":["categorize-labels"],' : ''}"result":[`)
+  for (const [i, { labels, entries }] of shown.entries()) {
+    body.write(`${i === 0 ? '' : ','}{"stream":${formatLabelObject(labels)},"values":[`)
+    yield* body.writeList(entries, (entry) => formatEntry(entry, categorized))
+    body.write(']}')
+  }
+  body.write(`],"stats":${formatStats(stats)}}}\n`)
+  return body.finish()
 }
 
 /** The answer to a metric query: times are seconds as numbers, values texts. */
-export function formatMetricAnswer(result: MetricResult, stats: QueryStats): string {
-  const [type, body] = formatMetricResult(result)
-  return `{"status":"success","data":{"resultType":"${type}","result":${body},"stats":${formatStats(stats)}}}\n`
+export function* formatMetricAnswer(result: MetricResult, stats: QueryStats): Slices<Body> {
+  const body = new BodyWriter()
+  const { warnings = [] } = result
+  body.write(`{"status":"success",${warnings.length === 0 ? '' : `"warnings":${JSON.stringify(warnings)},`}`)
+  body.write(`"data":{"resultType":"${result.kind}","result":`)
+  if (result.kind === 'scalar') body.write(formatPoint(result))
+  else {
+    body.write('[')
+    if (result.kind === 'vector') yield* body.writeList(result.samples, formatSample)
+    else yield* writeMatrix(body, result.series)
+    body.write(']')
+  }
+  body.write(`,"stats":${formatStats(stats)}}}\n`)
+  return body.finish()
 }
 
-function formatMetricResult(result: MetricResult): [type: string, body: string] {
-  switch (result.kind) {
-    case 'scalar':
-      return ['scalar', formatPoint(result)]
-    case 'vector': {
-      const samples = result.samples.map(
-        (sample) => `{"metric":${formatLabelObject(sample.labels)},"value":${formatPoint(sample)}}`,
-      )
-      return ['vector', `[${samples.join(',')}]`]
-    }
-    case 'matrix': {
-      const series = result.series.map(
-        ({ labels, points }) =>
-          `{"metric":${formatLabelObject(labels)},"values":[${points.map(formatPoint).join(',')}]}`,
-      )
-      return ['matrix', `[${series.join(',')}]`]
-    }
+function* writeMatrix(body: BodyWriter, series: readonly MatrixSeries[]): Slices<void> {
+  for (const [i, { labels, points }] of series.entries()) {
+    body.write(`${i === 0 ? '' : ','}{"metric":${formatLabelObject(labels)},"values":[`)
+    yield* body.writeList(points, formatPoint)
+    if (body.write(']}')) yield
   }
+}
+
+function formatSample(sample: VectorSample): string {
+  return `{"metric":${formatLabelObject(sample.labels)},"value":${formatPoint(sample)}}`
 }
 
 function formatPoint({ ns, value }: { readonly ns: bigint; readonly value: number }): string {
@@ -47,13 +73,22 @@ function formatPoint({ ns, value }: { readonly ns: bigint; readonly value: numbe
 }
 
 /** Names or values: `data` is left out when there are none. */
-export function formatNames(names: readonly string[]): string {
-  return names.length === 0 ? '{"status":"success"}\n' : `{"status":"success","data":${JSON.stringify(names)}}\n`
+export function* formatNames(names: readonly string[]): Slices<Body> {
+  if (names.length === 0) return bodyOf('{"status":"success"}\n')
+  const body = new BodyWriter()
+  body.write('{"status":"success","data":[')
+  yield* body.writeList(names, (name) => JSON.stringify(name))
+  body.write(']}\n')
+  return body.finish()
 }
 
 /** The answer to /series. */
-export function formatSeries(series: readonly Labels[]): string {
-  return `{"status":"success","data":[${series.map(formatLabelObject).join(',')}]}\n`
+export function* formatSeries(series: readonly Labels[]): Slices<Body> {
+  const body = new BodyWriter()
+  body.write('{"status":"success","data":[')
+  yield* body.writeList(series, formatLabelObject)
+  body.write(']}\n')
+  return body.finish()
 }
 
 /** Labels as a JSON object, in their order; a name such as `__proto__` is a name like any other. */
@@ -82,11 +117,13 @@ export function formatStats({ bytes, lines, linesAfterFilter, entriesReturned, s
 
 /** One stream of an answer, its entries as pairs, or as triples when `categorized`. */
 export function formatStream({ labels, entries }: ResultStream, categorized: boolean): string {
-  const values = entries.map((entry) => {
-    const third = categorized ? `,${formatCategories(entry)}` : ''
-    return `["${entry.ns}",${JSON.stringify(entry.line)}${third}]`
-  })
+  const values = entries.map((entry) => formatEntry(entry, categorized))
   return `{"stream":${formatLabelObject(labels)},"values":[${values.join(',')}]}`
+}
+
+function formatEntry(entry: ResultEntry, categorized: boolean): string {
+  const third = categorized ? `,${formatCategories(entry)}` : ''
+  return `["${entry.ns}",${JSON.stringify(entry.line)}${third}]`
 }
 
 function formatCategories({ metadata, parsed }: ResultEntry): string {
@@ -101,10 +138,12 @@ function formatPairs(pairs: Metadata): string {
 }
 
 /** Without the flag, all labels of an entry are its stream's: one stream becomes as many as there are combinations. */
-export function mergeLabels(streams: readonly ResultStream[]): ResultStream[] {
+export function* mergeLabels(streams: readonly ResultStream[]): Slices<ResultStream[]> {
   const merged = new Map<string, { labels: Labels; entries: ResultEntry[] }>()
+  const stride = new Stride(ENTRIES_PER_SLICE)
   for (const { labels, entries } of streams) {
     for (const entry of entries) {
+      if (stride.isDue()) yield
       const all = entryLabels(labels, entry)
       const key = formatLabels(all)
       const stream = merged.get(key)
@@ -112,7 +151,8 @@ export function mergeLabels(streams: readonly ResultStream[]): ResultStream[] {
       else stream.entries.push(entry)
     }
   }
-  return [...merged.entries()].sort(([a], [b]) => compareText(a, b)).map(([, stream]) => stream)
+  const sorted = yield* sortSlices([...merged], ([a], [b]) => compareText(a, b))
+  return sorted.map(([, stream]) => stream)
 }
 
 function entryLabels(labels: Labels, { metadata, parsed }: ResultEntry): Labels {

@@ -2,6 +2,7 @@
 
 import type { Labels } from '../../domain/labels.ts'
 import type { ResultEntry } from '../../domain/query-result.ts'
+import { finishSlices } from '../../kit/slices.ts'
 import { formatLabelObject, formatStream, mergeLabels } from './loki-result.ts'
 
 export interface ShownFrame {
@@ -16,7 +17,9 @@ export interface ShownFrame {
 export function formatTailFrame({ entries, dropped }: ShownFrame, categorized: boolean): string {
   const streams = entries.map((entry) => {
     const stream = { labels: entry.labels, entries: [entry] }
-    return (categorized ? [stream] : mergeLabels([stream])).map((each) => formatStream(each, categorized)).join(',')
+    return (categorized ? [stream] : finishSlices(mergeLabels([stream])))
+      .map((each) => formatStream(each, categorized))
+      .join(',')
   })
   const told = dropped.map(({ ns, labels }) => `{"timestamp":"${ns}","labels":${formatLabelObject(labels)}}`)
   const droppedPart = told.length === 0 ? '' : `,"dropped_entries":[${told.join(',')}]`

@@ -7,6 +7,7 @@ import { splitTenants } from '../../domain/tenant.ts'
 import { hideDeleted } from '../../flows/delete/delete-logs.ts'
 import { AnswerCache } from '../../flows/query/answer-cache.ts'
 import { QueryGate } from '../../flows/query/query-gate.ts'
+import { QueryTurns } from '../../flows/query/query-turns.ts'
 import { uniteTenants } from '../../flows/query/tenant-union.ts'
 import type { Ports } from '../../ports/log-store.ts'
 import { type AppState, type BaseParts, openApp, openAuth, openState } from './base-app.ts'
@@ -24,12 +25,15 @@ import { registerLokiService } from './query/loki-service-routes.ts'
 import { registerLokiTail, registerWebSocket } from './query/loki-tail-routes.ts'
 import { registerHealth, registerService } from './service-routes.ts'
 import { registerSources, type SourcesParts } from './sources-routes.ts'
+import { THREAD } from './thread.ts'
 
 export interface AppParts extends BaseParts {
   /** Alert rules; undefined if there are none. */
   readonly rules?: LokiRulesParts['rules']
   /** Undefined if incidents are off. */
   readonly incidents?: Omit<IncidentParts, 'auth' | 'tokenKey'> | undefined
+  /** Shared with other readers of the store in this process, such as alert rules. */
+  readonly turns?: QueryTurns
   /** Undefined if nothing is polled. */
   readonly poller?: SourcesParts['poller']
 }
@@ -46,15 +50,17 @@ export async function buildApp(parts: AppParts, shared?: AppState): Promise<Fast
 
   const queryGate = new QueryGate({
     runningMax: config.http.queriesRunningMax,
+    tenantRunningMax: config.http.tenantQueriesRunningMax,
     waitingMax: config.http.queriesWaitingMax,
   })
+  const turns = parts.turns ?? new QueryTurns(THREAD)
   const { deletions } = ports
   const store = uniteTenants(deletions === undefined ? ports.store : hideDeleted(ports.store, deletions))
   const multiTenant = config.tenants.multiTenantQueries
   const limitsOf = (tenant: string): QueryLimits => queryLimitsOf(ports, config, tenant)
   const answers = new AnswerCache(store, config.cache.bytesMax)
   metrics.observe({ store: ports.store, streams, queries: queryGate, answers, bodies: receiver.bodies })
-  const queries = { store, clock: ports.clock, auth, gate: queryGate, answers, limitsOf, multiTenant }
+  const queries = { store, clock: ports.clock, auth, gate: queryGate, turns, answers, limitsOf, multiTenant }
   registerHealth(app, ports.store)
   registerService(app, { metrics, auth, version })
   registerPushes(app, receiver, auth)

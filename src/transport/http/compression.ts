@@ -1,8 +1,20 @@
 /** Compresses responses according to Accept-Encoding (RFC 9110, 12.5.3). */
 
+import { type Duplex, pipeline } from 'node:stream'
 import { promisify } from 'node:util'
-import { brotliCompress, constants, deflate, gzip, zstdCompress } from 'node:zlib'
+import {
+  brotliCompress,
+  constants,
+  createBrotliCompress,
+  createDeflate,
+  createGzip,
+  createZstdCompress,
+  deflate,
+  gzip,
+  zstdCompress,
+} from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
+import { BodyStream } from './query/send-body.ts'
 
 type Encoding = 'zstd' | 'br' | 'gzip' | 'deflate'
 
@@ -22,18 +34,34 @@ const COMPRESSORS: ReadonlyMap<Encoding, (answer: string | Buffer) => Promise<Bu
 ])
 const brotli = promisify(brotliCompress)
 
-/** Streams are not compressed: it would delay the lines of a live tail. */
+/** The same for responses that are too large to join. */
+const STREAM_COMPRESSORS: ReadonlyMap<Encoding, () => Duplex> = new Map([
+  ['zstd', () => createZstdCompress()],
+  ['br', () => createBrotliCompress({ params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } })],
+  ['gzip', () => createGzip()],
+  ['deflate', () => createDeflate()],
+])
+
+/** Other streams are not compressed: it would delay the lines of a live tail. */
 export function registerCompression(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, answer: unknown) => {
-    if (!isWhole(answer) || Buffer.byteLength(answer) < COMPRESS_BYTES_MIN) return answer
+    const isStream = answer instanceof BodyStream
+    if (!isStream && (!isWhole(answer) || Buffer.byteLength(answer) < COMPRESS_BYTES_MIN)) return answer
     if (!COMPRESSIBLE.test(String(reply.getHeader('content-type') ?? ''))) return answer
     reply.header('vary', 'accept-encoding')
     const encoding = chooseEncoding(request.headers['accept-encoding'])
-    const compress = encoding && COMPRESSORS.get(encoding)
-    if (compress === undefined) return answer
+    if (encoding === undefined) return answer
     reply.removeHeader('content-length').header('content-encoding', encoding)
-    return compress(answer)
+    if (isStream) return compressed(answer, STREAM_COMPRESSORS.get(encoding)?.())
+    return COMPRESSORS.get(encoding)?.(answer)
   })
+}
+
+/** Both end when the client disconnects. */
+function compressed(answer: BodyStream, compressor: Duplex | undefined): Duplex | BodyStream {
+  if (compressor === undefined) return answer
+  pipeline(answer, compressor, () => undefined)
+  return compressor
 }
 
 function isWhole(answer: unknown): answer is string | Buffer {

@@ -9,9 +9,9 @@ function open(bytesMax: number | undefined) {
   const cache = new AnswerCache(store, bytesMax)
   let made = 0
   const ask = async (asked: Partial<AskedAnswer> = {}, length = 10): Promise<string> => {
-    const make = async () => `${++made}`.padEnd(length, '.')
+    const make = async () => [Buffer.from(`${++made}`.padEnd(length, '.'))]
     const { body, outcome } = await cache.answer({ ...ASKED, ...asked }, make)
-    return `${outcome} ${body.replace(/\.+$/, '')}`
+    return `${outcome} ${Buffer.concat(body).toString().replace(/\.+$/, '')}`
   }
   return { store, cache, ask }
 }
@@ -56,7 +56,7 @@ t.test('what changes while an answer is made is not hidden by it', async (t) => 
   const { store, cache, ask } = open(10_000)
   const make = async () => {
     store.current = '2'
-    return 'of the first'
+    return [Buffer.from('of the first')]
   }
   await cache.answer(ASKED, make)
   t.equal(await ask(), 'miss 1')

@@ -12,7 +12,7 @@ function enterAs(gate: QueryGate, came: string[], tenant: string, name = tenant,
 }
 
 t.test('so many queries run at once, and one that is over lets the next in, once', async (t) => {
-  const gate = new QueryGate({ runningMax: 2, waitingMax: 10 })
+  const gate = new QueryGate({ runningMax: 2, tenantRunningMax: 9, waitingMax: 10 })
   const came: string[] = []
   const [first] = await Promise.all([enterAs(gate, came, 'a', '1'), enterAs(gate, came, 'a', '2')])
   const third = enterAs(gate, came, 'a', '3')
@@ -30,7 +30,7 @@ t.test('so many queries run at once, and one that is over lets the next in, once
 })
 
 t.test('tenants that wait take turns, however many queries each has', async (t) => {
-  const gate = new QueryGate({ runningMax: 1, waitingMax: 10 })
+  const gate = new QueryGate({ runningMax: 1, tenantRunningMax: 9, waitingMax: 10 })
   const came: string[] = []
   const first = await enterAs(gate, came, 'a', 'a1')
   const all = ['a2', 'a3', 'a4', 'b1', 'b2', '__proto__'].map((name) =>
@@ -42,8 +42,23 @@ t.test('tenants that wait take turns, however many queries each has', async (t) 
   t.match(gate, { running: 0, waiting: 0 })
 })
 
+t.test('a tenant runs so many queries at once, and the other places are for others', async (t) => {
+  const gate = new QueryGate({ runningMax: 3, tenantRunningMax: 2, waitingMax: 10 })
+  const came: string[] = []
+  const [first] = await Promise.all([enterAs(gate, came, 'a', 'a1'), enterAs(gate, came, 'a', 'a2')])
+  const third = enterAs(gate, came, 'a', 'a3')
+  const other = await enterAs(gate, came, 'b')
+  t.strictSame(came, ['a1', 'a2', 'b'])
+  other()
+  t.match(gate, { running: 2, waiting: 1 })
+  first()
+  const leave = await third
+  leave()
+  t.match(gate, { running: 1, waiting: 0 })
+})
+
 t.test('a tenant has so many queries that wait, and another has its own', async (t) => {
-  const gate = new QueryGate({ runningMax: 1, waitingMax: 1 })
+  const gate = new QueryGate({ runningMax: 1, tenantRunningMax: 9, waitingMax: 1 })
   const leave = await gate.enter('a', NEVER)
   const waiting = [gate.enter('a', NEVER), gate.enter('b', NEVER)]
   await t.rejects(gate.enter('a', NEVER), { code: 'rate_limited', message: /too many outstanding requests/ })
@@ -53,7 +68,7 @@ t.test('a tenant has so many queries that wait, and another has its own', async 
 })
 
 t.test('queries that wait are bounded over all tenants', async (t) => {
-  const gate = new QueryGate({ runningMax: 1, waitingMax: 10 })
+  const gate = new QueryGate({ runningMax: 1, tenantRunningMax: 9, waitingMax: 10 })
   const abort = new AbortController()
   await gate.enter('a', NEVER)
   const waiting = Array.from({ length: 1000 }, (_, i) => gate.enter(`tenant-${i}`, abort.signal))
@@ -64,7 +79,7 @@ t.test('queries that wait are bounded over all tenants', async (t) => {
 })
 
 t.test('a query that is aborted while it waits leaves its place to nobody', async (t) => {
-  const gate = new QueryGate({ runningMax: 1, waitingMax: 10 })
+  const gate = new QueryGate({ runningMax: 1, tenantRunningMax: 9, waitingMax: 10 })
   const came: string[] = []
   const first = await enterAs(gate, came, 'a', '1')
   const abort = new AbortController()

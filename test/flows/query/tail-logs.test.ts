@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
-import { type TailRequest, TailSession } from '../../../src/flows/query/tail-logs.ts'
+import { type TailFrame, type TailRequest, TailSession } from '../../../src/flows/query/tail-logs.ts'
+import { finishSlices } from '../../../src/kit/slices.ts'
 import { parseExpr } from '../../../src/logql/parse/parse.ts'
 import type { LogExpr } from '../../../src/logql/parse/syntax.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream } from '../../support/helper.ts'
@@ -96,9 +97,46 @@ t.test('keeps ten frames of a hundred lines, and tells what it dropped', async (
 t.test('keeps no more of long lines than memory should hold', async (t) => {
   const session = await loaded(t, makeSession('{app="shop"}'))
   session.offer(batchOf([shop(Array.from({ length: 60 }, (_, i) => `${i}`.padEnd(200_000)))]), CLOCK.nowMs())
-  const frame = session.takeFrame(CLOCK.nowMs())
-  t.equal(frame?.entries.length, 42)
-  t.equal(frame?.dropped.length, 18)
+  const frames = [...framesOf(session)]
+  t.equal(frames.flatMap(({ entries }) => entries).length, 42)
+  t.equal(frames.flatMap(({ dropped }) => dropped).length, 18)
+  for (const { entries } of frames) t.ok(entries.length <= 6, 'a frame is written in one go')
+})
+
+/** All frames that are due. */
+function* framesOf(session: TailSession): Generator<TailFrame> {
+  for (let frame = session.takeFrame(CLOCK.nowMs()); frame !== undefined; frame = session.takeFrame(CLOCK.nowMs())) {
+    yield frame
+  }
+}
+
+t.test('what a push has too much of is copied and read later, in the same order', async (t) => {
+  const session = await loaded(t, makeSession('{app="shop"} |= "x"'))
+  const numbers = Array.from({ length: 50 }, (_, i) => i)
+  const other = { labels: { app: 'mail' }, entries: [{ ns: at(0), line: 'x' }] }
+  let looks = 0
+  const batch = batchOf([shop(numbers.map((i) => `x${i}`)), other])
+  t.ok(session.offer(batch, CLOCK.nowMs(), () => ++looks > 10))
+  t.equal(looks, 11, 'the rest is not looked at')
+  batch.text.fill(0)
+  t.ok(session.offer(batchOf([shop(['x50', 'y', 'x51'], 50)]), CLOCK.nowMs()), 'later pushes come after it')
+  t.ok(session.hasPending)
+  finishSlices(session.readPending())
+  t.notOk(session.hasPending)
+  const lines = [...framesOf(session)].flatMap(({ entries }) => entries.map(({ line }) => line))
+  t.strictSame(
+    lines,
+    [...numbers, 50, 51].map((i) => `x${i}`),
+  )
+})
+
+t.test('what is too much to be copied is told as dropped', async (t) => {
+  const session = await loaded(t, makeSession('{app="shop"}'))
+  const large = shop(Array.from({ length: 50 }, (_, i) => `${i}`.padEnd(200_000)))
+  t.ok(session.offer(batchOf([large]), CLOCK.nowMs(), () => true))
+  const frames = [...framesOf(session)]
+  t.equal(frames.flatMap(({ entries }) => entries).length, 1)
+  t.equal(frames.flatMap(({ dropped }) => dropped).length, 49)
 })
 
 t.test('keeps copies: the memory of a batch may be used again', async (t) => {

@@ -3,6 +3,7 @@ import t from 'tap'
 import { formatLabels } from '../../../src/domain/labels.ts'
 import type { MetricResult } from '../../../src/domain/query-result.ts'
 import { matchesAll } from '../../../src/domain/selector.ts'
+import { finishSlices } from '../../../src/kit/slices.ts'
 import { MetricQuery, type MetricTime } from '../../../src/logql/metric/metric-query.ts'
 import { parseExpr } from '../../../src/logql/parse/parse.ts'
 import type { MetricExpr } from '../../../src/logql/parse/syntax.ts'
@@ -26,10 +27,10 @@ function run(lists: readonly (readonly TestEntry[])[], query: string, time: Metr
   for (const read of metricQuery.reads) {
     for (const [sequence, block] of blocks.entries()) {
       const runs = selectRuns(block, ({ labels }) => matchesAll(read.matchers, labels), read.start, read.end)
-      if (runs.length > 0) read.add(block, runs, sequence)
+      if (runs.length > 0) finishSlices(read.add(block, runs, sequence))
     }
   }
-  return metricQuery.result()
+  return finishSlices(metricQuery.result())
 }
 
 const NS = 1_000_000_000n

@@ -3,11 +3,13 @@
 import type { FastifyReply } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { QueryGate } from '../../../flows/query/query-gate.ts'
+import type { QueryTurn, QueryTurns } from '../../../flows/query/query-turns.ts'
 
 export interface QueryBounds {
   readonly gate: QueryGate
+  readonly turns: QueryTurns
   readonly tenant: string
-  /** Maximum time for waiting and running. */
+  /** Maximum time for running; the time in the queue does not count. */
   readonly timeoutMs: number
   readonly reply: FastifyReply
 }
@@ -16,12 +18,16 @@ export interface QueryBounds {
  * Runs the query after its turn in the queue. When the client disconnects or the time is up, the signal is aborted with
  * the error to return. Throws whatever the query and QueryGate.enter throw.
  */
-export async function runBounded<T>(bounds: QueryBounds, run: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const deadline = new Deadline(bounds.timeoutMs, bounds.reply)
+export async function runBounded<T>(
+  { gate, turns, tenant, timeoutMs, reply }: QueryBounds,
+  run: (turn: QueryTurn) => Promise<T>,
+): Promise<T> {
+  const deadline = new Deadline(reply)
   try {
-    const leave = await bounds.gate.enter(bounds.tenant, deadline.signal)
+    const leave = await gate.enter(tenant, deadline.signal)
+    deadline.start(timeoutMs)
     try {
-      return await run(deadline.signal)
+      return await run(turns.open(tenant, deadline.signal))
     } finally {
       leave()
     }
@@ -33,16 +39,12 @@ export async function runBounded<T>(bounds: QueryBounds, run: (signal: AbortSign
 /** Aborts when the time is up or the client has disconnected, with Loki's error texts. */
 class Deadline {
   readonly #controller = new AbortController()
-  readonly #timer: NodeJS.Timeout
   readonly #reply: FastifyReply
   readonly #onClose: () => void
+  #timer: NodeJS.Timeout | undefined
 
-  constructor(timeoutMs: number, reply: FastifyReply) {
+  constructor(reply: FastifyReply) {
     this.#reply = reply
-    this.#timer = setTimeout(() => {
-      const text = `request timed out, decrease the duration of the request or add more label matchers (the limit is ${timeoutMs} ms)`
-      this.#controller.abort(new GatewayError('query_timeout', text))
-    }, timeoutMs)
     this.#onClose = () => {
       if (!reply.raw.writableFinished) {
         this.#controller.abort(new GatewayError('query_cancelled', 'the request was cancelled by the client'))
@@ -53,6 +55,13 @@ class Deadline {
 
   get signal(): AbortSignal {
     return this.#controller.signal
+  }
+
+  start(timeoutMs: number): void {
+    this.#timer = setTimeout(() => {
+      const text = `request timed out, decrease the duration of the request or add more label matchers (the limit is ${timeoutMs} ms)`
+      this.#controller.abort(new GatewayError('query_timeout', text))
+    }, timeoutMs)
   }
 
   clear(): void {

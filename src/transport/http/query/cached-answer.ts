@@ -1,6 +1,7 @@
 /** Responses from the query cache, and the header that reports it. */
 
 import type { AskedAnswer } from '../../../flows/query/answer-cache.ts'
+import type { Body } from '../../../protocol/bytes/body-writer.ts'
 import type { QueryParts, QueryRequest } from './query-route.ts'
 
 /** `hit`: from the cache; `miss`: computed now and cached; `off`: computed now and not cached. */
@@ -14,8 +15,8 @@ export async function cachedAnswer(
   { answers }: QueryParts,
   { tenant, request, reply }: QueryRequest,
   asked: Omit<AskedAnswer, 'tenant'> | undefined,
-  make: () => Promise<string>,
-): Promise<string> {
+  make: () => Promise<Body>,
+): Promise<Body> {
   const isOff = asked === undefined || /\bno-(?:cache|store)\b/i.test(request.headers['cache-control'] ?? '')
   const { body, outcome } = isOff
     ? { body: await make(), outcome: 'off' }

@@ -5,20 +5,25 @@ import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { QueryLimits } from '../../../domain/limits.ts'
 import { NS_MAX, NS_MIN } from '../../../domain/time.ts'
-import { listLogs } from '../../../flows/query/list-logs.ts'
+import { type ListPage, listLogs } from '../../../flows/query/list-logs.ts'
 import type { QueryGate } from '../../../flows/query/query-gate.ts'
+import type { QueryTurn, QueryTurns } from '../../../flows/query/query-turns.ts'
+import type { Slices } from '../../../kit/slices.ts'
 import type { LogStore } from '../../../ports/log-store.ts'
+import { type Body, BodyWriter } from '../../../protocol/bytes/body-writer.ts'
 import { entryToLogItem, formatShownLog, LOGS_SOURCE, SEVERITY_LABEL } from '../../../protocol/logs/logs-entries.ts'
 import { parseLogLine, parseSeverity, SEVERITIES } from '../../../protocol/logs/logs-json.ts'
 import { openPageToken, sealPageToken } from '../../../protocol/logs/page-token.ts'
 import { parseTime } from '../../../protocol/loki/loki-params.ts'
 import type { Auth } from '../auth/auth.ts'
 import { runBounded } from './bounded-query.ts'
+import { sendBody } from './send-body.ts'
 
 interface LogsParts {
   readonly auth: Auth
   readonly store: LogStore
   readonly gate: QueryGate
+  readonly turns: QueryTurns
   readonly limitsOf: (tenant: string) => Pick<QueryLimits, 'timeoutMs'>
   readonly tokenKey: Uint8Array
 }
@@ -58,10 +63,11 @@ export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
     async (request, reply) => {
       const tenant = auth.tenantOf(request)
       const { timeoutMs } = parts.limitsOf(tenant)
-      const page = await runBounded({ gate: parts.gate, tenant, timeoutMs, reply }, (signal) =>
-        readPage(parts, tenant, request.query, signal),
+      const { gate, turns } = parts
+      const page = await runBounded({ gate, turns, tenant, timeoutMs, reply }, (turn) =>
+        readPage(parts, tenant, request.query, turn),
       )
-      return reply.type('application/json').send(page)
+      return sendBody(reply.type('application/json'), page)
     },
   )
 }
@@ -70,8 +76,8 @@ async function readPage(
   { store, tokenKey }: LogsParts,
   tenant: string,
   { limit, severity, since, until, q, nextToken }: Static<typeof LogsQuery>,
-  signal: AbortSignal,
-): Promise<string> {
+  turn: QueryTurn,
+): Promise<Body> {
   const filters = { tenant, severity, since, until, q }
   const labels: [string, string][] = [[LOGS_SOURCE.name, LOGS_SOURCE.value]]
   if (severity !== undefined) labels.push([SEVERITY_LABEL, storedSeverity(severity)])
@@ -84,10 +90,17 @@ async function readPage(
     isWanted: messageFilter(q),
     after: nextToken === undefined ? undefined : openPageToken(tokenKey, nextToken, filters),
   }
-  const page = await listLogs(store, list, signal)
-  const items = page.entries.map((entry) => formatShownLog(entryToLogItem(entry))).join(',')
+  const page = await listLogs(store, list, turn)
   const token = page.next === undefined ? '' : `,"nextToken":"${sealPageToken(tokenKey, page.next, filters)}"`
-  return `{"items":[${items}],"hasMore":${page.next !== undefined}${token}}`
+  return turn.run(formatPage(page.entries, `],"hasMore":${page.next !== undefined}${token}}`))
+}
+
+function* formatPage(entries: ListPage['entries'], end: string): Slices<Body> {
+  const body = new BodyWriter()
+  body.write('{"items":[')
+  yield* body.writeList(entries, (entry) => formatShownLog(entryToLogItem(entry)))
+  body.write(end)
+  return body.finish()
 }
 
 function storedSeverity(word: string): string {

@@ -6,9 +6,9 @@ import { NS_PER_SECOND } from '../../../domain/time.ts'
 import { type DetectedField, detectFields } from '../../../flows/query/detect-fields.ts'
 import { detectLabels, type IndexStats, measureIndex, measureVolume } from '../../../flows/query/measure-index.ts'
 import { minePatterns } from '../../../flows/query/mine-patterns.ts'
-import { parseExpr, parseSelector } from '../../../logql/parse/parse.ts'
 import { parseBytes } from '../../../logql/pipeline/convert.ts'
 import type { StreamRange } from '../../../ports/log-store.ts'
+import { type Body, bodyOf } from '../../../protocol/bytes/body-writer.ts'
 import {
   formatDetectedFields,
   formatDetectedLabels,
@@ -20,7 +20,7 @@ import {
 } from '../../../protocol/loki/loki-index-result.ts'
 import type { QueryParams } from '../../../protocol/loki/loki-params.ts'
 import { cachedAnswer } from './cached-answer.ts'
-import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
+import { type QueryParts, type QueryRequest, readExpr, readSelector, registerQuery } from './query-route.ts'
 
 const RANGE_PARAMETERS = ['query', 'start', 'end', 'since'] as const
 const VOLUME_PARAMETERS = [...RANGE_PARAMETERS, 'limit', 'targetLabels', 'aggregateBy'] as const
@@ -69,7 +69,9 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
     url: '/loki/api/v1/detected_labels',
     summary: 'Detected labels',
     parameters: RANGE_PARAMETERS,
-    answer: async (query) => formatDetectedLabels(await detectLabels(parts.store, rangeOf(parts, query), query.signal)),
+    answer: async (query) => {
+      return bodyOf(formatDetectedLabels(await detectLabels(parts.store, await rangeOf(parts, query), query.turn)))
+    },
   })
   registerQuery(app, parts, {
     url: '/loki/api/v1/detected_fields',
@@ -79,7 +81,7 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
       const limit = fieldLimit(query.params)
       const fields = await fieldsOf(parts, query, { fieldLimit: limit })
       const shown = fields.map(({ values, ...field }) => ({ ...field, cardinality: values.size }))
-      return formatDetectedFields(shown, limit)
+      return bodyOf(formatDetectedFields(shown, limit))
     },
   })
   registerQuery(app, parts, {
@@ -90,7 +92,7 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
       const { name } = query.request.params as { name: string }
       const limit = fieldLimit(query.params)
       const [field] = await fieldsOf(parts, query, { fieldLimit: 1, only: name })
-      return formatFieldValues([...(field?.values ?? [])].slice(0, limit).sort(), limit)
+      return bodyOf(formatFieldValues([...(field?.values ?? [])].slice(0, limit).sort(), limit))
     },
   })
   registerQuery(app, parts, {
@@ -99,39 +101,43 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
     parameters: [...RANGE_PARAMETERS, 'step'],
     answer: async (query) => {
       const { store, clock } = parts
-      const range = { ...rangeOf(parts, query), matchers: parseSelector(query.params.required('query')) }
+      const matchers = await readSelector(query, query.params.required('query'))
       const asked = stepOf(parts, query)
       const stepNs = asked < PATTERN_STEP_NS ? PATTERN_STEP_NS : asked
-      return formatPatterns(await minePatterns(store, clock, { ...range, stepNs }, query.signal))
+      const range = { tenant: query.tenant, matchers, ...query.params.range(clock.nowMs()) }
+      return bodyOf(formatPatterns(await minePatterns(store, clock, { ...range, stepNs }, query.turn)))
     },
   })
 }
 
 /** No query and `{}` mean all streams. */
-function rangeOf({ clock }: QueryParts, { params, tenant }: QueryRequest): StreamRange {
+async function rangeOf({ clock }: QueryParts, query: QueryRequest): Promise<StreamRange> {
+  const { params, tenant } = query
   const text = params.get('query')
-  const matchers = text === undefined ? [] : parseSelector(text, { allowEmpty: true })
+  const matchers = text === undefined ? [] : await readSelector(query, text, { allowEmpty: true })
   return { tenant, matchers, ...params.range(clock.nowMs()) }
 }
 
-function measured(
+async function measured(
   parts: QueryParts,
   query: QueryRequest,
   kind: 'stats' | 'shards',
   format: (stats: IndexStats) => string,
-): Promise<string> {
-  const range = rangeOf(parts, query)
+): Promise<Body> {
+  const range = await rangeOf(parts, query)
   const { start, end } = range
   const asked = { start, end, question: [kind, query.params.get('query') ?? null] }
-  return cachedAnswer(parts, query, asked, async () => format(await measureIndex(parts.store, range, query.signal)))
+  return cachedAnswer(parts, query, asked, async () => {
+    return bodyOf(format(await measureIndex(parts.store, range, query.turn)))
+  })
 }
 
-async function volume(parts: QueryParts, query: QueryRequest, stepNs: bigint | undefined): Promise<string> {
-  const { params, signal } = query
+async function volume(parts: QueryParts, query: QueryRequest, stepNs: bigint | undefined): Promise<Body> {
+  const { params, turn } = query
   const targets = params.getAll('targetLabels').flatMap((text) => text.split(','))
   const targetLabels = targets.map((name) => name.trim()).filter((name) => name !== '')
   const request = {
-    ...rangeOf(parts, query),
+    ...(await rangeOf(parts, query)),
     aggregateBy: aggregateBy(params),
     targetLabels: targetLabels.length === 0 ? undefined : targetLabels,
     stepNs,
@@ -141,7 +147,7 @@ async function volume(parts: QueryParts, query: QueryRequest, stepNs: bigint | u
   const { start, end, limit } = request
   const question = [params.get('query') ?? null, request.aggregateBy, String(stepNs), limit, ...targetLabels]
   return cachedAnswer(parts, query, { start, end, question: ['volume', ...question] }, async () =>
-    formatVolumes(await measureVolume(parts.store, request, signal)),
+    turn.run(formatVolumes(await measureVolume(parts.store, request, turn))),
   )
 }
 
@@ -173,12 +179,13 @@ function checkShardBytes(params: QueryParams): void {
   throw new GatewayError('parameter_invalid', 'targetBytesPerShard must be a positive value')
 }
 
-function fieldsOf(
+async function fieldsOf(
   { store, clock }: QueryParts,
-  { params, tenant, limits, signal }: QueryRequest,
+  request: QueryRequest,
   asked: { readonly fieldLimit: number; readonly only?: string },
 ): Promise<readonly DetectedField[]> {
-  const query = parseExpr(params.required('query'))
+  const { params, tenant, limits, turn } = request
+  const query = await readExpr(request, params.required('query'))
   if (query.kind !== 'log') {
     throw new GatewayError('query_malformed', 'parse error : only log queries have fields; remove the aggregation')
   }
@@ -188,7 +195,7 @@ function fieldsOf(
     throw new GatewayError('query_refused', text)
   }
   const nowMs = clock.nowMs()
-  return detectFields(store, { tenant, query, ...params.range(nowMs), lineLimit, nowMs, ...asked }, signal)
+  return detectFields(store, { tenant, query, ...params.range(nowMs), lineLimit, nowMs, ...asked }, turn)
 }
 
 function fieldLimit(params: QueryParams): number {

@@ -3,12 +3,12 @@
 import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
 import { runLogQuery } from '../../../flows/query/run-log-query.ts'
-import { parseExpr } from '../../../logql/parse/parse.ts'
 import type { LogExpr, PipelineStage } from '../../../logql/parse/syntax.ts'
+import type { Body } from '../../../protocol/bytes/body-writer.ts'
 import { formatLegacyNames, formatLegacyStreams } from '../../../protocol/loki/loki-legacy-result.ts'
 import { formatSeries } from '../../../protocol/loki/loki-result.ts'
 import { labelNames, labelValues, selectedSeries } from './loki-query-routes.ts'
-import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
+import { type QueryParts, type QueryRequest, readExpr, registerQuery } from './query-route.ts'
 
 const RANGE_PARAMETERS = ['start', 'end', 'since'] as const
 const LIMIT_DEFAULT = 100
@@ -24,25 +24,25 @@ export function registerLokiLegacy(app: FastifyInstance, parts: QueryParts): voi
     url: '/api/prom/label',
     summary: 'Label names, in the legacy format',
     parameters: ['query', ...RANGE_PARAMETERS],
-    answer: async (query) => formatLegacyNames(await labelNames(parts, query)),
+    answer: async (query) => query.turn.run(formatLegacyNames(await labelNames(parts, query))),
   })
   registerQuery(app, parts, {
     url: '/api/prom/label/:name/values',
     summary: 'Label values, in the legacy format',
     parameters: ['query', ...RANGE_PARAMETERS],
-    answer: async (query) => formatLegacyNames(await labelValues(parts, query)),
+    answer: async (query) => query.turn.run(formatLegacyNames(await labelValues(parts, query))),
   })
   registerQuery(app, parts, {
     url: '/api/prom/series',
     summary: 'Label sets of streams',
     parameters: ['match', 'match[]', ...RANGE_PARAMETERS],
-    answer: async (query) => formatSeries(await selectedSeries(parts, query)),
+    answer: async (query) => query.turn.run(formatSeries(await selectedSeries(parts, query))),
   })
 }
 
-async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): Promise<string> {
-  const { params, tenant, limits, signal } = query
-  const expr = parseExpr(params.required('query'))
+async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): Promise<Body> {
+  const { params, tenant, limits, turn } = query
+  const expr = await readExpr(query, params.required('query'))
   if (expr.kind !== 'log') {
     const text = 'legacy endpoints only support streams result type; use /loki/api/v1/query_range for metric queries'
     throw new GatewayError('parameter_invalid', text)
@@ -55,8 +55,8 @@ async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): P
     direction: params.direction(),
     intervalNs: 0n,
   }
-  const { streams, stats } = await runLogQuery(store, clock, limits, asked, signal)
-  return formatLegacyStreams(streams, stats)
+  const { streams, stats } = await runLogQuery(store, clock, limits, asked, turn)
+  return turn.run(formatLegacyStreams(streams, stats))
 }
 
 /** The parameter is a line filter, from before queries had line filters. */

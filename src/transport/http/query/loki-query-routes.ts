@@ -8,10 +8,11 @@ import { type Matcher, matchesAll } from '../../../domain/selector.ts'
 import { msToNs, NS_PER_MS, NS_PER_SECOND } from '../../../domain/time.ts'
 import { runLogQuery } from '../../../flows/query/run-log-query.ts'
 import { planMetricQuery } from '../../../flows/query/run-metric-query.ts'
+import { type Slices, Stride, sortSlices } from '../../../kit/slices.ts'
 import type { MetricTime } from '../../../logql/metric/metric-query.ts'
 import { formatGoDuration } from '../../../logql/parse/literal.ts'
-import { parseExpr, parseSelector } from '../../../logql/parse/parse.ts'
 import type { MetricExpr } from '../../../logql/parse/syntax.ts'
+import type { Body } from '../../../protocol/bytes/body-writer.ts'
 import {
   formatMetricAnswer,
   formatNames,
@@ -19,11 +20,13 @@ import {
   formatStreamsAnswer,
 } from '../../../protocol/loki/loki-result.ts'
 import { cachedAnswer } from './cached-answer.ts'
-import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
+import { type QueryParts, type QueryRequest, readExpr, readSelector, registerQuery } from './query-route.ts'
 
 const RANGE_PARAMETERS = ['start', 'end', 'since'] as const
 /** Entries of a response if the client sends no limit. */
 const LIMIT_DEFAULT = 100
+/** Streams processed between two yields. */
+const STREAMS_PER_SLICE = 500
 /** Label of streams that Loki has split; Loki hides the name. */
 const SHARD_LABEL = '__stream_shard__'
 
@@ -45,27 +48,27 @@ export function registerLokiQueries(app: FastifyInstance, parts: QueryParts): vo
       url,
       summary: 'Label names',
       parameters: ['query', ...RANGE_PARAMETERS],
-      answer: async (query) => formatNames(await labelNames(parts, query)),
+      answer: async (query) => query.turn.run(formatNames(await labelNames(parts, query))),
     })
   }
   registerQuery(app, parts, {
     url: '/loki/api/v1/label/:name/values',
     summary: 'Values of a label',
     parameters: ['query', ...RANGE_PARAMETERS],
-    answer: async (query) => formatNames(await labelValues(parts, query)),
+    answer: async (query) => query.turn.run(formatNames(await labelValues(parts, query))),
   })
   registerQuery(app, parts, {
     url: '/loki/api/v1/series',
     summary: 'Label sets of streams',
     parameters: ['match', 'match[]', ...RANGE_PARAMETERS],
-    answer: async (query) => formatSeries(await selectedSeries(parts, query)),
+    answer: async (query) => query.turn.run(formatSeries(await selectedSeries(parts, query))),
   })
 }
 
-async function queryRange(parts: QueryParts, query: QueryRequest): Promise<string> {
+async function queryRange(parts: QueryParts, query: QueryRequest): Promise<Body> {
   const { store, clock } = parts
-  const { params, tenant, limits, signal, request } = query
-  const expr = parseExpr(params.required('query'))
+  const { params, tenant, limits, turn, request } = query
+  const expr = await readExpr(query, params.required('query'))
   const { start, end } = params.range(clock.nowMs())
   assertRange(start, end, limits)
   if (expr.kind !== 'log') {
@@ -82,13 +85,13 @@ async function queryRange(parts: QueryParts, query: QueryRequest): Promise<strin
     intervalNs: params.duration('interval') ?? 0n,
   }
   if (asked.intervalNs < 0n) throw new GatewayError('parameter_invalid', 'interval must not be negative')
-  const { streams, stats } = await runLogQuery(store, clock, limits, asked, signal)
-  return formatStreamsAnswer(streams, wantsCategories(request), stats)
+  const { streams, stats } = await runLogQuery(store, clock, limits, asked, turn)
+  return turn.run(formatStreamsAnswer(streams, wantsCategories(request), stats))
 }
 
-async function queryInstant(parts: QueryParts, query: QueryRequest): Promise<string> {
+async function queryInstant(parts: QueryParts, query: QueryRequest): Promise<Body> {
   const { params } = query
-  const expr = parseExpr(params.required('query'))
+  const expr = await readExpr(query, params.required('query'))
   if (expr.kind === 'log') {
     const text =
       'log queries are not supported as an instant query type, please change your query to a range query type'
@@ -103,15 +106,15 @@ async function queryInstant(parts: QueryParts, query: QueryRequest): Promise<str
 }
 
 /** Times are aligned to the step, so that requests within a step share a cached result. */
-function metricAnswer(parts: QueryParts, query: QueryRequest, expr: MetricExpr, time: MetricTime): Promise<string> {
-  const { params, tenant, limits, signal } = query
+function metricAnswer(parts: QueryParts, query: QueryRequest, expr: MetricExpr, time: MetricTime): Promise<Body> {
+  const { params, tenant, limits, turn } = query
   const { span, steps, isTimeless, run } = planMetricQuery(parts.clock, limits, { tenant, expr, time })
   const { start, step, count } = steps
   const question = [params.required('query'), time.kind, String(start), String(step), count, limits.seriesMax]
   const asked = span === undefined || !isTimeless ? undefined : { ...span, question: ['metric', ...question] }
   return cachedAnswer(parts, query, asked, async () => {
-    const { result, stats } = await run(parts.store, signal)
-    return formatMetricAnswer(result, stats)
+    const { result, stats } = await run(parts.store, turn)
+    return turn.run(formatMetricAnswer(result, stats))
   })
 }
 
@@ -132,39 +135,56 @@ function assertRange(start: bigint, end: bigint, { rangeMsMax }: QueryLimits): v
 /** The label names of the streams that the request selects. */
 export async function labelNames(parts: QueryParts, query: QueryRequest): Promise<string[]> {
   const streams = await selectedStreams(parts, query)
-  return distinct(streams.flatMap((labels) => labels.map(({ name }) => name))).filter((name) => name !== SHARD_LABEL)
+  const names = await query.turn.run(distinct(streams, (labels) => labels.map(({ name }) => name)))
+  return names.filter((name) => name !== SHARD_LABEL)
 }
 
 /** The values of the label in the URL. */
 export async function labelValues(parts: QueryParts, query: QueryRequest): Promise<string[]> {
   const { name } = query.request.params as { name: string }
   const streams = await selectedStreams(parts, query)
-  return distinct(streams.map((labels) => labelValue(labels, name)))
+  return query.turn.run(distinct(streams, (labels) => [labelValue(labels, name)]))
 }
 
 /** The streams that match any of the `match` parameters. */
-export async function selectedSeries(
-  { store, clock }: QueryParts,
-  { params, tenant, signal }: QueryRequest,
-): Promise<Labels[]> {
-  const selectors = params.getAll('match', 'match[]').map((text) => parseSelector(text, { allowEmpty: true }))
-  const streams = await store.streams({ tenant, matchers: [], ...params.range(clock.nowMs()) }, signal)
-  const isWanted = (labels: Labels): boolean =>
-    selectors.length === 0 || selectors.some((matchers) => matchesAll(matchers, labels))
-  return streams.filter(isWanted)
+export async function selectedSeries({ store, clock }: QueryParts, query: QueryRequest): Promise<Labels[]> {
+  const { params, tenant, turn } = query
+  const selectors: (readonly Matcher[])[] = []
+  for (const text of params.getAll('match', 'match[]')) {
+    selectors.push(await readSelector(query, text, { allowEmpty: true }))
+  }
+  const range = { tenant, matchers: [], ...params.range(clock.nowMs()), pause: turn.pause }
+  return turn.run(takenBy(selectors, await store.streams(range, turn.signal)))
 }
 
-function selectedStreams(
-  { store, clock }: QueryParts,
-  { params, tenant, signal }: QueryRequest,
-): Promise<readonly Labels[]> {
+/** The streams that match any of the selectors; all streams if there are none. */
+function* takenBy(selectors: readonly (readonly Matcher[])[], streams: readonly Labels[]): Slices<Labels[]> {
+  const stride = new Stride(STREAMS_PER_SLICE)
+  const taken: Labels[] = []
+  for (const labels of streams) {
+    if (selectors.length === 0 || selectors.some((matchers) => matchesAll(matchers, labels))) taken.push(labels)
+    if (stride.isDue(1 + selectors.length)) yield
+  }
+  return taken
+}
+
+async function selectedStreams({ store, clock }: QueryParts, query: QueryRequest): Promise<readonly Labels[]> {
+  const { params, tenant, turn } = query
   const text = params.get('query')
-  const matchers: readonly Matcher[] = text === undefined ? [] : parseSelector(text)
-  return store.streams({ tenant, matchers, ...params.range(clock.nowMs()) }, signal)
+  const matchers = text === undefined ? [] : await readSelector(query, text)
+  return store.streams({ tenant, matchers, ...params.range(clock.nowMs()), pause: turn.pause }, turn.signal)
 }
 
-function distinct(values: readonly string[]): string[] {
-  return [...new Set(values)].filter((value) => value !== '').sort(compareText)
+/** The distinct texts of all streams except the empty one, sorted. */
+function* distinct(streams: readonly Labels[], textsOf: (labels: Labels) => readonly string[]): Slices<string[]> {
+  const stride = new Stride(STREAMS_PER_SLICE)
+  const texts = new Set<string>()
+  for (const labels of streams) {
+    for (const text of textsOf(labels)) texts.add(text)
+    if (stride.isDue()) yield
+  }
+  texts.delete('')
+  return yield* sortSlices([...texts], compareText)
 }
 
 /** Whether the client accepts categorised labels; the header is a list in which unknown flags are ignored. */

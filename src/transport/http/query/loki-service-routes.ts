@@ -6,8 +6,8 @@ import { SERVICE_LABELS } from '../../../domain/entries/service-name.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { Limits } from '../../../domain/limits.ts'
 import { formatExpr } from '../../../logql/parse/format.ts'
-import { parseExpr } from '../../../logql/parse/parse.ts'
 import type { TenantLimits } from '../../../ports/log-store.ts'
+import { type Body, bodyOf } from '../../../protocol/bytes/body-writer.ts'
 import {
   formatConfig,
   formatDrilldownLimits,
@@ -15,7 +15,7 @@ import {
   type ShownLimits,
 } from '../../../protocol/loki/loki-limits.ts'
 import { LOKI_VERSION } from '../service-routes.ts'
-import { type QueryParts, type QueryRequest, registerQuery } from './query-route.ts'
+import { type QueryParts, type QueryRequest, readExpr, registerQuery } from './query-route.ts'
 import { TAILS_MAX } from './tail-connection.ts'
 
 const YAML = 'application/yaml; charset=utf-8'
@@ -64,13 +64,14 @@ export function registerLokiService(
 }
 
 /** The only Loki endpoint that wraps errors in its own JSON format. */
-async function formatQuery({ params, reply }: QueryRequest): Promise<string> {
+async function formatQuery(query: QueryRequest): Promise<Body> {
   try {
-    return `${JSON.stringify({ status: 'success', data: formatExpr(parseExpr(params.get('query') ?? '')) })}\n`
+    const expr = await readExpr(query, query.params.get('query') ?? '')
+    return bodyOf(`${JSON.stringify({ status: 'success', data: formatExpr(expr) })}\n`)
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
-    reply.status(error.status)
-    return `${JSON.stringify({ status: 'invalid-query', error: error.message })}\n`
+    query.reply.status(error.status)
+    return bodyOf(`${JSON.stringify({ status: 'invalid-query', error: error.message })}\n`)
   }
 }
 

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
 import { msToNs, NS_PER_SECOND } from '../../../domain/time.ts'
 import { type TailFrame, TailSession } from '../../../flows/query/tail-logs.ts'
-import { parseExpr } from '../../../logql/parse/parse.ts'
+import { exprSlices } from '../../../logql/parse/parse.ts'
 import type { LiveFeed } from '../../../ports/log-store.ts'
 import { formatLegacyTailFrame } from '../../../protocol/loki/loki-legacy-result.ts'
 import { QueryParams } from '../../../protocol/loki/loki-params.ts'
@@ -60,9 +60,9 @@ export function registerLokiTail(app: FastifyInstance, hub: TailHub, parts: Tail
   const open = (request: FastifyRequest, sink: TailSink): TailConnection => {
     const order = orders.get(request)
     if (order === undefined || parts.feed === undefined) throw new Error('BUG: a tail starts without parameters')
-    const { store, clock, feed, gate } = parts
+    const { store, clock, feed, gate, turns } = parts
     const { timeoutMs } = parts.limitsOf(order.tenant)
-    return new TailConnection({ store, clock, feed, gate, timeoutMs }, order, sink, request.log)
+    return new TailConnection({ store, clock, feed, gate, turns, timeoutMs }, order, sink, request.log)
   }
   // All checks are made before a connection is upgraded.
   const shared = {
@@ -70,7 +70,7 @@ export function registerLokiTail(app: FastifyInstance, hub: TailHub, parts: Tail
     exposeHeadRoute: false,
     onRequest: parts.auth.authenticate,
     preHandler: async (request: FastifyRequest) => {
-      orders.set(request, readOrder(parts, hub, request))
+      orders.set(request, await readOrder(parts, hub, request))
     },
     config: { errorFormat: 'text', challenge: 'basic' },
     validatorCompiler: () => () => true,
@@ -110,7 +110,7 @@ function describe(summary: string) {
   return { tags: ['query'], summary, querystring: { type: 'object', properties } }
 }
 
-function readOrder(parts: TailRouteParts, hub: TailHub, request: FastifyRequest): TailOrder {
+async function readOrder(parts: TailRouteParts, hub: TailHub, request: FastifyRequest): Promise<TailOrder> {
   if (parts.feed === undefined) {
     throw new GatewayError(
       'not_found',
@@ -121,7 +121,8 @@ function readOrder(parts: TailRouteParts, hub: TailHub, request: FastifyRequest)
   const { url } = request
   const params = new QueryParams(url.includes('?') ? url.slice(url.indexOf('?') + 1) : '')
   const { queryBytesMax, entriesMax } = parts.limitsOf(tenant)
-  const query = parseExpr(params.required('query'), { bytesMax: queryBytesMax })
+  const reading = exprSlices(params.required('query'), { bytesMax: queryBytesMax })
+  const query = await parts.turns.open(tenant).run(reading)
   if (query.kind !== 'log') {
     throw new GatewayError('query_malformed', 'parse error : only log queries can be tailed; remove the aggregation')
   }

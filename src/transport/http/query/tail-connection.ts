@@ -3,6 +3,7 @@
 import type { FastifyRequest } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { QueryGate } from '../../../flows/query/query-gate.ts'
+import type { QueryTurns } from '../../../flows/query/query-turns.ts'
 import type { TailFrame, TailSession } from '../../../flows/query/tail-logs.ts'
 import type { Clock, LiveFeed, LogStore } from '../../../ports/log-store.ts'
 
@@ -30,6 +31,7 @@ export interface TailParts {
   readonly feed: LiveFeed
   /** The initial lines are read by a query that queues like any other. */
   readonly gate: QueryGate
+  readonly turns: QueryTurns
   readonly timeoutMs: number
 }
 
@@ -44,10 +46,26 @@ const WAITING_BYTES_MAX = 256 * 1024
 /** A client that reads nothing for this long while frames wait is disconnected. */
 const STALLED_MS_MAX = 30_000
 const TICK_MS = 1000
+/** How long all tails together may process an accepted push before they defer the rest. */
+const LOOK_MS_MAX = 4
 
 /** The open tails. */
 export class TailHub {
   readonly #open = new Map<string, Set<TailConnection>>()
+  /** When the tails began to process lines in this iteration of the event loop. */
+  #startedMs: number | undefined
+
+  /** True once the tails together have processed lines for too long: the response to the push waits for them. */
+  isOverdue(): boolean {
+    const nowMs = performance.now()
+    if (this.#startedMs === undefined) {
+      this.#startedMs = nowMs
+      setImmediate(() => {
+        this.#startedMs = undefined
+      })
+    }
+    return nowMs - this.#startedMs >= LOOK_MS_MAX
+  }
 
   /** Throws rate_limited at the limit of the tenant, and overloaded at the limit of all tenants. */
   assertRoom(tenant: string): void {
@@ -101,6 +119,7 @@ export class TailConnection {
   readonly #cleanups: (() => void)[] = []
   #isEnded = false
   #isFlushing = false
+  #isReading = false
   #movedMs: number
   #waitingBytes = 0
 
@@ -126,12 +145,14 @@ export class TailConnection {
       this.#fail(error)
       return
     }
-    const { feed, clock, timeoutMs } = this.#parts
+    const { feed, clock } = this.#parts
     this.#cleanups.push(hub.add(tenant, this))
     this.#cleanups.push(
       feed.subscribe(tenant, (batch) => {
         try {
-          if (session.offer(batch, clock.monotonicMs())) this.#flushSoon()
+          if (!session.offer(batch, clock.monotonicMs(), () => hub.isOverdue())) return
+          if (session.hasPending) this.#readPending()
+          else this.#flushSoon()
         } catch (error) {
           // The pushed batch is already stored: a failure here affects only this tail.
           this.#fail(error)
@@ -140,22 +161,38 @@ export class TailConnection {
     )
     const timer = setInterval(() => this.tick(), TICK_MS)
     this.#cleanups.push(() => clearInterval(timer))
-    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(timeoutMs)])
-    this.#load(signal).then(
+    this.#load().then(
       () => this.flush(),
       (error: unknown) => this.#fail(error),
     )
   }
 
-  async #load(signal: AbortSignal): Promise<void> {
-    const { store, clock, gate } = this.#parts
+  async #load(): Promise<void> {
+    const { store, clock, gate, turns, timeoutMs } = this.#parts
     const { tenant, session } = this.#order
-    const leave = await gate.enter(tenant, signal)
+    const leave = await gate.enter(tenant, this.#abort.signal)
+    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(timeoutMs)])
     try {
-      await session.load(store, clock.monotonicMs(), signal)
+      await session.load(store, clock.monotonicMs(), turns.open(tenant, signal))
     } finally {
       leave()
     }
+  }
+
+  /** Reads what was too much to read while the push waited, in turns like a query. */
+  #readPending(): void {
+    if (this.#isReading) return
+    this.#isReading = true
+    const { session, tenant } = this.#order
+    const turn = this.#parts.turns.open(tenant, this.#abort.signal)
+    turn.run(session.readPending()).then(
+      () => {
+        this.#isReading = false
+        this.flush()
+        if (session.hasPending && !this.#isEnded) this.#readPending()
+      },
+      (error: unknown) => this.#fail(error),
+    )
   }
 
   /** Called once a second. */

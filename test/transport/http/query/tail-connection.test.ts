@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { LocalFeed } from '../../../../src/adapters/embedded/local-feed.ts'
 import { QueryGate } from '../../../../src/flows/query/query-gate.ts'
+import { QueryTurns } from '../../../../src/flows/query/query-turns.ts'
 import { TailSession } from '../../../../src/flows/query/tail-logs.ts'
 import { parseExpr } from '../../../../src/logql/parse/parse.ts'
 import type { LogExpr } from '../../../../src/logql/parse/syntax.ts'
@@ -13,6 +14,7 @@ import {
   TailHub,
   type TailSink,
 } from '../../../../src/transport/http/query/tail-connection.ts'
+import { THREAD } from '../../../../src/transport/http/thread.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../../../support/helper.ts'
 
 class RecordedSink implements TailSink {
@@ -50,7 +52,7 @@ class RecordedSink implements TailSink {
 function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store, delayMs = 0) {
   const clock = new FixedClock()
   const feed = new LocalFeed()
-  const gate = new QueryGate({ runningMax: 1, waitingMax: 0 })
+  const gate = new QueryGate({ runningMax: 1, tenantRunningMax: 1, waitingMax: 0 })
   const hub = new TailHub()
   const sink = new RecordedSink()
   const store = openStore(t, clock)
@@ -58,7 +60,7 @@ function open(t: Test, wrap: (store: LogStore) => LogStore = (store) => store, d
   const session = new TailSession({ tenant: 'fake', query, start: 0n, limit: 10, delayMs, nowMs: 0 })
   const log = { error: () => undefined } as never
   const connection = new TailConnection(
-    { store: wrap(store), clock, feed, gate, timeoutMs: 60_000 },
+    { store: wrap(store), clock, feed, gate, turns: new QueryTurns(THREAD), timeoutMs: 60_000 },
     { tenant: 'fake', session, format: (frame) => formatTailFrame(frame, false) },
     sink,
     log,

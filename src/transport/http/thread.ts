@@ -1,0 +1,10 @@
+/** The thread that requests and queries share: Node's clock and event loop. */
+
+import type { EventLoop } from '../../flows/query/query-turns.ts'
+
+export const THREAD: EventLoop = {
+  nowMs: () => performance.now(),
+  afterOthers: (run) => {
+    setImmediate(run)
+  },
+}
