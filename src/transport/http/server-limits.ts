@@ -23,6 +23,8 @@ const TIMEOUT_CHECK_MS = 10_000
 const KEEP_ALIVE_MS = 72_000
 /** Requests of one connection; 0: agents keep theirs for as long as they run. */
 const REQUESTS_PER_CONNECTION = 0
+/** How long the rest of a rejected request is read and ignored. */
+const LINGER_MS = 2000
 /** Connections at once; Node closes what comes beyond. An idle one takes some 10 KB. */
 const CONNECTIONS_MAX = 16_384
 
@@ -93,6 +95,9 @@ function answerClientError(error: GatewayError, metrics: Metrics, socket: Socket
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
   ]
-  // What the client still sends is not read: ended only after the answer is on its way.
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroySoon())
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  // Closed while data is unread, the connection would be reset and the response lost.
+  socket.removeAllListeners('data')
+  socket.resume()
+  setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }
