@@ -97,7 +97,9 @@ function answerClientError(error: GatewayError, metrics: Metrics, socket: Socket
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
   // Closed while data is unread, the connection would be reset and the response lost.
-  socket.removeAllListeners('data')
-  socket.resume()
+  socket
+    .removeAllListeners('data')
+    .on('data', () => undefined)
+    .resume()
   setTimeout(() => socket.destroy(), LINGER_MS).unref()
 }
