@@ -48,6 +48,7 @@ export async function openPollerHome(
     apiKey: makeKeySource(config, clock),
     clock,
     wait,
+    signalAfter: (ms) => AbortSignal.timeout(ms),
     random: Math.random,
   })
   const source = new CognigyLogSource(client, (project) => events.readsBackward(project))

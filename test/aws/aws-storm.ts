@@ -5,7 +5,6 @@ import { Firehose } from '@aws-sdk/client-firehose'
 import { S3 } from '@aws-sdk/client-s3'
 import { SQS } from '@aws-sdk/client-sqs'
 import { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
-import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { readConfig } from '../../src/config/read-config.ts'
 import type { AwsClients } from '../../src/homes/aws-clients.ts'
 import { type AwsEvents, openAws } from '../../src/homes/aws-home.ts'
@@ -14,11 +13,13 @@ import { LocalCloud } from '../doubles/local-cloud.ts'
 import { Random } from '../support/random.ts'
 import { archivedLines } from './archived-lines.ts'
 import type { Endpoints, ServiceName } from './endpoints.ts'
-import { CALM, type FaultChances, type Outages, randomFaults, withOutages } from './fault-plan.ts'
+import { canSplit } from './fault-batches.ts'
+import { CALM, type FaultChances, type Outages, randomFaults, withEach, withOutages } from './fault-plan.ts'
 import { type FaultCount, FaultProxy } from './fault-proxy.ts'
 import { type StormReport, storm } from './storm.ts'
 import { storeTarget } from './storm-targets.ts'
 import { testClient } from './test-client.ts'
+import { UnansweredCalls } from './unanswered-calls.ts'
 
 export interface AwsStormOptions {
   readonly seed: number
@@ -54,21 +55,23 @@ export const STORMY: FaultChances = {
 /** Longer than any adapter goes on trying, so that whole appends fail. */
 export const OUTAGES: Outages = { chance: 0.01, callsMax: 40 }
 
-/** As the home's own, but for a caller who waits milliseconds where it waits seconds. */
-const TIMEOUTS = { requestTimeout: 250, throwOnRequestTimeout: true }
-
 /** Runs one against services of its own. Objects and buffers are written twice now and then, too. */
 export async function stormAws(options: AwsStormOptions): Promise<AwsStormReport> {
   const random = new Random(options.seed)
   const cloud = await LocalCloud.start()
-  const proxy = await FaultProxy.start({ endpoints: cloud.endpoints, seed: options.seed })
+  const unanswered = new UnansweredCalls()
+  const proxy = await FaultProxy.start({
+    endpoints: cloud.endpoints,
+    seed: options.seed,
+    onUnanswered: unanswered.expire,
+  })
   const damages: string[] = []
-  const clients = makeClients(proxy.endpoints)
+  const clients = makeClients(proxy.endpoints, unanswered)
   const environment = { ...cloud.environment(proxy.endpoints), MILLRACE_CACHE_DIR: options.cacheDir }
   const home = await openAws(readConfig(environment), SYSTEM_CLOCK, eventsInto(damages), clients)
   try {
-    const plan = randomFaults(random, options.chances ?? STORMY)
-    proxy.plan = withOutages(random, plan, options.outages ?? OUTAGES)
+    const plan = withOutages(random, randomFaults(random, options.chances ?? STORMY), options.outages ?? OUTAGES)
+    proxy.plan = options.chances === undefined ? withEach(plan, canSplit) : plan
     const report = await storm({
       target: storeTarget(home.ports.store, SYSTEM_CLOCK),
       random,
@@ -104,10 +107,10 @@ function eventsInto(damages: string[]): AwsEvents {
   }
 }
 
-function makeClients(endpoints: Endpoints): AwsClients {
+function makeClients(endpoints: Endpoints, unanswered: UnansweredCalls): AwsClients {
   const optionsOf = (service: ServiceName, attempts: number) => ({
     ...testClient(endpoints.get(service) as string),
-    requestHandler: new NodeHttpHandler(TIMEOUTS),
+    requestHandler: unanswered.makeHandler(),
     retryStrategy: impatient(attempts),
   })
   const firehose = new Firehose(optionsOf('firehose', 1))

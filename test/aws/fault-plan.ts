@@ -51,6 +51,26 @@ export function randomFaults(random: Random, chances: FaultChances): FaultPlan {
   }
 }
 
+/**
+ * The plan, after each kind of fault has met a call that it can meet, and then a call of each service: so that a short
+ * storm has them all, however the machine orders its calls. A `partial` meets `canSplit` operations only.
+ */
+export function withEach(plan: FaultPlan, canSplit: (operation: string) => boolean): FaultPlan {
+  const kinds = new Set<FaultKind>(FAULT_KINDS)
+  const services = new Set<ServiceName>()
+  return (call) => {
+    const kind = [...kinds].find((each) => each !== 'partial' || canSplit(call.operation))
+    if (kind !== undefined) {
+      kinds.delete(kind)
+      services.add(call.service)
+      return kind
+    }
+    if (services.has(call.service)) return plan(call)
+    services.add(call.service)
+    return 'throttle'
+  }
+}
+
 /** The plan, but now and then one service refuses everything for a while. */
 export function withOutages(random: Random, plan: FaultPlan, { chance, callsMax }: Outages): FaultPlan {
   const left = new Map<string, number>()

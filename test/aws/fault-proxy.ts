@@ -9,6 +9,7 @@ import type { Endpoints, ServiceName } from './endpoints.ts'
 import { type Answer, jsonAnswer, serverErrorAnswer, throttleAnswer } from './fault-answers.ts'
 import { canSplit, splitBatch } from './fault-batches.ts'
 import { CALM, type Call, type FaultKind, type FaultPlan } from './fault-plan.ts'
+import { CALL_HEADER } from './unanswered-calls.ts'
 
 export interface FaultProxyOptions {
   /** Where the services listen. */
@@ -19,6 +20,8 @@ export interface FaultProxyOptions {
   readonly seed?: number
   readonly delayMsMax?: number
   readonly wait?: (ms: number) => Promise<unknown>
+  /** Called with the name of a call that gets no answer. */
+  readonly onUnanswered?: (call: string | undefined) => void
 }
 
 /** How often one kind of fault met one operation. */
@@ -110,6 +113,7 @@ export class FaultProxy {
       case 'serverError':
         return send(response, serverErrorAnswer(incoming))
       case 'noAnswer':
+        this.#options.onUnanswered?.(incoming.request.headers[CALL_HEADER]?.toString())
         return
       case 'cutBefore':
         response.destroy()

@@ -60,6 +60,8 @@ const RETRY_MS_MAX = 20
 const LATE_EVERY = 5
 /** Far more than the hour after which entries are late. */
 const LATE_NS = 3n * 3600n * 1_000_000_000n
+/** Reads during the storm go on until one succeeds: on a slow machine its writers may be done before. */
+const READS_MAX = 1000
 /** Reads of the end may need a moment to see the end of what was cut. */
 const LAST_READS_MAX = 3
 
@@ -149,7 +151,7 @@ class Storm {
 
   /** Reads while writers write: what was acknowledged before a read began has to be in it. */
   async #readMeanwhile(isOver: () => boolean): Promise<void> {
-    while (!isOver()) {
+    while (!isOver() || (this.#reads === this.#failedReads && this.#reads < READS_MAX)) {
       await this.#options.stir()
       const before = new Set(this.#acknowledged)
       const found = await this.#options.target.read(this.#beganNs - LATE_NS)

@@ -5,7 +5,7 @@ import { formatEntry, formatLocal, OUTPUTS, withoutControls } from '../../src/cl
 import { formatSeriesAnswer } from '../../src/cli/query/query-table.ts'
 import { GatewayError } from '../../src/domain/errors.ts'
 
-const FUZZ = { numRuns: 2000, interruptAfterTimeLimit: 3000 }
+const FUZZ = { numRuns: 2000 }
 
 /** JSON in the shape of responses, with arbitrary leaves. */
 const anything = fc.jsonValue({ maxDepth: 3 })

@@ -9,10 +9,12 @@ const HOUR_NS = 3_600_000_000_000n
 export class RestartableGateway {
   readonly #dataDir: string
   #gateway: GatewayProcess
+  #running = Promise.withResolvers<void>()
 
   private constructor(dataDir: string, gateway: GatewayProcess) {
     this.#dataDir = dataDir
     this.#gateway = gateway
+    this.#running.resolve()
   }
 
   static async start(t: Test): Promise<RestartableGateway> {
@@ -27,11 +29,18 @@ export class RestartableGateway {
   }
 
   kill(): Promise<void> {
+    this.#running = Promise.withResolvers()
     return this.#gateway.kill()
   }
 
   async restart(): Promise<void> {
     this.#gateway = await GatewayProcess.start({ dataDir: this.#dataDir, port: this.#gateway.port })
+    this.#running.resolve()
+  }
+
+  /** Resolves when it listens: at once, or after the next restart. */
+  listening(): Promise<void> {
+    return this.#running.promise
   }
 
   /** All entries of the last and the next hour that the selector takes, oldest first. */
@@ -39,6 +48,29 @@ export class RestartableGateway {
     const nowNs = BigInt(Date.now()) * 1_000_000n
     return readEntries(this.url, { query, startNs: nowNs - HOUR_NS, endNs: nowNs + HOUR_NS })
   }
+}
+
+/** Something that happens again and again in a client, such as a push that begins. */
+export class Happening {
+  #next = Promise.withResolvers<void>()
+
+  happen(): void {
+    this.#next.resolve()
+    this.#next = Promise.withResolvers()
+  }
+
+  /** Resolves when it happens for the first time after this call. */
+  next(): Promise<void> {
+    return this.#next.promise
+  }
+}
+
+/** Calls `write` with the clock standing still: all lines of it share a millisecond. */
+export function inOneMillisecond(t: Test, write: () => void): void {
+  const nowMs = Date.now()
+  const stopped = t.intercept(Date, 'now', { value: () => nowMs })
+  write()
+  stopped.restore()
 }
 
 /** Lines of the entries, sorted; for comparing what is stored with what was sent, whatever the order. */

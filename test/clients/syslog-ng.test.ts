@@ -12,7 +12,7 @@ const SYSLOG_NG = '/usr/sbin/syslog-ng'
 const hasHttp = existsSync(SYSLOG_NG) && globSync('/usr/lib/syslog-ng/*/libhttp.so').length > 0
 const LINES = 2000
 /** How often the gateway is asked for the lines before the test gives up. */
-const READS_MAX = 300
+const READS_MAX = 6000
 
 /** Lines by TCP to batches of Loki's JSON. */
 function configOf(port: number, url: string, dir: string): string {

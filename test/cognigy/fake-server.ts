@@ -33,6 +33,8 @@ export interface FakeOptions {
   readonly requestsWindowMs: number
   /** The fault of the next request, or none. */
   readonly nextFault: () => Fault | undefined
+  /** Called when a request stalls: it gets no answer. */
+  readonly onStall: () => void
   /** Called before each answer: a place to let entries arrive while somebody pages. */
   readonly onRequest: () => void
 }
@@ -48,6 +50,7 @@ const DEFAULTS: Omit<FakeOptions, 'nowMs'> = {
   requestsMax: 1000,
   requestsWindowMs: 5 * 60_000,
   nextFault: () => undefined,
+  onStall: () => undefined,
   onRequest: () => {},
 }
 
@@ -121,7 +124,7 @@ export class FakeCognigy {
     else if (fault === 'bad_gateway_page') {
       response.writeHead(502, { 'content-type': 'text/html' })
       response.end('<html>502 Bad Gateway</html>')
-    }
+    } else this.options.onStall()
   }
 
   #answer(request: IncomingMessage, response: ServerResponse, url: URL, isTruncated: boolean): void {

@@ -25,6 +25,7 @@ import { FixedClock, RecordedEvents, readAll, STORE_SETTINGS } from '../support/
 import { FakeCloudWatch } from './fake-cloudwatch.ts'
 import { FakeCognigy, type Fault } from './fake-server.ts'
 import { FakeSsm } from './fake-ssm.ts'
+import { StallTimeouts } from './stall-timeouts.ts'
 
 export interface SoakOptions {
   readonly entries: number
@@ -114,6 +115,7 @@ class Soak {
   /** Runs that began in the middle of another one. */
   #others: Promise<unknown>[] = []
   #holders = 0
+  readonly #timeouts = new StallTimeouts()
 
   constructor(options: SoakOptions, folder: string) {
     this.#options = options
@@ -125,6 +127,7 @@ class Soak {
       honoursSort: isForward,
       honoursStartDate: isForward,
       nextFault: () => this.#nextFault(),
+      onStall: this.#timeouts.expire,
       onRequest: () => this.#arriveWhilePaging(),
     })
     this.#cloudwatch = new FakeCloudWatch(() => this.#clock.ms)
@@ -248,12 +251,13 @@ class Soak {
         apiVersion: 'v2.1',
         levels: [],
         requestsPerFiveMinutes: 1000,
-        timeoutMs: this.#isCalm ? 10_000 : 1500,
+        timeoutMs: 10_000,
         bodyBytesMax: 2 ** 24,
       },
       apiKey: async () => 'fake-key',
       clock: this.#clock,
       wait,
+      signalAfter: this.#timeouts.signalAfter,
       random: this.#random,
     })
     const poller = new SourcePoller({

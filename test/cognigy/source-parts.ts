@@ -6,6 +6,7 @@ import { CognigyLogSource } from '../../src/adapters/outside/cognigy-log-source.
 import type { RequestBudget, SourceProject } from '../../src/ports/sources.ts'
 import { FixedClock } from '../support/helper.ts'
 import { FakeCognigy, type FakeOptions } from './fake-server.ts'
+import { StallTimeouts } from './stall-timeouts.ts'
 
 export const PROJECT: SourceProject = { id: 'abcdefabcdefabcdefabcdef', name: 'demo' }
 
@@ -28,7 +29,8 @@ export async function startSource(
   apiKey: (isRefused: boolean) => Promise<string> = async () => 'fake-key',
 ): Promise<SourceParts> {
   const clock = new FixedClock()
-  const fake = new FakeCognigy({ nowMs: () => clock.ms, ...options })
+  const timeouts = new StallTimeouts()
+  const fake = new FakeCognigy({ nowMs: () => clock.ms, onStall: timeouts.expire, ...options })
   const baseUrl = await fake.listen()
   t.teardown(() => fake.close())
   const waits: number[] = []
@@ -49,6 +51,7 @@ export async function startSource(
       waits.push(ms)
       clock.ms += ms
     },
+    signalAfter: timeouts.signalAfter,
     random: () => 0.5,
   })
   const source = new CognigyLogSource(client, ({ name }) => void backward.push(name))

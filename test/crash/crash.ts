@@ -1,6 +1,6 @@
 /** Kills the gateway at random moments while clients push, and looks whether it kept its word. */
 
-import { setTimeout as delay } from 'node:timers/promises'
+import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import { freePort, GatewayProcess } from '../support/gateway-process.ts'
 import { Random } from '../support/random.ts'
 import { readEntries, readLogs } from '../support/read-back.ts'
@@ -29,11 +29,13 @@ export interface CrashReport {
   readonly foundLogs: number
 }
 
-/** How long clients push before the kill, ms. */
-const ROUND_MS = { min: 20, max: 300 }
+/** Pushes that begin before the kill, and turns of the event loop from the last of them to the kill. */
+const ROUND_PUSHES = { min: 5, max: 80 }
+const TURNS_MAX = 20
 /** Every so many rounds the gateway is killed while it starts, too. */
 const START_KILL_EVERY = 4
-const START_KILL_MS_MAX = 700
+/** How far a start may be when it is killed, as a part of what the last whole one took. */
+const START_KILL_SHARE_MAX = 1.2
 /** Times of POST /logs may run a little ahead of the clock. */
 const READ_AHEAD_NS = 60_000_000_000n
 
@@ -61,6 +63,7 @@ class CrashRun {
   readonly #beganNs = nowNs()
   #pushedNs = this.#beganNs
   #kills = 0
+  #startMs = 0
 
   constructor(options: CrashOptions, port: number) {
     this.#options = options
@@ -75,8 +78,14 @@ class CrashRun {
     await this.#compare(url, this.#ledger.oldestPendingNs ?? this.#pushedNs, `round ${round}`)
     this.#pushedNs = nowNs()
     let isStopped = false
-    const pushing = Promise.all(this.#writers.map((writer) => writer.run(url, () => isStopped)))
-    await Promise.race([pushing, delay(ROUND_MS.min + this.#random.integer(ROUND_MS.max - ROUND_MS.min))])
+    let left = ROUND_PUSHES.min + this.#random.integer(ROUND_PUSHES.max - ROUND_PUSHES.min)
+    const { promise: isTime, resolve: kill } = Promise.withResolvers<void>()
+    const onPush = (): void => {
+      if (--left === 0) kill()
+    }
+    const pushing = Promise.all(this.#writers.map((writer) => writer.run(url, () => isStopped, onPush)))
+    await Promise.race([pushing, isTime])
+    for (let turns = this.#random.integer(TURNS_MAX); turns > 0; turns--) await setImmediate()
     const killed = this.#kill()
     isStopped = true
     await Promise.all([killed, pushing])
@@ -100,13 +109,15 @@ class CrashRun {
 
   async #start(): Promise<GatewayProcess> {
     const env = { MILLRACE_LOG_LEVEL: 'error' }
+    const beganMs = performance.now()
     this.gateway = await GatewayProcess.start({ dataDir: this.#options.dataDir, port: this.#port, env })
+    this.#startMs = performance.now() - beganMs
     return this.gateway
   }
 
   async #killWhileStarting(): Promise<void> {
     this.gateway = await GatewayProcess.spawn({ dataDir: this.#options.dataDir, port: this.#port })
-    await delay(this.#random.integer(START_KILL_MS_MAX))
+    await delay(this.#random.next() * START_KILL_SHARE_MAX * this.#startMs)
     await this.#kill()
   }
 

@@ -5,10 +5,10 @@ import { ask, buildTestApp, pushJson } from '../support/test-app.ts'
 import { fuzzLogql, knownQueries } from './logql.ts'
 import { QueryMaker } from './logql-queries.ts'
 
-t.test('20 000 random queries get an answer or a documented refusal, each within a second', async (t) => {
+t.test('20 000 random queries get an answer or a documented refusal, each in bounded time', async (t) => {
   const report = fuzzLogql({ count: 20_000, seed: 20261121 })
   t.comment(`${report.seconds.toFixed(1)} s; ${JSON.stringify([...report.outcomes])}`)
-  t.comment(`slowest ${report.slowestMs.toFixed(0)} ms: ${report.slowest}`)
+  t.comment(`slowest ${report.greatestCost.toFixed(0)} units: ${report.slowest}`)
   t.strictSame(report.faults, [])
   t.equal(report.faultCount, 0)
   t.ok((report.outcomes.get('answer') ?? 0) > 5000, 'many have an answer')

@@ -27,11 +27,11 @@ if (processes > 1) {
   if (report.faultCount > 0) process.exitCode = 1
 }
 
-function print({ done, seconds, outcomes, faultCount, faults, slowestMs, slowest }: LogqlReport): void {
+function print({ done, seconds, outcomes, faultCount, faults, greatestCost, slowest }: LogqlReport): void {
   const left = Math.round(((count - done) * seconds) / done)
   console.log(
     `seed ${seed}: ${done} of ${count}, ${Math.round(done / seconds)} a second, ${left} s left; ` +
-      `${JSON.stringify(Object.fromEntries(outcomes))}; slowest ${Math.round(slowestMs)} ms: ${JSON.stringify(slowest)}`,
+      `${JSON.stringify(Object.fromEntries(outcomes))}; slowest ${Math.round(greatestCost)} units: ${JSON.stringify(slowest)}`,
   )
   if (faultCount > 0) console.log(`${faultCount} faults, the first:\n${faults.join('\n')}`)
 }

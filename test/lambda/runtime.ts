@@ -13,7 +13,7 @@ import type { AddressInfo } from 'node:net'
 const CLIENT = 'node_modules/.cache/lambda-runtime/node_modules/aws-lambda-ric/index.mjs'
 const CLIENT_BINARY = 'node_modules/.cache/lambda-runtime/node_modules/aws-lambda-ric/rapid-client.node'
 const ROUTES = '/2018-06-01/runtime'
-const INVOCATION_MS_MAX = 30_000
+const INVOCATION_MS_MAX = 900_000
 
 /** What the function said to one event, or to its start: JSON. */
 export interface Outcome {

@@ -14,7 +14,7 @@ import { noShim, Rig } from './shim.ts'
 import { workFolder } from './work-folder.ts'
 
 const scriptOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-const SKIP = { skip: noShim(), timeout: 120_000 }
+const SKIP = { skip: noShim() }
 /** A kill, and the worst losses of power. */
 const CUTS = ['all', 'none', 'torn'] as const
 /** What is enough where a longer way to the same files is tried. */

@@ -11,7 +11,7 @@ import { workFolder } from './work-folder.ts'
 
 for (const actor of ACTORS) {
   const name = `${actor.name}: killed before a sync, known after the restart, it survives a loss of power`
-  t.test(name, { skip: noShim(), timeout: 120_000 }, async (t) => {
+  t.test(name, { skip: noShim() }, async (t) => {
     const second = actor.isRemade ? 'look' : 'act'
     const options = { actor, second, work: workFolder(t), places: 'sync', cuts: ['none', 'torn'], seed: 1 } as const
     const report = await checkRecovery(options)
@@ -24,7 +24,6 @@ t.test(
   'a folder that was copied and not synced: a push that is known there survives a loss of power',
   {
     skip: noShim(),
-    timeout: 120_000,
   },
   async (t) => {
     const work = workFolder(t)

@@ -27,6 +27,8 @@ export interface CognigyClientParts {
   readonly apiKey: (isRefused: boolean) => Promise<string>
   readonly clock: Clock
   readonly wait: Wait
+  /** A signal that aborts after `ms`. */
+  readonly signalAfter: (ms: number) => AbortSignal
   /** From 0 to below 1: spreads retries. */
   readonly random: () => number
 }
@@ -111,7 +113,7 @@ export class CognigyClient {
   }
 
   async #ask(url: URL, { untilMs }: RequestBudget): Promise<Attempt> {
-    const { settings, apiKey, clock } = this.#parts
+    const { settings, apiKey, clock, signalAfter } = this.#parts
     // A request that outlasts its run would take the time that the run needs to store what it has.
     const timeoutMs = Math.min(settings.timeoutMs, Math.max(1, untilMs - clock.monotonicMs()))
     const key = await apiKey(false)
@@ -122,7 +124,7 @@ export class CognigyClient {
         headers: { 'X-API-Key': key, Accept: 'application/json', 'Accept-Encoding': 'gzip' },
         // A redirect would carry the key to wherever it points.
         redirect: 'error',
-        signal: AbortSignal.timeout(timeoutMs),
+        signal: signalAfter(timeoutMs),
       })
       body = await readBody(response, response.ok ? settings.bodyBytesMax : PROBLEM_BYTES_MAX)
     } catch (cause) {

@@ -49,6 +49,7 @@ const clientOf = async (t: Test, listener: RequestListener) => {
     wait: async (ms) => {
       clock.ms += ms
     },
+    signalAfter: () => new AbortController().signal,
     random: () => 0,
   })
   return { client, clock, budget: { take: () => true, untilMs: clock.monotonicMs() + 45_000 } }
@@ -99,7 +100,7 @@ for (const fault of PASSING) {
 }
 
 t.test('a server that does not answer is left after the time-out', async (t) => {
-  const { client, budget } = await startSource(t, { nextFault: inTurn(['stall']) }, { timeoutMs: 300 })
+  const { client, budget } = await startSource(t, { nextFault: inTurn(['stall']) })
   t.match(await client.getPage(PROJECT, QUERY, budget()), { entries: [] })
 })
 
