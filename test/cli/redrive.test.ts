@@ -116,12 +116,12 @@ t.test('skips messages that returned to the dead letters during the run', async 
 t.test('after a failure no message is lost or held, and the next run continues', async (t) => {
   const letters = new MemoryLetters(Array.from({ length: 5 }, (_, index) => letter(String(index))))
   letters.beforeBringing = ({ id }) => {
-    if (id === '1') throw new GatewayError('store_unavailable', 'SQS did not take a message')
+    if (id === '1') throw new GatewayError('store_unavailable', 'SQS did not accept a message')
     return true
   }
   const { code, notes } = await redrive(letters)
   t.equal(code, 1)
-  t.match(notes, /SQS did not take a message/)
+  t.match(notes, /SQS did not accept a message/)
   t.equal(letters.there.length, 4)
   t.notOk(letters.there.some((message) => letters.held.has(message)))
   t.ok(letters.isClosed)

@@ -1,4 +1,4 @@
-/** The archive's bucket: objects written once, listed in the order of their keys, read as streams. */
+/** The archive bucket: objects are written once, listed in key order, and read as streams. */
 
 import type {
   GetObjectCommandInput,
@@ -16,7 +16,7 @@ interface CallOptions {
   abortSignal?: AbortSignal
 }
 
-/** What is used of the SDK's `S3`. */
+/** The used part of the SDK's `S3`. */
 export interface ObjectClient {
   putObject(input: PutObjectCommandInput, options?: CallOptions): Promise<PutObjectCommandOutput>
   getObject(input: GetObjectCommandInput, options?: CallOptions): Promise<GetObjectCommandOutput>
@@ -26,23 +26,23 @@ export interface ObjectClient {
 export interface StoredObject {
   readonly key: string
   readonly bytes: number
-  /** Another one when the object was written again with other bytes. */
+  /** Changes if the object is overwritten with different bytes. */
   readonly etag: string
 }
 
-/** One answer of a listing: at most 1000 objects and folders. */
+/** One page of a listing: at most 1000 objects and folders. */
 export interface ObjectPage {
-  /** By rising key. */
+  /** Sorted by key. */
   readonly objects: readonly StoredObject[]
-  /** With a delimiter: the prefixes up to it, in order. */
+  /** With a delimiter: the common prefixes, sorted. */
   readonly folders: readonly string[]
 }
 
 export interface ListRequest {
   readonly prefix: string
-  /** Only keys behind this one, in the order of UTF-8 bytes. */
+  /** Only keys after this one, in the order of UTF-8 bytes. */
   readonly startAfter?: string
-  /** Groups all keys that are equal up to it, such as `/`. */
+  /** Groups keys with a common prefix up to it, such as `/`. */
   readonly delimiter?: string
 }
 
@@ -56,7 +56,7 @@ export class ArchiveBucket {
   }
 
   /**
-   * Resolves when S3 keeps the object; one that has the key already is replaced. Rejects with store_unavailable or
+   * Resolves when S3 has stored the object, replacing one with the same key. Rejects with store_unavailable or
    * overloaded.
    */
   async put(key: string, body: Uint8Array): Promise<void> {
@@ -64,14 +64,14 @@ export class ArchiveBucket {
       const client = await this.#client()
       await client.putObject({ Bucket: this.#bucket, Key: key, Body: body, ContentType: 'application/gzip' })
     } catch (cause) {
-      throw storeFailure('S3 did not take an object', cause)
+      throw storeFailure('S3 did not accept an object', cause)
     }
   }
 
   /**
-   * The object's bytes as they come; undefined when there is no such object (a lifecycle rule may have deleted it since
-   * it was listed). Rejects with store_unavailable or overloaded, also while the bytes are read, and with
-   * query_cancelled when `signal` was aborted. A reader that stops early closes the connection.
+   * Streams the object's bytes; undefined if the object does not exist (a lifecycle rule may have deleted it since it was
+   * listed). Rejects with store_unavailable or overloaded, also while the bytes are read, and with query_cancelled if
+   * `signal` was aborted. A reader that stops early closes the connection.
    */
   async get(key: string, signal?: AbortSignal): Promise<AsyncIterable<Uint8Array> | undefined> {
     try {
@@ -85,7 +85,7 @@ export class ArchiveBucket {
     }
   }
 
-  /** Pages of a listing, in order, asked for one at a time. Rejects as `get` does. */
+  /** Pages of a listing, in order, fetched one at a time. Rejects like `get`. */
   async *list(request: ListRequest, signal?: AbortSignal): AsyncGenerator<ObjectPage, void, undefined> {
     const { prefix, startAfter, delimiter } = request
     const input = {
@@ -139,7 +139,7 @@ function optionsOf(signal: AbortSignal | undefined): CallOptions {
 
 function readFailure(cause: unknown, signal: AbortSignal | undefined): GatewayError {
   if (signal?.aborted === true) {
-    return new GatewayError('query_cancelled', 'the query was cancelled while it read the archive', { cause })
+    return new GatewayError('query_cancelled', 'the query was cancelled while reading the archive', { cause })
   }
-  return storeFailure('S3 did not give what was asked for', cause)
+  return storeFailure('reading from S3 failed', cause)
 }

@@ -1,10 +1,10 @@
-/** What an SDK call threw, as an error that a client can act on. */
+/** Converts errors of SDK calls to errors that a client can act on. */
 
 import { GatewayError } from '../../domain/errors.ts'
 
 /**
- * Names under which services say that there is too much at the moment. Firehose says ServiceUnavailableException and
- * S3 SlowDown. See the errors of each service's API reference.
+ * Error names for throttling. Firehose uses ServiceUnavailableException and S3 SlowDown. See the errors in the API
+ * reference of each service.
  */
 const THROTTLING = new Set([
   'KMSThrottlingException',
@@ -23,7 +23,7 @@ const THROTTLING = new Set([
   'TooManyRequestsException',
 ])
 
-/** The name that the service gave its error, such as `ThrottlingException`; never its text, which may quote data. */
+/** The error name of the service, such as `ThrottlingException`; never its message, which may quote data. */
 export function errorName(cause: unknown): string {
   const name = cause instanceof Error ? cause.name : ''
   return /^[A-Za-z][A-Za-z0-9.]{0,63}$/.test(name) ? name : 'Error'
@@ -33,35 +33,35 @@ export function isThrottling(name: string): boolean {
   return THROTTLING.has(name)
 }
 
-/** True when the call failed because what it looked for is not there: an object, or a version of it. */
+/** True if the call failed because an object, or a version of it, does not exist. */
 export function isMissing(cause: unknown): boolean {
   const name = errorName(cause)
   return name === 'NoSuchKey' || name === 'NotFound'
 }
 
 /**
- * The error for a call that did not do what it should: overloaded when the service asks for less, store_unavailable
- * otherwise. `what` says which service and what for: `Firehose did not take a record`.
+ * The error for a failed call: overloaded if the service throttles, otherwise store_unavailable. `what` is a clause like
+ * `Firehose did not accept a record`.
  */
 export function storeFailure(what: string, cause: unknown): GatewayError {
   return cause instanceof GatewayError ? cause : refusalOf(what, errorName(cause), cause)
 }
 
-/** The same for a service that names the error in its answer. */
+/** The same for a service that returns an error name in its response. */
 export function refusalOf(what: string, name: string, cause?: unknown): GatewayError {
   return isThrottling(name)
-    ? new GatewayError('overloaded', `${what} (${name}): too much came at once; retry later`, { cause })
+    ? new GatewayError('overloaded', `${what} (${name}): it is throttling; retry later`, { cause })
     : new GatewayError('store_unavailable', `${what} (${name}); retry later`, { cause })
 }
 
 /**
- * Whether the same call may succeed soon: throttling, a fault of the service, or none of its answers (no connection, no
- * time). What the service blames on its caller stays as it is: permissions, names, sizes.
+ * Whether the same call may succeed soon: after throttling, a fault of the service, or no response (connection, timeout).
+ * Errors of the caller are permanent: permissions, names, sizes.
  */
 export function isRetryable(cause: unknown): boolean {
   if (cause instanceof GatewayError) return false
   if (isThrottling(errorName(cause))) return true
-  // What the SDK adds to its errors; anything may be thrown, so each part may be missing.
+  // Fields that the SDK adds to its errors; any of them may be missing, because anything may be thrown.
   const { $fault, $metadata } = (cause ?? {}) as { $fault?: string; $metadata?: { httpStatusCode?: number } }
   return $fault === 'server' || ($metadata?.httpStatusCode ?? 500) >= 500
 }

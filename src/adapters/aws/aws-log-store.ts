@@ -1,7 +1,7 @@
 /**
- * LogStore on AWS services. An append is done when each of its entries is in a service that keeps it: fresh pushes in
- * Firehose, fresh logs in the queue and in a recent item, what is late or far ahead in an object of its own hour. Contents are named
- * by hashes and reads remove what is there twice, so that an append that failed half-way may simply be sent again.
+ * LogStore on AWS services. An append is done when each of its entries is stored durably: fresh pushes in Firehose, fresh
+ * logs in the queue and in a recent item, late or future entries in an object of their own hour. Names are content hashes
+ * and reads remove duplicates, so a partly failed append can simply be retried.
  */
 
 import type { Batch } from '../../domain/entries/batch.ts'
@@ -31,26 +31,26 @@ import { type FirehoseRecords, RECORD_BYTES_MAX } from './write/firehose-records
 import { type LogQueue, MESSAGE_MEMBER_BYTES_MAX } from './write/log-queue.ts'
 
 export interface AwsStoreSettings {
-  /** What the archive's keys begin with, such as `logs/`. */
+  /** Key prefix of the archive, such as `logs/`. */
   readonly prefix: string
-  /** Entries older than this at their arrival are written to the archive at once. */
+  /** Entries older than this on arrival are written to the archive immediately. */
   readonly lateAfterMs: number
-  /** Whether pushes are kept as recent items too; without, a query sees them once Firehose has written them. */
+  /** Whether pushes are also stored as recent items; otherwise queries see them after Firehose has written them. */
   readonly keepsRecentPushes: boolean
-  /** Bytes of batches whose appends are under way; more are refused with overloaded. */
+  /** Bytes of batches being appended; above this, appends are rejected with overloaded. */
   readonly queueBytesMax: number
 }
 
-/** The read side, which finds what the services keep. */
+/** The read side. */
 export interface ArchiveReads {
-  /** Bytes on disk of what is kept for later reads. */
+  /** Size of the cache on disk. */
   readonly cacheBytes: number
   read(request: ReadRequest, signal?: AbortSignal): AsyncIterable<ReadBlock>
   streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]>
   close(): Promise<void>
 }
 
-/** Where an append writes to. */
+/** The destinations of an append. */
 export interface AwsWrites {
   readonly records: Pick<FirehoseRecords, 'put'>
   readonly queue: Pick<LogQueue, 'send'>
@@ -60,22 +60,22 @@ export interface AwsWrites {
   readonly index: Pick<StreamIndex, 'announce'>
 }
 
-/** What the store tells its owner, beside its answers. */
+/** Events that the store reports. */
 export interface AwsStoreEvents {
   /** An append took `ms`. */
   committed(ms: number, batches: number): void
-  /** An append failed, and its batch was refused. */
+  /** An append failed, and its batch was rejected. */
   writeFailed(cause: unknown): void
 }
 
-/** Objects of late entries that one append writes at once: a backfill may touch many hours. */
+/** Objects of late entries that an append writes concurrently: a backfill may have many hours. */
 const OBJECTS_AT_ONCE = 8
-/** An object may have any size; its members are compressed one by one. */
+/** An object may have any size; its gzip members are compressed one by one. */
 const OBJECT_MEMBER_BYTES_MAX = 64 * 2 ** 20
 const ITEMS_AT_ONCE = 8
-/** Failures one after the other that are no accident any more. */
+/** Consecutive failures after which the store reports trouble. */
 const TROUBLE_FAILURES = 3
-/** Who was told of trouble sends nothing, so that nothing would end it: after this time without a failure it is over. */
+/** Trouble ends after this time without a failure: clients that see it stop sending, so no success would end it. */
 const TROUBLE_MS = 30_000
 
 export class AwsLogStore implements LogStore {
@@ -110,7 +110,7 @@ export class AwsLogStore implements LogStore {
     if (this.#closing !== undefined) {
       return Promise.reject(new GatewayError('store_unavailable', 'the gateway is shutting down; retry'))
     }
-    // A batch keeps the whole body that its lines came in.
+    // A batch keeps the whole request body of its lines in memory.
     const bytes = batch.text.length + batch.metadata.length + batch.count * 32
     if (this.#queueBytes > 0 && this.#queueBytes + bytes > this.#settings.queueBytesMax) {
       const text = `${this.#queueBytes} bytes are being written; the limit is ${this.#settings.queueBytesMax}; retry later or raise MILLRACE_QUEUE_BYTES_MAX`
@@ -133,18 +133,18 @@ export class AwsLogStore implements LogStore {
     return this.#reads.streams(range, signal)
   }
 
-  /** Other processes write too: nothing is known without asking. */
+  /** Undefined, because other processes write too. */
   version(): undefined {
     return undefined
   }
 
-  /** From what became of the last appends; no service is asked. */
+  /** Derived from the last appends; calls no service. */
   trouble(): string | undefined {
     const isRecent = this.#clock.monotonicMs() - this.#failedMs < TROUBLE_MS
     return this.#failures >= TROUBLE_FAILURES && isRecent ? this.#reason : undefined
   }
 
-  /** What the services hold is theirs to tell; on this disk is the cache alone. */
+  /** Only the cache on this disk; the services have metrics of their own. */
   figures(): StoreFigures {
     return {
       blocks: 0,
@@ -189,7 +189,7 @@ export class AwsLogStore implements LogStore {
     return { batch, leftOut: new Set(), takenIds: new Map(), claims: [] }
   }
 
-  /** Writes everything at once, as no part waits for another. Rejects, once all are done, with the first failure. */
+  /** Writes all parts concurrently. Rejects, after all have ended, with the first failure. */
   async #write(plan: AppendPlan, origin: BatchOrigin, arrivedMs: number): Promise<void> {
     const writes: Promise<void>[] = [this.#writeDirect(plan)]
     if (plan.fresh.length > 0) {
@@ -212,7 +212,7 @@ export class AwsLogStore implements LogStore {
     await allDone([this.#writes.queue.send(fitting), ...this.#putEach(large)])
   }
 
-  /** A single entry whose escapes are too many for a record: an object can hold it. */
+  /** Writes an entry as an object whose escaped text is too large for a record. */
   #putEach(members: readonly ArchiveMember[]): Promise<void>[] {
     return members.map((member) => this.#putObject([member]))
   }
@@ -230,7 +230,7 @@ export class AwsLogStore implements LogStore {
     )
   }
 
-  /** Members of one hour as an object. */
+  /** Writes the members of one hour as an object. */
   #putObject(members: readonly ArchiveMember[]): Promise<void> {
     const content = Buffer.concat(members.map(({ bytes }) => bytes))
     const oldest = members.map((member) => member.oldest).reduce((a, b) => (a < b ? a : b))
@@ -247,7 +247,7 @@ export class AwsLogStore implements LogStore {
 
   #failed(cause: unknown): void {
     this.#events.writeFailed(cause)
-    // Too much, or too much at once, is for the client to mend, and no reason to send others away.
+    // Oversized or throttled appends are for the client to fix, and do not mark the store as failing.
     if (cause instanceof GatewayError && cause.code !== 'store_unavailable') return
     this.#failures++
     this.#failedMs = this.#clock.monotonicMs()
@@ -265,7 +265,7 @@ function bySize(
   ]
 }
 
-/** Rejects with the first failure, but not before all are done: the batch's memory is its owner's again then. */
+/** Rejects with the first failure, but only after all have ended, because the caller then reuses the batch's memory. */
 async function allDone(writes: readonly Promise<void>[]): Promise<void> {
   for (const outcome of await Promise.allSettled(writes)) if (outcome.status === 'rejected') throw outcome.reason
 }

@@ -1,24 +1,24 @@
-/** Parameters of AWS Systems Manager, and secrets of Secrets Manager by way of them. */
+/** Parameters of AWS Systems Manager, and through them secrets of Secrets Manager. */
 
 import type { GetParametersCommandInput, GetParametersCommandOutput, Parameter } from '@aws-sdk/client-ssm'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Lazy } from '../../kit/lazy.ts'
 import { errorName } from './aws-errors.ts'
 
-/** What is used of the SDK's `SSM`. */
+/** The used part of the SDK's `SSM`. */
 export interface ParameterClient {
   getParameters(input: GetParametersCommandInput): Promise<GetParametersCommandOutput>
 }
 
-/** The names of one call. See GetParameters in the API reference. */
+/** Maximum number of names per call. See GetParameters in the API reference. */
 const NAMES_MAX = 10
 const SECRETS_PATH = '/aws/reference/secretsmanager/'
 
 /**
- * The values of the parameters, decrypted, by the names asked for: a path, an ARN, either with a selector behind it
- * (`name:3`), or `/aws/reference/secretsmanager/<secret>`. One that does not exist is not in the answer.
+ * Returns the decrypted values of the parameters by requested name: a path or an ARN, optionally with a selector
+ * (`name:3`), or `/aws/reference/secretsmanager/<secret>`. Missing parameters are omitted.
  *
- * Rejects with source_unavailable when SSM does not answer, or refuses.
+ * Rejects with source_unavailable if SSM does not respond or returns an error.
  */
 export async function fetchParameters(
   client: Lazy<ParameterClient>,
@@ -43,13 +43,13 @@ async function getParameters(client: Lazy<ParameterClient>, names: readonly stri
     return Parameters
   } catch (cause) {
     if (errorName(cause) === 'ParameterNotFound') return getOneByOne(client, names)
-    // The service's own words may name what the role may not know; the name of the error tells what to do.
-    const text = `AWS Systems Manager did not give ${names.map((name) => JSON.stringify(name)).join(', ')} (${errorName(cause)}); see that it can be reached and that the role may use ssm:GetParameters and the key`
+    // Only the error name: the message may reveal things that the role may not know.
+    const text = `AWS Systems Manager did not return ${names.map((name) => JSON.stringify(name)).join(', ')} (${errorName(cause)}); check that it can be reached and that the role may use ssm:GetParameters and the key`
     throw new GatewayError('source_unavailable', text, { cause })
   }
 }
 
-/** A secret that does not exist fails the whole call, where a parameter is only left out. */
+/** A missing secret fails the whole call, while a missing parameter is only omitted. */
 async function getOneByOne(client: Lazy<ParameterClient>, names: readonly string[]): Promise<readonly Parameter[]> {
   if (names.length <= 1) return []
   const found: Parameter[] = []
@@ -58,8 +58,8 @@ async function getOneByOne(client: Lazy<ParameterClient>, names: readonly string
 }
 
 /**
- * The answer has the name and, apart from it, the selector. Emulators leave out the selector, but give the version, and
- * the path before the name of a secret.
+ * The response has the name and, separately, the selector. Emulators omit the selector but return the version, and put the
+ * path before the name of a secret.
  */
 function isNamed({ Name, ARN, Selector, Version }: Parameter, name: string): boolean {
   const names = [Name, `${SECRETS_PATH}${Name}`, ARN]

@@ -1,12 +1,11 @@
 /**
- * Recent items: what was accepted within the last while, as blocks in DynamoDB, so that a query sees it before it is in
- * the archive.
+ * Recent items: recently accepted entries as blocks in DynamoDB, so that queries see them before they are in the archive.
  *
- * An item's `pk` is `recent#<tenant>#<beginning of the ten minutes of its arrival>#<shard>`, its `sk`
- * `<arrival in ms, 13 digits>#<part, 4 digits>#<hash of the block>`: what came in after a time is one query for each
- * bucket and shard, and the blocks of one append keep their order.
- * `block` is what packRecentBlock makes, `oldest` and `newest` are times of entries in decimal nanoseconds, `expiresAt`
- * is in seconds, as DynamoDB's time to live wants it. It deletes late, so that readers look at `expiresAt` themselves.
+ * An item's `pk` is `recent#<tenant>#<start of the ten minutes of its arrival>#<shard>`, its `sk`
+ * `<arrival in ms, 13 digits>#<part, 4 digits>#<hash of the block>`: the arrivals after a time are one query for each
+ * bucket and shard, and the blocks of an append keep their order.
+ * `block` comes from packRecentBlocks, `oldest` and `newest` are times of entries in decimal nanoseconds, `expiresAt` is in
+ * seconds for DynamoDB's TTL, which deletes late, so readers check `expiresAt` themselves.
  */
 
 import type { PutCommandInput, PutCommandOutput, QueryCommandInput, QueryCommandOutput } from '@aws-sdk/lib-dynamodb'
@@ -20,40 +19,40 @@ interface CallOptions {
   abortSignal?: AbortSignal
 }
 
-/** What is used of the SDK's `DynamoDBDocument`. */
+/** The used part of the SDK's `DynamoDBDocument`. */
 export interface ItemClient {
   put(input: PutCommandInput, options?: CallOptions): Promise<PutCommandOutput>
   query(input: QueryCommandInput, options?: CallOptions): Promise<QueryCommandOutput>
 }
 
-/** Arrivals of ten minutes share a partition key: queries of the last hour ask for few, and none grows without end. */
+/** Arrivals of ten minutes share a partition key: a query of the last hour reads few keys, and no key grows forever. */
 export const BUCKET_MS = 600_000
 /**
- * Partitions that one tenant's items of ten minutes are spread over. Each takes 1,000 write units (KB) a second, so
- * that a tenant may push about 8 MB a second compressed before DynamoDB throttles.
+ * Partitions over which a tenant's items of ten minutes are spread. Each accepts 1,000 write units (KB) per second, so a
+ * tenant may push about 8 MB per second, compressed, before DynamoDB throttles.
  */
 export const SHARDS = 8
 
-/** An item to be written. */
+/** An item to write. */
 export interface RecentBlock {
   readonly tenant: string
-  /** Which one it is of the blocks of its append. */
+  /** The number of the block within its append. */
   readonly part: number
-  /** What packRecentBlock gave. */
+  /** A result of packRecentBlocks. */
   readonly packed: Uint8Array
-  /** Times of its entries, both included. */
+  /** Times of its entries, inclusive. */
   readonly oldest: bigint
   readonly newest: bigint
 }
 
-/** An item that was read. */
+/** An item read from DynamoDB. */
 export interface RecentItem {
-  /** Its sort key: items of one bucket and shard are read in its order, and a later query may begin behind it. */
+  /** The sort key: items of a bucket and shard are read in this order, and a later query may start after it. */
   readonly sortKey: string
   readonly arrivedMs: number
   readonly oldest: bigint
   readonly newest: bigint
-  /** Of the packed block. */
+  /** Size of the packed block. */
   readonly bytes: number
   /** Decodes the block; throws store_damaged. */
   readonly decode: () => Block
@@ -63,13 +62,13 @@ export interface RecentQuery {
   readonly tenant: string
   /** Any time of the bucket's ten minutes, ms since the epoch. */
   readonly bucketMs: number
-  /** From 0 up to SHARDS. */
+  /** From 0 to SHARDS - 1. */
   readonly shard: number
-  /** Only items with a greater sort key. sortKeyAt(ms) is one that lies before all arrivals from `ms` on. */
+  /** Only items with a greater sort key. sortKeyAt(ms) is lower than those of all arrivals from `ms` on. */
   readonly after?: string
 }
 
-/** The least sort key of items that arrived at `ms` or later. */
+/** The lower bound of the sort keys of items that arrived at `ms` or later. */
 export function sortKeyAt(ms: number): string {
   return String(Math.max(0, Math.floor(ms))).padStart(13, '0')
 }
@@ -87,12 +86,12 @@ export class RecentItems {
   }
 
   /**
-   * Resolves when DynamoDB keeps the item. The same block that arrived in the same millisecond is one item. Rejects
-   * with store_unavailable or overloaded.
+   * Resolves when DynamoDB has stored the item. Equal blocks that arrive in the same millisecond are one item. Rejects with
+   * store_unavailable or overloaded.
    */
   async put({ tenant, part, packed, oldest, newest }: RecentBlock, arrivedMs: number): Promise<void> {
     const hash = contentHash(packed)
-    // The hash spreads evenly, and a retry within the same ten minutes meets the same shard.
+    // The hash spreads evenly, and a retry within the same ten minutes uses the same shard.
     const shard = Number.parseInt(hash.slice(0, 8), 16) % SHARDS
     const item = {
       pk: partitionKey(tenant, arrivedMs, shard),
@@ -106,13 +105,13 @@ export class RecentItems {
       const client = await this.#client()
       await client.put({ TableName: this.#table, Item: item })
     } catch (cause) {
-      throw storeFailure('DynamoDB did not take an item', cause)
+      throw storeFailure('DynamoDB did not accept an item', cause)
     }
   }
 
   /**
-   * Items of one bucket and shard in the order of their sort keys, a page (1 MB) at a time; those that have expired at
-   * `nowMs` are left out. The read is a strongly consistent one: it sees every put that resolved before it. Rejects with
+   * The items of a bucket and shard in the order of their sort keys, a page (1 MB) at a time, without those that have
+   * expired at `nowMs`. The read is strongly consistent: it sees every put that resolved before it. Rejects with
    * store_unavailable or overloaded.
    */
   async *query(query: RecentQuery, nowMs: number, signal?: AbortSignal): AsyncGenerator<RecentItem, void, undefined> {
@@ -139,7 +138,7 @@ export class RecentItems {
       const client = await this.#client()
       return await client.query(input, signal === undefined ? {} : { abortSignal: signal })
     } catch (cause) {
-      throw storeFailure('DynamoDB did not give recent items', cause)
+      throw storeFailure('reading recent items from DynamoDB failed', cause)
     }
   }
 }
@@ -151,7 +150,7 @@ function partitionKey(tenant: string, ms: number, shard: number): string {
 
 function readItem(item: Record<string, unknown>): RecentItem {
   const sortKey = String(item['sk'])
-  // Written by `put`: the SDK gives binary attributes as they were.
+  // Written by `put`; the SDK returns binary attributes as Uint8Array.
   const packed = item['block'] as Uint8Array
   return {
     sortKey,

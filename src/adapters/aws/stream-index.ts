@@ -1,13 +1,13 @@
 /**
- * The stream index: which streams have entries in which hours, so that labels and series are told without loading the
+ * The stream index: which streams have entries in which hours, so that labels and series can be listed without loading the
  * archive.
  *
- * Items are packed: the label sets that one process had not announced yet for an hour (or a day: long ranges read
- * those), as zstd over the JSON `[["name","value","name","value",…],…]` in `labels`. `pk` is `streams#<tenant>#hour` or
- * `streams#<tenant>#day`; `sk` is the hour, `2026-11-21T10`, or the day, `2026-11-21`, then `#` and the hash of the
- * labels: a range is one query, and what is announced again is the same item. They are written before a push is
- * acknowledged, so the index is whole for everything that came through the gateway. Objects that were copied into the
- * bucket by other hands are read, but their streams are not told.
+ * An item has the label sets that a process had not announced yet for an hour (or a day, for long ranges), as zstd over
+ * the JSON `[["name","value","name","value",…],…]` in `labels`. `pk` is `streams#<tenant>#hour` or
+ * `streams#<tenant>#day`; `sk` is the hour, `2026-11-21T10`, or the day, `2026-11-21`, then `#` and the hash of the labels:
+ * a range is one query, and a repeated announcement is the same item. Items are written before a push is acknowledged, so
+ * the index is complete for everything that came through the gateway. Objects copied into the bucket by other means are
+ * read, but their streams are not listed.
  */
 
 import { promisify } from 'node:util'
@@ -25,7 +25,7 @@ import type { ItemClient } from './recent-items.ts'
 
 export interface StreamIndexSettings {
   readonly table: string
-  /** How long after its announcement an item is kept, ms; undefined: for ever. No shorter than the archive is. */
+  /** How long an item is kept after its announcement, ms; undefined: forever. At least as long as the archive. */
   readonly retentionMs: number | undefined
 }
 
@@ -33,40 +33,40 @@ type Unit = 'hour' | 'day'
 
 const HOUR_MS = 3600_000
 const HOUR_NS = 3.6e12
-/** Longer ranges read the items of days, and tell what else there was on their first and last. */
+/** Longer ranges read the items of days, which include streams from the rest of the first and the last day. */
 const HOURS_READ_MAX = 36
-/** Label text in one item: whatever it is made of, below DynamoDB's 400 KB; one label set alone is, by its limits. */
+/** Maximum label text per item, below DynamoDB's 400 KB in any case; a single label set is, by its limits. */
 const ITEM_KEY_BYTES_MAX = 256 * 1024
-/** Label text of an item that is believed when it is read. */
+/** Maximum label text of an item when reading. */
 const ITEM_TEXT_BYTES_MAX = 64 * 1024 * 1024
 /**
- * Label text that a process remembers having announced, an hour's and a day's each: of 100,000 usual streams. What is
- * forgotten is announced again.
+ * Maximum label text of remembered announcements, per hour and per day: that of 100,000 typical streams. Forgotten ones
+ * are announced again.
  */
 const ANNOUNCED_CHARS_MAX = 2 ** 25
-/** Items that one push writes at once, about. */
+/** Approximate number of concurrent writes per push. */
 const PUTS_AT_ONCE = 32
-/** What a stream weighs beside its text. */
+/** Memory of a stream in addition to its text. */
 const STREAM_CHARS = 64
-/** Label text of one answer: of 300,000 usual streams. */
+/** Maximum label text of a result: that of 300,000 typical streams. */
 const FOUND_CHARS_MAX = 2 ** 26
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 
-/** What a process announced of one tenant's hour or day, by stream key. */
+/** The streams that the process has announced for a tenant's hour or day, by stream key. */
 interface Announced {
   readonly known: Set<string>
-  /** What `known` weighs. */
+  /** Memory of `known`. */
   chars: number
-  /** On the way: whoever needs them as well waits for the same item. */
+  /** Announcements in progress, which other pushes wait for. */
   readonly pending: Map<string, Promise<void>>
 }
 
 export class StreamIndex {
   readonly #client: Lazy<ItemClient>
   readonly #settings: StreamIndexSettings
-  /** By partition and time, the longest unused first. */
+  /** By partition and time, least recently used first. */
   readonly #announced = new Map<string, Announced>()
   #chars = 0
 
@@ -76,8 +76,8 @@ export class StreamIndex {
   }
 
   /**
-   * Resolves when the index has the batch's streams for the hours of their entries; at once when it had them. To be
-   * called before a push is acknowledged. Rejects with store_unavailable or overloaded.
+   * Resolves when the index has the batch's streams for the hours of their entries. Call it before acknowledging a push.
+   * Rejects with store_unavailable or overloaded.
    */
   async announce(batch: Batch, nowMs: number): Promise<void> {
     const waits: Promise<void>[] = []
@@ -85,20 +85,20 @@ export class StreamIndex {
       for (const unit of ['hour', 'day'] as const) {
         waits.push(...this.#announceTo(placeOf(batch.tenant, unit, hour), streams, nowMs))
       }
-      // A backfill has hundreds of hours.
+      // A backfill may have hundreds of hours.
       if (waits.length >= PUTS_AT_ONCE) await Promise.all(waits.splice(0))
     }
     await Promise.all(waits)
   }
 
   /**
-   * The streams of the range, sorted by their text, and near its borders some more: the index knows hours, and of long
-   * ranges days. Rejects with store_unavailable, overloaded, store_damaged, or the signal's reason.
+   * The streams of the range, sorted by text, possibly with more near its borders: the index has a resolution of hours, for
+   * long ranges of days. Rejects with store_unavailable, overloaded, store_damaged, or the signal's reason.
    */
   async streams({ tenant, matchers, start, end }: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
     signal?.throwIfAborted()
     if (start >= end) return []
-    // Hours are announced by approximate times.
+    // Hours are announced from approximate times.
     const first = hourOfNs(start - NS_PER_SECOND < NS_MIN ? NS_MIN : start - NS_PER_SECOND)
     const last = hourOfNs(end + NS_PER_SECOND > NS_MAX ? NS_MAX : end + NS_PER_SECOND)
     const unit = last - first < HOURS_READ_MAX ? 'hour' : 'day'
@@ -109,12 +109,12 @@ export class StreamIndex {
       }
     } catch (cause) {
       signal?.throwIfAborted()
-      throw storeFailure('DynamoDB did not give the streams', cause)
+      throw storeFailure('reading streams from DynamoDB failed', cause)
     }
     return found.sorted()
   }
 
-  /** What is to be waited for; nothing when the index has all of them. */
+  /** The announcements to wait for; empty if the index has all streams. */
   #announceTo(place: Place, streams: readonly BatchStream[], nowMs: number): Iterable<Promise<void>> {
     const announced = this.#announcedAt(place)
     const waits = new Set<Promise<void>>()
@@ -145,14 +145,14 @@ export class StreamIndex {
       const client = await this.#client()
       await client.put({ TableName: table, Item: { pk, sk: `${time}#${hash}`, labels, ...expiry } })
     } catch (cause) {
-      throw storeFailure('DynamoDB did not take the streams', cause)
+      throw storeFailure('DynamoDB did not accept streams', cause)
     }
   }
 
   #announcedAt({ pk, time }: Place): Announced {
     const name = `${pk} ${time}`
     const announced = this.#announced.get(name) ?? { known: new Set(), chars: 0, pending: new Map() }
-    // The map's order is the order of use.
+    // The map is ordered by use.
     this.#announced.delete(name)
     this.#announced.set(name, announced)
     return announced
@@ -184,7 +184,7 @@ export class StreamIndex {
       TableName: this.#settings.table,
       ConsistentRead: true,
       KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :to',
-      // A dollar sign comes after the number sign, so that the last hour's own items are among them.
+      // `$` sorts after `#`, so that the items of the last hour are included.
       ExpressionAttributeValues: { ':pk': from.pk, ':from': from.time, ':to': `${to.time}$` },
     }
     let key: Record<string, unknown> | undefined
@@ -199,19 +199,19 @@ export class StreamIndex {
   }
 }
 
-/** Streams of an answer, each once. */
+/** The distinct streams of a result. */
 class FoundStreams {
   readonly #byKey = new Map<string, Labels>()
   #chars = 0
 
-  /** Throws query_refused when they are too many to hold. */
+  /** Throws query_refused above the size limit. */
   add(labels: Labels): void {
     const key = formatLabels(labels)
     if (this.#byKey.has(key)) return
     this.#byKey.set(key, labels)
     this.#chars += key.length
     if (this.#chars <= FOUND_CHARS_MAX) return
-    const text = `${this.#byKey.size} streams and more have labels of over ${FOUND_CHARS_MAX} characters, the limit of one answer`
+    const text = `${this.#byKey.size} streams have labels of more than ${FOUND_CHARS_MAX} characters, the limit of a result`
     throw new GatewayError('query_refused', `${text}; narrow the time range or the selector`)
   }
 
@@ -220,7 +220,7 @@ class FoundStreams {
   }
 }
 
-/** Where the items of a tenant's hour or day are. */
+/** The location of the items of a tenant's hour or day. */
 interface Place {
   readonly pk: string
   readonly time: string
@@ -231,7 +231,7 @@ function placeOf(tenant: string, unit: Unit, hour: number): Place {
   return { pk: `streams#${tenant}#${unit}`, time: text.slice(0, unit === 'hour' ? 13 : 10) }
 }
 
-/** The hours that a batch has entries in, with the streams of each; of times a few nanoseconds before an hour, that one. */
+/** The hours of a batch's entries, with the streams of each; a time a few nanoseconds before an hour counts for that hour. */
 function streamHours(batch: Batch): { hour: number; streams: BatchStream[] }[] {
   const byHour = new Map<number, Set<number>>()
   let hour = Number.NaN
@@ -272,7 +272,7 @@ async function packStreams(streams: readonly BatchStream[]): Promise<{ labels: U
   const text = Buffer.from(
     JSON.stringify(sorted.map(({ labels }) => labels.flatMap(({ name, value }) => [name, value]))),
   )
-  // Told the size, zstd makes no larger tables than it needs.
+  // With the size known, zstd allocates tables that are no larger than needed.
   const options = { params: { [constants.ZSTD_c_compressionLevel]: 3 }, pledgedSrcSize: text.length }
   const labels = await compress(text, options)
   return { labels, hash: contentHash(text) }
@@ -283,18 +283,18 @@ async function unpackStreams(item: unknown): Promise<Labels[]> {
     const text = await decompress(item as Uint8Array, { maxOutputLength: ITEM_TEXT_BYTES_MAX })
     return (JSON.parse(text.toString()) as unknown[]).map(readLabels)
   } catch (cause) {
-    const text = 'an item of the stream index cannot be read; delete it to be told the streams without it'
+    const text = 'an item of the stream index cannot be read; delete it to list the other streams'
     throw new GatewayError('store_damaged', text, { cause })
   }
 }
 
-/** Throws a TypeError for what is no list of names and values. */
+/** Throws a TypeError for anything but a list of names and values. */
 function readLabels(flat: unknown): Labels {
   const labels: Label[] = []
   for (const [i, name] of (flat as unknown[]).entries()) {
     const value = (flat as unknown[])[i + 1]
     if (i % 2 === 1) continue
-    if (typeof name !== 'string' || typeof value !== 'string') throw new TypeError('a label is no pair of texts')
+    if (typeof name !== 'string' || typeof value !== 'string') throw new TypeError('a label is not a pair of texts')
     labels.push({ name, value })
   }
   return labels

@@ -1,4 +1,4 @@
-/** Backing up a data folder while the gateway runs over it, and putting a backup back. */
+/** Backs up the data folder of a running gateway, and restores a backup. */
 
 import { chmodSync, copyFileSync, existsSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -9,7 +9,7 @@ import { openFailure } from './database.ts'
 import { makeFolder, syncFile, syncFolder } from './durable-files.ts'
 import { parseStreamIds, StreamTable } from './stream-table.ts'
 
-/** What a backup holds, as counted in the copy. */
+/** The contents of a backup, counted in the copy. */
 export interface BackupReport {
   readonly files: readonly string[]
   readonly blocks: number
@@ -20,18 +20,18 @@ const LOG_FILE = 'millrace.db'
 const OWNER_ONLY = 0o600
 
 /**
- * Copies the databases and keys of `dataDir` into the new folder `target`, while a gateway may run, and checks the copy:
- * SQLite's integrity check, and every block decoded against its checksums. Appears under its name only when it is
- * whole. Throws parameter_invalid when there is nothing to copy or `target` is taken, store_damaged when the check fails.
+ * Copies the databases and keys of `dataDir` to the new folder `target`, while a gateway may run, and verifies the copy:
+ * SQLite's integrity check, and every block decoded against its checksums. The copy gets its final name only when it is
+ * complete. Throws parameter_invalid if there is nothing to copy or `target` exists, store_damaged if verification fails.
  */
 export function backUp(dataDir: string, target: string): BackupReport {
   const names = listFiles(dataDir)
   if (!names.includes(LOG_FILE)) throw nothingThere(dataDir)
   if (existsSync(target)) {
-    throw new GatewayError('parameter_invalid', `'${target}' is there already; name a folder that is not`)
+    throw new GatewayError('parameter_invalid', `'${target}' already exists; give the name of a new folder`)
   }
   return fill(target, (partial) => {
-    // The log file last: cursors and incidents that are older than it make the gateway look again, and do nothing twice.
+    // The log file last: with older cursors and incidents, the gateway only repeats work whose effects are idempotent.
     for (const name of names.toSorted((a, b) => Number(a === LOG_FILE) - Number(b === LOG_FILE))) {
       if (name.endsWith('.db')) copyDatabase(join(dataDir, name), join(partial, name))
       else copyFileSync(join(dataDir, name), join(partial, name))
@@ -39,16 +39,14 @@ export function backUp(dataDir: string, target: string): BackupReport {
   })
 }
 
-/**
- * Copies the backup `source` to `dataDir`, which must not hold logs, and checks it as backUp does. Throws the same.
- */
+/** Copies the backup `source` to `dataDir`, which must not contain logs, and verifies it. Throws like backUp. */
 export function restore(source: string, dataDir: string): BackupReport {
   const names = listFiles(source)
   if (!names.includes(LOG_FILE)) throw nothingThere(source)
   if (existsSync(dataDir) && readdirSync(dataDir).length > 0) {
     throw new GatewayError(
       'parameter_invalid',
-      `the data folder '${dataDir}' is not empty; move what is in it elsewhere, or set MILLRACE_DATA_DIR to another`,
+      `the data folder '${dataDir}' is not empty; move its contents elsewhere, or set MILLRACE_DATA_DIR to another folder`,
     )
   }
   return fill(dataDir, (partial) => {
@@ -56,7 +54,7 @@ export function restore(source: string, dataDir: string): BackupReport {
   })
 }
 
-/** Makes the folder under another name, and gives it its own, in place of an empty one, once it is checked and on disk. */
+/** Creates the folder under a temporary name, and renames it, replacing an empty one, once it is verified and synced. */
 function fill(target: string, copy: (partial: string) => void): BackupReport {
   const whole = resolve(target)
   const partial = `${whole}.partial`
@@ -70,7 +68,7 @@ function fill(target: string, copy: (partial: string) => void): BackupReport {
       syncFile(join(partial, name))
     }
     syncFolder(partial)
-    // On Windows a folder does not take the place of another.
+    // On Windows a rename does not replace a folder.
     if (process.platform === 'win32') rmSync(whole, { recursive: true, force: true })
     renameSync(partial, whole)
     syncFolder(dirname(whole))
@@ -81,7 +79,7 @@ function fill(target: string, copy: (partial: string) => void): BackupReport {
   }
 }
 
-/** Databases and keys; locks, write-ahead logs and what users keep there are not the backup's. */
+/** Databases and keys, but not locks, write-ahead logs and other files. */
 function listFiles(folder: string): string[] {
   if (!existsSync(folder)) return []
   return readdirSync(folder)
@@ -89,7 +87,7 @@ function listFiles(folder: string): string[] {
     .sort()
 }
 
-/** One consistent moment of a database that others may be writing; SQLite writes the copy compactly. */
+/** A consistent snapshot of a database that may be in use; VACUUM INTO writes it compactly. */
 function copyDatabase(from: string, to: string): void {
   let db: DatabaseSync | undefined
   try {
@@ -109,15 +107,15 @@ function check(folder: string): BackupReport {
   for (const name of files.filter((file) => file.endsWith('.db'))) {
     const db = new DatabaseSync(join(folder, name), { readOnly: true })
     try {
-      const found = db.prepare('PRAGMA integrity_check(1)').get()?.['integrity_check']
-      if (found !== 'ok') throw damaged(name, String(found))
+      const result = db.prepare('PRAGMA integrity_check(1)').get()?.['integrity_check']
+      if (result !== 'ok') throw damaged(name, String(result))
       if (name === LOG_FILE) counted = checkBlocks(db)
     } catch (cause) {
       throw cause instanceof GatewayError ? cause : damaged(name, 'SQLite cannot read it', cause)
     } finally {
       db.close()
     }
-    // Looking at a database that was written with a write-ahead log makes one; the copy needs none.
+    // Opening a database in WAL mode creates a write-ahead log, which the copy does not need.
     for (const rest of ['-wal', '-shm']) rmSync(join(folder, name + rest), { force: true })
   }
   return { files, ...counted }
@@ -140,11 +138,11 @@ function checkBlocks(db: DatabaseSync): { blocks: number; entries: number } {
 }
 
 function nothingThere(folder: string): GatewayError {
-  return new GatewayError('parameter_invalid', `'${folder}' holds no ${LOG_FILE}; name the folder that does`)
+  return new GatewayError('parameter_invalid', `'${folder}' has no ${LOG_FILE}; give the folder that has it`)
 }
 
-function damaged(name: string, found: string, cause?: unknown): GatewayError {
-  return new GatewayError('store_damaged', `the copy of ${name} is not whole: ${found}; keep earlier backups`, {
+function damaged(name: string, fault: string, cause?: unknown): GatewayError {
+  return new GatewayError('store_damaged', `the copy of ${name} is damaged: ${fault}; keep earlier backups`, {
     cause,
   })
 }

@@ -1,4 +1,4 @@
-/** Reads: blocks pruned by time and stream, one at a time, from a snapshot that joins and retention cannot disturb. */
+/** Reads blocks, pruned by time and stream, one at a time, from a snapshot that joins and retention do not affect. */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
@@ -21,10 +21,10 @@ type Pause = () => Promise<void>
 
 const goRound: Pause = () => setImmediate()
 
-/** Block rows looked at in one statement; between two of them the event loop goes on. */
+/** Block rows per statement; the event loop runs between statements. */
 const PAGE_ROWS = 256
 
-/** Blocks of one read that are loaded at once, at most: the bound on its memory. */
+/** Maximum number of blocks that one read loads at once: the bound on its memory. */
 const AHEAD_BLOCKS_MAX = 4
 
 interface BlockHead {
@@ -35,18 +35,18 @@ interface BlockHead {
   readonly streamIds: Uint32Array
 }
 
-/** A block on its way, and the memory that is its until the next one is asked for. */
+/** A block being loaded, and its memory, which is valid until the next block is requested. */
 interface Loading {
   readonly head: BlockHead
-  readonly found: ReadBlock | undefined
-  /** Resolves when the block may be looked at. */
+  readonly content: ReadBlock | undefined
+  /** Resolves when the block may be read. */
   readonly isReady: Promise<void>
-  /** Does a part of the work at once; false when there is nothing left to begin. */
+  /** Does a part of the work synchronously; false if nothing is left to start. */
   readonly help: () => boolean
   readonly memory: Loan
 }
 
-/** The bounds of one look at the rows, in index order. */
+/** The range of one page of rows, in index order. */
 interface Cursor {
   readonly ns: bigint
   readonly id: number
@@ -62,7 +62,7 @@ export class BlockReader {
   readonly #shelf = new BufferShelf()
   readonly #onDamage: (blockId: number, cause: unknown) => void
 
-  /** `table` is the writer's: a stream is found in it from the commit on that brought it. */
+  /** `table` is the writer's: it contains a stream from the commit that added it. */
   constructor(db: DatabaseSync, table: StreamTable, onDamage: (blockId: number, cause: unknown) => void) {
     this.#onDamage = onDamage
     this.#table = table
@@ -88,7 +88,7 @@ export class BlockReader {
         if (head === undefined || !head.streamIds.some((id) => wanted.has(id))) continue
         if (request.wants?.(head.oldest, head.newest) === false) continue
         const loading = this.#load(head, wanted, request)
-        // It is looked at when its turn comes; until then its failure is nobody's.
+        // Awaited later, in order; avoids an unhandled rejection.
         loading.isReady.catch(() => undefined)
         loads.push(loading)
         await pause()
@@ -97,11 +97,11 @@ export class BlockReader {
       if (next === undefined) break
       try {
         await finish(next, pause)
-        const { found } = next
+        const { content } = next
         signal?.throwIfAborted()
-        // What was loaded ahead may have become needless.
-        if (found !== undefined && request.wants?.(next.head.oldest, next.head.newest) !== false) yield found
-        // Not where the load failed: other frames of it may still be on their way into that memory.
+        // A block loaded ahead may no longer be needed.
+        if (content !== undefined && request.wants?.(next.head.oldest, next.head.newest) !== false) yield content
+        // Not after a failed load: other frames may still be written to that memory.
         next.memory.release()
       } catch (cause) {
         signal?.throwIfAborted()
@@ -110,7 +110,7 @@ export class BlockReader {
         this.#onDamage(next.head.id, cause)
         damage ??= failure
       }
-      // A read that is soon over loads little in vain; a long one uses the other cores.
+      // Starts small, so that a short read loads little in vain; a long one uses the other cores.
       ahead = Math.min(ahead + 1, AHEAD_BLOCKS_MAX)
       await pause()
     }
@@ -120,17 +120,17 @@ export class BlockReader {
   async streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
     const pause = range.pause ?? goRound
     const wanted = await this.#wantedStreams(range, pause)
-    const found = new Map<number, StoredStream>()
+    const streams = new Map<number, StoredStream>()
     if (wanted.size > 0) {
       for await (const head of this.#heads({ ...range, direction: 'backward' }, signal)) {
         for (const id of head.streamIds) {
           const stream = wanted.get(id)
-          if (stream !== undefined) found.set(id, stream)
+          if (stream !== undefined) streams.set(id, stream)
         }
-        if (found.size === wanted.size) break
+        if (streams.size === wanted.size) break
       }
     }
-    const sorting = sortSlices([...found.values()], (a, b) => compareText(a.key, b.key))
+    const sorting = sortSlices([...streams.values()], (a, b) => compareText(a.key, b.key))
     for (let step = sorting.next(); ; step = sorting.next()) {
       if (step.done === true) return step.value.map((stream) => stream.labels)
       await pause()
@@ -150,8 +150,8 @@ export class BlockReader {
   }
 
   /**
-   * Heads of the blocks that overlap the range, in the order of the direction. What is committed after the first look
-   * is not seen; what is joined or expired after it still is, as its row stays for longer than a query may take.
+   * Heads of the blocks that overlap the range, in the given direction. Blocks committed after the first page are not
+   * seen; blocks joined or expired after it still are, because their rows stay for longer than a query may take.
    */
   async *#heads(
     request: StreamRange & Pick<ReadRequest, 'direction' | 'wants'>,
@@ -177,7 +177,7 @@ export class BlockReader {
     }
   }
 
-  /** The id of the block committed last. */
+  /** The id of the last committed block. */
   #newest(): number {
     try {
       return (this.#newestId.get()?.['id'] as number | null) ?? 0
@@ -188,18 +188,18 @@ export class BlockReader {
 
   #load(head: BlockHead, wanted: ReadonlyMap<number, StoredStream>, request: ReadRequest): Loading {
     const memory = this.#shelf.lend()
-    const loading = { head, memory, found: undefined, isReady: Promise.resolve(), help: () => false }
+    const loading = { head, memory, content: undefined, isReady: Promise.resolve(), help: () => false }
     try {
-      const found = this.#open(head, wanted, request, memory)
-      if (request.scans !== true || !(found?.block instanceof PartialBlock)) return { ...loading, found }
-      const { block } = found
-      return { ...loading, found, isReady: block.loadText(), help: () => block.helpLoadText() }
+      const content = this.#open(head, wanted, request, memory)
+      if (request.scans !== true || !(content?.block instanceof PartialBlock)) return { ...loading, content }
+      const { block } = content
+      return { ...loading, content, isReady: block.loadText(), help: () => block.helpLoadText() }
     } catch (cause) {
       return { ...loading, isReady: Promise.reject(cause) }
     }
   }
 
-  /** What is wanted of a block; undefined when none of its entries is, or it has expired meanwhile. */
+  /** The requested part of a block; undefined if no entry is requested or the block has expired. */
   #open(
     head: BlockHead,
     wanted: ReadonlyMap<number, StoredStream>,
@@ -222,7 +222,7 @@ export class BlockReader {
   }
 }
 
-/** Waits for a block, and works on it while others have not. */
+/** Waits for a block, and helps with the work that has not started. */
 async function finish({ isReady, help }: Loading, pause: Pause): Promise<void> {
   let isPending = true
   const settle = (): void => {
@@ -262,7 +262,7 @@ function toHead(row: Record<string, unknown>): BlockHead {
   }
 }
 
-/** The runs of wanted streams, cut to the time range. */
+/** The runs of requested streams, clipped to the time range. */
 function narrowRuns(
   block: Block,
   head: BlockHead,

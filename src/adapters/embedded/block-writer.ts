@@ -1,4 +1,4 @@
-/** Batches to durable blocks: one transaction a commit, exact duplicates left out. */
+/** Writes batches as durable blocks, one transaction per commit, without exact duplicates. */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Batch } from '../../domain/entries/batch.ts'
@@ -15,11 +15,11 @@ import { formatLabelColumn, formatStreamIds, parseStreamIds, type StoredStream, 
 export interface WriterSettings {
   /** Line bytes at which a block is full. */
   readonly blockBytes: number
-  /** How long after its commit an entry still counts as there before, ms. */
+  /** How long after its commit an entry is found by duplicate detection, ms. */
   readonly duplicateWindowMs: number
 }
 
-/** A block's row as the database has it. */
+/** The row of a block in the database. */
 export interface BlockRow {
   readonly id: number
   readonly tenant: number
@@ -31,7 +31,7 @@ export interface BlockRow {
   readonly committedMs: number
 }
 
-/** What the blocks' keepers tell the store, in the same turn in which reads begin to see it. */
+/** Events to the store, in the same turn of the event loop in which reads start to see the change. */
 export interface BlockEvents {
   blockAdded(row: BlockRow): void
   blockRemoved(row: BlockRow): void
@@ -41,11 +41,11 @@ export interface BlockEvents {
 interface TenantWrite {
   readonly name: string
   readonly batches: Batch[]
-  /** Where each batch stands in the commit. */
+  /** The position of each batch in the commit. */
   readonly positions: number[]
 }
 
-/** What one commit answers, what it changes in memory once it is durable, and what it takes back when it fails. */
+/** The results of a commit, the changes in memory to make once it is durable, and those to undo if it fails. */
 interface Outcome {
   readonly results: AppendResult[]
   readonly after: (() => void)[]
@@ -92,9 +92,7 @@ export class BlockWriter {
     return this.#table
   }
 
-  /**
-   * Stores the batches in one transaction: all of them or, when it throws, none. Results come in the batches' order.
-   */
+  /** Stores the batches in one transaction: all of them or, if it throws, none. Results are in the order of the batches. */
   commit(batches: readonly Batch[]): AppendResult[] {
     const outcome: Outcome = { results: new Array(batches.length), after: [], undo: [] }
     try {
@@ -109,26 +107,26 @@ export class BlockWriter {
     return outcome.results
   }
 
-  /** Runs `work` in a transaction of its own; when it throws, nothing of it stays. */
+  /** Runs `work` in its own transaction, which is rolled back if it throws. */
   transaction(work: () => void): void {
     this.#db.exec('BEGIN IMMEDIATE')
     try {
       work()
       this.#db.exec('COMMIT')
     } catch (cause) {
-      // After a full disk SQLite may have rolled back by itself already.
+      // On a full disk SQLite may already have rolled back.
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
       throw cause
     }
   }
 
-  /** Writes as much as a block takes and removes it again; throws where a commit would. */
+  /** Writes the size of a block and removes it again; throws if a commit would. */
   probe(): void {
     this.#db.exec(`INSERT INTO probes (filler) VALUES (zeroblob(${this.#settings.blockBytes})); DELETE FROM probes;`)
   }
 
   /**
-   * Inserts a block within the caller's transaction and returns its row. `sequence` undefined: a new one, the last.
+   * Inserts a block within the caller's transaction and returns its row. If `sequence` is undefined, it is the last.
    * The streams must be in the table.
    */
   insertBlock(tenant: number, block: Block, committedMs: number, sequence: number | undefined): BlockRow {
@@ -154,13 +152,13 @@ export class BlockWriter {
     return { id, tenant, sequence: sequence ?? id, oldest, newest, entries: block.count, lineBytes, committedMs }
   }
 
-  /** Loads and decodes one block; undefined when it is gone or, as its event tells, damaged. */
+  /** Loads and decodes a block; undefined if it no longer exists, or if it is damaged, which is reported as an event. */
   loadBlock(id: number): Block | undefined {
     try {
       return this.#decodeRow(id)
     } catch (cause) {
       if (!(cause instanceof GatewayError) || cause.code !== 'store_damaged') throw cause
-      // A push must not fail for what was stored before it, nor the upkeep of all other blocks.
+      // A damaged block must not fail later pushes, or the maintenance of other blocks.
       this.#events.blockDamaged(id, cause)
       return undefined
     }
@@ -173,7 +171,7 @@ export class BlockWriter {
     return decodeBlock(row as unknown as { columns: Uint8Array; metadata: Uint8Array; text: Uint8Array }, streams)
   }
 
-  /** Tells the window of a block that is durable now, decoded when the caller has it so. */
+  /** Adds a durable block to the duplicate window, decoded if the caller has it decoded. */
   rememberBlock(row: BlockRow, streamIds: Iterable<number>, block?: Block): void {
     if (row.committedMs < this.#clock.nowMs() - this.#settings.duplicateWindowMs) return
     this.#recentOf(row.tenant).add({ ...row, streamIds: new Set(streamIds) }, block)
@@ -183,7 +181,7 @@ export class BlockWriter {
     this.#recentOf(tenant).remove(id)
   }
 
-  /** Lets go of what has left the window. */
+  /** Removes blocks that have left the window. */
   forgetOld(): void {
     for (const recent of this.#recent.values()) {
       recent.forgetBefore(this.#clock.nowMs() - this.#settings.duplicateWindowMs)
@@ -192,8 +190,8 @@ export class BlockWriter {
 
   #writeTenant(write: TenantWrite, outcome: Outcome): void {
     const tenant = this.#tenantId(write.name, outcome)
-    const taken = this.#claimIds(tenant, write)
-    const order = orderEntries(write.batches, (batch, entry) => taken.leftOut[batch]?.has(entry) === true)
+    const claims = this.#claimIds(tenant, write)
+    const order = orderEntries(write.batches, (batch, entry) => claims.leftOut[batch]?.has(entry) === true)
     this.#dropStored(tenant, order)
     const nowMs = this.#clock.nowMs()
     for (const block of buildBlocks(order, this.#settings.blockBytes)) {
@@ -206,16 +204,16 @@ export class BlockWriter {
     }
     for (const [b, batch] of write.batches.entries()) {
       const duplicates = order.duplicates[b] as number
-      const leftOut = taken.leftOut[b]?.size ?? 0
+      const leftOut = claims.leftOut[b]?.size ?? 0
       outcome.results[write.positions[b] as number] = {
         stored: batch.count - duplicates - leftOut,
         duplicates: duplicates + leftOut,
-        takenIds: taken.times[b] as ReadonlyMap<string, bigint>,
+        takenIds: claims.times[b] as ReadonlyMap<string, bigint>,
       }
     }
   }
 
-  /** Leaves out what recent blocks hold already. */
+  /** Drops entries that recent blocks already contain. */
   #dropStored(tenant: number, order: EntryOrder): void {
     const streams = order.streams.filter(({ start, end }) => start < end)
     const spans = streams.map(({ start, end }) => ({ oldest: timeAt(order, start), newest: timeAt(order, end - 1) }))
@@ -225,14 +223,14 @@ export class BlockWriter {
       spans.reduce((most, { newest }) => (newest > most ? newest : most), NS_MIN),
     )
     for (const [i, stream] of streams.entries()) {
-      const known = this.#table.stream(tenant, stream.key)
-      if (known === undefined) continue
+      const existing = this.#table.stream(tenant, stream.key)
+      if (existing === undefined) continue
       const { oldest, newest } = spans[i] as { oldest: bigint; newest: bigint }
-      for (const stored of recent.entriesOf(near, known, oldest, newest)) dropStored(order, stream, stored)
+      for (const stored of recent.entriesOf(near, existing, oldest, newest)) dropStored(order, stream, stored)
     }
   }
 
-  /** Ids that were taken before, in the store or earlier in this commit: their entries are left out. */
+  /** Finds ids that were used before, in the store or earlier in this commit; their entries are dropped. */
   #claimIds(tenant: number, { batches }: TenantWrite): { leftOut: Set<number>[]; times: Map<string, bigint>[] } {
     const leftOut = batches.map(() => new Set<number>())
     const times = batches.map(() => new Map<string, bigint>())
@@ -250,8 +248,8 @@ export class BlockWriter {
   }
 
   #tenantId(name: string, outcome: Outcome): number {
-    const known = this.#table.tenantId(name)
-    if (known !== undefined) return known
+    const existing = this.#table.tenantId(name)
+    if (existing !== undefined) return existing
     const id = Number(this.#insertTenant.run(name).lastInsertRowid)
     this.#table.addTenant(name, id)
     outcome.undo.push(() => this.#table.removeTenant(name))
@@ -259,8 +257,8 @@ export class BlockWriter {
   }
 
   #streamId(tenant: number, { key, labels }: Pick<StoredStream, 'key' | 'labels'>, outcome: Outcome): number {
-    const known = this.#table.stream(tenant, key)
-    if (known !== undefined) return known.id
+    const existing = this.#table.stream(tenant, key)
+    if (existing !== undefined) return existing.id
     const id = Number(this.#insertStream.run(tenant, key, formatLabelColumn(labels)).lastInsertRowid)
     const stream = { id, key, labels }
     this.#table.addStream(tenant, stream)
@@ -294,7 +292,7 @@ export class BlockWriter {
   }
 }
 
-/** The time of a reference of the order. */
+/** The time of an entry of the order, by reference. */
 function timeAt({ batches, batchOf, entryOf }: EntryOrder, reference: number): bigint {
   const batch = batches[batchOf[reference] as number] as Batch
   return batch.timestamps.values[entryOf[reference] as number] as bigint

@@ -1,20 +1,20 @@
-/** Large buffers that reads use one after the other: fresh ones cost more than what is decompressed into them. */
+/** A pool of large buffers for reads: allocating a fresh buffer costs more than decompressing into it. */
 
 import { discard } from '../../protocol/blocks/block-format.ts'
 
-/** Larger buffers are left to the garbage collector: blocks that need them are rare. */
+/** Larger buffers are not pooled, because blocks that need them are rare. */
 const SHELVED_BYTES_MAX = 8 * 1024 * 1024
-/** Idle buffers of one size. */
+/** Idle buffers per size. */
 const SHELVED_BUFFERS_MAX = 16
 const SIZE_MIN = 4096
 
-/** Memory of one block. */
+/** The memory of one block. */
 export interface Loan {
-  /** At least `bytes` long, with anything in it. */
+  /** At least `bytes` long, uninitialised. */
   allocate(bytes: number): Buffer
-  /** Takes charge of bytes that have an ArrayBuffer of their own: they go with the rest. */
+  /** Adds bytes that own their ArrayBuffer, to release them with the rest. */
   adopt(bytes: Uint8Array): void
-  /** Gives everything back: nobody may look at it any more. */
+  /** Returns all buffers to the pool; they must no longer be used. */
   release(): void
 }
 

@@ -1,4 +1,4 @@
-/** One SQLite file: locked for one process, opened, brought to the current schema, closed. */
+/** The SQLite file: locks it for one process, opens it with the current schema, closes it. */
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,14 +9,14 @@ import { createDatabase, openDatabaseFile, SQLITE_FULL, type Synchronous, sqlite
 
 const FILE = 'millrace.db'
 const LOCK_FILE = 'millrace.lock'
-/** Marks the file as Millrace's own: "MILL". */
+/** Identifies a Millrace file: "MILL". */
 const APPLICATION_ID = 0x4d494c4c
 const SCHEMA_VERSION = 1
 
 /**
- * Blocks carry their time range in ns and their streams (u32 LE ids, one a run), so that a read prunes without loading
- * them; the indexes hold the whole range, so that blocks outside of it do not cost a look at their rows. A block that
- * was joined into another stays, with `retired` = the id of the new one, until no read can want it.
+ * The row of a block has its time range in ns and its streams (u32 LE ids, one per run), so that a read prunes without
+ * loading the block. The indexes contain the whole range, so that rows outside it are not read. A block that was joined
+ * into another stays, with `retired` = the id of the new one, until no read can need it.
  */
 const SCHEMA = `
   -- These hold only when set before the first table. Large blocks, large pages.
@@ -64,7 +64,7 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
-/** The connections of one open data folder. */
+/** The connections to an open data folder. */
 export interface Database {
   readonly writer: DatabaseSync
   readonly reader: DatabaseSync
@@ -76,9 +76,9 @@ export interface DatabaseOptions {
 }
 
 /**
- * Opens (or creates) the database in `dataDir` and holds it for this process alone. Throws store_unavailable when
- * another process holds it or the folder cannot be written, store_damaged when the file is not ours or is corrupted.
- * With `FULL`, all that can be read is on disk when it returns.
+ * Opens or creates the database in `dataDir` and locks it for this process. Throws store_unavailable if another process
+ * has it locked or the folder cannot be written, store_damaged if the file is not ours or is corrupted. With `FULL`,
+ * everything that can be read is on disk when it returns.
  */
 export function openDatabase(dataDir: string, { synchronous = 'FULL' }: DatabaseOptions = {}): Database {
   const lock = lockFolder(dataDir)
@@ -86,7 +86,7 @@ export function openDatabase(dataDir: string, { synchronous = 'FULL' }: Database
   try {
     writer = openWriter(join(dataDir, FILE), synchronous)
     const reader = new DatabaseSync(join(dataDir, FILE), { readOnly: true })
-    // Not mapped into memory: there an unreadable page would end the process, here it is an error of one read.
+    // Not memory-mapped: an unreadable page would then kill the process instead of failing one read.
     reader.exec('PRAGMA busy_timeout = 5000; PRAGMA mmap_size = 0;')
     return new OpenDatabase(writer, reader, lock)
   } catch (cause) {
@@ -135,8 +135,8 @@ function openWriter(path: string, synchronous: Synchronous): DatabaseSync {
 }
 
 /**
- * Looks at a file without changing a byte of it: true when empty, false when ours; throws store_damaged otherwise. Only
- * where a transaction was cut short does SQLite first put back, from the journal beside it, what was committed before.
+ * Checks a file without changing it: true if empty, false if ours; throws store_damaged otherwise. Only if a transaction
+ * was interrupted, SQLite first restores the committed state from the journal.
  */
 function isEmpty(path: string): boolean {
   const db = new DatabaseSync(path, { readOnly: !existsSync(`${path}-journal`) })
@@ -156,13 +156,13 @@ function isEmpty(path: string): boolean {
   }
 }
 
-/** The value of a PRAGMA that answers one number. */
+/** The value of a PRAGMA that returns one number. */
 export function pragma(db: DatabaseSync, name: string): number {
   const row = db.prepare(`PRAGMA ${name}`).get() as Record<string, number>
   return Object.values(row)[0] as number
 }
 
-/** A database that cannot be opened, in words for its operator. */
+/** The error for a database that cannot be opened, for the operator. */
 export function openFailure(dataDir: string, cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause
   const code = sqliteCode(cause)
@@ -183,7 +183,7 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** A failed write in words for whoever pushed: what is wrong with the store, and that nothing was stored. */
+/** The error for a failed write, for the client: nothing was stored, and why. */
 export function writeFailure(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause
   const why =
@@ -191,7 +191,7 @@ export function writeFailure(cause: unknown): GatewayError {
   return new GatewayError('store_unavailable', `nothing of this push was stored: ${why}`, { cause })
 }
 
-/** A failed read in words for whoever asked: store_unavailable of a closed store, store_damaged of any other. */
+/** The error for a failed read, for the client: store_unavailable if the store is closed, otherwise store_damaged. */
 export function readFailure(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause
   if ((cause as { code?: unknown } | null)?.code === 'ERR_INVALID_STATE') {

@@ -1,4 +1,4 @@
-/** Files and folders that appear whole or not at all, and stay after a loss of power. */
+/** Creates files and folders atomically and durably, also across a power failure. */
 
 import {
   closeSync,
@@ -20,10 +20,10 @@ const IS_WINDOWS = process.platform === 'win32'
 const FOLDER = { mode: 0o700 }
 /** Bytes rewritten at once. */
 const CHUNK_BYTES = 1024 * 1024
-/** Folders that this user may not open, and file systems that do not sync folders: there is nothing more to do. */
+/** Errors of folders that this user may not open and of file systems that cannot sync folders; they are ignored. */
 const FOLDER_NOT_SYNCED = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROFS'])
 
-/** Makes the folder, with those above it, for its owner alone. All of them are on disk when it returns. */
+/** Creates the folder and its parents with mode 0700. All of them are on disk when it returns. */
 export function makeFolder(path: string): void {
   makeFolders(resolve(path))
   // Also where it was there already: the process that made it may have died before it synced.
@@ -52,8 +52,8 @@ function madeOrThere(path: string): boolean {
 }
 
 /**
- * Makes the file `path`: `write` fills a file of another name in the same folder, which is synced and then renamed. A
- * file that is there is replaced. One process at a time: what an earlier one left half written is removed.
+ * Creates or replaces the file `path`: `write` fills a temporary file in the same folder, which is synced and then
+ * renamed. For one process at a time: a partial file of an earlier process is removed.
  */
 export function makeWhole(path: string, write: (aside: string) => void): void {
   const aside = `${path}.new`
@@ -64,12 +64,12 @@ export function makeWhole(path: string, write: (aside: string) => void): void {
   syncFolder(dirname(path))
 }
 
-/** Puts the content of the file on disk, whichever process wrote it. */
+/** Syncs the content of the file, whichever process wrote it. */
 export function syncFile(path: string): void {
   withFile(path, IS_WINDOWS ? 'r+' : 'r', fsyncSync)
 }
 
-/** Puts the names in the folder on disk, where the file system can do that for a folder. */
+/** Syncs the names in the folder, if the file system can sync folders. */
 export function syncFolder(path: string): void {
   if (IS_WINDOWS) return
   try {
@@ -80,8 +80,8 @@ export function syncFolder(path: string): void {
 }
 
 /**
- * Writes the file's own bytes over it, and syncs it. After an fsync that failed, the kernel takes the pages for clean: they
- * are read from memory, a second fsync succeeds, and they are not on disk. Nobody else may write to the file meanwhile.
+ * Overwrites the file with its own bytes, and syncs it. After a failed fsync the kernel marks the pages as clean: they are
+ * read from memory and a second fsync succeeds, but they are not on disk. No one else may write to the file meanwhile.
  */
 export function rewriteFile(path: string): void {
   if (!existsSync(path)) return
@@ -96,7 +96,7 @@ export function rewriteFile(path: string): void {
   })
 }
 
-/** A file system that copies on write may have no space for it: then the bytes stay as they are. */
+/** A copy-on-write file system may have no space for it; then the bytes stay unchanged. */
 function overwrite(file: number, bytes: Uint8Array, at: number): number {
   try {
     return writeSync(file, bytes, 0, bytes.length, at)

@@ -1,4 +1,4 @@
-/** LiveFeed within one process: who pushes and who listens are in the same one. */
+/** LiveFeed within one process. */
 
 import type { Batch } from '../../domain/entries/batch.ts'
 import type { BatchListener, LiveFeed } from '../../ports/log-store.ts'

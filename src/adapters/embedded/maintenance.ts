@@ -1,4 +1,4 @@
-/** What the store does behind the pushes: joins small blocks, lets old ones go, gives space back. */
+/** Background maintenance: joins small blocks, deletes old ones, returns space. */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
@@ -12,29 +12,29 @@ import { pragma } from './database.ts'
 import { parseStreamIds } from './stream-table.ts'
 
 export interface RetentionSettings {
-  /** Entries older than this go; undefined: none for their age. */
+  /** Entries older than this are deleted; undefined: no limit. */
   readonly retentionMs: number | undefined
-  /** Bytes of the database above which the oldest blocks go; undefined: none for the size. */
+  /** Size of the database above which the oldest blocks are deleted; undefined: no limit. */
   readonly retentionBytes: number | undefined
-  /** Line bytes at which a block is full: larger ones are not joined. */
+  /** Line bytes at which a block is full; full blocks are not joined. */
   readonly blockBytes: number
-  /** Longest query: a joined block stays readable for longer than that. */
+  /** Longest query; a joined block stays readable for longer. */
   readonly queryTimeoutMs: number
 }
 
 /** Blocks of like size that it takes to make joining them worth the writing. */
 const JOIN_BLOCKS_MIN = 8
-/** Sizes grow by this factor from tier to tier; a line is rewritten once a tier. */
+/** Sizes grow by this factor between tiers; a line is rewritten once per tier. */
 const TIER_FACTOR = 8
-/** Blocks are joined with their neighbours in time only, within this much, so that reads still prune by time. */
+/** Only blocks within this time span are joined, so that reads can still prune by time. */
 const JOIN_SPAN_NS = 6n * 3600n * 1_000_000_000n
 /** How long a client's id is remembered. */
 const ENTRY_ID_WINDOW_MS = 7 * 24 * 3600_000
-/** How often streams without a block are looked for: it takes a look at every block. */
+/** How often streams without blocks are removed: it reads the row of every block. */
 const EMPTY_STREAMS_MS = 3600_000
 /** Blocks deleted in one transaction. */
 const EXPIRED_BLOCKS_MAX = 64
-/** Pages given back to the file system at one go. */
+/** Pages returned to the file system in one step. */
 const VACUUM_PAGES = 256
 
 interface JoinCandidate extends BlockRow {
@@ -53,7 +53,7 @@ export class Maintenance {
   readonly #oldestRows: StatementSync
   readonly #delete: StatementSync
   readonly #between: StatementSync
-  /** Blocks that a join could not read: not tried again. */
+  /** Damaged blocks, which are not joined again. */
   readonly #damaged = new Set<number>()
   #hasExpired = false
   #emptiedMs = Number.NEGATIVE_INFINITY
@@ -64,7 +64,7 @@ export class Maintenance {
     this.#clock = clock
     this.#settings = settings
     this.#events = events
-    // A plus keeps SQLite from an index by which it would go through all blocks.
+    // The unary plus stops SQLite from using an index that would scan all blocks.
     const columns = 'id, tenant, sequence, oldest, newest, entries, line_bytes, committed_ms'
     this.#small = db.prepare(`
       SELECT ${columns}, streams FROM blocks WHERE retired IS NULL AND line_bytes < ? ORDER BY +tenant, oldest, id`)
@@ -76,7 +76,7 @@ export class Maintenance {
       WHERE tenant = :tenant AND newest >= :oldest AND +oldest <= :newest AND retired IS NULL
         AND sequence > :first AND sequence < :last`)
     this.#between.setReadBigInts(true)
-    // SQLite tells the length of a blob without reading it.
+    // SQLite knows the length of a blob without reading it.
     this.#oldestRows = db.prepare(`
       SELECT ${columns}, retired, length(columns) + length(metadata) + length(text) AS bytes FROM blocks
       WHERE tenant = ? ORDER BY newest, id LIMIT ${EXPIRED_BLOCKS_MAX}`)
@@ -84,14 +84,14 @@ export class Maintenance {
     this.#delete = db.prepare('DELETE FROM blocks WHERE id = ?')
   }
 
-  /** One round of everything. `isStopped` ends it between two steps; each step is a transaction of its own. */
+  /** Runs all steps once, each in its own transaction. `isStopped` ends it between steps. */
   async run(isStopped: () => boolean): Promise<void> {
     this.#writer.forgetOld()
     const nowMs = this.#clock.nowMs()
-    // Twice the longest query, so that a read that began before the join is over.
+    // Twice the longest query, so that reads that started before the join have ended.
     this.#purge.run(nowMs - 2 * this.#settings.queryTimeoutMs)
     this.#db.prepare('DELETE FROM entry_ids WHERE committed_ms < ?').run(nowMs - ENTRY_ID_WINDOW_MS)
-    // What gives space comes before what takes some: a full disk must not keep its old blocks.
+    // Steps that free space come first: on a full disk, joins fail, but old blocks must still be deleted.
     while (!isStopped() && this.#expireSome()) await setImmediate()
     if (isStopped()) return
     if (this.#hasExpired && nowMs - this.#emptiedMs >= EMPTY_STREAMS_MS) this.#dropEmptyStreams(nowMs)
@@ -103,7 +103,7 @@ export class Maintenance {
     }
   }
 
-  /** Small blocks of one tenant that lie close in time and are of like size. */
+  /** Groups of small blocks of one tenant that are close in time and of similar size. */
   #joinGroups(): JoinCandidate[][] {
     const { blockBytes } = this.#settings
     const groups = new Map<string, JoinCandidate[]>()
@@ -120,8 +120,8 @@ export class Maintenance {
   }
 
   /**
-   * Blocks in order of arrival, cut wherever a block that stays outside came between and shares time and streams with
-   * them: joined across it, their entries would change places with its entries of equal times.
+   * Splits a group, in order of arrival, wherever a block outside the group arrived in between and shares time and streams
+   * with it: joining across that block would change the order of entries with equal times.
    */
   #cutAtOthers(group: readonly JoinCandidate[]): JoinCandidate[][] {
     const parts = group.toSorted((a, b) => a.sequence - b.sequence)
@@ -149,7 +149,7 @@ export class Maintenance {
     return cuts.filter((cut) => cut.length > 1)
   }
 
-  /** Rewrites the blocks as one (or a few, where they make more than one full block); the old ones retire. */
+  /** Rewrites the blocks as one (or a few, if they exceed one full block), and retires the old ones. */
   #join(group: readonly JoinCandidate[]): void {
     const { tenant } = group[0] as JoinCandidate
     const parts: JoinCandidate[] = []
@@ -169,7 +169,7 @@ export class Maintenance {
     this.#writer.transaction(() => {
       for (const [i, block] of buildBlocks(order, this.#settings.blockBytes).entries()) {
         const streamIds = block.runs.map((run) => this.#writer.table.stream(tenant, run.key)?.id as number)
-        // Each takes the place of one of the parts: a run that is cut between two blocks keeps its order.
+        // Each gets the sequence of one of the parts, so that a run split between two blocks keeps its order.
         const { sequence } = parts[Math.min(i, parts.length - 1)] as JoinCandidate
         rows.push({ row: this.#writer.insertBlock(tenant, block, committedMs, sequence), streamIds })
       }
@@ -183,14 +183,14 @@ export class Maintenance {
     for (const part of parts) this.#forget(part)
   }
 
-  /** Deletes a few of the oldest blocks if age or size asks for it; true when there may be more to delete. */
+  /** Deletes a few of the oldest blocks if required by age or size; true if there may be more to delete. */
   #expireSome(): boolean {
     const { retentionMs, retentionBytes } = this.#settings
-    const oldestKept = retentionMs === undefined ? undefined : msToNs(this.#clock.nowMs() - retentionMs)
+    const cutoffNs = retentionMs === undefined ? undefined : msToNs(this.#clock.nowMs() - retentionMs)
     let excess = retentionBytes === undefined ? 0 : this.#usedBytes() - retentionBytes
-    if (oldestKept === undefined && excess <= 0) return false
+    if (cutoffNs === undefined && excess <= 0) return false
     const rows = this.#oldestBlocks().filter((row) => {
-      const isOld = oldestKept !== undefined && (row['newest'] as bigint) < oldestKept
+      const isOld = cutoffNs !== undefined && (row['newest'] as bigint) < cutoffNs
       if (!isOld && excess <= 0) return false
       excess -= Number(row['bytes'])
       return true
@@ -204,7 +204,7 @@ export class Maintenance {
     return true
   }
 
-  /** The oldest blocks of all tenants: each tenant's own by its index, then the oldest of those. */
+  /** The oldest blocks of all tenants: the oldest of each tenant by index, then the oldest of these. */
   #oldestBlocks(): Record<string, unknown>[] {
     const rows: Record<string, unknown>[] = []
     for (const [, tenant] of this.#writer.table.tenantNames()) rows.push(...this.#oldestRows.all(tenant))
@@ -221,7 +221,7 @@ export class Maintenance {
     this.#events.blockRemoved(row)
   }
 
-  /** Streams without a block go from the index, or labels of years ago would fill it. */
+  /** Removes streams without blocks from the index, which would otherwise grow forever. */
   #dropEmptyStreams(nowMs: number): void {
     this.#hasExpired = false
     this.#emptiedMs = nowMs
@@ -241,7 +241,7 @@ export class Maintenance {
   }
 }
 
-/** Cuts a group at full blocks; what is left is joined only when there are enough of them. */
+/** Splits a group into full blocks; the rest is joined only if there are enough blocks. */
 function cutGroups(group: readonly JoinCandidate[], blockBytes: number): JoinCandidate[][] {
   const cuts: JoinCandidate[][] = []
   let cut: JoinCandidate[] = []
@@ -259,7 +259,7 @@ function cutGroups(group: readonly JoinCandidate[], blockBytes: number): JoinCan
   return cuts.filter((candidates) => candidates.length > 1)
 }
 
-/** Whether entries of one stream and one time may be in both. */
+/** Whether both may contain entries with the same stream and time. */
 function sharesEntries(a: JoinCandidate, b: JoinCandidate): boolean {
   return a.oldest <= b.newest && b.oldest <= a.newest && a.streamIds.some((id) => b.streamIds.includes(id))
 }

@@ -1,14 +1,14 @@
-/** When blocks of a tenant's time range last came or went: by this, whoever keeps an answer knows that it still holds. */
+/** Versions of time ranges of a tenant, which change when blocks are added or removed, for cache validation. */
 
-/** Changes are told apart by the hour of the time range they touch. */
+/** Changes are tracked per hour of the time range. */
 const BUCKET_NS = 3600n * 1_000_000_000n
-/** Hours remembered for a tenant; beyond, all of its hours count as changed at once. */
+/** Maximum number of tracked hours per tenant; beyond that, all hours count as changed. */
 const BUCKETS_MAX = 1000
 
 interface TenantVersions {
   /** The number of the last change by hour. */
   readonly byBucket: Map<number, number>
-  /** The last change of hours that are not remembered one by one. */
+  /** The last change of hours that are not tracked individually. */
   floor: number
 }
 
@@ -16,7 +16,7 @@ export class RangeVersions {
   readonly #tenants = new Map<number, TenantVersions>()
   #changes = 0
 
-  /** To be called when a block with entries in [oldest, newest] has come or gone. */
+  /** Call it when a block with entries in [oldest, newest] was added or removed. */
   changed(tenant: number, oldest: bigint, newest: bigint): void {
     const change = ++this.#changes
     let versions = this.#tenants.get(tenant)
@@ -33,7 +33,7 @@ export class RangeVersions {
     versions.floor = change
   }
 
-  /** A number that is another one after every change of a block with entries in [start, end), and after some others. */
+  /** A number that differs after every change of a block with entries in [start, end), and after some other changes. */
   of(tenant: number, start: bigint, end: bigint): number {
     const versions = this.#tenants.get(tenant)
     if (versions === undefined) return 0

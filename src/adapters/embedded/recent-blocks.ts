@@ -1,11 +1,11 @@
-/** The blocks in which a retried line is looked for, and a bounded number of them kept decoded. */
+/** The recent blocks in which duplicates are looked up, with a bounded cache of decoded blocks. */
 
 import type { Batch } from '../../domain/entries/batch.ts'
 import { type Block, lowerBound } from '../../domain/entries/block.ts'
 import { batchOfBlock } from '../../domain/entries/block-builder.ts'
 import type { StoredEntries } from '../../domain/entries/entry-order.ts'
 
-/** What is remembered of a block committed within the window. */
+/** Facts about a block committed within the duplicate window. */
 export interface RecentBlock {
   readonly id: number
   readonly oldest: bigint
@@ -14,9 +14,9 @@ export interface RecentBlock {
   readonly streamIds: ReadonlySet<number>
 }
 
-/** Decoded blocks kept at most, of all tenants, in bytes of lines and columns. */
+/** Maximum size of the cache for all tenants, in bytes of lines and columns. */
 const DECODED_BYTES_MAX = 64 * 1024 * 1024
-/** What an entry's columns take, beside its line and metadata. */
+/** Size of the columns of an entry, without its line and metadata. */
 const COLUMN_BYTES = 32
 
 interface DecodedBlock {
@@ -25,18 +25,18 @@ interface DecodedBlock {
   readonly bytes: number
 }
 
-/** The decoded blocks used last, by id; one for all tenants. */
+/** LRU cache of decoded blocks by id, shared by all tenants. */
 export class DecodedBlocks {
   readonly #blocks = new Map<number, DecodedBlock>()
   #bytes = 0
 
   get(id: number): DecodedBlock | undefined {
-    const known = this.#blocks.get(id)
-    if (known === undefined) return undefined
-    // The map's order is the order of use: the first is the longest unused.
+    const block = this.#blocks.get(id)
+    if (block === undefined) return undefined
+    // The map is ordered by use: the first is the least recently used.
     this.#blocks.delete(id)
-    this.#blocks.set(id, known)
-    return known
+    this.#blocks.set(id, block)
+    return block
   }
 
   add(id: number, block: Block): DecodedBlock {
@@ -58,7 +58,7 @@ export class DecodedBlocks {
   }
 }
 
-/** Recent blocks of one tenant; `load` decodes one from disk, or tells that it is gone or unreadable. */
+/** The recent blocks of one tenant; `load` decodes one from disk, or returns undefined if it is gone or unreadable. */
 export class RecentBlocks {
   readonly #load: (id: number) => Block | undefined
   readonly #decoded: DecodedBlocks
@@ -69,7 +69,7 @@ export class RecentBlocks {
     this.#load = load
   }
 
-  /** Adds a block, decoded when the caller has it so. */
+  /** Adds a block, decoded if the caller has it decoded. */
   add(recent: RecentBlock, block?: Block): void {
     this.#blocks.set(recent.id, recent)
     if (block !== undefined) this.#decoded.add(recent.id, block)
@@ -80,12 +80,12 @@ export class RecentBlocks {
     this.#decoded.remove(id)
   }
 
-  /** Forgets blocks committed before `ms`. */
+  /** Removes blocks committed before `ms`. */
   forgetBefore(ms: number): void {
     for (const [id, { committedMs }] of this.#blocks) if (committedMs < ms) this.remove(id)
   }
 
-  /** The blocks that may hold entries in [oldest, newest]: asked once a commit, as there can be very many. */
+  /** The blocks that may have entries in [oldest, newest]; called once per commit, as there can be very many. */
   within(oldest: bigint, newest: bigint): RecentBlock[] {
     const near: RecentBlock[] = []
     for (const block of this.#blocks.values()) {
@@ -94,7 +94,7 @@ export class RecentBlocks {
     return near
   }
 
-  /** The entries of the stream in [oldest, newest] that the blocks `near` hold. */
+  /** The entries of the stream in [oldest, newest] in the blocks `near`. */
   *entriesOf(
     near: readonly RecentBlock[],
     { id: streamId, key }: { readonly id: number; readonly key: string },
@@ -102,7 +102,7 @@ export class RecentBlocks {
     newest: bigint,
   ): Iterable<StoredEntries> {
     for (const recent of near) {
-      // One that could not be read is forgotten at once, and not tried for every stream.
+      // An unreadable block was removed, so that it is not tried for every stream.
       if (!this.#blocks.has(recent.id)) continue
       if (recent.newest < oldest || recent.oldest > newest || !recent.streamIds.has(streamId)) continue
       const decoded = this.#decodedBlock(recent.id)
@@ -116,8 +116,8 @@ export class RecentBlocks {
   }
 
   #decodedBlock(id: number): DecodedBlock | undefined {
-    const known = this.#decoded.get(id)
-    if (known !== undefined) return known
+    const cached = this.#decoded.get(id)
+    if (cached !== undefined) return cached
     const block = this.#load(id)
     if (block !== undefined) return this.#decoded.add(id, block)
     this.remove(id)

@@ -1,4 +1,4 @@
-/** Random keys that live in the data folder, readable by its owner only. */
+/** Random keys in the data folder, readable only by its owner. */
 
 import { randomBytes } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
@@ -8,15 +8,15 @@ import { makeFolder, makeWhole, syncFile, syncFolder } from './durable-files.ts'
 import { withCreateLock } from './sqlite-file.ts'
 
 /**
- * The `bytes` random bytes kept as file `name` of the data folder; made on first use, the same ever after, also where
- * several processes ask at once. Throws config_invalid when others can read the file, when it has another length or
- * when the folder cannot be written.
+ * Returns the `bytes` random bytes in file `name` of the data folder. They are created on first use and never change, also
+ * if several processes ask at once. Throws config_invalid if others can read the file, if it has another length, or if the
+ * folder cannot be written.
  */
 export function loadSecret(dataDir: string, name: string, bytes: number): Uint8Array {
   const path = join(dataDir, name)
   try {
     const secret = readSecret(path, bytes) ?? createSecret(dataDir, path, bytes)
-    // Before anything rests on it: the process that made it may have died before it synced.
+    // Synced before use: the process that created it may have died before the sync.
     syncFile(path)
     syncFolder(dataDir)
     return secret
@@ -24,7 +24,7 @@ export function loadSecret(dataDir: string, name: string, bytes: number): Uint8A
     if (error instanceof GatewayError) throw error
     throw new GatewayError(
       'config_invalid',
-      `the key file "${path}" cannot be read or made (${(error as NodeJS.ErrnoException).code ?? 'unknown'}); make the folder writable for this user, or set MILLRACE_DATA_DIR to another`,
+      `the key file "${path}" cannot be read or created (${(error as NodeJS.ErrnoException).code ?? 'unknown'}); make the folder writable for this user, or set MILLRACE_DATA_DIR to another`,
       { cause: error },
     )
   }
@@ -33,19 +33,19 @@ export function loadSecret(dataDir: string, name: string, bytes: number): Uint8A
 function readSecret(path: string, bytes: number): Uint8Array | undefined {
   const status = statSync(path, { throwIfNoEntry: false })
   if (status === undefined) return undefined
-  // Windows has no such bits; its folders inherit who may read.
+  // Windows has no mode bits; files inherit the permissions of the folder.
   if (process.platform !== 'win32' && (status.mode & 0o077) !== 0) {
     const mode = (status.mode & 0o777).toString(8).padStart(4, '0')
     throw new GatewayError(
       'config_invalid',
-      `the key file "${path}" has mode ${mode}, so others may have read it; delete it for a new key, or chmod 600 it if nobody has`,
+      `the key file "${path}" has mode ${mode}, so others may have read it; delete it to get a new key, or chmod 600 it if no one has read it`,
     )
   }
   const secret = status.size === bytes ? readFileSync(path) : undefined
   if (secret?.length === bytes) return secret
   throw new GatewayError(
     'config_invalid',
-    `the key file "${path}" has ${status.size} bytes instead of ${bytes}; put back the one that was there, or delete it for a new key`,
+    `the key file "${path}" has ${status.size} bytes instead of ${bytes}; restore the original, or delete it to get a new key`,
   )
 }
 
@@ -58,6 +58,6 @@ function createSecret(dataDir: string, path: string, bytes: number): Uint8Array 
     secret = randomBytes(bytes)
     makeWhole(path, (aside) => writeFileSync(aside, secret as Uint8Array, { mode: 0o600, flag: 'wx' }))
   })
-  if (secret === undefined) throw new Error('BUG: the lock was taken and its work not done')
+  if (secret === undefined) throw new Error('BUG: the work under the lock was not done')
   return secret
 }

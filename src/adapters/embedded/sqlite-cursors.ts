@@ -1,4 +1,4 @@
-/** CursorStore on a SQLite file of its own: the log file's schema stays as it is, and either can be removed alone. */
+/** CursorStore on its own SQLite file, so that the schema of the log file is not affected and either can be removed. */
 
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
@@ -11,7 +11,7 @@ import { createDatabaseOnce, openDatabaseFile } from './sqlite-file.ts'
 
 const FILE = 'cursors.db'
 
-/** `cursor` is null before the first run ends; the lease columns are null while no run is at work. */
+/** `cursor` is null before the first run ends; the lease columns are null while no run is active. */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS cursors (
     source TEXT NOT NULL,
@@ -28,7 +28,7 @@ export class SqliteCursors implements CursorStore {
   readonly #db: DatabaseSync
   readonly #source: string
 
-  /** Opens or creates the file in `dataDir`. Throws store_unavailable when it cannot. */
+  /** Opens or creates the file in `dataDir`. Throws store_unavailable if that fails. */
   constructor(dataDir: string, source: string) {
     this.#source = source
     this.#db = attempt(() => {
@@ -36,7 +36,7 @@ export class SqliteCursors implements CursorStore {
       const path = join(dataDir, FILE)
       createDatabaseOnce(path, SCHEMA)
       const db = openDatabaseFile(path, 'FULL')
-      // A start of an earlier version may have died before the table.
+      // An earlier version may have died before it created the table.
       db.exec(SCHEMA)
       return db
     })
@@ -80,7 +80,7 @@ export class SqliteCursors implements CursorStore {
 }
 
 function conflict(): GatewayError {
-  return new GatewayError('state_conflict', 'another run has the cursor; this one stops; the next run goes on')
+  return new GatewayError('state_conflict', 'another run has the cursor, so this run stops; the next run continues')
 }
 
 function attempt<T>(work: () => T): T {

@@ -1,4 +1,4 @@
-/** DeletionStore on SQLite: requests in a table of their own, blocks rewritten without what is deleted. */
+/** DeletionStore on SQLite: requests in their own table, blocks rewritten without the deleted entries. */
 
 import type { DatabaseSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
@@ -26,7 +26,7 @@ const SCHEMA = `
   ) STRICT
 `
 
-/** Block rows looked at in one statement. */
+/** Block rows per statement. */
 const PAGE_ROWS = 64
 
 export interface DeletionParts {
@@ -34,7 +34,7 @@ export interface DeletionParts {
   readonly writer: BlockWriter
   readonly clock: Clock
   readonly events: BlockEvents
-  /** Told why a change failed; whoever asked for it is told that it did. */
+  /** Called with the cause of a failed change; the caller of the change gets an error. */
   readonly onFailure: (cause: unknown) => void
   /** Line bytes at which a block is full. */
   readonly blockBytes: number
@@ -75,16 +75,16 @@ export class SqliteDeletions implements DeletionStore {
   }
 
   async setProcessed(tenant: string, id: string): Promise<boolean> {
-    const found = this.#deletions.find((each) => each.tenant === tenant && each.id === id)
-    if (found === undefined) return false
+    const deletion = this.#deletions.find((each) => each.tenant === tenant && each.id === id)
+    if (deletion === undefined) return false
     const update = 'UPDATE deletions SET processed = 1 WHERE tenant = ? AND id = ?'
     this.#change(() => this.#parts.db.prepare(update).run(tenant, id))
-    this.#deletions = this.#deletions.map((each) => (each === found ? { ...found, isProcessed: true } : each))
+    this.#deletions = this.#deletions.map((each) => (each === deletion ? { ...deletion, isProcessed: true } : each))
     return true
   }
 
   /**
-   * Goes through the blocks by rising id: what is joined or rewritten meanwhile gets a higher one and is met again.
+   * Visits the blocks by ascending id: a block that is joined or rewritten meanwhile gets a higher id and is visited again.
    */
   async erase(range: StreamRange, keep: KeepRuns, isStopped: () => boolean = () => false): Promise<number> {
     const { table } = this.#parts.writer
@@ -112,7 +112,7 @@ export class SqliteDeletions implements DeletionStore {
     throw new GatewayError('store_damaged', text)
   }
 
-  /** Puts what is kept in the block's place; how many entries went. */
+  /** Replaces the block by its remaining entries; returns the number of deleted entries. */
   #rewrite(row: BlockRow, block: Block, range: StreamRange, keep: KeepRuns): number {
     const { db, writer, clock, events, blockBytes } = this.#parts
     const isKept = new Uint8Array(block.count)
@@ -129,7 +129,7 @@ export class SqliteDeletions implements DeletionStore {
           const streamIds = part.runs.map((run) => writer.table.stream(row.tenant, run.key)?.id as number)
           replaced.push({ row: writer.insertBlock(row.tenant, part, row.committedMs, row.sequence), streamIds })
         }
-        // A block that leaves nothing behind is retired by itself: no read finds it any more.
+        // A block without remaining entries is retired by itself, so that no read finds it.
         const retiredBy = replaced[0]?.row.id ?? row.id
         const retire = 'UPDATE blocks SET retired = ?, retired_ms = ? WHERE id = ?'
         db.prepare(retire).run(retiredBy, clock.nowMs(), row.id)
@@ -170,7 +170,7 @@ export class SqliteDeletions implements DeletionStore {
     }))
   }
 
-  /** False when the block was joined, or has expired, since its row was read. */
+  /** False if the block was joined or has expired since its row was read. */
   #isThere(id: number): boolean {
     return this.#parts.db.prepare('SELECT 1 FROM blocks WHERE id = ? AND retired IS NULL').get(id) !== undefined
   }
@@ -180,7 +180,7 @@ export class SqliteDeletions implements DeletionStore {
       work()
     } catch (cause) {
       this.#parts.onFailure(cause)
-      const text = 'the store could not be changed, so nothing was; retry when its disk is well again'
+      const text = 'the store could not be changed, so nothing was deleted; retry when its disk works again'
       throw new GatewayError('store_unavailable', text, { cause })
     }
   }

@@ -1,4 +1,4 @@
-/** How every SQLite file of the data folder is made and opened, so that no death of a process or loss of power harms it. */
+/** Creates and opens the SQLite files of the data folder, safe against crashes and power failures. */
 
 import { existsSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -6,16 +6,16 @@ import { DatabaseSync } from 'node:sqlite'
 import { makeWhole, rewriteFile, syncFile, syncFolder } from './durable-files.ts'
 
 export const SQLITE_FULL = 13
-/** Held while a file is made that several processes may make. */
+/** Locked while creating a file that several processes may create. */
 const CREATE_LOCK_FILE = 'create.lock'
 const CREATE_WAIT_MS = 5_000
 
-/** FULL: a commit returns after its fsync. OFF: nothing is synced, as for files that need not outlive the process. */
+/** FULL: a commit returns after its fsync. OFF: nothing is synced, for files that need not survive the process. */
 export type Synchronous = 'FULL' | 'OFF'
 
 /**
- * Makes the database `path`, in WAL mode from its first moment under that name, as changing the mode of a file can be
- * cut short. `schema` is SQL: pragmas that hold only before the first table, then the tables.
+ * Creates the database `path`, which is in WAL mode as soon as it has that name, because a change of mode can be
+ * interrupted. `schema` is SQL: pragmas that must precede the first table, then the tables.
  */
 export function createDatabase(path: string, schema: string): void {
   removeParts(path)
@@ -23,7 +23,7 @@ export function createDatabase(path: string, schema: string): void {
     removeParts(aside)
     const db = new DatabaseSync(aside)
     try {
-      // No journal and no sync: what is not whole is thrown away. Locked exclusively, WAL needs no shared memory.
+      // No journal and no sync: an incomplete file is discarded. With an exclusive lock, WAL needs no shared memory.
       db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY;
         ${schema}; PRAGMA journal_mode = WAL;`)
     } finally {
@@ -32,7 +32,7 @@ export function createDatabase(path: string, schema: string): void {
   })
 }
 
-/** Makes the database if there is none, or an empty file; several processes may do so at once. */
+/** Creates the database if the file is missing or empty; several processes may do so at once. */
 export function createDatabaseOnce(path: string, schema: string): void {
   if (hasContent(path)) return
   withCreateLock(dirname(path), () => {
@@ -41,11 +41,11 @@ export function createDatabaseOnce(path: string, schema: string): void {
 }
 
 /**
- * Opens the database in WAL mode. With FULL, all that the connection can read is on disk when it returns: a process that
- * died may have written what it did not sync, and what is read is soon relied on. Waits up to 5 s for other writers.
+ * Opens the database in WAL mode. With FULL, everything that the connection can read is on disk when it returns: a process
+ * that died may have written data without syncing it, and we are about to rely on that data. Waits up to 5 s for writers.
  */
 export function openDatabaseFile(path: string, synchronous: Synchronous): DatabaseSync {
-  // Before the connection opens it: closing a file gives up the locks that this process holds on it.
+  // Before the connection opens it: closing a file releases all locks of this process on it.
   if (synchronous === 'FULL') syncFile(path)
   const db = new DatabaseSync(path)
   try {
@@ -60,7 +60,7 @@ export function openDatabaseFile(path: string, synchronous: Synchronous): Databa
   }
 }
 
-/** Runs `work` while no other process makes a file in the folder that several may make. */
+/** Runs `work` under the folder's creation lock. */
 export function withCreateLock(folder: string, work: () => void): void {
   const lock = takeLock(join(folder, CREATE_LOCK_FILE), CREATE_WAIT_MS)
   try {
@@ -70,7 +70,7 @@ export function withCreateLock(folder: string, work: () => void): void {
   }
 }
 
-/** A lock that ends with the process, however it ends: an open exclusive transaction on a file of its own. */
+/** A lock that ends with the process in any case: an open exclusive transaction on its own file. */
 export function takeLock(path: string, waitMs: number): DatabaseSync {
   const lock = new DatabaseSync(path)
   try {
@@ -82,15 +82,15 @@ export function takeLock(path: string, waitMs: number): DatabaseSync {
   }
 }
 
-/** SQLite's primary result code of an error, or undefined where it is none of SQLite's. */
+/** SQLite's primary result code of an error; undefined for other errors. */
 export function sqliteCode(error: unknown): number | undefined {
   const code = (error as { errcode?: unknown } | null)?.errcode
   return typeof code === 'number' ? code & 0xff : undefined
 }
 
-/** Puts what recovery found in the log on disk, then into the database, which SQLite syncs before it empties the log. */
+/** Syncs the recovered write-ahead log, then checkpoints it; SQLite syncs the database before it truncates the log. */
 function syncRecovered(db: DatabaseSync, path: string): void {
-  // The lock of a writer keeps the log as it is. A checkpoint alone would rest on a log that may not be on disk.
+  // A writer's lock prevents changes of the log. A checkpoint alone would rely on a log that may not be on disk.
   db.exec('BEGIN IMMEDIATE')
   try {
     rewriteFile(`${path}-wal`)
@@ -99,10 +99,10 @@ function syncRecovered(db: DatabaseSync, path: string): void {
   }
   syncFolder(dirname(path))
   try {
-    // `busy` in its row says that another process reads: then the log stays, which is on disk.
+    // A `busy` result means that another process is reading: then the log stays, and it is synced.
     db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
   } catch (cause) {
-    // No space for it now: the log stays too, and a full disk must not keep the gateway from starting.
+    // No space: the log stays too. A full disk must not prevent the gateway from starting.
     if (sqliteCode(cause) !== SQLITE_FULL) throw cause
   }
 }
@@ -111,7 +111,7 @@ function hasContent(path: string): boolean {
   return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) > 0
 }
 
-/** A log or journal that belongs to a file that is gone would be taken for the new file's. */
+/** Removes logs and journals of a deleted file, which would be applied to the new file. */
 function removeParts(path: string): void {
   const parts = ['-wal', '-shm', '-journal'].map((ending) => path + ending).filter((part) => existsSync(part))
   for (const part of parts) rmSync(part, { force: true })

@@ -1,4 +1,4 @@
-/** LogStore on SQLite: concurrent appends share one commit, reads stream beside them. */
+/** LogStore on SQLite: concurrent appends share a commit, and reads stream in parallel. */
 
 import type { Batch } from '../../domain/entries/batch.ts'
 import { GatewayError } from '../../domain/errors.ts'
@@ -22,19 +22,19 @@ import { SqliteDeletions } from './sqlite-deletions.ts'
 
 export interface StoreSettings extends WriterSettings, RetentionSettings {
   readonly dataDir: string
-  /** Bytes of batches that may wait for their commit; more are refused with overloaded. */
+  /** Bytes of batches that may wait for a commit; above this, appends are rejected with overloaded. */
   readonly queueBytesMax: number
 }
 
-/** What the store tells its owner, beside its answers. */
+/** Events that the store reports. */
 export interface StoreEvents {
-  /** A commit took `ms` and held `batches`. */
+  /** A commit of `batches` took `ms`. */
   committed(ms: number, batches: number): void
-  /** A write failed; what it held was refused. */
+  /** A write failed, and its batches were rejected. */
   writeFailed(cause: unknown): void
   /** A block on disk cannot be read. */
   blockDamaged(blockId: number, cause: unknown): void
-  /** A round of maintenance failed; the next one tries again. */
+  /** A round of maintenance failed; the next one retries. */
   maintenanceFailed(cause: unknown): void
 }
 
@@ -45,15 +45,15 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** Lines of one commit at most: more wait for the next, so that no commit holds the event loop for long. */
+/** Maximum line bytes of a commit, so that it does not block the event loop for long; the rest waits for the next. */
 const COMMIT_BYTES_MAX = 16 * 1024 * 1024
 /** How often small blocks are joined and old ones expire. */
 const MAINTENANCE_MS = 5_000
-/** While writes fail, one attempt in this time finds out whether they work again. */
+/** While writes fail, a probe tests at most once in this time whether they work again. */
 const PROBE_MS = 5_000
 
 export class SqliteLogStore implements LogStore {
-  /** Requests to delete, and what carries them out. */
+  /** Delete requests and their execution. */
   readonly deletions: DeletionStore
   readonly #database: Database
   readonly #settings: StoreSettings
@@ -75,7 +75,7 @@ export class SqliteLogStore implements LogStore {
   #commits = 0
   #totals: Totals
 
-  /** Opens the store in `settings.dataDir`; throws as openDatabase does. A test may look at what `open` gives. */
+  /** Opens the store in `settings.dataDir`; throws like openDatabase. `open` is for tests. */
   constructor(settings: StoreSettings, clock: Clock, events: StoreEvents, open = openDatabase) {
     this.#settings = settings
     this.#clock = clock
@@ -113,10 +113,10 @@ export class SqliteLogStore implements LogStore {
   append(batch: Batch): Promise<AppendResult> {
     if (this.#isClosed)
       return Promise.reject(new GatewayError('store_unavailable', 'the gateway is shutting down; retry'))
-    // A batch keeps the whole body that its lines came in.
+    // A batch keeps the whole request body of its lines in memory.
     const bytes = batch.text.length + batch.metadata.length + batch.count * 32
     if (this.#queueBytes > 0 && this.#queueBytes + bytes > this.#settings.queueBytesMax) {
-      const text = `${this.#queueBytes} bytes wait for their commit; the limit is ${this.#settings.queueBytesMax}; retry later or raise MILLRACE_QUEUE_BYTES_MAX`
+      const text = `${this.#queueBytes} bytes are waiting for a commit; the limit is ${this.#settings.queueBytesMax}; retry later or raise MILLRACE_QUEUE_BYTES_MAX`
       return Promise.reject(new GatewayError('overloaded', text))
     }
     this.#queueBytes += bytes
@@ -155,7 +155,7 @@ export class SqliteLogStore implements LogStore {
     }
   }
 
-  /** One round of maintenance; also called by a timer. Rounds do not overlap. */
+  /** Runs one round of maintenance; also called by a timer. Rounds do not overlap. */
   async maintain(): Promise<void> {
     if (this.#maintaining === undefined && !this.#isClosed) {
       this.#maintaining = this.#maintenance
@@ -181,7 +181,7 @@ export class SqliteLogStore implements LogStore {
     this.#database.close()
   }
 
-  /** Commits once the event loop has read what else came meanwhile, so that those pushes share the commit. */
+  /** Commits after the event loop has read other pending requests, so that those pushes share the commit. */
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
@@ -218,11 +218,11 @@ export class SqliteLogStore implements LogStore {
       count++
     }
     const waiting = this.#queue.splice(0, count)
-    for (const taken of waiting) this.#queueBytes -= taken.bytes
+    for (const { bytes } of waiting) this.#queueBytes -= bytes
     return waiting
   }
 
-  /** Tries a write that changes nothing, at most once in PROBE_MS however often it is asked. */
+  /** Tries a write without effect, at most once in PROBE_MS. */
   #probe(): void {
     const nowMs = this.#clock.monotonicMs()
     if (this.#isClosed || nowMs - this.#probedMs < PROBE_MS) return

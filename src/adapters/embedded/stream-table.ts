@@ -1,4 +1,4 @@
-/** The stream index in memory: every tenant's label sets with their numbers, kept up with the database. */
+/** The stream index in memory: the label sets of all tenants with their ids, in sync with the database. */
 
 import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
@@ -10,7 +10,7 @@ export interface StoredStream {
   readonly labels: Labels
 }
 
-/** Tenants and streams as the database has them when it is opened; the writer keeps it up from there. */
+/** Loads tenants and streams when the database is opened; the writer keeps it up to date. */
 export class StreamTable {
   readonly #tenants = new Map<string, number>()
   readonly #byTenant = new Map<number, Map<string, StoredStream>>()
@@ -38,11 +38,11 @@ export class StreamTable {
     return this.#byTenant.get(tenant)?.get(key)
   }
 
-  /** The stream that a block names; throws store_damaged when there is none. */
+  /** The stream with the id; throws store_damaged if it does not exist. */
   storedStream(id: number): StoredStream {
     const stream = this.#byId.get(id)
     if (stream !== undefined) return stream
-    throw new GatewayError('store_damaged', `a block names stream ${id}, which is not stored; restore a backup`)
+    throw new GatewayError('store_damaged', `a block refers to stream ${id}, which does not exist; restore a backup`)
   }
 
   streamsOf(tenant: number): Iterable<StoredStream> {
@@ -74,7 +74,7 @@ export class StreamTable {
   }
 }
 
-/** Labels as the column keeps them: a JSON array of name, value, name, value. */
+/** Labels in the format of the column: a JSON array of name, value, name, value. */
 export function formatLabelColumn(labels: Labels): string {
   return JSON.stringify(labels.flatMap(({ name, value }) => [name, value]))
 }
@@ -86,12 +86,12 @@ function parseLabelColumn(text: string): Labels {
   return labels
 }
 
-/** Stream ids as a block's row keeps them: u32 LE, in the order of its runs. */
+/** Stream ids in the format of the column: u32 LE, in the order of the runs. */
 export function formatStreamIds(ids: readonly number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(ids).buffer)
 }
 
-/** Bytes of a damaged row may give wrong ids or too few: decoding the block finds that out. */
+/** A damaged row may give wrong or too few ids, which decoding the block detects. */
 export function parseStreamIds(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(bytes.slice(0, bytes.length - (bytes.length % 4)).buffer)
 }

@@ -1,4 +1,4 @@
-/** TenantLimits from a file that is read again when it changes. */
+/** TenantLimits from a file that is reloaded when it changes. */
 
 import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
@@ -6,24 +6,24 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { Limits } from '../../domain/limits.ts'
 import type { TenantLimits } from '../../ports/log-store.ts'
 
-/** What the file's reader tells its owner. */
+/** Events that the file reader reports. */
 export interface LimitsEvents {
-  /** A changed file holds limits of so many tenants, which hold from now on. */
+  /** The file changed, and its limits for `tenants` tenants are in effect. */
   limitsChanged(tenants: number): void
-  /** A changed file cannot be used: the limits stay as they were. Told once while the fault is the same. */
+  /** A changed file is invalid, and the previous limits stay in effect. Reported once while the fault is the same. */
   limitsRefused(cause: unknown): void
 }
 
 export interface LimitsFileParts {
   readonly path: string
-  /** Reads the file's text; throws config_invalid for a faulty one. */
+  /** Parses the text of the file; throws config_invalid. */
   readonly parse: (text: string) => ReadonlyMap<string, Limits>
-  /** Limits of the tenants that the file does not name. */
+  /** Limits of tenants that are not in the file. */
   readonly base: Limits
   readonly events: LimitsEvents
 }
 
-/** How often the file is looked at. */
+/** How often the file is checked. */
 const CHECK_MS = 5_000
 const FILE_BYTES_MAX = 16 * 1024 * 1024
 
@@ -37,17 +37,17 @@ export class LimitsFile implements TenantLimits {
   readonly #parts: LimitsFileParts
   readonly #timer: NodeJS.Timeout
   #byTenant: ReadonlyMap<string, Limits>
-  /** The state of the file that is in force. */
+  /** The state of the file whose limits are in effect. */
   #state: string
-  /** The fault that was told last, while it lasts. */
-  #told: string | undefined
+  /** The last reported fault, while it lasts. */
+  #reported: string | undefined
   #checking: Promise<void> | undefined
 
-  /** Reads the file. Throws config_invalid when it cannot be read or is faulty: the start is the time to tell. */
+  /** Reads the file. Throws config_invalid if it cannot be read or is invalid, so that the start fails. */
   constructor(parts: LimitsFileParts) {
     this.#parts = parts
     try {
-      // The state comes first: a change between the two is seen the next time.
+      // The state is read first, so that a change in between is detected by the next check.
       this.#state = stateOf(statSync(parts.path, { bigint: true }))
       this.#byTenant = parts.parse(readFileSync(parts.path, 'utf8'))
     } catch (cause) {
@@ -61,7 +61,7 @@ export class LimitsFile implements TenantLimits {
     return this.#byTenant.get(tenant) ?? this.#parts.base
   }
 
-  /** Looks at the file, and reads it if it has changed; also called by a timer. Calls do not overlap. */
+  /** Reloads the file if it has changed; also called by a timer. Calls do not overlap. */
   async check(): Promise<void> {
     this.#checking ??= this.#readChanged().finally(() => {
       this.#checking = undefined
@@ -82,11 +82,11 @@ export class LimitsFile implements TenantLimits {
         this.#state = state
         events.limitsChanged(this.#byTenant.size)
       }
-      this.#told = undefined
+      this.#reported = undefined
     } catch (cause) {
       const failure = this.#explain(cause)
-      if (failure.message === this.#told) return
-      this.#told = failure.message
+      if (failure.message === this.#reported) return
+      this.#reported = failure.message
       events.limitsRefused(failure)
     }
   }
@@ -104,7 +104,7 @@ export class LimitsFile implements TenantLimits {
 
 function stateOf({ ino, size, mtimeNs }: FileState): string {
   if (size > FILE_BYTES_MAX) {
-    const text = `the file has ${size} bytes; the limit is ${FILE_BYTES_MAX}; give limits to fewer tenants`
+    const text = `the file has ${size} bytes; the limit is ${FILE_BYTES_MAX}; set limits for fewer tenants`
     throw new GatewayError('config_invalid', text)
   }
   return `${ino} ${size} ${mtimeNs}`

@@ -1,4 +1,4 @@
-/** RuleSource from files that are read again when they change: one file, or a folder of files for each tenant. */
+/** RuleSource from files that are reloaded when they change: one file, or a folder of files for each tenant. */
 
 import { type BigIntStats, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
@@ -8,22 +8,22 @@ import { isTenant } from '../../domain/tenant.ts'
 import type { RuleSource } from '../../ports/rules.ts'
 import { parseRulerFile, RULER_FILE_BYTES_MAX, type RuleChecks } from '../../protocol/loki/ruler-file.ts'
 
-/** What the reader of rules tells its owner. */
+/** Events that the rules reader reports. */
 export interface RulesEvents {
-  /** Changed files hold so many groups together, which are in force from now on. */
+  /** Files changed, and `groups` groups are in effect. */
   rulesChanged(groups: number): void
-  /** A changed file cannot be used: its rules stay as they were. Told once while the fault is the same. */
+  /** A changed file is invalid, and its previous rules stay in effect. Reported once while the fault is the same. */
   rulesRefused(cause: unknown): void
 }
 
 export interface RulesFileParts {
-  /** A file of the default tenant, or a folder with a folder of `*.yaml` and `*.yml` for each tenant. */
+  /** A file for the default tenant, or a folder with a folder of `*.yaml` and `*.yml` for each tenant. */
   readonly path: string
-  /** Undefined where every request names its tenant: there must be a folder then. */
+  /** Undefined if every request must name its tenant; then `path` must be a folder. */
   readonly defaultTenant: string | undefined
-  /** Of groups that do not name theirs. */
+  /** The interval of groups that do not set one. */
   readonly intervalMs: number
-  /** By tenant, as their limits differ. */
+  /** Per tenant, because their limits differ. */
   readonly checksOf: (tenant: string) => RuleChecks
   readonly events: RulesEvents
   /**
@@ -33,12 +33,12 @@ export interface RulesFileParts {
   readonly faultyStart: 'throw' | 'report'
 }
 
-/** How often the files are looked at. */
+/** How often the files are checked. */
 const CHECK_MS = 5_000
 const FILES_MAX = 1000
 const ENDINGS = ['.yaml', '.yml']
 
-interface Found {
+interface FileState {
   readonly tenant: string
   readonly path: string
   readonly state: string
@@ -46,7 +46,7 @@ interface Found {
 }
 
 interface Loaded {
-  /** The state of the file that was looked at last. */
+  /** The state of the file at the last check. */
   readonly state: string
   readonly groups: readonly RuleGroup[]
 }
@@ -56,8 +56,8 @@ export class RulesFile implements RuleSource {
   readonly #timer: NodeJS.Timeout
   #files: ReadonlyMap<string, Loaded> = new Map()
   #groups: readonly RuleGroup[] = []
-  /** The fault of the folder itself that was told last, while it lasts. */
-  #told: string | undefined
+  /** The last reported fault of the folder itself, while it lasts. */
+  #reported: string | undefined
 
   /** False while the files that were there at the start are not all valid. */
   #isUsable = true
@@ -81,7 +81,7 @@ export class RulesFile implements RuleSource {
     )
   }
 
-  /** Looks at the files, and reads those that have changed; also called by a timer. */
+  /** Reloads the files that have changed; also called by a timer. */
   check(): void {
     const { events } = this.#parts
     if (!this.#isUsable) {
@@ -94,11 +94,11 @@ export class RulesFile implements RuleSource {
       const faults = this.#readChanged(this.#find())
       for (const fault of faults) events.rulesRefused(fault)
       if (this.#groups !== before) events.rulesChanged(this.#groups.length)
-      this.#told = undefined
+      this.#reported = undefined
     } catch (cause) {
       const { message } = cause as Error
-      if (message !== this.#told) events.rulesRefused(cause)
-      this.#told = message
+      if (message !== this.#reported) events.rulesRefused(cause)
+      this.#reported = message
     }
   }
 
@@ -122,16 +122,16 @@ export class RulesFile implements RuleSource {
 
   #report(fault: GatewayError | undefined): void {
     this.#isUsable = fault === undefined
-    if (fault !== undefined && fault.message !== this.#told) this.#parts.events.rulesRefused(fault)
-    this.#told = fault?.message
+    if (fault !== undefined && fault.message !== this.#reported) this.#parts.events.rulesRefused(fault)
+    this.#reported = fault?.message
   }
 
-  /** Takes over what is new, changed or gone; gives the faults of files that stay as they were. */
-  #readChanged(found: readonly Found[]): GatewayError[] {
+  /** Applies new, changed and deleted files; returns the faults of files whose previous rules stay. */
+  #readChanged(listed: readonly FileState[]): GatewayError[] {
     const faults: GatewayError[] = []
     const files = new Map<string, Loaded>()
-    let hasChanged = found.length !== this.#files.size
-    for (const file of found) {
+    let hasChanged = listed.length !== this.#files.size
+    for (const file of listed) {
       const { path, state } = file
       const before = this.#files.get(path)
       if (before?.state === state) {
@@ -151,7 +151,7 @@ export class RulesFile implements RuleSource {
     return faults
   }
 
-  #readFile({ tenant, path, bytes }: Found): readonly RuleGroup[] {
+  #readFile({ tenant, path, bytes }: FileState): readonly RuleGroup[] {
     if (bytes > RULER_FILE_BYTES_MAX) {
       const text = `the file has ${bytes} bytes; the limit is ${RULER_FILE_BYTES_MAX}; split it`
       throw new GatewayError('config_invalid', text)
@@ -161,13 +161,13 @@ export class RulesFile implements RuleSource {
     return parseRulerFile(text, { tenant, namespace: basename(path), intervalMs, checks: checksOf(tenant) })
   }
 
-  /** The files there are, sorted. Throws config_invalid. */
-  #find(): readonly Found[] {
+  /** Lists the files, sorted. Throws config_invalid. */
+  #find(): readonly FileState[] {
     const { path, defaultTenant } = this.#parts
     try {
       const stats = statSync(path, { bigint: true })
-      if (!stats.isDirectory()) return [foundAs(ownerOf(defaultTenant), path, stats)]
-      // What begins with a dot is none of ours: Kubernetes keeps the versions of a mounted folder so.
+      if (!stats.isDirectory()) return [stateOf(ownerOf(defaultTenant), path, stats)]
+      // Names that start with a dot are skipped: Kubernetes uses them for the versions of a mounted folder.
       const tenants = readdirSync(path, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.'))
       return tenants
         .map(({ name }) => name)
@@ -178,21 +178,22 @@ export class RulesFile implements RuleSource {
     }
   }
 
-  #findOf(tenant: string): readonly Found[] {
+  #findOf(tenant: string): readonly FileState[] {
     const folder = join(this.#parts.path, tenant)
     if (!statSync(folder).isDirectory()) {
       if (!ENDINGS.includes(extname(tenant))) return []
-      const text = `"${tenant}" lies beside the folders of tenants; move it into the folder of its tenant`
+      const text = `"${tenant}" is not in the folder of a tenant; move it there`
       throw new GatewayError('config_invalid', text)
     }
-    if (!isTenant(tenant)) throw new GatewayError('config_invalid', `no tenant can have the name of folder "${tenant}"`)
+    if (!isTenant(tenant))
+      throw new GatewayError('config_invalid', `the name of folder "${tenant}" is not a valid tenant id`)
     const names = readdirSync(folder).filter((name) => ENDINGS.includes(extname(name)) && !name.startsWith('.'))
     if (names.length > FILES_MAX) {
       throw new GatewayError('config_invalid', `folder "${tenant}" has more than ${FILES_MAX} files; join some of them`)
     }
     return names.sort().map((name) => {
       const path = join(folder, name)
-      return foundAs(tenant, path, statSync(path, { bigint: true }))
+      return stateOf(tenant, path, statSync(path, { bigint: true }))
     })
   }
 
@@ -208,10 +209,10 @@ export class RulesFile implements RuleSource {
 
 function ownerOf(defaultTenant: string | undefined): string {
   if (defaultTenant !== undefined) return defaultTenant
-  const text = 'a file is of the default tenant, and there is none; name a folder with a folder for each tenant'
+  const text = 'a single file is for the default tenant, but there is none; use a folder with a folder for each tenant'
   throw new GatewayError('config_invalid', text)
 }
 
-function foundAs(tenant: string, path: string, { ino, size, mtimeNs }: BigIntStats): Found {
+function stateOf(tenant: string, path: string, { ino, size, mtimeNs }: BigIntStats): FileState {
   return { tenant, path, state: `${ino} ${size} ${mtimeNs}`, bytes: size }
 }

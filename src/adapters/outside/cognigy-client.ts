@@ -1,4 +1,4 @@
-/** One page of Cognigy's log list by HTTP: the key, time-outs, retries, the rate that the address may use. */
+/** Fetches pages of Cognigy's log list over HTTP, with API key, timeouts, retries and a rate limit. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { backoffMs, type Wait } from '../../kit/backoff.ts'
@@ -8,22 +8,22 @@ import type { RequestBudget, SourceProject } from '../../ports/sources.ts'
 import { type CognigyPage, parseCognigyPage, parseProblem } from '../../protocol/sources/cognigy-logs.ts'
 
 export interface CognigySettings {
-  /** As `https://api-trial.cognigy.ai`, with or without a path. */
+  /** Like `https://api-trial.cognigy.ai`, with or without a path. */
   readonly baseUrl: string
   readonly apiVersion: 'v2.0' | 'v2.1'
   /** Only entries of these levels; empty: all. */
   readonly levels: readonly string[]
-  /** Requests of this process within five minutes; the limit of shared installations holds for an address. */
+  /** Requests of this process in five minutes; shared installations limit each address. */
   readonly requestsPerFiveMinutes: number
-  /** Time for one request and its whole answer, ms. */
+  /** Timeout for a request and its complete response, ms. */
   readonly timeoutMs: number
-  /** One answer, decompressed. */
+  /** Maximum size of a decompressed response. */
   readonly bodyBytesMax: number
 }
 
 export interface CognigyClientParts {
   readonly settings: CognigySettings
-  /** The key; `isRefused` says that the one given before was not taken, so that a changed one may be fetched. */
+  /** Returns the API key; `isRefused` means that the previous one was rejected, so that a new one should be fetched. */
   readonly apiKey: (isRefused: boolean) => Promise<string>
   readonly clock: Clock
   readonly wait: Wait
@@ -41,18 +41,18 @@ export interface PageQuery {
   readonly skip?: number | undefined
 }
 
-/** `spent`: the budget does not allow the request. `refused`: the source does not take these parameters (400). */
+/** `spent`: the budget does not allow the request. `refused`: the source rejected the parameters (400). */
 export type PageAnswer = CognigyPage | 'spent' | 'refused'
 
-/** As the official client does: three retries, doubling from one second. */
+/** Like the official client: three retries, doubling from one second. */
 const RETRIES_MAX = 3
 const BACKOFF = { firstMs: 2000, maxMs: 30_000, jitter: 1 }
 const FIVE_MINUTES_SECONDS = 300
-/** The part of the five minutes' requests that may go at once; the rest comes evenly, so that no window passes the limit. */
+/** The share of the requests that may be sent in a burst; the rest is spread evenly, so that no window exceeds the limit. */
 const BURST_SHARE = 0.2
 const PROBLEM_BYTES_MAX = 64 * 1024
 
-/** What one attempt came to: an answer, or a failure with the time the source asks to be left alone. */
+/** The outcome of an attempt: a response, or a failure with the Retry-After of the source. */
 type Attempt =
   | { readonly answer: CognigyPage | 'refused' }
   | { readonly failure: GatewayError; readonly isFinal?: boolean; readonly retryAfterMs?: number | undefined }
@@ -70,8 +70,8 @@ export class CognigyClient {
   }
 
   /**
-   * Reads one page. Rejects with source_unavailable when the source does not give it in four attempts or asks to wait
-   * longer than the run may take, with body_too_large when the page is larger than the setting allows.
+   * Fetches one page. Rejects with source_unavailable if four attempts fail or the source asks to wait longer than the run
+   * may take, and with body_too_large if the page exceeds the setting.
    */
   async getPage(project: SourceProject, query: PageQuery, budget: RequestBudget): Promise<PageAnswer> {
     const { clock, wait, random } = this.#parts
@@ -100,7 +100,7 @@ export class CognigyClient {
     return url
   }
 
-  /** Waits for the rate, as long as the run lasts. */
+  /** Waits for the rate limit, at most until the end of the run. */
   async #mayAsk(budget: RequestBudget): Promise<boolean> {
     const { clock, wait } = this.#parts
     if (clock.monotonicMs() >= budget.untilMs || !budget.take()) return false
@@ -122,18 +122,18 @@ export class CognigyClient {
     try {
       response = await fetch(url, {
         headers: { 'X-API-Key': key, Accept: 'application/json', 'Accept-Encoding': 'gzip' },
-        // A redirect would carry the key to wherever it points.
+        // Following a redirect would send the API key to another address.
         redirect: 'error',
         signal: signalAfter(timeoutMs),
       })
       body = await readBody(response, response.ok ? settings.bodyBytesMax : PROBLEM_BYTES_MAX)
     } catch (cause) {
       if (cause instanceof GatewayError) return { failure: cause, isFinal: true }
-      return { failure: unavailable(url, `gave no answer (${reasonOf(cause)})`, 'check the address and the network') }
+      return { failure: unavailable(url, `did not respond (${reasonOf(cause)})`, 'check the address and the network') }
     }
     if (response.ok) return readPage(body)
     if (response.status === 401) {
-      const failure = unavailable(url, 'answered 401', 'the key is not taken; check COGNIGY_API_KEY')
+      const failure = unavailable(url, 'responded with 401', 'the API key was rejected; check COGNIGY_API_KEY')
       return { failure, isFinal: (await apiKey(true)) === key }
     }
     return refusedAttempt(url, response, body, clock.nowMs())
@@ -144,7 +144,7 @@ function readPage(body: Uint8Array): Attempt {
   try {
     return { answer: parseCognigyPage(body) }
   } catch (cause) {
-    // An answer that was cut on its way is asked for again; one of an unknown shape stays so, which costs three requests.
+    // A truncated response is retried. A malformed one is retried as well, which costs three requests.
     if (cause instanceof GatewayError) return { failure: cause }
     throw cause
   }
@@ -153,21 +153,21 @@ function readPage(body: Uint8Array): Attempt {
 function refusedAttempt(url: URL, response: Response, body: Uint8Array, nowMs: number): Attempt {
   const { status } = response
   const problem = parseProblem(body)
-  const came = `answered ${status}${problem === '' ? '' : ` (${problem})`}`
+  const came = `responded with ${status}${problem === '' ? '' : ` (${problem})`}`
   if (status === 400) return { answer: 'refused' }
   if (status === 403 || status === 404) {
-    const advice = 'check MILLRACE_POLL_PROJECTS, and that the owner of the key may read the project'
+    const advice = 'check MILLRACE_POLL_PROJECTS, and that the owner of the API key may read the project'
     return { failure: unavailable(url, came, advice), isFinal: true }
   }
   const isPassing = status === 408 || status === 429 || (status >= 500 && status !== 511)
   return {
-    failure: unavailable(url, came, isPassing ? 'the next run tries again' : 'check MILLRACE_POLL_BASE_URL'),
+    failure: unavailable(url, came, isPassing ? 'the next run retries' : 'check MILLRACE_POLL_BASE_URL'),
     isFinal: !isPassing,
     retryAfterMs: parseRetryAfter(response.headers.get('retry-after'), nowMs),
   }
 }
 
-/** Seconds or an HTTP date to milliseconds from now; undefined for anything else. See RFC 9110, 10.2.3. */
+/** Converts seconds or an HTTP date to milliseconds from now; undefined for anything else. See RFC 9110, 10.2.3. */
 export function parseRetryAfter(value: string | null, nowMs: number): number | undefined {
   if (value === null) return undefined
   if (/^\d{1,9}$/.test(value.trim())) return Number(value) * 1000
@@ -175,14 +175,14 @@ export function parseRetryAfter(value: string | null, nowMs: number): number | u
   return Number.isNaN(dateMs) ? undefined : Math.max(0, dateMs - nowMs)
 }
 
-/** The body after decompression, which fetch does piece by piece; no more than the limit is ever held. */
+/** The decompressed body; fetch decompresses in chunks, so at most the limit is ever in memory. */
 async function readBody(response: Response, bytesMax: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let bytes = 0
   for await (const part of response.body ?? []) {
     bytes += part.length
     if (bytes > bytesMax) {
-      const text = `an answer of Cognigy is larger than ${bytesMax} bytes; raise MILLRACE_POLL_BODY_BYTES_MAX`
+      const text = `a response of Cognigy is larger than ${bytesMax} bytes; raise MILLRACE_POLL_BODY_BYTES_MAX`
       throw new GatewayError('body_too_large', text)
     }
     parts.push(part)
@@ -190,14 +190,14 @@ async function readBody(response: Response, bytesMax: number): Promise<Uint8Arra
   return Buffer.concat(parts, bytes)
 }
 
-/** The host is named, the query is not: a proxy's address may be all that helps. */
+/** Includes the host, but not the query: the address of a proxy may be the only clue. */
 function unavailable(url: URL, came: string, advice: string): GatewayError {
   return new GatewayError('source_unavailable', `Cognigy at ${url.host} ${came}; wanted a page of logs; ${advice}`)
 }
 
-/** The system's code of a failed request; messages may hold more than should be told. */
+/** The system error code of a failed request; messages may contain secrets. */
 function reasonOf(error: unknown): string {
   const { name, cause } = error as Error & { cause?: { code?: unknown } }
-  if (name === 'TimeoutError') return 'time-out'
-  return typeof cause?.code === 'string' ? cause.code : 'the connection was cut'
+  if (name === 'TimeoutError') return 'timeout'
+  return typeof cause?.code === 'string' ? cause.code : 'the connection broke'
 }

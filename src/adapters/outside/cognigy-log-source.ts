@@ -1,4 +1,4 @@
-/** LogSource on Cognigy's log list: forward by time where the server can, else backward by its cursor. */
+/** LogSource on Cognigy's log list: reads forward by time if the server can, otherwise backward by its cursor. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { SourceEntry } from '../../domain/sources/source-entry.ts'
@@ -6,25 +6,25 @@ import type { LogSource, SourcePage, SourceProject, SourceRequest } from '../../
 import type { CognigyPage } from '../../protocol/sources/cognigy-logs.ts'
 import type { CognigyClient, PageQuery } from './cognigy-client.ts'
 
-/** The most that the list gives at once. */
+/** The maximum page size of the list. */
 const PAGE_ENTRIES_MAX = 100
 
 /**
- * The forward walk sorts by time and begins each page at the newest time of the page before. The server's own cursor
- * runs over ids, the sort over times: rows whose ids and times are in different order could fall between two pages.
- * Only where a full page lies within one millisecond is the cursor followed.
+ * The forward walk sorts by time and starts each page at the newest time of the previous page. The server's own cursor is
+ * based on ids, the sort on times: rows whose ids and times have a different order could be missed between two pages. The
+ * cursor is used only if a full page lies within one millisecond.
  *
- * It needs `sort` and `startDate` to be honoured, which the first page of a walk shows. Where they are not, the walk
- * goes backward from the newest entry by the cursor, until everything on a page is too old.
+ * It requires a server that supports `sort` and `startDate`, which the first page of a walk shows. Otherwise the walk goes
+ * backward from the newest entry by cursor, until all entries of a page are too old.
  */
 export class CognigyLogSource implements LogSource {
   readonly name = 'cognigy'
   readonly #client: Pick<CognigyClient, 'getPage'>
   readonly #onBackward: (project: SourceProject) => void
-  /** Projects whose server does not walk forward. */
+  /** Projects whose server does not support the forward walk. */
   readonly #backward = new Set<string>()
 
-  /** `onBackward` is told once for each project whose server does not walk forward. */
+  /** `onBackward` is called once for each project whose server does not support the forward walk. */
   constructor(client: Pick<CognigyClient, 'getPage'>, onBackward: (project: SourceProject) => void = () => {}) {
     this.#client = client
     this.#onBackward = onBackward
@@ -41,28 +41,28 @@ export class CognigyLogSource implements LogSource {
     yield* this.#readBackward(request)
   }
 
-  /** False, before any page, when the server does not walk forward. */
+  /** Returns false, before any page, if the server does not support the forward walk. */
   async *#readForward(request: SourceRequest): AsyncGenerator<SourcePage, boolean> {
     const pager = new Pager(this.#client, request)
     let startMs = request.fromMs
     let next: string | undefined
     let skip: number | undefined
-    let known: ReadonlySet<string> = new Set()
+    let previousIds: ReadonlySet<string> = new Set()
     for (let isFirst = true; ; isFirst = false) {
       const page = await pager.get({ sort: 'timestamp:asc', startMs, next, skip })
       if (page === 'spent') return true
       if (isFirst && !walksForward(page, request.fromMs, pager.limit)) return false
-      if (page === 'refused' || !isSorted(page.entries, 1)) throw walkFailure('a page that is not sorted as asked')
-      const entries = page.entries.filter(({ id }) => !known.has(id))
+      if (page === 'refused' || !isSorted(page.entries, 1)) throw walkFailure('a page that is not sorted as requested')
+      const entries = page.entries.filter(({ id }) => !previousIds.has(id))
       const hasMore = page.next !== undefined || page.entries.length >= pager.limit
       const isLast = !hasMore || (entries.length === 0 && (page.next === undefined || page.entries.length === 0))
       yield { entries, unreadable: page.unreadable, direction: 'forward', isLast }
       if (isLast) return true
       const newestMs = page.entries.at(-1)?.timestampMs ?? startMs
-      known = new Set(page.entries.map(({ id }) => id))
-      // One millisecond less, so that it does not matter whether the server takes the start in or leaves it out.
+      previousIds = new Set(page.entries.map(({ id }) => id))
+      // One millisecond earlier, so that it does not matter whether the server's start is inclusive or exclusive.
       if (newestMs - 1 > startMs) {
-        // Behind pages that followed the cursor, the walk goes on right after the millisecond that needed it.
+        // After pages by cursor, the walk continues after the millisecond that needed them.
         startMs = next === undefined && skip === undefined ? newestMs - 1 : startMs + 1
         next = undefined
         skip = undefined
@@ -83,13 +83,13 @@ export class CognigyLogSource implements LogSource {
       if (page === 'spent') return
       if (page === 'refused') {
         if (next === undefined || next !== request.resume) throw walkFailure('400 for a page')
-        // The row behind a cursor of an earlier run may have expired: the walk begins again at the newest entry.
+        // The row of a cursor from an earlier run may have expired: the walk restarts at the newest entry.
         next = undefined
         continue
       }
       isOrdered &&= isSorted(page.entries, -1) && (page.entries[0]?.timestampMs ?? 0) <= oldestMs
       oldestMs = page.entries.at(-1)?.timestampMs ?? oldestMs
-      // A server that sorts as it likes is read to its end.
+      // An unsorted server is read to the end.
       const isPast = isOrdered && oldestMs < request.fromMs
       const isLast = page.next === undefined || isPast
       const { entries, unreadable } = page
@@ -101,7 +101,7 @@ export class CognigyLogSource implements LogSource {
   }
 }
 
-/** Asks for pages, and for smaller ones where they are too large to be held. */
+/** Requests pages, and smaller ones if they exceed the size limit. */
 class Pager {
   limit = PAGE_ENTRIES_MAX
   readonly #client: Pick<CognigyClient, 'getPage'>
@@ -125,7 +125,7 @@ class Pager {
   }
 }
 
-/** Whether the first page shows that `sort` and `startDate` were understood. */
+/** Whether the first page shows that the server supports `sort` and `startDate`. */
 function walksForward(page: CognigyPage | 'refused', fromMs: number, limit: number): boolean {
   if (page === 'refused' || !isSorted(page.entries, 1)) return false
   const isFull = page.next !== undefined || page.entries.length >= limit
@@ -140,6 +140,6 @@ function isSorted(entries: readonly SourceEntry[], sign: 1 | -1): boolean {
 }
 
 function walkFailure(came: string): GatewayError {
-  const text = `Cognigy gave ${came}; wanted pages that follow each other; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
+  const text = `Cognigy returned ${came}; wanted consecutive pages; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
   return new GatewayError('source_unavailable', text)
 }

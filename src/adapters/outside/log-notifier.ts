@@ -1,4 +1,4 @@
-/** Notifier that writes to the gateway's own log: that something happened, never a line or a label of anybody. */
+/** Notifier that writes to the gateway's own log, without client lines or labels. */
 
 import { countTransitions, type Message, type Notification } from '../../domain/incidents/notification.ts'
 import type { Notifier } from '../../ports/incidents.ts'
@@ -16,7 +16,7 @@ export class LogNotifier implements Notifier {
     this.#log = log
   }
 
-  /** One line a message, so that a digest is no flood. */
+  /** One log line per message, so that a digest does not flood the log. */
   async send({ id, notifications }: Message): Promise<void> {
     const [first] = notifications
     const counts = countTransitions(notifications)

@@ -6,7 +6,7 @@ import type { Notifier } from '../../ports/incidents.ts'
 import type { LinkSettings } from '../../protocol/incidents/incident-links.ts'
 import { formatSubject, formatText } from '../../protocol/incidents/incident-message.ts'
 
-/** What is used of a nodemailer transport. */
+/** The used part of a nodemailer transport. */
 export interface MailTransport {
   sendMail(mail: {
     readonly from: string
@@ -24,7 +24,7 @@ export interface SmtpSettings {
   readonly links: LinkSettings
 }
 
-/** What lists of mails show. */
+/** The visible length in mail lists. */
 const SUBJECT_CHARS_MAX = 200
 
 export class SmtpNotifier implements Notifier {
@@ -46,24 +46,24 @@ export class SmtpNotifier implements Notifier {
         to: [...to],
         subject: formatSubject(message, SUBJECT_CHARS_MAX),
         text: formatText(message, links),
-        // A mail that is sent again is the same mail: clients show it once.
+        // A retried mail has the same id, so that clients show it once.
         messageId: `<${message.id}@millrace>`,
-        // Machines are not to answer it. See RFC 3834.
+        // Prevents automatic replies. See RFC 3834.
         headers: { 'Auto-Submitted': 'auto-generated' },
       })
     } catch (cause) {
-      const { responseCode, code = 'no answer' } = cause as { responseCode?: number; code?: string }
-      const advice = 'look at MILLRACE_ALERT_SMTP_URL, MILLRACE_ALERT_MAIL_FROM and MILLRACE_ALERT_MAIL_TO'
-      // No cause: servers repeat what they refuse, and that has a line of somebody in it.
-      const text = `the mail server did not take a mail (${responseCode ?? code}); ${advice}`
+      const { responseCode, code = 'no response' } = cause as { responseCode?: number; code?: string }
+      const advice = 'check MILLRACE_ALERT_SMTP_URL, MILLRACE_ALERT_MAIL_FROM and MILLRACE_ALERT_MAIL_TO'
+      // Without the cause: servers quote rejected content, which contains client lines.
+      const text = `the mail server did not accept a mail (${responseCode ?? code}); ${advice}`
       throw new GatewayError('source_unavailable', text)
     }
   }
 }
 
 /**
- * Opens a transport of nodemailer for smtp:// (STARTTLS where the server has it) or smtps://. `timeoutMs`: how long it
- * waits for the server.
+ * Opens a nodemailer transport for smtp:// (with STARTTLS if the server supports it) or smtps://. `timeoutMs` is the
+ * timeout for the server.
  */
 export function smtpTransport(url: string, timeoutMs: number): () => Promise<MailTransport> {
   let transport: MailTransport | undefined

@@ -1,4 +1,4 @@
-/** Notifier that posts JSON to a URL, signed where there is a secret. */
+/** Notifier that posts JSON to a URL, signed if there is a secret. */
 
 import { createHmac } from 'node:crypto'
 import { GatewayError } from '../../domain/errors.ts'
@@ -9,17 +9,17 @@ import type { LinkSettings } from '../../protocol/incidents/incident-links.ts'
 import { formatMessageJson, formatSlack } from '../../protocol/incidents/incident-message.ts'
 
 export interface WebhookSettings {
-  /** A name and a password in it are sent as basic authentication. */
+  /** A name and a password in the URL are sent as basic authentication. */
   readonly url: string
-  /** Signs the body; undefined: nothing is signed. */
+  /** Signs the body; undefined: no signature. */
   readonly secret: string | undefined
-  /** Generic JSON, or text and blocks as Slack takes them. */
+  /** Generic JSON, or text and blocks for Slack. */
   readonly format: 'json' | 'slack'
   readonly links: LinkSettings
 }
 
 /**
- * Headers: `X-Millrace-Notification` with the message's id, the same over all attempts; with a secret
+ * Headers: `X-Millrace-Notification` with the message id, the same for all attempts; with a secret
  * `X-Millrace-Signature: t=<seconds since the epoch>,v1=<HMAC-SHA256 of "<t>.<body>", hexadecimal>`.
  */
 export class WebhookNotifier implements Notifier {
@@ -48,17 +48,17 @@ export class WebhookNotifier implements Notifier {
     const response = await this.#post(address, { headers, body, signal })
     await response.body?.cancel()
     if (response.ok) return
-    const text = `the webhook answered ${response.status}; wanted 2xx: look at MILLRACE_ALERT_WEBHOOK_URL and its receiver`
+    const text = `the webhook responded with ${response.status}; wanted 2xx: check MILLRACE_ALERT_WEBHOOK_URL and its receiver`
     throw new GatewayError('source_unavailable', text)
   }
 
   async #post(address: URL, request: Pick<RequestInit, 'headers' | 'body' | 'signal'>): Promise<Response> {
     try {
-      // What answers elsewhere was not meant: the body would follow there, and the signature with it.
+      // A redirect is not followed: it would send body and signature to another address.
       return await this.#fetch(address, { ...request, method: 'POST', redirect: 'manual' })
     } catch (cause) {
-      // No cause: its words may hold the URL, which is a secret.
-      const text = `the webhook did not answer (${reasonOf(cause)}); look at MILLRACE_ALERT_WEBHOOK_URL and its receiver`
+      // Without the cause: its message may contain the URL, which is a secret.
+      const text = `the webhook did not respond (${reasonOf(cause)}); check MILLRACE_ALERT_WEBHOOK_URL and its receiver`
       throw new GatewayError('source_unavailable', text)
     }
   }
@@ -72,7 +72,7 @@ export class WebhookNotifier implements Notifier {
   }
 }
 
-/** fetch takes no URL with credentials, and would write them into its error. */
+/** fetch rejects a URL with credentials, and its error would contain them. */
 function splitCredentials(url: string): { readonly address: URL; readonly authorization: string | undefined } {
   const address = new URL(url)
   const { username, password } = address
@@ -83,7 +83,7 @@ function splitCredentials(url: string): { readonly address: URL; readonly author
   return { address, authorization: `Basic ${Buffer.from(pair).toString('base64')}` }
 }
 
-/** A code like ECONNREFUSED, or the kind of error. */
+/** An error code like ECONNREFUSED, or the name of the error. */
 function reasonOf(error: unknown): string {
   const { name, cause } = error as Error
   return (cause as NodeJS.ErrnoException | undefined)?.code ?? name

@@ -35,7 +35,7 @@ async function pagesOf(pages: AsyncIterable<ObjectPage>): Promise<{ keys: string
   return found
 }
 
-t.test('what was put is got, listed, and replaced', async (t) => {
+t.test('a stored object can be read, listed and replaced', async (t) => {
   const bucket = await open(t)
   await bucket.put('logs/a', Buffer.from('one'))
   await bucket.put('logs/a', Buffer.from('three'))
@@ -45,11 +45,11 @@ t.test('what was put is got, listed, and replaced', async (t) => {
   }
 })
 
-t.test('an object that is not there is undefined', async (t) => {
+t.test('a missing object is undefined', async (t) => {
   t.equal(await (await open(t)).get('logs/none'), undefined)
 })
 
-t.test('a listing begins behind a key, and knows folders', async (t) => {
+t.test('a listing can start after a key, and groups folders', async (t) => {
   const bucket = await open(t)
   for (const key of ['x/1', 'logs/2025/12/a', 'logs/2026/01/b', 'logs/2026/02/c'])
     await bucket.put(key, Buffer.from('x'))
@@ -64,7 +64,7 @@ t.test('a listing begins behind a key, and knows folders', async (t) => {
   t.same(await pagesOf(bucket.list({ prefix: 'none/' })), { keys: [], folders: [] })
 })
 
-t.test('a listing of several pages is read to its end, one page at a time', async (t) => {
+t.test('a listing of several pages is read completely, one page at a time', async (t) => {
   const asked: (string | undefined)[] = []
   const client = {
     listObjectsV2: async ({ ContinuationToken }: { ContinuationToken?: string }) => {
@@ -83,10 +83,10 @@ t.test('a listing of several pages is read to its end, one page at a time', asyn
 const FAILURE_ROWS: [name: string, error: Error, code: string][] = [
   ['throttling', awsError('SlowDown', 503, 'server'), 'overloaded'],
   ['no permission', awsError('AccessDenied', 403), 'store_unavailable'],
-  ['a bucket that is not there', awsError('NoSuchBucket', 404), 'store_unavailable'],
+  ['a missing bucket', awsError('NoSuchBucket', 404), 'store_unavailable'],
 ]
 for (const [name, error, code] of FAILURE_ROWS) {
-  t.test(`${name} is ${code}, whatever was asked for`, async (t) => {
+  t.test(`${name} is ${code} for every call`, async (t) => {
     const refuse = () => Promise.reject(error)
     const client: ObjectClient = { putObject: refuse, getObject: refuse, listObjectsV2: refuse }
     const bucket = new ArchiveBucket(async () => client, 'archive')
@@ -96,7 +96,7 @@ for (const [name, error, code] of FAILURE_ROWS) {
   })
 }
 
-t.test('a body that breaks in the middle is store_unavailable, and a cancelled one says so', async (t) => {
+t.test('a broken body is store_unavailable, a cancelled one is query_cancelled', async (t) => {
   const client = {
     getObject: async () => ({
       $metadata: {},

@@ -1,4 +1,4 @@
-/** An archive in memory with its recent items, written as the gateway, its worker and Firehose write, and a reader of it. */
+/** An archive in memory with recent items, written like the gateway, the worker and Firehose do, and a reader of it. */
 
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
@@ -31,7 +31,7 @@ const HOUR_MS = 3600_000
 export const PREFIX = 'logs/'
 export const TIMING = { lateAfterMs: HOUR_MS, bufferMsMax: 900_000 }
 
-/** As compose opens it: duplicates are found for ever, nothing expires. */
+/** Opened like in the aws home: duplicates of any age are detected, nothing expires. */
 export function openScratch(dataDir: string, clock: Clock, blockBytes = 1024 * 1024): LogStore {
   const settings = { ...STORE_SETTINGS, dataDir, blockBytes, duplicateWindowMs: Number.MAX_SAFE_INTEGER }
   const open = (folder: string) => openDatabase(folder, { synchronous: 'OFF' })
@@ -57,7 +57,7 @@ export class Archive {
     this.recent = new RecentItems(async () => this.items, 'table', HOUR_MS)
   }
 
-  /** `open` takes the place of what opens scratch stores. */
+  /** `open` replaces the function that opens scratch stores. */
   reader(
     { bytesMax = 2 ** 30, ...settings }: Partial<ReaderSettings> & { bytesMax?: number } = {},
     open: OpenScratch = (folder) => openScratch(folder, this.clock),
@@ -91,7 +91,7 @@ export class Archive {
     return makeBatch(streams, openAdmission(this.clock, tenant))
   }
 
-  /** An object as Firehose makes it of the batches that came from `beganMs` on. Gives its key. */
+  /** Writes an object like Firehose, with batches received from `beganMs` on. Returns its key. */
   async deliver(batches: readonly Batch[], beganMs = this.clock.ms): Promise<string> {
     const second = new Date(beganMs).toISOString().slice(0, 19).replace(/[T:]/g, '-')
     const key = `${PREFIX}${hourFolder(beganMs)}millrace-1-${second}-${randomUUID()}.gz`
@@ -101,7 +101,7 @@ export class Archive {
     return key
   }
 
-  /** An object of the gateway's own; its entries lie in one hour. */
+  /** Writes an object like the gateway; its entries are in one hour. */
   async write(kind: ObjectKind, batch: Batch): Promise<string> {
     const members = await membersOf(batch)
     const bytes = Buffer.concat(members.map((member) => member.bytes))
@@ -111,7 +111,7 @@ export class Archive {
     return key
   }
 
-  /** Recent items, as of now. */
+  /** Writes recent items with the current time. */
   async accept(batch: Batch, arrivedMs = this.clock.ms): Promise<void> {
     for (const [part, { block, packed }] of (await packRecentBlocks(orderEntries([batch]))).entries()) {
       await this.recent.put({ tenant: batch.tenant, part, packed, ...timeRange(block) }, arrivedMs)

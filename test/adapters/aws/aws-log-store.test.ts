@@ -27,14 +27,14 @@ const SETTINGS: AwsStoreSettings = {
   queueBytesMax: 64 * 2 ** 20,
 }
 
-/** What the services were given, as the store's own forms. */
+/** Records what was sent to the services. */
 class FakeServices {
   readonly members: Uint8Array[] = []
   readonly messages: ArchiveMember[] = []
   readonly items: RecentBlock[] = []
   readonly objects = new Map<string, Uint8Array>()
   announced = 0
-  /** Thrown by every call while it is there. */
+  /** Thrown by every call while set. */
   failure: Error | undefined
   /** Awaited by every call. */
   gate: Promise<void> | undefined
@@ -122,7 +122,7 @@ function open(settings: Partial<AwsStoreSettings> = {}, ids?: EntryIds) {
   return { clock, services, events, store, batch, push }
 }
 
-/** Entries this long before the clock's time. */
+/** Entries this long before the current time. */
 const ago = (clock: FixedClock, ...ms: number[]): PlainStream[] => [
   {
     labels: { app: 'a' },
@@ -140,7 +140,7 @@ t.test('a push goes to Firehose and to a recent item', async (t) => {
   t.equal(services.announced, 1)
 })
 
-t.test('a push makes no recent item where they are switched off; logs always do', async (t) => {
+t.test('a push creates no recent item if they are switched off; logs always do', async (t) => {
   const { push, services, clock } = open({ keepsRecentPushes: false })
   await push(ago(clock, 0))
   t.equal(services.items.length, 0)
@@ -157,7 +157,7 @@ t.test('logs go to the queue and to a recent item', async (t) => {
 })
 
 for (const origin of ['push', 'logs'] as const) {
-  t.test(`late entries of ${origin} are objects of their own hours, and no recent items`, async (t) => {
+  t.test(`late entries of ${origin} are written as objects of their own hours, without recent items`, async (t) => {
     const { push, services, clock, batch } = open()
     const streams = ago(clock, 0, HOUR_MS, HOUR_MS + 1, 3 * HOUR_MS + 5, 3 * HOUR_MS + 7)
     t.match(await push(streams, origin), { stored: 5 })
@@ -175,7 +175,7 @@ for (const origin of ['push', 'logs'] as const) {
 }
 
 t.test(
-  'entries far ahead of the clock are objects of their own hours, whatever the limits of their tenant',
+  'entries far in the future are written as objects of their own hours, whatever the limits of the tenant',
   async (t) => {
     const { push, services, clock } = open()
     await push(ago(clock, -AHEAD_MS_MAX, -AHEAD_MS_MAX - 1, -40 * HOUR_MS))
@@ -189,17 +189,17 @@ t.test(
   },
 )
 
-t.test('a push of more hours than anyone backfills at once is refused, and nothing is written', async (t) => {
+t.test('a push of too many hours is rejected, and nothing is written', async (t) => {
   const { push, services, clock, store } = open()
   const hours = Array.from({ length: HOURS_MAX + 1 }, (_, i) => (i + 2) * HOUR_MS)
   for (let i = 0; i < 3; i++) await t.rejects(push(ago(clock, ...hours)), { code: 'body_too_large', message: /1001/ })
   t.same([services.objects.size, services.announced], [0, 0])
-  t.equal(store.trouble(), undefined, 'it is the client that is to mend it')
+  t.equal(store.trouble(), undefined, 'the client must fix it')
   await push(ago(clock, ...hours.slice(1)))
   t.equal(services.objects.size, HOURS_MAX)
 })
 
-t.test('an entry whose labels take more than an item has left is an object', async (t) => {
+t.test('an entry whose labels do not fit in an item is written as an object', async (t) => {
   const { services, store, clock } = open()
   const random = new Random(2)
   const labels = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`label_${i}`, random.hex(4000)]))
@@ -211,14 +211,14 @@ t.test('an entry whose labels take more than an item has left is an object', asy
   t.same([services.items.length, services.objects.size], [0, 1])
 })
 
-t.test('late entries that come again overwrite their object', async (t) => {
+t.test('retried late entries overwrite their object', async (t) => {
   const { push, services, clock } = open()
   await push(ago(clock, 2 * HOUR_MS))
   await push(ago(clock, 2 * HOUR_MS))
   t.equal(services.objects.size, 1)
 })
 
-t.test('a push of late entries only asks nothing of Firehose', async (t) => {
+t.test('a push of only late entries does not call Firehose', async (t) => {
   const { push, services, clock } = open()
   await push(ago(clock, 2 * HOUR_MS))
   t.same([services.members.length, services.items.length, services.announced], [0, 0, 1])
@@ -230,7 +230,7 @@ t.test('equal entries of a batch are stored once, and counted', async (t) => {
   t.equal(services.archiveTexts().length, 2)
 })
 
-t.test('a large push is cut into records and items that fit', async (t) => {
+t.test('a large push is split into records and items that fit', async (t) => {
   const { push, services, clock, batch } = open()
   const random = new Random(3)
   const entries = Array.from({ length: 6000 }, (_, i) => ({ ns: clock.nowNs - BigInt(i), line: random.hex(900) }))
@@ -243,7 +243,7 @@ t.test('a large push is cut into records and items that fit', async (t) => {
   t.same(services.recentTexts(), services.archiveTexts())
 })
 
-t.test('lines too long for an item are objects at once', async (t) => {
+t.test('lines too long for an item are written as objects immediately', async (t) => {
   const { push, services, clock } = open()
   const random = new Random(4)
   const lines = [random.hex(1_500_000), random.hex(299_000), 'short']
@@ -253,7 +253,7 @@ t.test('lines too long for an item are objects at once', async (t) => {
   t.equal(services.archiveTexts().length, 3)
 })
 
-t.test('the longest line of the worst bytes fits a record and an item', async (t) => {
+t.test('the longest line of the worst bytes fits in a record and an item', async (t) => {
   const { store, services, clock, batch } = open()
   const random = new Random(5)
   for (const bytes of [random.bytes(299_900), random.bytes(299_900).map((byte) => byte & 0x1f)]) {
@@ -264,7 +264,7 @@ t.test('the longest line of the worst bytes fits a record and an item', async (t
   for (const { length } of services.members) t.ok(length <= RECORD_BYTES_MAX, `${length} bytes`)
 })
 
-t.test('an append that fails in any service is refused as a whole, and may be sent again', async (t) => {
+t.test('an append that fails in any service is rejected as a whole, and can be retried', async (t) => {
   const { push, services, clock, events, batch } = open()
   services.failure = new GatewayError('store_unavailable', 'S3 did not')
   const streams = ago(clock, 0, 3 * HOUR_MS)
@@ -275,7 +275,7 @@ t.test('an append that fails in any service is refused as a whole, and may be se
   t.same(services.archiveTexts(), textsOf(batch(streams)))
 })
 
-t.test('an append that fails is not over before nothing reads its batch any more', async (t) => {
+t.test('a failed append rejects only when nothing reads its batch any more', async (t) => {
   const { services, store, clock, batch } = open()
   services.bucket.put = () => Promise.reject(new GatewayError('store_unavailable', 'S3 did not'))
   const random = new Random(7)
@@ -285,7 +285,7 @@ t.test('an append that fails is not over before nothing reads its batch any more
   ])
   const texts = textsOf(one).filter((text) => text.includes('app="a"'))
   await t.rejects(store.append(one), { code: 'store_unavailable' })
-  // Its columns serve the next push from now on.
+  // The next push now reuses its columns.
   one.text.fill(0)
   one.timestamps.values.fill(0n)
   one.starts.fill(0)
@@ -293,29 +293,29 @@ t.test('an append that fails is not over before nothing reads its batch any more
   t.same(services.recentTexts(), texts)
 })
 
-t.test('trouble is told after failures in a row, until a write works or a while has passed', async (t) => {
+t.test('trouble is reported after consecutive failures, until a write succeeds or some time has passed', async (t) => {
   const { push, services, clock, store } = open()
   const fail = async (code: 'store_unavailable' | 'overloaded', times: number) => {
-    services.failure = new GatewayError(code, 'SQS did not take a message (x); retry later')
+    services.failure = new GatewayError(code, 'SQS did not accept a message (x); retry later')
     for (let i = 0; i < times; i++) await t.rejects(push(ago(clock, 0)))
     services.failure = undefined
   }
   await fail('overloaded', 5)
-  t.equal(store.trouble(), undefined, 'throttling is no trouble')
+  t.equal(store.trouble(), undefined, 'throttling is not trouble')
   await fail('store_unavailable', 2)
   t.equal(store.trouble(), undefined)
   await fail('store_unavailable', 1)
-  t.equal(store.trouble(), 'SQS did not take a message (x); retry later')
+  t.equal(store.trouble(), 'SQS did not accept a message (x); retry later')
   await push(ago(clock, 0))
   t.equal(store.trouble(), undefined)
   await fail('store_unavailable', 3)
   clock.ms += 29_999
   t.type(store.trouble(), 'string')
   clock.ms += 1
-  t.equal(store.trouble(), undefined, 'somebody must send again for it to end')
+  t.equal(store.trouble(), undefined, 'clients must send again for it to end')
 })
 
-t.test('beyond its bytes an append is overloaded, and others are not touched', async (t) => {
+t.test('an append beyond the queue limit is overloaded, and others are not affected', async (t) => {
   const { push, services, clock, store } = open({ queueBytesMax: 200 })
   const { promise, resolve } = Promise.withResolvers<void>()
   services.gate = promise
@@ -327,7 +327,7 @@ t.test('beyond its bytes an append is overloaded, and others are not touched', a
   t.match(store.figures(), { queueBytes: 0, commits: 1 })
 })
 
-t.test('close waits for appends under way, and refuses new ones', async (t) => {
+t.test('close waits for running appends, and rejects new ones', async (t) => {
   const { push, services, clock, store } = open()
   const { promise, resolve } = Promise.withResolvers<void>()
   services.gate = promise
@@ -371,7 +371,7 @@ const withIds = (clock: FixedClock, offset: bigint, ids: readonly string[]): Pla
   { labels: { app: 'a' }, entries: ids.map((id) => ({ ns: clock.nowNs + offset, line: `line of ${id}`, id })) },
 ]
 
-t.test('an append with ids stores each once, and tells the times of those that were taken', async (t) => {
+t.test('an append with ids stores each once, and returns the times of ids that were taken', async (t) => {
   const { push, clock, services } = await openWithIds(t)
   t.same(await push(withIds(clock, 0n, ['a', 'b', 'a'])), {
     stored: 2,
@@ -413,7 +413,7 @@ for (const isDone of [false, true]) {
           for (const id of ids) {
             const found = stored.filter((text) => text.includes(`line of ${id} `))
             t.equal(found.length, 1, `${id} is there once though call ${at} failed`)
-            t.match(found[0], `${takenIds.get(id) ?? clock.nowNs + 2n}`, 'with the time that the client was told')
+            t.match(found[0], `${takenIds.get(id) ?? clock.nowNs + 2n}`, 'with the time that the client received')
           }
         }
       }
@@ -421,7 +421,7 @@ for (const isDone of [false, true]) {
   )
 }
 
-t.test('whatever is pushed, the archive and the recent items hold all of it', async () => {
+t.test('archive and recent items contain everything that is pushed', async () => {
   const offset = fc.oneof(fc.nat(10), fc.integer({ min: HOUR_MS - 2, max: HOUR_MS + 2 }), fc.nat(100 * HOUR_MS))
   const streams = fc.array(
     fc.record({ app: fc.constantFrom('a', 'b'), offsets: fc.array(offset, { minLength: 1, maxLength: 6 }) }),

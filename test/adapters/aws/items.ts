@@ -1,4 +1,4 @@
-/** A DynamoDB table in process, and a client of it that fails where a test says so. */
+/** An in-process DynamoDB table, and a client of it that fails where a test says so. */
 
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -9,7 +9,7 @@ import type { Test } from 'tap'
 
 export const TABLE = 'millrace'
 
-/** A table of the test's own, gone when the test ends. */
+/** A table for the test, deleted when it ends. */
 export async function openTable(t: Test): Promise<DynamoDBDocument> {
   const server = dynalite({ createTableMs: 0 })
   server.listen(0, '127.0.0.1')
@@ -39,14 +39,14 @@ export async function openTable(t: Test): Promise<DynamoDBDocument> {
   return DynamoDBDocument.from(client)
 }
 
-/** Counts calls, and breaks off at one of them: before it does anything, or after it did. */
+/** Counts calls, and breaks the connection at one of them: before or after it takes effect. */
 export class Breaker {
   calls = 0
-  /** The call to break, from 1 on; 0 for none. */
+  /** The number of the call to break, from 1; 0 for none. */
   at = 0
   isDone = true
 
-  /** The same object, whose functions count as calls. */
+  /** Wraps the object so that its functions count as calls. */
   around<T extends object>(target: T): T {
     return new Proxy(target, {
       get: (object, name) => {

@@ -1,4 +1,4 @@
-/** S3 and DynamoDB as maps: as much of each as the reader uses, in pages as small as a test likes. */
+/** In-memory S3 and DynamoDB with the calls that the reader uses, and a configurable page size. */
 
 import { hash } from 'node:crypto'
 import { Readable } from 'node:stream'
@@ -11,14 +11,14 @@ type ListObjects = ObjectClient['listObjectsV2']
 
 export class MemoryObjects implements ObjectClient {
   readonly objects = new Map<string, Uint8Array>()
-  /** Keys in the order they were asked for. */
+  /** Requested keys, in order. */
   readonly gets: string[] = []
-  /** Prefixes, likewise. */
+  /** Requested prefixes, in order. */
   readonly lists: string[] = []
   pageSize = 1000
-  /** Called before an object is given; what it rejects with, the call rejects with. */
+  /** Called before an object is returned; if it rejects, the call rejects. */
   beforeGet: (key: string, signal: AbortSignal | undefined) => Promise<void> = async () => undefined
-  /** The bytes that come of an object, in pieces. */
+  /** Splits the bytes of an object into pieces. */
   bodyOf: (bytes: Uint8Array) => AsyncIterable<Uint8Array> = (bytes) => Readable.from([Buffer.from(bytes)])
 
   putObject: PutObject = async ({ Key = '', Body }) => {
@@ -31,7 +31,7 @@ export class MemoryObjects implements ObjectClient {
     await this.beforeGet(Key, options?.abortSignal)
     const bytes = this.objects.get(Key)
     if (bytes === undefined) throw Object.assign(new Error('The specified key does not exist.'), { name: 'NoSuchKey' })
-    // The SDK's type wants more of a body than is used of it.
+    // The SDK's type requires more of a body than is used.
     return { $metadata: {}, Body: this.bodyOf(bytes) as never }
   }
 
@@ -69,7 +69,7 @@ export class MemoryItems implements ItemClient {
   queries = 0
   puts = 0
   pageSize = 1000
-  /** Called before an item is put; what it rejects with, the call rejects with. */
+  /** Called before an item is put; if it rejects, the call rejects. */
   beforePut: (item: Item) => Promise<void> = async () => undefined
 
   put: ItemClient['put'] = async ({ Item = {} }) => {
@@ -81,7 +81,7 @@ export class MemoryItems implements ItemClient {
     return { $metadata: {} }
   }
 
-  /** Called before a query, with how many there were; what it rejects with, the call rejects with. */
+  /** Called before a query with the number of previous ones; if it rejects, the call rejects. */
   beforeQuery: (queries: number) => Promise<void> = async () => undefined
 
   query: ItemClient['query'] = async ({ ExpressionAttributeValues: values = {}, ExclusiveStartKey: last }) => {

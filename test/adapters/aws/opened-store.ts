@@ -1,4 +1,4 @@
-/** The aws home's store over S3 and DynamoDB in process, with Firehose and the queue in memory, for the suites of the contract. */
+/** The store of the aws home over in-process S3 and DynamoDB, with Firehose and the queue in memory, for the contract suites. */
 
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -30,26 +30,26 @@ import { openScratch } from './archive.ts'
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
 const BUCKET = 'archive'
-/** Objects of late entries know no order of arrival; the suites' own times are an hour old. */
+/** Objects of late entries have no order of arrival; the times of the suites are an hour old. */
 const LATE_AFTER_MS = 3 * HOUR
 export const RECENT_WINDOW_MS = 5 * MINUTE
 
-/** Where the aws home differs from others, by design. */
+/** Intended differences of the aws home. */
 export const AWS_TRAITS: StoreTraits = {
-  // Asking all of the archive for every line of a push would cost more than storing it: reads leave out what is twice.
+  // Checking the whole archive for every pushed line would cost more than storing it: reads remove duplicates.
   tellsDuplicates: false,
-  // Sources are asked for by the bounds of their names, before it is known what is in them; blocks hold several appends.
+  // Sources are selected by the bounds in their names, before their content is known; blocks contain several appends.
   wantsExactly: false,
-  // What the services hold is theirs to tell; a process knows what it wrote.
+  // A process knows only what it wrote itself.
   countsStored: false,
-  // Appends run side by side, and Firehose takes their records as they come.
+  // Appends run concurrently, and Firehose accepts their records in any order.
   ordersConcurrent: false,
 }
 
 export class Services {
   readonly documents: DynamoDBDocument
   readonly s3: S3
-  /** Names of sources that could not be read. */
+  /** Names of unreadable sources. */
   readonly damages: string[] = []
   readonly #dynamodb: DynamoDBClient
 
@@ -59,7 +59,7 @@ export class Services {
     this.s3 = new S3({ ...testClient(queuesUrl, 3), forcePathStyle: true })
   }
 
-  /** Gone when the test ends. */
+  /** Deleted when the test ends. */
   static async start(t: Test): Promise<Services> {
     const queues = await startFauxqs({ port: 0, logger: false })
     queues.setup({ buckets: [BUCKET] })
@@ -91,7 +91,7 @@ export class Services {
         ],
       }),
     )
-    // dynalite creates it in the turns after its answer.
+    // dynalite creates it some turns after its response.
     let status: string | undefined
     while (status !== 'ACTIVE') {
       status = (await this.#dynamodb.send(new DescribeTableCommand({ TableName }))).Table?.TableStatus
@@ -99,7 +99,7 @@ export class Services {
   }
 }
 
-/** Firehose's part: what was taken comes to S3 as one object when it is told to deliver. */
+/** A simulated Firehose: writes accepted records to S3 as one object on `deliver`. */
 class MemoryFirehose implements RecordClient {
   readonly #services: Services
   readonly #prefix: string
@@ -130,8 +130,8 @@ class MemoryFirehose implements RecordClient {
 }
 
 /**
- * Arrivals of one millisecond have no order among each other in this home, and entries of equal times have that of their
- * arrivals: so no two arrivals of a test share one.
+ * Arrivals in the same millisecond have no order in this home, and entries with equal times have the order of arrival, so
+ * every arrival of a test has its own millisecond.
  */
 class TickingClock implements Clock {
   readonly #clock: Clock
@@ -153,7 +153,7 @@ class TickingClock implements Clock {
 
 export interface AwsOpened extends OpenedStore {
   readonly store: AwsLogStore
-  /** Firehose delivers, and the queue's messages become objects, as the worker makes them. */
+  /** Delivers Firehose's records, and writes the messages of the queue as objects like the worker. */
   settle(): Promise<void>
 }
 
@@ -163,7 +163,7 @@ export interface AwsSettings extends ContractSettings {
   readonly lateAfterMs?: number
 }
 
-/** What `logStoreContract` opens: a store with a table and a part of the bucket of its own. */
+/** For `logStoreContract`: a store with its own table and its own part of the bucket. */
 export function openAwsStore(services: Services, t: Test, clock: FixedClock, settings: AwsSettings): AwsOpened {
   const name = `store-${stores++}`
   const place = { prefix: `${name}/`, table: name, folder: `${t.testdir()}/${name}` }

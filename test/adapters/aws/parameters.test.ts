@@ -6,7 +6,7 @@ import { AwsFailure, throttled } from '../../doubles/json-service.ts'
 import { SsmDouble } from '../../doubles/ssm-double.ts'
 import { FixedClock } from '../../support/helper.ts'
 
-/** Parameter Store in this process, and a client of the SDK. */
+/** An in-process Parameter Store, and an SDK client. */
 async function startStore(t: Test, secrets = new Map<string, string>()) {
   const ssm = await SsmDouble.start({ clock: new FixedClock(), secrets })
   const client = new SSM(testClient(ssm.url))
@@ -17,7 +17,7 @@ async function startStore(t: Test, secrets = new Map<string, string>()) {
   return { ssm, client: async () => client }
 }
 
-t.test('gives values decrypted, ten names a call', async (t) => {
+t.test('returns decrypted values, with ten names per call', async (t) => {
   const { ssm, client } = await startStore(t)
   const names = Array.from({ length: 23 }, (_, index) => `/m/p${index}`)
   for (const name of names) ssm.set(name, `value of ${name}`, 'SecureString')
@@ -28,13 +28,13 @@ t.test('gives values decrypted, ten names a call', async (t) => {
   )
 })
 
-t.test('gives a secret of Secrets Manager by its reference path', async (t) => {
+t.test('returns a secret of Secrets Manager by its reference path', async (t) => {
   const { client } = await startStore(t, new Map([['prod/users', '{"username":"a","password":"b"}']]))
   const name = '/aws/reference/secretsmanager/prod/users'
   t.equal((await fetchParameters(client, [name])).get(name), '{"username":"a","password":"b"}')
 })
 
-t.test('tells versions of one parameter from each other', async (t) => {
+t.test('distinguishes versions of a parameter', async (t) => {
   const { ssm, client } = await startStore(t)
   ssm.set('/m/p', 'old')
   ssm.set('/m/p', 'new')
@@ -44,23 +44,23 @@ t.test('tells versions of one parameter from each other', async (t) => {
   ])
 })
 
-t.test('leaves out what does not exist', async (t) => {
+t.test('omits missing parameters', async (t) => {
   const { ssm, client } = await startStore(t)
   ssm.set('/m/a', 'a')
   t.same(Array.from(await fetchParameters(client, ['/m/b', '/m/a'])), [['/m/a', 'a']])
 })
 
-t.test('names the parameters and the error when SSM refuses', async (t) => {
+t.test('reports the parameters and the error name if SSM fails', async (t) => {
   const { ssm, client } = await startStore(t)
   ssm.set('/m/a', 'secret')
   ssm.service.failNext('GetParameters', throttled())
   await t.rejects(fetchParameters(client, ['/m/a']), {
     code: 'source_unavailable',
-    message: /did not give "\/m\/a" \(ThrottlingException\)/,
+    message: /did not return "\/m\/a" \(ThrottlingException\)/,
   })
 })
 
-t.test('a secret that does not exist fails none of the others', async (t) => {
+t.test('a missing secret does not affect the others', async (t) => {
   const { ssm, client } = await startStore(t, new Map([['s', 'secret']]))
   ssm.set('/m/a', 'a')
   ssm.service.failNext('GetParameters', new AwsFailure('ParameterNotFound', 'no such secret'))
@@ -73,7 +73,7 @@ t.test('a secret that does not exist fails none of the others', async (t) => {
   t.equal((await fetchParameters(client, names.slice(1, 2))).size, 0)
 })
 
-t.test('knows values by what emulators call them', async (t) => {
+t.test('accepts the names that emulators return', async (t) => {
   const answers = [
     { Name: '/m/p', Version: 1, Value: 'old' },
     { Name: 's', Version: 0, Value: 'secret' },

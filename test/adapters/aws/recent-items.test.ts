@@ -59,7 +59,7 @@ async function open(t: Test) {
   return { items, put, read, linesOf }
 }
 
-t.test('what was put is found in the bucket of its arrival, with its times', async (t) => {
+t.test('an item is found in the bucket of its arrival, with its times', async (t) => {
   const { put, read, linesOf } = await open(t)
   const bucketMs = Math.floor(clock.ms / BUCKET_MS) * BUCKET_MS
   await put(['a', 'b'], bucketMs)
@@ -75,7 +75,7 @@ t.test('what was put is found in the bucket of its arrival, with its times', asy
   t.same(await read(bucketMs, undefined, 'other'), [])
 })
 
-t.test('a query may begin behind a sort key, or at a time', async (t) => {
+t.test('a query can start after a sort key, or at a time', async (t) => {
   const { put, read, linesOf } = await open(t)
   for (const [i, line] of ['a', 'b', 'c'].entries()) await put([line], clock.ms + i)
   const [first] = await read(clock.ms)
@@ -84,7 +84,7 @@ t.test('a query may begin behind a sort key, or at a time', async (t) => {
   t.same(linesOf(await read(clock.ms, sortKeyAt(clock.ms + 3))), [])
 })
 
-t.test('the same block of the same moment is one item', async (t) => {
+t.test('the same block at the same time is one item', async (t) => {
   const { put, read } = await open(t)
   await put(['a'], clock.ms)
   await put(['a'], clock.ms)
@@ -98,7 +98,7 @@ t.test('the parts of one append keep their order', async (t) => {
   t.same(linesOf(await read(clock.ms)), lines)
 })
 
-t.test('items are left out once they expired, though they are still there', async (t) => {
+t.test('expired items are skipped, even if they still exist', async (t) => {
   const { put, read } = await open(t)
   await put(['a'], clock.ms)
   t.equal((await read(clock.ms, undefined, 'fake', clock.ms + HOUR_MS - 1)).length, 1)
@@ -121,7 +121,7 @@ t.test('more than a page of items is read', async (t) => {
   )
 })
 
-t.test('a table that refuses is overloaded or unavailable', async (t) => {
+t.test('errors of the table are overloaded or store_unavailable', async (t) => {
   const open = (error: Error) => {
     const refuse = () => Promise.reject(error)
     const client: ItemClient = { put: refuse, query: refuse }

@@ -20,7 +20,7 @@ t.test('each wait is a random share of the longest', async (t) => {
   t.same(await attemptsOf({}, 0.25), { made: 5, waits: [25, 50, 100, 100] })
 })
 
-t.test('no attempt begins after the budget is used up', async (t) => {
+t.test('no attempt starts after the budget is used up', async (t) => {
   t.same(await attemptsOf({ budgetMs: 700 }), { made: 4, waits: [100, 200, 400] })
   t.same(await attemptsOf({ budgetMs: 699 }), { made: 3, waits: [100, 200] })
 })

@@ -1,14 +1,14 @@
-/** Time for the tests of retries: it goes on only by what is waited for. */
+/** Time for the tests of retries: it advances only by waits. */
 
 import type { Pacing } from '../../../src/adapters/aws/retry.ts'
 
-/** Waits end at once, and are remembered; the clock shows them. */
+/** Waits end immediately, are recorded, and advance the clock. */
 export class SteppedPacing implements Pacing {
   readonly waits: number[] = []
   #ms = 0
   readonly #share: number
 
-  /** `share`: what `random` always gives. */
+  /** `share` is the constant result of `random`. */
   constructor(share = 1) {
     this.#share = share
   }
@@ -28,7 +28,7 @@ export class SteppedPacing implements Pacing {
   }
 }
 
-/** An error as the SDK throws it. */
+/** An error like those thrown by the SDK. */
 export function awsError(name: string, httpStatusCode = 400, $fault: 'client' | 'server' = 'client'): Error {
   return Object.assign(new Error(`the text of ${name}`), { name, $fault, $metadata: { httpStatusCode } })
 }

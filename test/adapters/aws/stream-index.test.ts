@@ -20,7 +20,7 @@ class Announcer {
   readonly clock = new FixedClock()
   readonly index = this.another()
 
-  /** An index of another process, which knows nothing of what was announced. */
+  /** An index of another process, without remembered announcements. */
   another(retentionMs?: number): StreamIndex {
     return new StreamIndex(async () => this.items, { table: 'table', retentionMs })
   }
@@ -43,7 +43,7 @@ const one = (labels: Record<string, string>, ...times: bigint[]): PlainStream =>
   entries: times.map((ns) => ({ ns, line: 'x' })),
 })
 
-t.test('streams are told for the hours of their entries, by name, tenant and matcher', async (t) => {
+t.test('streams are listed for the hours of their entries, by name, tenant and matcher', async (t) => {
   const announcer = new Announcer()
   await announcer.announce([one({ z: '1' }, NOON), one({ a: 'ü"\\' }, NOON), one({ a: '2' }, NOON - 5n * HOUR_NS)])
   await announcer.announce([one({ other: '1' }, NOON)], '__proto__')
@@ -54,13 +54,13 @@ t.test('streams are told for the hours of their entries, by name, tenant and mat
   t.same(
     await announcer.streams(NOON + 2n * HOUR_NS, NS_MAX),
     ['{a="2"}', '{a="ü\\"\\\\"}', '{z="1"}'],
-    'a long range tells whole days',
+    'a long range lists whole days',
   )
   t.same(await announcer.streams(NOON + 30n * HOUR_NS, NS_MAX), [])
   t.same(await announcer.streams(NOON, NOON), [])
 })
 
-t.test('what was announced costs nothing again', async (t) => {
+t.test('a repeated announcement costs nothing', async (t) => {
   const announcer = new Announcer()
   await announcer.announce([one({ a: '1' }, NOON), one({ b: '1' }, NOON)])
   t.equal(announcer.items.puts, 2, 'the hour and the day')
@@ -76,7 +76,7 @@ t.test('what was announced costs nothing again', async (t) => {
   )
 })
 
-t.test('announcements of one moment share an item, and fail together', async (t) => {
+t.test('concurrent announcements share an item, and fail together', async (t) => {
   const announcer = new Announcer()
   let isDown = true
   announcer.items.beforePut = async () => {
@@ -90,10 +90,10 @@ t.test('announcements of one moment share an item, and fail together', async (t)
   t.same(await announcer.streams(NS_MIN, NS_MAX), [])
   isDown = false
   await announcer.announce([one({ a: '1' }, NOON)])
-  t.same(await announcer.streams(NS_MIN, NS_MAX), ['{a="1"}'], 'what failed is announced again')
+  t.same(await announcer.streams(NS_MIN, NS_MAX), ['{a="1"}'], 'a failed announcement is repeated')
 })
 
-t.test('very many streams are cut into items, and read in pages', async (t) => {
+t.test('very many streams are split into items, and read in pages', async (t) => {
   const announcer = new Announcer()
   announcer.items.pageSize = 1
   const streams = Array.from({ length: 300 }, (_, i) => one({ app: `${i}`, long: 'x'.repeat(2000) }, NOON))
@@ -102,21 +102,21 @@ t.test('very many streams are cut into items, and read in pages', async (t) => {
   t.equal((await announcer.streams(NOON, NOON + 1n)).length, 300)
 })
 
-t.test('items end with the retention', async (t) => {
+t.test('items expire with the retention', async (t) => {
   const announcer = new Announcer()
   await announcer.another(86_400_000).announce(announcer.batch([one({ a: '1' }, NOON)]), announcer.clock.nowMs())
   const [item] = announcer.items.items.get('streams#fake#hour')?.values() ?? []
   t.equal(item?.['expiresAt'], announcer.clock.nowMs() / 1000 + 86_400)
 })
 
-t.test('an aborted question ends with its reason', async (t) => {
+t.test('an aborted query rejects with its reason', async (t) => {
   const announcer = new Announcer()
   const reason = new Error('the client went away')
   const range = { tenant: 'fake', matchers: [], start: NS_MIN, end: NS_MAX }
   await t.rejects(announcer.index.streams(range, AbortSignal.abort(reason)), reason)
 })
 
-t.test('an item that is something else is damage', async (t) => {
+t.test('an invalid item is damage', async (t) => {
   const property = fc.asyncProperty(fc.uint8Array({ maxLength: 40 }), async (bytes) => {
     const announcer = new Announcer()
     await announcer.items.put({ TableName: '', Item: { pk: 'streams#fake#day', sk: '2026-11-21#x', labels: bytes } })
@@ -128,7 +128,7 @@ t.test('an item that is something else is damage', async (t) => {
   await fc.assert(property, { numRuns: 50 })
 })
 
-t.test('whatever is announced is told for every range that holds one of its entries', async (t) => {
+t.test('an announced stream is listed for every range that has one of its entries', async (t) => {
   const time = fc.oneof(
     fc.bigInt({ min: NS_MIN + 2_000_000_000n, max: NS_MAX - 2_000_000_000n }),
     fc
@@ -142,14 +142,14 @@ t.test('whatever is announced is told for every range that holds one of its entr
     await announcer.announce(all.map(([app, ns]) => one({ app }, ns)))
     for (const [app, ns] of all) {
       const found = await announcer.streams(ns, ns + length > NS_MAX ? NS_MAX : ns + length)
-      if (!found.includes(`{app="${app}"}`)) throw new Error(`${app} at ${ns} is not told: ${found}`)
+      if (!found.includes(`{app="${app}"}`)) throw new Error(`${app} at ${ns} is not listed: ${found}`)
     }
   })
   await fc.assert(property, { numRuns: 100 })
   t.pass()
 })
 
-t.test('items stay below what DynamoDB takes, whatever script the labels are in', async (t) => {
+t.test("items stay below DynamoDB's limit, whatever script the labels are in", async (t) => {
   const announcer = new Announcer()
   const random = new Random(8)
   const han = (): string => String.fromCharCode(...Array.from({ length: 680 }, () => 0x4e00 + random.integer(20_000)))
@@ -164,7 +164,7 @@ t.test('items stay below what DynamoDB takes, whatever script the labels are in'
   t.equal((await announcer.streams(NOON, NOON + 1n)).length, 40)
 })
 
-t.test('what a process remembers is bounded by its bytes: the longest unused is announced again', async (t) => {
+t.test('the memory of announcements is bounded: the least recently used are announced again', async (t) => {
   const announcer = new Announcer()
   const large = (hour: number) =>
     announcer.batch(
@@ -178,12 +178,12 @@ t.test('what a process remembers is bounded by its bytes: the longest unused is 
   for (let hour = 0; hour < 24; hour++) await announcer.index.announce(large(hour), 0)
   const { puts } = announcer.items
   await announcer.index.announce(large(23), 0)
-  t.equal(announcer.items.puts, puts, 'the newest is known')
+  t.equal(announcer.items.puts, puts, 'the newest is remembered')
   await announcer.index.announce(large(0), 0)
   t.ok(announcer.items.puts > puts, 'the oldest is not')
 })
 
-t.test('more streams than an answer can hold are refused', async (t) => {
+t.test('more streams than the limit of a result are rejected', async (t) => {
   const announcer = new Announcer()
   for (let i = 0; i < 68; i++) {
     const labels = zstdCompressSync(JSON.stringify([['name', `${i} `.padEnd(2 ** 20, 'x')]]))

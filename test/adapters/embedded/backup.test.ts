@@ -13,7 +13,7 @@ const batchOf = (...lines: string[]) =>
     openAdmission(clock),
   )
 
-t.test('a backup of a running store holds what was acknowledged, and opens as a store', async (t) => {
+t.test('a backup of a running store contains everything acknowledged, and opens as a store', async (t) => {
   const folder = t.testdir()
   const dataDir = join(folder, 'data')
   const copy = join(folder, 'copy')
@@ -34,10 +34,10 @@ t.test('a backup of a running store holds what was acknowledged, and opens as a 
     (await readAll(again)).map(({ line }) => line),
     ['one', 'two'],
   )
-  t.match(await again.append(batchOf('one', 'two')), { stored: 0, duplicates: 2 }, 'retries are known in the copy too')
+  t.match(await again.append(batchOf('one', 'two')), { stored: 0, duplicates: 2 }, 'the copy detects retries too')
 })
 
-t.test('backups of a store that is written to all the while are whole', async (t) => {
+t.test('backups during constant writes are complete', async (t) => {
   const folder = t.testdir()
   const dataDir = join(folder, 'data')
   const store = openStore(t, clock, { dataDir })
@@ -56,17 +56,17 @@ const REFUSED: [name: string, prepare: (folder: string) => void, act: (folder: s
     'a folder without logs',
     (folder) => mkdirSync(join(folder, 'empty')),
     (folder) => backUp(join(folder, 'empty'), join(folder, 'x')),
-    /holds no millrace\.db/,
+    /has no millrace\.db/,
   ],
-  ['a folder that is not there', () => {}, (folder) => backUp(join(folder, 'none'), join(folder, 'x')), /holds no/],
+  ['a missing folder', () => {}, (folder) => backUp(join(folder, 'none'), join(folder, 'x')), /has no/],
   [
-    'a target that is taken',
+    'an existing target',
     (folder) => mkdirSync(join(folder, 'taken')),
     (folder) => backUp(join(folder, 'data'), join(folder, 'taken')),
-    /is there already/,
+    /already exists/,
   ],
   [
-    'a data folder with something in it',
+    'a data folder that is not empty',
     (folder) => {
       backUp(join(folder, 'data'), join(folder, 'copy'))
       mkdirSync(join(folder, 'used'))
@@ -77,7 +77,7 @@ const REFUSED: [name: string, prepare: (folder: string) => void, act: (folder: s
   ],
 ]
 for (const [name, prepare, act, message] of REFUSED) {
-  t.test(`refuses ${name}, and changes nothing`, async (t) => {
+  t.test(`rejects ${name}, and changes nothing`, async (t) => {
     const folder = t.testdir()
     const store = openStore(t, clock, { dataDir: join(folder, 'data') })
     await store.append(batchOf('one'))
@@ -88,7 +88,7 @@ for (const [name, prepare, act, message] of REFUSED) {
   })
 }
 
-t.test('a block that is damaged keeps a backup from getting its name', async (t) => {
+t.test('a backup with a damaged block does not get its final name', async (t) => {
   const folder = t.testdir()
   const dataDir = join(folder, 'data')
   const store = openStore(t, clock, { dataDir })

@@ -8,7 +8,7 @@ import { GatewayError } from '../../../src/domain/errors.ts'
 
 const FILE = 'millrace.db'
 
-t.test('commits survive a power loss: WAL, a full sync at each commit', async (t) => {
+t.test('commits survive a power failure: WAL, a full sync at each commit', async (t) => {
   const { writer, reader, close } = opened(t.testdir())
   t.teardown(close)
   t.same(writer.prepare('PRAGMA journal_mode').get(), { journal_mode: 'wal' })
@@ -18,20 +18,20 @@ t.test('commits survive a power loss: WAL, a full sync at each commit', async (t
   t.throws(() => reader.exec('DELETE FROM blocks'), /readonly/)
 })
 
-t.test('what need not outlive the process does not wait for the disk', async (t) => {
+t.test('a database that need not survive the process does not wait for the disk', async (t) => {
   const database = openDatabase(t.testdir(), { synchronous: 'OFF' })
   t.teardown(() => database.close())
   t.equal(pragma(database.writer, 'synchronous'), 0)
 })
 
-t.test('makes the folder, for its owner alone', async (t) => {
+t.test('creates the folder, accessible only to its owner', async (t) => {
   const folder = join(t.testdir(), 'a/b')
   opened(folder).close()
   t.same(readdirSync(folder), [FILE, 'millrace.lock'])
   t.equal(pragma(new DatabaseSync(join(folder, FILE)), 'application_id'), 0x4d494c4c)
 })
 
-t.test('opens what a killed process left: a log file that is not in the database yet', async (t) => {
+t.test('opens the files of a killed process: a log that is not in the database yet', async (t) => {
   const root = t.testdir({ killed: {} })
   const { writer, close } = opened(join(root, 'alive'))
   t.teardown(close)
@@ -46,9 +46,9 @@ t.test('opens what a killed process left: a log file that is not in the database
 
 for (const [cut, journal] of [
   ['while it wrote the first page', () => journalHeader(0)],
-  ['while it turned the file to WAL', (page: Buffer) => Buffer.concat([journalHeader(1), journalRecord(page)])],
+  ['while it switched the file to WAL', (page: Buffer) => Buffer.concat([journalHeader(1), journalRecord(page)])],
 ] as const) {
-  t.test(`opens what a first start of an earlier version left that was killed ${cut}`, async (t) => {
+  t.test(`opens the files of a first start of an earlier version that was killed ${cut}`, async (t) => {
     const folder = t.testdir()
     const path = join(folder, FILE)
     makeDatabase(
@@ -66,7 +66,7 @@ for (const [cut, journal] of [
   })
 }
 
-t.test('an empty file is as good as none', async (t) => {
+t.test('an empty file is treated like a missing one', async (t) => {
   const folder = t.testdir({ [FILE]: '' })
   opened(folder).close()
   t.ok(readFileSync(join(folder, FILE)).length > 0)
@@ -101,36 +101,36 @@ const FOREIGN: [name: string, make: (path: string) => void, message: RegExp][] =
   ],
 ]
 for (const [name, make, message] of FOREIGN) {
-  t.test(`refuses ${name} and leaves it as it was`, async (t) => {
+  t.test(`rejects ${name} and leaves it unchanged`, async (t) => {
     const folder = t.testdir()
     make(join(folder, FILE))
     const before = readFileSync(join(folder, FILE))
     t.throws(() => openDatabase(folder), { code: 'store_damaged', message })
-    t.ok(before.equals(readFileSync(join(folder, FILE))), 'not a byte of it has changed')
-    t.throws(() => openDatabase(folder), { code: 'store_damaged' }, 'and the folder is not held')
+    t.ok(before.equals(readFileSync(join(folder, FILE))), 'no byte has changed')
+    t.throws(() => openDatabase(folder), { code: 'store_damaged' }, 'and the folder is not locked')
   })
 }
 
-t.test('a folder that cannot be made is store_unavailable', async (t) => {
+t.test('a folder that cannot be created is store_unavailable', async (t) => {
   const folder = t.testdir({ file: 'x' })
   t.throws(() => openDatabase(join(folder, 'file/data')), { code: 'store_unavailable', message: /cannot be written/ })
 })
 
-t.test('two stores on one folder: the second refuses, until the first is closed', async (t) => {
+t.test('a second store on a folder is rejected until the first is closed', async (t) => {
   const folder = t.testdir()
   const first = opened(folder)
-  t.throws(() => openDatabase(folder), { code: 'store_unavailable', message: /another process holds it/ })
+  t.throws(() => openDatabase(folder), { code: 'store_unavailable', message: /another process is using it/ })
   const module = new URL('../../../src/adapters/embedded/database.ts', import.meta.url).href
   const script = `const { openDatabase } = await import(process.argv[1])
     try { openDatabase(process.argv[2]).close(); console.log('opened') } catch (error) { console.log(error.code, error.message) }`
   const open = (): string =>
     spawnSync(process.execPath, ['--input-type=module', '-e', script, module, folder], { encoding: 'utf8' }).stdout
-  t.match(open(), /^store_unavailable .*another process holds it/)
+  t.match(open(), /^store_unavailable .*another process is using it/)
   first.close()
   t.equal(open(), 'opened\n')
 })
 
-t.test('failures tell what happened and keep their cause', async (t) => {
+t.test('failures explain what happened and keep their cause', async (t) => {
   const full = Object.assign(new Error('database or disk is full'), { errcode: 13 })
   t.match(writeFailure(full), {
     code: 'store_unavailable',
@@ -146,7 +146,7 @@ t.test('failures tell what happened and keep their cause', async (t) => {
 const PAGE_BYTES = 16384
 const NONCE = 7
 
-/** The first sector of a rollback journal of a database that had so many pages, each of which is in it. */
+/** The first sector of a rollback journal with all pages of a database. */
 function journalHeader(pages: number): Buffer {
   const header = Buffer.alloc(512)
   header.set([0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7])
@@ -155,7 +155,7 @@ function journalHeader(pages: number): Buffer {
   return header
 }
 
-/** The first page as a rollback journal holds it: its number before it, a sum of every 200th byte behind it. */
+/** The first page in a rollback journal: its number before it, and a checksum of every 200th byte after it. */
 function journalRecord(page: Buffer): Buffer {
   const record = Buffer.alloc(PAGE_BYTES + 8)
   record.writeUInt32BE(1)

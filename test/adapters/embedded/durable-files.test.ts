@@ -9,7 +9,7 @@ import {
   syncFolder,
 } from '../../../src/adapters/embedded/durable-files.ts'
 
-t.test('makes a folder with those above it, for its owner alone, again and again', async (t) => {
+t.test('creates a folder and its parents, accessible only to the owner, repeatedly', async (t) => {
   const folder = join(t.testdir(), 'a', 'b')
   makeFolder(folder)
   makeFolder(folder)
@@ -34,7 +34,7 @@ for (const [name, path, code, platforms] of OUTSIDE) {
 t.test('a file has its name only once it is whole', async (t) => {
   const path = join(t.testdir({ 'a.new': 'what a process that died left' }), 'a')
   makeWhole(path, (aside) => {
-    t.notOk(existsSync(aside), 'what was left is gone')
+    t.notOk(existsSync(aside), 'the remains are removed')
     writeFileSync(aside, 'first')
     t.notOk(existsSync(path))
   })
@@ -44,14 +44,14 @@ t.test('a file has its name only once it is whole', async (t) => {
     throw new Error('no more')
   }
   t.throws(() => makeWhole(path, half), /no more/)
-  t.equal(readFileSync(path, 'utf8'), 'first', 'a failure leaves the file as it was')
+  t.equal(readFileSync(path, 'utf8'), 'first', 'a failure leaves the file unchanged')
   makeWhole(path, (aside) => writeFileSync(aside, 'second'))
   t.equal(readFileSync(path, 'utf8'), 'second')
   t.same(readdirSync(join(path, '..')), ['a'], 'nothing else is left behind')
 })
 
 for (const bytes of [0, 1, 1024 * 1024, 2 * 1024 * 1024 + 3]) {
-  t.test(`a file of ${bytes} bytes that is written over itself is the same`, async (t) => {
+  t.test(`rewriting a file of ${bytes} bytes does not change it`, async (t) => {
     const path = join(t.testdir(), 'a')
     const content = Buffer.from(Uint8Array.from({ length: bytes }, (_, i) => i % 251))
     writeFileSync(path, content)
@@ -60,13 +60,13 @@ for (const bytes of [0, 1, 1024 * 1024, 2 * 1024 * 1024 + 3]) {
   })
 }
 
-t.test('a file that is not there is not made by writing it over itself', async (t) => {
+t.test('rewriting a missing file does not create it', async (t) => {
   const folder = t.testdir()
   rewriteFile(join(folder, 'a'))
   t.same(readdirSync(folder), [])
 })
 
-t.test('syncing what is not there is an error', async (t) => {
+t.test('syncing a missing file is an error', async (t) => {
   const path = join(t.testdir(), 'a')
   t.throws(() => syncFile(path), { code: 'ENOENT' })
   t.throws(() => syncFolder(path), { code: 'ENOENT' })

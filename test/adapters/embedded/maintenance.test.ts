@@ -57,7 +57,7 @@ function stream(app: string, ns: bigint, ...lines: string[]): PlainStream {
   return { labels: { app }, entries: lines.map((line, i) => ({ ns: ns + BigInt(i), line })) }
 }
 
-/** Rows of blocks that no join has replaced. */
+/** Rows of blocks that were not replaced by a join. */
 function liveBlocks({ db }: Opened): number {
   return (db.prepare('SELECT count(*) AS n FROM blocks WHERE retired IS NULL').get() as { n: number }).n
 }
@@ -66,7 +66,7 @@ function allRows({ db }: Opened): number {
   return (db.prepare('SELECT count(*) AS n FROM blocks').get() as { n: number }).n
 }
 
-t.test('a join makes few blocks of many, with the same entries in the same order', async (t) => {
+t.test('a join turns many blocks into few, with the same entries in the same order', async (t) => {
   const opened = open(t)
   const { clock } = opened
   const sent: PlainStream[] = []
@@ -108,7 +108,7 @@ t.test('duplicates are found after a join, and after a join and a reopen', async
   t.match(await opened.push(...pushes), { stored: 0, duplicates: 12 })
 })
 
-t.test('few small blocks, or blocks far apart in time, are left alone', async (t) => {
+t.test('few small blocks, or blocks far apart in time, are not joined', async (t) => {
   const opened = open(t)
   for (let i = 0; i < 7; i++) await opened.push(stream('a', opened.clock.nowNs, `line ${i}`))
   for (let i = 1; i < 8; i++)
@@ -117,12 +117,12 @@ t.test('few small blocks, or blocks far apart in time, are left alone', async (t
   t.equal(liveBlocks(opened), 14)
 })
 
-t.test('a block that stays outside keeps its place among entries of the same nanosecond', async (t) => {
+t.test('a block that is not joined keeps its position among entries of the same nanosecond', async (t) => {
   const opened = open(t, { blockBytes: 1000 })
   const ns = opened.clock.nowNs
   const lines: string[] = []
   for (let i = 0; i < 24; i++) {
-    // Every sixth block is full, so that no join takes it.
+    // Every sixth block is full, so that it is not joined.
     lines.push(i % 6 === 5 ? `${i} `.padEnd(2000, 'x') : `${i}`)
     await opened.push(stream('a', ns, lines.at(-1) as string))
   }
@@ -134,7 +134,7 @@ t.test('a block that stays outside keeps its place among entries of the same nan
   )
 })
 
-t.test('a run that a join cuts between two blocks keeps its order', async (t) => {
+t.test('a run that a join splits between two blocks keeps its order', async (t) => {
   const opened = open(t, { blockBytes: 1000 })
   const ns = opened.clock.nowNs
   const lines = Array.from({ length: 30 }, (_, i) => `${i} `.padEnd(90, 'x'))
@@ -147,7 +147,7 @@ t.test('a run that a join cuts between two blocks keeps its order', async (t) =>
   )
 })
 
-t.test('a read that began before a join sees everything once', async (t) => {
+t.test('a read that started before a join sees everything once', async (t) => {
   const opened = open(t)
   for (let i = 0; i < 20; i++) await opened.push(stream('a', opened.clock.nowNs + BigInt(i), `line ${i}`))
   const range = { tenant: 'fake', matchers: [], start: NS_MIN, end: NS_MAX, direction: 'forward' as const }
@@ -165,7 +165,7 @@ t.test('a read that began before a join sees everything once', async (t) => {
   t.equal((await readAll(opened.store)).length, 21)
 })
 
-t.test('blocks that were joined stay for twice the longest query, then they go', async (t) => {
+t.test('joined blocks stay for twice the longest query, and are then deleted', async (t) => {
   const opened = open(t, { queryTimeoutMs: 10_000 })
   for (let i = 0; i < 20; i++) await opened.push(stream('a', opened.clock.nowNs + BigInt(i), `line ${i}`))
   await opened.store.maintain()
@@ -205,12 +205,12 @@ t.test(
   },
 )
 
-t.test('retention by size: the oldest blocks of all tenants go, and no more than needed', async (t) => {
+t.test('retention by size deletes the oldest blocks of all tenants, and no more than needed', async (t) => {
   const mebibyte = 1024 * 1024
   const opened = open(t, { retentionBytes: 8 * mebibyte })
   const ns = opened.clock.nowNs
   for (let i = 0; i < 16; i++) {
-    // Half random text does not compress below its half.
+    // Half-random text does not compress below half its size.
     const streams = [stream('a', ns + BigInt(i), randomBytes(mebibyte / 2).toString('hex'))]
     await opened.store.append(makeBatch(streams, openAdmission(opened.clock, i % 2 === 0 ? 'even' : 'odd')))
   }
@@ -234,7 +234,7 @@ t.test('retention by size: the oldest blocks of all tenants go, and no more than
   )
 })
 
-t.test('space that became free goes back to the file system', async (t) => {
+t.test('freed space is returned to the file system', async (t) => {
   const opened = open(t, { retentionMs: HOUR_MS })
   await opened.push(stream('a', opened.clock.nowNs, randomBytes(2 ** 20).toString('hex')))
   const before = opened.store.figures().diskBytes
@@ -244,7 +244,7 @@ t.test('space that became free goes back to the file system', async (t) => {
   t.ok(after < before - 2 ** 19, `${before} bytes before, ${after} after`)
 })
 
-t.test('a client id is remembered for seven days from its commit, however old its entry is', async (t) => {
+t.test('a client id is remembered for seven days after its commit, however old its entry is', async (t) => {
   const opened = open(t, { duplicateWindowMs: 1000 })
   const withId = (line: string): PlainStream => ({ labels: { app: 'a' }, entries: [{ ns: 1n, line, id: 'id' }] })
   await opened.push(withId('x'))
@@ -256,7 +256,7 @@ t.test('a client id is remembered for seven days from its commit, however old it
   t.match(await opened.push(withId('z')), { stored: 1, duplicates: 0 })
 })
 
-t.test('a damaged block is left out of joins, and the upkeep of the others goes on', async (t) => {
+t.test('a damaged block is not joined, and maintenance of the others continues', async (t) => {
   const opened = open(t, { retentionMs: 24 * HOUR_MS })
   for (let i = 0; i < 20; i++) await opened.push(stream('a', opened.clock.nowNs + BigInt(i), `line ${i}`))
   opened.db.exec("UPDATE blocks SET columns = x'0102030405060708090a' WHERE id = 7")
@@ -266,10 +266,10 @@ t.test('a damaged block is left out of joins, and the upkeep of the others goes 
   t.same(opened.events.damaged, [7])
   t.same(opened.events.maintenanceFailures, [])
   await opened.store.maintain()
-  t.same(opened.events.damaged, [7], 'it is not tried again')
+  t.same(opened.events.damaged, [7], 'it is not retried')
   opened.clock.ms += 48 * HOUR_MS
   await opened.store.maintain()
-  t.equal(allRows(opened), 0, 'retention takes it as any other')
+  t.equal(allRows(opened), 0, 'retention deletes it like any other')
 })
 
 t.test('rounds do not overlap, and close ends one', async (t) => {

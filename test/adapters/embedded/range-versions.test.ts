@@ -5,26 +5,26 @@ import { NS_MAX, NS_MIN } from '../../../src/domain/time.ts'
 
 const HOUR = 3600n * 1_000_000_000n
 
-t.test('a change is seen by the ranges it touches, of its tenant', async (t) => {
+t.test('a change affects the overlapping ranges of its tenant', async (t) => {
   const versions = new RangeVersions()
   t.equal(versions.of(1, NS_MIN, NS_MAX), 0)
   versions.changed(1, 5n * HOUR, 6n * HOUR)
   const seen = versions.of(1, 5n * HOUR, 6n * HOUR)
   versions.changed(1, 8n * HOUR, 8n * HOUR)
   versions.changed(2, 5n * HOUR, 5n * HOUR)
-  t.equal(versions.of(1, 5n * HOUR, 6n * HOUR), seen, 'other hours and other tenants are others’')
+  t.equal(versions.of(1, 5n * HOUR, 6n * HOUR), seen, 'other hours and other tenants are not affected')
   t.equal(versions.of(1, 0n, 4n * HOUR), 0)
   t.not(versions.of(1, 5n * HOUR, 9n * HOUR), seen)
   t.not(versions.of(1, NS_MIN, NS_MAX), seen)
 })
 
-t.test('a change of very many hours is seen by every range', async (t) => {
+t.test('a change of very many hours affects every range', async (t) => {
   const versions = new RangeVersions()
   versions.changed(1, NS_MIN, NS_MAX)
   t.not(versions.of(1, 5n * HOUR, 6n * HOUR), 0)
 })
 
-t.test('whatever changes came before, the next one is seen wherever it touches, in bounded memory', async (t) => {
+t.test('after any changes, the next one affects all overlapping ranges, in bounded memory', async (t) => {
   const instant = fc.oneof(
     fc.bigInt({ min: -30n * HOUR, max: 30n * HOUR }),
     fc.bigInt({ min: -5000n * HOUR, max: 5000n * HOUR }),

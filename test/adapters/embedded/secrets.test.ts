@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { loadSecret } from '../../../src/adapters/embedded/secrets.ts'
 
-t.test('makes a random key on first use and gives the same ever after', async (t) => {
+t.test('creates a random key on first use and returns the same one later', async (t) => {
   const dataDir = join(t.testdir(), 'not', 'there', 'yet')
   const first = loadSecret(dataDir, 'a.key', 32)
   t.equal(first.length, 32)
@@ -20,7 +20,7 @@ t.test('keeps keys from other users', { skip: process.platform === 'win32' }, as
   t.equal(statSync(dataDir).mode & 0o777, 0o700)
 })
 
-t.test('refuses a key that others may have read', { skip: process.platform === 'win32' }, async (t) => {
+t.test('rejects a key that others may have read', { skip: process.platform === 'win32' }, async (t) => {
   const dataDir = t.testdir()
   loadSecret(dataDir, 'a.key', 32)
   for (const mode of [0o640, 0o604, 0o660]) {
@@ -32,7 +32,7 @@ t.test('refuses a key that others may have read', { skip: process.platform === '
   }
 })
 
-t.test('refuses a key of another length and leaves it as it is', async (t) => {
+t.test('rejects a key of another length and leaves it unchanged', async (t) => {
   const dataDir = t.testdir()
   const path = join(dataDir, 'a.key')
   for (const bytes of [0, 31, 33]) {
@@ -45,7 +45,7 @@ t.test('refuses a key of another length and leaves it as it is', async (t) => {
   }
 })
 
-t.test('tells a folder that cannot be one', async (t) => {
+t.test('reports a folder that cannot be created', async (t) => {
   const dataDir = t.testdir({ file: '' })
   t.throws(() => loadSecret(join(dataDir, 'file'), 'a.key', 32), {
     code: 'config_invalid',

@@ -15,14 +15,14 @@ cursorContract(t, (t) => {
   return { cursors: open(), reopen: open }
 })
 
-t.test('saves only under the revision that is there', async (t) => {
+t.test('saves only with the current revision', async (t) => {
   const cursors = new SqliteCursors(t.testdir(), 'cognigy')
   t.teardown(() => cursors.close())
   const cursor = { lastTsMs: 1, sweptMs: 1, checkedMs: 1, ids: new Map(), idsFromMs: 1 }
   await t.rejects(cursors.save('p', 3, cursor, undefined), { code: 'state_conflict' })
 })
 
-t.test('is loud about a cursor that cannot be read, and a file that cannot be opened', async (t) => {
+t.test('an unreadable cursor and a file that cannot be opened are errors', async (t) => {
   const dataDir = t.testdir()
   const cursors = new SqliteCursors(dataDir, 'cognigy')
   t.teardown(() => cursors.close())
@@ -32,6 +32,6 @@ t.test('is loud about a cursor that cannot be read, and a file that cannot be op
   db.close()
   await t.rejects(cursors.load('p'), { code: 'store_damaged' })
   const other = t.testdir({ broken: {} })
-  writeFileSync(join(other, 'broken', 'cursors.db'), 'this is no database, and it is long enough to be looked at')
+  writeFileSync(join(other, 'broken', 'cursors.db'), 'this is not a database, and it is long enough to be checked')
   t.throws(() => new SqliteCursors(join(other, 'broken'), 'cognigy'), { code: 'store_unavailable' })
 })

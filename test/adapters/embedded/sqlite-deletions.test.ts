@@ -30,7 +30,7 @@ function opened(t: Test, dataDir: string, clock: FixedClock): OpenedDeletions {
 
 deletionContract(t, (t, clock) => opened(t, t.testdir(), clock))
 
-t.test('a read that began before still sees the block as it was', async (t) => {
+t.test('a read that started before still sees the unchanged block', async (t) => {
   const clock = new FixedClock()
   const store = openStore(t, clock)
   for (const line of ['one', 'two']) {
@@ -48,7 +48,7 @@ t.test('a read that began before still sees the block as it was', async (t) => {
   t.strictSame(await readAll(store), [])
 })
 
-t.test('what is erased is gone from the file after maintenance', async (t) => {
+t.test('deleted entries are gone from the file after maintenance', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()
   const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir }, clock, new RecordedEvents())
@@ -63,7 +63,7 @@ t.test('what is erased is gone from the file after maintenance', async (t) => {
   t.equal(db.prepare('SELECT count(*) AS rows FROM blocks').get()?.['rows'], 0)
 })
 
-t.test('a request that cannot be stored is refused, and the store’s owner is told why', async (t) => {
+t.test('a request that cannot be stored is rejected, and the cause is reported', async (t) => {
   const clock = new FixedClock()
   const events = new RecordedEvents()
   let forbidWrites: () => void = () => undefined

@@ -12,12 +12,12 @@ import {
 } from '../../../src/adapters/embedded/sqlite-file.ts'
 
 const SCHEMA = 'CREATE TABLE t (a)'
-/** Where a database's header says how it is written and read: 2 is WAL. */
+/** The offset of the journal mode in a database header: 2 is WAL. */
 const FORMAT_BYTES = [18, 19]
 
 const countIn = (db: DatabaseSync): unknown => db.prepare('SELECT count(*) AS count FROM t').get()?.['count']
 
-/** A database whose process died before a checkpoint: what was committed is in its log alone. */
+/** A database whose process died before a checkpoint: the commits are only in its log. */
 function makeKilled(t: Test): string {
   const root = t.testdir({ killed: {}, alive: {} })
   const path = join(root, 'alive', 'a.db')
@@ -29,7 +29,7 @@ function makeKilled(t: Test): string {
   return join(root, 'killed', 'a.db')
 }
 
-t.test('a new database is one in WAL mode, and nothing beside it', async (t) => {
+t.test('a new database is in WAL mode, without other files', async (t) => {
   const path = join(t.testdir({ 'a.db.new': 'left', 'a.db.new-wal': 'left', 'a.db.new-journal': 'left' }), 'a.db')
   createDatabase(path, SCHEMA)
   t.same(readdirSync(join(path, '..')), ['a.db'])
@@ -40,7 +40,7 @@ t.test('a new database is one in WAL mode, and nothing beside it', async (t) => 
   )
 })
 
-t.test('the log of a database that is gone is not taken for that of the new one', async (t) => {
+t.test('the log of a deleted database is not applied to a new one', async (t) => {
   const killed = makeKilled(t)
   const path = join(killed, '..', 'b.db')
   cpSync(`${killed}-wal`, `${path}-wal`)
@@ -50,7 +50,7 @@ t.test('the log of a database that is gone is not taken for that of the new one'
   t.equal(countIn(db), 0)
 })
 
-t.test('what recovery finds is in the database itself once it is open, and the log is empty', async (t) => {
+t.test('after opening, recovered commits are in the database and the log is empty', async (t) => {
   const path = makeKilled(t)
   t.ok(statSync(`${path}-wal`).size > 0)
   const db = openDatabaseFile(path, 'FULL')
@@ -64,7 +64,7 @@ t.test('what recovery finds is in the database itself once it is open, and the l
   copy.close()
 })
 
-t.test('another process that reads keeps nobody from opening', async (t) => {
+t.test('a reading process does not prevent opening', async (t) => {
   const path = makeKilled(t)
   const reader = new DatabaseSync(path, { readOnly: true })
   t.teardown(() => reader.close())
@@ -75,7 +75,7 @@ t.test('another process that reads keeps nobody from opening', async (t) => {
   t.equal(countIn(db), 1)
 })
 
-t.test('what need not outlive the process is not synced', async (t) => {
+t.test('a database that need not survive the process is not synced', async (t) => {
   const path = makeKilled(t)
   const db = openDatabaseFile(path, 'OFF')
   t.teardown(() => db.close())
@@ -87,7 +87,7 @@ for (const [name, content] of [
   ['no file', undefined],
   ['an empty file', ''],
 ] as const) {
-  t.test(`${name}: several processes make one database, and each opens it`, async (t) => {
+  t.test(`${name}: several processes create one database, and each opens it`, async (t) => {
     const folder = t.testdir(content === undefined ? {} : { 'a.db': content })
     const path = join(folder, 'a.db')
     const module = new URL('../../../src/adapters/embedded/sqlite-file.ts', import.meta.url).href
@@ -108,7 +108,7 @@ for (const [name, content] of [
   })
 }
 
-t.test('a file that cannot be opened is left alone, and its lock is given back', async (t) => {
+t.test('a file that cannot be opened is unchanged, and its lock is released', async (t) => {
   const folder = t.testdir({ 'a.db': 'these are my notes, '.repeat(100) })
   t.throws(() => openDatabaseFile(join(folder, 'a.db'), 'FULL'), /not a database/)
   mkdirSync(join(folder, 'b.db'))

@@ -53,7 +53,7 @@ interface Opened {
   readonly events: RecordedEvents
   readonly database: Database
   push(...streams: PlainStream[]): Promise<AppendResult>
-  /** A store on the same folder, once this one is closed. */
+  /** A store on the same folder, after this one was closed. */
   again(): SqliteLogStore
 }
 
@@ -86,22 +86,22 @@ function stream(app: string, ns: bigint, ...lines: string[]): PlainStream {
   return { labels: { app }, entries: lines.map((line, i) => ({ ns: ns + BigInt(i), line })) }
 }
 
-/** A line that hardly compresses, the same for the same seed. */
+/** A line that hardly compresses, determined by the seed. */
 function noise(seed: number): string {
   return hash('shake256', `${seed}`, { outputEncoding: 'hex', outputLength: 150_000 })
 }
 
-t.test('appends of one moment share a commit', async (t) => {
+t.test('concurrent appends share a commit', async (t) => {
   const { store, clock, events, push } = open(t)
   await Promise.all(Array.from({ length: 20 }, (_, i) => push(stream('a', clock.nowNs, `line ${i}`))))
   t.equal(events.commits, 1)
   t.match(store.figures(), { commits: 1, blocks: 1, entries: 20 })
 })
 
-t.test('what waits for its commit is bounded: more is overloaded, and welcome again after the commit', async (t) => {
+t.test('the bytes waiting for a commit are bounded: more are overloaded, and accepted after the commit', async (t) => {
   const { store, clock, push } = open(t, { queueBytesMax: 1000 })
   const first = push(stream('a', clock.nowNs, 'x'.repeat(5000)))
-  t.ok(store.figures().queueBytes > 1000, 'one batch alone is taken at any size')
+  t.ok(store.figures().queueBytes > 1000, 'a single batch of any size is accepted')
   await t.rejects(push(stream('b', clock.nowNs, 'x')), { code: 'overloaded', status: 503 })
   t.match(await first, { stored: 1 })
   t.equal(store.figures().queueBytes, 0)
@@ -109,7 +109,7 @@ t.test('what waits for its commit is bounded: more is overloaded, and welcome ag
   t.equal((await readAll(store)).length, 2)
 })
 
-t.test('the whole body that a batch keeps alive counts as waiting, not its lines alone', async (t) => {
+t.test('the whole body of a batch counts as waiting, not only its lines', async (t) => {
   const { store, clock } = open(t, { queueBytesMax: 1000 })
   const batch = makeBatch([stream('a', clock.nowNs, 'x')], openAdmission(clock))
   const waiting = store.append({ ...batch, text: Buffer.concat([batch.text, Buffer.alloc(5000)]) })
@@ -117,7 +117,7 @@ t.test('the whole body that a batch keeps alive counts as waiting, not its lines
   await waiting
 })
 
-t.test('a full disk: nothing of the push is stored, all before it is there, and it heals by itself', async (t) => {
+t.test('a full disk: nothing of the push is stored, earlier pushes stay, and it recovers by itself', async (t) => {
   const { store, clock, events, database, push, again } = open(t)
   const ns = clock.nowNs
   const line = (i: number): PlainStream => stream('a', ns + BigInt(i), `${i} `.padEnd(500, 'x'))
@@ -134,30 +134,30 @@ t.test('a full disk: nothing of the push is stored, all before it is there, and 
   t.same(
     both.map(({ status }) => status),
     ['rejected', 'rejected'],
-    'all of one commit, or nothing',
+    'all of a commit, or nothing',
   )
   await t.rejects(push(big), failure)
   t.equal(events.failures.length, 2)
   t.match(store.trouble(), /the disk is full/)
   clock.ms += 5000
-  t.match(store.trouble(), /the disk is full/, 'there is still no room for a block')
+  t.match(store.trouble(), /the disk is full/, 'there is still no space for a block')
   t.same(asSorted(await readAll(store)), asStored([line(1)]))
   t.match(store.figures(), { entries: 1, streams: 1, blocks: 1, queueBytes: 0 })
 
   setPages(1_000_000)
-  t.match(store.trouble(), /the disk is full/, 'it is not tried again at once')
+  t.match(store.trouble(), /the disk is full/, 'it is not retried immediately')
   clock.ms -= 3_600_000
   t.match(store.trouble(), /the disk is full/)
   clock.ms += 5000
-  t.equal(store.trouble(), undefined, 'a clock that is set back does not put it off')
+  t.equal(store.trouble(), undefined, 'a clock that moves backwards does not delay it')
   clock.ms += 10_000
-  t.match(await push(line(2), big), { stored: 2, duplicates: 0 }, 'the refused push is no duplicate of itself')
+  t.match(await push(line(2), big), { stored: 2, duplicates: 0 }, 'the rejected push is not a duplicate of itself')
   t.match(await push(line(1)), { stored: 0, duplicates: 1 })
   await store.close()
   t.same(asSorted(await readAll(again())), asStored([line(1), line(2), big]))
 })
 
-t.test('a full disk: retention still frees space, and a push that works ends the trouble', async (t) => {
+t.test('a full disk: retention still frees space, and a successful push clears the error', async (t) => {
   const { store, clock, events, database, push } = open(t, { retentionMs: 3600_000 })
   for (let i = 0; i < 20; i++) await push(stream('a', clock.nowNs + BigInt(i), noise(i + 3)))
   database.writer.exec(`PRAGMA max_page_count = ${pragma(database.writer, 'page_count')}`)
@@ -169,7 +169,7 @@ t.test('a full disk: retention still frees space, and a push that works ends the
   t.equal(store.trouble(), undefined)
 })
 
-t.test('a database that is corrupted inside is refused, let go of and left as it was', async (t) => {
+t.test('a corrupted database is rejected, closed and left unchanged', async (t) => {
   const { dataDir, store, clock, push, again } = open(t)
   for (let i = 0; i < 20; i++) await push(stream(`app ${i}`, clock.nowNs, noise(i)))
   await store.close()
@@ -180,7 +180,7 @@ t.test('a database that is corrupted inside is refused, let go of and left as it
     const bytes = Buffer.from(sound).fill(0xff, page * PAGE_BYTES, page * PAGE_BYTES + 200)
     writeFileSync(path, bytes)
     try {
-      // A page that opening does not look at: reads of what it held find the damage.
+      // A page that opening does not read; reads of its content find the damage.
       await again().close()
     } catch (error) {
       t.match(error, { code: 'store_damaged', message: /is corrupted: move millrace.db aside/ })
@@ -197,13 +197,13 @@ const DAMAGE: [name: string, sql: string][] = [
   ['columns', 'UPDATE blocks SET columns = substr(columns, 1, length(columns) - 1) WHERE id = 3'],
   ['the ids of its streams', "UPDATE blocks SET streams = x'0100000002000000' WHERE id = 3"],
   [
-    'nothing but an id that is no stream',
+    'only an unknown stream id',
     "UPDATE blocks SET streams = CAST(substr(streams, 1, 4) || x'ffffffff' AS BLOB) WHERE id = 3",
   ],
   ['half an id', 'UPDATE blocks SET streams = substr(streams, 1, 6) WHERE id = 3'],
 ]
 for (const [name, sql] of DAMAGE) {
-  t.test(`a block with damaged ${name} is named, the others are read, and pushes go on`, async (t) => {
+  t.test(`a block with damaged ${name} is reported, the others are read, and pushes continue`, async (t) => {
     const { dataDir, store, clock, events, push, again } = open(t)
     await push(stream('zero', clock.nowNs, 'first'))
     const each = (i: number): PlainStream[] =>
@@ -227,31 +227,31 @@ for (const [name, sql] of DAMAGE) {
     t.same(lines, ['44', '33', '22', '00', 'first'])
     t.same(events.damaged, [3])
     const retry = await next.append(makeBatch(each(1), openAdmission(clock)))
-    t.match(retry, { stored: 2, duplicates: 0 }, 'what cannot be read cannot be a duplicate')
-    t.ok(events.damaged.length <= 2, 'a push tries it once, not once a stream')
+    t.match(retry, { stored: 2, duplicates: 0 }, 'unreadable entries cannot be duplicates')
+    t.ok(events.damaged.length <= 2, 'a push tries it once, not once per stream')
     t.match(await next.append(makeBatch(each(2), openAdmission(clock))), { stored: 0, duplicates: 2 })
   })
 }
 
-t.test('a read holds a few blocks at a time, however many there are', async (t) => {
+t.test('a read has only a few blocks in memory', async (t) => {
   const { store, clock, push } = open(t, { blockBytes: 400 })
   for (let i = 0; i < 60; i++) await push(stream('a', clock.nowNs + BigInt(i), `${i} `.padEnd(500, 'x')))
   const asked = new Set<bigint>()
-  let given = 0
+  let count = 0
   const wants = (oldest: bigint): boolean => asked.add(oldest) !== undefined
   const request = { tenant: 'fake', matchers: [], start: NS_MIN, end: NS_MAX, direction: 'forward' as const, wants }
   let aheadMax = 0
-  for await (const _ of store.read(request)) aheadMax = Math.max(aheadMax, asked.size - ++given)
-  t.equal(given, 60)
+  for await (const _ of store.read(request)) aheadMax = Math.max(aheadMax, asked.size - ++count)
+  t.equal(count, 60)
   t.ok(aheadMax <= 3, `${aheadMax} blocks were loaded ahead of their reader`)
 })
 
-t.test('reads beside many pushes and joins never see half a commit', async (t) => {
+t.test('reads concurrent with pushes and joins never see a partial commit', async (t) => {
   const { store, clock, push } = open(t)
   const commits = 60
   const pushing = (async () => {
     for (let i = 0; i < commits; i++) {
-      // Both streams come in one batch: a read that sees one must see the other.
+      // Both streams are in one batch: a read that sees one must see the other.
       await push(stream('left', clock.nowNs + BigInt(i), `${i}`), stream('right', clock.nowNs + BigInt(i), `${i}`))
       if (i % 20 === 19) await store.maintain()
     }

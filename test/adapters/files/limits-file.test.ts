@@ -7,7 +7,7 @@ import { type Limits, PUSH_LIMITS, QUERY_LIMITS } from '../../../src/domain/limi
 
 const BASE: Limits = { push: PUSH_LIMITS, query: QUERY_LIMITS }
 
-/** A format of the test's own, `tenant=entries` a line: what JSON means is its reader's to test. */
+/** A simple format, one `tenant=entries` per line; the JSON format is tested with its parser. */
 function parse(text: string): Map<string, Limits> {
   const lines = text.split('\n').map((line) => line.split('='))
   return new Map(
@@ -18,7 +18,7 @@ function parse(text: string): Map<string, Limits> {
   )
 }
 
-class Told implements LimitsEvents {
+class RecordedEvents implements LimitsEvents {
   readonly texts: string[] = []
 
   limitsChanged(tenants: number): void {
@@ -32,15 +32,15 @@ class Told implements LimitsEvents {
 
 function open(t: Test, text: string) {
   const path = join(t.testdir({ limits: text }), 'limits')
-  const told = new Told()
-  const file = new LimitsFile({ path, parse, base: BASE, events: told })
+  const events = new RecordedEvents()
+  const file = new LimitsFile({ path, parse, base: BASE, events })
   t.teardown(() => file.close())
   let writes = 0
   return {
     file,
     path,
-    told,
-    /** In the way that editors do, so that the file is another one however fast the writes follow each other. */
+    events,
+    /** Replaces the file like editors do, so that fast successive writes are detected. */
     write: (text: string): void => {
       writeFileSync(`${path}.${writes}`, text)
       renameSync(`${path}.${writes++}`, path)
@@ -49,58 +49,58 @@ function open(t: Test, text: string) {
   }
 }
 
-t.test('a tenant has the limits of the file, others those of everybody', async (t) => {
+t.test('a tenant has the limits in the file, others the base limits', async (t) => {
   const { entriesOf, file } = open(t, 'a=1\n__proto__=2')
   t.strictSame(['a', '__proto__', 'b'].map(entriesOf), [1, 2, QUERY_LIMITS.entriesMax])
   t.equal(file.of('b'), BASE)
 })
 
-t.test('a changed file is read, an unchanged one is not', async (t) => {
-  const { file, entriesOf, write, told } = open(t, 'a=1')
+t.test('a changed file is reloaded, an unchanged one is not', async (t) => {
+  const { file, entriesOf, write, events } = open(t, 'a=1')
   await file.check()
-  t.strictSame(told.texts, [])
+  t.strictSame(events.texts, [])
   write('a=3\nb=4')
-  t.strictSame(['a', 'b'].map(entriesOf), [1, QUERY_LIMITS.entriesMax], 'before it is looked at')
+  t.strictSame(['a', 'b'].map(entriesOf), [1, QUERY_LIMITS.entriesMax], 'before the check')
   await file.check()
   t.strictSame(['a', 'b'].map(entriesOf), [3, 4])
   await file.check()
-  t.strictSame(told.texts, ['changed 2'])
+  t.strictSame(events.texts, ['changed 2'])
 })
 
-t.test('a faulty change keeps what was, is told once, and may be corrected', async (t) => {
-  const { file, entriesOf, write, told } = open(t, 'a=1')
+t.test('an invalid change keeps the previous limits, is reported once, and can be corrected', async (t) => {
+  const { file, entriesOf, write, events } = open(t, 'a=1')
   write('a=many')
   await file.check()
   await file.check()
   t.equal(entriesOf('a'), 1)
-  t.strictSame(told.texts, ['many'])
+  t.strictSame(events.texts, ['many'])
   write('a=2')
   await file.check()
   t.equal(entriesOf('a'), 2)
   write('a=many')
   await file.check()
-  t.strictSame(told.texts, ['many', 'changed 1', 'many'])
+  t.strictSame(events.texts, ['many', 'changed 1', 'many'])
 })
 
-t.test('a file that goes away keeps what was, and may come back', async (t) => {
-  const { file, entriesOf, path, write, told } = open(t, 'a=1')
+t.test('a deleted file keeps the previous limits, and can come back', async (t) => {
+  const { file, entriesOf, path, write, events } = open(t, 'a=1')
   rmSync(path)
   await file.check()
   await file.check()
   t.equal(entriesOf('a'), 1)
-  t.equal(told.texts.length, 1)
-  t.match(told.texts[0], /cannot be read \(ENOENT\)/)
+  t.equal(events.texts.length, 1)
+  t.match(events.texts[0], /cannot be read \(ENOENT\)/)
   write('a=5')
   await file.check()
   t.equal(entriesOf('a'), 5)
 })
 
 t.test('a file that grows too large is not read', async (t) => {
-  const { file, entriesOf, path, told } = open(t, 'a=1')
+  const { file, entriesOf, path, events } = open(t, 'a=1')
   truncateSync(path, 17 * 1024 * 1024)
   await file.check()
   t.equal(entriesOf('a'), 1)
-  t.match(told.texts, [/has 17825792 bytes; the limit is/])
+  t.match(events.texts, [/has 17825792 bytes; the limit is/])
 })
 
 const REFUSED: readonly (readonly [name: string, text: string | undefined, fault: RegExp])[] = [
@@ -108,9 +108,9 @@ const REFUSED: readonly (readonly [name: string, text: string | undefined, fault
   ['no file', undefined, /cannot be read \(ENOENT\); correct the path/],
 ]
 for (const [name, text, fault] of REFUSED) {
-  t.test(`does not begin with ${name}`, async (t) => {
+  t.test(`does not start with ${name}`, async (t) => {
     const path = join(t.testdir(text === undefined ? {} : { limits: text }), 'limits')
-    const make = () => new LimitsFile({ path, parse, base: BASE, events: new Told() })
+    const make = () => new LimitsFile({ path, parse, base: BASE, events: new RecordedEvents() })
     t.throws(make, { code: 'config_invalid', message: fault })
   })
 }

@@ -19,7 +19,7 @@ class Folder {
     this.path = t.testdir()
   }
 
-  /** Each write changes the size, as clocks of file systems are coarse. */
+  /** Each write changes the size, because file system clocks are coarse. */
   write(name: string, text: string): void {
     mkdirSync(dirname(join(this.path, name)), { recursive: true })
     writeFileSync(join(this.path, name), `${text}#${'.'.repeat(++this.#writes)}\n`)
@@ -51,13 +51,13 @@ function namesOf(rules: RulesFile): string[] {
   return rules.list().map(({ tenant, namespace, name }) => `${tenant} ${namespace} ${name}`)
 }
 
-t.test('a file is of the default tenant', async (t) => {
+t.test('a single file is for the default tenant', async (t) => {
   const folder = new Folder(t)
   folder.write('rules.yaml', fileOf('one'))
   t.strictSame(namesOf(folder.open(t, 'rules.yaml')), ['fake rules.yaml one'])
 })
 
-t.test('a folder has a folder for each tenant, and other files do not matter', async (t) => {
+t.test('a folder has a folder for each tenant, and other files are ignored', async (t) => {
   const folder = new Folder(t)
   folder.write('b/shop.yml', fileOf('two'))
   folder.write('a/shop.yaml', fileOf('one'))
@@ -67,7 +67,7 @@ t.test('a folder has a folder for each tenant, and other files do not matter', a
   t.strictSame(namesOf(folder.open(t)), ['a shop.yaml one', 'b shop.yml two'])
 })
 
-t.test('what is new, changed or gone is in force at the next look', async (t) => {
+t.test('new, changed and deleted files take effect at the next check', async (t) => {
   const folder = new Folder(t)
   folder.write('a/one.yaml', fileOf('one'))
   const rules = folder.open(t)
@@ -84,7 +84,7 @@ t.test('what is new, changed or gone is in force at the next look', async (t) =>
   t.strictSame(folder.changes, [2, 1])
 })
 
-t.test('a changed file that is faulty leaves its rules as they were, and is told once', async (t) => {
+t.test('an invalid change of a file keeps its previous rules, and is reported once', async (t) => {
   const folder = new Folder(t)
   folder.write('a/one.yaml', fileOf('one'))
   folder.write('a/two.yaml', fileOf('two'))
@@ -101,7 +101,7 @@ t.test('a changed file that is faulty leaves its rules as they were, and is told
   t.strictSame(namesOf(rules), ['a one.yaml better', 'a two.yaml changed'])
 })
 
-t.test('a file that grew too large does not hold up the others, and is told once', async (t) => {
+t.test('a file that became too large does not block the others, and is reported once', async (t) => {
   const folder = new Folder(t)
   folder.write('a/one.yaml', fileOf('one'))
   folder.write('a/two.yaml', fileOf('two'))
@@ -115,7 +115,7 @@ t.test('a file that grew too large does not hold up the others, and is told once
   t.match(folder.refusals[0], /a\/one\.yaml.*the limit is 1048576/)
 })
 
-t.test('a folder that goes away leaves all rules as they were, and is told once', async (t) => {
+t.test('a deleted folder keeps all rules, and is reported once', async (t) => {
   const folder = new Folder(t)
   folder.write('rules/a/one.yaml', fileOf('one'))
   const rules = folder.open(t, 'rules')
@@ -127,7 +127,7 @@ t.test('a folder that goes away leaves all rules as they were, and is told once'
   t.equal(folder.refusals.length, 1)
 })
 
-t.test('the start tells the faults of all files', async (t) => {
+t.test('the start reports the faults of all files', async (t) => {
   const folder = new Folder(t)
   folder.write('a/one.yaml', 'groups: [x')
   folder.write('b/two.yaml', 'group: []')
@@ -170,19 +170,19 @@ t.test('a start that only reports faults goes on without the folder', async (t) 
 })
 
 const REFUSED: readonly (readonly [name: string, file: string, text: string, message: RegExp])[] = [
-  ['a file beside the folders of tenants', 'one.yaml', fileOf('one'), /move it into the folder of its tenant/],
-  ['a folder whose name is no tenant', 'a b/one.yaml', fileOf('one'), /no tenant can have the name/],
+  ['a file outside the folders of tenants', 'one.yaml', fileOf('one'), /is not in the folder of a tenant/],
+  ['a folder whose name is not a valid tenant', 'a b/one.yaml', fileOf('one'), /is not a valid tenant id/],
   ['a file that is too large', 'a/one.yaml', '#'.repeat(1024 * 1024 + 1), /the limit is 1048576; split it/],
 ]
 for (const [name, file, text, message] of REFUSED) {
-  t.test(`${name} is refused`, async (t) => {
+  t.test(`${name} is rejected`, async (t) => {
     const folder = new Folder(t)
     folder.write(file, text)
     t.throws(() => folder.open(t), { code: 'config_invalid', message })
   })
 }
 
-t.test('a path that leads nowhere is refused', async (t) => {
+t.test('a missing path is rejected', async (t) => {
   t.throws(() => new Folder(t).open(t, 'nowhere'), { code: 'config_invalid', message: /cannot be read \(ENOENT\)/ })
 })
 
@@ -190,5 +190,5 @@ t.test('a file needs a default tenant', async (t) => {
   const folder = new Folder(t)
   folder.write('one.yaml', fileOf('one'))
   const open = (): unknown => folder.open(t, 'one.yaml', { defaultTenant: undefined })
-  t.throws(open, { code: 'config_invalid', message: /there is none; name a folder/ })
+  t.throws(open, { code: 'config_invalid', message: /but there is none; use a folder/ })
 })

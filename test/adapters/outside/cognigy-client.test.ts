@@ -10,7 +10,7 @@ import { FixedClock } from '../../support/helper.ts'
 
 const QUERY = { limit: 100, sort: 'timestamp:asc' } as const
 
-/** Faults that come one after another, then none. */
+/** A sequence of faults, then none. */
 const inTurn = (faults: readonly Fault[]) => {
   const left = [...faults]
   return () => left.shift()
@@ -26,7 +26,7 @@ const failureOf = async (t: Test, work: Promise<unknown>): Promise<GatewayError>
   throw error
 }
 
-/** A client of a server that answers as `listener` does. */
+/** A client of a server with the `listener`. */
 const clientOf = async (t: Test, listener: RequestListener) => {
   const server = createServer(listener)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -55,7 +55,7 @@ const clientOf = async (t: Test, listener: RequestListener) => {
   return { client, clock, budget: { take: () => true, untilMs: clock.monotonicMs() + 45_000 } }
 }
 
-t.test('asks as the documents have it', async (t) => {
+t.test('sends requests as documented', async (t) => {
   const { client, budget } = await clientOf(t, (request, response) => {
     const url = new URL(request.url ?? '', 'http://x')
     t.equal(url.pathname, `/base/new/v2.1/projects/${PROJECT.id}/logs`)
@@ -86,14 +86,14 @@ t.test('asks as the documents have it', async (t) => {
 const PASSING: readonly Fault[] = ['status_500', 'status_503', 'cut', 'truncated', 'bad_gateway_page']
 
 for (const fault of PASSING) {
-  t.test(`asks again after ${fault}, three times, waiting longer each time`, async (t) => {
+  t.test(`retries after ${fault}, three times, with increasing waits`, async (t) => {
     const { client, budget, waits, fake, clock } = await startSource(t, { nextFault: inTurn([fault, fault, fault]) })
     fake.add(PROJECT.id, { ms: clock.ms })
     t.match(await client.getPage(PROJECT, QUERY, budget()), { entries: [{ level: 'info' }] })
     t.same(waits, [1000, 2000, 4000], 'half of 2, 4 and 8 seconds')
   })
 
-  t.test(`gives up after four times ${fault}`, async (t) => {
+  t.test(`gives up after ${fault} four times`, async (t) => {
     const { client, budget } = await startSource(t, { nextFault: () => fault })
     t.match(await failureOf(t, client.getPage(PROJECT, QUERY, budget())), { code: 'source_unavailable' })
   })
@@ -110,7 +110,7 @@ const RETRY_AFTER = [
 ] as const
 
 for (const [name, value] of RETRY_AFTER) {
-  t.test(`waits as long as Retry-After says in ${name}`, async (t) => {
+  t.test(`waits for the Retry-After in ${name}`, async (t) => {
     let calls = 0
     const { client, budget, clock } = await clientOf(t, (_request, response) => {
       if (calls++ > 0) response.end('{"items":[]}')
@@ -128,8 +128,8 @@ t.test('does not wait beyond the end of the run', async (t) => {
   await client.getPage(PROJECT, QUERY, budget())
   clock.ms += 1000
   const error = await failureOf(t, client.getPage(PROJECT, QUERY, budget()))
-  t.match(error.message, /answered 429 \(code 1429, traceId api-trace-1\)/)
-  t.same(waits, [], 'the five minutes end after the run')
+  t.match(error.message, /responded with 429 \(code 1429, traceId api-trace-1\)/)
+  t.same(waits, [], 'the five minutes would end after the run')
 })
 
 t.test('reads Retry-After', async (t) => {
@@ -140,19 +140,19 @@ t.test('reads Retry-After', async (t) => {
   t.equal(parseRetryAfter(null, 0), undefined)
 })
 
-t.test('errors name neither the key nor what came', async (t) => {
+t.test('errors contain neither the key nor the content of the response', async (t) => {
   for (const status of [401, 403, 404, 418, 500, 511]) {
     const { client, budget } = await clientOf(t, (_request, response) => {
       response.writeHead(status).end('{"title":"very-secret","detail":"an entry","code":7}')
     })
     const error = await failureOf(t, client.getPage(PROJECT, QUERY, budget))
     t.equal(error.code, 'source_unavailable')
-    t.match(error.message, new RegExp(`answered ${status}`))
+    t.match(error.message, new RegExp(`responded with ${status}`))
     t.notMatch(`${error.message} ${JSON.stringify(error)}`, /very-secret|an entry/)
   }
 })
 
-t.test('a key that was refused is fetched again, once', async (t) => {
+t.test('a rejected key is fetched again, once', async (t) => {
   const keys = ['old', 'fake-key']
   const { client, budget, fake } = await startSource(t, {}, {}, async (isRefused) => {
     if (isRefused) keys.shift()
@@ -164,16 +164,16 @@ t.test('a key that was refused is fetched again, once', async (t) => {
     [401, 200],
   )
   const { client: other, fake: otherFake, budget: otherBudget } = await startSource(t, {}, {}, async () => 'wrong')
-  t.match(await failureOf(t, other.getPage(PROJECT, QUERY, otherBudget())), { message: /answered 401/ })
-  t.equal(otherFake.requests.length, 1, 'the same key is not tried again')
+  t.match(await failureOf(t, other.getPage(PROJECT, QUERY, otherBudget())), { message: /responded with 401/ })
+  t.equal(otherFake.requests.length, 1, 'the same key is not retried')
 })
 
-t.test('parameters that the server refuses are no failure of the source', async (t) => {
+t.test('parameters that the server rejects are not a failure of the source', async (t) => {
   const { client, budget } = await startSource(t)
   t.equal(await client.getPage(PROJECT, { ...QUERY, next: 'none' }, budget()), 'refused')
 })
 
-t.test('follows no redirect: the key would go along', async (t) => {
+t.test('follows no redirects, which would leak the key', async (t) => {
   let followed = 0
   const { client, budget } = await clientOf(t, (request, response) => {
     if (request.url === '/elsewhere') followed++
@@ -183,7 +183,7 @@ t.test('follows no redirect: the key would go along', async (t) => {
   t.equal(followed, 0)
 })
 
-t.test('holds no more of an answer than the limit, also where it inflates', async (t) => {
+t.test('reads at most the limit of a response, also after decompression', async (t) => {
   const { client, budget } = await clientOf(t, (_request, response) => {
     response.setHeader('content-encoding', 'gzip')
     response.end(gzipSync(Buffer.alloc(5_000_000, 0x20)))
@@ -191,7 +191,7 @@ t.test('holds no more of an answer than the limit, also where it inflates', asyn
   t.match(await failureOf(t, client.getPage(PROJECT, QUERY, budget)), { code: 'body_too_large' })
 })
 
-t.test('keeps to the rate of the address in any five minutes', async (t) => {
+t.test('stays within the rate limit in any five minutes', async (t) => {
   const { client, budget, clock, fake } = await startSource(t, { requestsMax: 100 }, { requestsPerFiveMinutes: 100 })
   for (let i = 0; i < 150; i++) {
     t.not(await client.getPage(PROJECT, QUERY, budget(1, 600_000)), 'spent')
@@ -200,7 +200,7 @@ t.test('keeps to the rate of the address in any five minutes', async (t) => {
   t.ok(clock.ms > new FixedClock().ms + 250_000)
 })
 
-t.test('says that the budget is spent, and asks no more', async (t) => {
+t.test('reports a spent budget, and sends no more requests', async (t) => {
   const { client, budget, clock, fake } = await startSource(t)
   t.equal(await client.getPage(PROJECT, QUERY, budget(0)), 'spent')
   t.equal(await client.getPage(PROJECT, QUERY, { take: () => true, untilMs: clock.monotonicMs() }), 'spent')

@@ -37,13 +37,13 @@ t.test('walks forward from a time to the end', async (t) => {
 })
 
 for (const cursor of ['position', 'id'] as const) {
-  t.test(`misses nothing where many entries share a millisecond (cursor: ${cursor})`, async (t) => {
+  t.test(`misses nothing if many entries share a millisecond (cursor: ${cursor})`, async (t) => {
     const parts = await startSource(t, { cursor })
     const ids = new Set([...fill(parts, 50, 1000), ...fill(parts, 250, 0), ...fill(parts, 130, 3)])
     t.same(new Set(idsOf(await readPages(parts, 0))), ids)
   })
 
-  t.test(`misses nothing where ids and times are in different order (cursor: ${cursor})`, async (t) => {
+  t.test(`misses nothing if ids and times have different orders (cursor: ${cursor})`, async (t) => {
     const parts = await startSource(t, { cursor })
     const ids = new Set<string>()
     for (let i = 0; i < 600; i++) {
@@ -53,7 +53,7 @@ for (const cursor of ['position', 'id'] as const) {
   })
 }
 
-t.test('entries that arrive while it walks move nothing', async (t) => {
+t.test('entries that arrive during the walk do not affect it', async (t) => {
   const parts = await startSource(t)
   const ids = fill(parts, 350, 1000)
   parts.fake.options = {
@@ -67,7 +67,7 @@ t.test('entries that arrive while it walks move nothing', async (t) => {
   t.ok(ids.every((id) => seen.has(id)))
 })
 
-t.test('ends where the budget does, without saying that it is the end', async (t) => {
+t.test('stops when the budget is spent, without marking the page as last', async (t) => {
   const parts = await startSource(t)
   const ids = fill(parts, 450, 1000)
   const pages = await readPages(parts, 0, { requests: 2 })
@@ -81,7 +81,7 @@ const DEAF = [
 ] as const
 
 for (const [name, options] of DEAF) {
-  t.test(`goes backward where the server honours ${name}`, async (t) => {
+  t.test(`reads backward if the server supports ${name}`, async (t) => {
     const parts = await startSource(t, options)
     const ids = fill(parts, 450, 1000)
     const pages = await readPages(parts, parts.clock.ms - 249_000)
@@ -91,13 +91,13 @@ for (const [name, options] of DEAF) {
       'all of the range',
     )
     t.ok(idsOf(pages).length < 450, 'and not everything')
-    t.same(parts.backward, ['demo'], 'told once')
+    t.same(parts.backward, ['demo'], 'reported once')
     await readPages(parts, parts.clock.ms - MINUTE)
     t.same(parts.backward, ['demo'])
   })
 }
 
-t.test('a backward walk goes on where it stopped, also when that row is gone', async (t) => {
+t.test('a backward walk resumes where it stopped, even if that row is gone', async (t) => {
   const parts = await startSource(t, { honoursSort: false, honoursStartDate: false })
   const ids = fill(parts, 350, 1000)
   const first = await readPages(parts, 0, { requests: 3 })
@@ -106,10 +106,10 @@ t.test('a backward walk goes on where it stopped, also when that row is gone', a
   t.same(new Set([...idsOf(first), ...idsOf(rest)]), new Set(ids))
   t.equal(rest.at(-1)?.isLast, true)
   const again = await readPages(parts, 0, { resume: 'ffffffffffffffffffffffff' })
-  t.same(new Set(idsOf(again)), new Set(ids), 'begins again at the newest')
+  t.same(new Set(idsOf(again)), new Set(ids), 'restarts at the newest entry')
 })
 
-t.test('asks for smaller pages where a page is too large', async (t) => {
+t.test('requests smaller pages if a page is too large', async (t) => {
   const parts = await startSource(t, {}, { bodyBytesMax: 20_000 })
   for (let i = 0; i < 60; i++) parts.fake.add(PROJECT.id, { ms: parts.clock.ms - i * 100, msg: 'x'.repeat(800) })
   t.equal(new Set(idsOf(await readPages(parts, 0))).size, 60)
@@ -117,7 +117,7 @@ t.test('asks for smaller pages where a page is too large', async (t) => {
   await t.rejects(readPages(parts, 0), { code: 'body_too_large' })
 })
 
-t.test('is loud about a server whose pages do not follow each other', async (t) => {
+t.test('pages that are not consecutive are an error', async (t) => {
   const entry = (second: number) => ({
     id: `id-${second}`,
     timestampMs: second * 1000,

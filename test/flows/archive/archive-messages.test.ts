@@ -22,13 +22,13 @@ class MemoryWork implements ArchiveParts {
   readonly write = async ({ parts }: ArchiveObject): Promise<void> => {
     const content = Buffer.concat(parts.map((part) => part.content))
     if (parts.some(({ hour }) => this.failingHours.has(hour))) {
-      throw new GatewayError('store_unavailable', 'S3 did not take an object')
+      throw new GatewayError('store_unavailable', 'S3 did not accept an object')
     }
     this.objects.set(contentHash(content), linesOf(content))
   }
 
   readonly bury = async ({ id }: { id: string }): Promise<void> => {
-    if (this.isBurialFailing) throw new GatewayError('store_unavailable', 'SQS did not take a message')
+    if (this.isBurialFailing) throw new GatewayError('store_unavailable', 'SQS did not accept a message')
     this.buriedIds.push(id)
   }
 

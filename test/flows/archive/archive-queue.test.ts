@@ -41,7 +41,7 @@ class MemoryQueue implements MessageQueue {
 
   async receive({ waitMs, visibilityMs }: { waitMs: number; visibilityMs: number }): Promise<ReceivedMessage[]> {
     this.polls.push(waitMs)
-    if (this.receiveFaults.shift() === true) throw new GatewayError('overloaded', 'SQS did not give messages')
+    if (this.receiveFaults.shift() === true) throw new GatewayError('overloaded', 'receiving from SQS failed')
     const visible = () => this.stored.filter((message) => message.visibleMs <= this.nowMs)
     if (visible().length === 0) this.nowMs += waitMs
     for (const message of visible().filter(({ receives }) => receives >= this.receivesMax)) {
@@ -90,7 +90,7 @@ function makeWorker(queue: MemoryQueue, writeFaults: boolean[] = [], isSlow = fa
     decode: ({ body }) => decodeQueueMessage(body),
     write: async ({ parts }: ArchiveObject) => {
       if (isSlow) for (const beat of beats) beat()
-      if (writeFaults.shift() === true) throw new GatewayError('store_unavailable', 'S3 did not take an object')
+      if (writeFaults.shift() === true) throw new GatewayError('store_unavailable', 'S3 did not accept an object')
       objects.push(parts.length)
       lines.push(...linesOf(Buffer.concat(parts.map(({ content }) => content))))
     },

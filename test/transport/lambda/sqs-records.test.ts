@@ -89,7 +89,7 @@ t.test('a message of an unknown version stays in the queue for a newer worker', 
 t.test('all messages are redelivered while the archive is down', async (t) => {
   const { work } = makeWork()
   const write = async (): Promise<void> => {
-    throw new GatewayError('store_unavailable', 'S3 did not take an object')
+    throw new GatewayError('store_unavailable', 'S3 did not accept an object')
   }
   const body = messageBody([{ ns: NOON, line: 'a' }])
   t.same(await handleSqsEvent(sqsEvent({ a: body, b: body }), { ...work, write }), {

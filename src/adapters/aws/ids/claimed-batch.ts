@@ -1,23 +1,23 @@
-/** A batch whose ids were claimed: what of it is to be stored, with which times. */
+/** A batch with claimed ids: which entries to store, with which times. */
 
 import type { Batch } from '../../../domain/entries/batch.ts'
 import { nsColumnOf } from '../../../domain/time.ts'
 import type { Claim, ClaimOutcome, EntryIds } from './entry-ids.ts'
 
 export interface ClaimedBatch {
-  /** The batch with the times that its entries are to be stored with. */
+  /** The batch with the times to store its entries with. */
   readonly batch: Batch
-  /** Entries that are not to be stored: another one has their id. */
+  /** Entries not to store, because another entry has their id. */
   readonly leftOut: ReadonlySet<number>
   readonly takenIds: ReadonlyMap<string, bigint>
-  /** To be confirmed once the entries are durable. */
+  /** To confirm when the entries are durable. */
   readonly claims: readonly Claim[]
 }
 
-/** Calls to DynamoDB that one batch has under way at once. */
+/** Concurrent calls to DynamoDB per batch. */
 const CALLS_MAX = 32
 
-/** Claims the ids of the batch. Of an id that comes twice in it the first entry counts. */
+/** Claims the ids of the batch. If an id occurs twice, the first entry counts. */
 export async function claimIds(ids: EntryIds, batch: Batch): Promise<ClaimedBatch> {
   const firsts = new Map<string, number>()
   const leftOut = new Set<number>()
@@ -51,7 +51,7 @@ function settle(
     else {
       claims.push(outcome.claim)
       if (outcome.claim.ns === batch.timestamps.values[entry]) continue
-      // Begun by an earlier try: its time is the entry's.
+      // Claimed by an earlier attempt, whose time the entry gets.
       times ??= batch.timestamps.values.slice(0, batch.count)
       times[entry] = outcome.claim.ns
       takenIds.set(id, outcome.claim.ns)
@@ -61,8 +61,8 @@ function settle(
 }
 
 /**
- * Does `work` for each item, at most `atOnce` at a time. When one fails no other is begun; rejects with its reason once
- * all that were begun are done, so that nothing goes on behind the caller.
+ * Does `work` for each item, at most `atOnce` at a time. After a failure no other is started; rejects with its reason when
+ * all started ones have ended, so that nothing continues in the background.
  */
 export async function eachOf<T>(
   items: readonly T[],

@@ -1,18 +1,18 @@
 /**
- * Ids that clients give their entries: each names one entry, however often it is sent, and whatever dies in between.
+ * Client ids of entries: each identifies one entry, however often it is sent and whatever crashes in between.
  *
- * There is no transaction over the id and the entry, so the id's item goes through two states:
+ * The id and the entry cannot be written in one transaction, so the item of an id has two states:
  *
  * 1. `claimed`, before the entry is stored, with its time, a hash of its content (all but the time) and a lease.
  * 2. `stored`, once the entry is durable, before it is acknowledged.
  *
- * Who meets an item
- * - that is `stored` leaves its entry out and answers with the time there.
- * - that is `claimed` for the same content stores it with the time there, whether the first sender died or is still at
- *   it: the two entries are equal, and reads give one of them. So a retry completes what a crash cut off.
- * - that is `claimed` for other content waits for it a while; after the lease it takes the id over. The lease is longer
- *   than any append takes. A process that was stopped for longer, between its claim and its write, finds at step 2 that
- *   its claim is gone, and refuses its push: an entry may then be stored that nobody was told of, none the other way.
+ * An append that finds an item
+ * - that is `stored` skips its entry and returns the stored time.
+ * - that is `claimed` for the same content stores the entry with the claimed time, whether the first sender died or is
+ *   still writing: the two entries are equal, and reads return one of them. So a retry completes an interrupted append.
+ * - that is `claimed` for other content waits for a while, and takes the id over after the lease. The lease is longer than
+ *   any append. A process that was suspended for longer between its claim and its write notices at step 2 that it lost the
+ *   claim, and rejects its push: an entry may be stored without being acknowledged, but never the other way round.
  */
 
 import { hash } from 'node:crypto'
@@ -32,7 +32,7 @@ import type { Clock } from '../../../ports/log-store.ts'
 import { errorName, storeFailure } from '../aws-errors.ts'
 import { Attempts, type Pacing, type RetryLimits } from '../retry.ts'
 
-/** What is used of the SDK's `DynamoDBDocument`. */
+/** The used part of the SDK's `DynamoDBDocument`. */
 export interface IdClient {
   update(input: UpdateCommandInput): Promise<UpdateCommandOutput>
   put(input: PutCommandInput): Promise<PutCommandOutput>
@@ -41,24 +41,24 @@ export interface IdClient {
 
 export interface IdSettings {
   readonly table: string
-  /** How long an id is known; no less than LEASE_MS. */
+  /** How long an id is remembered; at least LEASE_MS. */
   readonly windowMs: number
 }
 
-/** An id that this append stores the entry of. */
+/** An id whose entry this append stores. */
 export interface Claim {
   readonly entry: number
   readonly id: string
-  /** The time to store the entry with: that of the first who sent it. */
+  /** The time to store the entry with: that of its first sender. */
   readonly ns: bigint
   readonly content: string
 }
 
 export type ClaimOutcome = { readonly claim: Claim } | { readonly takenNs: bigint }
 
-/** Longer than an append can take with all its tries: of S3's four, 17 seconds each, and DynamoDB's before and after. */
+/** Longer than an append with all retries: S3's four attempts of 17 seconds each, and DynamoDB's before and after. */
 export const LEASE_MS = 120_000
-/** Another content's claim is mostly stored within moments. */
+/** A claim for other content usually becomes stored within moments. */
 const CLAIM_RETRIES: RetryLimits = {
   attemptsMax: 12,
   budgetMs: 5_000,
@@ -88,8 +88,8 @@ export class EntryIds {
   }
 
   /**
-   * Claims the id for the entry of the batch, or tells the time of the entry that has it. Rejects with overloaded or
-   * store_unavailable; what was claimed by then does no harm.
+   * Claims the id for the entry of the batch, or returns the time of the entry that has it. Rejects with overloaded or
+   * store_unavailable; a claim made before that is harmless.
    */
   async claim(batch: Batch, entry: number, id: string): Promise<ClaimOutcome> {
     const key = { pk: `id#${batch.tenant}#${hash('sha256', id, 'hex')}`, sk: SORT_KEY }
@@ -99,12 +99,12 @@ export class EntryIds {
       const ns = (await this.#begin(key, claim)) ?? (await this.#settle(key, claim))
       if (ns !== undefined) return typeof ns === 'bigint' ? { claim: { ...claim, ns } } : ns
     } while (await attempts.next())
-    const text = 'an entry with the same id and other content is being stored at this moment; retry later'
-    // No trouble of ours: two clients chose one id.
+    const text = 'an entry with the same id and different content is being stored; retry later'
+    // Not a fault of the store: two clients chose the same id.
     throw new GatewayError('overloaded', text)
   }
 
-  /** Makes the claims final, once their entries are durable. Rejects when one of them is not ours any more. */
+  /** Confirms the claim when its entry is durable. Rejects if the claim was lost. */
   async confirm(tenant: string, { id, ns, content }: Claim): Promise<void> {
     const isConfirmed = await this.#write((client) =>
       client.update({
@@ -122,10 +122,13 @@ export class EntryIds {
       }),
     )
     if (isConfirmed !== undefined) return
-    throw new GatewayError('store_unavailable', 'storing took so long that its id went to another entry; retry later')
+    throw new GatewayError(
+      'store_unavailable',
+      'storing the entry took too long, and another entry took its id; retry later',
+    )
   }
 
-  /** The time of a claim that is ours now: a new one, or one of the same content. Undefined when there is another item. */
+  /** The time of our claim: a new one, or one for the same content. Undefined if there is another item. */
   async #begin(key: Record<string, string>, { ns, content }: Claim): Promise<bigint | undefined> {
     const written = await this.#write((client) =>
       client.update({
@@ -133,7 +136,7 @@ export class EntryIds {
         Key: key,
         UpdateExpression:
           'SET ns = if_not_exists(ns, :ns), content = :content, #state = :claimed, lease = :lease, expiresAt = :expires',
-        // What is expired may still be there: its time is nobody's any more.
+        // An expired item may still exist; it no longer counts.
         ConditionExpression:
           'attribute_not_exists(pk) OR (content = :content AND #state = :claimed AND expiresAt > :now)',
         ExpressionAttributeNames: { '#state': 'state' },
@@ -151,7 +154,7 @@ export class EntryIds {
     return written === undefined ? undefined : BigInt(String(written.Attributes?.['ns']))
   }
 
-  /** What to do about an item that is there: taken, ours after all, or (undefined) to be asked again later. */
+  /** Resolves a conflict with an existing item: taken, ours after all, or undefined to retry later. */
   async #settle(key: Record<string, string>, claim: Claim): Promise<bigint | { takenNs: bigint } | undefined> {
     const item = await this.#get(key)
     if (item === undefined) return undefined
@@ -169,7 +172,7 @@ export class EntryIds {
       client.put({
         TableName: this.#settings.table,
         Item: { ...key, ns: String(ns), content, ...state },
-        // Nobody has touched the item since it was read.
+        // The item has not changed since it was read.
         ConditionExpression: 'content = :content AND ns = :ns AND lease = :lease AND #state = :state',
         ExpressionAttributeNames: { '#state': 'state' },
         ExpressionAttributeValues: {
@@ -186,29 +189,29 @@ export class EntryIds {
     try {
       const client = await this.#client()
       const { Item } = await client.get({ TableName: this.#settings.table, Key: key, ConsistentRead: true })
-      return Item as IdItem | undefined // written by this class only
+      return Item as IdItem | undefined // written only by this class
     } catch (cause) {
-      throw storeFailure('DynamoDB did not tell about an id', cause)
+      throw storeFailure('reading an id from DynamoDB failed', cause)
     }
   }
 
-  /** Undefined when the condition of the write does not hold. */
+  /** Undefined if the condition of the write fails. */
   async #write<T>(call: (client: IdClient) => Promise<T>): Promise<T | undefined> {
     try {
       return await call(await this.#client())
     } catch (cause) {
       if (errorName(cause) === 'ConditionalCheckFailedException') return undefined
-      throw storeFailure('DynamoDB did not take an id', cause)
+      throw storeFailure('DynamoDB did not accept an id', cause)
     }
   }
 
-  /** In seconds. A claim outlives its lease, however short ids are known. */
+  /** In seconds. A claim outlives its lease even if ids are remembered for a shorter time. */
   #expires(): number {
     return Math.ceil((this.#clock.nowMs() + Math.max(this.#settings.windowMs, LEASE_MS)) / 1000)
   }
 }
 
-/** A hash of the entry's stream, level, metadata and line. Its time is the gateway's own where the client gave none. */
+/** A hash of stream, level, metadata and line. Without the time, which the gateway sets if the client sends none. */
 function contentOf(batch: Batch, entry: number): string {
   const { key } = batch.streams[batch.streamIndexes[entry] as number] as BatchStream
   const metadata = batch.metadata.subarray(startOf(batch.metadataEnds, entry), batch.metadataEnds[entry])

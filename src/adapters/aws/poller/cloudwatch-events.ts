@@ -1,29 +1,29 @@
-/** Entries as events of CloudWatch Logs, and events as batches that one PutLogEvents takes. */
+/** Converts entries to CloudWatch Logs events, and splits events into batches for PutLogEvents. */
 
 import type { SourceEntry } from '../../../domain/sources/source-entry.ts'
 
 export interface LogEvent {
-  /** Id of the entry. */
+  /** The id of the entry. */
   readonly id: string
-  /** The id, or for a part of an entry the id and which part: what an event is known by when it is looked for. */
+  /** Identifies the event when looking for stored ones: the id, for a part of an entry with the part number. */
   readonly key: string
   readonly timestampMs: number
   readonly message: string
-  /** Bytes that the event counts: its message in UTF-8 and 26 more. */
+  /** Billed size of the event: its message in UTF-8 plus 26 bytes. */
   readonly bytes: number
 }
 
-/** Limits of one call. See PutLogEvents in the API reference of CloudWatch Logs. */
+/** Limits per call. See PutLogEvents in the API reference of CloudWatch Logs. */
 const BATCH_EVENTS_MAX = 10_000
 const BATCH_BYTES_MAX = 1_048_576
 const EVENT_OVERHEAD_BYTES = 26
 const BATCH_SPAN_MS = 24 * 3600_000
-/** UTF-16 units of a part's text: each becomes six bytes at most once it is JSON in UTF-8, and the part has a frame. */
+/** UTF-16 units of the text of a part: each takes at most six bytes in JSON, and the part has a frame. */
 const PART_UNITS = 170_000
 
 /**
- * The entry's JSON; where that is more than one call takes, parts of it:
- * `{"_id":…,"timestamp":…,"millracePart":"1/3","text":…}`, whose texts in order are the JSON.
+ * The entry's JSON; if it exceeds the limit of a call, parts of it:
+ * `{"_id":…,"timestamp":…,"millracePart":"1/3","text":…}`, whose concatenated texts are the JSON.
  */
 export function toEvents({ id, timestampMs, json }: SourceEntry): LogEvent[] {
   const bytes = eventBytes(json)
@@ -38,7 +38,7 @@ export function toEvents({ id, timestampMs, json }: SourceEntry): LogEvent[] {
   })
 }
 
-/** Events, oldest first, in batches of at most 10,000 events, 1 MiB and a span of less than 24 hours. */
+/** Splits events, oldest first, into batches of at most 10,000 events, 1 MiB and less than 24 hours. */
 export function* splitBatches(events: readonly LogEvent[]): Generator<readonly LogEvent[]> {
   let start = 0
   let bytes = 0

@@ -1,4 +1,4 @@
-/** LogSink on CloudWatch Logs: one event an entry, within the limits of PutLogEvents. */
+/** LogSink on CloudWatch Logs: one event per entry, within the limits of PutLogEvents. */
 
 import {
   type CloudWatchLogsClient,
@@ -15,14 +15,14 @@ import { backoffMs, type Wait } from '../../../kit/backoff.ts'
 import type { LogSink, SourceProject, WriteOutcome } from '../../../ports/sources.ts'
 import { type LogEvent, splitBatches, toEvents } from './cloudwatch-events.ts'
 
-/** Keeps the sequence token that old endpoints ask for; CloudWatch itself ignores it since 2023. */
+/** Stores the sequence token for old endpoints; CloudWatch itself has ignored it since 2023. */
 export interface SequenceTokens {
   load(projectId: string): Promise<string | undefined>
   save(projectId: string, token: string): Promise<void>
 }
 
 export interface CloudWatchSinkParts {
-  /** Must not retry by itself: a call whose answer is lost may have stored its events. */
+  /** Must not retry by itself: a call without a response may have stored its events. */
   readonly client: Pick<CloudWatchLogsClient, 'send'>
   readonly group: string
   readonly streamOf: (project: SourceProject) => string
@@ -36,15 +36,15 @@ interface Stream {
   readonly projectId: string
 }
 
-/** Attempts of one call whose failure says that nothing was stored. */
+/** Attempts of a call that is known to have stored nothing. */
 const ATTEMPTS_MAX = 6
 const BACKOFF = { firstMs: 400, maxMs: 10_000, jitter: 1 }
-/** Pages of events that are looked through for one write: 10,000 events or 1 MiB each. */
+/** Maximum number of pages searched before a write: 10,000 events or 1 MiB each. */
 const LOOK_PAGES_MAX = 1000
 
 /**
- * What can be had of CloudWatch is at least once: it keeps what it is given twice. So a call whose outcome is unknown is
- * not repeated but fails, and entries that may be there are looked for by their `_id` before they are written.
+ * CloudWatch offers at-least-once delivery: it stores duplicates. So a call with an unknown outcome fails instead of being
+ * retried, and entries that may be stored are looked up by `_id` before they are written.
  */
 export class CloudWatchSink implements LogSink {
   readonly name = 'cloudwatch'
@@ -76,11 +76,11 @@ export class CloudWatchSink implements LogSink {
     return { stored: written - refused, duplicates: entries.length - written, oversized, rejected }
   }
 
-  /** Keys of the doubtful events that the stream holds. */
+  /** The keys of the doubtful events that are already in the stream. */
   async #findStored(stream: Stream, events: readonly LogEvent[], doubtful: ReadonlySet<string>): Promise<Set<string>> {
     const wanted = new Set(events.filter(({ id }) => doubtful.has(id)).map(({ key }) => key))
-    const found = new Set<string>()
-    if (wanted.size === 0) return found
+    const stored = new Set<string>()
+    if (wanted.size === 0) return stored
     const times = events.filter(({ key }) => wanted.has(key)).map(({ timestampMs }) => timestampMs)
     const range = { startTime: Math.min(...bounds(times)), endTime: Math.max(...bounds(times)) + 1 }
     let nextToken: string | undefined
@@ -95,13 +95,13 @@ export class CloudWatchSink implements LogSink {
       const answer = await this.#attempt(stream, () => this.#parts.client.send(new GetLogEventsCommand(input)))
       for (const { message = '' } of answer.events ?? []) {
         const key = keyOf(message)
-        if (key !== undefined && wanted.has(key)) found.add(key)
+        if (key !== undefined && wanted.has(key)) stored.add(key)
       }
-      // The end is where the token stays the same. See GetLogEvents in the API reference.
-      if (answer.nextForwardToken === undefined || answer.nextForwardToken === nextToken) return found
+      // The last page returns the same token. See GetLogEvents in the API reference.
+      if (answer.nextForwardToken === undefined || answer.nextForwardToken === nextToken) return stored
       nextToken = answer.nextForwardToken
     }
-    throw failure('holds too much to look through for what is stored already', new Error('pages'))
+    throw failure('has too many events to check for stored ones', new Error('pages'))
   }
 
   async #put(stream: Stream, logEvents: InputLogEvent[]): Promise<RejectedLogEventsInfo | undefined> {
@@ -123,7 +123,7 @@ export class CloudWatchSink implements LogSink {
     await this.#parts.tokens?.save(projectId, token)
   }
 
-  /** Repeats a call after failures that say that it did nothing, and after what they ask for was done. */
+  /** Retries a call after failures that are known to have stored nothing, and after fixing their cause. */
   async #attempt<T extends object>(
     stream: Stream,
     call: () => Promise<T>,
@@ -135,19 +135,19 @@ export class CloudWatchSink implements LogSink {
         return await call()
       } catch (cause) {
         const { name, expectedSequenceToken } = cause as Error & { expectedSequenceToken?: string }
-        // The same batch came before: that it is there is what was wanted.
+        // The same batch was stored before, which is the desired result.
         if (name === 'DataAlreadyAcceptedException') return { nextSequenceToken: expectedSequenceToken } as T & object
-        if (attempt >= ATTEMPTS_MAX) throw failure(`does not take the call (${name})`, cause)
+        if (attempt >= ATTEMPTS_MAX) throw failure(`rejected the call (${name})`, cause)
         if (name === 'ResourceNotFoundException') await this.#create(stream.name)
         else if (name === 'InvalidSequenceTokenException') this.#tokens.set(stream.projectId, expectedSequenceToken)
         else if (name === 'ThrottlingException')
           await this.#parts.wait(Math.ceil(backoffMs(attempt, BACKOFF, this.#parts.random)))
-        else throw failure(`failed (${name}), and may have stored the events; the next run looks`, cause)
+        else throw failure(`failed (${name}), and may have stored the events; the next run checks`, cause)
       }
     }
   }
 
-  /** The group only where the stream cannot be made without it: a role may not be allowed to make groups. */
+  /** Creates the group only if creating the stream needs it: the role may not be allowed to create groups. */
   async #create(logStreamName: string): Promise<void> {
     const { client, group: logGroupName } = this.#parts
     const stream = new CreateLogStreamCommand({ logGroupName, logStreamName })
@@ -157,7 +157,7 @@ export class CloudWatchSink implements LogSink {
   }
 }
 
-/** False where it belongs into something that does not exist. */
+/** False if the parent resource does not exist. */
 async function isMade(create: () => Promise<unknown>): Promise<boolean> {
   try {
     await create()
@@ -171,7 +171,7 @@ async function isMade(create: () => Promise<unknown>): Promise<boolean> {
 }
 
 function failure(what: string, cause: unknown): GatewayError {
-  const text = `the log stream of polled entries ${what}; check MILLRACE_POLL_LOG_GROUP, MILLRACE_POLL_LOG_STREAM and the role's rights`
+  const text = `the log stream of polled entries ${what}; check MILLRACE_POLL_LOG_GROUP, MILLRACE_POLL_LOG_STREAM and the role's permissions`
   return new GatewayError('store_unavailable', text, { cause })
 }
 
@@ -183,7 +183,7 @@ function isPart({ key, id }: LogEvent): boolean {
   return key !== id
 }
 
-/** Entries that CloudWatch said it left out, by its own word for why. An index tells where a range ends or begins. */
+/** Counts the entries that CloudWatch rejected, by its reason. An index marks the end or the start of a range. */
 function countRejected(batch: readonly LogEvent[], info: RejectedLogEventsInfo | undefined): Map<string, number> {
   const {
     expiredLogEventEndIndex = 0,
@@ -201,19 +201,19 @@ function countRejected(batch: readonly LogEvent[], info: RejectedLogEventsInfo |
   return new Map(counts.filter(([, count]) => count > 0))
 }
 
-/** The least and the greatest: spreading a long list would overflow the stack. */
+/** Minimum and maximum; Math.min with a long list would overflow the stack. */
 function bounds(times: readonly number[]): [number, number] {
   return [times.reduce((a, b) => Math.min(a, b)), times.reduce((a, b) => Math.max(a, b))]
 }
 
-/** The key of an event that this sink wrote, or that of another poller that wrote entries as they are. */
+/** The key of an event written by this sink, or by another poller that writes unchanged entries. */
 function keyOf(message: string): string | undefined {
   try {
     const { _id: id, millracePart: part } = JSON.parse(message)
     if (typeof id !== 'string') return undefined
     return typeof part === 'string' ? `${id} ${part}` : id
   } catch {
-    // Somebody else writes other things to the stream.
+    // Not a polled entry: something else writes to the stream.
     return undefined
   }
 }

@@ -1,10 +1,10 @@
 /**
- * CursorStore on SSM parameters, under the names that Cognigy's poller has always had.
+ * CursorStore on SSM parameters, with the parameter names of existing Cognigy pollers.
  *
- * SSM has no conditional write, but every PutParameter answers the version it made, and versions rise by one. A run that
- * read version v and made v + 1 knows that nobody wrote in between: that is the lease. A run that made v + 2 was too late
- * and stops; what it wrote is what it had read, with a lease, so the next run looks before it writes. A stale read only
- * makes a run too late. Under its lease a run writes as it likes, and stops before it ends.
+ * SSM has no conditional writes, but every PutParameter returns the version it created, and versions increase by one. A
+ * run that read version v and created v + 1 knows that no one wrote in between: that is the lease. A run that created
+ * v + 2 was too late and stops; it wrote what it had read, with a lease, so the next run checks before it writes. A stale
+ * read only makes a run too late. While it has the lease, a run writes freely, and it stops before the lease ends.
  */
 
 import { GetParametersCommand, PutParameterCommand, type SSMClient } from '@aws-sdk/client-ssm'
@@ -14,7 +14,7 @@ import type { CursorStore, Lease, StoredCursor } from '../../../ports/sources.ts
 import { formatCursor, parseCursor } from '../../../protocol/sources/source-cursor-format.ts'
 
 export interface SsmCursorNames {
-  /** Milliseconds of the newest stored entry, for people and as a beginning; `/cognigy-last-ts-ms`. */
+  /** Time of the newest stored entry in ms, for people and as an initial position; `/cognigy-last-ts-ms`. */
   readonly lastTs: string
   /** The cursor and its lease; `/cognigy-cursor`. */
   readonly cursor: string
@@ -25,23 +25,23 @@ export interface SsmCursorNames {
 export interface SsmCursorParts {
   readonly client: Pick<SSMClient, 'send'>
   readonly names: SsmCursorNames
-  /** With several projects each has parameters of its own: the names with `-<project id>` behind them. */
+  /** With several projects each has its own parameters, with `-<project id>` appended to the names. */
   readonly isShared: boolean
-  /** How far before `/cognigy-last-ts-ms` a run begins that finds nothing but that, ms. */
+  /** How far before `/cognigy-last-ts-ms` a run starts if only that exists, ms. */
   readonly overlapMs: number
-  /** Until when everything may be stored that such a run reads, ms since the epoch. */
+  /** Entries up to this time may already be stored for such a run, ms since the epoch. */
   readonly doubtfulUntilMs: () => number
 }
 
-/** A standard parameter; a larger one costs money. */
+/** The limit of a standard parameter; larger ones cost money. */
 const VALUE_CHARS_MAX = 4096
 
 export class SsmCursors implements CursorStore {
   readonly #parts: SsmCursorParts
-  /** What `/cognigy-last-ts-ms` says, so that it is written only when it changes. */
-  readonly #told = new Map<string, string>()
+  /** The value of `/cognigy-last-ts-ms`, which is written only when it changes. */
+  readonly #lastTs = new Map<string, string>()
   readonly #tokens = new Map<string, string>()
-  /** What this process saved last, with all its ids: a parameter has no room for those of a busy source. */
+  /** The cursors last saved by this process, with all ids: a parameter cannot hold all ids of a busy source. */
   readonly #saved = new Map<string, { readonly version: number; readonly cursor: SourceCursor }>()
 
   constructor(parts: SsmCursorParts) {
@@ -57,15 +57,15 @@ export class SsmCursors implements CursorStore {
     const record = parameterOf(own.cursor)
     const revision = record?.Version ?? 0
     const lastTs = parameterOf(own.lastTs)?.Value
-    if (lastTs !== undefined) this.#told.set(projectId, lastTs)
+    if (lastTs !== undefined) this.#lastTs.set(projectId, lastTs)
     const token = parameterOf(own.sequenceToken)?.Value
     if (token !== undefined) this.#tokens.set(projectId, token)
-    // A project that was the only one has its cursor under the plain name.
+    // A project that used to be the only one has its cursor under the plain name.
     const found = parseRecord(record?.Value, projectId) ?? parseRecord(parameterOf(names.cursor)?.Value, projectId)
     const saved = this.#saved.get(projectId)
     if (saved?.version === revision) return { cursor: saved.cursor, revision, lease: undefined }
     if (found !== undefined) return { ...found, revision }
-    // Parameters of another project are as good as none: a first run looks for what is stored already.
+    // Parameters of another project are ignored: a first run checks for stored entries.
     const isFree = record === undefined
     return { cursor: isFree ? this.#cursorAt(lastTs) : undefined, revision, lease: undefined }
   }
@@ -73,7 +73,7 @@ export class SsmCursors implements CursorStore {
   async claim(projectId: string, loaded: StoredCursor, lease: Lease): Promise<number> {
     const version = await this.#put(projectId, loaded.cursor, lease)
     if (version === loaded.revision + 1) return version
-    throw new GatewayError('state_conflict', 'another run has the cursor; this one stops; the next run goes on')
+    throw new GatewayError('state_conflict', 'another run has the cursor, so this run stops; the next run continues')
   }
 
   async save(projectId: string, _revision: number, cursor: SourceCursor, lease: Lease | undefined): Promise<number> {
@@ -81,14 +81,14 @@ export class SsmCursors implements CursorStore {
     const version = await this.#put(projectId, cursor, lease)
     if (lease === undefined) this.#saved.set(projectId, { version, cursor })
     const lastTs = String(cursor.lastTsMs)
-    if (lease === undefined && this.#told.get(projectId) !== lastTs) {
+    if (lease === undefined && this.#lastTs.get(projectId) !== lastTs) {
       await this.#putValue(this.#names(projectId).lastTs, lastTs)
-      this.#told.set(projectId, lastTs)
+      this.#lastTs.set(projectId, lastTs)
     }
     return version
   }
 
-  /** The sequence token that came with the cursor, for the sink that needs it. */
+  /** The sequence token that was loaded with the cursor, for a sink that needs it. */
   async loadToken(projectId: string): Promise<string | undefined> {
     return this.#tokens.get(projectId)
   }
@@ -109,7 +109,7 @@ export class SsmCursors implements CursorStore {
     }
   }
 
-  /** The beginning where another poller kept nothing but a time: it may have stored what came until now. */
+  /** The initial cursor if another poller stored only a time: it may have stored everything until now. */
   #cursorAt(lastTs: string | undefined): SourceCursor | undefined {
     if (lastTs === undefined || !/^[1-9]\d{11,13}$/.test(lastTs)) return undefined
     const lastTsMs = Number(lastTs)
@@ -128,7 +128,7 @@ export class SsmCursors implements CursorStore {
   }
 }
 
-/** The record in 4 KB: with the newest ids that fit. */
+/** The record, limited to 4 KB, with as many of the newest ids as fit. */
 function formatRecord(project: string, cursor: SourceCursor | undefined, lease: Lease | undefined): string {
   const format = (fitting: SourceCursor | undefined): string =>
     JSON.stringify({ project, lease, cursor: fitting && JSON.parse(formatCursor(fitting)) })
@@ -141,7 +141,7 @@ function formatRecord(project: string, cursor: SourceCursor | undefined, lease: 
   return text
 }
 
-/** Undefined where there is no record, or that of another project. Throws store_damaged where it cannot be read. */
+/** Undefined without a record or for another project's record. Throws store_damaged if it cannot be read. */
 function parseRecord(value: string | undefined, project: string): Omit<StoredCursor, 'revision'> | undefined {
   if (value === undefined) return undefined
   let record: { project?: unknown; lease?: { holder?: unknown; untilMs?: unknown }; cursor?: unknown }
@@ -164,7 +164,7 @@ async function attempt<T>(call: () => Promise<T>): Promise<T> {
     return await call()
   } catch (cause) {
     const reason = (cause as Error).name
-    const text = `the poller's cursor in SSM cannot be read or written (${reason}); check the role's rights and the parameters' names`
+    const text = `the poller's cursor in SSM cannot be read or written (${reason}); check the role's permissions and the parameter names`
     throw new GatewayError('store_unavailable', text, { cause })
   }
 }

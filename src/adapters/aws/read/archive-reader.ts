@@ -1,10 +1,11 @@
 /**
- * Reads of the aws home. Recent items and the archive's objects are sources: each tells which times its entries may
- * have. A read loads them, those it meets first first, into a scratch store, which leaves out what is there twice; and
- * gives from there, as soon as no source that is not loaded can have entries of it, one slice of time after the other.
+ * Reads of the aws home. Recent items and archive objects are sources, each with the time range that its entries may have.
+ * A read loads sources, in the order in which it needs them, into a scratch store, which removes duplicates. It returns a
+ * slice of time from there as soon as no source that is still to be loaded can have entries in that slice.
  *
- * Entries of equal times have the order in which their sources were loaded. A forward read loads in the order of arrival;
- * one that goes backward, or comes to older sources later than another read, keeps it within what it loads together.
+ * Entries with equal times have the order in which their sources were loaded. A forward read loads in the order of
+ * arrival; a backward read, or one that loads older sources after another read, keeps that order within each group that it
+ * loads together.
  */
 
 import { GatewayError } from '../../../domain/errors.ts'
@@ -23,12 +24,12 @@ import { unlessAborted } from './shared-loads.ts'
 import { SourceQueue } from './source-queue.ts'
 
 export interface ReaderSettings {
-  /** What all keys of the archive begin with, such as `logs/`. */
+  /** Key prefix of the archive, such as `logs/`. */
   readonly prefix: string
   readonly timing: FirehoseTiming
-  /** How long a recent item may be there after its arrival. */
+  /** How long a recent item may exist after its arrival. */
   readonly recentWindowMs: number
-  /** Compressed bytes of the archive that one read may load, and of recent items. */
+  /** Maximum compressed bytes of the archive, and of recent items, that a read may load. */
   readonly queryBytesMax: number
   readonly cache: ScratchSettings
 }
@@ -42,7 +43,7 @@ export interface ReaderParts {
   readonly events: ReaderEvents
 }
 
-/** What is known of the content of one scratch store. */
+/** The loaded sources of a scratch store. */
 interface Loads {
   readonly objects: ObjectLoads
   readonly recent: RecentLoads
@@ -72,8 +73,8 @@ export class ArchiveReader {
   }
 
   /**
-   * As LogStore.read. Rejects also with query_refused when it would load more than the settings allow, and with
-   * overloaded when a service asks for less.
+   * See LogStore.read. Also rejects with query_refused if it would load more than the settings allow, and with overloaded
+   * if a service throttles.
    */
   async *read(request: ReadRequest, signal?: AbortSignal): AsyncGenerator<ReadBlock, void, undefined> {
     signal?.throwIfAborted()
@@ -89,18 +90,18 @@ export class ArchiveReader {
     }
   }
 
-  /** As LogStore.streams: asks the index, and loads nothing. */
+  /** See LogStore.streams: reads the index and loads nothing. */
   async streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
     if (this.#isClosed) throw new GatewayError('store_unavailable', 'the gateway is shutting down; retry')
     return this.#parts.index.streams(range, signal)
   }
 
-  /** Bytes on disk of what is kept for later reads. */
+  /** Size of the cache on disk. */
   get cacheBytes(): number {
     return this.#cache.bytes
   }
 
-  /** Ends reads that are under way, and deletes what was kept. */
+  /** Ends running reads, and deletes the cache. */
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#cache.close()
@@ -112,7 +113,7 @@ export class ArchiveReader {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<ReadBlock, void, undefined> {
     const { objects, recent } = generation.memory
-    // What arrived earlier has no entry as new: that would have been too far ahead.
+    // Earlier arrivals have no entries in the range: those would have been too far in the future.
     const sinceMs = Number(request.start / NS_PER_MS) - AHEAD_MS_MAX - 1
     const queue = new SourceQueue(this.#sources, request, {
       isLoaded: (source) => objects.hasWhole(source),
@@ -133,8 +134,8 @@ export class ArchiveReader {
   }
 
   /**
-   * Times that entries of recent items may have. What leaves them was written to the archive long before: it is listed
-   * by any read that finds them gone.
+   * The times that entries of recent items may have. Items expire long after their entries were written to the archive, so
+   * a read that misses an expired item finds its entries there.
    */
   #recentRange(): NameRange {
     const { recentWindowMs, timing } = this.#settings
@@ -146,7 +147,7 @@ export class ArchiveReader {
   }
 }
 
-/** What the scratch store has of the slice. Its own failures are not the archive's. */
+/** The entries of the slice in the scratch store. Its failures are reported as failures of the cache. */
 async function* readSlice(
   { store, memory }: Generation<Loads>,
   request: ReadRequest,

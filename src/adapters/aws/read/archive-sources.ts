@@ -1,4 +1,4 @@
-/** The archive's objects in the order that a read wants them, listed no further than it goes. */
+/** Lists the archive objects in the order of a read, only as far as needed. */
 
 import { NS_MAX, NS_MIN, NS_PER_MS } from '../../../domain/time.ts'
 import {
@@ -15,36 +15,36 @@ import type { ArchiveBucket, StoredObject } from '../archive-bucket.ts'
 /** An object that may have entries of the range, between `oldest` and `newest`. */
 export interface ArchiveSource extends StoredObject, NameRange {}
 
-/** The part of the archive that a read may need. */
+/** The part of the archive that a read needs. */
 export interface SourceRange {
-  /** Times of entries, both included. */
+  /** Times of entries, inclusive. */
   readonly oldest: bigint
   readonly newest: bigint
   readonly direction: 'forward' | 'backward'
 }
 
-/** What a step of the listing brought, and what the steps to come cannot bring any more. */
+/** The result of a listing step, and a bound on the remaining steps. */
 export interface ListedHour {
   readonly sources: readonly ArchiveSource[]
   /**
-   * Forward: entries of sources not listed yet are at this time or later; backward: at this time or earlier. Undefined
-   * after the last step.
+   * Forward: entries of sources not listed yet have this time or later; backward: this time or earlier. Undefined after
+   * the last step.
    */
   readonly bound: bigint | undefined
 }
 
 const HOUR_MS = 3600_000
 const HOUR_NS = BigInt(HOUR_MS) * NS_PER_MS
-/** Ranges of as many hours are listed hour by hour; in longer ones, folders that do not exist are passed over. */
+/** Ranges up to this many hours are listed hour by hour; in longer ones, missing folders are skipped. */
 const HOURS_LISTED_BLINDLY = 48
-/** Hours whose listings are under way at once, at most: one that is asked for early may be asked for in vain. */
+/** Maximum number of concurrent listings: a listing made ahead may be wasted. */
 const AHEAD_HOURS_MAX = 8
 
 export class ArchiveSources {
   readonly #bucket: Pick<ArchiveBucket, 'list'>
   readonly #prefix: string
   readonly #timing: FirehoseTiming
-  /** How far before and after an entry's own time the buffer that it is in may have begun. */
+  /** How far before and after an entry's time its Firehose buffer may have started. */
   readonly #before: bigint
   readonly #after: bigint
 
@@ -53,14 +53,14 @@ export class ArchiveSources {
     this.#prefix = prefix
     this.#timing = timing
     const buffer = BigInt(timing.bufferMsMax) * NS_PER_MS
-    // Folder and name are made from two readings of Firehose's clock, so a buffer's length is allowed for once more.
+    // Folder and name come from two readings of Firehose's clock, so the buffer length counts twice.
     this.#before = BigInt(AHEAD_MS_MAX + SKEW_MS) * NS_PER_MS + 2n * buffer
     this.#after = BigInt(timing.lateAfterMs + SKEW_MS) * NS_PER_MS + buffer
   }
 
   /**
-   * The sources of the range, an hour's folder at a time, by rising hours for `forward`, by falling ones for
-   * `backward`. Lists only as far as it is asked to, and a few hours ahead. Rejects as the bucket does.
+   * The sources of the range, one hour's folder at a time, ascending for `forward` and descending for `backward`. Lists
+   * only as far as it is iterated, and a few hours ahead. Rejects like the bucket.
    */
   async *list(range: SourceRange, signal?: AbortSignal): AsyncGenerator<ListedHour, void, undefined> {
     const hours = this.#hours(range, signal)
@@ -76,14 +76,14 @@ export class ArchiveSources {
     yield { sources: [], bound: undefined }
   }
 
-  /** What the folders behind `hour` can hold: entries of their own hours, or what Firehose was given in them. */
+  /** Bound on the entries in the folders after `hour`: those of their own hours, or those that Firehose received then. */
   #boundBehind(hour: number, direction: SourceRange['direction']): bigint {
     return direction === 'forward'
       ? BigInt(hour + 1) * HOUR_NS - this.#after
       : BigInt(hour) * HOUR_NS - 1n + this.#before
   }
 
-  /** Hours whose folders may hold entries of the range and, where the range is long, exist. */
+  /** The hours whose folders may contain entries of the range; in a long range only existing ones. */
   async *#hours(range: SourceRange, signal: AbortSignal | undefined): AsyncGenerator<number, void, undefined> {
     const first = Math.max(hourOfNs(range.oldest - this.#before), hourOfNs(NS_MIN))
     const last = Math.min(hourOfNs(range.newest + this.#after), hourOfNs(NS_MAX))
@@ -94,7 +94,7 @@ export class ArchiveSources {
     yield* this.#existingHours({ folder: '', depth: 0, bounds: { first, last }, direction: range.direction }, signal)
   }
 
-  /** Goes down through years, months, days and hours, each listed when the one before it was used up. */
+  /** Descends through years, months, days and hours, listing each on demand. */
   async *#existingHours(walk: Walk, signal: AbortSignal | undefined): AsyncGenerator<number, void, undefined> {
     const { folder, depth, bounds, direction } = walk
     const names = await this.#folderNames(folder, depth, signal)
@@ -121,13 +121,13 @@ export class ArchiveSources {
     return names.filter((name) => FOLDER_NAMES[depth]?.test(name))
   }
 
-  /** Listings in the order of the hours, some side by side. */
+  /** Listings in the order of the hours, some of them concurrent. */
   async *#listAhead(
     hours: AsyncGenerator<number, void, undefined>,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<HourObjects, void, undefined> {
     const listings: Promise<HourObjects>[] = []
-    // An entry may lie under any of about three hours; who wants many hours finds out by going on.
+    // An entry may be in any of about three hours; a read of many hours increases this as it continues.
     let ahead = 3
     for (let isDone = false; ; ) {
       while (!isDone && listings.length < ahead) {
@@ -135,7 +135,7 @@ export class ArchiveSources {
         isDone = done === true
         if (hour === undefined) continue
         const listing = this.#listHour(hour, signal)
-        // It is looked at when its turn comes; until then its failure is nobody's.
+        // Awaited later, in order; avoids an unhandled rejection.
         listing.catch(() => undefined)
         listings.push(listing)
       }
@@ -160,11 +160,11 @@ interface HourObjects {
 }
 
 interface Walk {
-  /** The folder that is looked into, such as `2026/11/`. */
+  /** The folder to list, such as `2026/11/`. */
   readonly folder: string
   /** 0 for the folder of years. */
   readonly depth: number
-  /** Hours since the epoch, both included. */
+  /** Hours since the epoch, inclusive. */
   readonly bounds: { readonly first: number; readonly last: number }
   readonly direction: SourceRange['direction']
 }
@@ -176,7 +176,7 @@ function folderOfHour(hour: number): string {
   return hourFolder(hour * HOUR_MS)
 }
 
-/** Undefined for a folder that is no time, such as the 31st of February. */
+/** Undefined for a folder that is not a valid time, such as the 31st of February. */
 function hourOfFolder(path: string): number | undefined {
   const [year, month, day, hour] = path.split('/')
   const ms = Date.parse(`${year}-${month}-${day}T${hour}:00:00Z`)

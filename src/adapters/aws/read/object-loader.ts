@@ -1,4 +1,4 @@
-/** An object of the archive to batches, a few megabytes of text at a time. */
+/** Decodes an archive object to batches, a few megabytes of text at a time. */
 
 import { createGunzip, type Gunzip } from 'node:zlib'
 import type { Batch } from '../../../domain/entries/batch.ts'
@@ -6,37 +6,37 @@ import { type Admission, BatchBuilder } from '../../../domain/entries/batch-buil
 import { PUSH_LIMITS } from '../../../domain/limits.ts'
 import { decodeArchiveLines } from '../../../protocol/archive/archive-lines.ts'
 
-/** Text that is decoded at once: enough for blocks of a good size, little enough for several objects side by side. */
+/** Text decoded at a time: enough for large blocks, and small enough for several objects in parallel. */
 const TEXT_BYTES = 4 * 1024 * 1024
-/** A line with all that a push may bring is far below; without an end it would be held until memory is gone. */
+/** Maximum length of a line, far above the limits of a push; an endless line would exhaust the memory. */
 const LINE_BYTES_MAX = 64 * 1024 * 1024
-/** Compressed bytes handed to zlib at once: they give at most about a thousand times as many. */
+/** Compressed bytes passed to zlib at a time; they inflate by a factor of at most about a thousand. */
 const PIECE_BYTES = 16 * 1024
-/** Firehose's largest buffer, 128 MiB compressed, holds about 2 GiB of ordinary lines. */
+/** Firehose's largest buffer, 128 MiB compressed, has about 2 GiB of ordinary lines. */
 const OBJECT_TEXT_BYTES_MAX = 16 * 1024 * 1024 * 1024
 
 const NEWLINE = 0x0a
 
-/** What is wrong with an object. */
+/** Damage of an object. */
 export interface Damage {
   /** A clause about the object: `it cannot be decompressed (…)`. */
   readonly why: string
-  /** The byte near which decompression failed: loaded once more, with care from there on, the object may give more. */
+  /** The byte near which decompression failed: a second load with `careFrom` set to it may recover more. */
   readonly failedAt: number | undefined
 }
 
 export interface LoadOptions {
-  /** Pieces from this compressed byte on are single bytes. */
+  /** From this compressed byte on, pass single bytes to zlib. */
   readonly careFrom?: number
-  /** Looked at between any two pieces: an object may inflate for a while without an entry. */
+  /** Checked between pieces: an object may inflate for a while without an entry. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Gives the entries of gzip members of archive lines to `append`, in their order, a batch a tenant; what it was given is
- * its own until it resolves. Resolves with what is wrong with the object, or undefined; what can be read is given all
- * the same. zlib keeps what it made of the piece in which it fails: loaded once more with `careFrom`, the object gives
- * that too. Rejects as `append` and `body` do, or with the signal's reason.
+ * Passes the entries of the gzip members to `append`, in order, one batch per tenant; `append` may use the batch until it
+ * resolves. Resolves with the damage of the object, or undefined; readable entries are passed in any case. zlib discards
+ * the output of a piece in which it fails: a second load with `careFrom` recovers it. Rejects like `append` and `body`, or
+ * with the signal's reason.
  */
 export async function loadObject(
   body: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
@@ -70,7 +70,7 @@ export async function loadObject(
     inflation.destroy()
   }
   if (inflation.damage !== undefined) return { why: inflation.damage, failedAt: inflation.failedAt }
-  return refused === 0 ? undefined : { why: `${refused} of its lines are no entries`, failedAt: undefined }
+  return refused === 0 ? undefined : { why: `${refused} of its lines are not valid entries`, failedAt: undefined }
 }
 
 function pieceBytes(at: number, careFrom: number): number {
@@ -78,26 +78,26 @@ function pieceBytes(at: number, careFrom: number): number {
   return at < careFrom + PIECE_BYTES ? 1 : PIECE_BYTES
 }
 
-/** Decompresses, and keeps what came out until it is taken. Its failures are kept, not thrown. */
+/** Decompresses into a buffer. Failures are recorded, not thrown. */
 class Inflation {
-  /** What is wrong with the bytes so far. */
+  /** The damage found so far. */
   damage: string | undefined
-  /** Where the piece began in which zlib failed. */
+  /** The start of the piece in which zlib failed. */
   failedAt: number | undefined
-  /** Compressed bytes so far. */
+  /** Compressed bytes written so far. */
   written = 0
   readonly #gunzip: Gunzip = createGunzip({ chunkSize: 64 * 1024 })
   readonly #ended: Promise<void>
   #settleWrite: () => void = () => undefined
   #parts: Buffer[] = []
-  /** Bytes that came out and were not taken, and how many of them were looked through for the end of a line. */
+  /** Decompressed bytes in the buffer, and how many of them were searched for a newline. */
   #bytes = 0
   #searched = 0
   #total = 0
   #pieceAt = 0
 
   constructor() {
-    // Flowing all the time, so that what comes out before a failure is there when it fails.
+    // In flowing mode, so that the output before a failure is not lost.
     this.#gunzip.on('data', (part: Buffer) => {
       this.#parts.push(part)
       this.#bytes += part.length
@@ -115,17 +115,17 @@ class Inflation {
     })
   }
 
-  /** True when there is enough for takeLines. */
+  /** True if there is enough text for takeLines. */
   get isFull(): boolean {
     return this.#bytes - this.#searched >= TEXT_BYTES
   }
 
-  /** Resolves when everything of the piece has come out, or failed. */
+  /** Resolves when the piece was decompressed or has failed. */
   async write(piece: Uint8Array): Promise<void> {
     this.#pieceAt = this.written
     this.written += piece.length
     await new Promise<void>((resolve) => {
-      // A write that fails is not called back, only the end is told.
+      // A failed write does not call back; only the error event fires.
       this.#settleWrite = resolve
       this.#gunzip.write(piece, () => resolve())
     })
@@ -138,12 +138,12 @@ class Inflation {
     await this.#ended
   }
 
-  /** Lets go of zlib's memory, which the garbage collector does not see. */
+  /** Frees zlib's memory, which the garbage collector does not see. */
   destroy(): void {
     this.#gunzip.destroy()
   }
 
-  /** The whole lines that came out; the rest stays. */
+  /** Takes the complete lines; a partial line stays. */
   takeLines(): Uint8Array {
     const text = this.#takeAll()
     const end = text.lastIndexOf(NEWLINE) + 1
@@ -156,10 +156,10 @@ class Inflation {
     return text.subarray(0, end)
   }
 
-  /** What is left, when everything was written. */
+  /** Takes the rest, after everything was written. */
   takeRest(): Uint8Array {
     const text = this.#takeAll()
-    // Where the bytes are damaged, the last line was cut off.
+    // If the bytes are damaged, the last line is incomplete.
     return this.damage === undefined ? text : text.subarray(0, text.lastIndexOf(NEWLINE) + 1)
   }
 
@@ -171,7 +171,7 @@ class Inflation {
   }
 }
 
-/** What was stored was admitted once: it is taken as it is. */
+/** Stored entries were validated on arrival and are accepted unchanged. */
 const STORED: Omit<Admission, 'tenant'> = {
   limits: {
     ...PUSH_LIMITS,
@@ -193,7 +193,7 @@ const STORED: Omit<Admission, 'tenant'> = {
   streams: { admitStream: () => true, admitBytes: () => true },
 }
 
-/** Entries of whole lines, and how many lines are none. `text` is overwritten, and is the batches' own. */
+/** Decodes complete lines to entries and counts invalid lines. `text` is overwritten and used by the batches. */
 function decodeText(text: Uint8Array): { batches: Batch[]; wrong: number } {
   const builders: BatchBuilder[] = []
   const { entries, refused } = decodeArchiveLines(text, (tenant) => {

@@ -1,4 +1,4 @@
-/** Objects of the archive into the scratch store, several at a time, each once. */
+/** Loads archive objects into the scratch store, several at a time, each once. */
 
 import type { Batch } from '../../../domain/entries/batch.ts'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -8,24 +8,24 @@ import { type Damage, loadObject } from './object-loader.ts'
 import { cacheFailure } from './scratch-cache.ts'
 import { SharedLoads, unlessAborted } from './shared-loads.ts'
 
-/** Told of what of the archive or of recent items cannot be read. */
+/** Events about damaged archive objects and recent items. */
 export interface ReaderEvents {
   sourceDamaged(name: string, why: string): void
 }
 
-/** Compressed bytes of an object that is fetched while others before it are decoded; larger ones come as they are read. */
+/** Objects up to this size are prefetched while earlier ones are decoded; larger ones are streamed. */
 const FETCHED_BYTES_MAX = 8 * 1024 * 1024
-/** A connection that breaks in the middle is no reason to give up a query; one that breaks again and again is. */
+/** Attempts to read an object whose connection breaks. */
 const ATTEMPTS = 3
 
-/** What one scratch store holds of the archive. */
+/** The archive objects in a scratch store. */
 export class ObjectLoads {
-  /** True once the scratch store has failed: it is not to be used by later reads. */
+  /** True if the scratch store has failed: later reads must not use it. */
   isBroken = false
   readonly #bucket: Pick<ArchiveBucket, 'get'>
   readonly #store: LogStore
   readonly #events: ReaderEvents
-  /** By name and etag: what is wrong with the object, or undefined. */
+  /** The damage of loaded objects, or undefined, by name and etag. */
   readonly #loaded = new Map<string, string | undefined>()
   readonly #loads = new SharedLoads<string | undefined>()
 
@@ -35,16 +35,15 @@ export class ObjectLoads {
     this.#events = events
   }
 
-  /** True when the object was loaded and nothing was wrong with it: every read is told of damage. */
+  /** True if the object was loaded without damage; damage is reported to every read. */
   hasWhole(object: StoredObject): boolean {
     const name = nameOf(object)
     return this.#loaded.has(name) && this.#loaded.get(name) === undefined
   }
 
   /**
-   * Loads the objects, in their order as far as the order of their entries goes, and resolves with the first damage
-   * among them. Rejects with store_unavailable, overloaded, or the signal's reason, which ends the loads that nobody
-   * else waits for.
+   * Loads the objects, keeping the order of their entries, and resolves with the first damage among them. Rejects with
+   * store_unavailable, overloaded, or the signal's reason, which ends the loads that no other read waits for.
    */
   async load(objects: readonly StoredObject[], signal?: AbortSignal): Promise<GatewayError | undefined> {
     let before: Promise<unknown> = Promise.resolve()
@@ -54,7 +53,7 @@ export class ObjectLoads {
       before = load.catch(() => undefined)
       return load
     })
-    // All are waited for, so that none is left to fail behind everybody's back.
+    // Waits for all, so that none fails in the background.
     const outcomes = await Promise.allSettled(loading)
     let damage: GatewayError | undefined
     for (const [i, outcome] of outcomes.entries()) {
@@ -101,14 +100,14 @@ export class ObjectLoads {
     return damage
   }
 
-  /** The object's bytes: a small one's are fetched at once, a large one's when it is its turn. */
+  /** The object's bytes: a small object is fetched immediately, a large one when it is its turn. */
   async #fetch(
     { key, bytes }: StoredObject,
     turn: Promise<unknown>,
     signal: AbortSignal,
   ): Promise<AsyncIterable<Uint8Array> | Uint8Array[]> {
     if (bytes > FETCHED_BYTES_MAX) await unlessAborted(turn, signal)
-    // What a lifecycle rule deleted since it was listed is gone for everybody.
+    // A lifecycle rule may have deleted the object since it was listed.
     const body = (await this.#bucket.get(key, signal)) ?? []
     if (bytes > FETCHED_BYTES_MAX) return body
     const chunks: Uint8Array[] = []
@@ -132,6 +131,6 @@ function nameOf({ key, etag }: StoredObject): string {
 }
 
 function damageOf(key: string, why: string): GatewayError {
-  const advice = 'what can be read of it was given; restore the object, or delete it to read without it'
+  const advice = 'its readable entries were returned; restore the object, or delete it to read without it'
   return new GatewayError('store_damaged', `the object '${key}' of the archive is damaged: ${why}; ${advice}`)
 }

@@ -1,4 +1,4 @@
-/** Recent items into the scratch store: those of the time asked for at first, then only what came since. */
+/** Loads recent items into the scratch store: first those of the requested time, then only new ones. */
 
 import type { Block } from '../../../domain/entries/block.ts'
 import { batchOfBlock } from '../../../domain/entries/block-builder.ts'
@@ -10,52 +10,52 @@ import type { ReaderEvents } from './object-loads.ts'
 import { cacheFailure } from './scratch-cache.ts'
 
 /**
- * How far behind the last look the next one begins: an item is stamped before it is written, by another container's
- * clock, and seen once it is written. Writing it, with all tries, takes less than a minute.
+ * How far before the previous lookup the next one starts: an item gets its time before it is written, from another
+ * container's clock, and is visible only after that. Writing it, with all retries, takes less than a minute.
  */
 const OVERLAP_MS = SKEW_MS + 60_000
-/** Blocks handed to the scratch store at once: they share a commit. */
+/** Blocks passed to the scratch store together; they share a commit. */
 const APPENDS_MAX = 16
-/** Tenants whose looks are remembered; one that is forgotten is looked at as if for the first time. */
+/** Maximum number of remembered tenants; a forgotten one is loaded from the start. */
 const TENANTS_MAX = 10_000
 
-/** Arrivals from `fromMs` on and before `beforeMs`, ms since the epoch. */
+/** Arrivals from `fromMs` (inclusive) to `beforeMs` (exclusive), ms since the epoch. */
 interface Arrivals {
   readonly fromMs: number
   readonly beforeMs: number
 }
 
-/** What was loaded of one tenant. */
+/** The loaded items of one tenant. */
 interface TenantRecent {
-  /** Arrivals that are loaded, up to when the last look that was finished began. */
+  /** The loaded arrivals, up to the start of the last finished lookup. */
   covered: { fromMs: number; toMs: number } | undefined
-  /** Items within the overlap that were loaded, by sort key, with their arrival. */
+  /** Arrival times of loaded items within the overlap, by sort key. */
   readonly seen: Map<string, number>
-  /** Items that cannot be read, likewise. */
+  /** The same for unreadable items. */
   readonly damaged: Map<string, number>
   running: Promise<void> | undefined
-  /** A look that begins when the running one is over: for all who came meanwhile, from the latest time they want. */
+  /** The lookup that starts after the running one, for all reads that arrived meanwhile, from the latest time they need. */
   next: { sinceMs: number; readonly look: Promise<void> } | undefined
-  /** Looks at older items, one after the other. */
+  /** Lookups of older items, one after the other. */
   back: Promise<void>
 }
 
 export interface RecentSettings {
   readonly clock: Clock
-  /** How long an item may be there after its arrival. */
+  /** How long an item may exist after its arrival. */
   readonly windowMs: number
-  /** Bytes of items that one look may load. */
+  /** Maximum bytes of items that a lookup may load. */
   readonly bytesMax: number
   readonly events: ReaderEvents
 }
 
 export class RecentLoads {
-  /** True once the scratch store has failed: it is not to be used by later reads. */
+  /** True if the scratch store has failed: later reads must not use it. */
   isBroken = false
   readonly #items: Pick<RecentItems, 'query'>
   readonly #store: LogStore
   readonly #settings: RecentSettings
-  /** The longest unused first. */
+  /** Least recently used first. */
   readonly #tenants = new Map<string, TenantRecent>()
 
   constructor(items: Pick<RecentItems, 'query'>, store: LogStore, settings: RecentSettings) {
@@ -65,9 +65,9 @@ export class RecentLoads {
   }
 
   /**
-   * Loads what the tenant's items hold that arrived at `sinceMs` or later and were written before the call. Resolves
-   * with store_damaged when one of them cannot be read. Rejects with query_refused when they are more than a look may
-   * load, with store_unavailable or overloaded.
+   * Loads the tenant's items that arrived at `sinceMs` or later and were written before the call. Resolves with
+   * store_damaged if one of them cannot be read. Rejects with query_refused if they exceed the limit of a lookup, with
+   * store_unavailable or overloaded.
    */
   async load(tenant: string, sinceMs = 0): Promise<GatewayError | undefined> {
     const recent = this.#recentOf(tenant)
@@ -80,7 +80,7 @@ export class RecentLoads {
     return new GatewayError('store_damaged', text)
   }
 
-  /** A look that was under way already may have missed what was written since: then one more follows. */
+  /** A running lookup may have missed items written since it started, so another one follows it. */
   #look(tenant: string, recent: TenantRecent, sinceMs: number): Promise<void> {
     if (recent.running === undefined) {
       recent.running = this.#loadNew(tenant, recent, sinceMs).finally(() => {
@@ -114,7 +114,7 @@ export class RecentLoads {
     for (const [sortKey, arrivedMs] of recent.seen) if (arrivedMs < nowMs - OVERLAP_MS) recent.seen.delete(sortKey)
   }
 
-  /** What arrived before all that is loaded, for a read that goes further back than those before it. */
+  /** Loads older items, for a read that goes further back than previous ones. */
   #lookBack(tenant: string, recent: TenantRecent, sinceMs: number): Promise<void> {
     const look = recent.back.then(async () => {
       for (let covered = recent.covered; covered !== undefined; covered = recent.covered) {
@@ -142,7 +142,7 @@ export class RecentLoads {
         bytes += item.bytes
         if (bytes > bytesMax) throw tooMuch(bytesMax)
         const append = this.#append(tenant, recent, item)
-        // It is looked at when its turn comes; until then its failure is nobody's.
+        // Awaited later, in order; avoids an unhandled rejection.
         append.catch(() => undefined)
         appends.push(append)
         if (appends.length >= APPENDS_MAX) await appends.shift()
@@ -152,7 +152,7 @@ export class RecentLoads {
     }
   }
 
-  /** Items in the order of their arrival, bucket after bucket. */
+  /** Items in the order of arrival, bucket by bucket. */
   async *#itemsOf(
     tenant: string,
     { fromMs, beforeMs }: Arrivals,
@@ -213,7 +213,7 @@ export class RecentLoads {
       next: undefined,
       back: Promise.resolve(),
     }
-    // The map's order is the order of use.
+    // The map is ordered by use.
     this.#tenants.delete(tenant)
     this.#tenants.set(tenant, recent)
     const [longestUnused] = this.#tenants.keys()
@@ -223,18 +223,18 @@ export class RecentLoads {
 }
 
 function tooMuch(bytesMax: number): GatewayError {
-  const text = `what came of late within the query's time range is more than ${bytesMax} bytes, the limit of one query`
+  const text = `the recent items in the query's time range are larger than ${bytesMax} bytes, the limit per query`
   const advice = 'narrow its time range, or raise MILLRACE_ARCHIVE_QUERY_BYTES_MAX'
   return new GatewayError('query_refused', `${text}; ${advice}`)
 }
 
-/** A shard's items, and the next of them on its way. */
+/** The items of a shard, with the next one prefetched. */
 interface ShardHead {
   readonly items: AsyncGenerator<RecentItem, void, undefined>
   readonly head: Promise<IteratorResult<RecentItem, void>>
 }
 
-/** The items of all shards by rising sort key, as each shard gives its own. */
+/** Merges the items of all shards by sort key. */
 async function* merge(shards: readonly ShardHead[]): AsyncGenerator<RecentItem, void, undefined> {
   const heads: { item: RecentItem; items: ShardHead['items'] }[] = []
   for (const { items, head } of shards) {

@@ -1,4 +1,4 @@
-/** A folder of scratch stores: what reads loaded from the archive stays there for later ones, up to a size. */
+/** A folder of scratch stores, which cache data loaded from the archive for later reads, up to a size. */
 
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm } from 'node:fs/promises'
@@ -7,32 +7,32 @@ import { GatewayError } from '../../../domain/errors.ts'
 import type { LogStore } from '../../../ports/log-store.ts'
 
 /**
- * Opens an empty store in a folder that does not exist yet. It must find duplicates however long ago they came, keep
- * everything, and need not survive anything: nothing is lost with it.
+ * Opens an empty store in a new folder. It must detect duplicates of any age and keep everything, but need not be durable,
+ * because its data can be loaded again.
  */
 export type OpenScratch = (folder: string) => LogStore
 
 export interface ScratchSettings {
-  /** The cache's own folder: no other container shares it, though processes of one container may. */
+  /** The folder of the cache, which may be shared between processes of a container but not between containers. */
   readonly folder: string
-  /** Bytes on disk at which a generation ends: a read that is under way may take it past that. */
+  /** Size at which a generation ends; a running read may exceed it. */
   readonly bytesMax: number
 }
 
-/** One scratch store, with what is known of how it came to hold what it holds. */
+/** One scratch store, with the record of what was loaded into it. */
 export interface Generation<Memory> {
   readonly store: LogStore
   readonly memory: Memory
 }
 
-/** A reader's hold on a generation, which stays until it is released. */
+/** A reader's lease of a generation, which stays open until the release. */
 export interface ScratchLease<Memory> {
   readonly generation: Generation<Memory>
-  /** To be called once. `isBroken`: the store failed, so later reads begin a new one. */
+  /** Call it once. `isBroken`: the store failed, so later reads start a new generation. */
   release(isBroken?: boolean): void
 }
 
-interface Held<Memory> extends Generation<Memory> {
+interface LeasedGeneration<Memory> extends Generation<Memory> {
   readonly folder: string
   readers: number
   isRetired: boolean
@@ -40,8 +40,8 @@ interface Held<Memory> extends Generation<Memory> {
 }
 
 /**
- * Hands out the newest generation; `remember` makes the memory of each. One that is full or broken is closed and
- * deleted once its readers are done.
+ * Leases the newest generation; `remember` creates the memory of each. A full or broken generation is closed and deleted
+ * when its readers are done.
  */
 export class ScratchCache<Memory> {
   readonly #settings: ScratchSettings
@@ -49,7 +49,7 @@ export class ScratchCache<Memory> {
   readonly #remember: (store: LogStore) => Memory
   readonly #closings = new Set<Promise<void>>()
   #cleaning: Promise<void> | undefined
-  #newest: Held<Memory> | undefined
+  #newest: LeasedGeneration<Memory> | undefined
   #isClosed = false
 
   constructor(settings: ScratchSettings, open: OpenScratch, remember: (store: LogStore) => Memory) {
@@ -58,7 +58,7 @@ export class ScratchCache<Memory> {
     this.#remember = remember
   }
 
-  /** Rejects with store_unavailable when the folder cannot be used, or the cache is closed. */
+  /** Rejects with store_unavailable if the folder cannot be used or the cache is closed. */
   async lease(): Promise<ScratchLease<Memory>> {
     this.#cleaning ??= removeLeftovers(this.#settings.folder).catch((cause) => {
       this.#cleaning = undefined
@@ -80,19 +80,19 @@ export class ScratchCache<Memory> {
     }
   }
 
-  /** Bytes on disk of the newest generation. */
+  /** Size of the newest generation on disk. */
   get bytes(): number {
     return this.#newest?.store.figures().diskBytes ?? 0
   }
 
-  /** Closes and deletes every generation; those that are read end their readers. */
+  /** Closes and deletes all generations, which ends their readers. */
   async close(): Promise<void> {
     this.#isClosed = true
     if (this.#newest !== undefined) this.#discard(this.#newest)
     await Promise.all(this.#closings)
   }
 
-  #current(): Held<Memory> {
+  #current(): LeasedGeneration<Memory> {
     if (this.#isClosed) throw new GatewayError('store_unavailable', 'the gateway is shutting down; retry')
     const newest = this.#newest
     if (newest !== undefined && !newest.isRetired && !this.#isFull(newest)) return newest
@@ -104,7 +104,7 @@ export class ScratchCache<Memory> {
     return this.#newest
   }
 
-  #begin(): Held<Memory> {
+  #begin(): LeasedGeneration<Memory> {
     const folder = join(this.#settings.folder, `${OWN}-${randomUUID()}`)
     try {
       const store = this.#open(folder)
@@ -114,41 +114,41 @@ export class ScratchCache<Memory> {
     }
   }
 
-  #isFull({ store }: Held<Memory>): boolean {
+  #isFull({ store }: LeasedGeneration<Memory>): boolean {
     return store.figures().diskBytes >= this.#settings.bytesMax
   }
 
-  #letGo(held: Held<Memory>): void {
+  #letGo(held: LeasedGeneration<Memory>): void {
     if (held.isRetired && held.readers === 0) this.#discard(held)
   }
 
-  #discard(held: Held<Memory>): void {
-    // A reader that was ended by close lets go afterwards.
+  #discard(held: LeasedGeneration<Memory>): void {
+    // A reader that was ended by close releases its lease afterwards.
     if (held.isDiscarded) return
     held.isDiscarded = true
     if (this.#newest === held) this.#newest = undefined
     const closing = held.store
       .close()
       .then(() => rm(held.folder, { recursive: true, force: true }))
-      // What could not be deleted now is a left-over, which the next process removes.
+      // The next process removes what could not be deleted.
       .catch(() => undefined)
       .finally(() => this.#closings.delete(closing))
     this.#closings.add(closing)
   }
 }
 
-/** A failure of the scratch store in words that name the cache, as nothing of the archive is wrong. */
+/** The error for a failure of the scratch store, which names the cache because the archive is not at fault. */
 export function cacheFailure(cause: unknown): GatewayError {
   const why = cause instanceof Error ? cause.message : String(cause)
   const advice = 'free space there, or set MILLRACE_CACHE_DIR to another folder'
   return new GatewayError('store_unavailable', `the cache of the archive cannot be used (${why}); ${advice}`, { cause })
 }
 
-/** Begins the names of this process's folders; a number that is used again is told by when its process began. */
+/** Name prefix of this process's folders; the start time distinguishes processes with the same pid. */
 const OWN = `${process.pid}-${Math.floor(performance.timeOrigin)}`
 const NAME = /^(\d{1,10})-(\d{1,16})-[0-9a-f-]{36}$/
 
-/** Deletes what processes that are gone left behind; files of others stay. */
+/** Deletes folders of dead processes; other files stay. */
 async function removeLeftovers(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -168,7 +168,7 @@ function isRunning(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // It runs, and is another user's.
+    // The process runs under another user.
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

@@ -1,4 +1,4 @@
-/** Work that several readers wait for: done once, and ended when the last of them has left. */
+/** Work shared by several readers: done once, and aborted when the last of them has left. */
 
 interface Load<T> {
   readonly result: Promise<T>
@@ -10,8 +10,8 @@ export class SharedLoads<T> {
   readonly #loads = new Map<string, Load<T>>()
 
   /**
-   * The result of the work called `name` that is under way, or else of `start`. The signal that `start` gets is aborted
-   * once nobody waits any more. Rejects as the work does, or with the reason of `signal`.
+   * Returns the result of the running work `name`, or else starts it with `start`, whose signal is aborted when no one
+   * waits any more. Rejects like the work, or with the reason of `signal`.
    */
   async join(name: string, start: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     signal?.throwIfAborted()
@@ -38,10 +38,10 @@ export class SharedLoads<T> {
   }
 }
 
-/** The promise's outcome, or a rejection with the reason of `signal` where that comes first. */
+/** The outcome of the promise, or a rejection with the reason of `signal` if it is aborted first. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise
-  // Whoever leaves is not told of a failure that comes later.
+  // A reader that has left ignores a later failure.
   promise.catch(() => undefined)
   signal.throwIfAborted()
   let leave: (() => void) | undefined

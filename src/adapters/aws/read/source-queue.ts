@@ -1,38 +1,38 @@
-/** What a read does next: list, load some sources, or give a slice of time that nothing more can come to. */
+/** Plans the steps of a read: list, load some sources, or return a slice of time that is complete. */
 
 import { GatewayError } from '../../../domain/errors.ts'
 import type { ReadRequest } from '../../../ports/log-store.ts'
 import type { NameRange } from '../../../protocol/archive/archive-names.ts'
 import type { ArchiveSource, ArchiveSources, ListedHour } from './archive-sources.ts'
 
-/** Load the sources, in this order, and after them the recent items; or give what the scratch store has of [start, end). */
+/** Load the sources in this order, then the recent items; or return the entries in [start, end) from the scratch store. */
 export type ReadStep =
   | { readonly kind: 'load'; readonly sources: readonly ArchiveSource[]; readonly recent: boolean }
   | { readonly kind: 'slice'; readonly start: bigint; readonly end: bigint }
 
 export interface QueueSettings {
-  /** True for what need not be loaded again. */
+  /** True for sources that need not be loaded again. */
   readonly isLoaded: (source: ArchiveSource) => boolean
-  /** Times that entries of recent items may have. */
+  /** The times that entries of recent items may have. */
   readonly recent: NameRange
-  /** Compressed bytes that may be loaded. */
+  /** Maximum compressed bytes to load. */
   readonly bytesMax: number
   readonly signal: AbortSignal | undefined
 }
 
-/** Sources that are loaded at once: so many requests are under way, and so many small objects in memory. */
+/** Sources loaded together: the bound on concurrent requests, and on small objects in memory. */
 const GROUP_SOURCES_MAX = 16
 const GROUP_BYTES_MAX = 32 * 1024 * 1024
 
-/** What a small object counts for: to ask for it takes as long as to read so much, and costs more. */
+/** Minimum size that an object counts for: requesting it takes as long as reading this much, and costs more. */
 const OBJECT_BYTES_MIN = 8 * 1024
 
-/** Before every place there is. */
+/** Lower than any place. */
 const NOTHING_LISTED = -(2n ** 80n)
 
-/** A source with its times as places: what a read meets first has the lower place. */
+/** A source with its times as places: a lower place is needed earlier by the read. */
 interface Placed {
-  /** Undefined for the recent items, which are one source: they came after what the archive alone has. */
+  /** Undefined for the recent items, which are one source; they arrived after all entries that are only in the archive. */
   readonly source: ArchiveSource | undefined
   readonly first: bigint
 }
@@ -42,9 +42,9 @@ export class SourceQueue {
   readonly #settings: QueueSettings
   readonly #isBackward: boolean
   readonly #listing: AsyncIterator<ListedHour, void>
-  /** Listed and not loaded, by rising place. */
+  /** Listed sources that are not loaded, by place. */
   #pending: Placed[] = []
-  /** No source that is not listed begins before this place; undefined when all are listed. */
+  /** Sources that are not listed yet start at this place or later; undefined if all are listed. */
   #bound: bigint | undefined = NOTHING_LISTED
   #loaded = { bytes: 0, objects: 0 }
 
@@ -60,8 +60,8 @@ export class SourceQueue {
   }
 
   /**
-   * For a read of everything: lists all of the range, and rejects with query_refused before anything is loaded when what
-   * it wants of it is too much. A read that may end early is refused only when it comes to that.
+   * For a read of the complete range: lists all of it, and rejects with query_refused before loading anything if it is too
+   * much. A read that may end early is rejected only when it reaches the limit.
    */
   async checkWhole(): Promise<void> {
     if (this.#request.wants !== undefined && this.#request.readsAll !== true) return
@@ -73,7 +73,7 @@ export class SourceQueue {
     this.#loaded = { bytes: 0, objects: 0 }
   }
 
-  /** Steps until the range is done or the request wants nothing of what is left. Rejects with query_refused. */
+  /** The steps until the range is done or the request needs nothing more. Rejects with query_refused. */
   async *steps(): AsyncGenerator<ReadStep, void, undefined> {
     const { start, end, wants } = this.#request
     let at = this.#placeOf(this.#isBackward ? end - 1n : start)
@@ -93,7 +93,7 @@ export class SourceQueue {
     }
   }
 
-  /** Whatever lies before this place is complete. */
+  /** Everything before this place is complete. */
   #frontier(): bigint | undefined {
     const first = this.#pending[0]?.first
     if (first === undefined || this.#bound === undefined) return first ?? this.#bound
@@ -105,7 +105,7 @@ export class SourceQueue {
     return first !== undefined && (this.#bound === undefined || first < this.#bound)
   }
 
-  /** The next sources, without those that are loaded or not wanted, in the order of arrival. */
+  /** The next sources in the order of arrival, without loaded and unneeded ones. */
   #takeGroup(): { sources: ArchiveSource[]; recent: boolean } {
     const group: ArchiveSource[] = []
     let recent = false
@@ -127,7 +127,7 @@ export class SourceQueue {
     return { sources: group.sort(byArrival), recent }
   }
 
-  /** Whether the request wants anything of these times. */
+  /** Whether the request needs anything in these times. */
   #isNeeded({ oldest, newest }: NameRange): boolean {
     const { start, end } = this.#request
     const range = { start: oldest > start ? oldest : start, end: newest < end ? newest + 1n : end }
@@ -138,7 +138,7 @@ export class SourceQueue {
     return this.#request.wants?.(start, end - 1n) !== false
   }
 
-  /** The sources of one more hour, which are pending from now on. */
+  /** Lists the sources of one more hour and adds them to the pending ones. */
   async #listMore(): Promise<readonly ArchiveSource[]> {
     const { value: step } = await this.#listing.next()
     if (!step || step.bound === undefined) {
@@ -150,7 +150,7 @@ export class SourceQueue {
     return step.sources
   }
 
-  /** Hours come in the order of places, near enough: only the end of what is pending is sorted anew. */
+  /** Hours arrive roughly in the order of places, so only the end of the pending list is sorted again. */
   #addPending(placed: Placed[]): void {
     if (placed.length === 0) return
     const least = placed.reduce((a, b) => (b.first < a.first ? b : a)).first
@@ -160,7 +160,7 @@ export class SourceQueue {
     for (const each of end) this.#pending.push(each)
   }
 
-  /** Counts the sources as loaded. Throws query_refused when they pass what may be. */
+  /** Counts the sources as loaded. Throws query_refused above the limit. */
   #count(sources: readonly ArchiveSource[]): void {
     for (const { bytes } of sources) {
       this.#loaded.bytes += Math.max(bytes, OBJECT_BYTES_MIN)
@@ -169,8 +169,8 @@ export class SourceQueue {
     const { bytesMax } = this.#settings
     const { bytes, objects } = this.#loaded
     if (bytes <= bytesMax) return
-    const text = `the query loads at least ${bytes} bytes in ${objects} objects of the archive; the limit is ${bytesMax}`
-    const advice = 'narrow its time range, raise MILLRACE_ARCHIVE_QUERY_BYTES_MAX, or ask Athena'
+    const text = `the query would load at least ${bytes} bytes in ${objects} archive objects; the limit is ${bytesMax}`
+    const advice = 'narrow its time range, raise MILLRACE_ARCHIVE_QUERY_BYTES_MAX, or use Athena'
     throw new GatewayError('query_refused', `${text}; ${advice}`)
   }
 
@@ -182,7 +182,7 @@ export class SourceQueue {
     return this.#isBackward ? -ns : ns
   }
 
-  /** Places, both included, to times [start, end). */
+  /** Converts places, inclusive, to times [start, end). */
   #rangeOf(from: bigint, to: bigint): { start: bigint; end: bigint } {
     return this.#isBackward ? { start: -to, end: -from + 1n } : { start: from, end: to + 1n }
   }
@@ -192,7 +192,7 @@ function byPlace(a: Placed, b: Placed): number {
   return a.first < b.first ? -1 : a.first > b.first ? 1 : 0
 }
 
-/** By the beginning of their buffers or, of the gateway's own, by their oldest entry; within one second by name. */
+/** Orders by the start of the Firehose buffer or, for the gateway's own objects, the oldest entry; within a second by name. */
 function byArrival(a: ArchiveSource, b: ArchiveSource): number {
   return a.oldest < b.oldest ? -1 : a.oldest > b.oldest ? 1 : a.key < b.key ? -1 : 1
 }

@@ -1,4 +1,4 @@
-/** The log queue as its worker sees it: receives, deletes, hides; and puts aside what nobody can read. */
+/** The worker's access to the log queue: receive, delete, hide, and move unreadable messages to the dead letters. */
 
 import type {
   ChangeMessageVisibilityBatchCommandInput,
@@ -15,7 +15,7 @@ import type { GatewayError } from '../../../domain/errors.ts'
 import type { Lazy } from '../../../kit/lazy.ts'
 import { storeFailure } from '../aws-errors.ts'
 
-/** What is used of the SDK's `SQS`. */
+/** The used part of the SDK's `SQS`. */
 export interface QueueClient {
   receiveMessage(
     input: ReceiveMessageCommandInput,
@@ -28,22 +28,22 @@ export interface QueueClient {
   sendMessage(input: SendMessageCommandInput): Promise<SendMessageCommandOutput>
 }
 
-/** A message that is ours until its visibility timeout is over. */
+/** A received message, which is ours until its visibility timeout. */
 export interface HeldMessage {
   readonly id: string
   readonly receipt: string
   readonly body: string
-  /** Attributes that are texts. */
+  /** String attributes. */
   readonly attributes: ReadonlyMap<string, string>
-  /** How often it was received, this time included. */
+  /** How often it was received, including this time. */
   readonly receives: number
   /** Milliseconds since the epoch. */
   readonly sentMs: number
 }
 
-/** The entries of one batch call. See the quotas of Amazon SQS. */
+/** Maximum number of entries per batch call. See the quotas of Amazon SQS. */
 const BATCH_MAX = 10
-/** SQS hides no message for longer than 12 hours. */
+/** SQS's maximum visibility timeout, 12 hours. */
 const HIDE_SECONDS_MAX = 43_200
 
 /** Messages of one queue. */
@@ -57,8 +57,8 @@ export class QueueConsumer {
   }
 
   /**
-   * At most ten messages, hidden for `visibilityMs`; waits for the first of them as long as `waitMs`, at most 20 s.
-   * Resolves to none when `signal` is aborted: what SQS gave meanwhile comes again. Rejects with store_unavailable or
+   * Receives at most ten messages and hides them for `visibilityMs`; waits for the first one up to `waitMs`, at most 20 s.
+   * Resolves to none if `signal` is aborted: SQS redelivers messages received meanwhile. Rejects with store_unavailable or
    * overloaded.
    */
   async receive(
@@ -79,11 +79,11 @@ export class QueueConsumer {
       return Messages.map(readMessage)
     } catch (cause) {
       if (signal?.aborted === true) return []
-      throw storeFailure('SQS did not give messages', cause)
+      throw storeFailure('receiving from SQS failed', cause)
     }
   }
 
-  /** Resolves to the messages that could not be deleted, and will come again. Never rejects. */
+  /** Resolves to the messages that could not be deleted, which SQS will redeliver. Never rejects. */
   async remove<M extends Pick<HeldMessage, 'receipt'>>(messages: readonly M[]): Promise<readonly M[]> {
     const left: M[] = []
     for (const batch of batchesOf(messages)) {
@@ -100,8 +100,8 @@ export class QueueConsumer {
   }
 
   /**
-   * Hides the messages for `visibilityMs` from now; 0 shows them again at once. Never rejects: one that cannot be
-   * hidden comes again sooner, and its lines are known by their ids.
+   * Hides the messages for `visibilityMs` from now; 0 makes them visible immediately. Never rejects: a message that cannot
+   * be hidden is redelivered sooner, and its lines are deduplicated by id.
    */
   async hide(messages: readonly Pick<HeldMessage, 'receipt'>[], visibilityMs: number): Promise<void> {
     const seconds = Math.min(Math.ceil(visibilityMs / 1000), HIDE_SECONDS_MAX)
@@ -136,12 +136,12 @@ function batchesOf<T>(items: readonly T[]): T[][] {
   return Array.from({ length: count }, (_, index) => items.slice(index * BATCH_MAX, (index + 1) * BATCH_MAX))
 }
 
-/** Attributes that tell why a message was put aside; whoever brings it back takes them off. */
+/** Attributes with the reason why a message was moved to the dead letters; redrive removes them. */
 export const REASON_ATTRIBUTES = { code: 'reason_code', text: 'reason', message: 'reason_message_id' } as const
-/** Attributes of one message. See "Amazon SQS message metadata". */
+/** Maximum number of attributes per message. See "Amazon SQS message metadata". */
 const ATTRIBUTES_MAX = 10
 
-/** The dead-letter queue as the place where a worker puts what it cannot read. */
+/** Moves unreadable messages to the dead-letter queue. */
 export class DeadLetterSender {
   readonly #client: Lazy<QueueClient>
   readonly #url: string
@@ -152,8 +152,8 @@ export class DeadLetterSender {
   }
 
   /**
-   * Resolves when the message is in the queue with the reason. Rejects with store_unavailable or overloaded, also for
-   * a message so large that the reason does not fit.
+   * Resolves when the message is in the queue with the reason. Rejects with store_unavailable or overloaded, also if the
+   * message is too large to add the reason.
    */
   async send(message: Pick<HeldMessage, 'id' | 'body' | 'attributes'>, reason: GatewayError): Promise<void> {
     const reasons = [
@@ -183,6 +183,6 @@ export async function sendMessage(
     const sqs = await client()
     await sqs.sendMessage({ QueueUrl: url, MessageBody: body, MessageAttributes: Object.fromEntries(written) })
   } catch (cause) {
-    throw storeFailure('SQS did not take a message', cause)
+    throw storeFailure('SQS did not accept a message', cause)
   }
 }

@@ -1,4 +1,4 @@
-/** Objects of the archive that are made of the queue's messages. */
+/** Writes messages of the queue as archive objects. */
 
 import type { ArchivePart } from '../../../domain/entries/archive-part.ts'
 import { contentHash, objectKey } from '../../../protocol/archive/archive-names.ts'
@@ -15,8 +15,8 @@ export class QueueObjects {
   }
 
   /**
-   * Resolves when S3 keeps the object. Its name follows from its content, so that the same parts in the same order
-   * overwrite what they wrote before. Rejects with store_unavailable or overloaded.
+   * Resolves when S3 has stored the object. Its name is derived from its content, so the same parts in the same order
+   * overwrite the same object. Rejects with store_unavailable or overloaded.
    */
   async write(object: { oldest: bigint; newest: bigint; parts: readonly ArchivePart[] }): Promise<void> {
     const content = Buffer.concat(object.parts.map((part) => part.content))

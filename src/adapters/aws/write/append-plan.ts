@@ -1,4 +1,4 @@
-/** Where each entry of a batch goes: the way of all fresh ones, or an object of its own hour. */
+/** Decides where each entry of a batch is written: with the fresh ones, or to an object of its own hour. */
 
 import type { Batch } from '../../../domain/entries/batch.ts'
 import { startOf } from '../../../domain/entries/block.ts'
@@ -8,24 +8,24 @@ import { hourOfNs, type NameRange } from '../../../protocol/archive/archive-name
 
 export interface AppendPlan {
   readonly batch: Batch
-  /** The entries that go to the archive by way of Firehose or the queue, stream after stream, each by time. */
+  /** The entries to write to the archive through Firehose or the queue, stream by stream, each by time. */
   readonly fresh: Uint32Array
   /** The same entries. */
   readonly freshOrder: EntryOrder
-  /** Entries that are written to the archive at once, by the hour (since the epoch) of their times. */
+  /** Entries to write to the archive immediately, by the hour (since the epoch) of their times. */
   readonly direct: ReadonlyMap<number, Uint32Array>
-  /** Entries that equal others of the batch. */
+  /** Number of entries equal to others of the batch. */
   readonly duplicates: number
 }
 
-/** What would fit no item of DynamoDB once it is packed; with the usual limits no line is nearly as long. */
+/** Larger entries would not fit in a DynamoDB item; with the default limits no line is nearly as long. */
 const ENTRY_BYTES_MAX = 300_000
-/** Forty days: each of these hours is an object, and two items of the stream index, however few its entries. */
+/** Forty days: each of these hours costs an object and two items of the stream index, even for few entries. */
 export const HOURS_MAX = 1000
 
 /**
- * Entries outside of `freshTimes`, and those of more than ENTRY_BYTES_MAX with their labels, go directly; of equal ones
- * the first counts; `leftOut` go nowhere. Throws body_too_large for direct entries of more than HOURS_MAX hours.
+ * Entries outside `freshTimes`, and those larger than ENTRY_BYTES_MAX with their labels, are written directly. Of equal
+ * entries the first counts. `leftOut` are not written. Throws body_too_large for direct entries of more than HOURS_MAX hours.
  */
 export function planAppend(batch: Batch, leftOut: ReadonlySet<number>, freshTimes: NameRange): AppendPlan {
   const order = orderEntries([batch], (_, entry) => leftOut.has(entry))

@@ -1,4 +1,4 @@
-/** Gzip members into Firehose: packed into records and calls, and each one taken before its append is told so. */
+/** Sends gzip members to Firehose, packed into records and calls; an append resolves when all its members are accepted. */
 
 import type { PutRecordBatchCommandInput, PutRecordBatchCommandOutput } from '@aws-sdk/client-firehose'
 import type { GatewayError } from '../../../domain/errors.ts'
@@ -6,7 +6,7 @@ import type { Lazy } from '../../../kit/lazy.ts'
 import { isRetryable, isThrottling, refusalOf, storeFailure } from '../aws-errors.ts'
 import { Attempts, type Pacing, type RetryLimits, WRITE_RETRIES } from '../retry.ts'
 
-/** What is used of the SDK's `Firehose`. */
+/** The used part of the SDK's `Firehose`. */
 export interface RecordClient {
   putRecordBatch(input: PutRecordBatchCommandInput): Promise<PutRecordBatchCommandOutput>
 }
@@ -16,21 +16,21 @@ export const RECORD_BYTES_MAX = 1_000_000
 const CALL_RECORDS_MAX = 500
 const CALL_BYTES_MAX = 4_000_000
 /**
- * While a call is under way, members wait this long for others. Firehose bills records in steps of 5 KB: small pushes of
- * one moment cost a fraction together. A push that comes alone, as every one in Lambda does, never waits.
+ * While a call is running, members wait this long for others. Firehose bills records in steps of 5 KB, so concurrent small
+ * pushes cost much less together. A push that arrives alone, as always in Lambda, never waits.
  */
 const GATHER_MS = 5
 
-const WHAT = 'Firehose did not take a record'
+const WHAT = 'Firehose did not accept a record'
 
-/** Members of one `put`, and how many of them are not taken yet. */
+/** The members of one `put`, and how many of them are not accepted yet. */
 interface Delivery {
   left: number
   readonly resolve: () => void
   readonly reject: (error: GatewayError) => void
 }
 
-/** A record in the making: members, one behind the other, and whose they are. */
+/** A record being filled: concatenated members and the deliveries they belong to. */
 interface PendingRecord {
   readonly members: Uint8Array[]
   readonly deliveries: Delivery[]
@@ -54,9 +54,8 @@ export class FirehoseRecords {
   }
 
   /**
-   * Resolves when Firehose has taken every one of the members, each of at most RECORD_BYTES_MAX and ending with whole
-   * lines. Rejects with overloaded or store_unavailable when one of them was not taken after all tries; others may have
-   * been.
+   * Resolves when Firehose has accepted all members, each of at most RECORD_BYTES_MAX and ending with a complete line.
+   * Rejects with overloaded or store_unavailable if one of them was not accepted after all retries; others may have been.
    */
   put(members: readonly Uint8Array[]): Promise<void> {
     if (members.length === 0) return Promise.resolve()
@@ -67,7 +66,7 @@ export class FirehoseRecords {
     })
   }
 
-  /** Into the last record when it has room; a record that is nearly full gains nothing from one more member. */
+  /** Adds the member to the last record if it has room; a nearly full record gains nothing from another member. */
   #add(member: Uint8Array, delivery: Delivery): void {
     const last = this.#waiting.at(-1)
     if (last !== undefined && last.bytes + member.length <= RECORD_BYTES_MAX) {
@@ -80,7 +79,7 @@ export class FirehoseRecords {
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    // Alone: once this turn is over, so that what comes in the same one goes along.
+    // If no call is running, send after this turn of the event loop, to include members of the same turn.
     const gathered = this.#calls === 0 ? Promise.resolve() : this.#pacing.wait(GATHER_MS)
     void gathered.then(() => {
       this.#isScheduled = false
@@ -99,7 +98,7 @@ export class FirehoseRecords {
     }
   }
 
-  /** Sends the records, then those that were refused, until none is left or no attempt is. Never rejects. */
+  /** Sends the records, and retries rejected ones until none or no attempt is left. Never rejects. */
   async #deliver(records: readonly PendingRecord[]): Promise<void> {
     const attempts = new Attempts(this.#retries, this.#pacing)
     let left = records
@@ -115,7 +114,7 @@ export class FirehoseRecords {
     }
   }
 
-  /** One call. A record is taken only where the answer says so. */
+  /** Makes one call. A record counts as accepted only if the response says so. */
   async #call(records: readonly PendingRecord[]): Promise<Outcome> {
     try {
       const client = await this.#client()
@@ -138,9 +137,9 @@ export class FirehoseRecords {
 
 interface Outcome {
   readonly refused: readonly PendingRecord[]
-  /** Why, where any were refused. */
+  /** The reason, if any were rejected. */
   readonly failure: GatewayError
-  /** Asking again is of no use. */
+  /** Retrying is useless. */
   readonly isFinal: boolean
 }
 

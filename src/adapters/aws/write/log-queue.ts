@@ -1,4 +1,4 @@
-/** Gzip members into the log queue: one message each, which the worker makes objects of the archive of. */
+/** Sends gzip members to the log queue, one message each; the worker writes them as archive objects. */
 
 import type {
   MessageAttributeValue,
@@ -14,21 +14,21 @@ import { MESSAGE_VERSION } from '../../../protocol/archive/queue-message.ts'
 import { isRetryable, isThrottling, refusalOf, storeFailure } from '../aws-errors.ts'
 import { Attempts, type Pacing, type RetryLimits, WRITE_RETRIES } from '../retry.ts'
 
-/** What is used of the SDK's `SQS`. */
+/** The used part of the SDK's `SQS`. */
 export interface MessageClient {
   sendMessage(input: SendMessageCommandInput): Promise<SendMessageCommandOutput>
   sendMessageBatch(input: SendMessageBatchCommandInput): Promise<SendMessageBatchCommandOutput>
 }
 
-/** A message and a call may have 1 MiB, attributes included. See the quotas of Amazon SQS. */
+/** A message and a call may have 1 MiB, including attributes. See the quotas of Amazon SQS. */
 const CALL_BYTES_MAX = 1_048_576
 const CALL_MESSAGES_MAX = 10
-/** Names, types and values of the attributes, well rounded up. */
+/** Upper bound on names, types and values of the attributes. */
 const ATTRIBUTE_BYTES = 256
-/** Members that fit a message in base64. */
+/** Maximum size of a member that fits in a message as base64. */
 export const MESSAGE_MEMBER_BYTES_MAX = Math.floor((CALL_BYTES_MAX - ATTRIBUTE_BYTES) / 4) * 3 - 3
 
-const WHAT = 'SQS did not take a message'
+const WHAT = 'SQS did not accept a message'
 
 interface Message {
   readonly MessageBody: string
@@ -49,9 +49,9 @@ export class LogQueue {
   }
 
   /**
-   * Resolves when the queue keeps every one of the members, each of at most MESSAGE_MEMBER_BYTES_MAX. A message has the
-   * attributes `version`, `oldest` and `newest` (times of entries, decimal nanoseconds). Rejects with overloaded or
-   * store_unavailable when one was not taken after all tries; others may have been.
+   * Resolves when the queue has stored all members, each of at most MESSAGE_MEMBER_BYTES_MAX. A message has the attributes
+   * `version`, `oldest` and `newest` (times of entries, decimal nanoseconds). Rejects with overloaded or store_unavailable
+   * if one was not accepted after all retries; others may have been.
    */
   async send(members: readonly ArchiveMember[]): Promise<void> {
     await Promise.all(splitCalls(members.map(toMessage)).map((messages) => this.#deliver(messages)))

@@ -17,17 +17,17 @@ async function open(t: Test) {
   return { table, clock, idsOf, batch, ids: idsOf() }
 }
 
-t.test('an id is claimed, confirmed, and taken from then on', async (t) => {
+t.test('an id is claimed, confirmed, and then taken', async (t) => {
   const { ids, batch } = await open(t)
   const outcome = await ids.claim(batch('one', 5n), 0, 'x')
   t.match(outcome, { claim: { entry: 0, id: 'x', ns: 5n } })
   if ('claim' in outcome) await ids.confirm('fake', outcome.claim)
   t.same(await ids.claim(batch('one', 5n), 0, 'x'), { takenNs: 5n }, 'by the same entry')
   t.same(await ids.claim(batch('other', 9n), 0, 'x'), { takenNs: 5n }, 'by another')
-  t.match(await ids.claim(batch('one', 6n, undefined, 'other'), 0, 'x'), { claim: { ns: 6n } }, 'of its tenant only')
+  t.match(await ids.claim(batch('one', 6n, undefined, 'other'), 0, 'x'), { claim: { ns: 6n } }, 'only for its tenant')
 })
 
-t.test('a claim that was never confirmed is completed by the same content, with its first time', async (t) => {
+t.test('an unconfirmed claim is completed by the same content, with its first time', async (t) => {
   const { ids, batch, idsOf } = await open(t)
   await ids.claim(batch('one', 5n), 0, 'x')
   const again = await idsOf().claim(batch('one', 8n), 0, 'x')
@@ -36,7 +36,7 @@ t.test('a claim that was never confirmed is completed by the same content, with 
   t.same(await ids.claim(batch('one', 9n), 0, 'x'), { takenNs: 5n })
 })
 
-t.test('other content waits for a claim, and gives up before its lease ends', async (t) => {
+t.test('different content waits for a claim, and gives up before its lease ends', async (t) => {
   const { ids, batch, idsOf } = await open(t)
   await ids.claim(batch('one', 5n), 0, 'x')
   const pacing = new SteppedPacing()
@@ -47,7 +47,7 @@ t.test('other content waits for a claim, and gives up before its lease ends', as
   t.ok(pacing.waits.length > 3)
 })
 
-t.test('other content that waits sees the claim confirmed', async (t) => {
+t.test('waiting different content sees the confirmed claim', async (t) => {
   const { ids, batch, idsOf } = await open(t)
   const outcome = await ids.claim(batch('one', 5n), 0, 'x')
   const pacing = new SteppedPacing()
@@ -62,14 +62,17 @@ t.test('other content that waits sees the claim confirmed', async (t) => {
   t.same(await idsOf(undefined, confirming).claim(batch('two', 6n), 0, 'x'), { takenNs: 5n })
 })
 
-t.test('other content takes over a claim whose lease is over, and its first owner is told', async (t) => {
+t.test('different content takes over an expired claim, and its first owner gets an error', async (t) => {
   const { ids, batch, clock } = await open(t)
   const first = await ids.claim(batch('one', 5n), 0, 'x')
   clock.ms += LEASE_MS
   const second = await ids.claim(batch('two', 6n), 0, 'x')
   t.match(second, { claim: { ns: 6n } })
   if ('claim' in first) {
-    await t.rejects(ids.confirm('fake', first.claim), { code: 'store_unavailable', message: /went to another/ })
+    await t.rejects(ids.confirm('fake', first.claim), {
+      code: 'store_unavailable',
+      message: /another entry took its id/,
+    })
   }
   if ('claim' in second) await ids.confirm('fake', second.claim)
   t.same(await ids.claim(batch('one', 7n), 0, 'x'), { takenNs: 6n })
@@ -85,7 +88,7 @@ t.test('an id is forgotten after its window', async (t) => {
   t.match(await ids.claim(batch('one', 6n), 0, 'x'), { claim: { ns: 6n } })
 })
 
-t.test('a claim that was never confirmed gives its time to nobody after its window', async (t) => {
+t.test('an unconfirmed claim is ignored after its window', async (t) => {
   const { ids, batch, clock } = await open(t)
   await ids.claim(batch('one', 5n), 0, 'x')
   clock.ms += HOUR_MS
@@ -107,7 +110,7 @@ for (const [name, line, labels, isSame] of CONTENT_ROWS) {
   })
 }
 
-t.test('of several senders at the same moment all store one entry, or are told of it', async (t) => {
+t.test('concurrent senders all store the same entry, or get its time', async (t) => {
   const { idsOf, batch } = await open(t)
   const outcomes = await Promise.all(
     [1n, 2n, 3n, 4n, 5n].map(async (ns) => {

@@ -53,7 +53,7 @@ const doubleSink = async (t: Test) => {
   return { double, sink, messages: () => double.events(GROUP, STREAM).map(({ message }) => message) }
 }
 
-t.test('makes group and stream, and writes each entry as one line, by the SDK', async (t) => {
+t.test('creates group and stream, and writes each entry as one event through the SDK', async (t) => {
   const { sink, messages } = await doubleSink(t)
   const outcome = await sink.write(PROJECT, entries(3), NOBODY)
   t.same(outcome, { stored: 3, duplicates: 0, oversized: 0, rejected: new Map() })
@@ -63,7 +63,7 @@ t.test('makes group and stream, and writes each entry as one line, by the SDK', 
   )
 })
 
-t.test('makes a stream without the right to make groups', async (t) => {
+t.test('creates a stream without permission to create groups', async (t) => {
   const { sink, fake, messages } = fakeSink()
   fake.groups.add(GROUP)
   fake.fault = (name) => {
@@ -73,7 +73,7 @@ t.test('makes a stream without the right to make groups', async (t) => {
   t.equal(messages().length, 1)
 })
 
-t.test('keeps to the limits of one call: events, bytes, span', async (t) => {
+t.test('stays within the limits of a call: events, bytes, time span', async (t) => {
   const { sink, messages } = await doubleSink(t)
   const many = [
     ...Array.from({ length: 10_050 }, (_, i) => entryOf(i, NOW - 50 * 3600_000)),
@@ -84,11 +84,11 @@ t.test('keeps to the limits of one call: events, bytes, span', async (t) => {
   t.equal(messages().length, many.length)
 })
 
-t.test('an entry larger than a call is split, and its parts make it whole', async (t) => {
+t.test('an entry larger than a call is split, and its parts concatenate to the whole', async (t) => {
   const { sink, messages } = await doubleSink(t)
   const rows = [
     ['one-byte characters', 'x'.repeat(1_048_550)],
-    ['characters of several bytes', '𝄞é€'.repeat(200_000)],
+    ['multi-byte characters', '𝄞é€'.repeat(200_000)],
     ['characters that JSON escapes', '\u0001"\\'.repeat(200_000)],
   ] as const
   for (const [i, [name, text]] of rows.entries()) {
@@ -104,7 +104,7 @@ t.test('an entry larger than a call is split, and its parts make it whole', asyn
   }
 })
 
-t.test('looks for what is doubtful, and writes only what is not there', async (t) => {
+t.test('looks up doubtful entries, and writes only missing ones', async (t) => {
   const { sink, messages } = await doubleSink(t)
   await sink.write(PROJECT, entries(2500), NOBODY)
   const more = entries(2600)
@@ -114,7 +114,7 @@ t.test('looks for what is doubtful, and writes only what is not there', async (t
   t.equal(messages().length, 2600)
 })
 
-t.test('does not look where nothing is doubtful', async (t) => {
+t.test('looks up nothing if no entry is doubtful', async (t) => {
   const { sink, fake } = fakeSink()
   await sink.write(PROJECT, entries(3), NOBODY)
   fake.calls.length = 0
@@ -125,7 +125,7 @@ t.test('does not look where nothing is doubtful', async (t) => {
   )
 })
 
-t.test('a call whose outcome is unknown is not repeated; the next look finds its events', async (t) => {
+t.test('a call with an unknown outcome is not retried; the next lookup finds its events', async (t) => {
   for (const name of ['TimeoutError', 'ServiceUnavailableException', 'InternalFailure', 'ECONNRESET']) {
     const { sink, fake, messages, puts } = fakeSink()
     await sink.write(PROJECT, [entryOf(9)], NOBODY)
@@ -142,7 +142,7 @@ t.test('a call whose outcome is unknown is not repeated; the next look finds its
   }
 })
 
-t.test('a call that was refused for its rate is repeated, waiting longer each time', async (t) => {
+t.test('a throttled call is retried with increasing waits', async (t) => {
   const { sink, fake, waits } = fakeSink()
   await sink.write(PROJECT, [entryOf(9)], NOBODY)
   let refusals = 3
@@ -152,10 +152,10 @@ t.test('a call that was refused for its rate is repeated, waiting longer each ti
   t.match(await sink.write(PROJECT, entries(2), NOBODY), { stored: 2 })
   t.same(waits, [400, 800, 1600])
   refusals = 100
-  await t.rejects(sink.write(PROJECT, [entryOf(5)], NOBODY), { code: 'store_unavailable' }, 'but not for ever')
+  await t.rejects(sink.write(PROJECT, [entryOf(5)], NOBODY), { code: 'store_unavailable' }, 'but not forever')
 })
 
-t.test('old endpoints: takes their sequence tokens, and keeps them', async (t) => {
+t.test('stores the sequence tokens of old endpoints', async (t) => {
   const kept = new Map<string, string>()
   const tokens = {
     load: async () => kept.get(PROJECT.id),
@@ -175,11 +175,11 @@ t.test('old endpoints: takes their sequence tokens, and keeps them', async (t) =
     isFirst = false
     throw Object.assign(named('DataAlreadyAcceptedException'), { expectedSequenceToken: 'next' })
   }
-  t.match(await sink.write(PROJECT, [entryOf(8)], NOBODY), { stored: 1 }, 'accepted before is accepted')
+  t.match(await sink.write(PROJECT, [entryOf(8)], NOBODY), { stored: 1 }, 'a batch accepted before counts as accepted')
   t.equal(kept.get(PROJECT.id), 'next')
 })
 
-t.test('tells what CloudWatch refuses for good', async (t) => {
+t.test('reports entries that CloudWatch rejects permanently', async (t) => {
   const { sink } = await doubleSink(t)
   const day = 24 * 3600_000
   const outcome = await sink.write(
@@ -194,7 +194,7 @@ t.test('tells what CloudWatch refuses for good', async (t) => {
   ])
 })
 
-t.test('what others write to the stream is passed over', async (t) => {
+t.test('events of other writers are skipped', async (t) => {
   const { sink, fake } = fakeSink()
   await sink.write(PROJECT, [entryOf(1)], NOBODY)
   const stream = fake.streams.get(`${GROUP}/${STREAM}`) ?? []
@@ -202,7 +202,7 @@ t.test('what others write to the stream is passed over', async (t) => {
   t.match(await sink.write(PROJECT, [entryOf(1)], new Set([entryOf(1).id])), { duplicates: 1 })
 })
 
-t.test('is loud about rights and does not tell what it was about to write', async (t) => {
+t.test('missing permissions are an error that does not contain the entries', async (t) => {
   const { sink, fake } = fakeSink()
   fake.fault = () => {
     throw named('AccessDeniedException')

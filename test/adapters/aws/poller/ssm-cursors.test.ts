@@ -43,27 +43,30 @@ for (const isShared of [false, true]) {
   })
 }
 
-t.test('a busy source’s cursor fits a standard parameter, and says which ids it still knows', async (t) => {
-  const ssm = new FakeSsm()
-  await save(openOn(ssm), cursorOf(5000))
-  const { cursor } = await openOn(ssm).load(PROJECT)
-  t.ok((cursor?.ids.size ?? 0) > 100, `${cursor?.ids.size} ids`)
-  const known = cursorOf(5000).ids
-  const expected = [...known].filter(([, ms]) => ms >= (cursor?.idsFromMs ?? 0))
-  t.same([...(cursor?.ids ?? [])].sort(), expected.sort(), 'every id from then on, and none before')
-  t.equal(cursor?.lastTsMs, NOW)
-})
+t.test(
+  'the cursor of a busy source fits in a standard parameter, and marks from where its ids are complete',
+  async (t) => {
+    const ssm = new FakeSsm()
+    await save(openOn(ssm), cursorOf(5000))
+    const { cursor } = await openOn(ssm).load(PROJECT)
+    t.ok((cursor?.ids.size ?? 0) > 100, `${cursor?.ids.size} ids`)
+    const known = cursorOf(5000).ids
+    const expected = [...known].filter(([, ms]) => ms >= (cursor?.idsFromMs ?? 0))
+    t.same([...(cursor?.ids ?? [])].sort(), expected.sort(), 'all ids from then on, and none before')
+    t.equal(cursor?.lastTsMs, NOW)
+  },
+)
 
-t.test('the process that saved last knows all its ids', async (t) => {
+t.test('the process that saved last has all ids', async (t) => {
   const ssm = new FakeSsm()
   const cursors = openOn(ssm)
   await save(cursors, cursorOf(5000))
   t.same((await cursors.load(PROJECT)).cursor, cursorOf(5000))
   await save(openOn(ssm), cursorOf(7))
-  t.same((await cursors.load(PROJECT)).cursor, cursorOf(7), 'until another one saves')
+  t.same((await cursors.load(PROJECT)).cursor, cursorOf(7), 'until another process saves')
 })
 
-t.test('a run with news costs one read and three writes, one without the time moving two', async (t) => {
+t.test('a run with new entries costs one read and three writes, without new entries two writes', async (t) => {
   const ssm = new FakeSsm()
   const cursors = openOn(ssm)
   await save(cursors, cursorOf(3))
@@ -74,7 +77,7 @@ t.test('a run with news costs one read and three writes, one without the time mo
   t.same(ssm.calls, ['GetParameters', 'PutParameter', 'PutParameter'])
 })
 
-t.test('begins at the time that another poller left, and doubts what is stored since', async (t) => {
+t.test('starts at the time left by another poller, and treats entries since then as doubtful', async (t) => {
   const ssm = new FakeSsm()
   ssm.parameters.set('/cognigy-last-ts-ms', { Value: String(NOW), Version: 7 })
   t.match(await openOn(ssm).load(PROJECT), {
@@ -86,7 +89,7 @@ t.test('begins at the time that another poller left, and doubts what is stored s
   t.match(await openOn(ssm).load(PROJECT), { cursor: undefined })
 })
 
-t.test('a project that was alone keeps its cursor when others join it', async (t) => {
+t.test('a single project keeps its cursor when others are added', async (t) => {
   const ssm = new FakeSsm()
   await save(openOn(ssm), cursorOf(3))
   const shared = openOn(ssm, true)
@@ -96,7 +99,7 @@ t.test('a project that was alone keeps its cursor when others join it', async (t
   t.same((await openOn(ssm, true).load(PROJECT)).cursor, cursorOf(4))
 })
 
-t.test('another project’s cursor is not taken for one’s own', async (t) => {
+t.test('the cursor of another project is ignored', async (t) => {
   const ssm = new FakeSsm()
   await save(openOn(ssm), cursorOf(3), OTHER)
   const cursors = openOn(ssm)
@@ -105,7 +108,7 @@ t.test('another project’s cursor is not taken for one’s own', async (t) => {
   t.same((await cursors.load(PROJECT)).cursor, cursorOf(1))
 })
 
-t.test('keeps the sequence token, read with the cursor', async (t) => {
+t.test('stores the sequence token, read with the cursor', async (t) => {
   const ssm = new FakeSsm()
   await openOn(ssm).saveToken(PROJECT, 'token-1')
   const cursors = openOn(ssm)
@@ -115,7 +118,7 @@ t.test('keeps the sequence token, read with the cursor', async (t) => {
   t.equal(ssm.parameters.get('/cognigy-last-seq-token')?.Value, 'token-1')
 })
 
-t.test('is loud about a record that cannot be read, and about SSM', async (t) => {
+t.test('an unreadable record and SSM failures are errors', async (t) => {
   const ssm = new FakeSsm()
   for (const value of [
     '',

@@ -20,18 +20,18 @@ const MINUTE = 60_000
 const HOUR = 3600_000
 const DAY = 24 * HOUR
 
-/** The helpers read a store; of one, they use `read` alone. */
+/** The helpers read a store and use only `read`. */
 const asStore = (reader: Pick<ArchiveReader, 'read'>): LogStore => reader as unknown as LogStore
 
 const linesOf = async (reader: ArchiveReader, request: Partial<ReadRequest> = {}): Promise<string[]> =>
   (await readAll(asStore(reader), request)).map(({ line }) => line)
 
-/** One entry, `agoMs` before the clock's time. */
+/** One entry, `agoMs` before the current time. */
 function entry(archive: Archive, line: string, agoMs: number, app = 'a'): PlainStream {
   return { labels: { app }, entries: [{ ns: archive.clock.nowNs - BigInt(agoMs) * 1_000_000n, line }] }
 }
 
-/** An object a minute of the last `count` minutes, each with one line, its number: 0 is the newest. */
+/** One object for each of the last `count` minutes, with one line, its number: 0 is the newest. */
 async function deliverMinutes(archive: Archive, count: number): Promise<string[]> {
   const keys: string[] = []
   for (let i = 0; i < count; i++) {
@@ -42,7 +42,7 @@ async function deliverMinutes(archive: Archive, count: number): Promise<string[]
   return keys
 }
 
-t.test('a read gives recent items and all kinds of objects, none twice', async (t) => {
+t.test('a read returns recent items and all kinds of objects, without duplicates', async (t) => {
   const archive = new Archive(t)
   const streams = [0, 10 * MINUTE, 3 * HOUR, 50 * HOUR, 70 * HOUR].map((ago) => entry(archive, `${ago}`, ago))
   const [recent, both, delivered, late, queued] = streams.map((each) => archive.batch([each])) as Batch[]
@@ -59,7 +59,7 @@ t.test('a read gives recent items and all kinds of objects, none twice', async (
   t.same(archive.damages, [])
 })
 
-t.test('what was loaded stays, and of recent items only what came since is asked for', async (t) => {
+t.test('loaded data is cached, and only new recent items are requested', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 3)
   await archive.accept(archive.batch([entry(archive, 'first', 0)]))
@@ -73,7 +73,7 @@ t.test('what was loaded stays, and of recent items only what came since is asked
   t.ok(archive.items.queries - queries <= 16, `${archive.items.queries - queries} queries`)
 })
 
-t.test('recent items in many pages come whole and in order', async (t) => {
+t.test('recent items in many pages are read completely and in order', async (t) => {
   const archive = new Archive(t)
   archive.items.pageSize = 2
   const lines = Array.from({ length: 60 }, (_, i) => `${i}`)
@@ -95,7 +95,7 @@ t.test('recent items in many pages come whole and in order', async (t) => {
   )
 })
 
-t.test('entries of one time in several objects keep the order of their buffers', async (t) => {
+t.test('entries with the same time in several objects keep the order of their buffers', async (t) => {
   const archive = new Archive(t)
   for (let i = 5; i >= 0; i--) {
     const batch = archive.batch([entry(archive, `${i}`, 30 * MINUTE)])
@@ -110,7 +110,7 @@ t.test('entries of one time in several objects keep the order of their buffers',
   }
 })
 
-t.test('a read of the newest entries loads a bounded number of objects, however long its range is', async (t) => {
+t.test('a read of the newest entries loads a bounded number of objects for any range', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 90)
   for (let i = 1; i < 100; i++) {
@@ -126,7 +126,7 @@ t.test('a read of the newest entries loads a bounded number of objects, however 
   t.ok(archive.objects.lists.length < 20, `${archive.objects.lists.length} listings`)
 })
 
-t.test('hours, days and months that do not exist are not listed', async (t) => {
+t.test('missing hours, days and months are not listed', async (t) => {
   const archive = new Archive(t)
   for (const days of [3, 400, 4000]) {
     await archive.deliver([archive.batch([entry(archive, `${days}`, days * DAY)])], archive.clock.ms - days * DAY)
@@ -140,7 +140,7 @@ t.test('hours, days and months that do not exist are not listed', async (t) => {
   t.ok(archive.objects.lists.length < 60, `${archive.objects.lists.length} listings`)
 })
 
-t.test('what the request does not want is not loaded', async (t) => {
+t.test('unneeded objects are not loaded', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 3)
   const wants = (): boolean => false
@@ -149,7 +149,7 @@ t.test('what the request does not want is not loaded', async (t) => {
   t.equal(archive.items.queries, 0)
 })
 
-t.test('slices follow each other: no later one has what belongs before', async (t) => {
+t.test('slices are in order', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 200)
   for (const direction of ['forward', 'backward'] as const) {
@@ -167,7 +167,7 @@ t.test('slices follow each other: no later one has what belongs before', async (
   }
 })
 
-t.test('of a year of small objects each is looked at once, and too many are refused', async (t) => {
+t.test('a year of small objects is planned in one pass, and too many are rejected', async (t) => {
   const hour = 3600_000_000_000n
   const list = async function* () {
     for (let h = 8760n; h > 0n; h--) {
@@ -187,21 +187,21 @@ t.test('of a year of small objects each is looked at once, and too many are refu
       { isLoaded: () => ++looks === 0, recent: { oldest: 0n, newest: 1n }, bytesMax, signal: undefined },
     )
   await open(2 ** 40).checkWhole()
-  t.equal(looks, 8 * 8760, 'each is looked at once')
-  await t.rejects(open(2 ** 27).checkWhole(), { code: 'query_refused', message: /16392 objects/ })
+  t.equal(looks, 8 * 8760, 'each object is checked once')
+  await t.rejects(open(2 ** 27).checkWhole(), { code: 'query_refused', message: /16392 archive objects/ })
 })
 
-t.test('a read that wants everything is refused before anything is loaded', async (t) => {
+t.test('a read of everything is rejected before anything is loaded', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 20)
   const reader = archive.reader({ queryBytesMax: 2000 })
   await t.rejects(linesOf(reader), {
     code: 'query_refused',
-    message: /objects of the archive; the limit is 2000; narrow/,
+    message: /archive objects; the limit is 2000; narrow/,
   })
   t.same(archive.objects.gets, [])
   await t.rejects(linesOf(reader, { wants: () => true, readsAll: true }), { code: 'query_refused' }, 'and says so')
-  t.same(await linesOf(reader, { wants: () => false, readsAll: true }), [], 'what is not wanted does not count')
+  t.same(await linesOf(reader, { wants: () => false, readsAll: true }), [], 'unneeded objects do not count')
   const wants = (): boolean => true
   await t.rejects(linesOf(reader, { wants }), { code: 'query_refused', message: /MILLRACE_ARCHIVE_QUERY_BYTES_MAX/ })
 })
@@ -209,9 +209,9 @@ t.test('a read that wants everything is refused before anything is loaded', asyn
 const DAMAGES: readonly (readonly [name: string, damage: (bytes: Uint8Array) => Uint8Array, readable: string[]])[] = [
   ['cut in its second member', (bytes) => bytes.subarray(0, bytes.length - 10), ['one']],
   ['cut in its first member', (bytes) => bytes.subarray(0, 20), []],
-  ['with other bytes behind it', (bytes) => Buffer.concat([bytes, Buffer.from('no gzip')]), ['one', 'two']],
-  ['no gzip at all', () => Buffer.from('{"time":"x"}\n'), []],
-  ['with a checksum that is another one', (bytes) => flip(bytes, bytes.length - 6), ['one', 'two']],
+  ['with trailing garbage', (bytes) => Buffer.concat([bytes, Buffer.from('no gzip')]), ['one', 'two']],
+  ['that is not gzip', () => Buffer.from('{"time":"x"}\n'), []],
+  ['with a wrong checksum', (bytes) => flip(bytes, bytes.length - 6), ['one', 'two']],
 ]
 
 function flip(bytes: Uint8Array, at: number): Uint8Array {
@@ -221,7 +221,7 @@ function flip(bytes: Uint8Array, at: number): Uint8Array {
 }
 
 for (const [name, damage, readable] of DAMAGES) {
-  t.test(`an object ${name}: what can be read is given, then the rest is told by every read`, async (t) => {
+  t.test(`an object ${name}: every read returns the readable entries, then reports the damage`, async (t) => {
     const archive = new Archive(t)
     await archive.deliver([archive.batch([entry(archive, 'whole', MINUTE)])])
     const batches = ['one', 'two'].map((line) => archive.batch([entry(archive, line, 0)]))
@@ -249,41 +249,41 @@ function textOf(block: ReadBlock['block'], runs: ReadBlock['runs']): string[] {
   )
 }
 
-t.test('lines that are no entries are told, and the others given', async (t) => {
+t.test('invalid lines are reported, and the others returned', async (t) => {
   const archive = new Archive(t)
   const key = await archive.deliver([archive.batch([entry(archive, 'good', 0)])])
   const { gzipSync } = await import('node:zlib')
   const bytes = archive.objects.objects.get(key) as Uint8Array
   archive.objects.objects.set(key, Buffer.concat([gzipSync('{"tenant":"fake"}\nnonsense\n'), bytes]))
   const reader = archive.reader()
-  await t.rejects(linesOf(reader), { code: 'store_damaged', message: /2 of its lines are no entries/ })
+  await t.rejects(linesOf(reader), { code: 'store_damaged', message: /2 of its lines are not valid entries/ })
 })
 
-t.test('a recent item that cannot be read is told after the others', async (t) => {
+t.test('an unreadable recent item is reported after the others', async (t) => {
   const archive = new Archive(t)
   await archive.accept(archive.batch([entry(archive, 'good', 0)]))
   await archive.accept(archive.batch([entry(archive, 'bad', 1)]))
   const [, item] = [...archive.items.items.values()].flatMap((items) => [...items.values()])
   ;(item as Record<string, unknown>)['block'] = Buffer.from('no block')
   const reader = archive.reader()
-  const given: ReadBlock[] = []
+  const blocks: ReadBlock[] = []
   const reading = (async () => {
-    for await (const block of reader.read(WHOLE)) given.push(block)
+    for await (const block of reader.read(WHOLE)) blocks.push(block)
   })()
   await t.rejects(reading, { code: 'store_damaged' })
-  t.equal(given.length, 1)
-  await t.rejects(linesOf(reader), { code: 'store_damaged' }, 'told again')
+  t.equal(blocks.length, 1)
+  await t.rejects(linesOf(reader), { code: 'store_damaged' }, 'reported again')
   t.same(archive.damages, ['recent item'])
 })
 
-t.test('an object that is gone since it was listed is nothing', async (t) => {
+t.test('an object deleted after it was listed is ignored', async (t) => {
   const archive = new Archive(t)
   const keys = await deliverMinutes(archive, 2)
   archive.objects.beforeGet = async () => void archive.objects.objects.delete(keys[0] as string)
   t.same(await linesOf(archive.reader()), ['1'])
 })
 
-t.test('a connection that breaks is tried again, and in the end told', async (t) => {
+t.test('a broken connection is retried, and finally reported', async (t) => {
   const archive = new Archive(t)
   await archive.deliver([archive.batch([entry(archive, 'x', 0)])])
   let breaks = 2
@@ -301,7 +301,7 @@ t.test('a connection that breaks is tried again, and in the end told', async (t)
   t.same((await linesOf(reader)).sort(), ['x', 'y'])
 })
 
-t.test('whichever call for recent items fails, the read is refused, and the next one is whole', async (t) => {
+t.test('any failed call for recent items fails the read, and the next one is complete', async (t) => {
   const lines = ['0', '1', '2', '3']
   for (let failing = 1; failing <= 60; failing += 7) {
     const archive = new Archive(t)
@@ -315,7 +315,7 @@ t.test('whichever call for recent items fails, the read is refused, and the next
   }
 })
 
-t.test('a listing that fails refuses the read, and the next one is whole', async (t) => {
+t.test('a failed listing fails the read, and the next one is complete', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 2)
   const list = archive.objects.listObjectsV2
@@ -329,7 +329,7 @@ t.test('a listing that fails refuses the read, and the next one is whole', async
   t.same((await linesOf(reader)).sort(), ['0', '1'])
 })
 
-t.test('reads that ask at the same moment see what was written before each of them', async (t) => {
+t.test('concurrent reads see everything written before each of them', async (t) => {
   const archive = new Archive(t)
   const reader = archive.reader()
   const reads: Promise<string[]>[] = []
@@ -345,7 +345,7 @@ t.test('reads that ask at the same moment see what was written before each of th
   }
 })
 
-t.test('reads of one moment share a load; one that leaves does not take it from the other', async (t) => {
+t.test('concurrent reads share a load, which continues if one of them is aborted', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 1)
   let go: () => void = () => undefined
@@ -366,13 +366,13 @@ t.test('reads of one moment share a load; one that leaves does not take it from 
   const reason = new Error('the client went away')
   controller.abort(reason)
   await t.rejects(left, reason)
-  t.equal(signals[0]?.aborted, false, 'the other still waits for it')
+  t.equal(signals[0]?.aborted, false, 'the other read still waits for it')
   go()
   t.same(await stays, ['0'])
   t.equal(archive.objects.gets.length, 1)
 })
 
-t.test('an abort ends the load that nobody else waits for', async (t) => {
+t.test('an abort ends a load that no other read waits for', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 1)
   let loadSignal: AbortSignal | undefined
@@ -389,10 +389,10 @@ t.test('an abort ends the load that nobody else waits for', async (t) => {
   await t.rejects(reading, reason)
   t.equal(loadSignal.aborted, true)
   archive.objects.beforeGet = async () => undefined
-  t.same(await linesOf(reader), ['0'], 'the next read loads it anew')
+  t.same(await linesOf(reader), ['0'], 'the next read loads it again')
 })
 
-t.test('a full scratch store makes place for another once its readers are done', async (t) => {
+t.test('a full scratch store is replaced when its readers are done', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 2)
   const reader = archive.reader({ bytesMax: 1 })
@@ -401,7 +401,7 @@ t.test('a full scratch store makes place for another once its readers are done',
   t.equal(archive.scratches.length, 1)
   t.same((await linesOf(reader)).sort(), ['0', '1'])
   t.equal(archive.scratches.length, 2)
-  t.ok(existsSync(archive.scratches[0] as string), 'it is still read')
+  t.ok(existsSync(archive.scratches[0] as string), 'it is still in use')
   await reading.return()
   await reader.close()
   t.same(readdirSync(archive.folder), [], 'nothing is left')
@@ -409,7 +409,7 @@ t.test('a full scratch store makes place for another once its readers are done',
   await t.rejects(reader.streams(WHOLE), { code: 'store_unavailable' })
 })
 
-t.test('what dead processes left behind is deleted, and nothing else', async (t) => {
+t.test('only folders of dead processes are deleted', async (t) => {
   const archive = new Archive(t)
   const uuid = '00000000-0000-4000-8000-000000000000'
   const names = [`999999999-1-${uuid}`, `${process.pid}-1-${uuid}`, `${process.ppid}-1-${uuid}`, 'somebody-elses']
@@ -423,7 +423,7 @@ t.test('what dead processes left behind is deleted, and nothing else', async (t)
   )
 })
 
-t.test('a scratch store that fails is told as such, and replaced', async (t) => {
+t.test('a failed scratch store is reported and replaced', async (t) => {
   const archive = new Archive(t)
   await deliverMinutes(archive, 1)
   const { openScratch } = await import('../archive.ts')
@@ -440,7 +440,7 @@ t.test('a scratch store that fails is told as such, and replaced', async (t) => 
   t.equal(archive.scratches.length, 2)
 })
 
-t.test('a cache folder that cannot be used is told', async (t) => {
+t.test('an unusable cache folder is reported', async (t) => {
   const archive = new Archive(t)
   const reader = archive.reader({ cache: { folder: `${t.testdir({ file: '' })}/file/cache`, bytesMax: 1 } })
   await t.rejects(linesOf(reader), { code: 'store_unavailable', message: /MILLRACE_CACHE_DIR/ })
@@ -457,7 +457,7 @@ const placed = fc.record({
   lines: fc.array(fc.constantFrom('x', 'y', 'zz', ''), { minLength: 1, maxLength: 4 }),
 })
 
-t.test('wherever entries lie, any range reads as from one store, forward and backward, cold and warm', async (t) => {
+t.test('any range reads like from a single store, forward and backward, cold and warm', async (t) => {
   const ranges = fc.array(fc.tuple(fc.integer({ min: 0, max: 21 * DAY }), fc.integer({ min: 0, max: 2 * DAY })), {
     minLength: 1,
     maxLength: 3,
@@ -488,7 +488,7 @@ async function place(archive: Archive, model: LogStore, each: typeof placed exte
   const { kind, arrivedAgo, entryAgo, oldAgo, app, tenant, lines } = each
   const isOwn = kind === 'late' || kind === 'queue'
   const ago = isOwn ? oldAgo : arrivedAgo + entryAgo
-  // Own objects hold one hour: their lines share one time.
+  // Objects of the gateway have one hour: their lines share one time.
   const streams = lines.map((line, i) => entry(archive, line, ago + (isOwn ? 0 : i), app))
   const batch = archive.batch(streams, tenant)
   await model.append(archive.batch(streams, tenant))
@@ -506,7 +506,7 @@ const QUERIES = [
   'topk(1, rate({app=~"a|b"} != "x" [30m]))',
 ]
 
-/** The answer as text; of lines with a limit, their times, as of equal times any may be left out. */
+/** The result as text; for lines with a limit only their times, because any of those with equal times may be omitted. */
 async function answer(store: LogStore, archive: Archive, query: string, limit: number): Promise<string> {
   const expr = parseExpr(query)
   const [start, end] = [archive.clock.nowNs - BigInt(30 * HOUR) * 1_000_000n, archive.clock.nowNs + 1n]
@@ -524,7 +524,7 @@ async function answer(store: LogStore, archive: Archive, query: string, limit: n
   return shown((await runMetricQuery(store, archive.clock, QUERY_LIMITS, { tenant: 'fake', expr, time })).result)
 }
 
-t.test('a query has the answer that it has over the embedded store', async (t) => {
+t.test('a query has the same result as over the embedded store', async (t) => {
   const property = fc.asyncProperty(fc.array(placed, { minLength: 1, maxLength: 12 }), async (all) => {
     const archive = new Archive(t)
     const model = openStore(t, archive.clock, { dataDir: t.testdir({}), duplicateWindowMs: Number.MAX_SAFE_INTEGER })
@@ -546,7 +546,7 @@ t.test('a query has the answer that it has over the embedded store', async (t) =
   t.pass()
 })
 
-t.test('the ends of time are a range', async (t) => {
+t.test('the minimum and maximum time are a valid range', async (t) => {
   const archive = new Archive(t)
   const times = [-9_223_372_035_000_000_000n, -1n, 0n, 9_223_372_035_999_999_999n]
   for (const ns of times)

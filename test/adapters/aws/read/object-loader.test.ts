@@ -7,7 +7,7 @@ import { encodeArchive } from '../../../../src/protocol/archive/archive-encode.t
 import { allEntries, plainStreams, textsOf } from '../../../protocol/archive/archive-batches.ts'
 import { FixedClock, makeBatch, openAdmission } from '../../../support/helper.ts'
 
-/** What an object of these pieces gives, and what is wrong with it. */
+/** The entries and the damage of an object of these pieces. */
 async function load(
   pieces: readonly Uint8Array[],
   careFrom?: number,
@@ -29,7 +29,7 @@ function cut(bytes: Uint8Array, length: number): Uint8Array[] {
   return pieces
 }
 
-t.test('gives the entries of any number of members and tenants, however the bytes come', async (t) => {
+t.test('returns the entries of any number of members and tenants, for any split of the bytes', async (t) => {
   const streams = fc.array(plainStreams, { minLength: 1, maxLength: 3 })
   const property = fc.asyncProperty(streams, fc.integer({ min: 1, max: 400 }), async (all, length) => {
     const batches = all.map((each, i) => makeBatch(each, openAdmission(new FixedClock(), ['a', '__proto__', 'b'][i])))
@@ -42,11 +42,11 @@ t.test('gives the entries of any number of members and tenants, however the byte
   t.pass()
 })
 
-t.test('an empty object holds nothing', async (t) => {
+t.test('an empty object has no entries', async (t) => {
   t.same(await load([]), { texts: [], damage: undefined })
 })
 
-t.test('cut anywhere, it gives all entries whose lines came before', async (t) => {
+t.test('truncated anywhere, it returns all entries of complete lines', async (t) => {
   const streams = Array.from({ length: 6 }, (_, i) => ({
     labels: { app: `${i}` },
     entries: [{ ns: 1n, line: `line ${i}` }],
@@ -60,7 +60,7 @@ t.test('cut anywhere, it gives all entries whose lines came before', async (t) =
   }
 })
 
-t.test('care gives what was lost to the piece that zlib failed in', async (t) => {
+t.test('careFrom recovers entries of the piece in which zlib failed', async (t) => {
   const good = await encode(
     makeBatch([{ labels: { a: 'b' }, entries: [{ ns: 1n, line: 'good' }] }], openAdmission(new FixedClock())),
   )
@@ -91,14 +91,14 @@ t.test('any bytes give entries or damage', async (t) => {
   t.pass()
 })
 
-t.test('a line without an end is damage, and not held', async (t) => {
+t.test('an endless line is damage, and is not buffered', async (t) => {
   const megabyte = gzipSync(Buffer.alloc(1024 * 1024, 'x'))
   const { texts, damage } = await load(Array.from({ length: 70 }, () => megabyte))
   t.same(texts, [])
   t.match(damage?.why, /longer than 67108864 bytes/)
 })
 
-t.test('an abort ends the inflation of what gives no entries', async (t) => {
+t.test('an abort ends an inflation without entries', async (t) => {
   const member = gzipSync(Buffer.alloc(2 ** 20, '\n'))
   const leaving = new AbortController()
   let pieces = 0

@@ -11,21 +11,21 @@ import { Archive } from '../archive.ts'
 const MINUTE = 60_000
 const HOUR = 3600_000
 
-/** Lines of the last `agoMs`, and of what is ahead. */
+/** Lines of the last `agoMs`, and of the future. */
 const linesSince = async (archive: Archive, reader: ArchiveReader, agoMs: number): Promise<string[]> => {
   const start = msToNs(archive.clock.ms - agoMs)
   const end = msToNs(archive.clock.ms + HOUR)
   return (await readAll(reader as unknown as LogStore, { start, end })).map(({ line }) => line).sort()
 }
 
-/** An item of one line with the time of now, stamped by a clock that is `skewMs` wrong. */
+/** An item of one line with the current time, stamped by a clock that is off by `skewMs`. */
 const accept = (archive: Archive, line: string, skewMs = 0): Promise<void> =>
   archive.accept(
     archive.batch([{ labels: { app: 'a' }, entries: [{ ns: archive.clock.nowNs, line }] }]),
     archive.clock.ms + skewMs,
   )
 
-t.test('a read of the last minutes asks for what came in them, and a longer one for the rest', async (t) => {
+t.test('a read of the last minutes requests only these, and a longer one the rest', async (t) => {
   const archive = new Archive(t)
   for (let i = 50; i >= 0; i -= 10) {
     await accept(archive, `${i}`)
@@ -38,10 +38,10 @@ t.test('a read of the last minutes asks for what came in them, and a longer one 
   t.same(await linesSince(archive, reader, 55 * MINUTE), ['0', '10', '20', '30', '40'])
   const { queries } = archive.items
   t.same(await linesSince(archive, reader, 55 * MINUTE), ['0', '10', '20', '30', '40'])
-  t.ok(archive.items.queries - queries <= 2 * SHARDS, 'only what came since is asked for')
+  t.ok(archive.items.queries - queries <= 2 * SHARDS, 'only new items are requested')
 })
 
-t.test('after a pause a read of the last minutes passes over what came meanwhile', async (t) => {
+t.test('after a pause a read of the last minutes skips what arrived in between', async (t) => {
   const archive = new Archive(t)
   const reader = archive.reader()
   await accept(archive, 'before')
@@ -57,7 +57,7 @@ t.test('after a pause a read of the last minutes passes over what came meanwhile
 })
 
 for (const skewMs of [-2 * MINUTE, 2 * MINUTE]) {
-  t.test(`an item is seen at once, though the clock that stamped it is ${skewMs} ms wrong`, async (t) => {
+  t.test(`an item is seen immediately, even if its clock is off by ${skewMs} ms`, async (t) => {
     const archive = new Archive(t)
     const reader = archive.reader()
     for (let i = 0; i < 6; i++) {
@@ -68,7 +68,7 @@ for (const skewMs of [-2 * MINUTE, 2 * MINUTE]) {
   })
 }
 
-t.test('more than one query may load is refused, and a shorter range is not', async (t) => {
+t.test('more than the limit of a query is rejected, and a shorter range is not', async (t) => {
   const archive = new Archive(t)
   const random = new Random(6)
   for (let i = 0; i < 4; i++) {
@@ -76,7 +76,7 @@ t.test('more than one query may load is refused, and a shorter range is not', as
     archive.clock.ms += 14 * MINUTE
   }
   const reader = archive.reader({ queryBytesMax: 25_000 })
-  const refusal = { code: 'query_refused', message: /more than 25000 bytes.*narrow its time range/ }
+  const refusal = { code: 'query_refused', message: /larger than 25000 bytes.*narrow its time range/ }
   await t.rejects(linesSince(archive, reader, 58 * MINUTE), refusal)
   t.equal((await linesSince(archive, reader, 15 * MINUTE)).length, 1)
   const wideAndNarrow = await Promise.allSettled([
@@ -86,7 +86,7 @@ t.test('more than one query may load is refused, and a shorter range is not', as
   t.match(wideAndNarrow, [{ status: 'rejected', reason: refusal }, { status: 'fulfilled' }], 'nor beside it')
 })
 
-t.test('whatever was asked for before, and at the same moment, a read sees its range whole', async () => {
+t.test('a read sees its complete range, whatever was read before or concurrently', async () => {
   const step = fc.record({
     pauseMs: fc.constantFrom(0, 1000, 5 * MINUTE, 20 * MINUTE),
     reads: fc.array(fc.integer({ min: 1, max: 58 }), { maxLength: 3 }),

@@ -9,7 +9,7 @@ import { testClient } from '../../../aws/test-client.ts'
 const QUEUE = 'logs'
 const DEAD = 'dead-letters'
 
-/** SQS in this process with two queues, and a client of the SDK. */
+/** An in-process SQS with two queues, and an SDK client. */
 async function startQueues(t: Test) {
   const server = await startFauxqs({ port: 0, logger: false })
   for (const name of [QUEUE, DEAD]) server.createQueue(name)
@@ -32,7 +32,7 @@ function bodies(server: FauxqsServer, name: string): string[] {
   return [...ready, ...inflight.map(({ message }) => message)].map(({ body }) => body).sort()
 }
 
-t.test('receives up to ten messages with their attributes, and holds them', async (t) => {
+t.test('receives up to ten messages with their attributes, and hides them', async (t) => {
   const { server, queue } = await startQueues(t)
   for (let i = 0; i < 12; i++) server.sendMessage(QUEUE, `b${i}`, { messageAttributes: { version: text('1') } })
   const first = await queue.receive(HOLD)
@@ -47,14 +47,14 @@ t.test('receives up to ten messages with their attributes, and holds them', asyn
   t.same(await queue.receive(HOLD), [])
 })
 
-t.test('shows messages again that are hidden no longer, and counts how often they were received', async (t) => {
+t.test('messages that are no longer hidden are received again, with a receive count', async (t) => {
   const { server, queue } = await startQueues(t)
   server.sendMessage(QUEUE, 'b')
   await queue.hide(await queue.receive(HOLD), 0)
   t.match(await queue.receive(HOLD), [{ body: 'b', receives: 2 }])
 })
 
-t.test('deletes any number of messages, and tells which it could not', async (t) => {
+t.test('deletes any number of messages, and returns those that failed', async (t) => {
   const { server, queue } = await startQueues(t)
   for (let i = 0; i < 25; i++) server.sendMessage(QUEUE, `b${i}`)
   const held = [...(await queue.receive(HOLD)), ...(await queue.receive(HOLD)), ...(await queue.receive(HOLD))]
@@ -63,7 +63,7 @@ t.test('deletes any number of messages, and tells which it could not', async (t)
   t.same(bodies(server, QUEUE), [])
 })
 
-t.test('tells what it could not delete, and never rejects for it', async (t) => {
+t.test('failed deletions are returned, not thrown', async (t) => {
   const { server, sqs, queueUrl } = await startQueues(t)
   for (let i = 0; i < 12; i++) server.sendMessage(QUEUE, `b${i}`)
   let calls = 0
@@ -91,7 +91,7 @@ t.test('tells what it could not delete, and never rejects for it', async (t) => 
   await t.resolves(failing.hide(held, 1000))
 })
 
-/** The client's calls as a plain object, to put others in their place. */
+/** The client's calls as a plain object, so that tests can replace them. */
 function bind(sqs: SQS) {
   return {
     receiveMessage: sqs.receiveMessage.bind(sqs),
@@ -101,7 +101,7 @@ function bind(sqs: SQS) {
   }
 }
 
-t.test('a poll that is told to stop gives none', async (t) => {
+t.test('an aborted poll returns no messages', async (t) => {
   const { queue } = await startQueues(t)
   const stopping = new AbortController()
   const polled = queue.receive({ waitMs: 20_000, visibilityMs: 60_000 }, stopping.signal)
@@ -109,10 +109,10 @@ t.test('a poll that is told to stop gives none', async (t) => {
   t.same(await polled, [])
 })
 
-t.test('says what failed without the words of the service', async (t) => {
+t.test("reports failures without the service's message", async (t) => {
   const { client, queueUrl } = await startQueues(t)
   const nowhere = new QueueConsumer(client, `${queueUrl}-that-is-not-there`)
-  await t.rejects(nowhere.receive(HOLD), { code: 'store_unavailable', message: /^SQS did not give messages \(\w+\)/ })
+  await t.rejects(nowhere.receive(HOLD), { code: 'store_unavailable', message: /^receiving from SQS failed \(\w+\)/ })
 })
 
 const REASON = new GatewayError('body_malformed', 'the message is not base64')
@@ -122,7 +122,7 @@ const held = (attributes: readonly (readonly [string, string])[], body = 'poison
   attributes: new Map(attributes),
 })
 
-t.test('a dead letter keeps its body and its attributes, tells why, and comes back as it was', async (t) => {
+t.test('a dead letter keeps its body and attributes, has a reason, and is moved back unchanged', async (t) => {
   const { server, client, queue, queueUrl, deadLetterUrl } = await startQueues(t)
   await new DeadLetterSender(client, deadLetterUrl).send(held([['version', '1']]), REASON)
   const letters = new DeadLetters(client, { queueUrl, deadLetterUrl })
@@ -155,7 +155,7 @@ t.test('a dead letter has at most ten attributes, the reasons among them', async
   t.match(letter?.reason, { code: 'body_malformed' })
 })
 
-t.test('a message so large that no reason fits is refused, and stays where it is', async (t) => {
+t.test('a message too large for a reason is rejected, and stays in its queue', async (t) => {
   const { client, deadLetterUrl } = await startQueues(t)
   const full = held([], 'x'.repeat(1_048_576))
   await t.rejects(new DeadLetterSender(client, deadLetterUrl).send(full, REASON), { code: 'store_unavailable' })

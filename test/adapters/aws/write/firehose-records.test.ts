@@ -6,7 +6,7 @@ import { awsError, SteppedPacing } from '../stepped-pacing.ts'
 
 type Answer = (records: readonly Uint8Array[]) => PutRecordBatchCommandOutput | Promise<PutRecordBatchCommandOutput>
 
-/** Takes what its answers say it takes. */
+/** Accepts the records that its responses accept. */
 class FakeFirehose {
   readonly calls: string[][] = []
   readonly taken: string[] = []
@@ -34,7 +34,7 @@ const takeAll: Answer = (records) => ({
   RequestResponses: records.map(() => ({ RecordId: 'r' })),
 })
 
-/** Refuses the records whose text matches. */
+/** Rejects records whose text matches. */
 const refuse =
   (pattern: RegExp, code = 'ServiceUnavailableException'): Answer =>
   (records) => {
@@ -59,7 +59,7 @@ function open(firehose: FakeFirehose, pacing = new SteppedPacing()) {
   return { records, put, pacing }
 }
 
-/** A member that shares no record. */
+/** A member that does not share a record. */
 const large = (letter: string) => letter.repeat(RECORD_BYTES_MAX)
 
 t.test('members of one put share a record, and a call', async (t) => {
@@ -68,34 +68,31 @@ t.test('members of one put share a record, and a call', async (t) => {
   t.same(firehose.calls, [['ab']])
 })
 
-t.test('puts of one moment share a record', async (t) => {
+t.test('concurrent puts share a record', async (t) => {
   const firehose = new FakeFirehose()
   const { put } = open(firehose)
   await Promise.all([put('a'), put('b'), put('c')])
   t.same(firehose.calls, [['abc']])
 })
 
-t.test(
-  'a put that comes alone does not wait; those that come during its call gather for a few milliseconds',
-  async (t) => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const firehose = new FakeFirehose(async (records) => {
-      await promise
-      return takeAll(records)
-    })
-    const { put, pacing } = open(firehose)
-    const first = put('a')
-    await new Promise((done) => setImmediate(done))
-    t.same([firehose.calls, pacing.waits], [[['a']], []])
-    const others = [put('b'), put('c')]
-    await Promise.all(others)
-    t.same([firehose.calls, pacing.waits], [[['a'], ['bc']], [5]])
-    resolve()
-    await first
-  },
-)
+t.test('a single put does not wait; puts during its call are gathered for a few milliseconds', async (t) => {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const firehose = new FakeFirehose(async (records) => {
+    await promise
+    return takeAll(records)
+  })
+  const { put, pacing } = open(firehose)
+  const first = put('a')
+  await new Promise((done) => setImmediate(done))
+  t.same([firehose.calls, pacing.waits], [[['a']], []])
+  const others = [put('b'), put('c')]
+  await Promise.all(others)
+  t.same([firehose.calls, pacing.waits], [[['a'], ['bc']], [5]])
+  resolve()
+  await first
+})
 
-t.test('only the records that were refused are sent again', async (t) => {
+t.test('only rejected records are retried', async (t) => {
   const firehose = new FakeFirehose(refuse(/^b/), refuse(/^b/))
   const { put } = open(firehose)
   await put(large('a'), large('b'), large('c'))
@@ -105,7 +102,7 @@ t.test('only the records that were refused are sent again', async (t) => {
   )
 })
 
-t.test('a record that is never taken rejects its append, and no other', async (t) => {
+t.test('a record that is never accepted rejects only its own append', async (t) => {
   const firehose = new FakeFirehose(...Array.from({ length: 6 }, () => refuse(/^b/)))
   const { put, pacing } = open(firehose)
   const results = await Promise.allSettled([put(large('a')), put(large('b')), put(large('c'))])
@@ -118,7 +115,7 @@ t.test('a record that is never taken rejects its append, and no other', async (t
   t.equal(pacing.waits.length, 5)
 })
 
-t.test('a put of which one record is never taken is rejected, though others were', async (t) => {
+t.test('a put is rejected if one of its records is never accepted', async (t) => {
   const firehose = new FakeFirehose(...Array.from({ length: 6 }, () => refuse(/^b/, 'InternalFailure')))
   await t.rejects(open(firehose).put(large('a'), large('b')), { code: 'store_unavailable', message: /InternalFailure/ })
   t.equal(firehose.taken.length, 1)
@@ -127,7 +124,7 @@ t.test('a put of which one record is never taken is rejected, though others were
 const FAILURE_ROWS: [name: string, error: unknown, code: string, calls: number][] = [
   ['throttling', awsError('ThrottlingException'), 'overloaded', 6],
   ['no connection', new Error('socket hang up'), 'store_unavailable', 6],
-  ['a stream that is not there', awsError('ResourceNotFoundException'), 'store_unavailable', 1],
+  ['a missing stream', awsError('ResourceNotFoundException'), 'store_unavailable', 1],
   ['no permission', awsError('AccessDeniedException', 403), 'store_unavailable', 1],
 ]
 for (const [name, error, code, calls] of FAILURE_ROWS) {
@@ -138,19 +135,19 @@ for (const [name, error, code, calls] of FAILURE_ROWS) {
   })
 }
 
-t.test('a call that fails and then works is no failure', async (t) => {
+t.test('a call that succeeds on retry is not a failure', async (t) => {
   const firehose = new FakeFirehose(fail(new Error('reset')), refuse(/a/))
   await open(firehose).put('a')
   t.equal(firehose.calls.length, 3)
 })
 
-t.test('an answer that says nothing of a record is no success', async (t) => {
+t.test('a response without a result for a record is not a success', async (t) => {
   const mute: Answer = () => ({ $metadata: {}, FailedPutCount: 0, RequestResponses: [] })
   const firehose = new FakeFirehose(...Array.from({ length: 6 }, () => mute))
   await t.rejects(open(firehose).put('a'), { code: 'store_unavailable', message: /NoAnswer/ })
 })
 
-t.test('tries end with their time', async (t) => {
+t.test('retries end with their time budget', async (t) => {
   const firehose = new FakeFirehose(...Array.from({ length: 6 }, () => fail(new Error('reset'))))
   const pacing = new SteppedPacing(1000)
   await t.rejects(open(firehose, pacing).put('a'), { code: 'store_unavailable' })
@@ -177,7 +174,7 @@ t.test('a call has at most 500 records and 4 MB, a record at most 1 MB', async (
   for (const { records, bytes, largest } of sizes) t.ok(records <= 500 && bytes <= 4_000_000 && largest <= 1_000_000)
 })
 
-t.test('whatever fails, a put that resolves has all its members taken', async () => {
+t.test('a put resolves only if all its members were accepted', async () => {
   const plan = fc.array(fc.constantFrom('all', 'none', 'some', 'throw'), { maxLength: 12 })
   const puts = fc.array(fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 3 }), { minLength: 1 })
   await fc.assert(

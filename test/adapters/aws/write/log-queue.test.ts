@@ -10,7 +10,7 @@ import { awsError, SteppedPacing } from '../stepped-pacing.ts'
 
 type Verdict = (entry: SendMessageBatchRequestEntry) => { Code: string; SenderFault: boolean } | undefined
 
-/** A queue whose first calls fail, or refuse parts. */
+/** A queue whose first calls fail or reject parts. */
 class FakeQueue {
   readonly bodies: string[] = []
   readonly calls: number[] = []
@@ -59,7 +59,7 @@ function open(queue: FakeQueue, pacing = new SteppedPacing()) {
 
 const bodyOf = (text: string) => Buffer.from(text).toString('base64')
 
-t.test('a member is a message of base64, with its version and times beside it', async (t) => {
+t.test('a member is a base64 message with version and times as attributes', async (t) => {
   const fake = new FakeQueue()
   await open(fake).queue.send([member('gzip', -5n, 9n)])
   t.same(fake.inputs, [
@@ -75,7 +75,7 @@ t.test('a member is a message of base64, with its version and times beside it', 
   ])
 })
 
-t.test('several members go in calls of at most ten messages and 1 MiB', async (t) => {
+t.test('members are sent in calls of at most ten messages and 1 MiB', async (t) => {
   const fake = new FakeQueue()
   const { queue } = open(fake)
   await queue.send(Array.from({ length: 23 }, (_, i) => member(`m${i}`)))
@@ -86,12 +86,12 @@ t.test('several members go in calls of at most ten messages and 1 MiB', async (t
   t.equal(fake.bodies.length, 26)
 })
 
-t.test('the largest member fits a message', async (t) => {
+t.test('the largest member fits in a message', async (t) => {
   const base64 = Math.ceil(MESSAGE_MEMBER_BYTES_MAX / 3) * 4
   t.ok(base64 + 'versionoldestnewest'.length + 18 + 41 <= 1_048_576)
 })
 
-t.test('only the messages that were refused are sent again', async (t) => {
+t.test('only rejected messages are retried', async (t) => {
   const isSecond: Verdict = ({ MessageBody }) =>
     MessageBody === bodyOf('b') ? { Code: 'ThrottlingException', SenderFault: false } : undefined
   const fake = new FakeQueue(isSecond)
@@ -100,7 +100,7 @@ t.test('only the messages that were refused are sent again', async (t) => {
   t.same(fake.bodies, [bodyOf('a'), bodyOf('c'), bodyOf('b')])
 })
 
-t.test('what is blamed on the message is not tried again', async (t) => {
+t.test('sender faults are not retried', async (t) => {
   const fake = new FakeQueue(() => ({ Code: 'InvalidMessageContents', SenderFault: true }))
   await t.rejects(open(fake).queue.send([member('a'), member('b')]), {
     code: 'store_unavailable',
@@ -112,7 +112,7 @@ t.test('what is blamed on the message is not tried again', async (t) => {
 const FAILURE_ROWS: [name: string, error: Error, code: string, calls: number][] = [
   ['throttling', awsError('RequestThrottled'), 'overloaded', 6],
   ['no connection', new Error('reset'), 'store_unavailable', 6],
-  ['a queue that is not there', awsError('QueueDoesNotExist'), 'store_unavailable', 1],
+  ['a missing queue', awsError('QueueDoesNotExist'), 'store_unavailable', 1],
 ]
 for (const [name, error, code, calls] of FAILURE_ROWS) {
   t.test(`${name} is ${code} after ${calls} calls`, async (t) => {
