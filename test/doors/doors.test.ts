@@ -1,27 +1,12 @@
-import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { HOMES } from '../support/homes.ts'
-import { fillIn, parseDoorFile, readDoorCases } from './door-file.ts'
-import { type DoorTarget, differenceOf, faultOf, runDoorCase } from './door-run.ts'
+import { HOMES, type TestHome } from '../support/homes.ts'
+import { checkDoors } from './check-doors.ts'
+import { parseDoorFile, readDoorCases } from './door-file.ts'
+import { faultOf } from './door-run.ts'
 
 const cases = readDoorCases()
 
-for (const home of HOMES.slice(0, 2)) {
-  t.test(`${home.name}: pushes that clients really send are stored, or refused in words`, async (t) => {
-    const { app, clock } = await home.start(t, { MILLRACE_AGE_MAX: 'off' })
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    const { port } = app.server.address() as AddressInfo
-    const target: DoorTarget = { url: `http://127.0.0.1:${port}`, headers: {}, nowMs: () => clock.ms, run: 'test' }
-    for (const [index, door] of cases.entries()) {
-      await t.test(`${door.file.replace('test/doors/cases/', '')}: ${door.name}`, async (t) => {
-        const outcome = await runDoorCase(door, index, target)
-        const fill = (text: string): string => fillIn(text, `door-test-${index}`, clock.ms)
-        t.equal(differenceOf(door, outcome, fill), undefined)
-        t.equal(faultOf(outcome), undefined, 'nothing is lost without a word')
-      })
-    }
-  })
-}
+checkDoors(HOMES[0] as TestHome)
 
 t.test('there are as many cases as the suite promises', async (t) => {
   t.ok(cases.length >= 60, `${cases.length} cases`)
