@@ -1,6 +1,6 @@
 /** The poller's parts: Cognigy as the source, the cursor store of the home, and CloudWatch as a sink if configured. */
 
-import type { SsmCursors } from '../adapters/aws/poller/ssm-cursors.ts'
+import type { SequenceTokens } from '../adapters/aws/poller/cloudwatch-sink.ts'
 import { CognigyClient } from '../adapters/outside/cognigy-client.ts'
 import { CognigyLogSource } from '../adapters/outside/cognigy-log-source.ts'
 import type { Config } from '../config/read-config.ts'
@@ -52,25 +52,26 @@ export async function openPollerHome(
     random: Math.random,
   })
   const source = new CognigyLogSource(client, (project) => events.readsBackward(project))
-  const isAws = service.home === 'aws'
-  const sinkNames = poll.sinks ?? [isAws ? 'cloudwatch' : 'store']
-  const { cursors, close } = await openCursors(config, clock, source.name)
-  const tokens = isAws ? (cursors as SsmCursors) : undefined
+  const sinkNames = poll.sinks ?? [service.home === 'aws' ? 'cloudwatch' : 'store']
+  const { cursors, tokens, close } = await openCursors(config, clock, source.name)
   const sinks = sinkNames.includes('cloudwatch') ? [await openCloudWatch(config, tokens)] : []
   return { source, cursors, sinks, storesToo: sinkNames.includes('store'), projects, close }
 }
 
-async function openCursors(
-  { poll, service }: Config,
-  clock: Clock,
-  source: string,
-): Promise<{ readonly cursors: CursorStore; close(): void }> {
+interface OpenCursors {
+  readonly cursors: CursorStore
+  /** Where sequence tokens of CloudWatch are kept; only the aws home has a place for them. */
+  readonly tokens?: SequenceTokens
+  close(): void
+}
+
+async function openCursors({ poll, service }: Config, clock: Clock, source: string): Promise<OpenCursors> {
   if (service.home === 'embedded') {
     const { SqliteCursors } = await import('../adapters/embedded/sqlite-cursors.ts')
     const cursors = new SqliteCursors(service.dataDir, source)
     return { cursors, close: () => cursors.close() }
   }
-  const [{ SsmCursors: Cursors }, { SSMClient }] = await Promise.all([
+  const [{ SsmCursors }, { SSMClient }] = await Promise.all([
     import('../adapters/aws/poller/ssm-cursors.ts'),
     import('@aws-sdk/client-ssm'),
   ])
@@ -82,11 +83,15 @@ async function openCursors(
     sequenceToken: `${prefix}cognigy-last-seq-token`,
   }
   const doubtfulUntilMs = () => clock.nowMs() + overlapMs
-  const cursors = new Cursors({ client, names, isShared: projects.length > 1, overlapMs, doubtfulUntilMs })
-  return { cursors, close: () => client.destroy() }
+  const cursors = new SsmCursors({ client, names, isShared: projects.length > 1, overlapMs, doubtfulUntilMs })
+  const tokens = {
+    load: (id: string) => cursors.loadToken(id),
+    save: (id: string, token: string) => cursors.saveToken(id, token),
+  }
+  return { cursors, tokens, close: () => client.destroy() }
 }
 
-async function openCloudWatch({ poll }: Config, tokens: SsmCursors | undefined): Promise<LogSink> {
+async function openCloudWatch({ poll }: Config, tokens: SequenceTokens | undefined): Promise<LogSink> {
   const [{ CloudWatchSink }, { CloudWatchLogsClient }] = await Promise.all([
     import('../adapters/aws/poller/cloudwatch-sink.ts'),
     import('@aws-sdk/client-cloudwatch-logs'),
@@ -96,9 +101,7 @@ async function openCloudWatch({ poll }: Config, tokens: SsmCursors | undefined):
     client: new CloudWatchLogsClient({ region: awsRegion, maxAttempts: PUT_ATTEMPTS_MAX, requestHandler: TIMEOUTS }),
     group,
     streamOf: ({ id }) => (projects.length > 1 ? `${logStream}-${id}` : logStream),
-    ...(tokens !== undefined && {
-      tokens: { load: (id) => tokens.loadToken(id), save: (id, token) => tokens.saveToken(id, token) },
-    }),
+    tokens,
     wait,
     random: Math.random,
   })

@@ -103,10 +103,10 @@ export interface RunningIncidents {
   stop(): Promise<void>
 }
 
-/** Watches the lines that a gateway of the embedded home accepts. `rounds`: more that are to run beside. */
+/** Watches the lines that a gateway of the embedded home accepts. */
 export async function startIncidents(
   incidents: Incidents,
-  { feed, clock, log, rounds = [] }: { feed: LiveFeed; clock: Clock; log: IncidentHomeLog; rounds?: readonly Round[] },
+  { feed, clock, log }: { feed: LiveFeed; clock: Clock; log: IncidentHomeLog },
 ): Promise<RunningIncidents> {
   const { home, desk: sink, rules } = incidents
   const { blocks, store, audit } = home
@@ -115,7 +115,7 @@ export async function startIncidents(
   const scanner = new LineScanner({ rules, sink, audit, store, blocks, clock, pause: () => setImmediate(), onFailure })
   await scanner.begin()
   const scanning = { everyMs: LINES_EVERY_MS, run: () => scanner.round() }
-  const loop = new IncidentLoop([scanning, ...commonRounds(incidents), ...rounds], scheduleTimer, onFailure)
+  const loop = new IncidentLoop([scanning, ...commonRounds(incidents)], scheduleTimer, onFailure)
   loop.start()
   return {
     feed: teeFeed(feed, (batch) => scanner.offer(batch)),

@@ -2,6 +2,7 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import { DIGEST_PENDING, type Message, type OutboxItem } from '../../domain/incidents/notification.ts'
+import { backoffMs, NO_CHANCE } from '../../kit/backoff.ts'
 import { CircuitBreaker } from '../../kit/circuit-breaker.ts'
 import { murmur128 } from '../../kit/murmur3.ts'
 import type { IncidentStore, Notifier } from '../../ports/incidents.ts'
@@ -36,8 +37,7 @@ export interface NotifyEvents {
 }
 
 /** Before an attempt after the first, the second...: doubles up to an hour. */
-const RETRY_MS = 5_000
-const RETRY_MS_MAX = 3600_000
+const RETRY = { firstMs: 5_000, maxMs: 3600_000 }
 /** Who could not be told of something for so long is not told of it any more: the incident itself stays. */
 const GIVE_UP_MS = 24 * 3600_000
 const MINUTE_MS = 60_000
@@ -192,7 +192,7 @@ function afterAttempt(item: OutboxItem, failed: ReadonlySet<string>, nowMs: numb
   const isGivenUp = isTooOld(item.notification.createdMs, nowMs)
   const targets = isGivenUp ? [] : item.targets.filter((name) => failed.has(name))
   const attempts = item.attempts + 1
-  return { ...item, targets, attempts, dueMs: nowMs + Math.min(RETRY_MS * 2 ** (attempts - 1), RETRY_MS_MAX) }
+  return { ...item, targets, attempts, dueMs: nowMs + backoffMs(attempts, RETRY, NO_CHANCE) }
 }
 
 function minuteOf(ms: number): number {
