@@ -29,10 +29,10 @@ export function compareReplies(question: Question, left: Reply, right: Reply): D
   return kind === undefined ? undefined : { kind, ...shown }
 }
 
-/** The envelope up to its statistics, which end it. */
+/** The envelope up to its statistics, which end it; of a refusal the text without the line break behind it. */
 function withoutStats(body: string): string {
   const at = body.lastIndexOf(',"stats":{')
-  return at < 0 ? body : `${body.slice(0, at)}}}`
+  return at < 0 ? body.trimEnd() : `${body.slice(0, at)}}}`
 }
 
 function parse(body: string): Result | undefined {
@@ -82,10 +82,13 @@ function seriesDifference(
     const difference = pointsDifference(pointsOf(one), pointsOf(b.get(key) as WireSeries))
     if (difference !== undefined) return hasTies(question) ? `${difference} under topk` : difference
   }
-  const isSorted = /^\s*sort/.test(question.query)
-  const isSameOrder = left.every(({ metric }, i) => labelKey(metric) === labelKey((right[i] as WireSeries).metric))
-  // Of equal values a sort may put either first.
-  return isSameOrder || (isSorted && areValuesInOneOrder(left, right)) ? undefined : 'order of series'
+  if (left.every(({ metric }, i) => labelKey(metric) === labelKey((right[i] as WireSeries).metric))) return undefined
+  // Of equal values a sort may put either first, and what is made of sorted series comes in no order in Loki.
+  if (/\bsort/.test(question.query)) {
+    const isOutermost = /^[\s(]*sort/.test(question.query)
+    return !isOutermost || areValuesInOneOrder(left, right) ? undefined : 'order of sorted series'
+  }
+  return 'order of series'
 }
 
 function hasTies({ query }: Question): boolean {

@@ -7,7 +7,7 @@ import { Random } from '../support/random.ts'
 import { compareReplies, type Difference } from './answers.ts'
 import { type DataSet, makeDataSet } from './data-set.ts'
 import { knownDifference } from './known-differences.ts'
-import type { Peer } from './peer.ts'
+import type { Peer, Reply } from './peer.ts'
 import { makeQuestion, type Question } from './question.ts'
 import { type Case, shrinkCase } from './shrink.ts'
 
@@ -25,6 +25,8 @@ export interface FuzzOptions {
   readonly run: string
   /** Shrinks at most as many cases of one kind. */
   readonly shrinksPerKind: number
+  /** And so many in all. */
+  readonly shrinksMax: number
   readonly report: (text: string) => void
   /** Called where a peer gave no answer, to start it again. */
   readonly onSilence: () => Promise<void>
@@ -49,6 +51,12 @@ export interface Found {
   readonly seed: number
 }
 
+interface Compared {
+  readonly difference: Difference | undefined
+  readonly left: Reply
+  readonly right: Reply
+}
+
 const KNOWN_QUERIES = globSync(new URL('../language/cases/*.txt', import.meta.url).pathname)
   .sort()
   .flatMap((file) => readCases(readFileSync(file, 'utf8')).map(({ query }) => query))
@@ -65,6 +73,7 @@ export class Fuzzer {
   #refused = 0
   #unstable = 0
   #tenants = 0
+  #shrunk = 0
 
   constructor(options: FuzzOptions) {
     this.#options = options
@@ -102,8 +111,10 @@ export class Fuzzer {
     const queue = [...questions]
     const work = async (): Promise<void> => {
       for (let question = queue.shift(); question !== undefined; question = queue.shift()) {
-        const difference = await this.#compare(tenant, question)
+        const { difference, left, right } = await this.#compare(tenant, question)
         this.#compared++
+        if (left.status === 200 && right.status === 200 && !/"result":\[\]/.test(right.body)) this.#filled++
+        if (left.status === right.status && left.status !== 200) this.#refused++
         if (difference !== undefined) different.push({ question, difference })
       }
     }
@@ -117,27 +128,20 @@ export class Fuzzer {
     return tenant
   }
 
-  async #compare(tenant: string, question: Question): Promise<Difference | undefined> {
+  async #compare(tenant: string, question: Question): Promise<Compared> {
     const { left, right } = this.#options
     const [a, b] = await Promise.all([left.ask(tenant, question), right.ask(tenant, question)])
-    if (a.status === 200 && b.status === 200 && !/"result":\[\]/.test(b.body)) this.#filled++
-    if (a.status === b.status && a.status !== 200) this.#refused++
-    return compareReplies(question, a, b)
+    return { difference: compareReplies(question, a, b), left: a, right: b }
   }
 
   async #keep(set: DataSet, tenant: string, question: Question, difference: Difference, seed: number): Promise<void> {
     const known = knownDifference(question, difference)
+    if (/^status 0|and 0$/.test(difference.kind)) await this.#options.onSilence()
     if (known !== undefined) {
       this.#known.set(known.name, (this.#known.get(known.name) ?? 0) + 1)
       return
     }
     const { left, right } = this.#options
-    if (/^status 0|and 0$/.test(difference.kind)) {
-      await this.#options.onSilence()
-      this.#found.push({ difference, original: question, small: undefined, seed })
-      this.#options.report(formatFound({ difference, original: question, small: undefined, seed }))
-      return
-    }
     const mine = await left.ask(tenant, question)
     for (let i = 0; i < SECOND_ASKS; i++) {
       if (compareReplies(question, mine, await right.ask(tenant, question)) === undefined) {
@@ -148,7 +152,7 @@ export class Fuzzer {
     const shrinks = this.#shrinks.get(featuresOf(question, difference)) ?? 0
     this.#shrinks.set(featuresOf(question, difference), shrinks + 1)
     const small =
-      shrinks < this.#options.shrinksPerKind
+      shrinks < this.#options.shrinksPerKind && this.#shrunk++ < this.#options.shrinksMax
         ? await this.#shrink({ question, streams: set.streams }, difference)
         : undefined
     const found = { difference: small?.difference ?? difference, original: question, small: small?.case, seed }
@@ -162,7 +166,7 @@ export class Fuzzer {
     const small = await shrinkCase(from, async ({ question, streams }) => {
       const tenant = pushed.get(streams) ?? (await this.#push(streams))
       pushed.set(streams, tenant)
-      const difference = await this.#compare(tenant, question)
+      const { difference } = await this.#compare(tenant, question)
       if (difference?.kind !== kind) return false
       last = difference
       return true
@@ -173,13 +177,8 @@ export class Fuzzer {
   }
 
   async #again({ question, streams }: Case, kind: string): Promise<Difference> {
-    return (
-      (await this.#compare(await this.#push(streams), question)) ?? {
-        kind: `${kind}, gone in a new tenant`,
-        left: '',
-        right: '',
-      }
-    )
+    const { difference } = await this.#compare(await this.#push(streams), question)
+    return difference ?? { kind: `${kind}, gone in a new tenant`, left: '', right: '' }
   }
 }
 

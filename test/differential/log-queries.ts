@@ -22,19 +22,7 @@ const REGEXPS = [
     '[^a]',
     '$',
   ],
-  ...[
-    '(?s).+',
-    '(?-s).+',
-    '\\pL+',
-    '[[:alpha:]]+',
-    '.*error.*',
-    '.*a',
-    'a.*b',
-    'info|warn|',
-    '(?:a)',
-    '\\x41',
-    '\\Qa.b\\E',
-  ],
+  ...['(?s).+', '(?-s).+', '\\pL+', '[[:alpha:]]+', '.*error.*', '.*a', 'a.*b', '(?:a)', '\\x41', '\\Qa.b\\E'],
 ] as const
 const CAPTURES = [
   ...[
@@ -96,6 +84,9 @@ const PATHS = [
   ...['[0]', '["user.name"]', 'v.w', 'err[1]', '_x', '["1st"]', 'took'],
 ] as const
 
+/** The keys that a logfmt expression may name. */
+const LOGFMT_KEYS = FIELD_NAMES.filter((name) => /^[a-zA-Z_]\w*$/.test(name))
+
 export class LogQueryMaker {
   readonly #random: Random
 
@@ -133,6 +124,11 @@ export class LogQueryMaker {
       : this.#random.pick(QUERY_NAMES)
   }
 
+  /** A name that a parser or format stage gives. */
+  target(): string {
+    return this.#random.pick(QUERY_NAMES)
+  }
+
   names(most: number): string {
     return [this.name(), ...this.#times(most - 1, () => this.name())].join(', ')
   }
@@ -161,14 +157,14 @@ export class LogQueryMaker {
   #parser(): string {
     const random = this.#random
     const extraction = (paths: readonly string[]): string =>
-      random.chance(0.3) ? this.name() : `${this.name()}=${this.text(random.pick(paths))}`
+      random.chance(0.3) ? this.target() : `${this.target()}=${this.text(random.pick(paths))}`
     return random.pick([
       () => '| json',
       () => '| json',
       () => `| json ${this.#list(() => extraction(PATHS))}`,
       () => '| logfmt',
       () => `| logfmt${this.#flags()}`,
-      () => `| logfmt${this.#flags()} ${this.#list(() => extraction(FIELD_NAMES))}`,
+      () => `| logfmt${this.#flags()} ${this.#list(() => extraction(LOGFMT_KEYS))}`,
       () => `| regexp ${this.text(random.pick(CAPTURES))}`,
       () => `| pattern ${this.text(random.pick(PATTERNS))}`,
       () => '| unpack',
@@ -183,7 +179,8 @@ export class LogQueryMaker {
     const random = this.#random
     const chain = (make: () => string): string => [make(), ...(random.chance(0.2) ? [make()] : [])].join(' or ')
     return random.pick([
-      () => `${random.pick(['|=', '!='])} ${chain(() => this.text(random.chance(0.05) ? '' : this.value()))}`,
+      () =>
+        `${random.pick(['|=', '!='])} ${random.chance(0.05) ? this.text('') : chain(() => this.text(this.value()))}`,
       () => `${random.pick(['|=', '!='])} ${chain(() => this.text(this.value()))}`,
       () => `${random.pick(['|~', '!~'])} ${chain(() => this.text(random.pick(REGEXPS)))}`,
       () => `${random.pick(['|>', '!>'])} ${chain(() => this.text(random.pick(SHAPES)))}`,
@@ -208,10 +205,10 @@ export class LogQueryMaker {
 
   #assignments(): string {
     const random = this.#random
-    const targets = new Set(this.#times(3, () => this.name()))
+    const targets = new Set(this.#times(3, () => this.target()))
     if (targets.size === 0) targets.add('v')
     return [...targets]
-      .map((name) => `${name}=${random.chance(0.4) ? this.name() : this.text(makeTemplate(random))}`)
+      .map((name) => `${name}=${random.chance(0.4) ? this.target() : this.text(makeTemplate(random))}`)
       .join(', ')
   }
 

@@ -113,6 +113,8 @@ function configOf(folder: string, port: number, grpcPort: number): string {
       split_queries_by_interval: '0s',
       split_instant_metric_queries_by_interval: '0s',
       max_query_length: '0s',
+      // Levels are judged by docs/levels.md, not by Loki.
+      discover_log_levels: false,
     },
     compactor: { working_directory: join(folder, 'compactor') },
   }

@@ -134,7 +134,7 @@ export class MetricQueryMaker {
     const names = random.chance(0.2) ? '' : this.#logs.names(2)
     const matching = ` ${random.pick(['on', 'ignoring'])} (${names})`
     if (isSet || random.chance(0.6)) return matching
-    const include = random.pick(['', ' ()', ` (${this.#logs.names(2)})`])
+    const include = random.pick([' ()', ` (${this.#logs.names(2)})`])
     return `${matching} ${random.pick(['group_left', 'group_right'])}${include}`
   }
 }

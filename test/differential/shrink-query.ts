@@ -13,7 +13,7 @@ export function smallerQueries(query: string): string[] {
     return smallerTexts(query)
   }
   const texts = smallerExprs(expr).map((each) => formatLine(each))
-  const found = texts.filter((text) => text.length < query.length)
+  const found = texts.filter((text) => text.length < query.length && text !== '')
   return [...new Set(found)].sort((a, b) => a.length - b.length)
 }
 
@@ -26,7 +26,7 @@ export function smallerTexts(text: string): string[] {
       found.push([...tokens.slice(0, at), ...tokens.slice(at + size)].join(''))
     }
   }
-  return found
+  return found.filter((each) => each.trim() !== '')
 }
 
 function smallerExprs(expr: Expr): Expr[] {

@@ -33,7 +33,8 @@ export function compileSampling(
   nowMs: number,
 ): Sampling {
   const { filters, rest } = splitStages(withoutIdleDrops(range.log.stages))
-  const wanted = wantedLabels(range.unwrap, grouping)
+  // Whether there is a series at all does not depend on its labels: nothing is parsed for them.
+  const wanted = wantedLabels(range.unwrap, operation === 'absent_over_time' ? NO_LABELS : grouping)
   const stage: Stage | undefined = rest.length === 0 ? undefined : compileStages(rest, { wanted, nowMs })
   const extract = range.unwrap === undefined ? undefined : compileUnwrap(range.unwrap)
   const counts = operation === 'bytes_rate' || operation === 'bytes_over_time' ? 'bytes' : 'entries'
@@ -53,6 +54,7 @@ export function compileSampling(
 }
 
 const UTF8 = new TextEncoder()
+const NO_LABELS: Grouping = { without: false, labels: [] }
 
 /** The labels that are read of a result; undefined where all are. */
 function wantedLabels(unwrap: RangeAggregation['range']['unwrap'], grouping: Grouping | undefined) {

@@ -90,7 +90,7 @@ function* aggregateGroup(
 /** Each takes at least one value. */
 const REDUCTIONS: Readonly<Record<Reduction, (values: readonly number[]) => number>> = {
   sum,
-  avg: (values) => sum(values) / values.length,
+  avg: average,
   count: (values) => values.length,
   // A number beats NaN.
   min: (values) => values.reduce((a, b) => (b < a || Number.isNaN(a) ? b : a)),
@@ -103,11 +103,23 @@ function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0)
 }
 
-/** Of the whole population, by Welford's method. */
+/** The mean moves towards each value; an infinite one stays unless the other infinity or no number comes. */
+function average(values: readonly number[]): number {
+  let mean = values[0] as number
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i] as number
+    if (Math.abs(mean) === Number.POSITIVE_INFINITY && (value === mean || Number.isFinite(value))) continue
+    mean += (value - mean) / (i + 1)
+  }
+  return mean
+}
+
+/** Of the whole population, by Welford's method; one value has none, also where it is infinite. */
 function variance(values: readonly number[]): number {
-  let mean = 0
+  let mean = values[0] as number
   let squares = 0
-  for (const [i, value] of values.entries()) {
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i] as number
     const distance = value - mean
     mean += distance / (i + 1)
     squares += distance * (value - mean)

@@ -74,6 +74,9 @@ export function parseBytes(text: string): number | undefined {
 
 const DECIMAL = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/
 const HEXADECIMAL = /^([-+]?)0[xX]([0-9a-fA-F]*)\.?([0-9a-fA-F]*)[pP]([-+]?\d{1,9})$/
+/** An underscore that does not stand between two digits, or between the prefix and one. */
+const STRAY = /(?<!\d)_|_(?!\d)/
+const STRAY_IN_HEXADECIMAL = /(?<![\da-fA-FxX])_|_(?![\da-fA-F])/
 const INFINITE = /^([-+]?)inf(?:inity)?$/i
 
 /** A number as Go's strconv.ParseFloat reads it; undefined where it is none or too large for a double. */
@@ -83,6 +86,10 @@ export function parseGoFloat(text: string): number | undefined {
     return Number.isFinite(value) ? value : undefined
   }
   if (/^nan$/i.test(text)) return Number.NaN
+  if (text.includes('_')) {
+    const stray = /^[-+]?0[xX]/.test(text) ? STRAY_IN_HEXADECIMAL : STRAY
+    return stray.test(text) ? undefined : parseGoFloat(text.replaceAll('_', ''))
+  }
   const infinite = INFINITE.exec(text)
   if (infinite !== null) return infinite[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
   return parseHexFloat(text)

@@ -80,6 +80,9 @@ t.test('numbers as Go reads them', async (t) => {
     ['0x1p-2', 0.25],
     ['-0X1.8p1', -3],
     ['1e-400', 0],
+    ['1_000.5_5', 1000.55],
+    ['1e1_0', 1e10],
+    ['0x_1_0p3', 128],
   ]
   for (const [text, value] of accepted) t.equal(parseGoFloat(text), value, text)
   t.ok(Number.isNaN(parseGoFloat('NaN')))
@@ -93,7 +96,13 @@ t.test('numbers as Go reads them', async (t) => {
     '1,5',
     'abc',
     '--1',
-    '1_000',
+    '1__0',
+    '_1',
+    '1_',
+    '1_.5',
+    '1_e1',
+    '1e_1',
+    'Inf_',
     '0b1',
     'infin',
     '+nan',

@@ -183,11 +183,36 @@ function base64Encode(text: string, budget: Budget): string {
 
 /** Like sprig, gives the error's text where the input is no base64. */
 function base64Decode(text: string): string {
-  const joined = text.replace(/[\r\n]/g, '')
-  const valid = /^[A-Za-z0-9+/]*/.exec(joined)?.[0].length ?? 0
-  const padding = joined.length - valid
-  const isPadded = joined.length % 4 === 0 && padding <= 2 && joined.endsWith('='.repeat(padding))
-  if (!isPadded) return `illegal base64 data at input byte ${valid}`
-  const binary = atob(joined)
+  const fault = base64Fault(text)
+  if (fault !== undefined) return `illegal base64 data at input byte ${fault}`
+  const binary = atob(text.replace(/[\r\n]/g, ''))
   return UTF8_TEXT.decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)))
+}
+
+/** Where Go's decoder stops, in bytes; line breaks are passed over. Undefined where the text is whole. */
+function base64Fault(text: string): number | undefined {
+  let inGroup = 0
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at] as string
+    if (char === '\n' || char === '\r') continue
+    if (/[A-Za-z0-9+/]/.test(char)) inGroup = (inGroup + 1) % 4
+    else if (char === '=' && inGroup >= 2) return paddingFault(text, at, inGroup)
+    // What stands before is ASCII.
+    else return at
+  }
+  return inGroup === 0 ? undefined : text.length - inGroup
+}
+
+/** From the first `=` on: it closes the group, alone or with one more, and nothing follows. */
+function paddingFault(text: string, first: number, inGroup: number): number | undefined {
+  const next = (from: number): number => from + (/^[\r\n]*/.exec(text.slice(from))?.[0].length ?? 0)
+  let at = first + 1
+  if (inGroup === 2) {
+    at = next(at)
+    if (at === text.length) return at
+    if (text[at] !== '=') return at - 1
+    at++
+  }
+  at = next(at)
+  return at < text.length ? at : undefined
 }
