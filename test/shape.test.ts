@@ -49,8 +49,8 @@ const MAY_USE: Record<string, RegExp> = {
   'adapters/outside': /^(node:|nodemailer)/,
   homes: /^(node:|@aws-sdk\/)/,
   cli: /^node:/,
-  processes: /^(node:|pino|close-with-grace)/,
-  entry: /^(node:|pino|close-with-grace|@fastify\/aws-lambda|aws-lambda)/,
+  processes: /^(node:|pino$|close-with-grace$)/,
+  entry: /^(node:|aws-lambda$)/,
 }
 
 /** Folders whose tests stand at the same path under test. */
