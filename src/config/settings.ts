@@ -276,6 +276,12 @@ export const SETTINGS = {
       4,
       'Maximum number of concurrent queries per tenant; the other slots are for other tenants.',
     ),
+    slowQueryMs: setting(
+      'SLOW_QUERY',
+      orOff(duration()),
+      10_000,
+      'Log queries that run for longer than this: tenant, tags and the query with its texts masked.',
+    ),
     queriesWaitingMax: setting(
       'QUERIES_WAITING_MAX',
       integer(),

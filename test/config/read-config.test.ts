@@ -10,7 +10,7 @@ t.test('an empty environment gives the defaults', async (t) => {
   const config = readConfig({})
   t.same(config.push.limits, PUSH_LIMITS)
   t.same(config.query, QUERY_LIMITS)
-  const queries = { queriesRunningMax: 8, tenantQueriesRunningMax: 4, queriesWaitingMax: 256 }
+  const queries = { queriesRunningMax: 8, tenantQueriesRunningMax: 4, slowQueryMs: 10_000, queriesWaitingMax: 256 }
   const server = { host: '127.0.0.1', hostsAllowed: [], port: 3100, inflightBytesMax: 512 * 2 ** 20 }
   t.same(config.http, { ...server, ...queries })
   t.same(config.service, { home: 'embedded', dataDir: './data', logLevel: 'info' })

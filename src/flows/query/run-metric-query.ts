@@ -5,13 +5,15 @@ import type { MetricResult, QueryStats } from '../../domain/query-result.ts'
 import { MetricQuery, type MetricTime } from '../../logql/metric/metric-query.ts'
 import type { Steps } from '../../logql/metric/steps.ts'
 import type { MetricExpr } from '../../logql/parse/syntax.ts'
-import type { Clock, LogStore } from '../../ports/log-store.ts'
+import type { Clock, LogStore, StreamRange } from '../../ports/log-store.ts'
 import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export interface MetricQueryRequest {
   readonly tenant: string
   readonly expr: MetricExpr
   readonly time: MetricTime
+  /** True: too many series give a part of them and a warning, instead of an error. */
+  readonly isPartial?: boolean
 }
 
 export interface MetricQueryResult {
@@ -23,6 +25,8 @@ export interface MetricQueryResult {
 export interface MetricPlan {
   /** The time range [start, end) that is read; undefined where nothing is, as for `1 + 1`. */
   readonly span: { readonly start: bigint; readonly end: bigint } | undefined
+  /** What is read, part by part. */
+  readonly reads: readonly Omit<StreamRange, 'pause'>[]
   readonly steps: Steps
   /** False where the answer may depend on when it is asked. */
   readonly isTimeless: boolean
@@ -34,12 +38,13 @@ export interface MetricPlan {
 export function planMetricQuery(
   clock: Clock,
   limits: QueryLimits,
-  { tenant, expr, time }: MetricQueryRequest,
+  { tenant, expr, time, isPartial }: MetricQueryRequest,
 ): MetricPlan {
   const startedMs = clock.monotonicMs()
-  const query = new MetricQuery(expr, { time, limits, nowMs: clock.nowMs() })
+  const query = new MetricQuery(expr, { time, limits, isPartial, nowMs: clock.nowMs() })
   return {
     span: spanOf(query),
+    reads: query.reads.map(({ matchers, start, end }) => ({ tenant, matchers, start, end })),
     steps: query.steps,
     isTimeless: query.isTimeless,
     run: async (store, turn = UNSHARED) => {

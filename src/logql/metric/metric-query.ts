@@ -14,6 +14,8 @@ import { instantAt, type Steps, stepsOf } from './steps.ts'
 export interface MetricQueryOptions {
   readonly time: MetricTime
   readonly limits: Pick<QueryLimits, 'seriesMax' | 'pointsMax'>
+  /** True: too many series give a part of them and a warning, instead of an error. */
+  readonly isPartial?: boolean | undefined
   /** The clock's reading, for the template function `now`; ms since the epoch. */
   readonly nowMs: number
 }
@@ -36,9 +38,11 @@ export class MetricQuery {
   readonly #expr: MetricExpr
   readonly #isInstant: boolean
   readonly #limits: Pick<QueryLimits, 'seriesMax'>
+  readonly #isPartial: boolean
   readonly #readsByLeaf = new Map<RangeAggregation, RangeRead>()
 
-  constructor(expr: MetricExpr, { time, limits, nowMs }: MetricQueryOptions) {
+  constructor(expr: MetricExpr, { time, limits, isPartial = false, nowMs }: MetricQueryOptions) {
+    this.#isPartial = isPartial
     this.#expr = expr
     this.#isInstant = time.kind === 'instant'
     this.steps =
@@ -71,13 +75,23 @@ export class MetricQuery {
       return series
     }
     const series = yield* withValues(yield* evaluate(expr, leaves, count))
-    this.#checkSeries(series.length)
-    return yield* this.#isInstant ? this.#vectorOf(series) : this.#matrixOf(series)
+    const ordered = this.#isInstant && keepsOrder(expr) ? series : yield* byLabels(series)
+    const { shown, warnings } = this.#limitSeries(ordered)
+    const result = this.#isInstant ? this.#vectorOf(shown) : yield* this.#matrixOf(shown)
+    return warnings === undefined ? result : { ...result, warnings }
   }
 
-  #checkSeries(count: number): void {
+  /** The words of the warning are Loki's. */
+  #limitSeries(series: readonly Series[]): {
+    readonly shown: readonly Series[]
+    readonly warnings?: readonly string[]
+  } {
     const { seriesMax } = this.#limits
-    if (count <= seriesMax) return
+    if (series.length <= seriesMax) return { shown: series }
+    if (this.#isPartial) {
+      const warning = `maximum number of series (${seriesMax}) reached for a single query; returning partial results`
+      return { shown: series.slice(0, seriesMax), warnings: [warning] }
+    }
     throw new GatewayError(
       'query_refused',
       `maximum number of series (${seriesMax}) reached for a single query; consider reducing query cardinality by ` +
@@ -86,17 +100,16 @@ export class MetricQuery {
     )
   }
 
-  *#vectorOf(series: readonly Series[]): Slices<MetricResult> {
+  #vectorOf(series: readonly Series[]): MetricResult {
     const ns = this.steps.start
-    const ordered = keepsOrder(this.#expr) ? series : yield* byLabels(series)
-    return { kind: 'vector', samples: ordered.map((each) => ({ labels: each.labels, ns, value: valueAt(each, 0) })) }
+    return { kind: 'vector', samples: series.map((each) => ({ labels: each.labels, ns, value: valueAt(each, 0) })) }
   }
 
   *#matrixOf(series: readonly Series[]): Slices<MetricResult> {
     const { start, step } = this.steps
     const stride = valueStride()
     const shown: MatrixSeries[] = []
-    for (const each of yield* byLabels(series)) {
+    for (const each of series) {
       const points: { ns: bigint; value: number }[] = []
       for (let k = 0; k < each.values.length; k++) {
         if (isPresent(each, k)) points.push({ ns: start + step * BigInt(k), value: valueAt(each, k) })
@@ -113,9 +126,18 @@ function hasTemplate(stage: PipelineStage): boolean {
   return stage.kind === 'label_format' && stage.assignments.some(({ kind }) => kind === 'template')
 }
 
-/** True where the order of an instant answer says something. */
+/** True where the order of an instant answer says something: with a sort anywhere in the query, as in Loki. */
 function keepsOrder(expr: MetricExpr): boolean {
-  return expr.kind === 'vector_aggregation' && ORDERED.includes(expr.operation)
+  switch (expr.kind) {
+    case 'vector_aggregation':
+      return ORDERED.includes(expr.operation) || keepsOrder(expr.expr)
+    case 'label_replace':
+      return keepsOrder(expr.expr)
+    case 'binary_operation':
+      return keepsOrder(expr.left) || keepsOrder(expr.right)
+    default:
+      return false
+  }
 }
 
 const ORDERED: readonly VectorAggregation['operation'][] = ['sort', 'sort_desc', 'topk', 'bottomk', 'approx_topk']

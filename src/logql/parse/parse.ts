@@ -81,6 +81,21 @@ export function selectorsOf(expr: Expr): (readonly Matcher[])[] {
   }
 }
 
+/** The interval of every range aggregation, ns. */
+export function intervalsOf(expr: Expr): bigint[] {
+  switch (expr.kind) {
+    case 'range_aggregation':
+      return [expr.range.range]
+    case 'vector_aggregation':
+    case 'label_replace':
+      return intervalsOf(expr.expr)
+    case 'binary_operation':
+      return [...intervalsOf(expr.left), ...intervalsOf(expr.right)]
+    default:
+      return []
+  }
+}
+
 function openText(text: string, { bytesMax = QUERY_LIMITS.queryBytesMax }: ParseOptions): TokenReader {
   const bytes = new TextEncoder().encode(text).length
   if (bytes > bytesMax) throw parseError(`input size too long (${bytes} > ${bytesMax})`)

@@ -23,6 +23,7 @@ import { registerLokiQueries } from './query/loki-query-routes.ts'
 import { type LokiRulesParts, registerLokiRules } from './query/loki-rules-routes.ts'
 import { registerLokiService } from './query/loki-service-routes.ts'
 import { registerLokiTail, registerWebSocket } from './query/loki-tail-routes.ts'
+import { SlowQueries } from './query/slow-queries.ts'
 import { registerHealth, registerService } from './service-routes.ts'
 import { registerSources, type SourcesParts } from './sources-routes.ts'
 import { THREAD } from './thread.ts'
@@ -54,13 +55,14 @@ export async function buildApp(parts: AppParts, shared?: AppState): Promise<Fast
     waitingMax: config.http.queriesWaitingMax,
   })
   const turns = parts.turns ?? new QueryTurns(THREAD)
+  const slow = new SlowQueries(config.http.slowQueryMs, THREAD)
   const { deletions } = ports
   const store = uniteTenants(deletions === undefined ? ports.store : hideDeleted(ports.store, deletions))
   const multiTenant = config.tenants.multiTenantQueries
   const limitsOf = (tenant: string): QueryLimits => queryLimitsOf(ports, config, tenant)
   const answers = new AnswerCache(store, config.cache.bytesMax)
   metrics.observe({ store: ports.store, streams, queries: queryGate, answers, bodies: receiver.bodies })
-  const queries = { store, clock: ports.clock, auth, gate: queryGate, turns, answers, limitsOf, multiTenant }
+  const queries = { store, clock: ports.clock, auth, gate: queryGate, turns, slow, answers, limitsOf, multiTenant }
   registerHealth(app, ports.store)
   registerService(app, { metrics, auth, version })
   registerPushes(app, receiver, auth)

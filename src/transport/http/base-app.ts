@@ -11,6 +11,7 @@ import { type Auth, type AuthMemory, registerAuth, rememberAuth } from './auth/a
 import { registerClosing } from './closing.ts'
 import { registerCompression } from './compression.ts'
 import { answerError, registerErrors } from './errors.ts'
+import { registerLabelPolicy } from './label-policy.ts'
 import { PushReceiver } from './push/push-receiver.ts'
 import { BodyReader } from './push/request-body.ts'
 import { compilersFactory } from './schemas.ts'
@@ -78,6 +79,7 @@ export function openApp({ config, metrics, logger }: BaseParts): FastifyInstance
     frameworkErrors: (error, request, reply) => void answerError(metrics, error, request, reply),
   })
   registerServerLimits(app)
+  registerLabelPolicy(app)
   acceptAnyBody(app)
   registerErrors(app, metrics)
   registerClosing(app)

@@ -15,15 +15,19 @@ import { entryToLogItem, formatShownLog, LOGS_SOURCE, SEVERITY_LABEL } from '../
 import { parseLogLine, parseSeverity, SEVERITIES } from '../../../protocol/logs/logs-json.ts'
 import { openPageToken, sealPageToken } from '../../../protocol/logs/page-token.ts'
 import { parseTime } from '../../../protocol/loki/loki-params.ts'
+import { queryTags } from '../../../protocol/loki/query-limits-header.ts'
 import type { Auth } from '../auth/auth.ts'
 import { runBounded } from './bounded-query.ts'
+import { headerOf } from './query-route.ts'
 import { sendBody } from './send-body.ts'
+import type { SlowQueries } from './slow-queries.ts'
 
 interface LogsParts {
   readonly auth: Auth
   readonly store: LogStore
   readonly gate: QueryGate
   readonly turns: QueryTurns
+  readonly slow: SlowQueries
   readonly limitsOf: (tenant: string) => Pick<QueryLimits, 'timeoutMs'>
   readonly tokenKey: Uint8Array
 }
@@ -63,10 +67,13 @@ export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
     async (request, reply) => {
       const tenant = auth.tenantOf(request)
       const { timeoutMs } = parts.limitsOf(tenant)
-      const { gate, turns } = parts
-      const page = await runBounded({ gate, turns, tenant, timeoutMs, reply }, (turn) =>
-        readPage(parts, tenant, request.query, turn),
-      )
+      const { gate, turns, slow } = parts
+      const tags = queryTags(headerOf(request, 'x-query-tags'))
+      const report = slow.begin(request.log, { route: '/logs', tenant, tags, query: undefined })
+      const page = await runBounded({ gate, turns, tenant, timeoutMs, reply }, (turn) => {
+        report.running()
+        return readPage(parts, tenant, request.query, turn)
+      }).finally(report.end)
       return sendBody(reply.type('application/json'), page)
     },
   )

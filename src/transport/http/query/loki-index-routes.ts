@@ -20,7 +20,7 @@ import {
 } from '../../../protocol/loki/loki-index-result.ts'
 import type { QueryParams } from '../../../protocol/loki/loki-params.ts'
 import { cachedAnswer } from './cached-answer.ts'
-import { type QueryParts, type QueryRequest, readExpr, readSelector, registerQuery } from './query-route.ts'
+import { type QueryParts, type QueryRequest, readExpr, readRange, readSelector, registerQuery } from './query-route.ts'
 
 const RANGE_PARAMETERS = ['query', 'start', 'end', 'since'] as const
 const VOLUME_PARAMETERS = [...RANGE_PARAMETERS, 'limit', 'targetLabels', 'aggregateBy'] as const
@@ -104,18 +104,18 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
       const matchers = await readSelector(query, query.params.required('query'))
       const asked = stepOf(parts, query)
       const stepNs = asked < PATTERN_STEP_NS ? PATTERN_STEP_NS : asked
-      const range = { tenant: query.tenant, matchers, ...query.params.range(clock.nowMs()) }
+      const range = { tenant: query.tenant, matchers, ...readRange(parts, query) }
       return bodyOf(formatPatterns(await minePatterns(store, clock, { ...range, stepNs }, query.turn)))
     },
   })
 }
 
 /** No query and `{}` mean all streams. */
-async function rangeOf({ clock }: QueryParts, query: QueryRequest): Promise<StreamRange> {
+async function rangeOf(parts: QueryParts, query: QueryRequest): Promise<StreamRange> {
   const { params, tenant } = query
   const text = params.get('query')
   const matchers = text === undefined ? [] : await readSelector(query, text, { allowEmpty: true })
-  return { tenant, matchers, ...params.range(clock.nowMs()) }
+  return { tenant, matchers, ...readRange(parts, query) }
 }
 
 async function measured(
@@ -158,8 +158,9 @@ function aggregateBy(params: QueryParams): 'series' | 'labels' {
 }
 
 /** Loki's default is a 250th of the range, and at least a second. */
-function stepOf({ clock }: QueryParts, { params, limits }: QueryRequest): bigint {
-  const { start, end } = params.range(clock.nowMs())
+function stepOf(parts: QueryParts, query: QueryRequest): bigint {
+  const { params, limits } = query
+  const { start, end } = readRange(parts, query)
   const seconds = (end - start) / NS_PER_SECOND / POINTS_DEFAULT
   const step = params.duration('step') ?? (seconds < 1n ? 1n : seconds) * NS_PER_SECOND
   if (step <= 0n) {
@@ -180,7 +181,7 @@ function checkShardBytes(params: QueryParams): void {
 }
 
 async function fieldsOf(
-  { store, clock }: QueryParts,
+  parts: QueryParts,
   request: QueryRequest,
   asked: { readonly fieldLimit: number; readonly only?: string },
 ): Promise<readonly DetectedField[]> {
@@ -194,8 +195,8 @@ async function fieldsOf(
     const text = `max entries limit per query exceeded, limit > max_entries_limit_per_query (${lineLimit} > ${limits.entriesMax})`
     throw new GatewayError('query_refused', text)
   }
-  const nowMs = clock.nowMs()
-  return detectFields(store, { tenant, query, ...params.range(nowMs), lineLimit, nowMs, ...asked }, turn)
+  const order = { tenant, query, ...readRange(parts, request), lineLimit, nowMs: parts.clock.nowMs(), ...asked }
+  return detectFields(parts.store, order, turn)
 }
 
 function fieldLimit(params: QueryParams): number {

@@ -7,8 +7,8 @@ import type { LogExpr, PipelineStage } from '../../../logql/parse/syntax.ts'
 import type { Body } from '../../../protocol/bytes/body-writer.ts'
 import { formatLegacyNames, formatLegacyStreams } from '../../../protocol/loki/loki-legacy-result.ts'
 import { formatSeries } from '../../../protocol/loki/loki-result.ts'
-import { labelNames, labelValues, selectedSeries } from './loki-query-routes.ts'
-import { type QueryParts, type QueryRequest, readExpr, registerQuery } from './query-route.ts'
+import { type QueryParts, type QueryRequest, readExpr, readRange, registerQuery } from './query-route.ts'
+import { labelNames, labelValues, selectedSeries } from './select-streams.ts'
 
 const RANGE_PARAMETERS = ['start', 'end', 'since'] as const
 const LIMIT_DEFAULT = 100
@@ -40,7 +40,8 @@ export function registerLokiLegacy(app: FastifyInstance, parts: QueryParts): voi
   })
 }
 
-async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): Promise<Body> {
+async function legacyQuery(parts: QueryParts, query: QueryRequest): Promise<Body> {
+  const { store, clock } = parts
   const { params, tenant, limits, turn } = query
   const expr = await readExpr(query, params.required('query'))
   if (expr.kind !== 'log') {
@@ -50,7 +51,7 @@ async function legacyQuery({ store, clock }: QueryParts, query: QueryRequest): P
   const asked = {
     tenant,
     expr: withRegexp(expr, params.get('regexp')),
-    ...params.range(clock.nowMs()),
+    ...readRange(parts, query),
     limit: params.limit(LIMIT_DEFAULT),
     direction: params.direction(),
     intervalNs: 0n,

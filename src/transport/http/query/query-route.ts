@@ -7,15 +7,23 @@ import { joinTenants } from '../../../domain/tenant.ts'
 import type { AnswerCache } from '../../../flows/query/answer-cache.ts'
 import type { QueryGate } from '../../../flows/query/query-gate.ts'
 import type { QueryTurn, QueryTurns } from '../../../flows/query/query-turns.ts'
-import { exprSlices, selectorSlices } from '../../../logql/parse/parse.ts'
+import { exprSlices, selectorSlices, selectorsOf } from '../../../logql/parse/parse.ts'
 import type { Expr, Matcher } from '../../../logql/parse/syntax.ts'
 import type { Clock, LogStore } from '../../../ports/log-store.ts'
 import type { Body } from '../../../protocol/bytes/body-writer.ts'
 import { QueryParams } from '../../../protocol/loki/loki-params.ts'
+import {
+  type AskedLimits,
+  isDrilldown,
+  parseQueryLimits,
+  queryTags,
+} from '../../../protocol/loki/query-limits-header.ts'
 import type { Auth } from '../auth/auth.ts'
 import { formBytesMax } from '../server-limits.ts'
 import { runBounded } from './bounded-query.ts'
+import { assertMatchers, assertRange, lowerLimits, withinLookback } from './request-limits.ts'
 import { sendBody } from './send-body.ts'
+import type { SlowQueries } from './slow-queries.ts'
 
 /** The dependencies of query routes. */
 export interface QueryParts {
@@ -25,6 +33,7 @@ export interface QueryParts {
   readonly answers: AnswerCache
   readonly gate: QueryGate
   readonly turns: QueryTurns
+  readonly slow: SlowQueries
   /** For a result of joinTenants. */
   readonly limitsOf: (tenant: string) => QueryLimits
   /** Whether a query may name several tenants; then the store must come from uniteTenants. */
@@ -35,7 +44,12 @@ export interface QueryRequest {
   readonly params: QueryParams
   /** The result of joinTenants. */
   readonly tenant: string
+  /** The tenant's, lowered by those of the request. */
   readonly limits: QueryLimits
+  /** What the request wants beside. */
+  readonly asked: AskedLimits
+  /** True where too many series give a part of them and a warning instead of an error: for Logs Drilldown, as in Loki. */
+  readonly isPartial: boolean
   readonly request: FastifyRequest
   /** For headers and status. */
   readonly reply: FastifyReply
@@ -43,18 +57,30 @@ export interface QueryRequest {
   readonly turn: QueryTurn
 }
 
-/** Parses a query of the request. Throws query_malformed. */
-export function readExpr({ turn, limits }: QueryRequest, text: string): Promise<Expr> {
-  return turn.run(exprSlices(text, { bytesMax: limits.queryBytesMax }))
+/** Parses a query of the request. Throws query_malformed, and query_refused for what the request does not want. */
+export async function readExpr({ turn, limits, asked }: QueryRequest, text: string): Promise<Expr> {
+  const expr = await turn.run(exprSlices(text, { bytesMax: limits.queryBytesMax }))
+  for (const matchers of selectorsOf(expr)) assertMatchers(matchers, asked)
+  return expr
 }
 
-/** Parses a selector of the request. Throws query_malformed. */
-export function readSelector(
-  { turn, limits }: QueryRequest,
+/** Parses a selector of the request. Throws as readExpr does. */
+export async function readSelector(
+  { turn, limits, asked }: QueryRequest,
   text: string,
   options: { readonly allowEmpty?: boolean } = {},
 ): Promise<readonly Matcher[]> {
-  return turn.run(selectorSlices(text, { ...options, bytesMax: limits.queryBytesMax }))
+  const matchers = await turn.run(selectorSlices(text, { ...options, bytesMax: limits.queryBytesMax }))
+  assertMatchers(matchers, asked)
+  return matchers
+}
+
+/** The time range of the request. Throws query_refused for one that is longer than the request wants. */
+export function readRange({ clock }: QueryParts, { params, asked }: QueryRequest): { start: bigint; end: bigint } {
+  const nowMs = clock.nowMs()
+  const range = withinLookback(params.range(nowMs), asked, nowMs)
+  if (asked.rangeMsMax !== undefined) assertRange(range, asked.rangeMsMax)
+  return range
 }
 
 export interface QueryRoute {
@@ -92,19 +118,30 @@ async function answerQuery(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { auth, gate, turns, multiTenant, limitsOf } = parts
+  const { auth, gate, turns, multiTenant, limitsOf, slow } = parts
   const tenant = multiTenant ? joinTenants(auth.tenantsOf(request)) : auth.tenantOf(request)
-  const limits = limitsOf(tenant)
+  const asked = parseQueryLimits(headerOf(request, 'x-loki-query-limits'))
+  const tags = queryTags(headerOf(request, 'x-query-tags'))
+  const limits = lowerLimits(limitsOf(tenant), asked)
   const params = await readParams(request, formBytesMax(limits.queryBytesMax))
   const query = params.get('query')
   const { queryBytesMax, timeoutMs } = limits
   if (query !== undefined && Buffer.byteLength(query) > queryBytesMax) {
     throw new GatewayError('query_refused', `the query is longer than ${queryBytesMax} bytes; shorten it`)
   }
-  const body = await runBounded({ gate, turns, tenant, timeoutMs, reply }, (turn) =>
-    route.answer({ params, tenant, limits, request, reply, turn }),
-  )
+  const isPartial = isDrilldown(tags)
+  const report = slow.begin(request.log, { route: route.url, tenant, tags, query })
+  const body = await runBounded({ gate, turns, tenant, timeoutMs, reply }, (turn) => {
+    report.running()
+    return route.answer({ params, tenant, limits, asked, isPartial, request, reply, turn })
+  }).finally(report.end)
   return sendBody(reply.type('application/json; charset=UTF-8'), body)
+}
+
+/** A header's text; several of a name are joined. */
+export function headerOf({ headers }: Pick<FastifyRequest, 'headers'>, name: string): string | undefined {
+  const value = headers[name]
+  return Array.isArray(value) ? value.join(',') : value
 }
 
 /** The parameters from the URL, and from a form of at most `bytesMax` if the method allows one. */

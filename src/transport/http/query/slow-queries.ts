@@ -1,0 +1,49 @@
+/** Logs queries that take long, without a word of the data. */
+
+import type { FastifyBaseLogger } from 'fastify'
+import type { EventLoop } from '../../../flows/query/query-turns.ts'
+import { maskQuery } from '../../../logql/parse/mask.ts'
+
+export interface ReportedQuery {
+  readonly route: string
+  readonly tenant: string
+  /** Of X-Query-Tags; undefined where none came. */
+  readonly tags: string | undefined
+  readonly query: string | undefined
+}
+
+export interface QueryReport {
+  /** To be called once the query has left the queue. */
+  running(): void
+  /** To be called when it is over, however it ended. */
+  readonly end: () => void
+}
+
+export class SlowQueries {
+  readonly #slowMs: number | undefined
+  readonly #clock: Pick<EventLoop, 'nowMs'>
+
+  /** `slowMs` undefined: none is logged. */
+  constructor(slowMs: number | undefined, clock: Pick<EventLoop, 'nowMs'>) {
+    this.#slowMs = slowMs
+    this.#clock = clock
+  }
+
+  begin(log: Pick<FastifyBaseLogger, 'warn'>, { query, ...reported }: ReportedQuery): QueryReport {
+    const cameMs = this.#clock.nowMs()
+    let startedMs: number | undefined
+    return {
+      running: () => {
+        startedMs = this.#clock.nowMs()
+      },
+      end: () => {
+        if (startedMs === undefined || this.#slowMs === undefined) return
+        const ms = Math.round(this.#clock.nowMs() - startedMs)
+        if (ms < this.#slowMs) return
+        const queuedMs = Math.round(startedMs - cameMs)
+        const shown = query === undefined ? {} : { query: maskQuery(query), queryChars: query.length }
+        log.warn({ ...reported, ...shown, ms, queuedMs }, 'slow query')
+      },
+    }
+  }
+}
