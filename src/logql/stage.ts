@@ -23,7 +23,7 @@ export interface EntryLabels {
   get(name: string): string | undefined
   /** True while `__error__` is set. */
   readonly hasError: boolean
-  /** All labels as they are now, `__error__` among them, sorted by name, none empty. A new array each time. */
+  /** All labels as they are now, `__error__` among them, sorted by name. A parsed label may be empty. A new array each time. */
   all(): Labels
   /** The same in three parts for an answer; the parts are sorted and share no name. */
   parts(): EntryParts

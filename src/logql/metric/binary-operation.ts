@@ -5,7 +5,7 @@ import { formatLabels, type Labels, labelValue, withLabel } from '../../domain/l
 import type { Slices } from '../../kit/slices.ts'
 import type { BinaryOperation, VectorMatching } from '../parse/syntax.ts'
 import { calculate, compare, isComparison } from '../scalar.ts'
-import { groupKey, groupLabels } from './grouping.ts'
+import { groupLabels, matchKey } from './grouping.ts'
 import { isPresent, makeSeries, SERIES_VALUES, type Series, setValue, valueAt, valueStride } from './series.ts'
 
 const DEFAULT_MATCHING: VectorMatching = { on: false, labels: [], many: 'none', include: [] }
@@ -66,7 +66,7 @@ function operate({ operator, returnsBool }: BinaryOperation, left: number, right
 }
 
 function signature({ on, labels }: VectorMatching, of: Labels): string {
-  return groupKey({ without: !on, labels }, of)
+  return matchKey({ without: !on, labels }, of)
 }
 
 function* bySignature(matching: VectorMatching, input: readonly Series[]): Slices<Map<string, Series[]>> {
@@ -222,11 +222,12 @@ function duplicateSeries({ many }: VectorMatching): GatewayError {
 }
 
 /** One to one: what was matched on. Many to one: the many side's labels, with those asked for from the one side. */
-function resultLabels(matching: VectorMatching, many: Labels, one: Labels): Labels {
+function resultLabels(matching: VectorMatching, manyLabels: Labels, one: Labels): Labels {
+  const many = manyLabels.filter(({ value }) => value !== '')
   if (matching.many === 'none') {
     return matching === DEFAULT_MATCHING ? many : groupLabels({ without: !matching.on, labels: matching.labels }, many)
   }
-  let labels = many
+  let labels: Labels = many
   for (const name of matching.include) {
     const value = labelValue(one, name)
     labels = labels.filter((label) => label.name !== name)

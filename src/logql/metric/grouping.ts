@@ -1,6 +1,6 @@
 /** Which series belong together under `by` and `without`. */
 
-import { formatLabels, type Labels, labelValue } from '../../domain/labels.ts'
+import { formatLabels, type Labels } from '../../domain/labels.ts'
 import type { Grouping } from '../parse/syntax.ts'
 import type { LabelSet } from '../pipeline/label-set.ts'
 
@@ -9,10 +9,20 @@ export function groupLabels({ without, labels: names }: Grouping, labels: Labels
   return labels.filter(({ name }) => names.includes(name) !== without)
 }
 
+/** The labels of an aggregated vector's group. As in Loki, `by` keeps a label that is present and empty. */
+export function vectorGroupLabels(grouping: Grouping, labels: Labels): Labels {
+  const group = groupLabels(grouping, labels)
+  return grouping.without ? group.filter(({ value }) => value !== '') : group
+}
+
 /** Equal for series of one group. */
 export function groupKey(grouping: Grouping, labels: Labels): string {
-  if (grouping.without) return formatLabels(groupLabels(grouping, labels))
-  return grouping.labels.map((name) => JSON.stringify(labelValue(labels, name))).join()
+  return formatLabels(vectorGroupLabels(grouping, labels))
+}
+
+/** Equal for series that match; an absent label is as good as an empty one. */
+export function matchKey(grouping: Grouping, labels: Labels): string {
+  return formatLabels(groupLabels(grouping, labels).filter(({ value }) => value !== ''))
 }
 
 /** The key of an entry's group; undefined grouping keeps all labels. The set loses the labels of `without`. */

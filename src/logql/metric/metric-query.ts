@@ -140,7 +140,7 @@ function keepsOrder(expr: MetricExpr): boolean {
   }
 }
 
-const ORDERED: readonly VectorAggregation['operation'][] = ['sort', 'sort_desc', 'topk', 'bottomk', 'approx_topk']
+const ORDERED: readonly VectorAggregation['operation'][] = ['sort', 'sort_desc']
 
 function byLabels(series: readonly Series[]): Slices<Series[]> {
   return sortSlices(series, (a, b) => compareLabels(a.labels, b.labels))

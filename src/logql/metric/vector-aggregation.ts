@@ -3,7 +3,7 @@
 import { GatewayError } from '../../domain/errors.ts'
 import { type Slices, sortSlices } from '../../kit/slices.ts'
 import type { Grouping, VectorAggregation } from '../parse/syntax.ts'
-import { groupKey, groupLabels } from './grouping.ts'
+import { groupKey, vectorGroupLabels } from './grouping.ts'
 import {
   isPresent,
   makeSeries,
@@ -43,7 +43,7 @@ export function* aggregateVector(
       const results: Series[] = []
       for (const { members } of yield* groupsOf(input, grouping)) {
         const [first] = members
-        const labels = first === undefined ? [] : groupLabels(grouping, first.labels)
+        const labels = first === undefined ? [] : vectorGroupLabels(grouping, first.labels)
         results.push(yield* aggregateGroup(operation, labels, members, count))
       }
       return results

@@ -2,6 +2,7 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import { unescapeGo } from '../../domain/labels.ts'
+import { parseGoFloat } from '../pipeline/convert.ts'
 import { parseDuration, parseSize } from './literal.ts'
 
 interface Place {
@@ -27,8 +28,15 @@ export type Token = Place &
   )
 
 const WORD = /[\p{L}_][\p{L}\p{Nd}_]*/uy
-const POWER = /(?:\d+(?:\.\d*)?|\.\d+)[eE][+-]?\d+(?![\da-zA-Z.])/y
-const NUMBER = /\d+(?:\.\d*)?|\.\d+/y
+/** Go's digits, with underscores between them. */
+const DIGITS = String.raw`\d+(?:_\d+)*`
+const HEX_DIGITS = String.raw`_?[\da-fA-F]+(?:_[\da-fA-F]+)*`
+const POWER = new RegExp(`(?:${DIGITS}(?:\\.(?:${DIGITS})?)?|\\.${DIGITS})[eE][+-]?\\d+(?![\\da-zA-Z.])`, 'y')
+const NUMBER = new RegExp(`${DIGITS}(?:\\.(?:${DIGITS})?)?|\\.${DIGITS}`, 'y')
+/** `0x1.8p3`, hexadecimal with a power of two. */
+const HEX_POWER = new RegExp(`0[xX](?:${HEX_DIGITS}(?:\\.(?:${HEX_DIGITS})?)?|\\.${HEX_DIGITS})[pP][+-]?\\d+`, 'y')
+/** Go's whole numbers of other bases, which are no numbers to LogQL. */
+const OTHER_BASE = /0[xXbBoO][\da-fA-F_]+/y
 /** A number with whatever follows it: a duration, a size or neither. */
 const WITH_UNIT = /(?:\d+(?:\.\d*)?|\.\d+)[a-zA-Zµμ][\da-zA-Zµμ.]*/y
 const FLAG = /--[a-z-]+/y
@@ -77,8 +85,12 @@ class Lexer {
 
   #readNumber(place: Place): Token | undefined {
     const start = this.#at
-    const power = this.#take(POWER)
-    if (power !== undefined) return { ...place, kind: 'number', text: power, value: Number(power) }
+    const power = this.#take(HEX_POWER) ?? this.#take(POWER)
+    if (power !== undefined) return { ...place, kind: 'number', text: power, value: numberOf(power) }
+    const other = this.#take(OTHER_BASE)
+    if (other !== undefined) {
+      throw parseError(`unable to parse literal as a float: strconv.ParseFloat: parsing "${shown(other)}": invalid syntax`)
+    }
     const united = this.#take(WITH_UNIT)
     if (united !== undefined) {
       const ns = parseDuration(united)
@@ -89,7 +101,7 @@ class Lexer {
     }
     const text = this.#take(NUMBER)
     if (text === undefined) return undefined
-    return { ...place, kind: 'number', text, value: Number(text) }
+    return { ...place, kind: 'number', text, value: numberOf(text) }
   }
 
   #readSymbol(place: Place): Token {
@@ -169,6 +181,12 @@ class Lexer {
     const before = this.#at < 2 ? -1 : this.#text.lastIndexOf('\n', this.#at - 2)
     return { line: this.#line - 1, column: [...this.#text.slice(before + 1, this.#at)].length }
   }
+}
+
+/** Of a number as Go writes it; too large a one is infinite. */
+function numberOf(text: string): number {
+  const plain = text.replaceAll('_', '')
+  return parseGoFloat(plain) ?? Number(plain)
 }
 
 const SHOWN_CHARS_MAX = 100

@@ -146,17 +146,18 @@ function parseVectorAggregation(reader: TokenReader, operation: VectorOperation)
   if (grouping !== undefined && UNGROUPED_OPERATIONS.includes(operation)) {
     throw parseError(`grouping not allowed for ${operation} aggregation`)
   }
-  return { kind: 'vector_aggregation', operation, expr, parameter, grouping }
+  return { kind: 'vector_aggregation', operation, expr, parameter: parameter?.value, grouping }
 }
 
-function checkParameter(operation: VectorOperation, parameter: number | undefined): void {
+function checkParameter(operation: VectorOperation, parameter: ReturnType<typeof takeParameter>): void {
   if (!COUNTED_OPERATIONS.includes(operation)) {
-    if (parameter !== undefined) throw parseError(`unsupported parameter for operation ${operation}(${parameter},`)
+    if (parameter !== undefined) throw parseError(`unsupported parameter for operation ${operation}(${parameter.text},`)
     return
   }
   if (parameter === undefined) throw parseError(`parameter required for operation ${operation}`)
-  if (!Number.isInteger(parameter)) throw parseError(`invalid parameter ${operation}(${parameter},`)
-  if (parameter <= 0) throw parseError(`invalid parameter (must be greater than 0) ${operation}(${parameter}`)
+  const { text, value } = parameter
+  if (!/^\d+$/.test(text)) throw parseError(`invalid parameter ${operation}(${text},`)
+  if (value <= 0) throw parseError(`invalid parameter (must be greater than 0) ${operation}(${text}`)
 }
 
 function parseLabelReplace(reader: TokenReader): LabelReplace {

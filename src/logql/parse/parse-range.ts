@@ -29,6 +29,7 @@ const GROUPED_OPERATIONS: readonly string[] = [
 export function parseRangeAggregation(reader: TokenReader, operation: RangeOperation): RangeAggregation {
   reader.advance()
   reader.advance()
+  if (reader.isSymbol('-') || reader.isSymbol('+')) reader.fail('NUMBER', '{', '(')
   const parameter = takeParameter(reader)
   const range = parseLogRange(reader)
   reader.expectSymbol(')')
@@ -37,7 +38,7 @@ export function parseRangeAggregation(reader: TokenReader, operation: RangeOpera
     throw parseError(`parameter required for operation ${operation}`)
   }
   if (parameter !== undefined && operation !== 'quantile_over_time') {
-    throw parseError(`parameter ${parameter} not supported for operation ${operation}`)
+    throw parseError(`parameter ${parameter.text} not supported for operation ${operation}`)
   }
   if (grouping !== undefined && !GROUPED_OPERATIONS.includes(operation)) {
     throw parseError(`grouping not allowed for ${operation} aggregation`)
@@ -48,7 +49,7 @@ export function parseRangeAggregation(reader: TokenReader, operation: RangeOpera
   if (range.unwrap !== undefined && !UNWRAPPED_OPERATIONS.includes(operation)) {
     throw parseError(`invalid aggregation ${operation} with unwrap`)
   }
-  return { kind: 'range_aggregation', operation, range, parameter, grouping }
+  return { kind: 'range_aggregation', operation, range, parameter: parameter?.value, grouping }
 }
 
 /** The parts of a range as they are found: the brackets, the range and the pipeline may stand in several orders. */
@@ -118,13 +119,13 @@ function parseUnwrap(reader: TokenReader): Unwrap {
   return { label, conversion, filters }
 }
 
-/** A number before a comma. */
-export function takeParameter(reader: TokenReader): number | undefined {
-  const signed = reader.isSymbol('-') || reader.isSymbol('+') ? 1 : 0
-  if (reader.peek(signed).kind !== 'number' || !reader.isSymbol(',', signed + 1)) return undefined
-  const parameter = reader.expectNumber()
+/** A number before a comma. As in Loki it has no sign: no parameter may be negative. */
+export function takeParameter(reader: TokenReader): { readonly text: string; readonly value: number } | undefined {
+  const token = reader.peek()
+  if (token.kind !== 'number' || !reader.isSymbol(',', 1)) return undefined
   reader.advance()
-  return parameter
+  reader.advance()
+  return token
 }
 
 export function parseGrouping(reader: TokenReader): Grouping | undefined {

@@ -85,7 +85,7 @@ interface Comparison {
 function compileComparison({ name, operator, value, parse, faultOf }: Comparison): LabelTest {
   const compare = COMPARE[operator]
   return (labels) => {
-    const text = labels.get(name)
+    const text = labels.getPlain(name)
     if (text === undefined) return false
     const number = parse(text)
     if (number !== undefined) return compare(number, value)

@@ -81,6 +81,11 @@ export class LabelSet implements EntryLabels {
     return slot === undefined || this.#kinds[slot] === ABSENT ? undefined : this.#values[slot]
   }
 
+  /** As `get`, without `__error__` and the like: what Loki's filters by number, duration and size see. */
+  getPlain(name: string): string | undefined {
+    return isErrorLabel(name) ? undefined : this.get(name)
+  }
+
   /** True while the stream's own labels are as they came. */
   get hasStreamUnchanged(): boolean {
     return !this.#streamChanged
@@ -163,8 +168,8 @@ export class LabelSet implements EntryLabels {
   all(): Labels {
     const labels: Label[] = []
     for (const slot of this.#inOrder()) {
-      const value = this.#values[slot] as string
-      if (this.#kinds[slot] !== ABSENT && value !== '') labels.push({ name: this.#names[slot] as string, value })
+      if (this.#kinds[slot] === ABSENT) continue
+      labels.push({ name: this.#names[slot] as string, value: this.#values[slot] as string })
     }
     if (!this.hasError && this.#errorDetails === '') return labels
     return [...labels, ...this.#errors().map(([name, value]) => ({ name, value }))].sort((a, b) =>
@@ -192,19 +197,19 @@ export class LabelSet implements EntryLabels {
   key(): string {
     let key = ''
     for (const slot of this.#inOrder()) {
-      const value = this.#values[slot] as string
-      if (this.#kinds[slot] !== ABSENT && value !== '') key += keyPart(this.#names[slot] as string, value)
+      if (this.#kinds[slot] === ABSENT) continue
+      key += keyPart(this.#names[slot] as string, this.#values[slot] as string)
     }
     for (const [name, value] of this.#errors()) key += keyPart(name, value)
     return key
   }
 
-  /** The same for the labels of `by (names)`, an absent one being the empty string. */
+  /** The same for the labels of `by (names)`. */
   groupKey(names: readonly string[]): string {
     let key = ''
     for (const name of names) {
-      const value = this.get(name) ?? ''
-      key += `${value.length}:${value}`
+      const value = this.get(name)
+      key += value === undefined ? '-' : `${value.length}:${value}`
     }
     return key
   }

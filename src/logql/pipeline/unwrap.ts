@@ -11,7 +11,7 @@ import { labelSetOf } from './label-set.ts'
 export type SampleExtractor = (entry: PipelineEntry) => number | undefined
 
 /**
- * An entry without the label is dropped. A value that cannot be converted counts as 0 with `__error__` set, which the
+ * An entry whose label is absent or empty is dropped. A value that cannot be converted counts as 0 with `__error__` set, which the
  * filters behind the unwrap may still drop; without them the metric query fails. The label stays: an aggregation by it
  * may want it.
  */

@@ -97,12 +97,12 @@ t.test('the parts of an answer', async (t) => {
       ['a', '1'],
     ])
   })
-  t.test('an empty parsed label is shown there, and not in all()', async (t) => {
+  t.test('an empty parsed label is shown there, and in all()', async (t) => {
     const labels = new LabelSet()
     labels.reset([], [])
     labels.setParsed('a', '')
     t.strictSame(labels.parts().parsed, [['a', '']])
-    t.strictSame(labels.all(), [])
+    t.strictSame(labels.all(), [{ name: 'a', value: '' }])
     t.equal(labels.get('a'), '')
   })
 })
