@@ -59,11 +59,17 @@ export const INCIDENT_SETTINGS = {
       'INCIDENT_EVENT_MEMORY',
       duration({ min: 10 * MINUTE, max: 14 * DAY }),
       DAY,
-      'How long a redelivered line is recognised and not counted again.',
+      'How long a repeated delivery of CloudWatch Logs, or a repeated push in the aws home, is recognised and not counted again.',
     ),
     closedKeptMs: setting('INCIDENT_KEPT', duration({ min: HOUR }), 90 * DAY, 'How long closed incidents are kept.'),
   },
   audit: setting('INCIDENT_AUDIT', boolean(), false, 'Also store an audit row for each line that raised an incident.'),
+  rowTable: setting(
+    'INCIDENT_TABLE',
+    optional(text('the name of a DynamoDB table', (given) => /^[\w.-]{3,255}$/.test(given))),
+    undefined,
+    "In the aws home, the table of those rows, with the key `incident_id`; by default they are stored in the gateway's table.",
+  ),
   notify: {
     perMinuteMax: setting(
       'ALERT_PER_MINUTE',

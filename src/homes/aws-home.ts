@@ -24,6 +24,8 @@ export interface AwsHome {
   readonly ports: Ports
   /** Keys shared by all containers: one signs page tokens, the other is the seed of the local issuer's key. */
   readonly keys: { readonly pageToken: Uint8Array; readonly localIssuer: Uint8Array | undefined }
+  /** The client of the table, for what is kept there beside the logs. */
+  readonly items: AwsClients['items']
   close(): Promise<void>
 }
 
@@ -71,6 +73,7 @@ export async function openAws(
       pageToken: deriveKey(config, 'page tokens'),
       localIssuer: config.auth.localIssuer ? deriveKey(config, 'local issuer') : undefined,
     },
+    items: clients.items,
     close: async () => {
       limits?.close()
       await store.close()

@@ -6,7 +6,7 @@ import { GatewayError } from '../domain/errors.ts'
 
 const KEY_BYTES = 32
 
-export type KeyPurpose = 'page tokens' | 'local issuer'
+export type KeyPurpose = 'page tokens' | 'local issuer' | 'incidents'
 
 /**
  * 32 bytes for one purpose. A derived key reveals neither the secret nor another key. Throws config_invalid without a

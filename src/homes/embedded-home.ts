@@ -5,6 +5,7 @@ import { loadSecret } from '../adapters/embedded/secrets.ts'
 import { SqliteLogStore, type StoreEvents } from '../adapters/embedded/sqlite-log-store.ts'
 import type { LimitsEvents } from '../adapters/files/limits-file.ts'
 import type { Config } from '../config/read-config.ts'
+import type { CommittedBlocks } from '../ports/incidents.ts'
 import type { Clock, Ports } from '../ports/log-store.ts'
 import { openTenantLimits } from './tenant-limits.ts'
 
@@ -12,6 +13,8 @@ export interface EmbeddedHome {
   readonly ports: Ports
   /** Keys that survive a restart: one signs page tokens, the other is the seed of the local issuer's key. */
   readonly keys: { readonly pageToken: Uint8Array; readonly localIssuer: Uint8Array | undefined }
+  /** What incidents are counted from. */
+  readonly blocks: CommittedBlocks
   close(): Promise<void>
 }
 
@@ -33,6 +36,7 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
     duplicateWindowMs: duplicateWindowMs ?? 0,
     blockBytes,
     queryTimeoutMs: config.query.timeoutMs,
+    keepsCommitted: config.incidents.enabled,
   }
   const store = new SqliteLogStore(settings, clock, events)
   const keys = {
@@ -42,6 +46,7 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
   return {
     ports: { clock, store, feed: new LocalFeed(), deletions: store.deletions, ...(limits && { limits }) },
     keys,
+    blocks: store.committed,
     close: () => {
       limits?.close()
       return store.close()

@@ -1,23 +1,24 @@
-/** What incidents work with: their store, the audit trail, who is told. By home, loaded where it is used. */
+/** What incidents work with: their store, the key of their ids, and notifiers. By home, loaded where it is used. */
 
+import { createHmac } from 'node:crypto'
 import type { SNS } from '@aws-sdk/client-sns'
 import { type IncidentLog, LogNotifier } from '../adapters/outside/log-notifier.ts'
 import { SmtpNotifier, smtpTransport } from '../adapters/outside/smtp-notifier.ts'
 import { WebhookNotifier } from '../adapters/outside/webhook-notifier.ts'
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
+import type { KeyedHash } from '../domain/incidents/incident.ts'
 import { lazy } from '../kit/lazy.ts'
-import type { AuditTrail, CommittedBlocks, IncidentStore, LogGroupReader, Notifier } from '../ports/incidents.ts'
+import type { CountStore, IncidentStore, LogGroupReader, Notifier } from '../ports/incidents.ts'
 import type { Clock } from '../ports/log-store.ts'
+import type { AwsClients } from './aws-clients.ts'
+import { deriveKey } from './derived-keys.ts'
 import { SYSTEM_PACING } from './machine.ts'
 
 export interface IncidentHome {
   readonly store: IncidentStore
-  /** Undefined where no row for each line is wanted. */
-  readonly audit: AuditTrail | undefined
+  readonly hash: KeyedHash
   readonly notifiers: readonly Notifier[]
-  /** Where accepted lines are found again after a crash; undefined in the aws home, which has no lines of its own. */
-  readonly blocks: CommittedBlocks | undefined
   close(): Promise<void>
 }
 
@@ -25,55 +26,95 @@ export interface IncidentHomeLog extends IncidentLog {
   error(facts: object, text: string): void
 }
 
-/**
- * Opens the store of incidents. Throws store_unavailable or store_damaged where it cannot be, config_invalid for settings
- * that are not whole.
- */
+const KEY_FILE = 'incidents.key'
+const KEY_BYTES = 32
+/** Hexadecimal digits of a hash: 128 bits. */
+const HASH_CHARS = 32
+
+/** Opens the incident store. Throws store_unavailable or store_damaged, and config_invalid for incomplete settings. */
 export async function openIncidentHome(config: Config, clock: Clock, log: IncidentHomeLog): Promise<IncidentHome> {
   const made: { destroy(): void }[] = []
   const notifiers = await openNotifiers(config, clock, log, made)
-  const kept = config.service.home === 'aws' ? await openItems(config, clock, made) : await openFile(config, clock, log)
+  const opened = config.service.home === 'aws' ? await openItems(config, clock, made) : await openFile(config, clock)
   return {
-    ...kept,
+    ...opened,
     notifiers,
     close: async () => {
-      await kept.store.close()
+      await opened.store.close()
       for (const client of made) client.destroy()
     },
   }
 }
 
-type Kept = Pick<IncidentHome, 'store' | 'audit' | 'blocks'>
-
-async function openFile({ service, incidents }: Config, clock: Clock, log: IncidentHomeLog): Promise<Kept> {
-  const [{ SqliteIncidents }, { SqliteCommittedBlocks }] = await Promise.all([
-    import('../adapters/embedded/sqlite-incidents.ts'),
-    import('../adapters/embedded/sqlite-committed-blocks.ts'),
-  ])
-  const store = new SqliteIncidents(service.dataDir, incidents.retention, () => clock.nowMs())
-  const onDamage = (block: number, err: unknown): void => {
-    log.error({ block, err }, 'a block cannot be read: its lines raise no incidents')
-  }
-  const blocks = new SqliteCommittedBlocks(service.dataDir, onDamage)
-  return { store, audit: incidents.audit ? store : undefined, blocks }
+/** Where a gateway of the aws home records counts, and the key they are named with. Throws config_invalid. */
+export async function openCountStore(
+  config: Config,
+  clock: Clock,
+  items: AwsClients['items'],
+): Promise<CountStore & { readonly hash: KeyedHash }> {
+  const counts = await openCounts(config, clock, items)
+  return { record: (record) => counts.record(record), hash: openHash(deriveKey(config, 'incidents')) }
 }
 
-async function openItems(config: Config, clock: Clock, made: { destroy(): void }[]): Promise<Kept> {
-  const { aws, incidents } = config
-  if (aws.table === undefined) {
-    throw new GatewayError('config_invalid', 'incidents of the aws home need MILLRACE_TABLE, not given; set it')
-  }
-  const [{ DynamoIncidents }, { DynamoAudit }, { makeAwsClients }] = await Promise.all([
+/** Without incidents, lines are not counted, and blocks are joined: the next start with them begins at its own time. */
+export async function forgetCounted({ service }: Config): Promise<void> {
+  if (service.home !== 'embedded') return
+  const { forgetCountedBlocks } = await import('../adapters/embedded/incident-database.ts')
+  forgetCountedBlocks(service.dataDir)
+}
+
+type Opened = Pick<IncidentHome, 'store' | 'hash'>
+
+async function openFile({ service, incidents }: Config, clock: Clock): Promise<Opened> {
+  const [{ SqliteIncidents }, { loadSecret }] = await Promise.all([
+    import('../adapters/embedded/sqlite-incidents.ts'),
+    import('../adapters/embedded/secrets.ts'),
+  ])
+  const hash = openHash(loadSecret(service.dataDir, KEY_FILE, KEY_BYTES))
+  return { store: new SqliteIncidents(service.dataDir, incidents.retention, () => clock.nowMs()), hash }
+}
+
+async function openItems(config: Config, clock: Clock, made: { destroy(): void }[]): Promise<Opened> {
+  const hash = openHash(deriveKey(config, 'incidents'))
+  const [{ DynamoIncidents }, { makeAwsClients }] = await Promise.all([
     import('../adapters/aws/incidents/dynamo-incidents.ts'),
-    import('../adapters/aws/incidents/dynamo-audit.ts'),
     import('./aws-clients.ts'),
   ])
-  const clients = makeAwsClients(aws)
+  const clients = makeAwsClients(config.aws)
   made.push(clients)
-  const { retention } = incidents
-  const store = new DynamoIncidents(clients.items, { table: aws.table, ...retention }, clock, SYSTEM_PACING)
-  const audit = incidents.audit ? new DynamoAudit(clients.items, aws.table, retention.closedKeptMs) : undefined
-  return { store, audit, blocks: undefined }
+  const counts = await openCounts(config, clock, clients.items)
+  const settings = { table: requireTable(config), ...config.incidents.retention }
+  return { store: new DynamoIncidents(clients.items, settings, clock, SYSTEM_PACING, counts), hash }
+}
+
+async function openCounts(config: Config, clock: Clock, items: AwsClients['items']) {
+  const table = requireTable(config)
+  const { DynamoCounts } = await import('../adapters/aws/incidents/dynamo-counts.ts')
+  return new DynamoCounts(items, table, await openRows(config, table, items), clock, SYSTEM_PACING)
+}
+
+async function openRows({ incidents }: Config, table: string, items: AwsClients['items']) {
+  if (!incidents.audit) return undefined
+  const { DynamoRows } = await import('../adapters/aws/incidents/dynamo-rows.ts')
+  const settings = { table, rowTable: incidents.rowTable, keptMs: incidents.retention.closedKeptMs }
+  return new DynamoRows(items, settings, SYSTEM_PACING)
+}
+
+function requireTable({ aws }: Config): string {
+  if (aws.table !== undefined) return aws.table
+  throw new GatewayError('config_invalid', 'incidents of the aws home need MILLRACE_TABLE; set it')
+}
+
+/** HMAC-SHA256, cut to 128 bits. The length of each part comes before it. */
+export function openHash(key: Uint8Array): KeyedHash {
+  return (parts) => {
+    const hmac = createHmac('sha256', key)
+    for (const part of parts) {
+      hmac.update(`${typeof part === 'string' ? Buffer.byteLength(part) : part.length}:`)
+      hmac.update(part)
+    }
+    return hmac.digest('hex').slice(0, HASH_CHARS)
+  }
 }
 
 async function openNotifiers(

@@ -1,32 +1,32 @@
-/** What incidents need from outside: a store with an outbox, notifiers, an audit trail. And the seam to raise them. */
+/** What incidents need from outside: a store with an outbox, notifiers, rows for an audit. And how incidents are raised. */
 
 import type { Block } from '../domain/entries/block.ts'
 import type {
   Incident,
   IncidentChange,
-  IncidentEvent,
+  IncidentKey,
   IncidentRef,
   IncidentReport,
   IncidentState,
+  LineCount,
   Transition,
 } from '../domain/incidents/incident.ts'
 import type { Message, OutboxItem } from '../domain/incidents/notification.ts'
 import type { Labels } from '../domain/labels.ts'
 
-/** Where whoever sees a incident tells it: lines, alert rules, anomalies. flows/raise-incidents.ts is it. */
+/** Takes reports of alert rules and anomalies. flows/incidents/raise-incidents.ts implements it. */
 export interface IncidentSink {
   /**
-   * Opens, counts or reopens the incident of the report's tenant, kind and key. Telling the same events again,
-   * also at the same time, counts them once. Rejects with store_unavailable when it could not be recorded: tell it
-   * again then.
+   * Opens, counts or reopens the incident of the report's tenant, kind and key. A report that is repeated counts once.
+   * Rejects with store_unavailable when it could not be recorded: report it again then.
    */
   raise(report: IncidentReport): Promise<Raised>
-  /** The incident is over: closes its incident, if there is an open one. */
-  resolve(incident: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): Promise<void>
+  /** It is over: closes its incident, if there is an open one. */
+  resolve(key: IncidentKey): Promise<void>
 }
 
 export interface Raised extends IncidentRef {
-  /** Events that were counted now; the others were counted before. */
+  /** 1, or 0 when the report was counted before. */
   readonly counted: number
   readonly transition: Transition | undefined
 }
@@ -36,11 +36,44 @@ export interface Decision extends IncidentChange {
   readonly outbox?: OutboxItem | undefined
 }
 
-/** Must be pure: it may be asked again when somebody else was faster. Undefined: nothing is to be written. */
-export type Decide = (
-  found: Incident | undefined,
-  isFresh: (event: Pick<IncidentEvent, 'id' | 'ms'>) => boolean,
-) => Decision | undefined
+/** Must be pure: it is asked again when another writer was faster. Undefined: nothing is to be written. */
+export type Decide = (found: Incident | undefined) => Decision | undefined
+
+/** What becomes of an incident by the lines that were counted. Must be pure. */
+export interface CountDecider {
+  idOf(lines: LineCount): string
+  decide(found: Incident | undefined, lines: LineCount): Decision
+}
+
+/** How far something was read: the write is refused when another writer moved the cursor from `from` meanwhile. */
+export interface CursorMove {
+  readonly name: string
+  /** Undefined: there is no cursor of this name yet. */
+  readonly from: string | undefined
+  readonly to: string
+}
+
+/** The cursor of the last committed block whose lines are counted: its position. */
+export const COUNTED_BLOCKS = 'counted-blocks'
+
+/** Lines that were counted together, and are written together or not at all. */
+export interface CountRecord {
+  /** Names the delivery that the lines came with: lines of a delivery that was recorded before are not counted again. */
+  readonly deliveryId?: string | undefined
+  readonly counts: readonly LineCount[]
+  readonly cursor?: CursorMove | undefined
+  /** One for each line, where they are wanted. */
+  readonly rows: readonly AuditRow[]
+}
+
+export interface RecordOutcome {
+  /** False: the delivery was recorded before, or the cursor was moved; nothing was written. */
+  readonly isNew: boolean
+  /** Incidents that changed. A store that counts in two steps gives none: `fold` does. */
+  readonly decisions: readonly Decision[]
+  /** Whether `fold` is to follow, now or later. */
+  readonly isPending: boolean
+}
 
 export interface IncidentListing {
   readonly tenant: string
@@ -68,31 +101,27 @@ export interface IncidentPage {
 }
 
 /**
- * Keeps incidents, which events they counted, and the outbox.
+ * Keeps incidents, their counts, and the outbox.
  *
  * - What resolved is durable. Rejects with store_unavailable when nothing was written.
- * - `change` is exact under concurrency: of two that decide about one incident at a time, one sees what the other
- *   wrote.
- * - An event is remembered for the store's setting, and then may count again. Of one incident at least the newest
- *   8,192 are remembered.
+ * - `change` and counts are exact under concurrency: of two that decide about one incident at a time, one sees what the
+ *   other wrote.
+ * - Deliveries are remembered for the store's setting, and then may count again.
  */
 export interface IncidentStore {
-  /**
-   * Asks `decide` about the incident as it is, and writes the decision, the outbox item and that the `events` are
-   * counted together. CHANGE_EVENTS_MAX of domain/event-window.ts events at most, each id once.
-   */
-  change(
-    ref: IncidentRef,
-    events: readonly Pick<IncidentEvent, 'id' | 'ms'>[],
-    decide: Decide,
-  ): Promise<Decision | undefined>
+  /** Asks `decide` about the incident as it is, and writes the decision with its outbox item. */
+  change(ref: IncidentRef, decide: Decide): Promise<Decision | undefined>
+  /** Writes counts, cursor and rows in one go. A store that counts in two steps leaves the incidents to `fold`. */
+  record(record: CountRecord, decider: CountDecider): Promise<RecordOutcome>
+  /** Applies counts that were recorded and not applied yet, each once, also when processes fold at the same time. */
+  fold(decider: CountDecider): Promise<readonly Decision[]>
   find(ref: IncidentRef): Promise<Incident | undefined>
   list(listing: IncidentListing): Promise<IncidentPage>
   /** Some of the incidents of all tenants that are to close by themselves at `nowMs`, up to `limit`. */
   listQuiet(nowMs: number, limit: number): Promise<readonly IncidentRef[]>
   /**
-   * Up to `limit` outbox items that are due, of all tenants, oldest first; nobody else gets them before `untilMs`. They
-   * come again then, unless they were settled.
+   * Up to `limit` outbox items that are due, of all tenants, oldest first; no other caller gets them before `untilMs`.
+   * They come again then, unless they were settled.
    */
   takeDue(nowMs: number, untilMs: number, limit: number): Promise<readonly OutboxItem[]>
   /** Replaces items that were taken; those without targets are done and go. */
@@ -102,12 +131,15 @@ export interface IncidentStore {
   /** A text that outlives a restart: how far something was read. */
   readCursor(name: string): Promise<string | undefined>
   writeCursor(name: string, text: string): Promise<void>
-  /** Forgets events and closed incidents whose time is over. A store that does so by itself does nothing. */
+  /** Deletes deliveries, rows and closed incidents whose time is over. A store that does so by itself does nothing. */
   prune(nowMs: number): Promise<void>
   close(): Promise<void>
 }
 
-/** Tells people. Rejects when it is not sure that the message was taken: it is sent again then, with the same id. */
+/** Takes counts where incidents are kept elsewhere: the part of IncidentStore that a gateway in front needs. */
+export type CountStore = Pick<IncidentStore, 'record'>
+
+/** Notifies people. Rejects when it is not sure that the message was taken: it is sent again then, with the same id. */
 export interface Notifier {
   /** Its name in outbox items, in logs and metrics. */
   readonly name: string
@@ -115,7 +147,7 @@ export interface Notifier {
 }
 
 /** One line that raised an incident, in the fields of a classic incident table. */
-export interface AuditRecord {
+export interface AuditRow {
   /** The stream and the event's id in it, `stream-id`. */
   readonly incidentId: string
   readonly tenant: string
@@ -129,20 +161,26 @@ export interface AuditRecord {
   readonly createdMs: number
 }
 
-/** A row for each line, kept for a time. Writing a row again changes nothing. */
-export interface AuditTrail {
-  /** Resolves, when all are durable, to how many were new. */
-  write(records: readonly AuditRecord[]): Promise<number>
-  prune(nowMs: number): Promise<void>
+/** Blocks as they were committed: what incidents are counted from, and after a crash counted again. */
+export interface CommittedBlocks {
+  /** The position of the newest block; 0 where there is none. Positions rise from commit to commit. */
+  last(): number
+  /** Calls `listener` for each block as soon as it is durable, in the order of positions. It must not throw. */
+  listen(listener: (committed: CommittedBlock) => void): void
+  /** Leaves blocks after `position` as they were committed: they are not joined. Until then, none of them is. */
+  keepAfter(position: number): void
+  /**
+   * Blocks after `position`, oldest first; a position may come more than once, one after the other. Those whose levels
+   * `wants` refuses come without text and metadata. A block is good until the next one is asked for. One that cannot be
+   * read is left out.
+   */
+  since(position: number, wants: (levels: Uint8Array) => boolean): AsyncIterable<CommittedBlock>
 }
 
-/** Blocks by when they were committed: how what was accepted, but not looked at before a crash, is found again. */
-export interface CommittedBlocks {
-  /**
-   * Blocks of all tenants that were committed at `ms` (since the epoch) or later; entries that were committed before
-   * may be among them. A block is good until the next one is asked for. One that cannot be read is left out.
-   */
-  since(ms: number): AsyncIterable<{ readonly tenant: string; readonly block: Block }>
+export interface CommittedBlock {
+  readonly tenant: string
+  readonly block: Block
+  readonly position: number
 }
 
 export interface LogGroupEvent {
@@ -153,10 +191,8 @@ export interface LogGroupEvent {
   readonly message: string
 }
 
-/** Log groups that are read by us, where nobody delivers them. */
+/** Reads log groups that no subscription delivers. */
 export interface LogGroupReader {
-  /**
-   * Pages of the events of [fromMs, toMs), in no order that is promised. Rejects with source_unavailable.
-   */
+  /** Pages of the events of [fromMs, toMs), in no order that is promised. Rejects with source_unavailable. */
   read(logGroup: string, fromMs: number, toMs: number): AsyncIterable<readonly LogGroupEvent[]>
 }

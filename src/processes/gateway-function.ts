@@ -12,6 +12,7 @@ import { buildPushApp } from '../transport/http/push-app.ts'
 import { buildLambdaHandler, type LambdaHandler } from '../transport/lambda/http-handler.ts'
 import { homeEvents, rotationEvents } from './home-events.ts'
 import { requestLog } from './log.ts'
+import { countPushes } from './push-counts.ts'
 import { openGatewayReporter, reportAfterEach } from './report-metrics.ts'
 import { VERSION } from './version.ts'
 
@@ -21,8 +22,9 @@ export async function openGatewayFunction({ config, openUsers }: Settings, log: 
   const metrics = new Metrics()
   const clock = SYSTEM_CLOCK
   const home = await openAws(config, clock, homeEvents(metrics, log))
+  const ports = await countPushes(config, clock, home, log)
   const parts = {
-    ports: home.ports,
+    ports,
     config,
     keys: home.keys,
     users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
@@ -39,7 +41,7 @@ export async function openGatewayFunction({ config, openUsers }: Settings, log: 
         import('../transport/http/app.ts'),
         import('./function-views.ts'),
       ])
-      const views = await openViews({ config, clock, log, ports: home.ports })
+      const views = await openViews({ config, clock, log, ports })
       return buildApp({ ...parts, ...views }, pushes.state)
     },
   }

@@ -5,6 +5,7 @@ import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { QueryTurns } from '../flows/query/query-turns.ts'
 import { type Home, openHome } from '../homes/home.ts'
+import { forgetCounted } from '../homes/incident-home.ts'
 import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import type { Settings } from '../homes/references.ts'
 import type { Ports } from '../ports/log-store.ts'
@@ -18,6 +19,7 @@ import { homeEvents, rotationEvents } from './home-events.ts'
 import { type Incidents, openIncidents, startIncidents } from './incidents.ts'
 import { requestLog } from './log.ts'
 import { openPoller } from './poller.ts'
+import { countPushes } from './push-counts.ts'
 import { viewRuleFiles } from './rule-files.ts'
 import { VERSION } from './version.ts'
 import { openWatch } from './watch.ts'
@@ -56,7 +58,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
     const home = await openHome(config, clock, homeEvents(metrics, log))
     closers.push(() => home.close())
     const incidents = await openGatewayIncidents(opened)
-    const ports = await scanAccepted(opened, home, incidents)
+    const ports = await countLines(opened, home, incidents)
     const rules = incidents && openRules(opened, ports, incidents)
     const poller = await pollSources(opened, ports)
     const app = await buildApp({
@@ -83,7 +85,10 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
 async function openGatewayIncidents({ config, clock, log, metrics }: Opened): Promise<Incidents | undefined> {
   const { incidents: settings, rules } = config
   if (!settings.enabled) {
-    if (rules.path === undefined && !rules.anomalies) return undefined
+    if (rules.path === undefined && !rules.anomalies) {
+      await forgetCounted(config)
+      return undefined
+    }
     const text =
       'MILLRACE_INCIDENTS is false, but alert rules and anomalies open incidents; leave it out, or remove MILLRACE_RULES and MILLRACE_ANOMALIES'
     throw new GatewayError('config_invalid', text)
@@ -94,20 +99,19 @@ async function openGatewayIncidents({ config, clock, log, metrics }: Opened): Pr
 }
 
 /** Lines that are accepted here raise incidents; the ports to go on with. */
-async function scanAccepted(
-  { clock, log, closers }: Opened,
+async function countLines(
+  { config, clock, log, closers }: Opened,
   home: Home,
   incidents: Incidents | undefined,
 ): Promise<Ports> {
-  const { feed } = home.ports
   if (incidents === undefined) return home.ports
-  if (incidents.home.blocks === undefined || feed === undefined) {
-    closers.push(() => incidents.home.close())
+  if ('blocks' in home) {
+    const running = await startIncidents(incidents, { blocks: home.blocks, clock, log })
+    closers.push(() => running.stop())
     return home.ports
   }
-  const running = await startIncidents(incidents, { feed, clock, log })
-  closers.push(() => running.stop())
-  return { ...home.ports, feed: running.feed }
+  closers.push(() => incidents.home.close())
+  return countPushes(config, clock, home, log)
 }
 
 /** In the aws home the alert processor evaluates them: here they are only shown. */

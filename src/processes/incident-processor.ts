@@ -33,12 +33,12 @@ export async function openProcessor(config: Config, clock: Clock, log: Logger): 
 }
 
 /**
- * Reads the log groups itself, in rounds, until it is stopped. Resolves after the first round. Throws as openProcessor
- * does, and config_invalid without log groups.
+ * Reads the log groups itself, in rounds, and applies what gateways of the aws home counted, until it is stopped. Resolves
+ * after the first round. Throws as openProcessor does, and config_invalid where it would have nothing to do.
  */
 export async function runProcessor(config: Config, clock: Clock, log: Logger): Promise<RunningProcess> {
   const { logGroups, everyMs } = config.incidents.cloudWatch
-  if (logGroups.length === 0) {
+  if (logGroups.length === 0 && config.service.home !== 'aws') {
     throw new GatewayError('config_invalid', 'the alert processor needs MILLRACE_ALERT_LOG_GROUPS; set it')
   }
   const incidents = await openIncidents(config, clock, log)

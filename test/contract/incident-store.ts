@@ -1,24 +1,35 @@
 /** What every IncidentStore promises. */
 
+import { createHash } from 'node:crypto'
 import type { Test } from 'tap'
-import { CHANGE_EVENTS_MAX } from '../../src/domain/incidents/event-window.ts'
 import {
   acknowledge,
+  applyCount,
   applyReport,
   close,
+  type IncidentKey,
   type IncidentReport,
   type IncidentState,
-  incidentIdOf,
+  type KeyedHash,
+  type LineCount,
+  nameIncident,
 } from '../../src/domain/incidents/incident.ts'
 import type { OutboxItem } from '../../src/domain/incidents/notification.ts'
-import type { Decision, IncidentListing, IncidentStore } from '../../src/ports/incidents.ts'
+import type {
+  CountDecider,
+  CountRecord,
+  Decision,
+  IncidentListing,
+  IncidentStore,
+  RecordOutcome,
+} from '../../src/ports/incidents.ts'
 import { FixedClock } from '../support/helper.ts'
 
 export interface OpenedIncidents {
   readonly store: IncidentStore
   /** Closes the store and opens the same data again. */
   reopen(): Promise<IncidentStore>
-  /** Whether `prune` forgets by itself: DynamoDB's does so in its own time. */
+  /** Whether `prune` deletes by itself: DynamoDB does so in its own time. */
   readonly prunes: boolean
 }
 
@@ -26,6 +37,13 @@ export const EVENT_MEMORY_MS = 3600_000
 export const CLOSED_KEPT_MS = 24 * 3600_000
 
 export type OpenIncidents = (t: Test, clock: FixedClock) => Promise<OpenedIncidents>
+
+export const HASH: KeyedHash = (parts) => {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(`${part.length}:`).update(part)
+  return hash.digest('hex').slice(0, 32)
+}
+export const incidentIdOf = (key: IncidentKey): string => nameIncident(HASH, key)
 
 export function report(clock: FixedClock, more: Partial<IncidentReport> = {}): IncidentReport {
   return {
@@ -35,25 +53,54 @@ export function report(clock: FixedClock, more: Partial<IncidentReport> = {}): I
     title: 'payments down',
     labels: [{ name: 'service_name', value: 'shop' }],
     severity: 'error',
-    events: [{ id: 'e1', ms: clock.ms, line: 'payments down' }],
+    eventId: 'e1',
+    ms: clock.ms,
+    line: 'payments down',
     closesAfterMs: 60_000,
     ...more,
   }
 }
 
-/** Records as the flow does, without its chunks. */
+export function lineCount(clock: FixedClock, more: Partial<LineCount> = {}): LineCount {
+  const { tenant, key, title, labels, severity, closesAfterMs } = report(clock)
+  const facts = { tenant, kind: 'line' as const, key, title, labels, severity, closesAfterMs }
+  const samples = [{ eventId: 'e1', ms: clock.ms, line: 'payments down' }]
+  return { ...facts, count: 1, firstMs: clock.ms, lastMs: clock.ms, samples, ...more }
+}
+
+/** Writes a report as the flow does. */
 export async function record(
   store: IncidentStore,
   clock: FixedClock,
   seen: IncidentReport,
   outbox = false,
 ): Promise<Decision | undefined> {
-  const ref = { tenant: seen.tenant, id: incidentIdOf(seen) }
-  return store.change(ref, seen.events, (found, isFresh) => {
-    const change = applyReport(found, seen, isFresh, clock.ms)
+  const id = incidentIdOf(seen)
+  return store.change({ tenant: seen.tenant, id }, (found) => {
+    const change = applyReport(found, id, seen, clock.ms)
     if (change === undefined || !outbox) return change
     return { ...change, outbox: item(`${change.incident.id}-${change.incident.transitions}`, change, clock.ms) }
   })
+}
+
+export const deciderOf = (clock: FixedClock): CountDecider => ({
+  idOf: incidentIdOf,
+  decide: (found, lines) => {
+    const change = applyCount(found, incidentIdOf(lines), lines, clock.ms)
+    if (change.transition === undefined) return change
+    return { ...change, outbox: item(`${change.incident.id}-${change.incident.transitions}`, change, clock.ms) }
+  },
+})
+
+/** Writes counts as the flow does, and applies them. */
+export async function recordCounts(
+  store: IncidentStore,
+  clock: FixedClock,
+  counts: Omit<CountRecord, 'rows'> & Partial<CountRecord>,
+): Promise<RecordOutcome> {
+  const outcome = await store.record({ rows: [], ...counts }, deciderOf(clock))
+  const decisions = outcome.isPending ? await store.fold(deciderOf(clock)) : outcome.decisions
+  return { ...outcome, decisions }
 }
 
 function item(id: string, { incident, transition = 'opened' }: Decision, nowMs: number): OutboxItem {
@@ -70,13 +117,15 @@ const LISTING: IncidentListing = {
   after: undefined,
 }
 
-const events = (first: number, count: number, ms: number) =>
-  Array.from({ length: count }, (_, i) => ({ id: `e${first + i}`, ms: ms + i }))
-
 export function incidentStoreContract(t: Test, open: OpenIncidents): void {
   t.test('an incident comes back as it was written, across a restart', async (t) => testWrite(t, open))
-  t.test('an event counts once, whoever tells it again', async (t) => testEvents(t, open))
-  t.test('counts are exact when the same is told at the same time', async (t) => testConcurrency(t, open))
+  t.test('a report that is repeated counts once', async (t) => testReports(t, open))
+  t.test('a delivery counts once', async (t) => testDeliveries(t, open))
+  t.test('a cursor that another moved refuses the counts', async (t) => testMoves(t, open))
+  t.test('counts are exact when deliveries are recorded and folded at the same time', async (t) =>
+    testConcurrency(t, open),
+  )
+  t.test('many kinds of one delivery are all counted', async (t) => testManyKinds(t, open))
   t.test('lists by tenant, state, time and labels, page after page', async (t) => testList(t, open))
   t.test('finds what is quiet', async (t) => testQuiet(t, open))
   t.test('an outbox item is taken by one, and comes again until it is settled', async (t) => testOutbox(t, open))
@@ -101,29 +150,85 @@ async function testWrite(t: Test, open: OpenIncidents): Promise<void> {
   t.same(await (await reopen()).find(ref), decision?.incident)
 }
 
-async function testEvents(t: Test, open: OpenIncidents): Promise<void> {
+async function testReports(t: Test, open: OpenIncidents): Promise<void> {
   const clock = new FixedClock()
   const { store, reopen } = await open(t, clock)
-  const first = report(clock, { events: events(0, 3, clock.ms) })
-  t.equal((await record(store, clock, first))?.incident.count, 3)
+  const first = report(clock)
+  t.equal((await record(store, clock, first))?.incident.count, 1)
   t.equal(await record(store, clock, first), undefined)
-  const overlapping = report(clock, { events: events(2, 3, clock.ms + 2) })
-  t.equal((await record(store, clock, overlapping))?.incident.count, 5)
-  t.equal(await record(await reopen(), clock, overlapping), undefined, 'a restart forgets nothing')
+  t.equal((await record(store, clock, { ...first, eventId: 'e2' }))?.incident.count, 2)
+  t.equal(await record(await reopen(), clock, first), undefined, 'a restart forgets nothing')
+}
+
+async function testDeliveries(t: Test, open: OpenIncidents): Promise<void> {
+  const clock = new FixedClock()
+  const { store, reopen } = await open(t, clock)
+  const counts = [lineCount(clock, { count: 3 })]
+  const ref = { tenant: 'fake', id: incidentIdOf(counts[0] as LineCount) }
+  t.match(await recordCounts(store, clock, { deliveryId: 'd1', counts }), {
+    isNew: true,
+    decisions: [{ transition: 'opened', incident: { count: 3 } }],
+  })
+  t.match(await recordCounts(store, clock, { deliveryId: 'd1', counts }), { isNew: false, decisions: [] })
+  t.match(await recordCounts(store, clock, { deliveryId: 'd2', counts }), { isNew: true })
+  const again = await reopen()
+  t.match(await recordCounts(again, clock, { deliveryId: 'd2', counts }), { isNew: false })
+  t.match(await again.find(ref), { count: 6, samples: [{}, {}] })
+  const due = await again.takeDue(clock.ms + 1000, clock.ms + 2000, 10)
+  t.equal(due.length, 1, 'it was opened once')
+}
+
+async function testMoves(t: Test, open: OpenIncidents): Promise<void> {
+  const clock = new FixedClock()
+  const { store } = await open(t, clock)
+  const counts = [lineCount(clock)]
+  const move = (from: string | undefined, to: string) =>
+    recordCounts(store, clock, { counts, cursor: { name: 'group', from, to } })
+  t.match(await move(undefined, '1'), { isNew: true })
+  t.match(await move(undefined, '2'), { isNew: false })
+  t.match(await move('1', '2'), { isNew: true })
+  t.match(await move('1', '3'), { isNew: false })
+  t.equal(await store.readCursor('group'), '2')
+  t.match(await store.find({ tenant: 'fake', id: incidentIdOf(counts[0] as LineCount) }), { count: 2 })
+  const alone = { counts: [], cursor: { name: 'group', from: '2', to: '4' } }
+  t.match(await recordCounts(store, clock, alone), { isNew: true, isPending: false })
+  t.equal(await store.readCursor('group'), '4')
 }
 
 async function testConcurrency(t: Test, open: OpenIncidents): Promise<void> {
   const clock = new FixedClock()
   const { store } = await open(t, clock)
-  const parts = Array.from({ length: 6 }, (_, i) => report(clock, { events: events(i * 100, 200, clock.ms + i * 100) }))
-  const decisions = await Promise.all([...parts, ...parts].map((part) => record(store, clock, part, true)))
-  const opened = decisions.filter((decision) => decision?.transition !== undefined)
-  t.equal(opened.length, 1, 'one of them opened it')
-  const found = await store.find({ tenant: 'fake', id: incidentIdOf(parts[0] as IncidentReport) })
-  t.equal(found?.count, 700)
-  const many = report(clock, { key: 'many', events: events(0, CHANGE_EVENTS_MAX, clock.ms) })
-  t.equal((await record(store, clock, many))?.incident.count, CHANGE_EVENTS_MAX)
-  t.equal(await record(store, clock, many), undefined)
+  const keys = ['one', 'two', 'three']
+  const deliveries = Array.from({ length: 12 }, (_, i) => ({
+    deliveryId: `d${i % 6}`,
+    counts: keys.map((key) => lineCount(clock, { key, count: 10 + (i % 6) })),
+  }))
+  const outcomes = await Promise.all(deliveries.map((each) => recordCounts(store, clock, each)))
+  t.equal(outcomes.filter(({ isNew }) => isNew).length, 6)
+  await store.fold(deciderOf(clock))
+  const opened = outcomes.flatMap(({ decisions }) => decisions).filter(({ transition }) => transition === 'opened')
+  t.equal(opened.length, 3, 'each was opened once')
+  for (const key of keys) {
+    const id = incidentIdOf({ tenant: 'fake', kind: 'line', key })
+    t.equal((await store.find({ tenant: 'fake', id }))?.count, 10 + 11 + 12 + 13 + 14 + 15)
+  }
+}
+
+async function testManyKinds(t: Test, open: OpenIncidents): Promise<void> {
+  const clock = new FixedClock()
+  const { store } = await open(t, clock)
+  const line = '\u4e00'.repeat(2000)
+  const counts = Array.from({ length: 230 }, (_, i) =>
+    lineCount(clock, { key: `kind ${i}`, count: i + 1, samples: [{ eventId: `e${i}`, ms: clock.ms, line }] }),
+  )
+  const { isNew, decisions } = await recordCounts(store, clock, { deliveryId: 'many', counts })
+  t.ok(isNew)
+  t.equal(decisions.length, 230)
+  t.match(await recordCounts(store, clock, { deliveryId: 'many', counts }), { isNew: false })
+  for (const i of [0, 64, 229]) {
+    const id = incidentIdOf({ tenant: 'fake', kind: 'line', key: `kind ${i}` })
+    t.equal((await store.find({ tenant: 'fake', id }))?.count, i + 1)
+  }
 }
 
 async function testList(t: Test, open: OpenIncidents): Promise<void> {
@@ -135,10 +240,10 @@ async function testList(t: Test, open: OpenIncidents): Promise<void> {
     // Two share each time.
     const ms = clock.ms + Math.floor(i / 2) * 1000
     const labels = [{ name: 'app', value: i < 6 ? 'shop' : 'mail' }]
-    const seen = report(clock, { key, title: key, labels, events: [{ id: key, ms }] })
+    const seen = report(clock, { key, title: key, labels, eventId: key, ms })
     await record(store, clock, seen)
     const state = states[i % 3]
-    await store.change({ tenant: 'fake', id: incidentIdOf(seen) }, [], (found) => {
+    await store.change({ tenant: 'fake', id: incidentIdOf(seen) }, (found) => {
       if (found === undefined || state === 'open') return undefined
       return state === 'closed' ? close(found, 'ann', clock.ms) : acknowledge(found, 'ann', clock.ms)
     })
@@ -180,7 +285,7 @@ async function testQuiet(t: Test, open: OpenIncidents): Promise<void> {
   const ref = { tenant: 'fake', id: incidentIdOf(seen) }
   t.same(await store.listQuiet(clock.ms + 59_999, 10), [])
   t.same(await store.listQuiet(clock.ms + 60_000, 10), [ref])
-  await store.change(ref, [], (found) => found && close(found, undefined, clock.ms))
+  await store.change(ref, (found) => found && close(found, undefined, clock.ms))
   t.same(await store.listQuiet(clock.ms + 60_000, 10), [])
 }
 
@@ -189,7 +294,7 @@ async function testOutbox(t: Test, open: OpenIncidents): Promise<void> {
   const { store, reopen } = await open(t, clock)
   const keys = ['one', 'two', 'three']
   for (const key of keys) await record(store, clock, report(clock, { key, title: key }), true)
-  t.same(await store.takeDue(clock.ms + 999, clock.ms + 5000, 10), [], 'whoever wrote them has the lease')
+  t.same(await store.takeDue(clock.ms + 999, clock.ms + 5000, 10), [], 'their writer has the lease')
   clock.ms += 1000
   const taken = (await Promise.all([1, 2, 3].map(() => store.takeDue(clock.ms, clock.ms + 5000, 10)))).flat()
   t.same(taken.map(({ notification }) => notification.incident.title).sort(), keys.toSorted(), 'each once')
@@ -233,14 +338,16 @@ async function testPrune(t: Test, open: OpenIncidents): Promise<void> {
   const { store, prunes } = await open(t, clock)
   const seen = report(clock)
   const ref = { tenant: 'fake', id: incidentIdOf(seen) }
-  await record(store, clock, seen)
+  const counts = [lineCount(clock)]
+  await recordCounts(store, clock, { deliveryId: 'd1', counts })
   clock.ms += EVENT_MEMORY_MS - 1
   await store.prune(clock.ms)
-  t.equal(await record(store, clock, seen), undefined, 'the event is still known')
+  t.match(await recordCounts(store, clock, { deliveryId: 'd1', counts }), { isNew: false }, 'it is still known')
   clock.ms += 20_000
   await store.prune(clock.ms)
-  t.equal((await record(store, clock, seen))?.incident.count, 2, 'it is forgotten, and counts again')
-  await store.change(ref, [], (found) => found && close(found, undefined, clock.ms))
+  if (prunes)
+    t.match(await recordCounts(store, clock, { deliveryId: 'd1', counts }), { isNew: true }, 'it is forgotten')
+  await store.change(ref, (found) => found && close(found, undefined, clock.ms))
   clock.ms += CLOSED_KEPT_MS - 1
   await store.prune(clock.ms)
   t.ok(await store.find(ref))
@@ -254,10 +361,10 @@ async function testThrow(t: Test, open: OpenIncidents): Promise<void> {
   const { store } = await open(t, clock)
   const seen = report(clock)
   const ref = { tenant: 'fake', id: incidentIdOf(seen) }
-  const failing = store.change(ref, seen.events, () => {
+  const failing = store.change(ref, () => {
     throw new RangeError('no')
   })
   await t.rejects(failing)
   t.equal(await store.find(ref), undefined)
-  t.equal((await record(store, clock, seen))?.incident.count, 1, 'the event was not counted')
+  t.equal((await record(store, clock, seen))?.incident.count, 1, 'it was not counted')
 }

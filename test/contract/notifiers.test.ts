@@ -17,15 +17,15 @@ import {
   formatText,
 } from '../../src/protocol/incidents/incident-message.ts'
 import { FixedClock } from '../support/helper.ts'
-import { report } from './incident-store.ts'
+import { incidentIdOf, report } from './incident-store.ts'
 
 const CLOCK = new FixedClock()
 const LINKS = { publicUrl: 'https://logs.example.com/', grafanaUrl: undefined, grafanaDataSource: 'millrace' }
 const SECRET = 'a secret of some length'
 
 function incidentOf(title: string, line = 'payments down'): Incident {
-  const seen = report(CLOCK, { title, query: '{app="shop"}', events: [{ id: 'e', ms: CLOCK.ms, line }] })
-  return applyReport(undefined, seen, () => true, CLOCK.ms)?.incident as Incident
+  const seen = report(CLOCK, { title, query: '{app="shop"}', eventId: 'e', line })
+  return applyReport(undefined, incidentIdOf(seen), seen, CLOCK.ms)?.incident as Incident
 }
 
 function messageOf(count: number, title = 'payments down', line?: string): Message {

@@ -1,13 +1,10 @@
 /** The AWS services of the aws home in one process, with the home's resources: for tests, and for work without an account. */
 
-import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { CreateTableCommand, DynamoDBClient, type GlobalSecondaryIndex } from '@aws-sdk/client-dynamodb'
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import dynalite from 'dynalite'
 import { type FauxqsServer, startFauxqs } from 'fauxqs'
 import type { Test } from 'tap'
 import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
@@ -16,6 +13,7 @@ import { awsEnvironment, type Endpoints, queueUrlAt, type ServiceName } from '..
 import { testClient } from '../aws/test-client.ts'
 import { CloudWatchLogsDouble } from './cloudwatch-logs-double.ts'
 import type { Subscriber } from './cloudwatch-logs-subscriptions.ts'
+import { DynamodbDouble } from './dynamodb-double.ts'
 import { FirehoseDouble } from './firehose-double.ts'
 import { SsmDouble } from './ssm-double.ts'
 
@@ -65,7 +63,7 @@ export class LocalCloud {
   readonly logs: CloudWatchLogsDouble
   readonly queues: FauxqsServer
   readonly endpoints: Endpoints
-  readonly #dynamodb: ReturnType<typeof dynalite>
+  readonly #dynamodb: DynamodbDouble
   readonly #s3: S3Client
 
   private constructor(parts: Parts) {
@@ -80,7 +78,7 @@ export class LocalCloud {
       ['s3', queues],
       ['sqs', queues],
       ['sns', queues],
-      ['dynamodb', urlOf((parts.dynamodb.address() as AddressInfo).port)],
+      ['dynamodb', parts.dynamodb.url],
       ['firehose', parts.firehose.url],
       ['ssm', parts.ssm.url],
       ['logs', parts.logs.url],
@@ -162,9 +160,8 @@ export class LocalCloud {
 
   async stop(): Promise<void> {
     this.#s3.destroy()
-    this.#dynamodb.closeAllConnections()
-    const closed = new Promise((resolve) => this.#dynamodb.close(resolve))
-    await Promise.all([this.firehose.stop(), this.ssm.stop(), this.logs.stop(), this.queues.stop(), closed])
+    const services = [this.firehose, this.ssm, this.logs, this.queues, this.#dynamodb]
+    await Promise.all(services.map((service) => service.stop()))
   }
 
   async #object(key: string): Promise<ArchiveObject> {
@@ -237,7 +234,7 @@ interface Parts {
   readonly ssm: SsmDouble
   readonly logs: CloudWatchLogsDouble
   readonly queues: FauxqsServer
-  readonly dynamodb: ReturnType<typeof dynalite>
+  readonly dynamodb: DynamodbDouble
   readonly s3: S3Client
 }
 
@@ -251,9 +248,8 @@ async function startParts(options: LocalCloudOptions): Promise<Parts> {
     ...(folder !== undefined && { dataDir: join(folder, 'queues'), s3StorageDir: join(folder, 's3') }),
   })
   setUpQueues(queues, options.visibilitySeconds ?? 30)
-  const dynamodb = dynalite({ createTableMs: 0, ...(folder !== undefined && { path: join(folder, 'dynamodb') }) })
-  dynamodb.listen(portOf(1).port, '127.0.0.1')
-  await once(dynamodb, 'listening')
+  const path = folder === undefined ? {} : { path: join(folder, 'dynamodb') }
+  const dynamodb = await DynamodbDouble.start({ ...portOf(1), ...path })
   const s3 = new S3Client({ ...testClient(urlOf(queues.port), 3), forcePathStyle: true })
   const putObject = async (Bucket: string, Key: string, Body: Uint8Array) => {
     await s3.send(new PutObjectCommand({ Bucket, Key, Body }))

@@ -9,8 +9,8 @@ import { loadSecret } from '../../src/adapters/embedded/secrets.ts'
 import { SqliteCursors } from '../../src/adapters/embedded/sqlite-cursors.ts'
 import { SqliteIncidents } from '../../src/adapters/embedded/sqlite-incidents.ts'
 import { SqliteLogStore } from '../../src/adapters/embedded/sqlite-log-store.ts'
-import { acknowledge, applyReport, incidentIdOf } from '../../src/domain/incidents/incident.ts'
-import { CLOSED_KEPT_MS, EVENT_MEMORY_MS, record, report } from '../contract/incident-store.ts'
+import { acknowledge, applyReport } from '../../src/domain/incidents/incident.ts'
+import { CLOSED_KEPT_MS, EVENT_MEMORY_MS, incidentIdOf, record, report } from '../contract/incident-store.ts'
 import { FixedClock, makeBatch, openAdmission, RecordedEvents, readAll, STORE_SETTINGS } from '../support/helper.ts'
 import { mark } from './shim.ts'
 
@@ -112,9 +112,9 @@ export const ACTORS: readonly Actor[] = [
     name: 'an incident that a person acknowledged',
     act: (dataDir) =>
       withIncidents(dataDir, async (store) => {
-        await store.change(ref, [], (found) => {
+        await store.change(ref, (found) => {
           if (found !== undefined) return undefined
-          const opened = applyReport(undefined, report(clock), () => true, clock.ms)
+          const opened = applyReport(undefined, ref.id, report(clock), clock.ms)
           return opened && acknowledge(opened.incident, 'someone', clock.ms)
         })
         return [String((await store.find(ref))?.state)]

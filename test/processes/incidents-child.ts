@@ -10,14 +10,12 @@ import { makeBatch, openAdmission } from '../support/helper.ts'
 const log = { warn: () => undefined, info: () => undefined, error: () => undefined }
 const config = readConfig({ MILLRACE_DATA_DIR: process.argv[2] })
 const home = openEmbedded(config, clock, new Metrics().storeEvents(log))
-const { feed, store } = home.ports
-if (feed === undefined) throw new Error('the embedded home has a feed')
-const running = await startIncidents(await openIncidents(config, clock, log), { feed, clock, log })
+const { blocks, ports } = home
+await startIncidents(await openIncidents(config, clock, log), { blocks, clock, log })
 const entries = [{ ns: BigInt(Date.now()) * 1_000_000n, line: 'ERROR: payments are down' }]
 const batch = makeBatch([{ labels: { service_name: 'shop' }, entries }], {
   ...openAdmission(clock),
   discoverLevels: true,
 })
-await store.append(batch)
-running.feed.publish(batch)
+await ports.store.append(batch)
 process.kill(process.pid, 'SIGKILL')

@@ -19,19 +19,17 @@ t.test('put together, an accepted error line is an incident in the log when the 
     error: (facts: object) => told.push(facts),
   }
   const incidents = await openIncidents(config, clock, log)
-  if (home.ports.feed === undefined) return t.fail('the embedded home has a feed')
-  const running = await startIncidents(incidents, { feed: home.ports.feed, clock, log })
+  const running = await startIncidents(incidents, { blocks: home.blocks, clock, log })
   const entries = [{ ns: BigInt(Date.now()) * 1_000_000n, line: 'ERROR: payments are down' }]
   const admission = { ...openAdmission(clock), discoverLevels: true }
   const batch = makeBatch([{ labels: { service_name: 'shop' }, entries }], admission)
   await home.ports.store.append(batch)
-  running.feed.publish(batch)
   await running.stop()
   t.match(told, [{ transition: 'opened', severity: 'error', count: 1, tenant: 'fake' }])
   t.equal(incidents.totals.transitions.get('opened'), 1)
 })
 
-t.test('a process that is killed before it looked at a line leaves that to the next', async (t) => {
+t.test('a process that is killed before it counted a line leaves that to the next', async (t) => {
   const dataDir = t.testdir()
   const child = new URL('./incidents-child.ts', import.meta.url).pathname
   const { signal, stderr } = spawnSync(process.execPath, [child, dataDir], { encoding: 'utf8' })
@@ -42,9 +40,7 @@ t.test('a process that is killed before it looked at a line leaves that to the n
     const clock = SYSTEM_CLOCK
     const log = { warn: (facts: object) => told.push(facts), info: () => undefined, error: () => undefined }
     const home = openEmbedded(config, clock, new Metrics().storeEvents(log))
-    const { feed } = home.ports
-    if (feed === undefined) return t.fail('the embedded home has a feed')
-    const running = await startIncidents(await openIncidents(config, clock, log), { feed, clock, log })
+    const running = await startIncidents(await openIncidents(config, clock, log), { blocks: home.blocks, clock, log })
     await running.stop()
     await home.close()
   }
@@ -58,7 +54,7 @@ const REFUSED: readonly (readonly [name: string, env: Record<string, string>, co
   ['the aws home without a table', { MILLRACE_HOME: 'aws' }, 'config_invalid'],
 ]
 for (const [name, env, code] of REFUSED) {
-  t.test(`refuses ${name}, before anything is watched`, async (t) => {
+  t.test(`refuses ${name}, before anything is counted`, async (t) => {
     const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
     const log = { warn: () => undefined, info: () => undefined, error: () => undefined }
     await t.rejects(openIncidents(config, SYSTEM_CLOCK, log), { code })

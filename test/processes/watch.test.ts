@@ -7,6 +7,7 @@ import type { Incident } from '../../src/domain/incidents/incident.ts'
 import { IncidentDesk } from '../../src/flows/incidents/raise-incidents.ts'
 import { openWatch, type Watch } from '../../src/processes/watch.ts'
 import type { WatchReports } from '../../src/telemetry/watch-log.ts'
+import { HASH } from '../contract/incident-store.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../support/helper.ts'
 
 const MINUTE = 60_000
@@ -52,6 +53,7 @@ function openGateway(t: Test, env: Environment, files: Readonly<Record<string, s
   const kept = new SqliteIncidents(folder, RETENTION, () => clock.ms)
   const incidents = new IncidentDesk({
     store: kept,
+    hash: HASH,
     clock,
     settings: { targets: [], leaseMs: 1000 },
     onWritten: () => undefined,

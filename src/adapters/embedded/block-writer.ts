@@ -34,6 +34,8 @@ export interface BlockRow {
 /** Events to the store, in the same turn of the event loop in which reads start to see the change. */
 export interface BlockEvents {
   blockAdded(row: BlockRow): void
+  /** Lines of a push were committed as this block; after blockAdded. */
+  blockCommitted?(tenant: string, row: BlockRow, block: Block): void
   blockRemoved(row: BlockRow): void
   blockDamaged(blockId: number, cause: unknown): void
 }
@@ -200,6 +202,7 @@ export class BlockWriter {
       outcome.after.push(() => {
         this.rememberBlock(row, ids, block)
         this.#events.blockAdded(row)
+        this.#events.blockCommitted?.(write.name, row, block)
       })
     }
     for (const [b, batch] of write.batches.entries()) {

@@ -1,19 +1,21 @@
 /** The file of incidents: opened, brought to the current schema. */
 
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
+import { COUNTED_BLOCKS } from '../../ports/incidents.ts'
 import { makeFolder } from './durable-files.ts'
 import { createDatabaseOnce, openDatabaseFile } from './sqlite-file.ts'
 
 const FILE = 'incidents.db'
 /** Marks the file as Millrace's own incidents: "MILI". */
 const APPLICATION_ID = 0x4d494c49
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
 
 /**
- * `body` is protocol/incident-record.ts's JSON; the columns beside it are what is searched by. Windows hold the ids of
- * counted events, see domain/event-window.ts. Times are ms since the epoch.
+ * `body` is the JSON of protocol/incidents/incident-record.ts; the columns beside it are what is searched by. Times are
+ * ms since the epoch.
  */
 const SCHEMA = `
   CREATE TABLE incidents (
@@ -29,15 +31,9 @@ const SCHEMA = `
   CREATE INDEX incidents_by_time ON incidents (tenant, last_seen_ms DESC, id DESC, state);
   CREATE INDEX incidents_quiet ON incidents (quiet_at_ms) WHERE quiet_at_ms IS NOT NULL;
   CREATE INDEX incidents_closed ON incidents (closed_ms) WHERE closed_ms IS NOT NULL;
-  CREATE TABLE windows (
-    tenant TEXT NOT NULL,
-    id TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    kept_until_ms INTEGER NOT NULL,
-    events BLOB NOT NULL,
-    PRIMARY KEY (tenant, id, number)
-  ) STRICT;
-  CREATE INDEX windows_by_age ON windows (kept_until_ms);
+  CREATE TABLE deliveries (id TEXT PRIMARY KEY, kept_until_ms INTEGER NOT NULL) STRICT;
+  CREATE INDEX deliveries_by_age ON deliveries (kept_until_ms);
+  CREATE TABLE pending_counts (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL) STRICT;
   CREATE TABLE outbox (id TEXT PRIMARY KEY, due_ms INTEGER NOT NULL, created_ms INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
   CREATE INDEX outbox_by_time ON outbox (due_ms);
   CREATE TABLE sendings (minute INTEGER PRIMARY KEY, count INTEGER NOT NULL) STRICT;
@@ -56,6 +52,16 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX audit_by_age ON audit (created_at);
   PRAGMA application_id = ${APPLICATION_ID};
+  PRAGMA user_version = ${SCHEMA_VERSION};
+`
+
+/** From schema 1, which remembered each line that was counted. */
+const UPGRADE = `
+  DROP TABLE windows;
+  DELETE FROM cursors WHERE name = 'accepted-lines';
+  CREATE TABLE deliveries (id TEXT PRIMARY KEY, kept_until_ms INTEGER NOT NULL) STRICT;
+  CREATE INDEX deliveries_by_age ON deliveries (kept_until_ms);
+  CREATE TABLE pending_counts (id INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL) STRICT;
   PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
@@ -83,9 +89,24 @@ function completeSchema(db: DatabaseSync, path: string): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
   const application = Number(db.prepare('PRAGMA application_id').get()?.['application_id'])
   if (version === SCHEMA_VERSION && application === APPLICATION_ID) return
+  if (version === 1 && application === APPLICATION_ID) {
+    db.exec(`BEGIN IMMEDIATE; ${UPGRADE} COMMIT;`)
+    return
+  }
   if (version !== 0 || application !== 0) {
     const text = `'${path}' has schema ${version}; this version reads schema ${SCHEMA_VERSION}: use the version that wrote it`
     throw new GatewayError('store_damaged', text)
   }
   db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`)
+}
+
+/** Deletes the position of counted blocks, where there is a file. Throws store_unavailable. */
+export function forgetCountedBlocks(dataDir: string): void {
+  if (!existsSync(join(dataDir, FILE))) return
+  const db = openIncidentDatabase(dataDir)
+  try {
+    db.prepare('DELETE FROM cursors WHERE name = ?').run(COUNTED_BLOCKS)
+  } finally {
+    db.close()
+  }
 }

@@ -22,6 +22,11 @@ export interface RetentionSettings {
   readonly queryTimeoutMs: number
 }
 
+/** Which blocks may be joined: those of a later sequence have to stay as they were committed. */
+export interface JoinBound {
+  readonly joinsUpTo: number
+}
+
 /** Blocks of like size that it takes to make joining them worth the writing. */
 const JOIN_BLOCKS_MIN = 8
 /** Sizes grow by this factor between tiers; a line is rewritten once per tier. */
@@ -47,6 +52,7 @@ export class Maintenance {
   readonly #clock: Clock
   readonly #settings: RetentionSettings
   readonly #events: BlockEvents
+  readonly #bound: JoinBound
   readonly #small: StatementSync
   readonly #retire: StatementSync
   readonly #purge: StatementSync
@@ -58,7 +64,15 @@ export class Maintenance {
   #hasExpired = false
   #emptiedMs = Number.NEGATIVE_INFINITY
 
-  constructor(db: DatabaseSync, writer: BlockWriter, clock: Clock, settings: RetentionSettings, events: BlockEvents) {
+  constructor(
+    db: DatabaseSync,
+    writer: BlockWriter,
+    clock: Clock,
+    settings: RetentionSettings,
+    events: BlockEvents,
+    bound: JoinBound,
+  ) {
+    this.#bound = bound
     this.#db = db
     this.#writer = writer
     this.#clock = clock
@@ -109,7 +123,7 @@ export class Maintenance {
     const groups = new Map<string, JoinCandidate[]>()
     for (const row of this.#small.iterate(Math.floor(blockBytes / 2))) {
       const candidate = toCandidate(row)
-      if (this.#damaged.has(candidate.id)) continue
+      if (this.#damaged.has(candidate.id) || candidate.sequence > this.#bound.joinsUpTo) continue
       const tier = Math.ceil(Math.log(blockBytes / Math.max(candidate.lineBytes, 1)) / Math.log(TIER_FACTOR))
       const key = `${candidate.tenant} ${candidate.oldest / JOIN_SPAN_NS} ${tier}`
       const group = groups.get(key)

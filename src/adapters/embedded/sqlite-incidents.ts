@@ -1,36 +1,39 @@
-/** IncidentStore and AuditTrail on SQLite: `incidents.db` beside the logs, one transaction a change. */
+/** IncidentStore on SQLite: `incidents.db` beside the logs, one transaction a change or a round of counts. */
 
-import type { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { GatewayError } from '../../domain/errors.ts'
-import { EventWindows, windowEndMs } from '../../domain/incidents/event-window.ts'
 import {
   hasLabels,
   INCIDENT_STATES,
   type Incident,
-  type IncidentEvent,
   type IncidentRef,
+  type LineCount,
 } from '../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../domain/incidents/notification.ts'
 import type {
-  AuditRecord,
-  AuditTrail,
+  AuditRow,
+  CountDecider,
+  CountRecord,
   Decide,
   Decision,
   IncidentListing,
   IncidentPage,
   IncidentStore,
+  RecordOutcome,
 } from '../../ports/incidents.ts'
 import {
+  decodeCounts,
   decodeIncident,
   decodeOutboxItem,
+  encodeCounts,
   encodeIncident,
   encodeOutboxItem,
 } from '../../protocol/incidents/incident-record.ts'
 import { openIncidentDatabase } from './incident-database.ts'
 
 export interface IncidentRetention {
-  /** How long a counted event is known. */
+  /** How long a delivery is known. */
   readonly eventMemoryMs: number
   /** How long a closed incident and a row of the audit trail are kept. */
   readonly closedKeptMs: number
@@ -51,10 +54,13 @@ const LIST = `
   ORDER BY heads.last_seen_ms DESC, heads.id DESC`
 /** Rows deleted in one round. */
 const PRUNED_MAX = 5_000
+/** Incidents that one transaction changes: a commit holds the whole process, and pushes have their turn between two. */
+const CHANGED_MAX = 64
+const REFUSED: RecordOutcome = { isNew: false, decisions: [], isPending: false }
 
-export class SqliteIncidents implements IncidentStore, AuditTrail {
+export class SqliteIncidents implements IncidentStore {
   readonly #db: DatabaseSync
-  #synchronous: 'NORMAL' | 'FULL' = 'FULL'
+  readonly #statements = new Map<string, StatementSync>()
   readonly #retention: IncidentRetention
   readonly #nowMs: () => number
   readonly #closedMax: number
@@ -68,24 +74,44 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
     this.#db = openIncidentDatabase(dataDir)
   }
 
-  async change(
-    ref: IncidentRef,
-    events: readonly Pick<IncidentEvent, 'id' | 'ms'>[],
-    decide: Decide,
-  ): Promise<Decision | undefined> {
-    // A commit holds the whole process: of a thousand in a row, pushes have their turn between any two.
-    await setImmediate()
-    this.#synchronize(events.length > 0 ? 'NORMAL' : 'FULL')
+  async change(ref: IncidentRef, decide: Decide): Promise<Decision | undefined> {
     return this.#write(() => {
-      const windows = new EventWindows(events, (number) => this.#window(ref, number))
-      const found = this.#find(ref)
-      const decision = decide(found, (event) => windows.isFresh(event))
-      if (decision === undefined) return undefined
-      this.#put(decision.incident)
-      this.#putWindows(ref, windows.take(events))
-      if (decision.outbox !== undefined) this.#putOutbox(decision.outbox)
+      const decision = decide(this.#find(ref))
+      if (decision !== undefined) this.#apply(decision)
       return decision
     })
+  }
+
+  /** Few counts are applied at once; many are written down as they are, and applied part by part. */
+  async record({ deliveryId, counts, cursor, rows }: CountRecord, decider: CountDecider): Promise<RecordOutcome> {
+    return this.#write(() => {
+      if (cursor !== undefined && this.#cursor(cursor.name) !== cursor.from) return REFUSED
+      if (deliveryId !== undefined && !this.#addDelivery(deliveryId)) return REFUSED
+      for (const row of rows) this.#addRow(row)
+      if (cursor !== undefined) this.#putCursor(cursor.name, cursor.to)
+      const isPending = counts.length > CHANGED_MAX
+      const decisions = isPending ? [] : this.#applyCounts(counts, decider)
+      for (let i = 0; isPending && i < counts.length; i += CHANGED_MAX) {
+        const body = encodeCounts(counts.slice(i, i + CHANGED_MAX))
+        this.#prepared('INSERT INTO pending_counts (body) VALUES (?)').run(body)
+      }
+      return { isNew: true, decisions, isPending }
+    })
+  }
+
+  async fold(decider: CountDecider): Promise<readonly Decision[]> {
+    const decisions: Decision[] = []
+    for (;;) {
+      const applied = this.#write(() => {
+        const row = this.#prepared('SELECT id, body FROM pending_counts ORDER BY id LIMIT 1').get()
+        if (row === undefined) return undefined
+        this.#prepared('DELETE FROM pending_counts WHERE id = ?').run(row['id'] as number)
+        return this.#applyCounts(decodeCounts(row['body'] as string), decider)
+      })
+      if (applied === undefined) return decisions
+      decisions.push(...applied)
+      await setImmediate()
+    }
   }
 
   async find(ref: IncidentRef): Promise<Incident | undefined> {
@@ -96,9 +122,14 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
     return this.#read(() => {
       const position = after ?? { lastSeenMs: Number.MAX_SAFE_INTEGER, id: '' }
       const wanted = JSON.stringify(states ?? INCIDENT_STATES)
-      const rows = this.#db
-        .prepare(LIST)
-        .iterate(tenant, sinceMs ?? 0, wanted, position.lastSeenMs, position.id, SCANNED_MAX)
+      const rows = this.#prepared(LIST).iterate(
+        tenant,
+        sinceMs ?? 0,
+        wanted,
+        position.lastSeenMs,
+        position.id,
+        SCANNED_MAX,
+      )
       const incidents: Incident[] = []
       let scanned = 0
       let last: Incident | undefined
@@ -155,29 +186,11 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
   }
 
   async readCursor(name: string): Promise<string | undefined> {
-    return this.#read(() => {
-      const row = this.#db.prepare('SELECT text FROM cursors WHERE name = ?').get(name)
-      return row === undefined ? undefined : (row['text'] as string)
-    })
+    return this.#read(() => this.#cursor(name))
   }
 
   async writeCursor(name: string, text: string): Promise<void> {
-    const put = 'INSERT INTO cursors (name, text) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text'
-    this.#write(() => this.#db.prepare(put).run(name, text))
-  }
-
-  async write(records: readonly AuditRecord[]): Promise<number> {
-    const insert = 'INSERT OR IGNORE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)'
-    return this.#write(() => {
-      const statement = this.#db.prepare(insert)
-      let written = 0
-      for (const { incidentId, tenant, groupId, ms, logGroup, logStream, message, severity, createdMs } of records) {
-        const [timestamp, createdAt] = [ms, createdMs].map((time) => new Date(time).toISOString()) as [string, string]
-        const values = [incidentId, tenant, groupId, timestamp, logGroup, logStream, message, severity, createdAt]
-        written += Number(statement.run(...values).changes)
-      }
-      return written
-    })
+    this.#write(() => this.#putCursor(name, text))
   }
 
   async prune(nowMs: number): Promise<void> {
@@ -187,7 +200,7 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
         const rows = `SELECT rowid FROM ${table} WHERE ${condition} LIMIT ${PRUNED_MAX}`
         this.#db.prepare(`DELETE FROM ${table} WHERE rowid IN (${rows})`).run(value)
       }
-      remove('windows', 'kept_until_ms < ?', nowMs)
+      remove('deliveries', 'kept_until_ms < ?', nowMs)
       remove('audit', 'created_at < ?', new Date(closedBefore).toISOString())
       this.#db.prepare('DELETE FROM incidents WHERE closed_ms < ?').run(closedBefore)
       this.#db
@@ -205,49 +218,61 @@ export class SqliteIncidents implements IncidentStore, AuditTrail {
     this.#db.close()
   }
 
-  /**
-   * What comes of events can be made again from them: it survives the process, and after a loss of power all of it goes
-   * back to one earlier moment, cursors included, from where the events are looked at again. What a person did is synced.
-   */
-  #synchronize(level: 'NORMAL' | 'FULL'): void {
-    if (level === this.#synchronous || this.#isClosed) return
-    this.#db.exec(`PRAGMA synchronous = ${level}`)
-    this.#synchronous = level
+  #applyCounts(counts: readonly LineCount[], decider: CountDecider): readonly Decision[] {
+    return counts.map((lines) => {
+      const decision = decider.decide(this.#find({ tenant: lines.tenant, id: decider.idOf(lines) }), lines)
+      this.#apply(decision)
+      return decision
+    })
   }
 
   #find({ tenant, id }: IncidentRef): Incident | undefined {
-    const row = this.#db.prepare('SELECT body FROM incidents WHERE tenant = ? AND id = ?').get(tenant, id)
+    const row = this.#prepared('SELECT body FROM incidents WHERE tenant = ? AND id = ?').get(tenant, id)
     return row === undefined ? undefined : decodeIncident(row['body'] as string)
   }
 
-  #put(incident: Incident): void {
+  #apply({ incident, outbox }: Decision): void {
     const { tenant, id, state, lastSeenMs, quietAtMs = null, closedMs = null } = incident
-    this.#db
-      .prepare('INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?)')
-      .run(tenant, id, state, lastSeenMs, quietAtMs, closedMs, encodeIncident(incident))
+    const body = encodeIncident(incident)
+    const put = this.#prepared('INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?, ?, ?)')
+    put.run(tenant, id, state, lastSeenMs, quietAtMs, closedMs, body)
+    if (outbox !== undefined) this.#putOutbox(outbox)
   }
 
-  #window({ tenant, id }: IncidentRef, number: number): Uint8Array | undefined {
-    const find = 'SELECT events FROM windows WHERE tenant = ? AND id = ? AND number = ?'
-    return this.#db.prepare(find).get(tenant, id, number)?.['events'] as Uint8Array | undefined
+  /** False when it is there already. */
+  #addDelivery(id: string): boolean {
+    const keptUntilMs = this.#nowMs() + this.#retention.eventMemoryMs
+    return this.#prepared('INSERT OR IGNORE INTO deliveries VALUES (?, ?)').run(id, keptUntilMs).changes === 1
   }
 
-  #putWindows({ tenant, id }: IncidentRef, windows: ReturnType<EventWindows['take']>): void {
-    const put = this.#db.prepare(`
-      INSERT INTO windows (tenant, id, number, kept_until_ms, events) VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT (tenant, id, number) DO UPDATE SET events = excluded.events, kept_until_ms = excluded.kept_until_ms`)
-    for (const [number, bytes] of windows) {
-      // Lines may carry times of the past or the future: what counts is when they came.
-      const keptUntilMs = Math.max(this.#nowMs(), windowEndMs(number)) + this.#retention.eventMemoryMs
-      put.run(tenant, id, number, keptUntilMs, bytes)
-    }
+  #addRow({ incidentId, tenant, groupId, ms, logGroup, logStream, message, severity, createdMs }: AuditRow): void {
+    const [timestamp, createdAt] = [ms, createdMs].map((time) => new Date(time).toISOString()) as [string, string]
+    const values = [incidentId, tenant, groupId, timestamp, logGroup, logStream, message, severity, createdAt]
+    this.#prepared('INSERT OR IGNORE INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)').run(...values)
+  }
+
+  #cursor(name: string): string | undefined {
+    return this.#prepared('SELECT text FROM cursors WHERE name = ?').get(name)?.['text'] as string | undefined
+  }
+
+  #putCursor(name: string, text: string): void {
+    const put = 'INSERT INTO cursors (name, text) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET text = excluded.text'
+    this.#prepared(put).run(name, text)
   }
 
   #putOutbox(item: OutboxItem): void {
     const { id, createdMs } = item.notification
-    this.#db
-      .prepare('INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?)')
-      .run(id, item.dueMs, createdMs, encodeOutboxItem(item))
+    const put = 'INSERT OR REPLACE INTO outbox VALUES (?, ?, ?, ?)'
+    this.#prepared(put).run(id, item.dueMs, createdMs, encodeOutboxItem(item))
+  }
+
+  /** A statement, prepared once. */
+  #prepared(sql: string): StatementSync {
+    const known = this.#statements.get(sql)
+    if (known !== undefined) return known
+    const made = this.#db.prepare(sql)
+    this.#statements.set(sql, made)
+    return made
   }
 
   #write<T>(body: () => T): T {

@@ -18,12 +18,15 @@ import { type BlockEvents, type BlockRow, BlockWriter, type WriterSettings } fro
 import { type Database, openDatabase, openFailure, pragma, writeFailure } from './database.ts'
 import { Maintenance, type RetentionSettings } from './maintenance.ts'
 import { RangeVersions } from './range-versions.ts'
+import { SqliteCommittedBlocks } from './sqlite-committed-blocks.ts'
 import { SqliteDeletions } from './sqlite-deletions.ts'
 
 export interface StoreSettings extends WriterSettings, RetentionSettings {
   readonly dataDir: string
   /** Bytes of batches that may wait for a commit; above this, appends are rejected with overloaded. */
   readonly queueBytesMax: number
+  /** Whether blocks stay as they were committed until `committed.keepAfter` is called. */
+  readonly keepsCommitted?: boolean
 }
 
 /** Events that the store reports. */
@@ -55,6 +58,8 @@ const PROBE_MS = 5_000
 export class SqliteLogStore implements LogStore {
   /** Delete requests and their execution. */
   readonly deletions: DeletionStore
+  /** Blocks as they were committed, for whatever counts their lines. */
+  readonly committed: SqliteCommittedBlocks
   readonly #database: Database
   readonly #settings: StoreSettings
   readonly #clock: Clock
@@ -84,6 +89,7 @@ export class SqliteLogStore implements LogStore {
     const { writer: db, reader } = this.#database
     const blockEvents: BlockEvents = {
       blockAdded: (row) => this.#count(row, 1),
+      blockCommitted: (tenant, row, block) => this.committed.committed({ tenant, block, position: row.id }),
       blockRemoved: (row) => this.#count(row, -1),
       blockDamaged: (id, cause) => events.blockDamaged(id, cause),
     }
@@ -91,7 +97,9 @@ export class SqliteLogStore implements LogStore {
       this.#totals = readTotals(this.#database)
       this.#writer = new BlockWriter(db, clock, settings, blockEvents)
       this.#reader = new BlockReader(reader, this.#writer.table, blockEvents.blockDamaged)
-      this.#maintenance = new Maintenance(db, this.#writer, clock, settings, blockEvents)
+      const { keepsCommitted = false } = settings
+      this.committed = new SqliteCommittedBlocks(reader, this.#writer.table, keepsCommitted, blockEvents.blockDamaged)
+      this.#maintenance = new Maintenance(db, this.#writer, clock, settings, blockEvents, this.committed)
     } catch (cause) {
       this.#database.close()
       throw openFailure(settings.dataDir, cause)

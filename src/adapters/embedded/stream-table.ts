@@ -13,6 +13,7 @@ export interface StoredStream {
 /** Loads tenants and streams when the database is opened; the writer keeps it up to date. */
 export class StreamTable {
   readonly #tenants = new Map<string, number>()
+  readonly #tenantNames = new Map<number, string>()
   readonly #byTenant = new Map<number, Map<string, StoredStream>>()
   readonly #byId = new Map<number, StoredStream>()
 
@@ -28,6 +29,13 @@ export class StreamTable {
 
   tenantId(name: string): number | undefined {
     return this.#tenants.get(name)
+  }
+
+  /** The tenant that a block names; throws store_damaged when there is none. */
+  tenantName(id: number): string {
+    const name = this.#tenantNames.get(id)
+    if (name !== undefined) return name
+    throw new GatewayError('store_damaged', `a block names tenant ${id}, which is not stored; restore a backup`)
   }
 
   tenantNames(): IterableIterator<[name: string, id: number]> {
@@ -55,9 +63,11 @@ export class StreamTable {
 
   addTenant(name: string, id: number): void {
     this.#tenants.set(name, id)
+    this.#tenantNames.set(id, name)
   }
 
   removeTenant(name: string): void {
+    this.#tenantNames.delete(this.#tenants.get(name) as number)
     this.#tenants.delete(name)
   }
 

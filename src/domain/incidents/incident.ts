@@ -1,54 +1,82 @@
-/** An incident: what is observed of one trouble, and the states it goes through. No clock, no I/O: times come in. */
+/** An incident: what is known of one failure, and the states it goes through. No clock, no I/O: times come in. */
 
-import { murmur128 } from '../../kit/murmur3.ts'
 import { GatewayError } from '../errors.ts'
 import { type Labels, labelValue } from '../labels.ts'
 
-/** What saw the trouble: lines of one kind, an alert rule, or a detector of anomalies. */
+/** What reports it: lines of one kind, an alert rule, or the detector of anomalies. */
 export type IncidentKind = 'line' | 'rule' | 'anomaly'
 
 export const INCIDENT_STATES = ['open', 'acknowledged', 'closed'] as const
 export type IncidentState = (typeof INCIDENT_STATES)[number]
 
-/** From the mildest to the worst; the words are those of domain/level.ts. */
+/** From the mildest to the worst; the words are those of domain/entries/level.ts. */
 export const SEVERITIES = ['info', 'warn', 'error', 'critical', 'fatal'] as const
 export type Severity = (typeof SEVERITIES)[number]
 
-/** One occurrence. The same occurrence told again has the same `id`, and counts once. */
-export interface IncidentEvent {
-  readonly id: string
-  /** When it happened, ms since the epoch. */
-  readonly ms: number
-  /** The line itself or the measured value in words, where it may serve as a sample. */
-  readonly line?: string
-}
-
-/** What somebody saw, to be told to `raise`: occurrences of one trouble. */
-export interface IncidentReport {
+/** What makes two reports belong to one incident. */
+export interface IncidentKey {
   readonly tenant: string
   readonly kind: IncidentKind
-  /** What makes it the same trouble as before, among those of its tenant and kind: a rule's name, a line's fingerprint. */
+  /** A rule's name with its labels, or the labels and the pattern of a line. */
   readonly key: string
+}
+
+/** What every report says of its incident. */
+export interface IncidentFacts extends IncidentKey {
   /** One line for people. */
   readonly title: string
   readonly labels: Labels
   readonly severity: Severity
   /** LogQL that finds the lines behind it; undefined where no query does. */
   readonly query?: string | undefined
-  /** At least one. */
-  readonly events: readonly IncidentEvent[]
+  /** The CloudWatch log group that holds the lines; undefined: the gateway's own store does. */
+  readonly logGroup?: string | undefined
   /** Closes by itself when nothing was seen for so long; undefined: it waits for `resolve` or for a person. */
   readonly closesAfterMs?: number | undefined
+}
+
+/** One occurrence, of a rule or an anomaly. */
+export interface IncidentReport extends IncidentFacts {
+  /** A report with the id of a recent one of the same incident is the same occurrence. */
+  readonly eventId: string
+  /** When it happened, ms since the epoch. */
+  readonly ms: number
+  /** The measured value in words. */
+  readonly line: string
+}
+
+/** Lines of one kind that were counted together. */
+export interface LineCount extends IncidentFacts {
+  readonly kind: 'line'
+  /** At least 1. */
+  readonly count: number
+  /** Times of the oldest and the newest of the lines, ms since the epoch, exact to about a millisecond. */
+  readonly firstMs: number
+  readonly lastMs: number
+  /** Some of the lines, in the order they came. */
+  readonly samples: readonly Sample[]
 }
 
 /** Names one incident. */
 export interface IncidentRef {
   readonly tenant: string
-  /** incidentIdOf its tenant, kind and key. */
+  /** 32 hexadecimal digits that follow from its key: see nameIncident. */
   readonly id: string
 }
 
+/**
+ * A keyed hash, 32 hexadecimal digits. Clients choose what is hashed, and two incidents of one id would be one: nobody may
+ * be able to find collisions. The same in all processes of a home. Parts are separated, so that no two lists are one text.
+ */
+export type KeyedHash = (parts: readonly (string | Uint8Array)[]) => string
+
+/** The id of a key's incident. */
+export function nameIncident(hash: KeyedHash, { tenant, kind, key }: IncidentKey): string {
+  return hash(['incident', tenant, kind, key])
+}
+
 export interface Sample {
+  /** Of a line: its id in CloudWatch Logs, or its time in nanoseconds. */
   readonly eventId: string
   readonly ms: number
   readonly line: string
@@ -60,6 +88,7 @@ export interface Incident extends IncidentRef {
   readonly labels: Labels
   readonly severity: Severity
   readonly query: string | undefined
+  readonly logGroup: string | undefined
   readonly state: IncidentState
   /** Occurrences, over all the times it was open. */
   readonly count: number
@@ -78,12 +107,14 @@ export interface Incident extends IncidentRef {
   readonly samples: readonly Sample[]
   /** How often it changed its state, the opening counted: makes the id of a notification. */
   readonly transitions: number
+  /** Ids of the newest occurrences that were reported one by one. */
+  readonly recentEvents: readonly string[]
 }
 
-/** What people are told of; acknowledging is silent. `resolved`: over by itself. `closed`: by a person. */
+/** What people are notified of; acknowledging is silent. `resolved`: over by itself. `closed`: by a person. */
 export type Transition = 'opened' | 'reopened' | 'resolved' | 'closed'
 
-/** What an incident became; without `transition` there is nothing to tell anybody. */
+/** What an incident became; without `transition` nobody is notified. */
 export interface IncidentChange {
   readonly incident: Incident
   readonly transition?: Transition
@@ -91,51 +122,74 @@ export interface IncidentChange {
 
 /** Samples kept of an incident: some of the first, the rest the newest. Both bounds keep it far below 400 KB. */
 export const SAMPLES_MAX = 10
-const FIRST_SAMPLES = 3
+export const FIRST_SAMPLES = 3
 export const SAMPLE_CHARS_MAX = 2048
 const TITLE_CHARS_MAX = 300
+/** A report is repeated soon or never. */
+const RECENT_EVENTS_MAX = 32
 
-/** 32 hexadecimal digits that follow from the tenant, the kind and the key. */
-export function incidentIdOf({ tenant, kind, key }: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): string {
-  return murmur128(new TextEncoder().encode(`${tenant}\n${kind}\n${key}`))
+/** Occurrences of one incident that are applied together. */
+interface Occurrences {
+  readonly count: number
+  readonly firstMs: number
+  readonly lastMs: number
+  readonly samples: readonly Sample[]
+  readonly recentEvents: readonly string[]
+}
+
+/** Counts the occurrence; undefined when it was counted before. */
+export function applyReport(
+  found: Incident | undefined,
+  id: string,
+  report: IncidentReport,
+  nowMs: number,
+): IncidentChange | undefined {
+  const { eventId, ms, line } = report
+  const recent = found?.recentEvents ?? []
+  if (recent.includes(eventId)) return undefined
+  const recentEvents = [...recent, eventId].slice(-RECENT_EVENTS_MAX)
+  const occurrences = { count: 1, firstMs: ms, lastMs: ms, samples: [{ eventId, ms, line }], recentEvents }
+  return apply(found, id, report, occurrences, nowMs)
+}
+
+/** Counts the lines. That none of them is counted twice is up to the caller. */
+export function applyCount(found: Incident | undefined, id: string, lines: LineCount, nowMs: number): IncidentChange {
+  return apply(found, id, lines, { ...lines, recentEvents: [] }, nowMs)
 }
 
 /**
- * Counts the events that `isFresh` says were not counted before. Opens the incident when there was none, and again when
- * a closed one is seen no earlier than last time: a line that comes late does not wake what is over. Undefined when no
- * event is fresh.
+ * Opens the incident when there was none, and again when a closed one is seen no earlier than last time: a line that
+ * comes late does not wake what is over.
  */
-export function applyReport(
+function apply(
   found: Incident | undefined,
-  report: IncidentReport,
-  isFresh: (event: IncidentEvent) => boolean,
+  id: string,
+  facts: IncidentFacts,
+  seen: Occurrences,
   nowMs: number,
-): IncidentChange | undefined {
-  const fresh = report.events.filter(isFresh)
-  if (fresh.length === 0) return undefined
-  const times = fresh.map(({ ms }) => ms)
-  const oldestMs = times.reduce((a, b) => Math.min(a, b))
-  const newestMs = times.reduce((a, b) => Math.max(a, b))
-  if (found === undefined) return { incident: open(report, fresh, oldestMs, newestMs, nowMs), transition: 'opened' }
+): IncidentChange {
+  if (found === undefined) return { incident: open(id, facts, seen, nowMs), transition: 'opened' }
   // A time ahead of the clock, of an emitter whose own is wrong, must not keep it closed.
-  const isReopened = found.state === 'closed' && newestMs >= Math.min(found.lastSeenMs, found.closedMs ?? nowMs)
+  const isReopened = found.state === 'closed' && seen.lastMs >= Math.min(found.lastSeenMs, found.closedMs ?? nowMs)
   const isOver = found.state === 'closed' && !isReopened
   const incident: Incident = {
     ...found,
-    title: oneLine(report.title),
-    query: report.query,
-    severity: worse(found.severity, report.severity),
-    count: found.count + fresh.length,
-    firstSeenMs: Math.min(found.firstSeenMs, oldestMs),
-    lastSeenMs: Math.max(found.lastSeenMs, newestMs),
+    title: oneLine(facts.title),
+    query: facts.query,
+    logGroup: facts.logGroup,
+    severity: worse(found.severity, facts.severity),
+    count: found.count + seen.count,
+    firstSeenMs: Math.min(found.firstSeenMs, seen.firstMs),
+    lastSeenMs: Math.max(found.lastSeenMs, seen.lastMs),
     updatedMs: nowMs,
-    samples: withSamples(found.samples, fresh),
-    quietAtMs: isOver ? undefined : quietAt(report, nowMs),
+    samples: withSamples(found.samples, seen.samples),
+    recentEvents: seen.recentEvents,
+    quietAtMs: isOver ? undefined : quietAt(facts, nowMs),
   }
   if (!isReopened) return { incident }
   const opened = { state: 'open', openedMs: nowMs, closedMs: undefined, changedBy: undefined } as const
   // A new opening is judged by what is seen now.
-  const severity = report.severity
+  const { severity } = facts
   return { incident: { ...incident, ...opened, severity, transitions: found.transitions + 1 }, transition: 'reopened' }
 }
 
@@ -180,46 +234,39 @@ export function worse(a: Severity, b: Severity): Severity {
   return SEVERITIES.indexOf(a) >= SEVERITIES.indexOf(b) ? a : b
 }
 
-function open(
-  report: IncidentReport,
-  fresh: readonly IncidentEvent[],
-  firstSeenMs: number,
-  lastSeenMs: number,
-  nowMs: number,
-): Incident {
-  const { tenant, kind, title, labels, severity, query } = report
+function open(id: string, facts: IncidentFacts, seen: Occurrences, nowMs: number): Incident {
+  const { tenant, kind, title, labels, severity, query, logGroup } = facts
   return {
     tenant,
-    id: incidentIdOf(report),
+    id,
     kind,
     title: oneLine(title),
     labels,
     severity,
     query,
+    logGroup,
     state: 'open',
-    count: fresh.length,
-    firstSeenMs,
-    lastSeenMs,
+    count: seen.count,
+    firstSeenMs: seen.firstMs,
+    lastSeenMs: seen.lastMs,
     openedMs: nowMs,
     updatedMs: nowMs,
     closedMs: undefined,
     changedBy: undefined,
-    quietAtMs: quietAt(report, nowMs),
-    samples: withSamples([], fresh),
+    quietAtMs: quietAt(facts, nowMs),
+    samples: withSamples([], seen.samples),
     transitions: 1,
+    recentEvents: seen.recentEvents,
   }
 }
 
 /** Counted from the gateway's clock: lines of yesterday that come today would be quiet at once. */
-function quietAt({ closesAfterMs }: IncidentReport, nowMs: number): number | undefined {
+function quietAt({ closesAfterMs }: IncidentFacts, nowMs: number): number | undefined {
   return closesAfterMs === undefined ? undefined : nowMs + closesAfterMs
 }
 
-function withSamples(samples: readonly Sample[], events: readonly IncidentEvent[]): readonly Sample[] {
-  const added = events.flatMap(({ id, ms, line }) =>
-    line === undefined ? [] : [{ eventId: id, ms, line: cut(line, SAMPLE_CHARS_MAX) }],
-  )
-  const all = [...samples, ...added]
+function withSamples(samples: readonly Sample[], added: readonly Sample[]): readonly Sample[] {
+  const all = [...samples, ...added.map((sample) => ({ ...sample, line: cut(sample.line, SAMPLE_CHARS_MAX) }))]
   return all.length <= SAMPLES_MAX ? all : [...all.slice(0, FIRST_SAMPLES), ...all.slice(FIRST_SAMPLES - SAMPLES_MAX)]
 }
 

@@ -1,8 +1,8 @@
-/** What people are told of an incident, and how far that is on its way. */
+/** What people are notified of, and how far that is on its way. */
 
 import type { Incident, Transition } from './incident.ts'
 
-/** What is told of one transition: once to each target, by an id that stays the same over all attempts. */
+/** One transition: sent once to each target, by an id that stays the same over all attempts. */
 export interface Notification {
   readonly id: string
   readonly transition: Transition
@@ -20,7 +20,7 @@ export interface OutboxItem {
   readonly attempts: number
   /** Not to be tried before. */
   readonly dueMs: number
-  /** Set when it waits to be told together with others: DIGEST_PENDING, later the id of the digest. */
+  /** Set when it waits for a digest: DIGEST_PENDING, later the id of the digest. */
   readonly digestId: string | undefined
 }
 

@@ -1,16 +1,16 @@
-/** The rounds of a process that stays up: looking at lines, telling people, closing what is quiet. */
+/** The rounds of a process that stays up: counting lines, notifying people, closing what is quiet. */
 
 /** Calls `run` after `ms`, once; the returned function takes it back. A test hands in a clock of its own. */
 export type Schedule = (run: () => void, ms: number) => () => void
 
 export interface Round {
   readonly everyMs: number
-  /** Must not overlap with itself; what it rejects with is told to `onFailure`. */
+  /** Must not overlap with itself; `onFailure` gets what it rejects with. */
   readonly run: () => Promise<unknown>
 }
 
-/** From an accepted line to its incident; with the sending behind it far below two seconds. */
-export const LINES_EVERY_MS = 250
+/** From an accepted line to its incident; with the sending behind it below two seconds. */
+export const LINES_EVERY_MS = 1_000
 export const OUTBOX_EVERY_MS = 1_000
 export const SWEEP_EVERY_MS = 10_000
 

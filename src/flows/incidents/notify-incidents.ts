@@ -1,10 +1,10 @@
-/** Tells people of transitions: at once where possible, again until it worked, never more often than they can read. */
+/** Notifies people of transitions: at once where possible, again until it worked, never more often than they can read. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import type { KeyedHash } from '../../domain/incidents/incident.ts'
 import { DIGEST_PENDING, type Message, type OutboxItem } from '../../domain/incidents/notification.ts'
 import { backoffMs, NO_CHANCE } from '../../kit/backoff.ts'
 import { CircuitBreaker } from '../../kit/circuit-breaker.ts'
-import { murmur128 } from '../../kit/murmur3.ts'
 import type { IncidentStore, Notifier } from '../../ports/incidents.ts'
 import type { Clock } from '../../ports/log-store.ts'
 
@@ -13,7 +13,7 @@ export interface NotifySettings {
   readonly perMinuteMax: number
   /** How long a notifier may take for one message. */
   readonly timeoutMs: number
-  /** How long an item belongs to whoever took it: longer than all its notifiers may take. */
+  /** How long an item belongs to the process that took it: longer than all its notifiers may take. */
   readonly leaseMs: number
 }
 
@@ -22,12 +22,14 @@ export interface NotifyParts {
   readonly notifiers: readonly Notifier[]
   readonly clock: Clock
   readonly settings: NotifySettings
+  /** Names digests. */
+  readonly hash: KeyedHash
   readonly events: NotifyEvents
   /** A signal that aborts after so long; a test hands in its own. */
   readonly timeoutSignal: (ms: number) => AbortSignal
 }
 
-/** What is told beside the work, for logs and metrics. Must not throw. */
+/** Reports for logs and metrics. Must not throw. */
 export interface NotifyEvents {
   sent(notifier: string, notifications: number): void
   /** A notifier did not take a message: it is tried again, unless `isGivenUp`. */
@@ -38,11 +40,13 @@ export interface NotifyEvents {
 
 /** Before an attempt after the first, the second...: doubles up to an hour. */
 const RETRY = { firstMs: 5_000, maxMs: 3600_000 }
-/** Who could not be told of something for so long is not told of it any more: the incident itself stays. */
+/** A notification that could not be sent for so long is given up: the incident itself stays. */
 const GIVE_UP_MS = 24 * 3600_000
 const MINUTE_MS = 60_000
-/** Items taken out of the outbox at once, and so the notifications of one digest. */
+/** Items taken out of the outbox at once. */
 const TAKEN_MAX = 500
+/** Notifications of one digest: all that a storm brings in a minute. */
+const DIGEST_MAX = 10_000
 /** Messages on their way at once, and items that wait for that in memory: of more, the outbox remembers. */
 const SENDING_MAX = 4
 const WAITING_MAX = 1_000
@@ -86,12 +90,19 @@ export class NotifyDesk {
     const nowMs = clock.nowMs()
     if (!this.#outbox.admits(clock.monotonicMs(), 0)) return
     try {
-      const items = await store.takeDue(nowMs, nowMs + settings.leaseMs, TAKEN_MAX)
-      for (const digest of digestsOf(items)) await this.#sendDigest(digest.id, digest.items)
-      for (const item of items) if (item.digestId === undefined) this.offer(item)
+      const digest: OutboxItem[] = []
+      for (let more = true; more && digest.length < DIGEST_MAX; ) {
+        const items = await store.takeDue(nowMs, nowMs + settings.leaseMs, TAKEN_MAX)
+        for (const item of items) {
+          if (item.digestId === undefined) this.offer(item)
+          else digest.push(withoutSamples(item))
+        }
+        more = items.length >= TAKEN_MAX
+      }
+      for (const { id, items } of this.#digestsOf(digest)) await this.#sendDigest(id, items)
       this.#outbox.succeed()
     } catch (cause) {
-      this.#outbox.fail(clock.monotonicMs())
+      this.#outbox.fail(clock.nowMs())
       events.outboxFailed(cause)
     }
     await this.settled()
@@ -123,7 +134,7 @@ export class NotifyDesk {
     await this.#postpone(items)
   }
 
-  /** What waited for too long in memory is somebody else's before it is sent: the outbox gives it again. */
+  /** What waited for too long in memory belongs to another process before it is sent: the outbox gives it again. */
   #isLeft(items: readonly OutboxItem[]): boolean {
     if (this.#abandoned.signal.aborted) return true
     const { clock, settings } = this.#parts
@@ -147,6 +158,21 @@ export class NotifyDesk {
     return isRoom
   }
 
+  /**
+   * Items that wait for a digest, by digest. Its id follows from what is in it: tried again as it was it keeps the id, and
+   * in parts, as it may come out of the outbox, each part has one of its own.
+   */
+  #digestsOf(items: readonly OutboxItem[]): readonly { id: string; items: readonly OutboxItem[] }[] {
+    const digests = Map.groupBy(items, ({ digestId }) => digestId)
+    return [...digests.values()].map((together) => ({ id: this.#digestIdOf(together), items: together }))
+  }
+
+  #digestIdOf(items: readonly OutboxItem[]): string {
+    const ids = items.map(({ notification }) => notification.id).sort()
+    const [only] = ids
+    return ids.length === 1 ? (only as string) : `digest-${this.#parts.hash(ids)}`
+  }
+
   /** One message to every target that has not taken it yet; what failed, or was not tried, is written down for later. */
   async #send(id: string, items: readonly OutboxItem[]): Promise<void> {
     const names = new Set(items.flatMap(({ targets }) => targets))
@@ -168,11 +194,11 @@ export class NotifyDesk {
   async #sendTo(name: string, message: Message): Promise<boolean> {
     const { notifiers, events, settings, clock, timeoutSignal } = this.#parts
     const notifier = notifiers.find((each) => each.name === name)
-    // Its settings are gone: nobody waits for this any more.
+    // Its settings are gone: nothing waits for this any more.
     if (notifier === undefined) return true
     const breaker = this.#breakers.get(name) as CircuitBreaker
     const isGivenUp = message.notifications.every((each) => isTooOld(each.createdMs, clock.nowMs()))
-    // Tried again like what failed; nobody waits for it meanwhile.
+    // Tried again like what failed; nothing waits for it meanwhile.
     if (!isGivenUp && !breaker.admits(clock.monotonicMs(), settings.timeoutMs)) return false
     try {
       const signal = AbortSignal.any([timeoutSignal(settings.timeoutMs), this.#abandoned.signal])
@@ -212,23 +238,8 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
   })
 }
 
-/**
- * Items that wait for a digest, by digest. Its id tells what is in it: tried again as it was it keeps the id, and in
- * parts, as it may come out of the outbox, each part has one of its own.
- */
-function digestsOf(items: readonly OutboxItem[]): readonly { id: string; items: readonly OutboxItem[] }[] {
-  const digests = new Map<string, OutboxItem[]>()
-  for (const item of items) {
-    if (item.digestId === undefined) continue
-    const together = digests.get(item.digestId)
-    if (together === undefined) digests.set(item.digestId, [item])
-    else together.push(item)
-  }
-  return [...digests.values()].map((together) => ({ id: digestIdOf(together), items: together }))
-}
-
-function digestIdOf(items: readonly OutboxItem[]): string {
-  const ids = items.map(({ notification }) => notification.id).sort()
-  const [only] = ids
-  return ids.length === 1 ? (only as string) : `digest-${murmur128(new TextEncoder().encode(ids.join(' ')))}`
+/** A digest shows no lines: thousands with theirs would take too much memory. */
+function withoutSamples(item: OutboxItem): OutboxItem {
+  const { notification } = item
+  return { ...item, notification: { ...notification, incident: { ...notification.incident, samples: [] } } }
 }

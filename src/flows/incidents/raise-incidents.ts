@@ -1,28 +1,38 @@
-/** Raises, acknowledges and closes incidents, and writes what is to be told of them along with each change. */
+/** Raises, acknowledges and closes incidents, and writes the notification of each transition along with it. */
 
 import { GatewayError } from '../../domain/errors.ts'
-import { CHANGE_EVENTS_MAX } from '../../domain/incidents/event-window.ts'
 import {
   acknowledge,
+  applyCount,
   applyReport,
   close,
   closeQuiet,
   type Incident,
   type IncidentChange,
-  type IncidentEvent,
+  type IncidentKey,
   type IncidentRef,
   type IncidentReport,
-  incidentIdOf,
+  type KeyedHash,
+  type LineCount,
+  nameIncident,
   type Transition,
 } from '../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../domain/incidents/notification.ts'
-import type { Decision, IncidentSink, IncidentStore, Raised } from '../../ports/incidents.ts'
+import type {
+  CountDecider,
+  CountRecord,
+  Decision,
+  IncidentSink,
+  IncidentStore,
+  Raised,
+  RecordOutcome,
+} from '../../ports/incidents.ts'
 import type { Clock } from '../../ports/log-store.ts'
 
 export interface DeskSettings {
-  /** Names of the notifiers that are told of each transition. */
+  /** Names of the notifiers of each transition. */
   readonly targets: readonly string[]
-  /** How long whoever changed an incident has to tell of it; then anybody may. */
+  /** How long the process that wrote a notification has to send it; then any process may. */
   readonly leaseMs: number
 }
 
@@ -30,51 +40,81 @@ export interface DeskParts {
   readonly store: IncidentStore
   readonly clock: Clock
   readonly settings: DeskSettings
-  /** Told of each outbox item as soon as it is written: whoever is told has the lease. Must not throw. */
+  readonly hash: KeyedHash
+  /** Called with each outbox item as soon as it is written: the callee has the lease. Must not throw. */
   readonly onWritten: (item: OutboxItem) => void
-  /** Told of each transition, for metrics. */
+  /** Called for each transition, for metrics. */
   readonly onTransition?: (transition: Transition, incident: Incident) => void
 }
 
 /** Incidents closed by themselves in one round; the next round takes the rest. */
 const QUIET_MAX = 500
 /** Samples in a notification, and characters of each: it has to fit into a mail, and many of them into the outbox. */
-const TOLD_SAMPLES = 3
-const TOLD_SAMPLE_CHARS_MAX = 500
+const SENT_SAMPLES = 3
+const SENT_SAMPLE_CHARS_MAX = 500
+/** How long an incident counts as open without a look at it: lines of it can wait for the next fold. */
+const KNOWN_OPEN_MS = 60_000
+const KNOWN_OPEN_MAX = 10_000
 
 export class IncidentDesk implements IncidentSink {
   readonly #parts: DeskParts
+  readonly #decider: CountDecider
+  /** When incidents were last seen open by a fold, ms since the epoch. */
+  readonly #open = new Map<string, number>()
 
   constructor(parts: DeskParts) {
     this.#parts = parts
+    this.#decider = {
+      idOf: (lines) => nameIncident(parts.hash, lines),
+      decide: (found, lines) => this.#decideCount(found, lines),
+    }
   }
 
   async raise(report: IncidentReport): Promise<Raised> {
-    const { tenant } = report
-    const id = incidentIdOf(report)
-    let counted = 0
-    let transition: Transition | undefined
-    for (const events of chunks(report.events)) {
-      let fresh = 0
-      const decision = await this.#change({ tenant, id }, events, (found, isFresh) => {
-        fresh = 0
-        const isCounted = (event: IncidentEvent): boolean => {
-          const isNew = isFresh(event)
-          if (isNew) fresh++
-          return isNew
-        }
-        return applyReport(found, { ...report, events }, isCounted, this.#parts.clock.nowMs())
-      })
-      if (decision === undefined) continue
-      counted += fresh
-      transition ??= decision.transition
-    }
-    return { tenant, id, counted, transition }
+    const { clock } = this.#parts
+    const ref = this.refOf(report)
+    const decision = await this.#change(ref, (found) => applyReport(found, ref.id, report, clock.nowMs()))
+    return { ...ref, counted: decision === undefined ? 0 : 1, transition: decision?.transition }
   }
 
-  async resolve(incident: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): Promise<void> {
-    const ref = { tenant: incident.tenant, id: incidentIdOf(incident) }
-    await this.#change(ref, [], (found) => found && close(found, undefined, this.#parts.clock.nowMs()))
+  async resolve(key: IncidentKey): Promise<void> {
+    await this.#change(this.refOf(key), (found) => found && close(found, undefined, this.#parts.clock.nowMs()))
+  }
+
+  /**
+   * Writes counted lines. Where the store counts in two steps, lines of an incident that was not seen open for a minute
+   * are applied at once, and others by the next fold. Rejects with store_unavailable.
+   */
+  async record(record: CountRecord): Promise<RecordOutcome> {
+    const outcome = await this.#parts.store.record(record, this.#decider)
+    for (const decision of outcome.decisions) this.#announce(decision)
+    // Also where the delivery is not new: who recorded it may have stopped before it was applied.
+    if (!outcome.isPending || record.counts.every((lines) => this.#isKnownOpen(lines))) return outcome
+    const ids = new Set(record.counts.map((lines) => this.refOf(lines).id))
+    const decisions = (await this.fold()).filter(({ incident }) => ids.has(incident.id))
+    return { ...outcome, decisions }
+  }
+
+  #isKnownOpen(lines: LineCount): boolean {
+    const seenMs = this.#open.get(this.refOf(lines).id)
+    return seenMs !== undefined && Math.abs(this.#parts.clock.nowMs() - seenMs) < KNOWN_OPEN_MS
+  }
+
+  /** Applies what other processes counted. Resolves to the incidents that changed. Rejects with store_unavailable. */
+  async fold(): Promise<readonly Decision[]> {
+    const decisions = await this.#parts.store.fold(this.#decider)
+    if (this.#open.size > KNOWN_OPEN_MAX) this.#open.clear()
+    for (const decision of decisions) {
+      const { id, state } = decision.incident
+      if (state === 'closed') this.#open.delete(id)
+      else this.#open.set(id, this.#parts.clock.nowMs())
+      this.#announce(decision)
+    }
+    return decisions
+  }
+
+  refOf(key: IncidentKey): IncidentRef {
+    return { tenant: key.tenant, id: nameIncident(this.#parts.hash, key) }
   }
 
   /** A person has seen it. Throws not_found, or state_conflict when it is closed. */
@@ -87,13 +127,18 @@ export class IncidentDesk implements IncidentSink {
     return this.#changeKnown(ref, (found, nowMs) => close(found, by, nowMs))
   }
 
-  /** Closes what was quiet for long enough, and forgets what is old. Calls may overlap. Resolves to how many closed. */
+  /**
+   * Applies what is recorded, closes what was quiet for long enough, and deletes what is old. Calls may overlap.
+   * Resolves to how many closed.
+   */
   async sweep(): Promise<number> {
     const { store, clock } = this.#parts
+    // Before, as lines that are not applied yet keep an incident open.
+    await this.fold()
     const quiet = await store.listQuiet(clock.nowMs(), QUIET_MAX)
     let closed = 0
     for (const ref of quiet) {
-      const decision = await this.#change(ref, [], (found) => found && closeQuiet(found, clock.nowMs()))
+      const decision = await this.#change(ref, (found) => found && closeQuiet(found, clock.nowMs()))
       if (decision !== undefined) closed++
     }
     await store.prune(clock.nowMs())
@@ -105,7 +150,7 @@ export class IncidentDesk implements IncidentSink {
     change: (found: Incident, nowMs: number) => IncidentChange | undefined,
   ): Promise<Incident> {
     let known: Incident | undefined
-    const decision = await this.#change(ref, [], (found) => {
+    const decision = await this.#change(ref, (found) => {
       known = found
       return found && change(found, this.#parts.clock.nowMs())
     })
@@ -117,40 +162,38 @@ export class IncidentDesk implements IncidentSink {
 
   async #change(
     ref: IncidentRef,
-    events: readonly IncidentEvent[],
-    decide: (
-      found: Incident | undefined,
-      isFresh: (event: Pick<IncidentEvent, 'id' | 'ms'>) => boolean,
-    ) => IncidentChange | undefined,
+    decide: (found: Incident | undefined) => IncidentChange | undefined,
   ): Promise<Decision | undefined> {
-    const { store, onWritten, onTransition } = this.#parts
-    const decision = await store.change(ref, events, (found, isFresh) => this.#withOutbox(decide(found, isFresh)))
-    if (decision?.transition !== undefined) onTransition?.(decision.transition, decision.incident)
-    if (decision?.outbox !== undefined) onWritten(decision.outbox)
+    const decision = await this.#parts.store.change(ref, (found) => {
+      const change = decide(found)
+      return change && this.#withOutbox(change)
+    })
+    if (decision !== undefined) this.#announce(decision)
     return decision
   }
 
-  #withOutbox(change: IncidentChange | undefined): Decision | undefined {
+  #decideCount(found: Incident | undefined, lines: LineCount): Decision {
+    const { hash, clock } = this.#parts
+    return this.#withOutbox(applyCount(found, nameIncident(hash, lines), lines, clock.nowMs()))
+  }
+
+  #announce({ transition, incident, outbox }: Decision): void {
+    const { onWritten, onTransition } = this.#parts
+    if (transition !== undefined) onTransition?.(transition, incident)
+    if (outbox !== undefined) onWritten(outbox)
+  }
+
+  #withOutbox(change: IncidentChange): Decision {
     const { settings, clock } = this.#parts
-    if (change?.transition === undefined || settings.targets.length === 0) return change
+    if (change.transition === undefined || settings.targets.length === 0) return change
     const { incident, transition } = change
     const nowMs = clock.nowMs()
     const samples = incident.samples
-      .slice(-TOLD_SAMPLES)
-      .map((sample) => ({ ...sample, line: sample.line.slice(0, TOLD_SAMPLE_CHARS_MAX).toWellFormed() }))
-    const told = { ...incident, samples }
-    const notification = { id: `${incident.id}-${incident.transitions}`, transition, createdMs: nowMs, incident: told }
+      .slice(-SENT_SAMPLES)
+      .map((sample) => ({ ...sample, line: sample.line.slice(0, SENT_SAMPLE_CHARS_MAX).toWellFormed() }))
+    const sent = { ...incident, samples }
+    const notification = { id: `${incident.id}-${incident.transitions}`, transition, createdMs: nowMs, incident: sent }
     const dueMs = nowMs + settings.leaseMs
     return { ...change, outbox: { notification, targets: settings.targets, attempts: 0, dueMs, digestId: undefined } }
   }
-}
-
-/** At most CHANGE_EVENTS_MAX at a time, in the order of their times, each id once. */
-function chunks(events: readonly IncidentEvent[]): readonly (readonly IncidentEvent[])[] {
-  const known = new Set<string>()
-  const once = events.filter(({ id }) => !known.has(id) && known.add(id))
-  once.sort((a, b) => a.ms - b.ms)
-  const parts: IncidentEvent[][] = []
-  for (let i = 0; i < once.length; i += CHANGE_EVENTS_MAX) parts.push(once.slice(i, i + CHANGE_EVENTS_MAX))
-  return parts
 }

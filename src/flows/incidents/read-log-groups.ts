@@ -1,20 +1,24 @@
-/** Reads log groups from where the last round stopped, and raises incidents for what is in them. */
+/** Reads log groups from where the last round stopped, and counts the error lines in them. */
 
+import { GatewayError } from '../../domain/errors.ts'
 import type { IncidentStore, LogGroupEvent, LogGroupReader } from '../../ports/incidents.ts'
-import { type CloudWatchParts, type GroupEvents, raiseCloudWatch } from './raise-cloudwatch.ts'
+import { countGroups, type GroupEvents, type GroupParts } from './count-log-group.ts'
+import { formatGroupCursor, type GroupCursor, parseGroupCursor } from './group-cursor.ts'
 
-export interface GroupRounds extends CloudWatchParts {
+export interface GroupRounds extends GroupParts {
   readonly reader: LogGroupReader
-  readonly cursors: Pick<IncidentStore, 'readCursor' | 'writeCursor'>
+  readonly cursors: Pick<IncidentStore, 'readCursor'>
   readonly logGroups: readonly string[]
-  /** Told of a group that could not be read; the next round tries again. Must not throw. */
+  /** Called for a group that could not be read; the next round tries again. Must not throw. */
   readonly onFailure: (logGroup: string, cause: unknown) => void
 }
 
-/** Events are found up to this long after their time; those that are read twice so are known by their ids. */
+/** Events are found up to this long after their time; those that are read again are known by their ids. */
 const LATE_MS = 2 * 60_000
 /** After a long stop, what is older is left: CloudWatch's own subscriptions try for no longer. */
 const BEHIND_MS_MAX = 24 * 3600_000
+/** Events whose ids are remembered of a group, the newest: a cursor is written with every page. */
+const REMEMBERED_MAX = 8_192
 
 /** One round over all groups. A group that fails does not hold up the others. Never rejects. */
 export async function readLogGroups(parts: GroupRounds): Promise<void> {
@@ -28,28 +32,33 @@ export async function readLogGroups(parts: GroupRounds): Promise<void> {
 }
 
 async function readGroup(parts: GroupRounds, logGroup: string): Promise<void> {
-  const { reader, cursors, clock } = parts
+  const { reader, cursors, clock, hash } = parts
   const toMs = clock.nowMs()
   const name = `log-group ${logGroup}`
-  const cursor = await cursors.readCursor(name)
-  // The first round begins now: yesterday's errors are nobody's news.
-  // A clock that was set back since is not waited for.
-  const readMs = Math.min(cursor === undefined ? toMs : Number(cursor), toMs)
-  const fromMs = Math.max(readMs - LATE_MS, toMs - BEHIND_MS_MAX)
-  if (cursor !== undefined) {
-    for await (const events of reader.read(logGroup, fromMs, toMs)) {
-      await raiseCloudWatch(parts, byStream(logGroup, events))
-    }
+  const nameOf = ({ logStream, id }: LogGroupEvent): string => hash([logStream, id]).slice(0, 16)
+  let text = await cursors.readCursor(name)
+  const move = async (groups: readonly GroupEvents[], next: GroupCursor): Promise<void> => {
+    const to = formatGroupCursor(next)
+    const { isNew } = await countGroups(parts, groups, { name, from: text, to })
+    if (!isNew) throw new GatewayError('state_conflict', 'another process reads this log group; the next round goes on')
+    text = to
   }
-  await cursors.writeCursor(name, String(toMs))
+  // The first round begins now: nothing was promised for yesterday's errors.
+  if (text === undefined) return move([], { ms: toMs, seen: [] })
+  const cursor = parseGroupCursor(text)
+  // A clock that was set back since: reading goes on from its time.
+  const readMs = Math.min(cursor.ms, toMs)
+  const seen = new Set(cursor.seen)
+  for await (const events of reader.read(logGroup, Math.max(readMs - LATE_MS, toMs - BEHIND_MS_MAX), toMs)) {
+    const fresh = events.filter((event) => !seen.has(nameOf(event)))
+    if (fresh.length === 0) continue
+    for (const event of fresh) seen.add(nameOf(event))
+    await move(byStream(logGroup, fresh), { ms: cursor.ms, seen: [...seen].slice(-REMEMBERED_MAX) })
+  }
+  await move([], { ms: toMs, seen: [...seen].slice(-REMEMBERED_MAX) })
 }
 
 function byStream(logGroup: string, events: readonly LogGroupEvent[]): readonly GroupEvents[] {
-  const streams = new Map<string, LogGroupEvent[]>()
-  for (const event of events) {
-    const known = streams.get(event.logStream)
-    if (known === undefined) streams.set(event.logStream, [event])
-    else known.push(event)
-  }
+  const streams = Map.groupBy(events, ({ logStream }) => logStream)
   return [...streams].map(([logStream, ofStream]) => ({ logGroup, logStream, events: ofStream }))
 }

@@ -197,7 +197,9 @@ function reportOf(
     labels: labelsOf(news),
     severity: isSerious ? 'error' : 'warn',
     query: `${selector} | ${formatLabels([{ name: DETECTED_LEVEL, value: level }]).slice(1, -1)}`,
-    events: [{ id: `anomaly-${sinceMinute}`, ms, line: title }],
+    eventId: `anomaly-${sinceMinute}`,
+    ms,
+    line: title,
     closesAfterMs: CLOSES_AFTER_MS,
   }
 }

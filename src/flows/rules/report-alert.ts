@@ -58,6 +58,8 @@ function reportOf(
     labels,
     severity: SEVERITIES.get(labelValue(labels, 'severity').toLowerCase()) ?? 'error',
     query: expr === undefined ? undefined : linesBehind(expr),
-    events: [{ id: `rule-${activeAtMs}`, ms: firedAtMs ?? activeAtMs, line: `${description} (value: ${value})` }],
+    eventId: `rule-${activeAtMs}`,
+    ms: firedAtMs ?? activeAtMs,
+    line: `${description} (value: ${value})`,
   }
 }

@@ -1,8 +1,8 @@
 /** Incidents and outbox items as the JSON that stores keep. */
 
-import type { Incident } from '../../domain/incidents/incident.ts'
+import type { Incident, LineCount } from '../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../domain/incidents/notification.ts'
-import type { Label } from '../../domain/labels.ts'
+import type { Labels } from '../../domain/labels.ts'
 
 /** Label names may be any text: they stand in arrays, never as keys. */
 export function encodeIncident(incident: Incident): string {
@@ -26,13 +26,32 @@ export function decodeOutboxItem(text: string): OutboxItem {
   return { ...item, digestId: item.digestId, notification: { ...notification, incident } }
 }
 
+/** Counts of one record. */
+export function encodeCounts(counts: readonly LineCount[]): string {
+  return JSON.stringify(counts.map(({ labels, ...rest }) => ({ ...rest, labels: packLabels(labels) })))
+}
+
+/** The text that encodeCounts made. */
+export function decodeCounts(text: string): readonly LineCount[] {
+  // biome-ignore lint/suspicious/noExplicitAny: it is what encodeCounts made
+  return JSON.parse(text).map(({ labels, ...rest }: any) => ({ ...rest, labels: unpackLabels(labels) }))
+}
+
 function packIncident({ labels, ...rest }: Incident): object {
-  return { ...rest, labels: labels.map(({ name, value }) => [name, value]) }
+  return { ...rest, labels: packLabels(labels) }
+}
+
+function packLabels(labels: Labels): readonly (readonly [name: string, value: string])[] {
+  return labels.map(({ name, value }) => [name, value])
+}
+
+function unpackLabels(pairs: readonly [string, string][]): Labels {
+  return pairs.map(([name, value]) => ({ name, value }))
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: it is what packIncident made
 function unpackIncident(packed: any): Incident {
-  const { labels, query, closedMs, changedBy, quietAtMs, ...rest } = packed
-  const pairs: readonly Label[] = labels.map(([name, value]: [string, string]) => ({ name, value }))
-  return { ...rest, labels: pairs, query, closedMs, changedBy, quietAtMs }
+  // Earlier versions wrote no recent events.
+  const { labels, query, logGroup, closedMs, changedBy, quietAtMs, recentEvents = [], ...rest } = packed
+  return { ...rest, labels: unpackLabels(labels), query, logGroup, closedMs, changedBy, quietAtMs, recentEvents }
 }

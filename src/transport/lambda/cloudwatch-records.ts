@@ -1,11 +1,11 @@
 /** Handles a Lambda event from CloudWatch Logs, direct or through Kinesis, or from a schedule. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { countGroups, type GroupParts } from '../../flows/incidents/count-log-group.ts'
 import type { NotifyDesk } from '../../flows/incidents/notify-incidents.ts'
-import { type CloudWatchParts, raiseCloudWatch } from '../../flows/incidents/raise-cloudwatch.ts'
 import { decodeSubscription, type SubscriptionRecord } from '../../protocol/incidents/cloudwatch-subscription.ts'
 
-export interface RecordsParts extends CloudWatchParts {
+export interface RecordsParts extends GroupParts {
   readonly notify: Pick<NotifyDesk, 'settled' | 'sendDue'>
   /** Closes quiet incidents. */
   readonly sweep: () => Promise<number>
@@ -49,7 +49,7 @@ export async function answerProcessorEvent(
 
 async function answerSubscription(parts: RecordsParts, data: unknown): Promise<ProcessorAnswer> {
   const record = decode(parts, data)
-  const { processed, counted, opened } = await raiseCloudWatch(parts, [record])
+  const { processed, counted, opened } = await countGroups(parts, [record])
   await parts.notify.settled()
   const body = { processed, incidents_created: counted, incidents_opened: opened, unreadable: record.faults }
   return { statusCode: 200, body: JSON.stringify(body) }
@@ -67,7 +67,7 @@ async function answerKinesis(parts: RecordsParts, records: readonly unknown[]): 
       continue
     }
     try {
-      await raiseCloudWatch(parts, [decoded])
+      await countGroups(parts, [decoded])
     } catch {
       // Kinesis redelivers everything from the first failure on; events processed before are recognised as duplicates.
       batchItemFailures.push({ itemIdentifier: String(kinesis?.sequenceNumber) })

@@ -1,12 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import t, { type Test } from 'tap'
 import { SqliteIncidents } from '../../../src/adapters/embedded/sqlite-incidents.ts'
-import { close, incidentIdOf } from '../../../src/domain/incidents/incident.ts'
-import type { AuditRecord } from '../../../src/ports/incidents.ts'
+import { close } from '../../../src/domain/incidents/incident.ts'
+import type { AuditRow } from '../../../src/ports/incidents.ts'
 import {
   CLOSED_KEPT_MS,
+  deciderOf,
   EVENT_MEMORY_MS,
+  incidentIdOf,
   incidentStoreContract,
   record,
   report,
@@ -36,8 +39,9 @@ incidentStoreContract(t, async (t, clock) => {
 
 t.test('a row for each line is written once', async (t) => {
   const clock = new FixedClock()
-  const store = open(t, clock)
-  const row = (incidentId: string): AuditRecord => ({
+  const dataDir = t.testdir()
+  const store = open(t, clock, dataDir)
+  const row = (incidentId: string): AuditRow => ({
     incidentId,
     tenant: 'fake',
     groupId: 'f00d',
@@ -48,11 +52,41 @@ t.test('a row for each line is written once', async (t) => {
     severity: 'ERROR',
     createdMs: clock.ms,
   })
-  t.equal(await store.write([row('a'), row('b'), row('a')]), 2)
-  t.equal(await store.write([row('b'), row('c')]), 1)
+  const write = (ids: readonly string[]) => store.record({ counts: [], rows: ids.map(row) }, deciderOf(clock))
+  const db = new DatabaseSync(join(dataDir, 'incidents.db'), { readOnly: true })
+  t.teardown(() => db.close())
+  const ids = () =>
+    db
+      .prepare('SELECT incident_id FROM audit ORDER BY incident_id')
+      .all()
+      .map((each) => each['incident_id'])
+  await write(['a', 'b', 'a'])
+  await write(['b', 'c'])
+  t.same(ids(), ['a', 'b', 'c'])
   clock.ms += CLOSED_KEPT_MS + 1
   await store.prune(clock.ms)
-  t.equal(await store.write([row('b')]), 1, 'rows are kept for a time only')
+  t.same(ids(), [], 'rows are kept for a time only')
+})
+
+t.test('a file of schema 1 is upgraded, with its incidents', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const before = open(t, clock, dataDir)
+  const seen = report(clock)
+  await record(before, clock, seen)
+  await before.close()
+  const db = new DatabaseSync(join(dataDir, 'incidents.db'))
+  db.exec(`
+    DROP TABLE deliveries; DROP TABLE pending_counts; PRAGMA user_version = 1;
+    CREATE TABLE windows (tenant TEXT NOT NULL, id TEXT NOT NULL, number INTEGER NOT NULL, kept_until_ms INTEGER NOT NULL,
+      events BLOB NOT NULL, PRIMARY KEY (tenant, id, number)) STRICT;
+    INSERT INTO cursors VALUES ('accepted-lines', '5'), ('log-group a', '7');`)
+  db.close()
+  const store = open(t, clock, dataDir)
+  t.match(await store.find({ tenant: 'fake', id: incidentIdOf(seen) }), { count: 1 })
+  t.equal(await store.readCursor('accepted-lines'), undefined)
+  t.equal(await store.readCursor('log-group a'), '7')
+  await store.record({ deliveryId: 'd', counts: [], rows: [] }, deciderOf(clock))
 })
 
 t.test('of closed incidents the newest are kept, open ones all', async (t) => {
@@ -64,7 +98,7 @@ t.test('of closed incidents the newest are kept, open ones all', async (t) => {
     const seen = report(clock, { key: `failure ${i}`, title: `failure ${i}` })
     await record(store, clock, seen)
     const ref = { tenant: 'fake', id: incidentIdOf(seen) }
-    if (i % 2 === 0) await store.change(ref, [], (found) => found && close(found, undefined, clock.ms))
+    if (i % 2 === 0) await store.change(ref, (found) => found && close(found, undefined, clock.ms))
   }
   await store.prune(clock.ms)
   const listing = { tenant: 'fake', states: undefined, sinceMs: undefined, labels: [], limit: 100, after: undefined }

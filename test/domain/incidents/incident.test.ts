@@ -1,18 +1,18 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { EventWindow, EventWindows, WINDOW_EVENTS_MAX, windowOf } from '../../../src/domain/incidents/event-window.ts'
 import {
   acknowledge,
+  applyCount,
   applyReport,
   close,
   closeQuiet,
   type Incident,
   type IncidentReport,
-  incidentIdOf,
+  nameIncident,
   SAMPLE_CHARS_MAX,
   SAMPLES_MAX,
 } from '../../../src/domain/incidents/incident.ts'
-import { murmur128 } from '../../../src/kit/murmur3.ts'
+import { HASH } from '../../contract/incident-store.ts'
 
 const SEEN: IncidentReport = {
   tenant: 'fake',
@@ -21,32 +21,41 @@ const SEEN: IncidentReport = {
   title: 'a failure',
   labels: [],
   severity: 'error',
-  events: [],
+  eventId: 'e',
+  ms: 0,
+  line: '',
   closesAfterMs: 100,
 }
-const all = (): boolean => true
+let events = 0
 const tell = (found: Incident | undefined, ms: number, nowMs: number, more: Partial<IncidentReport> = {}) =>
-  applyReport(found, { ...SEEN, events: [{ id: String(ms), ms, line: `line ${ms}` }], ...more }, all, nowMs)
-
-t.test('MurmurHash3 gives what the reference gives', async (t) => {
-  for (const [text, hash] of [
-    ['', '00000000000000000000000000000000'],
-    ['The quick brown fox jumps over the lazy dog', '2f1583c3ecee2c675d7bf66ce5e91d2c'],
-  ] as const) {
-    t.equal(murmur128(new TextEncoder().encode(text)), hash)
-  }
-  const hashes = Array.from({ length: 40 }, (_, i) => murmur128(new Uint8Array(i)))
-  t.equal(new Set(hashes).size, 40, 'zeros of another number are something else')
-  const shifted = new Uint8Array([9, 1, 2, 3]).subarray(1)
-  t.equal(murmur128(shifted), murmur128(new Uint8Array([1, 2, 3])), 'a view is what it shows')
-})
+  applyReport(found, 'f00d', { ...SEEN, eventId: `e${events++}`, ms, line: `line ${ms}`, ...more }, nowMs)
 
 t.test('an id follows from tenant, kind and key, and nothing else', async (t) => {
-  const id = incidentIdOf(SEEN)
+  const id = nameIncident(HASH, SEEN)
   t.match(id, /^[0-9a-f]{32}$/)
-  t.equal(incidentIdOf({ ...SEEN, title: 'other' } as IncidentReport), id)
+  t.equal(nameIncident(HASH, { ...SEEN, title: 'other' } as IncidentReport), id)
   for (const other of [{ tenant: 'b' }, { kind: 'rule' as const }, { key: 'j' }])
-    t.not(incidentIdOf({ ...SEEN, ...other }), id)
+    t.not(nameIncident(HASH, { ...SEEN, ...other }), id)
+})
+
+t.test('a report that is repeated counts once, among the newest', async (t) => {
+  let incident: Incident | undefined
+  for (let i = 0; i < 40; i++) incident = tell(incident, i, i, { eventId: `r${i}` })?.incident
+  t.equal(tell(incident, 41, 41, { eventId: 'r39' }), undefined)
+  t.equal(tell(incident, 41, 41, { eventId: 'r8' }), undefined)
+  t.match(tell(incident, 41, 41, { eventId: 'r7' })?.incident, { count: 41 })
+  t.equal(incident?.recentEvents.length, 32, 'few are remembered')
+})
+
+t.test('lines that were counted together open, count, and reopen', async (t) => {
+  const { eventId: _id, ms: _ms, line: _line, ...facts } = SEEN
+  const samples = [{ eventId: '1', ms: 5, line: 'a' }]
+  const lines = { ...facts, kind: 'line' as const, count: 7, firstMs: 5, lastMs: 9, samples }
+  const opened = applyCount(undefined, 'f00d', lines, 10)
+  t.match(opened, { transition: 'opened', incident: { count: 7, firstSeenMs: 5, lastSeenMs: 9, samples } })
+  t.match(applyCount(opened.incident, 'f00d', lines, 11), { transition: undefined, incident: { count: 14 } })
+  const closed = close(opened.incident, 'ann', 12)?.incident
+  t.match(applyCount(closed, 'f00d', { ...lines, lastMs: 13 }, 14), { transition: 'reopened', incident: { count: 14 } })
 })
 
 t.test('a late line does not wake what is over, one of now does', async (t) => {
@@ -91,9 +100,7 @@ t.test('severity is the worst since it was opened', async (t) => {
 t.test('samples are bounded: some of the first, the rest the newest', async (t) => {
   let incident: Incident | undefined
   for (let i = 0; i < 50; i++) {
-    incident = tell(incident, i, i, {
-      events: [{ id: String(i), ms: i, line: `${i} ${'\u{1f511}'.repeat(5000)}` }],
-    })?.incident
+    incident = tell(incident, i, i, { line: `${i} ${'\u{1f511}'.repeat(5000)}` })?.incident
   }
   const samples = incident?.samples ?? []
   t.equal(samples.length, SAMPLES_MAX)
@@ -144,22 +151,4 @@ t.test('whatever happens in whatever order, the rules hold', async (t) => {
     { numRuns: 500 },
   )
   t.pass()
-})
-
-t.test('windows know the events that were taken, and no others', async (t) => {
-  const event = fc.record({ id: fc.string(), ms: fc.integer({ min: -50_000, max: 50_000 }) })
-  fc.assert(
-    fc.property(fc.array(event), fc.array(event), (first, second) => {
-      const stored = new Map(new EventWindows([], () => undefined).take(first))
-      const windows = new EventWindows(second, (number) => stored.get(number))
-      const known = new Set(first.map(({ id, ms }) => `${windowOf(ms)} ${id}`))
-      return second.every((each) => windows.isFresh(each) !== known.has(`${windowOf(each.ms)} ${each.id}`))
-    }),
-    { numRuns: 300 },
-  )
-  const full = new EventWindow(undefined, 3)
-  full.add(['a', 'b', 'c', 'd'])
-  t.equal(full.bytes.length, 24)
-  t.notOk(full.has('d'))
-  t.ok(WINDOW_EVENTS_MAX > 3)
 })

@@ -1,10 +1,9 @@
 /** The embedded flow from accepted lines to notifications, put together over a real store and a clock that is told. */
 
 import type { Test } from 'tap'
-import { SqliteCommittedBlocks } from '../../../src/adapters/embedded/sqlite-committed-blocks.ts'
 import { SqliteIncidents } from '../../../src/adapters/embedded/sqlite-incidents.ts'
 import type { Message } from '../../../src/domain/incidents/notification.ts'
-import type { LineRules } from '../../../src/flows/incidents/find-errors.ts'
+import { AcceptedCounter } from '../../../src/flows/incidents/count-accepted.ts'
 import {
   IncidentLoop,
   LINES_EVERY_MS,
@@ -13,10 +12,10 @@ import {
   SWEEP_EVERY_MS,
 } from '../../../src/flows/incidents/incident-loop.ts'
 import { NotifyDesk, type NotifySettings } from '../../../src/flows/incidents/notify-incidents.ts'
+import type { LineRules } from '../../../src/flows/incidents/open-counter.ts'
 import { IncidentDesk } from '../../../src/flows/incidents/raise-incidents.ts'
-import { LineScanner } from '../../../src/flows/incidents/scan-accepted.ts'
-import type { IncidentStore, Notifier } from '../../../src/ports/incidents.ts'
-import { CLOSED_KEPT_MS, EVENT_MEMORY_MS } from '../../contract/incident-store.ts'
+import type { CommittedBlocks, IncidentStore, Notifier } from '../../../src/ports/incidents.ts'
+import { CLOSED_KEPT_MS, EVENT_MEMORY_MS, HASH } from '../../contract/incident-store.ts'
 import type { FixedClock } from '../../support/helper.ts'
 
 /** A notifier that remembers what it was told, and fails while it is told to. */
@@ -50,13 +49,16 @@ export class RecordingNotifier implements Notifier {
 
 export const RULES: LineRules = {
   levelMin: 6,
-  filter: undefined,
+  accepts: undefined,
+  keepsRows: false,
   identityLabels: ['service_name', 'log_group'],
   closesAfterMs: 60_000,
 }
 export const NOTIFY: NotifySettings = { perMinuteMax: 20, timeoutMs: 10_000, leaseMs: 30_000 }
 
 export interface FlowOptions {
+  /** What lines are counted from; none where they come by other ways. */
+  readonly blocks?: CommittedBlocks
   readonly dataDir?: string
   readonly rules?: LineRules
   readonly notify?: NotifySettings
@@ -71,7 +73,7 @@ export interface OpenedFlow {
   readonly store: SqliteIncidents
   readonly desk: IncidentDesk
   readonly notify: NotifyDesk
-  readonly scanner: LineScanner
+  readonly counter: AcceptedCounter
   readonly failures: unknown[]
   close(): Promise<void>
 }
@@ -89,6 +91,7 @@ export function openFlow(t: Test, clock: FixedClock, options: FlowOptions = {}):
   const store = options.wrapStore?.(base) ?? base
   const notify = new NotifyDesk({
     store,
+    hash: HASH,
     notifiers,
     clock,
     settings,
@@ -97,21 +100,21 @@ export function openFlow(t: Test, clock: FixedClock, options: FlowOptions = {}):
   })
   const desk = new IncidentDesk({
     store,
+    hash: HASH,
     clock,
     settings: { targets: notifiers.map(({ name }) => name), leaseMs: settings.leaseMs },
     onWritten: (item) => notify.offer(item),
   })
-  const scanner = new LineScanner({
-    rules,
-    sink: desk,
-    audit: undefined,
-    store,
-    blocks: new SqliteCommittedBlocks(dataDir, fail),
-    clock,
-    pause: () => Promise.resolve(),
-    onFailure: fail,
-  })
-  return { store: base, desk, notify, scanner, failures, close: () => base.close() }
+  const { blocks = NO_BLOCKS } = options
+  const counter = new AcceptedCounter({ rules, hash: HASH, desk, store, blocks, clock, onFailure: fail })
+  return { store: base, desk, notify, counter, failures, close: () => base.close() }
+}
+
+const NO_BLOCKS: CommittedBlocks = {
+  last: () => 0,
+  listen: () => undefined,
+  keepAfter: () => undefined,
+  async *since() {},
 }
 
 /** Time that passes in steps, each no longer than the next thing that is planned. */
@@ -148,9 +151,9 @@ async function settle(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-export function makeLoop({ scanner, notify, desk, failures }: OpenedFlow, time: VirtualTime): IncidentLoop {
+export function makeLoop({ counter, notify, desk, failures }: OpenedFlow, time: VirtualTime): IncidentLoop {
   const rounds = [
-    { everyMs: LINES_EVERY_MS, run: () => scanner.round() },
+    { everyMs: LINES_EVERY_MS, run: () => counter.round() },
     { everyMs: OUTBOX_EVERY_MS, run: () => notify.sendDue() },
     { everyMs: SWEEP_EVERY_MS, run: () => desk.sweep() },
   ]

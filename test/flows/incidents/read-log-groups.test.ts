@@ -1,7 +1,9 @@
 import t, { type Test } from 'tap'
 import { CloudWatchGroupReader } from '../../../src/adapters/aws/incidents/cloudwatch-group-reader.ts'
-import { KindLimits } from '../../../src/domain/incidents/kind-limits.ts'
+import { openCounter } from '../../../src/flows/incidents/open-counter.ts'
 import { type GroupRounds, readLogGroups } from '../../../src/flows/incidents/read-log-groups.ts'
+import type { IncidentStore } from '../../../src/ports/incidents.ts'
+import { HASH } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
 import { openFlow, RULES } from './incident-flow.ts'
 
@@ -34,12 +36,11 @@ function open(t: Test, logGroups = ['/aws/lambda/shop']) {
       ? { events: page % 2 ? [events[(page - 1) / 2]] : [], nextToken: String(page + 1) }
       : {}
   }
-  const rounds: GroupRounds = {
-    sink: flow.desk,
-    audit: undefined,
-    rules: RULES,
+  const rounds: GroupRounds & { readonly cursors: IncidentStore } = {
+    desk: flow.desk,
+    opened: openCounter(RULES, HASH, () => clock.ms),
+    hash: HASH,
     clock,
-    kinds: new KindLimits(),
     tenant: 'fake',
     reader: new CloudWatchGroupReader(async () => ({ filterLogEvents }) as never, '?ERROR'),
     cursors: flow.store,
@@ -102,4 +103,26 @@ t.test('a group that fails does not hold up the others, and is read from where i
   clock.ms += 3600_000
   await readLogGroups(rounds)
   t.equal((await list()).length, 2)
+})
+
+t.test('of two processes that read a group at a time, one counts', async (t) => {
+  const { rounds, add, list, clock, failures } = open(t)
+  await readLogGroups(rounds)
+  clock.ms += 30_000
+  for (let i = 0; i < 5; i++) add(`ERROR: number ${i}`, clock.ms - 1 - i)
+  const other = { ...rounds, opened: openCounter(RULES, HASH, () => clock.ms) }
+  await Promise.all([readLogGroups(rounds), readLogGroups(other)])
+  await readLogGroups(rounds)
+  t.match(await list(), [{ count: 5 }])
+  t.same(failures, ['/aws/lambda/shop'])
+})
+
+t.test('a cursor of an earlier version is read on from', async (t) => {
+  const { rounds, add, list, clock, failures } = open(t)
+  await rounds.cursors.writeCursor('log-group /aws/lambda/shop', String(clock.ms))
+  clock.ms += 30_000
+  add('ERROR: number 1', clock.ms - 1)
+  await readLogGroups(rounds)
+  t.match(await list(), [{ count: 1 }])
+  t.same(failures, [])
 })

@@ -37,12 +37,12 @@ class RecordedIncidents implements IncidentSink {
 
   async raise(report: IncidentReport): ReturnType<IncidentSink['raise']> {
     if (this.isDown) throw new GatewayError('store_unavailable', 'down')
-    const { tenant, key, events } = report
-    const fresh = events.filter(({ id }) => !this.events.has(key + id))
-    for (const { id } of fresh) this.events.add(key + id)
-    if (fresh.length > 0) this.told.push(`raise ${key}`)
+    const { tenant, key, eventId } = report
+    const isFresh = !this.events.has(key + eventId)
+    this.events.add(key + eventId)
+    if (isFresh) this.told.push(`raise ${key}`)
     this.reports.push(report)
-    return { tenant, id: key, counted: fresh.length, transition: undefined }
+    return { tenant, id: key, counted: isFresh ? 1 : 0, transition: undefined }
   }
 
   async resolve({ key }: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): Promise<void> {

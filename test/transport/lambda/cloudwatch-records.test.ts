@@ -2,14 +2,15 @@ import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { GatewayError } from '../../../src/domain/errors.ts'
-import { KindLimits } from '../../../src/domain/incidents/kind-limits.ts'
-import type { AuditRecord, AuditTrail } from '../../../src/ports/incidents.ts'
+import { openCounter } from '../../../src/flows/incidents/open-counter.ts'
+import type { AuditRow, IncidentStore } from '../../../src/ports/incidents.ts'
 import {
   answerProcessorEvent,
   type BatchAnswer,
   type ProcessorAnswer,
   type RecordsParts,
 } from '../../../src/transport/lambda/cloudwatch-records.ts'
+import { HASH } from '../../contract/incident-store.ts'
 import { type FlowOptions, openFlow, RecordingNotifier, RULES } from '../../flows/incidents/incident-flow.ts'
 import { FixedClock } from '../../support/helper.ts'
 
@@ -25,14 +26,12 @@ function open(t: Test, options: FlowOptions = {}) {
   const notifier = new RecordingNotifier(clock)
   const flow = openFlow(t, clock, { notifiers: [notifier], ...options })
   const corrupt: unknown[] = []
-  const audit: AuditTrail = flow.store
-  const { desk: sink, notify } = flow
+  const { desk, notify } = flow
   const parts: RecordsParts = {
-    sink,
-    audit,
-    rules: RULES,
+    desk,
+    opened: openCounter({ ...RULES, keepsRows: true }, HASH, () => clock.ms),
+    hash: HASH,
     clock,
-    kinds: new KindLimits(),
     tenant: 'fake',
     notify,
     sweep: () => flow.desk.sweep(),
@@ -73,16 +72,21 @@ t.test('a burst counts every line, and notifies once', async (t) => {
 })
 
 t.test('an audit row is written for each line', async (t) => {
-  const rows: AuditRecord[] = []
-  const { parts } = open(t)
-  const audit = {
-    write: async (records: readonly AuditRecord[]) => rows.push(...records),
-    prune: async () => undefined,
-  }
-  await answerProcessorEvent(
-    { ...parts, audit },
-    testEvent(['ERROR: a', 'INFO: b', '{"severity":"CRITICAL","message":"c"}']),
-  )
+  const rows: AuditRow[] = []
+  const wrapStore = (base: IncidentStore): IncidentStore =>
+    new Proxy(base, {
+      get(target, name) {
+        const value = Reflect.get(target, name)
+        if (typeof value !== 'function') return value
+        if (name !== 'record') return value.bind(target)
+        return (...request: Parameters<IncidentStore['record']>) => {
+          rows.push(...request[0].rows)
+          return target.record(...request)
+        }
+      },
+    })
+  const { parts } = open(t, { wrapStore })
+  await answerProcessorEvent(parts, testEvent(['ERROR: a', 'INFO: b', '{"severity":"CRITICAL","message":"c"}']))
   t.match(rows, [
     { incidentId: 'test-stream-event-0', logGroup: '/aws/lambda/test', logStream: 'test-stream', message: 'ERROR: a' },
     { incidentId: 'test-stream-event-2', severity: 'CRITICAL', ms: 1704067200002 },
@@ -133,7 +137,7 @@ t.test('a corrupt Kinesis record fails alone, and records that were not stored a
         get(target, name) {
           const value = Reflect.get(target, name)
           if (typeof value !== 'function') return value
-          return name === 'change' && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
+          return name === 'record' && isFailing ? () => Promise.reject(new Error('down')) : value.bind(target)
         },
       }),
   })

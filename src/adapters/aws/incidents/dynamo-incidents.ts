@@ -1,24 +1,26 @@
-/** IncidentStore on DynamoDB: one item an incident, with its counted events and its outbox, written on a version. */
+/** IncidentStore on DynamoDB: one item an incident, with its outbox, written on a version; counts in two steps. */
 
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
-import { EventWindows, windowEndMs } from '../../../domain/incidents/event-window.ts'
-import { hasLabels, type Incident, type IncidentEvent, type IncidentRef } from '../../../domain/incidents/incident.ts'
+import { hasLabels, type Incident, type IncidentRef } from '../../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../../domain/incidents/notification.ts'
 import type { Lazy } from '../../../kit/lazy.ts'
-import type { Decide, Decision, IncidentListing, IncidentPage, IncidentStore } from '../../../ports/incidents.ts'
+import type {
+  CountDecider,
+  CountRecord,
+  Decide,
+  Decision,
+  IncidentListing,
+  IncidentPage,
+  IncidentStore,
+  RecordOutcome,
+} from '../../../ports/incidents.ts'
 import type { Clock } from '../../../ports/log-store.ts'
 import { storeFailure } from '../aws-errors.ts'
 import { Attempts, type Pacing, type RetryLimits } from '../retry.ts'
+import { CountFold, versionCondition } from './count-fold.ts'
+import type { DynamoCounts } from './dynamo-counts.ts'
 import { IncidentIndex } from './incident-index.ts'
-import {
-  decodeItem,
-  encodeItem,
-  fitOutbox,
-  fitWindows,
-  keyOf,
-  type Stored,
-  type StoredWindow,
-} from './incident-item.ts'
+import { decodeItem, encodeItem, fitOutbox, keyOf, type Stored } from './incident-item.ts'
 
 export interface DynamoIncidentSettings {
   /** With the keys `pk` and `sk`, the time to live `expiresAt` and the two indexes of incident-index.ts. */
@@ -31,7 +33,7 @@ export interface DynamoIncidentSettings {
 const TURNS: RetryLimits = { attemptsMax: 40, budgetMs: 20_000, backoff: { firstMs: 20, maxMs: 1_000, jitter: 1 } }
 const BATCH_GET_MAX = 100
 const LIST_ROUNDS = 10
-/** Items of a digest that are settled at once: they are of different incidents. */
+/** Incidents whose items are taken or settled at once. */
 const SETTLING_MAX = 16
 const MINUTE_MS = 60_000
 
@@ -41,8 +43,18 @@ export class DynamoIncidents implements IncidentStore {
   readonly #clock: Clock
   readonly #pacing: Pacing
   readonly #index: IncidentIndex
+  readonly #counts: DynamoCounts
+  readonly #fold: CountFold
 
-  constructor(items: Lazy<DynamoDBDocument>, settings: DynamoIncidentSettings, clock: Clock, pacing: Pacing) {
+  constructor(
+    items: Lazy<DynamoDBDocument>,
+    settings: DynamoIncidentSettings,
+    clock: Clock,
+    pacing: Pacing,
+    counts: DynamoCounts,
+  ) {
+    this.#counts = counts
+    this.#fold = new CountFold(items, settings, clock, pacing)
     this.#items = items
     this.#settings = settings
     this.#clock = clock
@@ -50,25 +62,22 @@ export class DynamoIncidents implements IncidentStore {
     this.#index = new IncidentIndex(items, settings.table)
   }
 
-  change(
-    ref: IncidentRef,
-    events: readonly Pick<IncidentEvent, 'id' | 'ms'>[],
-    decide: Decide,
-  ): Promise<Decision | undefined> {
+  change(ref: IncidentRef, decide: Decide): Promise<Decision | undefined> {
     return this.#update(ref, (stored) => {
-      const known = new Map(this.#rememberedOf(stored).map((window) => [window.number, window]))
-      const windows = new EventWindows(events, (number) => known.get(number)?.events)
-      const decision = decide(stored?.incident, (event) => windows.isFresh(event))
+      const decision = decide(stored?.incident)
       if (decision === undefined) return { result: undefined }
-      for (const [number, bytes] of windows.take(events)) {
-        const keptUntilMs = Math.max(this.#clock.nowMs(), windowEndMs(number)) + this.#settings.eventMemoryMs
-        known.set(number, { number, keptUntilMs, events: bytes })
-      }
-      const outbox = [...(stored?.outbox ?? []), ...(decision.outbox === undefined ? [] : [decision.outbox])]
-      const { incident } = decision
-      const next = { incident, outbox: fitOutbox(outbox), windows: fitWindows([...known.values()]) }
-      return { next, result: decision }
+      const { incident, outbox } = decision
+      const items = [...(stored?.outbox ?? []), ...(outbox === undefined ? [] : [outbox])]
+      return { next: { incident, outbox: fitOutbox(items) }, result: decision }
     })
+  }
+
+  record(record: CountRecord): Promise<RecordOutcome> {
+    return this.#counts.record(record)
+  }
+
+  fold(decider: CountDecider): Promise<readonly Decision[]> {
+    return this.#fold.fold(this.#counts.takeRecorded(), decider)
   }
 
   async find(ref: IncidentRef): Promise<Incident | undefined> {
@@ -105,10 +114,11 @@ export class DynamoIncidents implements IncidentStore {
   }
 
   async takeDue(nowMs: number, untilMs: number, limit: number): Promise<readonly OutboxItem[]> {
+    const refs = await this.#index.due(nowMs, limit)
     const taken: OutboxItem[] = []
-    for (const ref of await this.#index.due(nowMs, limit)) {
-      if (taken.length >= limit) break
-      taken.push(...(await this.#takeOf(ref, nowMs, untilMs)))
+    for (let i = 0; i < refs.length && taken.length < limit; i += SETTLING_MAX) {
+      const part = refs.slice(i, i + SETTLING_MAX)
+      taken.push(...(await Promise.all(part.map((ref) => this.#takeOf(ref, nowMs, untilMs)))).flat())
     }
     return taken.sort((a, b) => a.notification.createdMs - b.notification.createdMs)
   }
@@ -170,7 +180,7 @@ export class DynamoIncidents implements IncidentStore {
 
   async close(): Promise<void> {}
 
-  /** Reads, decides and writes, again when somebody else was faster. */
+  /** Reads, decides and writes, again when another writer was faster. */
   async #update<T>(
     ref: IncidentRef,
     decide: (stored: Stored | undefined) => { readonly next?: Omit<Stored, 'version'>; readonly result: T },
@@ -211,17 +221,10 @@ export class DynamoIncidents implements IncidentStore {
     return found
   }
 
-  /** False when somebody else wrote it meanwhile. */
+  /** False when another writer wrote it meanwhile. */
   async #put(next: Omit<Stored, 'version'>, version: number | undefined): Promise<boolean> {
     const Item = encodeItem({ ...next, version: (version ?? 0) + 1 }, this.#settings.closedKeptMs)
-    const condition =
-      version === undefined
-        ? {
-            // One whose time is over may still be there: it is written over as if it were not.
-            ConditionExpression: 'attribute_not_exists(pk) OR expiresAt <= :now',
-            ExpressionAttributeValues: { ':now': Math.floor(this.#clock.nowMs() / 1000) },
-          }
-        : { ConditionExpression: 'version = :version', ExpressionAttributeValues: { ':version': version } }
+    const condition = versionCondition(version, this.#clock.nowMs())
     try {
       const items = await this.#items()
       await items.put({ TableName: this.#settings.table, Item, ...condition })
@@ -230,10 +233,6 @@ export class DynamoIncidents implements IncidentStore {
       if (cause instanceof Error && cause.name === 'ConditionalCheckFailedException') return false
       throw storeFailure('DynamoDB did not take an incident', cause)
     }
-  }
-
-  #rememberedOf(stored: Stored | undefined): readonly StoredWindow[] {
-    return stored?.windows.filter(({ keptUntilMs }) => keptUntilMs >= this.#clock.nowMs()) ?? []
   }
 
   async #call<T>(call: (items: DynamoDBDocument) => Promise<T>): Promise<T> {

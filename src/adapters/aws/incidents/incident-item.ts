@@ -11,25 +11,15 @@ import {
 import { indexAttributes } from './incident-index.ts'
 
 /**
- * The item: `pk` incident#<tenant>#<id>, `sk` incident, `version`, `body` and `outbox` (JSON of incident-record.ts),
- * `windows` of counted events, what the indexes want, and `expiresAt` (seconds) of a closed one.
+ * The item: `pk` incident#<tenant>#<id>, `sk` incident, `version`, `body` and `outbox` (JSON of incident-record.ts), what
+ * the indexes want, and `expiresAt` (seconds) of a closed one.
  */
 export interface Stored {
   readonly version: number
   readonly incident: Incident
   readonly outbox: readonly OutboxItem[]
-  readonly windows: readonly StoredWindow[]
 }
 
-export interface StoredWindow {
-  /** See domain/event-window.ts. */
-  readonly number: number
-  readonly keptUntilMs: number
-  readonly events: Uint8Array
-}
-
-/** 8,192 events: with body and outbox far below DynamoDB's 400 KB, and cheap enough to write. */
-const WINDOW_BYTES_MAX = 64 * 1024
 /** Notifications of one incident that wait, in bytes of JSON; of more, the oldest are old news. */
 const OUTBOX_BYTES_MAX = 128 * 1024
 
@@ -38,14 +28,13 @@ export function keyOf({ tenant, id }: IncidentRef): { pk: string; sk: string } {
 }
 
 /** `closedKeptMs`: how long a closed incident stays. */
-export function encodeItem({ version, incident, outbox, windows }: Stored, closedKeptMs: number): object {
+export function encodeItem({ version, incident, outbox }: Stored, closedKeptMs: number): object {
   const { closedMs } = incident
   return {
     ...keyOf(incident),
     version,
     body: encodeIncident(incident),
     outbox: outbox.map(encodeOutboxItem),
-    windows: windows.map(({ number, keptUntilMs, events }) => ({ number, keptUntilMs, events })),
     ...indexAttributes(incident, outbox),
     ...(closedMs !== undefined && { expiresAt: Math.ceil((closedMs + closedKeptMs) / 1000) }),
   }
@@ -59,23 +48,15 @@ export function decodeItem(item: Record<string, unknown> | undefined, nowMs: num
     version,
     body,
     outbox = [],
-    windows = [],
     expiresAt,
   } = item as {
     version: number
     body: string
     outbox?: string[]
-    windows?: StoredWindow[]
     expiresAt?: number
   }
   if (expiresAt !== undefined && expiresAt * 1000 <= nowMs) return undefined
-  return { version, incident: decodeIncident(body), outbox: outbox.map(decodeOutboxItem), windows }
-}
-
-/** The newest windows that fit, one at least. */
-export function fitWindows(windows: readonly StoredWindow[]): readonly StoredWindow[] {
-  const newestFirst = windows.toSorted((a, b) => b.number - a.number)
-  return fit(newestFirst, WINDOW_BYTES_MAX, ({ events }) => events.length)
+  return { version, incident: decodeIncident(body), outbox: outbox.map(decodeOutboxItem) }
 }
 
 /** The newest items that fit, one at least; in the order they came. */

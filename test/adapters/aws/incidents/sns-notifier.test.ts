@@ -4,7 +4,7 @@ import { startFauxqs } from 'fauxqs'
 import t from 'tap'
 import { SnsNotifier } from '../../../../src/adapters/aws/incidents/sns-notifier.ts'
 import { applyReport, type Incident } from '../../../../src/domain/incidents/incident.ts'
-import { report } from '../../../contract/incident-store.ts'
+import { incidentIdOf, report } from '../../../contract/incident-store.ts'
 import { FixedClock } from '../../../support/helper.ts'
 
 t.test('what is published arrives, and can be chosen by its attributes', async (t) => {
@@ -35,7 +35,7 @@ t.test('what is published arrives, and can be chosen by its attributes', async (
   const notifier = new SnsNotifier({ topic, links }, async () => sns)
   for (const severity of ['error', 'fatal'] as const) {
     const seen = report(clock, { severity, title: `${severity} failure` })
-    const incident = applyReport(undefined, seen, () => true, clock.ms)?.incident as Incident
+    const incident = applyReport(undefined, incidentIdOf(seen), seen, clock.ms)?.incident as Incident
     const notification = { id: severity, transition: 'opened' as const, createdMs: clock.ms, incident }
     await notifier.send({ id: severity, notifications: [notification] }, new AbortController().signal)
   }

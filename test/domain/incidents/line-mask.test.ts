@@ -1,9 +1,17 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { linePattern, literalOf } from '../../../src/domain/incidents/line-fingerprint.ts'
+import { literalOf } from '../../../src/domain/incidents/line-literal.ts'
+import { LineMask, patternText } from '../../../src/domain/incidents/line-mask.ts'
 import { costOf, leastCostOf } from '../../support/cpu-time.ts'
 
-/** Lines of one trouble. */
+const MASK = new LineMask()
+function linePattern(line: string): string {
+  const bytes = Buffer.from(line)
+  MASK.read(bytes, 0, bytes.length)
+  return patternText(MASK.bytes.subarray(0, MASK.length))
+}
+
+/** Lines of one kind. */
 const SAME: readonly (readonly [name: string, pattern: string, ...lines: string[]])[] = [
   [
     'numbers',

@@ -1,0 +1,269 @@
+/** Where a structured line says what happened: the values of its message and its error, found over the line's bytes. */
+
+import { endOf, isOf, SPACE } from './byte-classes.ts'
+
+/** Fields that hold what a line says, the most telling first. */
+const MESSAGE_FIELDS = ['message', 'msg', '@message', 'event', 'body', 'log', 'errorMessage'] as const
+/** Fields that distinguish the errors of one message. */
+const ERROR_FIELDS = ['error', 'err', 'exception', 'errorType', 'exception.type', 'error.type', 'code'] as const
+/** Fields of an object that stands for an error or a message. */
+const NESTED_FIELDS = ['type', 'name', 'message'] as const
+/** Beginnings and ends of the names that stand for a line without a message: 20 names. */
+const NAMES_MAX = 40
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+const COLON = 0x3a
+const COMMA = 0x2c
+const EQUALS = 0x3d
+
+const bytesOf = (name: string): Uint8Array => new TextEncoder().encode(name)
+
+/** What a field is good for, by its name. */
+interface Field {
+  readonly bytes: Uint8Array
+  /** Its place among the messages and among the errors; the lowest wins. */
+  readonly message: number
+  readonly error: number
+}
+
+const NO_RANK = 99
+/** By the length of the name, which leaves few to compare. */
+const FIELDS_BY_LENGTH: readonly (readonly Field[] | undefined)[] = byLength(
+  [...new Set([...MESSAGE_FIELDS, ...ERROR_FIELDS])].map((name) => ({
+    bytes: bytesOf(name),
+    message: rankIn(MESSAGE_FIELDS, name),
+    error: rankIn(ERROR_FIELDS, name),
+  })),
+)
+const NESTED_BYTES: readonly Uint8Array[] = NESTED_FIELDS.map(bytesOf)
+const MESSAGE_KEY = bytesOf('message')
+const MSG_KEY = bytesOf('msg')
+const ERROR_KEY = bytesOf('error')
+const ERR_KEY = bytesOf('err')
+
+/** A part of the text. */
+interface Span {
+  start: number
+  end: number
+}
+
+/** Of the line that was read last. One reader serves line after line. */
+export class MessageFields {
+  readonly message: Span = { start: 0, end: 0 }
+  readonly error: Span = { start: 0, end: 0 }
+  /** Where the names of the fields of an object without a message begin and end, in turns. */
+  readonly names: number[] = []
+  hasMessage = false
+  hasError = false
+  #messageRank = NO_RANK
+  #errorRank = NO_RANK
+
+  /** Reads text[start, end), which begins with a brace, as JSON, without checking that it is. */
+  readJson(text: Uint8Array, start: number, end: number): void {
+    this.#clear()
+    let i = start + 1
+    while (i < end) {
+      const byte = text[i] as number
+      if (byte === CLOSE_BRACE) return
+      if (byte !== QUOTE) {
+        i++
+        continue
+      }
+      const keyEnd = endOfString(text, i + 1, end)
+      const valueStart = startOfValue(text, keyEnd, end)
+      if (valueStart === keyEnd) {
+        i = keyEnd + 1
+        continue
+      }
+      const valueEnd = endOfValue(text, valueStart, end)
+      this.#member(text, i + 1, keyEnd, valueStart, valueEnd)
+      i = valueEnd > valueStart ? valueEnd : valueStart + 1
+    }
+  }
+
+  #member(text: Uint8Array, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void {
+    if (!this.hasMessage && this.names.length < NAMES_MAX) this.names.push(keyStart, keyEnd)
+    const field = findField(text, keyStart, keyEnd)
+    if (field === undefined) return
+    if (field.message < this.#messageRank && setSpan(this.message, text, valueStart, valueEnd)) {
+      this.#messageRank = field.message
+      this.hasMessage = true
+    }
+    if (field.error < this.#errorRank && setSpan(this.error, text, valueStart, valueEnd)) {
+      this.#errorRank = field.error
+      this.hasError = true
+    }
+  }
+
+  /** Reads the first line of text[start, end) as logfmt: `msg=` and `err=`, or their long names, are looked for. */
+  readLogfmt(text: Uint8Array, start: number, end: number): void {
+    this.#clear()
+    for (let i = start; i < end; i++) {
+      const byte = text[i] as number
+      // Most bytes are letters: one comparison.
+      if (byte > EQUALS) continue
+      if (byte === 0x0a || byte === 0x0d) break
+      if (byte !== EQUALS) continue
+      const last = text[i - 1]
+      if (last === 0x67) {
+        if (isKey(text, start, i, MSG_KEY)) i = this.#setLogfmt(true, 1, text, i + 1, end)
+      } else if (last === 0x65) {
+        if (isKey(text, start, i, MESSAGE_KEY)) i = this.#setLogfmt(true, 0, text, i + 1, end)
+      } else if (last === 0x72) {
+        if (isKey(text, start, i, ERROR_KEY)) i = this.#setLogfmt(false, 0, text, i + 1, end)
+        else if (isKey(text, start, i, ERR_KEY)) i = this.#setLogfmt(false, 1, text, i + 1, end)
+      }
+    }
+    if (!this.hasMessage || this.error.start === this.error.end) this.hasError = false
+  }
+
+  /** Notes a value that begins at `at`, and returns the last byte that was read. */
+  #setLogfmt(isMessage: boolean, rank: number, text: Uint8Array, at: number, end: number): number {
+    const isQuoted = text[at] === QUOTE
+    const start = isQuoted ? at + 1 : at
+    let valueEnd = start
+    if (isQuoted) {
+      valueEnd = endOfString(text, start, end)
+      // A quote that never closes is no value.
+      if (valueEnd >= end) return at
+    } else while (valueEnd < end && !isOf(text, valueEnd, SPACE) && text[valueEnd] !== QUOTE) valueEnd++
+    if (!isQuoted && valueEnd === start) return at - 1
+    if (rank < (isMessage ? this.#messageRank : this.#errorRank)) {
+      const span = isMessage ? this.message : this.error
+      span.start = start
+      span.end = valueEnd
+      if (isMessage) {
+        this.#messageRank = rank
+        this.hasMessage = true
+      } else {
+        this.#errorRank = rank
+        this.hasError = true
+      }
+    }
+    return isQuoted ? valueEnd : valueEnd - 1
+  }
+
+  #clear(): void {
+    if (this.names.length > 0) this.names.length = 0
+    this.hasMessage = false
+    this.hasError = false
+    this.#messageRank = NO_RANK
+    this.#errorRank = NO_RANK
+  }
+}
+
+/** True when the bytes before `at` are the key, at the beginning or after white space. */
+function isKey(text: Uint8Array, start: number, at: number, key: Uint8Array): boolean {
+  const from = at - key.length
+  return from >= start && (from === start || isOf(text, from - 1, SPACE)) && isAt(text, from, key)
+}
+
+/** Sets the span to a string that shows something, or to such a string within an object; false where there is none. */
+function setSpan(span: Span, text: Uint8Array, start: number, end: number): boolean {
+  if (text[start] === QUOTE) return setString(span, text, start, end)
+  if (text[start] !== OPEN_BRACE) return false
+  return NESTED_BYTES.some((name) => {
+    const value = findMember(text, start, end, name)
+    return value !== undefined && text[value] === QUOTE && setString(span, text, value, end)
+  })
+}
+
+function setString(span: Span, text: Uint8Array, start: number, end: number): boolean {
+  const valueEnd = endOfString(text, start + 1, end)
+  if (endOf(text, start + 1, valueEnd, SPACE) >= valueEnd) return false
+  span.start = start + 1
+  span.end = valueEnd
+  return true
+}
+
+/** Where the value of the member `name` of the object at `start` begins; undefined where there is none. */
+function findMember(text: Uint8Array, start: number, end: number, name: Uint8Array): number | undefined {
+  let i = start + 1
+  while (i < end && text[i] !== CLOSE_BRACE) {
+    if (text[i] !== QUOTE) {
+      i++
+      continue
+    }
+    const keyEnd = endOfString(text, i + 1, end)
+    const valueStart = startOfValue(text, keyEnd, end)
+    if (valueStart === keyEnd) {
+      i = keyEnd + 1
+      continue
+    }
+    if (keyEnd - i - 1 === name.length && isAt(text, i + 1, name)) return valueStart
+    i = Math.max(endOfValue(text, valueStart, end), valueStart + 1)
+  }
+  return undefined
+}
+
+/** Where the value behind the key begins that ends at `keyEnd`; `keyEnd` where it is no key. */
+function startOfValue(text: Uint8Array, keyEnd: number, end: number): number {
+  let i = keyEnd + 1
+  while (i < end && isOf(text, i, SPACE)) i++
+  if (i >= end || text[i] !== COLON) return keyEnd
+  i++
+  while (i < end && isOf(text, i, SPACE)) i++
+  return i
+}
+
+function endOfValue(text: Uint8Array, start: number, end: number): number {
+  const first = text[start]
+  if (first === QUOTE) return Math.min(endOfString(text, start + 1, end) + 1, end)
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return endOfNested(text, start, end)
+  let i = start
+  while (i < end && text[i] !== COMMA && text[i] !== CLOSE_BRACE) i++
+  return i
+}
+
+function endOfNested(text: Uint8Array, start: number, end: number): number {
+  let depth = 0
+  let i = start
+  while (i < end) {
+    const byte = text[i] as number
+    if (byte === QUOTE) i = endOfString(text, i + 1, end)
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth++
+    else if ((byte === CLOSE_BRACE || byte === CLOSE_BRACKET) && --depth === 0) return i + 1
+    i++
+  }
+  return end
+}
+
+/** The index of the closing quote of a string whose text begins at `start`, or `end`. */
+export function endOfString(text: Uint8Array, start: number, end: number): number {
+  let i = start
+  while (i < end) {
+    const byte = text[i] as number
+    if (byte > BACKSLASH) i++
+    else if (byte === QUOTE) return i
+    else i += byte === BACKSLASH ? 2 : 1
+  }
+  return end
+}
+
+function findField(text: Uint8Array, start: number, end: number): Field | undefined {
+  const fields = FIELDS_BY_LENGTH[end - start]
+  if (fields === undefined) return undefined
+  for (const field of fields) if (isAt(text, start, field.bytes)) return field
+  return undefined
+}
+
+function isAt(text: Uint8Array, start: number, bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (text[start + i] !== bytes[i]) return false
+  return true
+}
+
+function rankIn(names: readonly string[], name: string): number {
+  const rank = names.indexOf(name)
+  return rank < 0 ? NO_RANK : rank
+}
+
+function byLength(fields: readonly Field[]): Field[][] {
+  const table: Field[][] = []
+  for (const field of fields) table[field.bytes.length] = [...(table[field.bytes.length] ?? []), field]
+  return table
+}

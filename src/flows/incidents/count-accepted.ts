@@ -1,0 +1,134 @@
+/** Counts the error lines of blocks as they are committed, each once, also when the process is killed at any moment. */
+
+import type { KeyedHash } from '../../domain/incidents/incident.ts'
+import { CircuitBreaker } from '../../kit/circuit-breaker.ts'
+import { COUNTED_BLOCKS, type CommittedBlock, type CommittedBlocks, type IncidentStore } from '../../ports/incidents.ts'
+import type { Clock } from '../../ports/log-store.ts'
+import { type LineRules, type OpenedCounter, openCounter } from './open-counter.ts'
+import type { IncidentDesk } from './raise-incidents.ts'
+
+export interface AcceptedParts {
+  readonly rules: LineRules
+  readonly hash: KeyedHash
+  readonly desk: Pick<IncidentDesk, 'record'>
+  /** Keeps the position. */
+  readonly store: Pick<IncidentStore, 'readCursor'>
+  readonly blocks: CommittedBlocks
+  readonly clock: Clock
+  /** Called when a round failed: the next one tries again. Must not throw. */
+  readonly onFailure: (cause: unknown) => void
+}
+
+/** Rows of lines that wait to be written; blocks beyond are read back from the store. */
+const ROW_BYTES_MAX = 8 * 1024 * 1024
+/** How often the position is written while there is nothing to count: so much may have to be looked at after a crash. */
+const POSITION_MS = 10_000
+
+/**
+ * Live, a block is counted when it is committed, and one transaction a round writes the counts with the position. After
+ * a crash, and when rows do not fit into memory, blocks after the position are read from the store instead, and live
+ * ones are left to that until it has caught up.
+ */
+export class AcceptedCounter {
+  readonly #parts: AcceptedParts
+  readonly #opened: OpenedCounter
+  /** Of the incident store: while it is down, rounds are further apart. */
+  readonly #breaker = new CircuitBreaker()
+  /** As it is written; undefined: there is none. */
+  #cursor: string | undefined
+  /** The last block that is in the counts. */
+  #counted = 0
+  #isBehind = false
+  #writtenMs = Number.NEGATIVE_INFINITY
+
+  constructor(parts: AcceptedParts) {
+    this.#parts = parts
+    this.#opened = openCounter(parts.rules, parts.hash, () => parts.clock.nowMs())
+  }
+
+  /** Finds where the last process stopped; from then on blocks are counted. Rejects with store_unavailable. */
+  async begin(): Promise<void> {
+    const { blocks, store } = this.#parts
+    this.#cursor = await store.readCursor(COUNTED_BLOCKS)
+    const last = blocks.last()
+    const written = Number(this.#cursor ?? last)
+    // Behind the newest block it is of other data: a backup was put in place.
+    this.#counted = written > last ? last : written
+    this.#isBehind = this.#counted < last
+    blocks.keepAfter(this.#counted)
+    blocks.listen((committed) => this.#count(committed))
+    if (this.#cursor !== String(this.#counted)) await this.#write()
+  }
+
+  /** Writes what was counted, or catches up. Calls must not overlap. Never rejects. */
+  async round(): Promise<void> {
+    const { clock, onFailure } = this.#parts
+    if (!this.#breaker.admits(clock.nowMs(), 0)) return
+    try {
+      if (this.#isBehind) await this.#catchUp()
+      else if (this.#isDue()) await this.#write()
+      this.#breaker.succeed()
+    } catch (cause) {
+      this.#breaker.fail(clock.nowMs())
+      onFailure(cause)
+    }
+  }
+
+  #isDue(): boolean {
+    if (!this.#opened.counter.isEmpty) return true
+    // A clock that was set back does not put it off.
+    const isOld = Math.abs(this.#parts.clock.nowMs() - this.#writtenMs) >= POSITION_MS
+    return isOld && this.#cursor !== String(this.#counted)
+  }
+
+  #count({ tenant, block, position }: CommittedBlock): void {
+    if (this.#isBehind) return
+    if (this.#opened.rowBytes() > ROW_BYTES_MAX) {
+      this.#isBehind = true
+      return
+    }
+    this.#opened.counter.countBlock(tenant, block)
+    this.#counted = position
+  }
+
+  async #catchUp(): Promise<void> {
+    const { blocks } = this.#parts
+    const { counter, rowBytes } = this.#opened
+    // What is counted already goes first, so that a block is never counted in two ways.
+    await this.#write()
+    while (this.#counted < blocks.last()) {
+      const last = blocks.last()
+      let reached = this.#counted
+      let isWhole = true
+      for await (const { tenant, block, position } of blocks.since(this.#counted, (levels) => counter.wants(levels))) {
+        isWhole = position === reached || rowBytes() <= ROW_BYTES_MAX
+        if (!isWhole) break
+        counter.countBlock(tenant, block)
+        reached = position
+      }
+      // Blocks that cannot be read are left out, and do not come again.
+      this.#counted = isWhole ? Math.max(reached, last) : reached
+      await this.#write()
+    }
+    this.#isBehind = false
+  }
+
+  async #write(): Promise<void> {
+    const { desk, clock, blocks } = this.#parts
+    const counted = this.#counted
+    const taken = this.#opened.counter.take(clock.nowMs())
+    const rows = this.#opened.takeRows()
+    const to = String(counted)
+    try {
+      const cursor = { name: COUNTED_BLOCKS, from: this.#cursor, to }
+      await desk.record({ counts: taken.counts, cursor, rows })
+    } catch (cause) {
+      taken.putBack()
+      this.#opened.putBackRows(rows)
+      throw cause
+    }
+    this.#cursor = to
+    this.#writtenMs = clock.nowMs()
+    blocks.keepAfter(counted)
+  }
+}
