@@ -28,14 +28,13 @@ const AWS = {
 const HEADERS = { authorization: `Basic ${Buffer.from('agent:secret').toString('base64')}` }
 const SILENT = pino({ level: 'silent' })
 
-/** Settings under which a query has 50 bytes, but of tenant `large` 64 KiB; and a rule of `tenant`. */
+/** Settings under which queries of tenant `small` have 50 bytes, and those of others more; and a rule of `tenant`. */
 function settingsOf(t: Test, tenant: string) {
-  const folder = t.testdir({ 'limits.json': '{"large":{"queryBytesMax":"64KiB"}}' })
+  const folder = t.testdir({ 'limits.json': '{"small":{"queryBytesMax":"50B"}}' })
   mkdirSync(join(folder, 'rules', tenant), { recursive: true })
   const rule = `groups:\n  - name: shop\n    rules:\n      - alert: Errors\n        expr: '${EXPR}'\n`
   writeFileSync(join(folder, 'rules', tenant, 'shop.yaml'), rule)
   return {
-    MILLRACE_QUERY_BYTES_MAX: '50B',
     MILLRACE_TENANT_LIMITS_FILE: join(folder, 'limits.json'),
     MILLRACE_RULES: join(folder, 'rules'),
     MILLRACE_CACHE_DIR: join(folder, 'cache'),
