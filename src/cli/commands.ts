@@ -8,6 +8,8 @@ export interface Terminal {
   readonly stdin: AsyncIterable<Uint8Array>
   /** Whether stdin is a terminal. */
   readonly isInteractive: boolean
+  /** Whether notes go to a terminal, where a line may be written over. */
+  readonly showsProgress?: boolean
   /** Results. */
   out(text: string): void
   /** Everything else. */

@@ -58,7 +58,8 @@ export function emitCommand(push: Command, random: () => number): Command {
         const value = values[name]
         return value === undefined ? [] : [`--${name}=${value}`]
       })
-      return push.run([...values.label.map((label) => `--label=${label}`), ...options, '--', ...lines], terminal)
+      const labels = values.label.map((label) => `--label=${label}`)
+      return push.run([...labels, ...options, ...lines.map((line) => `--line=${line}`)], terminal)
     },
   }
 }

@@ -6,7 +6,7 @@ import { type Command, runCli, type Terminal } from '../cli/commands.ts'
 import { emitCommand } from '../cli/emit.ts'
 import { hashPasswordCommand } from '../cli/hash-password.ts'
 import { incidentsCommand } from '../cli/incidents.ts'
-import { pushCommand } from '../cli/push.ts'
+import { pushCommand } from '../cli/push/push.ts'
 import { labelsCommand } from '../cli/query/labels.ts'
 import { queryCommand } from '../cli/query/query.ts'
 import { tailCommand } from '../cli/query/tail.ts'
@@ -22,7 +22,7 @@ import { wait } from '../homes/machine.ts'
 import { loadSettings } from '../homes/references.ts'
 import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
 
-const push = pushCommand(Date.now, wait)
+const push = pushCommand({ nowMs: Date.now, wait, stop: stopSignal })
 
 /** Colours are for terminals, unless turned off: see no-color.org. */
 const HAS_COLORS = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? '') === ''
@@ -45,6 +45,7 @@ const COMMANDS: readonly Command[] = [
 const TERMINAL: Terminal = {
   stdin: process.stdin,
   isInteractive: process.stdin.isTTY === true,
+  showsProgress: process.stderr.isTTY === true,
   out: (text) => process.stdout.write(text),
   note: (text) => process.stderr.write(text),
 }
@@ -55,6 +56,15 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit()
 })
 process.exitCode = await runCli(process.argv.slice(2), COMMANDS, TERMINAL)
+// A command that was stopped leaves its input open, which would keep the process alive.
+process.stdin.destroy()
+
+/** Aborted by the first SIGINT or SIGTERM; the second one ends the process. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  return stop.signal
+}
 
 function runLater(ms: number, run: () => void): () => void {
   const timer = setTimeout(run, ms)

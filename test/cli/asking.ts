@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { type Command, runCli } from '../../src/cli/commands.ts'
 import { incidentsCommand } from '../../src/cli/incidents.ts'
-import { pushCommand } from '../../src/cli/push.ts'
+import { pushCommand } from '../../src/cli/push/push.ts'
 import { labelsCommand } from '../../src/cli/query/labels.ts'
 import { queryCommand } from '../../src/cli/query/query.ts'
 import { tailCommand } from '../../src/cli/query/tail.ts'
@@ -42,7 +42,7 @@ export async function runAsking(argv: readonly string[], options: RunOptions): P
     tailCommand({ nowMs, hasColors, wait, random: () => 0, timer, ...(signal && { signal }) }),
     labelsCommand(nowMs),
     incidentsCommand(nowMs),
-    pushCommand(nowMs, wait),
+    pushCommand({ nowMs, wait }),
   ]
   let out = ''
   let notes = ''

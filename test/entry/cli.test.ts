@@ -1,6 +1,8 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { LocalIssuer } from '../../src/transport/http/auth/local-issuer.ts'
@@ -56,4 +58,18 @@ t.test('the reader of the output may stop early', async (t) => {
   const ran = spawnSync('sh', ['-c', `${query} | head -n 2`], { encoding: 'utf8', timeout: HANG_MS })
   t.equal(ran.stdout.split('\n').length, 3)
   t.equal(ran.stderr, '')
+})
+
+t.test('lines that come slowly are pushed while the input is open; SIGTERM ends the push in good order', async (t) => {
+  const gateway = await GatewayProcess.start({ dataDir: t.testdir() })
+  t.teardown(() => gateway.kill())
+  const push = spawn(process.execPath, [SCRIPT, 'push', '--label', 'app=slow', '--url', gateway.url])
+  push.stdin.write('one line\n')
+  const query = new URL(`${gateway.url}/loki/api/v1/query_range?query={app="slow"}`)
+  // The process of the test has a limit of its own, should the line never come.
+  while (!(await (await fetch(query)).text()).includes('one line'));
+  push.kill('SIGTERM')
+  const [[code], out] = await Promise.all([once(push, 'close'), text(push.stdout)])
+  t.equal(code, 0)
+  t.equal(out, '1 line pushed\n')
 })

@@ -235,7 +235,10 @@ t.test('incidents are listed one per line, over several pages up to the limit', 
 
 t.test('push accepts the common options', async (t) => {
   const { run } = await listen(t)
-  t.match(await run(['push', '--label', 'app=shop', 'one', 'two']), { code: 0, out: '2 lines pushed\n' })
+  t.match(await run(['push', '--label', 'app=shop', '--line', 'one', '--line=two']), {
+    code: 0,
+    out: '2 lines pushed\n',
+  })
   t.match(await run(['push', '--label', 'app=shop'], { stdin: ['three\nfo', 'ur\n'] }), { out: '2 lines pushed\n' })
   t.strictSame((await run(['query', SHOP, '--output', 'raw', '--direction', 'forward'])).lines.toSorted(), [
     'four',

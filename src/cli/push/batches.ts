@@ -1,0 +1,157 @@
+/** Gathers lines into pushes: by size, and by time where lines come slowly. */
+
+import { RisingNs } from '../../domain/entries/rising-ns.ts'
+import type { Wait } from '../../kit/backoff.ts'
+import type { PushWriter } from '../../protocol/loki/loki-push-writer.ts'
+import type { ReadLines } from './read-lines.ts'
+
+/** A push to be. Its entries are valid until the next batch is asked for. */
+export interface Batch {
+  readonly entries: PushWriter
+  /** The number of each entry's line in the input. */
+  readonly numbers: readonly number[]
+  /** Numbers of lines that were too long to push. */
+  readonly tooLong: readonly number[]
+  /** Bytes read from the input so far. */
+  readonly bytesRead: number
+}
+
+/** The time that a line states for itself, in ns since the epoch. */
+export type TimeOf = (line: Uint8Array) => bigint | undefined
+
+export interface BatchLimits {
+  /** A batch ends when its entries have this many bytes. */
+  readonly bytesMax: number
+  /** How long the first line of a batch waits for others, ms. */
+  readonly waitMs: number
+}
+
+/**
+ * Batches of `reads`. Each line gets the time at which it was read, rising so that order is kept; `timeOf` may give it
+ * another, and lines without one then follow the line before. Ends with the input, or when `stop` is aborted: what was
+ * read by then comes as the last batch.
+ */
+export async function* gatherBatches(
+  reads: AsyncIterable<ReadLines>,
+  writer: PushWriter,
+  limits: BatchLimits,
+  timeOf: TimeOf,
+  { wait, stop }: { readonly wait: Wait; readonly stop?: AbortSignal | undefined },
+): AsyncGenerator<Batch> {
+  const iterator = reads[Symbol.asyncIterator]()
+  const stopped = aborted(stop)
+  const gathering = new Gathering(writer, limits, timeOf)
+  let due = new Deadline(limits.waitMs, wait)
+  try {
+    for (let next = iterator.next(); ; ) {
+      if (!gathering.isEmpty) due.start()
+      const event = await Promise.race([next, due.reached, stopped])
+      if (event === 'stopped') break
+      if (event === 'due') {
+        due = new Deadline(limits.waitMs, wait)
+        yield gathering.batch
+        gathering.clear()
+        continue
+      }
+      if (event.done === true) break
+      next = iterator.next()
+      for (const batch of gathering.add(event.value)) {
+        due.cancel()
+        due = new Deadline(limits.waitMs, wait)
+        yield batch
+        gathering.clear()
+      }
+    }
+  } finally {
+    due.cancel()
+  }
+  if (!gathering.isEmpty) yield gathering.batch
+  gathering.clear()
+}
+
+class Gathering {
+  readonly #writer: PushWriter
+  readonly #limits: BatchLimits
+  readonly #timeOf: TimeOf
+  readonly #rising = new RisingNs()
+  /** The time of the last line that stated one. */
+  #statedNs: bigint | undefined
+  #numbers: number[] = []
+  #tooLong: number[] = []
+  #bytesRead = 0
+
+  constructor(writer: PushWriter, limits: BatchLimits, timeOf: TimeOf) {
+    this.#writer = writer
+    this.#limits = limits
+    this.#timeOf = timeOf
+  }
+
+  get isEmpty(): boolean {
+    return this.#numbers.length === 0 && this.#tooLong.length === 0
+  }
+
+  get batch(): Batch {
+    return { entries: this.#writer, numbers: this.#numbers, tooLong: this.#tooLong, bytesRead: this.#bytesRead }
+  }
+
+  /** Adds what was read; gives the batch each time it is full. */
+  *add({ lines, numbers, tooLong, atMs, bytes }: ReadLines): Generator<Batch> {
+    this.#tooLong.push(...tooLong)
+    this.#bytesRead = bytes
+    const readNs = this.#rising.take(atMs, lines.length)
+    for (const [i, line] of lines.entries()) {
+      this.#writer.add(this.#stated(line) ?? readNs + BigInt(i), line)
+      this.#numbers.push(numbers[i] as number)
+      if (this.#writer.byteLength >= this.#limits.bytesMax) yield this.batch
+    }
+  }
+
+  clear(): void {
+    this.#writer.clear()
+    this.#numbers = []
+    this.#tooLong = []
+  }
+
+  /** Lines of a stack trace state no time of their own: they follow the line above. */
+  #stated(line: Uint8Array): bigint | undefined {
+    const stated = this.#timeOf(line)
+    if (stated !== undefined) this.#statedNs = stated
+    else if (this.#statedNs !== undefined) this.#statedNs += 1n
+    return this.#statedNs
+  }
+}
+
+/** A wait that begins when it is first needed. */
+class Deadline {
+  readonly #ms: number
+  readonly #wait: Wait
+  readonly #cancel = new AbortController()
+  readonly #reached = Promise.withResolvers<'due'>()
+  #isStarted = false
+
+  constructor(ms: number, wait: Wait) {
+    this.#ms = ms
+    this.#wait = wait
+  }
+
+  get reached(): Promise<'due'> {
+    return this.#reached.promise
+  }
+
+  start(): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    void this.#wait(this.#ms, this.#cancel.signal).then(() => this.#reached.resolve('due'))
+  }
+
+  cancel(): void {
+    this.#cancel.abort()
+  }
+}
+
+function aborted(signal: AbortSignal | undefined): Promise<'stopped'> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) resolve('stopped')
+    signal?.addEventListener('abort', () => resolve('stopped'), { once: true })
+  })
+}
