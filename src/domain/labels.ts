@@ -113,12 +113,13 @@ class LabelReader {
       if (this.#text[this.#at] === '}') break
       const name = this.#readName()
       this.#skipSpace()
-      this.#expect('=')
+      if (this.#text[this.#at] !== '=') this.#failWithin('"="')
+      this.#at++
       this.#skipSpace()
       labels.push({ name, value: this.#readQuoted() })
       this.#skipSpace()
       if (this.#text[this.#at] === ',') this.#at++
-      else if (this.#text[this.#at] !== '}') this.#fail('"," or "}"')
+      else if (this.#text[this.#at] !== '}') this.#failWithin('"," or "}"')
     }
     this.#at++
     this.#skipSpace()
@@ -138,7 +139,7 @@ class LabelReader {
     const name = this.#text.slice(start, this.#at)
     if (!isLabelName(name)) {
       this.#at = start
-      this.#fail('a label name')
+      this.#failWithin('a label name')
     }
     return name
   }
@@ -173,9 +174,16 @@ class LabelReader {
     this.#at++
   }
 
-  #fail(wanted: string): never {
+  /** Throws for a character that does not belong there, in the words of Prometheus' lexer. */
+  #failWithin(wanted: string): never {
+    const code = this.#text.codePointAt(this.#at)
+    if (code === undefined) this.#fail(wanted)
+    this.#fail(wanted, `unexpected character inside braces: '${String.fromCodePoint(code as number)}', `)
+  }
+
+  #fail(wanted: string, found = ''): never {
     const column = this.#at + 1
-    throw new GatewayError('body_malformed', `1:${column}: parse error: wanted ${wanted} at column ${column}`)
+    throw new GatewayError('body_malformed', `1:${column}: parse error: ${found}wanted ${wanted} at column ${column}`)
   }
 }
 
