@@ -71,7 +71,7 @@ t.test('the most verbose log reports rejections, but no line, value or password'
   t.equal((await ask('/loki/api/v1/labels', {}, 'sesame-9')).status, 401)
   t.equal((await ask('/loki/api/v1/label/%zzsesame/values')).status, 400)
   await gateway.stop()
-  t.match(gateway.lastWords, 'request refused')
+  t.match(gateway.lastWords, 'request rejected')
   t.match(gateway.lastWords, 'stopping')
   t.notMatch(gateway.lastWords, secret)
 })
