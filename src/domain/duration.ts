@@ -1,4 +1,4 @@
-/** Durations as people write them in settings and on the command line: `7d`, `1h30m`, `500ms`. */
+/** Durations in settings and on the command line: `7d`, `1h30m`, `500ms`. */
 
 const UNITS = [
   ['w', 604_800_000],
@@ -10,7 +10,7 @@ const UNITS = [
 ] as const
 const FORM = /^(?:(\d{1,9})w)?(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?(?:(\d{1,12})ms)?$/
 
-/** Milliseconds of parts of falling units, or of `0`; undefined for anything else, as a number without its unit. */
+/** Parses parts with the largest unit first, or `0`, to milliseconds; undefined for anything else, such as no unit. */
 export function parseDuration(text: string): number | undefined {
   if (text === '0') return 0
   const match = FORM.exec(text)
@@ -18,7 +18,7 @@ export function parseDuration(text: string): number | undefined {
   return UNITS.reduce((sum, [, ms], index) => sum + Number(match[index + 1] ?? 0) * ms, 0)
 }
 
-/** What parses to `ms`. Weeks are read but not written: 14d says more than 2w. */
+/** Formats a text that parses to `ms`. Weeks are parsed but not written: 14d is clearer than 2w. */
 export function formatDuration(ms: number): string {
   if (ms === 0) return '0'
   let rest = ms

@@ -1,8 +1,8 @@
-/** The one error class, and the closed list of its codes. */
+/** The error class and the closed list of its codes. */
 
 /**
- * Every code with its HTTP status. Codes are promises: metric labels, JSON fields and rows of docs/errors.md,
- * which a test compares with this table.
+ * Every code with its HTTP status. Codes are stable: they are metric labels, JSON fields and rows of docs/errors.md, which
+ * a test compares with this table.
  */
 export const ERROR_STATUS = {
   body_malformed: 400,
@@ -39,10 +39,10 @@ export const ERROR_STATUS = {
 
 export type ErrorCode = keyof typeof ERROR_STATUS
 
-/** An error that a client or an operator can act on: what came, what was wanted, what to do. */
+/** An error that a client or an operator can act on: what was received, what was expected, what to do. */
 export class GatewayError extends Error {
   readonly code: ErrorCode
-  /** HTTP status; the code's own unless the operator chose another. */
+  /** HTTP status of the code, unless the operator configured another. */
   readonly status: number
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions & { status?: number }) {

@@ -1,11 +1,11 @@
-/** Every limit of what comes in and goes out, with its default and its reason. */
+/** All limits on pushes and queries, with defaults and reasons. */
 
 const KIB = 1024
 const MIB = 1024 * KIB
 
 /**
- * Limits on pushes. The defaults are Loki's documented ones where they protect the store; where Loki refuses good
- * data only because of its own architecture, the limit is wider or off, and the comment says so.
+ * Limits on pushes. The defaults are Loki's documented ones where they protect the store. Where Loki rejects good data only
+ * because of its own architecture, the limit is higher or off, and the comment says so.
  */
 export interface PushLimits {
   /** A body as it arrives. Loki's distributor.max-recv-msg-size; agents send 1 MiB. */
@@ -14,19 +14,19 @@ export interface PushLimits {
   readonly decompressedBytesMax: number
   /** One stream's label text; Loki's own bound. */
   readonly labelTextBytesMax: number
-  /** One line; longer lines are refused, or cut when lineTruncated. */
+  /** Maximum length of a line; longer lines are rejected, or truncated if lineTruncated. */
   readonly lineBytesMax: number
   readonly lineTruncated: boolean
   /**
-   * How far back a line may lie; undefined accepts any age. Loki refuses what is older than 7 days; nothing here makes
-   * old lines dearer than new ones, so any age is taken.
+   * Maximum age of a line; undefined accepts any age. Loki rejects lines older than 7 days; here old lines cost no more
+   * than new ones, so any age is accepted.
    */
   readonly ageMsMax: number | undefined
-  /** How far ahead of the clock a line may lie. */
+  /** How far in the future the time of a line may be. */
   readonly futureMsMax: number
-  /** Labels of one stream, service_name not counted. OTLP resource attributes come under otlpLabelCountMax. */
+  /** Labels of a stream, not counting service_name. For OTLP resource attributes see otlpLabelCountMax. */
   readonly labelCountMax: number
-  /** OTLP promotes 18 attributes to labels, which Loki's 15 would refuse (grafana/loki #12913). */
+  /** OTLP promotes 18 attributes to labels, which Loki's limit of 15 rejects (grafana/loki #12913). */
   readonly otlpLabelCountMax: number
   readonly labelNameBytesMax: number
   readonly labelValueBytesMax: number
@@ -34,13 +34,13 @@ export interface PushLimits {
   /** Structured metadata of one line, detected_level not counted. */
   readonly metadataBytesMax: number
   readonly metadataCountMax: number
-  /** Labels that every stream must carry. */
+  /** Labels that every stream must have. */
   readonly labelsRequired: readonly string[]
-  /** Bytes a second and at once for a tenant; undefined: no limit. The store defends itself by queueBytesMax. */
+  /** Rate and burst of a tenant; undefined: no limit. The store protects itself by queueBytesMax. */
   readonly tenantRate: Rate | undefined
   /** The same for one stream. */
   readonly streamRate: Rate | undefined
-  /** Streams of one tenant that took a line within the last hour. */
+  /** Streams of one tenant that received a line within the last hour. */
   readonly activeStreamsMax: number
 }
 
@@ -72,9 +72,9 @@ export const PUSH_LIMITS: PushLimits = {
 
 /** Limits on reads; Loki's documented defaults. */
 export interface QueryLimits {
-  /** Bytes of a query's text. */
+  /** Maximum length of a query, in bytes. */
   readonly queryBytesMax: number
-  /** Entries a log query may ask for. */
+  /** Maximum number of entries of a log query. */
   readonly entriesMax: number
   /** Longest time range of a query. */
   readonly rangeMsMax: number
@@ -101,13 +101,13 @@ export interface Limits {
   readonly query: QueryLimits
 }
 
-/** Lines that retention would drop at once are refused by their age: dropping them would be silent. */
+/** Lines that retention would delete immediately are rejected by age instead of being dropped silently. */
 export function ageWithinRetention(limits: PushLimits, retentionMs: number | undefined): PushLimits {
   const { ageMsMax = Number.POSITIVE_INFINITY } = limits
   return retentionMs === undefined || ageMsMax <= retentionMs ? limits : { ...limits, ageMsMax: retentionMs }
 }
 
-/** What several tenants' queries may do together: nothing that one of them may not. Of at least one tenant. */
+/** The strictest of the limits of several tenants, at least one. */
 export function strictestLimits(limits: readonly QueryLimits[]): QueryLimits {
   const least = (field: keyof QueryLimits): number => Math.min(...limits.map((each) => each[field]))
   return {
@@ -120,9 +120,9 @@ export function strictestLimits(limits: readonly QueryLimits[]): QueryLimits {
   }
 }
 
-/** Distinct refusal texts kept for one answer: an agent logs only the first 1024 bytes of it. */
+/** Maximum number of distinct refusal texts in a response: an agent logs only its first 1024 bytes. */
 export const REFUSAL_TEXTS_MAX = 10
 /** Refusals of one push whose texts are made at all: making millions of them would hold everybody else up. */
 export const REFUSALS_TOLD_MAX = 1000
-/** A window of an active stream: one hour without a line and it no longer counts. */
+/** A stream is active for an hour after its last line. */
 export const STREAM_IDLE_MS = 3600_000

@@ -14,23 +14,23 @@ export interface PasswordHash extends ScryptCost {
   readonly hash: string
 }
 
-/** 32 MiB and three rounds: one of the settings OWASP's password storage cheat sheet calls equally strong. */
+/** 32 MiB and three rounds: one of the equally strong settings in OWASP's password storage cheat sheet. */
 export const SCRYPT_COST: ScryptCost = { n: 2 ** 15, r: 8, p: 3 }
 export const SALT_BYTES = 16
 export const HASH_BYTES = 32
-/** What one check may hold and how long it may run: a setting must not stop the gateway. */
+/** Maximum memory and time of a check, so that a setting cannot stop the gateway. */
 const MEMORY_BYTES_MAX = 256 * 2 ** 20
 const N_MIN = 2 ** 10
 const P_MAX = 16
 
 const FORM = /^scrypt:(\d{1,8}):(\d{1,3}):(\d{1,3}):([A-Za-z0-9+/]{22,128}={0,2}):([A-Za-z0-9+/]{43}=)$/
 
-/** True for text that wants to be a hash, well formed or not: such text is never a plain password. */
+/** True for text with the prefix of a hash, valid or not; such text is never a plain password. */
 export function isHashed(password: string): boolean {
   return password.startsWith('scrypt:')
 }
 
-/** The parts of a hash, or undefined where the form is wrong or the cost beyond what one check may take. */
+/** The parts of a hash; undefined if it is malformed or its cost is above the limits. */
 export function parsePasswordHash(text: string): PasswordHash | undefined {
   const match = FORM.exec(text)
   if (match === null) return undefined
@@ -45,7 +45,7 @@ export function formatPasswordHash({ n, r, p, salt, hash }: PasswordHash): strin
   return `scrypt:${n}:${r}:${p}:${salt}:${hash}`
 }
 
-/** Bytes that one computation holds, all of scrypt's blocks counted. */
+/** Memory of a computation, including all of scrypt's blocks. */
 export function scryptMemory({ n, r, p }: ScryptCost): number {
   return 128 * r * (n + p + 2)
 }

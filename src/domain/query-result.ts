@@ -1,24 +1,24 @@
-/** What queries give, before it is written in a wire form. */
+/** Query results, before they are written in a wire format. */
 
 import type { Metadata } from './entries/batch.ts'
 import type { Labels } from './labels.ts'
 
-/** A line of an answer, its labels in the three parts that Loki tells apart. */
+/** A line of a result, with its labels in the three categories of Loki. */
 export interface ResultEntry {
   readonly ns: bigint
   readonly line: string
   readonly metadata: Metadata
-  /** Labels that the query made of the line. */
+  /** Labels that the query parsed from the line. */
   readonly parsed: Metadata
 }
 
-/** One stream of an answer: its labels, and its entries in the direction asked for. */
+/** A stream of a result: its labels, and its entries in the requested direction. */
 export interface ResultStream {
   readonly labels: Labels
   readonly entries: readonly ResultEntry[]
 }
 
-/** The answer to a metric query. */
+/** The result of a metric query. */
 export type MetricResult = (
   | { readonly kind: 'scalar'; readonly ns: bigint; readonly value: number }
   | { readonly kind: 'vector'; readonly samples: readonly VectorSample[] }
@@ -34,15 +34,15 @@ export interface VectorSample {
   readonly value: number
 }
 
-/** One series with its points by rising time; never empty. */
+/** A series with its points in order of time; never empty. */
 export interface MatrixSeries {
   readonly labels: Labels
   readonly points: readonly { readonly ns: bigint; readonly value: number }[]
 }
 
-/** What a query cost. */
+/** The cost of a query. */
 export interface QueryStats {
-  /** Bytes of lines looked at. */
+  /** Bytes of scanned lines. */
   readonly bytes: number
   readonly lines: number
   readonly linesAfterFilter: number

@@ -1,4 +1,4 @@
-/** What a read asks for: label matchers over streams. */
+/** Label matchers that select streams. */
 
 import { type Labels, labelValue } from './labels.ts'
 
@@ -9,7 +9,7 @@ export interface Matcher {
   readonly name: string
   readonly operator: MatchOperator
   readonly value: string
-  /** True when the label's value (an absent label is the empty string) satisfies the matcher. */
+  /** True if the label's value (the empty string for a missing label) matches. */
   readonly test: (value: string) => boolean
 }
 
@@ -18,7 +18,7 @@ export function matchesAll(matchers: readonly Matcher[], labels: Labels): boolea
   return true
 }
 
-/** A matcher of equality or its opposite. */
+/** An equality or inequality matcher. */
 export function equalityMatcher(name: string, operator: '=' | '!=', value: string): Matcher {
   return { name, operator, value, test: operator === '=' ? (text) => text === value : (text) => text !== value }
 }

@@ -11,13 +11,13 @@ export const NS_MAX = 2n ** 63n - 1n
 const SECONDS_MAX = 9_223_372_036
 const SECONDS_MIN = -9_223_372_036
 
-/** True when `seconds` and `nanos` (0 to 999 999 999) make an instant that fits 64-bit nanoseconds. */
+/** True if `seconds` and `nanos` (0 to 999 999 999) fit 64-bit nanoseconds. */
 export function fitsNs(seconds: number, nanos: number): boolean {
   return seconds > SECONDS_MIN && seconds < SECONDS_MAX && nanos >= 0 && nanos <= 999_999_999
 }
 
 /**
- * A column of nanosecond timestamps that is written and compared without making a bigint an entry.
+ * A column of nanosecond timestamps that is written and compared without creating bigints.
  *
  * `words` views the same memory as 32-bit halves, low half first: every platform Node runs on is little-endian.
  */
@@ -31,7 +31,7 @@ export function makeNsColumn(capacity: number): NsColumn {
   return { values, words: new Uint32Array(values.buffer) }
 }
 
-/** Views a column over timestamps that are already there. */
+/** A column over existing timestamps. */
 export function nsColumnOf(values: BigInt64Array): NsColumn {
   return { values, words: new Uint32Array(values.buffer, values.byteOffset, values.length * 2) }
 }
@@ -42,7 +42,7 @@ export function writeNs(column: NsColumn, index: number, seconds: number, nanos:
     column.values[index] = BigInt(seconds) * NS_PER_SECOND + BigInt(nanos)
     return
   }
-  // seconds * 1e9 passes 2^53, so it is multiplied in two 16-bit steps whose products stay exact.
+  // seconds * 1e9 exceeds 2^53, so it is multiplied in two 16-bit steps whose products stay exact.
   const high = Math.floor(seconds / 65536) * 1e9
   const low = (seconds % 65536) * 1e9 + nanos + (high % 65536) * 65536
   column.words[2 * index] = low % 4294967296
@@ -57,7 +57,7 @@ export function approximateNs(column: NsColumn, index: number): number {
   return ((column.words[2 * index + 1] as number) | 0) * 4294967296 + (column.words[2 * index] as number)
 }
 
-/** Below zero, zero or above: the order of column a's entry i and column b's entry j, exactly. */
+/** Compares entry i of column a with entry j of column b exactly: below zero, zero or above. */
 export function compareNs(a: NsColumn, i: number, b: NsColumn, j: number): number {
   const high = ((a.words[2 * i + 1] as number) | 0) - ((b.words[2 * j + 1] as number) | 0)
   return high !== 0 ? high : (a.words[2 * i] as number) - (b.words[2 * j] as number)
@@ -78,14 +78,14 @@ export function formatRfc3339(ns: bigint): string {
 
 const RFC3339 = /^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)$/
 
-/** RFC 3339 with an optional fraction (kept to the nanosecond, the rest cut off) to nanoseconds; undefined if it is not. */
+/** Parses RFC 3339 with an optional fraction (truncated to nanoseconds) to nanoseconds; undefined for other text. */
 export function parseRfc3339(text: string): bigint | undefined {
   const match = RFC3339.exec(text)
   if (match === null) return undefined
   const [, day, time, fraction = '', zone = 'Z'] = match
   const instant = `${day}T${time}`
   const ms = Date.parse(`${instant}${zone.toUpperCase()}`)
-  // Date.parse rolls 31 February over into March: only a date that prints as it was written is one.
+  // Date.parse converts 31 February to a date in March: a date is valid only if it formats to the same text.
   const written = Date.parse(`${instant}Z`)
   if (Number.isNaN(ms) || new Date(written).toISOString().slice(0, 19) !== instant) return undefined
   return BigInt(ms) * NS_PER_MS + BigInt(fraction.slice(0, 9).padEnd(9, '0'))

@@ -1,8 +1,8 @@
-/** A circuit breaker: who fails again and again is left alone for a while, then tried by one call before the others. */
+/** A circuit breaker: after repeated failures calls are rejected for a while, then a single call probes the service. */
 
 import { backoffMs, NO_CHANCE } from './backoff.ts'
 
-/** Failures in a row that open it: one alone may be about what was sent. */
+/** Consecutive failures that open it; a single one may be caused by the request. */
 const FAILURES_MIN = 3
 export const OPEN_MS_MAX = 60_000
 /** How long it stays open: a single caller decides for the process, so there is nothing to spread. */

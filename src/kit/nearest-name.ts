@@ -1,11 +1,11 @@
-/** "Did you mean": the known name that a mistyped one stands nearest to. */
+/** "Did you mean": finds the name closest to a mistyped one. */
 
 /**
- * The name within a third of `given`'s length in edits (insert, delete, replace, swap two neighbours), the nearest
- * first; undefined when none is that near. Case counts for nothing.
+ * The name with the smallest edit distance (insert, delete, replace, swap two neighbours), at most a third of the length
+ * of `given`; undefined if none is that close. Ignores case.
  */
 export function nearestName(given: string, names: readonly string[]): string | undefined {
-  // Longer texts are no typing error, and the time grows with the square of the length.
+  // A longer text is not a typing error, and the time is quadratic in the length.
   if (given.length > 100) return undefined
   let nearest: string | undefined
   let least = Math.max(1, Math.floor(given.length / 3)) + 1

@@ -1,13 +1,13 @@
 /** A rate with a burst: the usual token bucket. The caller passes in a time that never goes back, in milliseconds. */
 
-/** Tokens a second, and how many may be taken at once after a pause. */
+/** Tokens per second, and the burst that may be taken after a pause. */
 export interface BucketRate {
   readonly perSecond: number
   readonly burst: number
 }
 
 export class TokenBucket {
-  /** May be changed: what is in the bucket stays, up to the new burst. */
+  /** Can be changed; the tokens in the bucket stay, up to the new burst. */
   rate: BucketRate
   #tokens: number
   #filledMs: number

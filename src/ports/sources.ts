@@ -1,114 +1,114 @@
-/** What polling needs from outside: a source to read, a place for the cursor, sinks for the entries. */
+/** The ports of polling: a source, a cursor store, and sinks. */
 
 import type { SourceCursor } from '../domain/sources/source-cursor.ts'
 import type { SourceEntry } from '../domain/sources/source-entry.ts'
 
-/** Part of a walk over a source's entries. */
+/** A page of a walk over a source's entries. */
 export interface SourcePage {
   readonly entries: readonly SourceEntry[]
-  /** Items that could not be read as entries: they have neither an id nor a time. */
+  /** Number of items that are not valid entries: without an id or a time. */
   readonly unreadable: number
   /**
-   * `forward`: every entry that was there when the walk began and is older than the newest of this page is on this page
-   * or was on an earlier one, so the walk may begin again at that time. `backward`: only the whole walk is complete.
+   * `forward`: every entry that existed when the walk started and is older than the newest of this page is on this or an
+   * earlier page, so the walk can restart at that time. `backward`: only the complete walk is complete.
    */
   readonly direction: 'forward' | 'backward'
-  /** Nothing of the range comes after this page. */
+  /** This is the last page of the range. */
   readonly isLast: boolean
-  /** Where a backward walk goes on later; undefined on its last page, and for a forward walk. */
+  /** Where a backward walk continues later; undefined on its last page, and for a forward walk. */
   readonly resume?: string | undefined
 }
 
 export interface SourceRequest {
   readonly project: SourceProject
-  /** Entries from this time on, ms since the epoch; some older ones may come with them. */
+  /** Start time, ms since the epoch; some older entries may be returned too. */
   readonly fromMs: number
-  /** A backward walk goes on here. */
+  /** A backward walk continues here. */
   readonly resume?: string | undefined
-  /** Requests of this walk at most; every attempt counts. */
+  /** Budget of requests for this walk; every attempt counts. */
   readonly requests: RequestBudget
 }
 
-/** What the walks of one run may spend together. */
+/** The budget of requests for all walks of a run. */
 export interface RequestBudget {
-  /** Takes one request, or says that none is left. */
+  /** Takes one request; false if none is left. */
   take(): boolean
-  /** When the run has to be done: a reading of Clock.monotonicMs. */
+  /** The deadline of the run: a reading of Clock.monotonicMs. */
   readonly untilMs: number
 }
 
-/** A project of the source, with the name that people gave it. */
+/** A project of the source, with its display name. */
 export interface SourceProject {
   readonly id: string
   readonly name: string
 }
 
 /**
- * Something that keeps entries for a while and can be asked for them.
+ * An external log source that keeps entries for a limited time.
  *
- * `read` ends behind a page that says so by `isLast`, or before, when the budget is used up. It rejects with
- * source_unavailable when the source does not answer as it should; the pages before are good. An entry may come twice.
+ * `read` ends after a page with `isLast`, or earlier if the budget is used up. It rejects with source_unavailable if the
+ * source fails; the previous pages are valid. An entry may be returned twice.
  */
 export interface LogSource {
   readonly name: string
   read(request: SourceRequest): AsyncIterable<SourcePage>
 }
 
-/** The right to write, of one run. */
+/** The exclusive right of a run to write. */
 export interface Lease {
-  /** Names the run. */
+  /** Identifies the run. */
   readonly holder: string
-  /** Milliseconds since the epoch; after that the run has stopped by itself. */
+  /** Milliseconds since the epoch; after that the run has stopped writing. */
   readonly untilMs: number
 }
 
 export interface StoredCursor {
   /** Undefined before the first run. */
   readonly cursor: SourceCursor | undefined
-  /** What a claim is compared with. */
+  /** For the comparison in `claim`. */
   readonly revision: number
-  /** Left by a run that is still at work, or that ended in the middle: entries may be stored that the cursor does not know. */
+  /** Left by an active or interrupted run: entries may be stored that the cursor does not include. */
   readonly lease: Lease | undefined
 }
 
 /**
- * Keeps a cursor for each project.
+ * Stores a cursor for each project.
  *
- * A run loads, then claims, then saves as often as it likes, and with the last save gives its lease back. Of runs that
- * loaded the same revision one claim succeeds. A claim that fails may leave its lease behind, and may set the cursor
- * back to what its run had loaded: that is why a lease that is found makes the next run look before it writes.
+ * A run loads, claims, saves any number of times, and releases its lease with the last save. Of several runs that loaded
+ * the same revision, one claim succeeds. A failed claim may leave its lease, and may reset the cursor to the loaded state:
+ * that is why a run that finds a lease checks the sinks before it writes.
  *
- * All reject with store_unavailable when the state cannot be read or written, `load` with store_damaged when it is there
- * and cannot be understood: to begin again in silence would be a first run.
+ * All reject with store_unavailable if the state cannot be read or written, and `load` with store_damaged if it is
+ * invalid: silently starting again would be a first run.
  */
 export interface CursorStore {
   load(projectId: string): Promise<StoredCursor>
-  /** Takes the lease if nobody wrote since `loaded`; rejects with state_conflict when somebody did. */
+  /** Takes the lease if the state has not changed since `loaded`; otherwise rejects with state_conflict. */
   claim(projectId: string, loaded: StoredCursor, lease: Lease): Promise<number>
   /**
-   * Saves under a lease that is held; resolves with the new revision. `lease` undefined gives it back. A store with
-   * little room may drop the oldest ids, and then raises `idsFromMs`.
+   * Saves under the held lease; resolves with the new revision. `lease` undefined releases it. A store with limited space
+   * may drop the oldest ids, and then raises `idsFromMs`.
    */
   save(projectId: string, revision: number, cursor: SourceCursor, lease: Lease | undefined): Promise<number>
 }
 
-/** What became of entries that were handed to a sink. */
+/** The outcome of a write to a sink. */
 export interface WriteOutcome {
-  /** Entries that are durable now. */
+  /** Entries that are now durable. */
   readonly stored: number
-  /** Entries that were there before. */
+  /** Entries that were already stored. */
   readonly duplicates: number
-  /** Entries that the sink takes only in parts, or cut. */
+  /** Entries that the sink stores in parts or truncated. */
   readonly oversized: number
-  /** Entries that the sink refuses for good, by reason. */
+  /** Entries that the sink rejects permanently, by reason. */
   readonly rejected: ReadonlyMap<string, number>
 }
 
 /**
- * Keeps entries for good.
+ * Stores entries permanently.
  *
- * `write` resolves when the entries are durable. When it rejects, any part of them may be. Entries whose ids are in
- * `doubtful` may be stored already: the sink looks, and writes them only where they are not.
+ * `write` resolves when the entries are durable. If it rejects, any part of them may be stored. Entries whose ids are in
+ * `doubtful` may already be stored: the sink checks, and writes only missing ones.
  */
 export interface LogSink {
   readonly name: string

@@ -62,7 +62,7 @@ const ROWS: [string[], number, RegExp, RegExp][] = [
   [['token', '--subject', 'a', 'b'], 2, /^$/, /Usage: millrace token/],
   [['token', '--subject', 'a', '--expires', '60'], 2, /^$/, /--expires "60" is not a duration/],
   [['token', '--subject', 'a', '--expires', '4000d'], 2, /^$/, /--expires "4000d" is not a duration/],
-  [['token', '--subject', 'a', '--tenant', 'a|b'], 2, /^$/, /--tenant: tenant id names several/],
+  [['token', '--subject', 'a', '--tenant', 'a|b'], 2, /^$/, /--tenant: tenant id has several/],
   [['token', '--subject', 'a'], 0, /^the\.token\.text\n$/, /^$/],
   [['broken'], 1, /^$/, /^millrace broken: a setting is wrong\n$/],
 ]

@@ -16,7 +16,7 @@ import {
 
 type Pairs = [name: string, value: string][]
 
-/** Section by section of Prometheus' text form: the text, and the pairs it stands for in order. */
+/** By section of Prometheus' text format: the text and its pairs in order. */
 const ACCEPTED: [name: string, text: string, pairs: Pairs][] = [
   ['one label', '{a="b"}', [['a', 'b']]],
   [
@@ -136,7 +136,7 @@ for (const [name, text, column] of REFUSED) {
   })
 }
 
-/** What Go's strconv.Quote prints; the left side is printed by Go 1.23 as the right side. */
+/** The output of Go's strconv.Quote: Go 1.23 prints the left side as the right side. */
 const QUOTED: [text: string, quoted: string][] = [
   ['', '""'],
   ['plain text', '"plain text"'],
@@ -151,7 +151,7 @@ const QUOTED: [text: string, quoted: string][] = [
   ['\ud800', '"\ufffd"'],
 ]
 for (const [i, [text, quoted]] of QUOTED.entries()) {
-  t.test(`quotes text ${i} as Go does: ${quoted.toWellFormed()}`, async (t) => t.equal(quoteGo(text), quoted))
+  t.test(`quotes text ${i} like Go: ${quoted.toWellFormed()}`, async (t) => t.equal(quoteGo(text), quoted))
 }
 
 const text = fc.oneof(
@@ -160,7 +160,7 @@ const text = fc.oneof(
   fc.string({ unit: 'grapheme-composite' }),
 )
 
-t.test('what is quoted is read back, for any text', async () => {
+t.test('any quoted text can be read back', async () => {
   fc.assert(
     fc.property(text, (each) => {
       const quoted = quoteGo(each)
@@ -174,7 +174,7 @@ const labels = fc
   .uniqueArray(fc.record({ name: text.filter((name) => name !== ''), value: text }), { selector: ({ name }) => name })
   .map((each) => each.map(({ name, value }) => ({ name: name.toWellFormed(), value: value.toWellFormed() })))
 
-t.test('label sets that are written are read back, sorted and without empty values', async (t) => {
+t.test('formatted label sets can be read back, sorted and without empty values', async (t) => {
   fc.assert(
     fc.property(labels, (each) => {
       const sorted = sortLabels(each)
@@ -185,7 +185,7 @@ t.test('label sets that are written are read back, sorted and without empty valu
   )
 })
 
-t.test('any text is read or refused with body_malformed', async () => {
+t.test('any text is parsed or rejected with body_malformed', async () => {
   const pieces = fc.array(
     fc.constantFrom('{', '}', '"', "'", '`', '\\', ',', '=', 'a', '9', ' ', '\n', 'x', 'u00e9', '\ud800'),
   )
@@ -207,7 +207,7 @@ t.test('any text is read or refused with body_malformed', async () => {
   )
 })
 
-t.test('a mebibyte of anything is read in a moment', async (t) => {
+t.test('a mebibyte of any text is parsed quickly', async (t) => {
   const long = 'x'.repeat(2 ** 20)
   t.equal(labelValue(parseLabels(`{a="${long}"}`), 'a').length, 2 ** 20)
   t.throws(() => parseLabels(`{${' '.repeat(2 ** 20)}`), { code: 'body_malformed' })
@@ -215,12 +215,12 @@ t.test('a mebibyte of anything is read in a moment', async (t) => {
   t.equal(labelValue(parseLabels(`{a="${'\\x41'.repeat(2 ** 18)}"}`), 'a').length, 2 ** 18)
 })
 
-t.test('label names are those of Prometheus', async (t) => {
+t.test('label names follow Prometheus', async (t) => {
   for (const name of ['a', '_', 'A9_', '__name__']) t.ok(isLabelName(name), name)
   for (const name of ['', '9', 'a-b', 'a.b', 'é', 'a\n', ' a']) t.notOk(isLabelName(name), JSON.stringify(name))
 })
 
-t.test('label sets are asked and extended', async (t) => {
+t.test('label sets can be queried and extended', async (t) => {
   const set = parseLabels('{a="1",c="3"}')
   t.equal(labelValue(set, 'c'), '3')
   t.equal(labelValue(set, 'toString'), '', 'an absent label is the empty string')

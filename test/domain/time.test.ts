@@ -58,7 +58,7 @@ const REFUSED: [name: string, text: string][] = [
   ['digits of another script', '２０２６-11-21T10:00:00Z'],
 ]
 for (const [name, text] of REFUSED) {
-  t.test(`refuses ${name}`, async (t) => t.equal(parseRfc3339(text), undefined))
+  t.test(`rejects ${name}`, async (t) => t.equal(parseRfc3339(text), undefined))
 }
 
 const instant = fc.oneof(
@@ -66,14 +66,14 @@ const instant = fc.oneof(
   fc.bigInt({ min: -5n * 10n ** 9n, max: 5n * 10n ** 9n }),
 )
 
-t.test('what is printed is read back', async () => {
+t.test('formatted times can be read back', async () => {
   fc.assert(
     fc.property(instant, (ns) => parseRfc3339(formatRfc3339(ns)) === ns),
     { numRuns: 2000 },
   )
 })
 
-t.test('seconds and nanos make the exact nanosecond in a column', async () => {
+t.test('seconds and nanos give the exact nanosecond in a column', async () => {
   const parts = fc.record({
     seconds: fc.integer({ min: -9_223_372_035, max: 9_223_372_035 }),
     nanos: fc.nat(999_999_999),
@@ -93,7 +93,7 @@ t.test('seconds and nanos make the exact nanosecond in a column', async () => {
   )
 })
 
-t.test('columns compare as their bigints do, exactly and roughly', async () => {
+t.test('columns compare like their bigints, exactly and approximately', async () => {
   fc.assert(
     fc.property(instant, fc.oneof(instant, fc.constantFrom(-1n, 0n, 1n, 2n ** 32n)), (a, b) => {
       const column = nsColumnOf(BigInt64Array.of(a, BigInt.asIntN(64, b)))
@@ -106,7 +106,7 @@ t.test('columns compare as their bigints do, exactly and roughly', async () => {
   )
 })
 
-t.test('a view of a part of a column has the same times', async (t) => {
+t.test('a view of part of a column has the same times', async (t) => {
   const whole = BigInt64Array.of(1n, -2n, NS_MAX, NS_MIN)
   const part = nsColumnOf(whole.subarray(1, 3))
   t.same([...part.values], [-2n, NS_MAX])
@@ -114,7 +114,7 @@ t.test('a view of a part of a column has the same times', async (t) => {
   t.equal(compareNs(part, 0, part, 1) < 0, true)
 })
 
-t.test('what does not fit 64 bits of nanoseconds is told', async (t) => {
+t.test('times outside 64-bit nanoseconds are detected', async (t) => {
   for (const seconds of [9_223_372_036, -9_223_372_036, 1e300, Number.NaN, Number.POSITIVE_INFINITY]) {
     t.notOk(fitsNs(seconds, 0), `${seconds}`)
   }

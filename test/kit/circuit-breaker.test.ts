@@ -10,7 +10,7 @@ function opened(failures: number): CircuitBreaker {
   return breaker
 }
 
-t.test('two failures are two failures', async (t) => {
+t.test('two failures do not open it', async (t) => {
   const breaker = opened(2)
   t.equal(breaker.admits(0, CALL_MS), true)
   breaker.succeed()
@@ -26,7 +26,7 @@ for (const [failures, openMs] of [
   [7, 60_000],
   [2000, 60_000],
 ] as const) {
-  t.test(`${failures} failures in a row open it for ${openMs} ms, then one call tries`, async (t) => {
+  t.test(`${failures} consecutive failures open it for ${openMs} ms, then one call probes`, async (t) => {
     const breaker = opened(failures)
     t.equal(breaker.admits(openMs - 1, CALL_MS), false)
     t.equal(breaker.admits(openMs, CALL_MS), true)
@@ -37,7 +37,7 @@ for (const [failures, openMs] of [
   })
 }
 
-t.test('whatever failed, it admits a call within a minute', async () => {
+t.test('after any failures, it admits a call within a minute', async () => {
   const times = fc.array(fc.integer({ min: 0, max: 10 ** 7 }), { maxLength: 30 })
   fc.assert(
     fc.property(times, fc.integer({ min: 0, max: 10 ** 6 }), (failedMs, callMs) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { lazy } from '../../src/kit/lazy.ts'
 
-t.test('a thing is made once, at its first use, however many ask', async (t) => {
+t.test('a value is created once, on first use, by concurrent callers', async (t) => {
   let made = 0
   const thing = lazy(async () => ({ number: ++made }))
   t.equal(made, 0)
@@ -11,7 +11,7 @@ t.test('a thing is made once, at its first use, however many ask', async (t) => 
   t.equal(made, 1)
 })
 
-t.test('what could not be made is tried again', async (t) => {
+t.test('a failed creation is retried', async (t) => {
   let tries = 0
   const thing = lazy(async () => {
     if (++tries === 1) throw new Error('no file')

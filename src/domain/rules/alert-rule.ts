@@ -1,66 +1,66 @@
-/** An alert rule, and how its alerts come, wait, fire and end. Pure: the time of the evaluation comes in. */
+/** An alert rule, and the life cycle of its alerts. Pure: the evaluation time is an argument. */
 
 import { formatLabels, type Labels } from '../labels.ts'
 
-/** One rule of a group. Labels and annotations may hold templates; durations are in ms. */
+/** A rule of a group. Labels and annotations may be templates; durations are in ms. */
 export interface AlertRule {
   readonly name: string
   readonly expr: string
-  /** How long the expression must give a sample before its alert fires. */
+  /** How long the expression must return a sample before its alert fires. */
   readonly forMs: number
-  /** How long an alert goes on firing after its sample is gone. */
+  /** How long an alert keeps firing after its sample has disappeared. */
   readonly keepFiringForMs: number
   readonly labels: Labels
   readonly annotations: Labels
 }
 
-/** Rules that are evaluated together, at one time. */
+/** Rules that are evaluated together. */
 export interface RuleGroup {
   readonly tenant: string
   /** The name of the file. */
   readonly namespace: string
   readonly name: string
   readonly intervalMs: number
-  /** How far back from its tick the group looks. */
+  /** How far before its tick the group evaluates. */
   readonly queryOffsetMs: number
-  /** Alerts that one rule may have; 0: no limit of its own. */
+  /** Maximum number of alerts per rule; 0: no own limit. */
   readonly limit: number
   readonly rules: readonly AlertRule[]
 }
 
-/** A sample of a rule's expression, with the alert's own labels and texts. */
+/** A sample of a rule's expression, with the labels and texts of the alert. */
 export interface AlertSample {
   readonly labels: Labels
   readonly annotations: Labels
   readonly value: number
 }
 
-/** `resolved`: it fired and is over. */
+/** `resolved`: it has fired and ended. */
 export type AlertState = 'pending' | 'firing' | 'resolved'
 
 export interface Alert extends AlertSample {
   readonly state: AlertState
-  /** The first evaluation that gave its sample, ms since the epoch; later by what was not evaluated in between. */
+  /** The first evaluation with its sample, ms since the epoch, moved forward by time without evaluations. */
   readonly activeAtMs: number
   readonly firedAtMs: number | undefined
-  /** The first evaluation that no longer gave its sample while it fires on. */
+  /** The first evaluation without its sample while it keeps firing. */
   readonly absentSinceMs: number | undefined
-  /** Whether its state was told: firing alerts to be raised, resolved ones to be closed. Pending ones need not be. */
+  /** Whether the state was reported: firing alerts as raised, resolved ones as closed. Pending ones are not reported. */
   readonly isTold: boolean
 }
 
 export interface Evaluation {
   readonly rule: Pick<AlertRule, 'forMs' | 'keepFiringForMs'>
-  /** No two of the same labels. */
+  /** With distinct labels. */
   readonly samples: readonly AlertSample[]
   readonly nowMs: number
-  /** Time before `nowMs` in which nobody evaluated though somebody should have: it does not count for `for`. */
+  /** Time before `nowMs` in which due evaluations were missed, which does not count for `for`. */
   readonly missedMs: number
 }
 
 /**
- * The alerts after one more evaluation: those with a sample, those that fire on, and resolved ones until they are told.
- * The rules are those of Prometheus: see "Alerting rules" in its documentation.
+ * The alerts after another evaluation: those with a sample, those that keep firing, and resolved ones until they are
+ * reported. Follows Prometheus: see "Alerting rules" in its documentation.
  */
 export function advanceAlerts(before: readonly Alert[], evaluation: Evaluation): readonly Alert[] {
   const known = new Map(before.map((alert) => [formatLabels(alert.labels), alert]))
@@ -77,7 +77,7 @@ export function advanceAlerts(before: readonly Alert[], evaluation: Evaluation):
   return after
 }
 
-/** The worst state among alerts, as lists of rules show it. */
+/** The worst state of the alerts, for lists of rules. */
 export function stateOfRule(alerts: readonly Alert[]): 'inactive' | 'pending' | 'firing' {
   if (alerts.some(({ state }) => state === 'firing')) return 'firing'
   return alerts.some(({ state }) => state === 'pending') ? 'pending' : 'inactive'
@@ -86,7 +86,7 @@ export function stateOfRule(alerts: readonly Alert[]): 'inactive' | 'pending' | 
 function withSample(found: Alert | undefined, sample: AlertSample, evaluation: Evaluation): Alert {
   const { rule, nowMs, missedMs } = evaluation
   if (found?.state === 'firing') return { ...found, ...sample, absentSinceMs: undefined }
-  // One that is over begins anew, also before its end was told: the incident stays open then.
+  // A resolved alert starts again. If its end was not reported yet, its incident stays open.
   const activeAtMs = found?.state === 'pending' ? Math.min(found.activeAtMs + missedMs, nowMs) : nowMs
   const hasFired = nowMs - activeAtMs >= rule.forMs
   const state = hasFired ? 'firing' : 'pending'
@@ -98,7 +98,7 @@ function withSample(found: Alert | undefined, sample: AlertSample, evaluation: E
 function withoutSample(alert: Alert, { rule, nowMs }: Evaluation): Alert | undefined {
   switch (alert.state) {
     case 'pending':
-      // It came back before its end was told: the end is still to be told.
+      // It came back before its end was reported, so the end must still be reported.
       return alert.firedAtMs === undefined ? undefined : { ...alert, state: 'resolved', isTold: false }
     case 'resolved':
       return alert.isTold ? undefined : alert

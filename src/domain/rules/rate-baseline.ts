@@ -1,25 +1,25 @@
 /**
- * What rate of lines is usual for one series, hour by hour of the week, and when the present one is far from it.
+ * The usual rate of lines of a series for each hour of the week, and detection of rates that are far from it.
  *
- * Counts a minute are looked at as x = 2·sqrt(count + 3/8), which makes the noise of a Poisson count about 1 whatever the
- * rate (F. J. Anscombe, "The transformation of Poisson, binomial and negative-binomial data", Biometrika 35, 1948). An
- * hour is its median, its noise 1.4826 times the median absolute deviation (F. R. Hampel, "The influence curve and its
- * role in robust estimation", JASA 69, 1974): a few wild minutes change neither. Both follow what comes by exponentially
- * weighted steps, cut to what is not wild (P. J. Huber, "Robust estimation of a location parameter", 1964).
+ * Counts per minute are transformed to x = 2·sqrt(count + 3/8), which gives a Poisson count a noise of about 1 at any rate
+ * (F. J. Anscombe, "The transformation of Poisson, binomial and negative-binomial data", Biometrika 35, 1948). An hour is
+ * represented by its median, its noise by 1.4826 times the median absolute deviation (F. R. Hampel, "The influence curve
+ * and its role in robust estimation", JASA 69, 1974), so a few outliers change neither. Both are updated by exponentially
+ * weighted steps, clipped against outliers (P. J. Huber, "Robust estimation of a location parameter", 1964).
  */
 
 export interface BaselineSettings {
-  /** How many hours are learned before anything is judged. */
+  /** Hours of learning before anything is judged. */
   readonly warmUpHours: number
-  /** How many times more or fewer lines than usual. */
+  /** Factor above or below the usual rate. */
   readonly factor: number
-  /** Lines in WINDOW_MINUTES below which nothing is judged: seen ones for too many, usual ones for too few. */
+  /** Lines in WINDOW_MINUTES below which nothing is an anomaly: observed lines for an increase, usual lines for a drop. */
   readonly countMin: number
 }
 
 export type Direction = 'more' | 'fewer'
 
-/** How the last minutes stand against what is usual. Counts are of WINDOW_MINUTES. */
+/** The last minutes compared with the usual rate. Counts are per WINDOW_MINUTES. */
 export interface Reading {
   readonly seen: number
   readonly usual: number
@@ -29,15 +29,15 @@ export interface Reading {
 
 export interface Anomaly extends Reading {
   readonly direction: Direction
-  /** The minute, since the epoch, that it was found. */
+  /** The minute of detection, since the epoch. */
   readonly sinceMinute: number
 }
 
-/** All that a baseline remembers, as JSON takes it. */
+/** The state of a baseline as JSON. */
 export interface BaselineState {
-  /** Usual level of each hour of the week, in hundredths; undefined (null in JSON) where none was seen. */
+  /** Usual level of each hour of the week, in hundredths; undefined (null in JSON) if not observed yet. */
   readonly hours: readonly (number | null)[]
-  /** What each of them is multiplied by: follows changes that all hours share. */
+  /** Common factor of all hours, which follows changes that all hours share. */
   readonly scale: number
   readonly noise: number
   readonly hoursSeen: number
@@ -52,27 +52,27 @@ export interface BaselineState {
   readonly anomaly: Anomaly | undefined
 }
 
-/** The median of so many minutes is judged: one wild minute, or two, are none yet. */
+/** The median of this many minutes is judged, so that one or two outliers do not matter. */
 export const WINDOW_MINUTES = 5
-/** Minutes in a row until an anomaly is one, and until it is over. */
+/** Consecutive minutes until an anomaly starts, and until it ends. */
 const STRANGE_MINUTES = 2
 const CALM_MINUTES = 10
-/** Units of noise: what 5 of them is by chance happens less than once in years. An anomaly is over below half of it. */
+/** Units of noise: 5 happen by chance less than once in years. An anomaly ends below half of it. */
 const DEVIATION_MIN = 5
-/** What lasts so long is how things are now. */
+/** A change that lasts this long becomes the new normal. */
 const ACCEPTED_MINUTES = 24 * 60
-/** An hour with fewer minutes says nothing. */
+/** Hours with fewer minutes are not learned. */
 const HOUR_MINUTES_MIN = 20
-/** Weights of one more hour: for its hour of the week, which comes once a week; for what all hours share; for noise. */
+/** Weights of a new hour: for its hour of the week, for the common scale, and for the noise. */
 const HOUR_WEIGHT = 0.3
 const SCALE_WEIGHT = 0.04
 const NOISE_WEIGHT = 0.05
-/** Units of noise beyond which an hour teaches no more. */
+/** Maximum effect of an hour, in units of noise. */
 const LESSON_MAX = 3
-/** Levels are square roots: a rate of some thousand times what it was. */
+/** Levels are square roots, so this is a change of the rate by a factor of some thousand. */
 const SCALE_MAX = 64
 const HOURS_OF_WEEK = 168
-/** The epoch was a Thursday; where a week begins does not matter. */
+/** The epoch was a Thursday; the start of the week does not matter. */
 const hourOfWeek = (hour: number): number => ((hour % HOURS_OF_WEEK) + HOURS_OF_WEEK) % HOURS_OF_WEEK
 
 export class RateBaseline {
@@ -102,12 +102,12 @@ export class RateBaseline {
     this.#anomaly = state.anomaly
   }
 
-  /** One that knows nothing yet. */
+  /** A baseline without observations. */
   static empty(): RateBaseline {
     return new RateBaseline({ ...NOTHING, hours: [], hoursSeen: 0 })
   }
 
-  /** One that saw no line for long before `minute`: of a level that a well-known service never wrote. */
+  /** A baseline without lines before `minute`: for a level that a known service has never written. */
   static silent(hoursSeen: number, minute: number): RateBaseline {
     const hours = new Array<number>(HOURS_OF_WEEK).fill(Math.round(levelOf(0) * 100))
     const recent = new Array<number>(WINDOW_MINUTES - 1).fill(0)
@@ -131,15 +131,15 @@ export class RateBaseline {
     return this.#lastMinute
   }
 
-  /** True when its hours were all without lines: there is nothing to lose when it is forgotten. */
+  /** True if no hour had lines, so that it can be dropped without loss. */
   get isSilent(): boolean {
     const silent = levelOf(0) + 0.5
     return this.#anomaly === undefined && this.#hours.every((level) => (level ?? 0) * this.#scale <= silent)
   }
 
   /**
-   * Takes the count of one minute (since the epoch), later than the one before; minutes left out are unknown, not zero.
-   * The reading, once there is enough to judge by.
+   * Adds the count of a minute (since the epoch), later than the previous one; omitted minutes are unknown, not zero.
+   * Returns the reading once there is enough data to judge.
    */
   observe(minute: number, count: number, settings: BaselineSettings): Reading | undefined {
     const hour = Math.floor(minute / 60)
@@ -200,13 +200,13 @@ export class RateBaseline {
     this.#calm = 0
   }
 
-  /** The present rate becomes the usual one, with the shape of the week as it was. */
+  /** Makes the current rate the usual one, without changing the shape of the week. */
   #accept(minute: number): void {
     const usual = this.#usualAt(minute)
     if (usual !== undefined) this.#rescale(medianOf(this.#recent.map(levelOf)) / usual)
   }
 
-  /** The usual level between the middles of two hours; of an hour not seen yet, that of the same hour of other days. */
+  /** The usual level, interpolated between the middles of two hours; a missing hour uses the same hour of other days. */
   #usualAt(minute: number): number | undefined {
     const position = minute / 60 - 0.5
     const first = Math.floor(position)
@@ -214,7 +214,7 @@ export class RateBaseline {
     const after = this.#levelOfHour(first + 1)
     const level =
       before === undefined || after === undefined ? (before ?? after) : before + (after - before) * (position - first)
-    // Below no lines at all there is nothing.
+    // Not below the level of zero lines.
     return level === undefined ? undefined : Math.max(levelOf(0), level * this.#scale)
   }
 
@@ -230,7 +230,7 @@ export class RateBaseline {
     this.#scale = Math.min(SCALE_MAX, Math.max(1 / SCALE_MAX, this.#scale * factor))
   }
 
-  /** The hour that ended is learned, unless what it shows is strange. */
+  /** Learns the hour that ended, unless it is anomalous. */
   #learnHour(next: number): void {
     const values = this.#values
     const hour = this.#hour
@@ -252,7 +252,7 @@ export class RateBaseline {
     const lesson = Math.max(-LESSON_MAX * this.#noise, Math.min(LESSON_MAX * this.#noise, surprise))
     this.#hours[slot] = Math.max(levelOf(0), level + (HOUR_WEIGHT * lesson) / this.#scale)
     this.#rescale(1 + (SCALE_WEIGHT * lesson) / Math.max(levelOf(0), level * this.#scale))
-    // Weeks that differ are noise too.
+    // Differences between weeks are noise too.
     this.#noise += NOISE_WEIGHT * (Math.max(1, Math.hypot(spread, lesson)) - this.#noise)
   }
 }
@@ -274,12 +274,12 @@ function directionOf(
   { factor, countMin }: BaselineSettings,
 ): Direction | undefined {
   if (deviation >= DEVIATION_MIN && seen >= countMin && seen >= factor * usual) return 'more'
-  // Nothing seen is fewer, however much a factor asks for.
+  // Zero lines are always fewer, for any factor.
   if (deviation <= -DEVIATION_MIN && usual >= countMin && seen * factor <= usual) return 'fewer'
   return undefined
 }
 
-/** Half of the way back, so that an anomaly at the border does not come and go. */
+/** Requires half the distance, so that an anomaly near the threshold does not flap. */
 function isCalm({ seen, usual, deviation }: Reading, direction: Direction, { factor }: BaselineSettings): boolean {
   const half = 1 + (factor - 1) / 2
   if (Math.abs(deviation) < DEVIATION_MIN / 2) return true

@@ -1,4 +1,4 @@
-/** What a group of rules remembers between evaluations, and its text, which outlives the process. */
+/** The state of a rule group between evaluations, and its persistent text. */
 
 import type { Labels } from '../labels.ts'
 import type { Alert, AlertState, RuleGroup } from './alert-rule.ts'
@@ -17,9 +17,9 @@ export interface RuleState {
   readonly alerts: readonly Alert[]
 }
 
-/** The states of a group's rules, in the order of the group. */
+/** The states of the rules of a group, in the order of the group. */
 export interface GroupState {
-  /** The tick that was evaluated last, ms since the epoch. */
+  /** The last evaluated tick, ms since the epoch. */
   readonly tickMs: number | undefined
   readonly seconds: number
   readonly rules: readonly RuleState[]
@@ -28,7 +28,7 @@ export interface GroupState {
 const VERSION = 1
 const ALERT_STATES: readonly AlertState[] = ['pending', 'firing', 'resolved']
 
-/** The name under which a group's state is kept. */
+/** The name under which the state of a group is stored. */
 export function stateNameOf({ tenant, namespace, name }: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>): string {
   return `rules/${tenant}/${encodeURIComponent(namespace)}/${encodeURIComponent(name.toWellFormed())}`
 }
@@ -39,8 +39,8 @@ export function formatGroupState(state: GroupState): string {
 }
 
 /**
- * Reads what formatGroupState wrote. Text that is none of that is as if there were nothing: rules must go on after a
- * change of versions, and an alert that still holds comes again.
+ * Parses the result of formatGroupState. Invalid text is ignored: rules must keep working after a change of versions, and
+ * alerts that still apply fire again.
  */
 export function parseGroupState(text: string | undefined): GroupState | undefined {
   const value = parseJson(text)
@@ -49,8 +49,8 @@ export function parseGroupState(text: string | undefined): GroupState | undefine
 }
 
 /**
- * The state for the rules as they are now: a rule that is the same in name and expression keeps its alerts, wherever it
- * stands. `left` are the alerts of rules that are gone.
+ * Fits the state to the current rules: a rule with the same name and expression keeps its alerts, at any position. `left`
+ * are the alerts of removed rules.
  */
 export function fitState(
   state: GroupState | undefined,

@@ -1,4 +1,4 @@
-/** The baselines of a tenant's services and levels, as texts that outlive the process. */
+/** The baselines of a tenant's services and levels, with persistent texts. */
 
 import { type Anomaly, type BaselineSettings, type BaselineState, RateBaseline } from './rate-baseline.ts'
 
@@ -6,7 +6,7 @@ export interface WatchSettings extends BaselineSettings {
   readonly seriesMax: number
 }
 
-/** Lines of one service at one level. */
+/** A service and a level. */
 export interface RateName {
   readonly service: string
   readonly level: string
@@ -16,28 +16,28 @@ export interface CountedRate extends RateName {
   readonly count: number
 }
 
-/** What changed for a series and was not told yet: an anomaly that began, or (undefined) one that is over. */
+/** An unreported change of a series: an anomaly that started, or (undefined) one that ended. */
 export interface RateNews extends RateName {
   readonly anomaly: Anomaly | undefined
 }
 
 interface Watched extends RateName {
   readonly baseline: RateBaseline
-  /** When the anomaly began that incidents know of. */
+  /** The start of the reported anomaly. */
   toldSince: number | undefined
 }
 
 const VERSION = 1
-/** Series of one text: some 150 KB, well below what one item of DynamoDB holds. */
+/** Series per text: some 150 KB, well below the size limit of a DynamoDB item. */
 const SERIES_OF_TEXT = 100
-/** Names longer than this are cut: a text must not grow with them. */
+/** Longer names are truncated, to bound the size of a text. */
 const NAME_CHARS_MAX = 256
 const MINUTES_OF_DAY = 24 * 60
 
 export class WatchedRates {
   readonly #settings: WatchSettings
   readonly #series = new Map<string, Watched>()
-  /** Hours seen of the service that is known best, by service. */
+  /** The maximum of observed hours over the levels of a service. */
   readonly #hoursSeen = new Map<string, number>()
   #ignored = 0
   #lastMinute = -1
@@ -46,7 +46,7 @@ export class WatchedRates {
     this.#settings = settings
   }
 
-  /** The last minute that was observed, since the epoch; -1 before the first. */
+  /** The last observed minute, since the epoch; -1 before the first. */
   get lastMinute(): number {
     return this.#lastMinute
   }
@@ -57,7 +57,7 @@ export class WatchedRates {
     return { series: this.#series.size, ignored: this.#ignored, anomalies }
   }
 
-  /** All that was counted in one minute: a series that is not among it had none. Minutes come in order. */
+  /** Adds all counts of a minute; a series without a count had no lines. Minutes are in order. */
   observe(minute: number, counted: readonly CountedRate[]): void {
     const counts = new Map(counted.map((rate) => [keyOf(rate), rate]))
     this.#ignored = 0
@@ -74,7 +74,7 @@ export class WatchedRates {
     this.#lastMinute = minute
   }
 
-  /** What is to be told; it stays so until `told`. */
+  /** The unreported changes, until they are marked as reported. */
   news(): readonly RateNews[] {
     return [...this.#series.values()].flatMap(({ service, level, baseline, toldSince }) =>
       baseline.anomaly?.sinceMinute === toldSince ? [] : [{ service, level, anomaly: baseline.anomaly }],
@@ -86,7 +86,7 @@ export class WatchedRates {
     if (series !== undefined) series.toldSince = anomaly?.sinceMinute
   }
 
-  /** Texts that `load` reads, in any number. */
+  /** Persistent texts for `load`. */
   texts(): readonly string[] {
     const all = [...this.#series.values()].map(({ service, level, baseline, toldSince }) => {
       return { service, level, toldSince, ...baseline.state() }
@@ -100,7 +100,7 @@ export class WatchedRates {
     return texts
   }
 
-  /** Takes over what `texts` gave. A text of another version is as if it were not there: its series are learned anew. */
+  /** Loads the result of `texts`. A text of another version is ignored, and its series are learned again. */
   load(texts: readonly string[]): void {
     for (const text of texts) {
       const value = parseJson(text)
@@ -120,7 +120,7 @@ export class WatchedRates {
     this.#hoursSeen.set(service, Math.max(this.#hoursSeen.get(service) ?? 0, baseline.hoursSeen))
   }
 
-  /** Of a service that is known the level was never written before: that is its usual rate. */
+  /** For a known service a new level has a usual rate of zero. */
   #begin({ service, level }: RateName, minute: number): Watched {
     const hours = this.#hoursSeen.get(service) ?? 0
     const isKnown = hours >= this.#settings.warmUpHours
@@ -143,7 +143,7 @@ function keyOf({ service, level }: RateName): string {
   return JSON.stringify([service.slice(0, NAME_CHARS_MAX), level.slice(0, NAME_CHARS_MAX)])
 }
 
-/** Fields and their kinds; what numbers they hold is believed. */
+/** Checks the fields and their types, but not the values. */
 function isBaselineState(
   value: Readonly<Record<string, unknown>>,
 ): value is Readonly<Record<string, unknown>> & BaselineState {

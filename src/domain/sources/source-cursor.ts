@@ -1,57 +1,57 @@
-/** How far a project of a source has been read, and how that moves with what is stored. */
+/** The cursor of a project: how far it has been read, and how the cursor moves. */
 
 import type { SourceEntry } from './source-entry.ts'
 
-/** How far a project has been read. */
+/** How far a project of a source has been read. */
 export interface SourceCursor {
-  /** Time of the newest entry that is stored, ms since the epoch; never ahead of the clock. */
+  /** Time of the newest stored entry, ms since the epoch; never in the future. */
   readonly lastTsMs: number
-  /** Entries before this time are not looked at again. */
+  /** Entries before this time are not read again. */
   readonly sweptMs: number
-  /** Until then everything was read, with what the source showed at that time; ms since the epoch. */
+  /** Everything that the source had at that time was read up to this time; ms since the epoch. */
   readonly checkedMs: number
   /** Ids of stored entries from `idsFromMs` on, with their times. */
   readonly ids: ReadonlyMap<string, number>
-  /** Between `sweptMs` and this time, an id that is not in `ids` may nevertheless be stored. */
+  /** Between `sweptMs` and this time, an entry may be stored even if its id is not in `ids`. */
   readonly idsFromMs: number
-  /** A backward walk that has not reached `sweptMs`: everything from its `resume` up to its `topMs` is stored. */
+  /** An unfinished backward walk that has not reached `sweptMs`: everything from `resume` up to `topMs` is stored. */
   readonly walk?: {
     readonly resume: string
     readonly topMs: number
   }
 }
 
-/** Ids that a cursor holds at most; older ones are looked up in the sinks where they are needed. */
+/** Maximum number of ids in a cursor; older ones are looked up in the sinks if needed. */
 const CURSOR_IDS_MAX = 200_000
 
-/** The cursor of a first run, which knows nothing of what the sinks hold. */
+/** The cursor of a first run, when the contents of the sinks are unknown. */
 export function firstCursor(fromMs: number, doubtfulUntilMs: number): SourceCursor {
   return { lastTsMs: fromMs, sweptMs: fromMs, checkedMs: fromMs, ids: new Map(), idsFromMs: doubtfulUntilMs }
 }
 
-/** The same cursor, with doubt about everything up to a time: a run before ended in the middle. */
+/** The same cursor, with everything up to a time marked as doubtful, after an interrupted run. */
 export function withDoubt(cursor: SourceCursor, untilMs: number): SourceCursor {
   return { ...cursor, idsFromMs: Math.max(cursor.idsFromMs, untilMs) }
 }
 
 export interface Advance {
   readonly stored: readonly SourceEntry[]
-  /** Everything up to this time was read, from where the walk began on; ms since the epoch. */
+  /** The walk has read everything from its start up to this time; ms since the epoch. */
   readonly positionMs: number
-  /** The walk began at or before `sweptMs`: what lies behind it need not be read again. */
+  /** The walk started at or before `sweptMs`, so the time before it need not be read again. */
   readonly isSweep: boolean
-  /** The walk reached, or began at, `lastTsMs`. */
+  /** The walk reached `lastTsMs` or started there. */
   readonly isFrontier: boolean
-  /** When the run began: the cursor never passes it, for clocks of others may be ahead. */
+  /** The start of the run; the cursor never passes it, because other clocks may be ahead. */
   readonly startedMs: number
   readonly overlapMs: number
 }
 
-/** The cursor behind entries that are stored, of a walk forward. */
+/** The cursor after storing entries of a forward walk. */
 export function advanceCursor(cursor: SourceCursor, advance: Advance): SourceCursor {
   const { stored, positionMs, isSweep, isFrontier, startedMs, overlapMs } = advance
   const newestMs = stored.reduce((newest, { timestampMs }) => Math.max(newest, timestampMs), 0)
-  // The position of a finished walk is its run's beginning; the newest entry is what the next run begins at.
+  // The position of a finished walk is the start of its run; the next run starts at the newest entry.
   const reachedMs = Math.min(positionMs, newestMs, startedMs)
   const lastTsMs = isFrontier ? Math.max(cursor.lastTsMs, reachedMs) : cursor.lastTsMs
   const sweptMs = isSweep ? Math.max(cursor.sweptMs, Math.min(positionMs, lastTsMs - overlapMs)) : cursor.sweptMs
@@ -61,13 +61,13 @@ export function advanceCursor(cursor: SourceCursor, advance: Advance): SourceCur
 }
 
 export interface BackwardMove extends Pick<Advance, 'stored' | 'startedMs' | 'overlapMs'> {
-  /** Where the walk goes on; undefined when it is complete. */
+  /** Where the walk continues; undefined if it is complete. */
   readonly resume: string | undefined
 }
 
 /**
- * The cursor behind entries of a walk backward. Until that is complete, only the place where it goes on is kept, and the
- * time that it began at; what it stored is in doubt for those that come after.
+ * The cursor after storing entries of a backward walk. Until the walk is complete, it keeps only the position and the start
+ * time of the walk; the stored entries are doubtful for later walks.
  */
 export function moveBackward({ walk, ...cursor }: SourceCursor, move: BackwardMove): SourceCursor {
   const { stored, startedMs, overlapMs, resume } = move
@@ -82,11 +82,11 @@ export function moveBackward({ walk, ...cursor }: SourceCursor, move: BackwardMo
   return { ...boundIds(doubtful, CURSOR_IDS_MAX), walk: { resume, topMs } }
 }
 
-/** The cursor with its newest ids only, at most so many; tells from when on they are complete. */
+/** The cursor with at most `idsMax` of its newest ids, and the time from which they are complete. */
 export function boundIds(cursor: SourceCursor, idsMax: number): SourceCursor {
   if (cursor.ids.size <= idsMax) return cursor
   const times = [...cursor.ids.values()].sort((a, b) => b - a)
-  // Ids of the time at which the room ends go as well: either all of a millisecond are known or none.
+  // Also drops the ids of the millisecond at the limit: a millisecond has all its ids or none.
   const idsFromMs = (times[idsMax] as number) + 1
   return { ...cursor, ids: idsFrom(cursor.ids, idsFromMs), idsFromMs: Math.max(cursor.idsFromMs, idsFromMs) }
 }

@@ -1,18 +1,18 @@
-/** An entry that was polled from a source: what the source called it, when it was, and what it says. */
+/** An entry polled from a source. */
 
 import type { Metadata } from '../entries/batch.ts'
 
 export interface SourceEntry {
-  /** The source's own id: what tells an entry that is read twice from two entries. */
+  /** The source's id, which identifies an entry that is read twice. */
   readonly id: string
   /** Milliseconds since the epoch. */
   readonly timestampMs: number
   /** One of the source's levels, or `unknown`: a closed list, so that it can be a label. */
   readonly level: string
-  /** What a person reads. */
+  /** The message. */
   readonly line: string
-  /** The rest of the entry, names as they came; `trace_id` and `id` are the last of them. */
+  /** The other fields of the entry with their original names, followed by `trace_id` and `id`. */
   readonly metadata: Metadata
-  /** The whole entry as the source gave it: one line of compact JSON. */
+  /** The complete original entry as one line of compact JSON. */
   readonly json: string
 }

@@ -1,62 +1,62 @@
-/** Messages of the log queue into the archive: one object an hour, and each message succeeds or fails by itself. */
+/** Archives messages of the log queue: one object per hour, and each message succeeds or fails on its own. */
 
 import type { ArchivePart } from '../../domain/entries/archive-part.ts'
 import { GatewayError } from '../../domain/errors.ts'
 
-/** A message as the queue gives it. */
+/** A message received from the queue. */
 export interface QueuedMessage {
   readonly id: string
   readonly body: string
-  /** Its attributes that are texts. */
+  /** String attributes. */
   readonly attributes: ReadonlyMap<string, string>
-  /** How often it was received, this time included. */
+  /** How often it was received, including this time. */
   readonly receives: number
 }
 
-/** Parts of one hour that become one object: its bytes are theirs, in this order. */
+/** Parts of one hour that become one object, concatenated in this order. */
 export interface ArchiveObject {
   readonly oldest: bigint
   readonly newest: bigint
   readonly parts: readonly ArchivePart[]
 }
 
-/** What happens to messages, for the log and the metrics. Must not throw. */
+/** Events for the log and metrics. Must not throw. */
 export interface ArchiveReports {
-  /** Counted once the object is durable. */
+  /** The object is durable. */
   archived(object: ArchiveObject): void
-  /** The message stays in the queue and comes again. */
+  /** The message stays in the queue and is redelivered. */
   failed(message: QueuedMessage, error: GatewayError): void
-  /** The message can never be archived: it was put aside with the reason. */
+  /** The message can never be archived, and was moved to the dead letters with the reason. */
   buried(message: QueuedMessage, error: GatewayError): void
 }
 
 export interface ArchiveParts {
-  /** Rejects with body_malformed or body_too_large for a message that can never be read. */
+  /** Rejects with body_malformed or body_too_large for an unreadable message. */
   decode(message: QueuedMessage): Promise<readonly ArchivePart[]>
-  /** Resolves when the object is durable; the same parts give the same object. */
+  /** Resolves when the object is durable; the same parts write the same object. */
   write(object: ArchiveObject): Promise<void>
-  /** Puts a message aside, with the reason; absent where there is no place for it. Resolves when it is kept there. */
+  /** Moves a message to the dead letters with the reason, and resolves when it is stored; undefined without a queue for them. */
   bury?(message: QueuedMessage, reason: GatewayError): Promise<void>
   readonly reports: ArchiveReports
 }
 
-/** Ids of messages. Each message given is in one of the two. */
+/** Ids of messages; each message is in one of the two sets. */
 export interface ArchiveOutcome {
-  /** All of their lines are durable, or they were put aside: to be deleted. */
+  /** Messages to delete: their lines are durable, or they were moved to the dead letters. */
   readonly done: ReadonlySet<string>
-  /** To be received again. */
+  /** Messages to receive again. */
   readonly failed: ReadonlySet<string>
 }
 
-/** Objects that are written at a time; a delivery mostly has one or two. */
+/** Concurrent writes; a delivery usually has one or two objects. */
 const WRITES_AT_ONCE = 8
 
 /**
- * Archives the messages of one delivery. One that cannot be read, or whose hour could not be written, fails alone.
+ * Archives the messages of one delivery. A message that is unreadable, or whose hour could not be written, fails alone.
  * Never rejects.
  *
- * A message that comes again makes the same object when it comes with the same others; with others, its lines lie in
- * two objects, and readers know them by their ids.
+ * A message that is redelivered with the same other messages writes the same object. With different ones its lines are in
+ * two objects, and readers deduplicate them by id.
  */
 export async function archiveMessages(messages: readonly QueuedMessage[], work: ArchiveParts): Promise<ArchiveOutcome> {
   const failed = new Set<string>()
@@ -79,7 +79,7 @@ export async function archiveMessages(messages: readonly QueuedMessage[], work: 
 
 interface DecodedMessage {
   readonly message: QueuedMessage
-  /** Empty for a message that was put aside. */
+  /** Empty for a message that was moved to the dead letters. */
   readonly parts: readonly ArchivePart[]
 }
 
@@ -98,7 +98,7 @@ async function decodeOrBury(
         reports.buried(message, reason)
         return []
       } catch {
-        // Received often enough, it comes to the same place without its reason; the log has it.
+        // After enough receives SQS moves it there without a reason, which is in the log.
       }
     }
     reports.failed(message, reason)
@@ -106,7 +106,7 @@ async function decodeOrBury(
   }
 }
 
-/** By hour; what was delivered twice is taken once, and the order of delivery does not show. */
+/** Groups the parts by hour, without duplicates and independent of the order of delivery. */
 function groupByHour(decoded: readonly DecodedMessage[]): ReadonlyMap<number, readonly ArchivePart[]> {
   const byHour = new Map<number, Map<string, ArchivePart>>()
   for (const part of decoded.flatMap(({ parts }) => parts)) {
@@ -118,7 +118,7 @@ function groupByHour(decoded: readonly DecodedMessage[]): ReadonlyMap<number, re
   return new Map(Array.from(byHour, ([hour, parts]) => [hour, sorted(parts.values())]))
 }
 
-/** The hours that could not be written, each with the reason. */
+/** Returns the hours that could not be written, with the reasons. */
 async function writeHours(
   byHour: ReadonlyMap<number, readonly ArchivePart[]>,
   work: ArchiveParts,
@@ -152,5 +152,5 @@ function makeObject(parts: readonly ArchivePart[]): ArchiveObject {
 
 function asGatewayError(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause
-  return new GatewayError('internal', 'a message could not be archived; it comes again', { cause })
+  return new GatewayError('internal', 'a message could not be archived; the queue redelivers it', { cause })
 }

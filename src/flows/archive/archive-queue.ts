@@ -1,25 +1,25 @@
-/** The queue's worker outside Lambda: receives, archives, deletes, until it is told to stop. */
+/** The queue worker outside Lambda: receives, archives and deletes messages until it is stopped. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { backoffMs, type Wait } from '../../kit/backoff.ts'
 import { type ArchiveParts, archiveMessages, type QueuedMessage } from './archive-messages.ts'
 
-/** A message that was received and is ours until its visibility timeout is over. */
+/** A received message, which is ours until its visibility timeout. */
 export interface ReceivedMessage extends QueuedMessage {
-  /** Names this reception, for deleting and extending. */
+  /** The handle of this receive, for deleting and extending. */
   readonly receipt: string
 }
 
-/** A queue that hides what was received for a while, and gives it again unless it is deleted. */
+/** A queue that hides received messages for a while, and redelivers them unless they are deleted. */
 export interface MessageQueue {
   /**
-   * At most ten messages, hidden for `visibilityMs`. Waits for the first of them as long as `waitMs`; resolves to none
-   * when there are none, or when `signal` is aborted. Rejects with overloaded or store_unavailable.
+   * Receives at most ten messages and hides them for `visibilityMs`. Waits for the first one up to `waitMs`; resolves to
+   * none if there are none or `signal` is aborted. Rejects with overloaded or store_unavailable.
    */
   receive(order: { waitMs: number; visibilityMs: number }, signal: AbortSignal): Promise<readonly ReceivedMessage[]>
-  /** Resolves to the messages that could not be deleted: they will come again. Never rejects. */
+  /** Resolves to the messages that could not be deleted, which will be redelivered. Never rejects. */
   remove(messages: readonly ReceivedMessage[]): Promise<readonly ReceivedMessage[]>
-  /** Hides the messages for `visibilityMs` from now; what cannot be hidden any more is passed over. Never rejects. */
+  /** Hides the messages for `visibilityMs` from now; ignores those that cannot be hidden. Never rejects. */
   hide(messages: readonly ReceivedMessage[], visibilityMs: number): Promise<void>
 }
 
@@ -30,33 +30,33 @@ export interface QueueWork extends ArchiveParts {
   repeat(beat: () => void, ms: number): () => void
   /** 0 to 1, for back-off. */
   readonly random: () => number
-  /** The queue could not be asked; told once for each failed try. Must not throw. */
+  /** Receiving failed; called for each failed attempt. Must not throw. */
   receiveFailed(error: GatewayError): void
-  /** Messages that are archived and could not be deleted. Must not throw. */
+  /** Archived messages could not be deleted. Must not throw. */
   removeFailed(count: number): void
 }
 
 /** SQS's longest poll. See WaitTimeSeconds in its API reference. */
 const POLL_MS = 20_000
-/** Hidden this long at first, and again from time to time while the work goes on. */
+/** Messages are hidden for this long, repeatedly while the work continues. */
 const VISIBILITY_MS = 60_000
 const BEAT_MS = 20_000
-/** A delivery is gathered from receives while they come full: fewer, larger objects cost less to write and to read. */
+/** A delivery is gathered from receives as long as they are full: fewer, larger objects cost less to write and read. */
 const GATHER_MESSAGES_MAX = 100
 const GATHER_BYTES_MAX = 8 * 2 ** 20
 const FULL_RECEIVE = 10
 /** While the archive or the queue fails; half of it is left to chance, so that workers do not come back together. */
 const BACKOFF = { firstMs: 1000, maxMs: 60_000, jitter: 0.5 }
 /**
- * With the usual five receives a message outlives trouble of 25 minutes before it goes to the dead letters; and it is
- * archived while its lines are still found among the recent ones, an hour.
+ * With the usual five receives a message survives an outage of 25 minutes before it is moved to the dead letters, and it is
+ * archived while its lines are still in the recent items, within an hour.
  */
 const RETRY = { firstMs: 30_000, maxMs: 900_000, factor: 4 }
 
 /**
- * Works until `signal` is aborted; then it stops receiving, and resolves when what it has is archived and deleted. A
- * message is deleted only after its lines are durable. While the archive or the queue fails, it waits longer from try
- * to try, and so does a message that failed. Never rejects.
+ * Works until `signal` is aborted; then it stops receiving, and resolves when the received messages are archived and
+ * deleted. A message is deleted only after its lines are durable. While the archive or the queue fails, it retries with
+ * increasing waits, and a failed message is hidden for increasing times. Never rejects.
  */
 export async function archiveQueue(work: QueueWork, signal: AbortSignal): Promise<void> {
   let failures = 0
@@ -67,7 +67,7 @@ export async function archiveQueue(work: QueueWork, signal: AbortSignal): Promis
   }
 }
 
-/** One delivery. False when the next should wait: the queue could not be asked, or a message failed. */
+/** Handles one delivery. False if the next should wait: receiving or a message failed. */
 async function archiveOnce(work: QueueWork, signal: AbortSignal): Promise<boolean> {
   const held: ReceivedMessage[] = []
   const stop = work.repeat(() => void work.queue.hide(held, VISIBILITY_MS), BEAT_MS)
@@ -87,7 +87,7 @@ async function archiveOnce(work: QueueWork, signal: AbortSignal): Promise<boolea
   }
 }
 
-/** Receives into `held` until a receive is not full. False when the queue could not be asked. */
+/** Receives into `held` until a receive is not full. False if receiving failed. */
 async function gather(
   { queue, receiveFailed }: QueueWork,
   held: ReceivedMessage[],
@@ -103,7 +103,7 @@ async function gather(
       receiveFailed(cause instanceof GatewayError ? cause : new GatewayError('internal', 'the queue failed', { cause }))
       return false
     }
-    // SQS may give a message twice in one delivery; the later receipt is the one that deletes.
+    // SQS may deliver a message twice; only the later receipt can delete it.
     for (const message of received) {
       const index = held.findIndex(({ id }) => id === message.id)
       if (index >= 0) held[index] = message
@@ -115,7 +115,7 @@ async function gather(
   }
 }
 
-/** A message that was received once, or never by its own count, waits the shortest time. */
+/** A message that was received once, or has no count, waits the shortest time. */
 function retryMs({ receives }: QueuedMessage, { random }: QueueWork): number {
   return backoffMs(Math.max(1, receives), RETRY, random)
 }

@@ -1,4 +1,4 @@
-/** Deletes entries: from every read at once, from the store once nobody can take the request back. */
+/** Deletes entries: from reads immediately, from the store when the request can no longer be cancelled. */
 
 import { lowerBound, type StreamRun } from '../../domain/entries/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
@@ -18,9 +18,9 @@ import type {
   ReadRequest,
 } from '../../ports/log-store.ts'
 
-/** How long a request can be taken back: Loki's delete_request_cancel_period. */
+/** How long a request can be cancelled: Loki's delete_request_cancel_period. */
 export const CANCEL_MS = 24 * 3600_000
-/** Requests of one tenant that wait: each of them costs every read of its time range something. */
+/** Maximum number of waiting requests per tenant, because each makes reads of its time range slower. */
 const WAITING_MAX = 100
 /** How long a request that was processed is still listed. */
 const LISTED_MS = 30 * 24 * 3600_000
@@ -28,25 +28,25 @@ const LISTED_MS = 30 * 24 * 3600_000
 export type DeletionOrder = Pick<Deletion, 'id' | 'tenant' | 'query' | 'start' | 'end'>
 
 /**
- * From the moment it resolves, no read gives what the query takes in [start, end); what arrives there before the
- * request is processed is deleted as well. Throws query_malformed, query_unsupported for stages beyond line filters,
- * parameter_invalid for a time range that is empty or not over yet, query_refused when too many requests wait.
+ * When it resolves, reads no longer return entries that match the query in [start, end); matching entries that arrive
+ * before the request is processed are deleted too. Throws query_malformed, query_unsupported for stages other than line
+ * filters, parameter_invalid for a time range that is empty or not over yet, query_refused if too many requests wait.
  */
 export async function requestDeletion(deletions: DeletionStore, clock: Clock, order: DeletionOrder): Promise<void> {
   parseDeletion(order.query)
   if (order.start >= order.end) throw new GatewayError('parameter_invalid', "start time can't be greater than end time")
   if (order.end > msToNs(clock.nowMs()) + 1n) {
-    throw new GatewayError('parameter_invalid', 'deletes in the future are not allowed; end is now at the latest')
+    throw new GatewayError('parameter_invalid', 'deletes in the future are not allowed; end must not be after now')
   }
   const waiting = deletions.list().filter(({ tenant, isProcessed }) => tenant === order.tenant && !isProcessed)
   if (waiting.length >= WAITING_MAX) {
-    const text = `${WAITING_MAX} delete requests wait to be processed; join some into one, or cancel some`
+    const text = `${WAITING_MAX} delete requests are waiting; combine some, or cancel some`
     throw new GatewayError('query_refused', text)
   }
   await deletions.add({ ...order, createdMs: clock.nowMs(), isProcessed: false })
 }
 
-/** Takes a request back: its entries are there again. Throws not_found, or parameter_invalid when it is too late. */
+/** Cancels a request, which makes its entries visible again. Throws not_found, or parameter_invalid if it is too late. */
 export async function cancelDeletion(
   deletions: DeletionStore,
   clock: Clock,
@@ -63,8 +63,8 @@ export async function cancelDeletion(
 }
 
 /**
- * Carries out the requests that can no longer be taken back, as far as it can; throws the first failure after the
- * others were tried. Calls must not overlap.
+ * Processes the requests that can no longer be cancelled; throws the first failure after trying the others. Calls must not
+ * overlap.
  */
 export async function processDeletions(
   deletions: DeletionStore,
@@ -98,7 +98,7 @@ async function processDeletion(
   if (isStopped?.() !== true) await deletions.setProcessed(tenant, id)
 }
 
-/** The store as readers are to see it: without what waits to be deleted. */
+/** The store for readers, without the entries that are waiting to be deleted. */
 export function hideDeleted(store: LogStore, deletions: DeletionStore): LogStore {
   return {
     append: (batch, intake) => store.append(batch, intake),
@@ -106,7 +106,7 @@ export function hideDeleted(store: LogStore, deletions: DeletionStore): LogStore
       const hiding = deletions.list().filter((deletion) => !deletion.isProcessed && touches(deletion, request))
       return hiding.length === 0 ? store.read(request, signal) : readWithout(store, hiding, request, signal)
     },
-    // A stream whose entries are all hidden may still be named.
+    // May list a stream whose entries are all hidden.
     streams: (range, signal) => store.streams(range, signal),
     version: (range) => {
       const version = store.version(range)
@@ -130,7 +130,7 @@ async function* readWithout(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ReadBlock> {
   const compiled = hiding.map(compile)
-  // What a line filter decides cannot be told from columns.
+  // A line filter needs the text of the lines.
   const needsText = compiled.some(({ query }) => query.stages.length > 0)
   const asked = request.withoutText === true && needsText ? { ...request, withoutText: false } : request
   for await (const found of store.read(asked, signal)) {
@@ -195,15 +195,12 @@ function partsOf(run: StreamRun, ranges: readonly (readonly [start: number, end:
 function parseDeletion(text: string): LogExpr {
   const query = parseExpr(text)
   if (query.kind !== 'log') {
-    throw new GatewayError(
-      'query_malformed',
-      'parse error : lines are deleted by a log query; leave out the aggregation',
-    )
+    throw new GatewayError('query_malformed', 'parse error : deletes need a log query; remove the aggregation')
   }
   const other = query.stages.find(({ kind }) => kind !== 'line_filter')
   if (other === undefined) return query
   throw new GatewayError(
     'query_unsupported',
-    `lines are deleted by a selector and line filters only; leave out ${other.kind.replaceAll('_', ' ')}`,
+    `deletes support only a selector and line filters; remove ${other.kind.replaceAll('_', ' ')}`,
   )
 }

@@ -1,14 +1,14 @@
-/** Entries of one run that are read and not stored yet. */
+/** Entries of a run that are read but not stored yet. */
 
 import type { SourceCursor } from '../../domain/sources/source-cursor.ts'
 import type { SourceEntry } from '../../domain/sources/source-entry.ts'
 import type { SourcePage } from '../../ports/sources.ts'
 
-/** Entries that are stored at once: what CloudWatch takes in one call. */
+/** Entries stored together: CloudWatch's limit per call. */
 export const CHUNK_ENTRIES_MAX = 10_000
-/** UTF-16 units of their JSON. */
+/** The same limit in UTF-16 units of their JSON. */
 const CHUNK_UNITS_MAX = 4 * 1024 * 1024
-/** A backward walk collects more before anything is stored: its entries have to be put into order first. */
+/** A backward walk collects more before storing, because its entries must be put in order first. */
 const BACKWARD_UNITS_MAX = 32 * 1024 * 1024
 
 export class HeldEntries {
@@ -16,7 +16,7 @@ export class HeldEntries {
   readonly #ids = new Set<string>()
   #units = 0
 
-  /** Keeps what is new of a page: neither known to the cursor nor older than it looks. */
+  /** Adds the new entries of a page, without those known to the cursor or before its range. */
   add({ entries }: SourcePage, { ids, sweptMs }: SourceCursor): void {
     for (const entry of entries) {
       if (entry.timestampMs < sweptMs || ids.has(entry.id) || this.#ids.has(entry.id)) continue
@@ -26,13 +26,13 @@ export class HeldEntries {
     }
   }
 
-  /** It is time to store them. */
+  /** Whether the entries should be stored now. */
   isFull(direction: SourcePage['direction']): boolean {
     if (direction === 'backward') return this.#units >= BACKWARD_UNITS_MAX
     return this.#entries.length >= CHUNK_ENTRIES_MAX || this.#units >= CHUNK_UNITS_MAX
   }
 
-  /** Hands them over, oldest first. */
+  /** Removes and returns the entries, oldest first. */
   take(): readonly SourceEntry[] {
     const entries = this.#entries.sort((a, b) => a.timestampMs - b.timestampMs)
     this.#entries = []

@@ -1,4 +1,4 @@
-/** One run over one project: reads what is new, stores it, then moves the cursor. */
+/** A run over one project: reads new entries, stores them, then moves the cursor. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import {
@@ -29,20 +29,20 @@ export interface ProjectParts {
   readonly sinks: readonly LogSink[]
   readonly clock: Clock
   readonly settings: PollSettings
-  /** Names the run in its lease; another one for every run. */
+  /** Identifies the run in its lease; unique for every run. */
   readonly holder: string
 }
 
-/** The part of a run's requests that may go to what was read before, while there is more to read. */
+/** Share of a run's requests for rereading the overlap while there is more to read. */
 const SWEEP_SHARE = 0.5
-/** Behind the time of a run: what a write may take that began within it, and that clocks may differ. */
+/** Added to the duration of a run: time for a write that started within it, and for clock differences. */
 const LEASE_MARGIN_MS = 60_000
-/** CloudWatch shows what was put within seconds: the run after a failure looks for it, and must not look too soon. */
+/** CloudWatch shows new events after some seconds: the run after a failure must not look for them too soon. */
 const LOOK_AFTER_MS = 10_000
-/** While nothing comes, how often it is written down that nothing came. */
+/** How often the cursor is saved while there are no new entries. */
 const CHECKED_SAVE_MS = 10 * 60_000
 
-/** Runs once. Never rejects: what went wrong is in the outcome. */
+/** Runs once. Never rejects: failures are in the outcome. */
 export async function pollProject(
   parts: ProjectParts,
   project: SourceProject,
@@ -73,7 +73,7 @@ class ProjectRun {
   #revision = 0
   /** The cursor moved since it was saved. */
   #isMoved = false
-  /** A run before ended in the middle, or there was none: what it may have stored is not known. */
+  /** The previous run was interrupted, or there was none: unknown entries may be stored. */
   #isDoubtful = false
   readonly #held = new HeldEntries()
   readonly #counts = { stored: 0, late: 0, found: 0, oversized: 0, rejected: 0, unreadable: 0, requests: 0 }
@@ -103,11 +103,11 @@ class ProjectRun {
     return leftMs > 0 && leftMs <= this.#parts.settings.runMs + 2 * LEASE_MARGIN_MS
   }
 
-  /** Leaves a lease that is soon over: it tells the next run to look before it writes. */
+  /** Leaves a lease that expires soon, so that the next run checks the sinks before it writes. */
   async abandon(): Promise<void> {
     if (this.#lease === undefined || this.#cursor === undefined) return
     const lease = { ...this.#lease, untilMs: this.#parts.clock.nowMs() + LOOK_AFTER_MS }
-    // Where this fails too, the lease runs out by itself.
+    // If this fails too, the lease expires by itself.
     await this.#parts.cursors.save(this.#project.id, this.#revision, this.#cursor, lease).catch(() => {})
   }
 
@@ -140,7 +140,7 @@ class ProjectRun {
     return this.#isDoubtful ? withDoubt(loaded.cursor, this.#startedMs + overlapMs) : loaded.cursor
   }
 
-  /** True when everything was read. First what may have come late, then, where that took too long, what is new. */
+  /** True if everything was read. Rereads the overlap first, then, if that took too long, reads new entries. */
   async #walks(): Promise<boolean> {
     const cursor = this.#known
     const frontierMs = cursor.lastTsMs
@@ -149,7 +149,7 @@ class ProjectRun {
     return (await this.#walk({ fromMs: frontierMs, frontierMs, isSweep: false })) === 'complete'
   }
 
-  /** `behind`: the walk did not come to `frontierMs` with its share of the requests. */
+  /** `behind`: the walk did not reach `frontierMs` with its share of the requests. */
   async #walk(walk: Walk): Promise<'complete' | 'partial' | 'behind'> {
     const { source, settings } = this.#parts
     let positionMs = walk.fromMs
@@ -183,7 +183,7 @@ class ProjectRun {
         }
       }
     } catch (error) {
-      // The pages before are good, and so is the cursor behind them; a sink's or the cursor's failure is another matter.
+      // The previous pages and their cursor are valid; a failure of a sink or of the cursor store is not handled here.
       if (isOfSource(error)) {
         await this.#store(progress())
         await this.#finish(false)
@@ -200,7 +200,7 @@ class ProjectRun {
     return this.#cursor as SourceCursor
   }
 
-  /** Stores what is held, oldest first, and moves the cursor behind it. */
+  /** Stores the held entries, oldest first, and moves the cursor past them. */
   async #store(progress: Progress): Promise<void> {
     const entries = this.#held.take()
     for (let start = 0; start < entries.length; start += CHUNK_ENTRIES_MAX) {
@@ -213,7 +213,7 @@ class ProjectRun {
 
   async #write(entries: readonly SourceEntry[]): Promise<void> {
     await this.#claim()
-    // What earlier chunks stored is saved before the next one, so that little has to be looked up after a crash.
+    // The cursor is saved before the next chunk, so that little must be looked up after a crash.
     if (this.#isMoved) await this.#save(this.#lease)
     const { idsFromMs, lastTsMs } = this.#known
     const doubtful = new Set(
@@ -235,14 +235,14 @@ class ProjectRun {
   #move({ page, positionMs, isSweep, frontierMs }: Progress, stored: readonly SourceEntry[]): SourceCursor {
     const { overlapMs } = this.#parts.settings
     const run = { stored, startedMs: this.#startedMs, overlapMs }
-    // Nothing was read: a backward walk that waits to go on is still to be gone on with.
+    // Nothing was read: an unfinished backward walk stays unfinished.
     if (page === undefined) return this.#known
     if (page.direction === 'backward') return moveBackward(this.#known, { ...run, resume: page.resume })
     const isFrontier = !isSweep || positionMs >= frontierMs
     return advanceCursor(this.#known, { ...run, positionMs, isSweep, isFrontier })
   }
 
-  /** Writes down what became of the run, where that is worth a write. */
+  /** Saves the outcome of the run, if it is worth a write. */
   async #finish(isComplete: boolean): Promise<void> {
     const { checkedMs, lastTsMs } = this.#known
     const reachedMs = isComplete ? this.#startedMs : Math.max(checkedMs, lastTsMs)
@@ -268,11 +268,11 @@ class ProjectRun {
     this.#isMoved = false
   }
 
-  /** A run that was held up, frozen perhaps, must not write beside its successor. */
+  /** A run that was suspended for too long must not write concurrently with its successor. */
   #assertLease(): void {
     if (this.#parts.clock.nowMs() + LEASE_MARGIN_MS / 2 < (this.#lease?.untilMs ?? 0)) return
     const text =
-      'the run took longer than its lease; nothing more is written; the next run goes on; raise MILLRACE_POLL_RUN_TIME if this comes often'
+      'the run took longer than its lease and stops writing; the next run continues; raise MILLRACE_POLL_RUN_TIME if this happens often'
     throw new GatewayError('state_conflict', text)
   }
 }
@@ -280,14 +280,14 @@ class ProjectRun {
 interface Walk {
   readonly fromMs: number
   readonly resume?: string | undefined
-  /** Time of the newest entry that was stored when the run began. */
+  /** Time of the newest stored entry at the start of the run. */
   readonly frontierMs: number
   readonly isSweep: boolean
 }
 
 interface Progress extends Walk {
   readonly positionMs: number
-  /** The newest page that was read. */
+  /** The last page that was read. */
   readonly page: SourcePage | undefined
 }
 

@@ -1,4 +1,4 @@
-/** Polling: a run over all projects of a source, the timer that repeats it, and what is told of it. */
+/** Polling: a run over all projects of a source, the timer that repeats it, and its log lines. */
 
 import type { GatewayError } from '../../domain/errors.ts'
 import type { Wait } from '../../kit/backoff.ts'
@@ -9,22 +9,22 @@ import { type ProjectParts, pollProject } from './poll-project.ts'
 
 export interface PollParts extends Omit<ProjectParts, 'holder'> {
   readonly projects: readonly SourceProject[]
-  /** Another text for every run: names it in its leases. */
+  /** Returns a unique text for every run, which identifies it in leases. */
   readonly makeHolder: () => string
   readonly settings: PollSettings
-  /** Told of every outcome, for logs and metrics. Must not throw. */
+  /** Called with every outcome, for logs and metrics. Must not throw. */
   readonly onOutcome?: (outcome: ProjectOutcome, figures: SourceFigures) => void
 }
 
-/** How far behind a project is. */
+/** The lag of a project. */
 export interface SourceFigures {
-  /** Seconds since everything was read; undefined before the first run. */
+  /** Seconds since the project was fully read; undefined before the first run. */
   readonly lagSeconds: number | undefined
-  /** Hours until the source drops what was not read yet; at most its retention, 0 when it does so already. */
+  /** Hours until the source deletes entries that were not read; at most its retention, 0 if it already does. */
   readonly hoursUntilLoss: number | undefined
 }
 
-/** What a run came to, over all projects. */
+/** The summary of a run over all projects. */
 export interface PollSummary {
   readonly stored: number
   readonly late: number
@@ -34,12 +34,12 @@ export interface PollSummary {
   readonly failed: number
   /** The largest lag of a project, seconds. */
   readonly lagSeconds: number | undefined
-  /** The fewest hours of a project until its source drops what was not read. */
+  /** The smallest number of hours until loss over all projects. */
   readonly hoursUntilLoss: number | undefined
   readonly outcomes: readonly ProjectOutcome[]
 }
 
-/** What is known of a project, also where another process polls it. */
+/** The state of a project, also if another process polls it. */
 export interface SourceReport extends SourceFigures {
   readonly source: string
   readonly project: SourceProject
@@ -52,8 +52,8 @@ export interface SourceReport extends SourceFigures {
 const HOUR_MS = 3600_000
 
 /**
- * Polls the projects of a source. Runs of one poller do not overlap; those of several processes are kept apart by the
- * leases of the cursors.
+ * Polls the projects of a source. Runs of one poller do not overlap; the leases of the cursors separate those of several
+ * processes.
  */
 export class SourcePoller {
   readonly #parts: PollParts
@@ -65,7 +65,7 @@ export class SourcePoller {
     this.#parts = parts
   }
 
-  /** Runs once over all projects, or joins the run that is at work. Never rejects. */
+  /** Runs once over all projects, or joins the current run. Never rejects. */
   async poll(): Promise<PollSummary> {
     this.#running ??= this.#poll().finally(() => {
       this.#running = undefined
@@ -73,14 +73,14 @@ export class SourcePoller {
     return this.#running
   }
 
-  /** What is known of every project. Rejects with store_unavailable or store_damaged when the cursors cannot be read. */
+  /** The state of every project. Rejects with store_unavailable or store_damaged if the cursors cannot be read. */
   async describe(): Promise<readonly SourceReport[]> {
     const { cursors, projects, source } = this.#parts
     const reports: SourceReport[] = []
     for (const project of projects) {
       const { cursor } = await cursors.load(project.id)
       const latest = this.#latest.get(project.id)
-      // The cursor is not saved by every run that finds nothing.
+      // Not every run without new entries saves the cursor.
       const checkedMs = latest?.checkedMs ?? cursor?.checkedMs
       reports.push({
         source: source.name,
@@ -106,7 +106,7 @@ export class SourcePoller {
     const { projects, makeHolder, onOutcome } = this.#parts
     const budgets = this.#shareBudget()
     const outcomes: ProjectOutcome[] = []
-    // Each run begins with another project, so that what is left over is not always left over for the same ones.
+    // Each run starts with another project, so that the same ones do not always get the rest of the budget.
     const turn = this.#first++ % Math.max(1, projects.length)
     for (const project of [...projects.slice(turn), ...projects.slice(0, turn)]) {
       const outcome = await pollProject({ ...this.#parts, holder: makeHolder() }, project, budgets.next())
@@ -117,7 +117,7 @@ export class SourcePoller {
     return summarize(outcomes, (outcome) => this.#figures(outcome.checkedMs))
   }
 
-  /** A share of the requests for each project; what one does not use, the later ones may. */
+  /** Shares the requests between the projects; later projects may use the unused part of earlier ones. */
   #shareBudget(): { next(): RequestBudget } {
     const { clock, settings, projects } = this.#parts
     const untilMs = clock.monotonicMs() + settings.runMs
@@ -167,52 +167,52 @@ function summarize(
   }
 }
 
-/** A log that takes facts and a fixed text. */
+/** A log of facts with a fixed text. */
 export interface PollLog {
   info(facts: object, text: string): void
   warn(facts: object, text: string): void
   error(facts: object, text: string): void
 }
 
-/** One line for a run over a project, and a loud one for what was lost, refused or unreadable. */
+/** Logs a run over a project, with errors for lost, rejected and unreadable entries. */
 export function logOutcome(log: PollLog, outcome: ProjectOutcome, figures: SourceFigures): void {
   const { source, project, state, stored, late, found, requests, startedMs, finishedMs } = outcome
   const name = { source, project: project.name }
   const facts = { ...name, stored, late, found, requests, ms: finishedMs - startedMs, ...figures }
   if (state === 'failed')
-    log.error({ ...facts, ...describeError(outcome.error) }, 'a poll failed; the next run goes on')
+    log.error({ ...facts, ...describeError(outcome.error) }, 'polling failed; the next run continues')
   else if (state === 'busy') log.info(name, 'another run polls this project')
-  else if (state === 'partial') log.warn(facts, 'polled in part: the next run goes on')
+  else if (state === 'partial') log.warn(facts, 'polled partially; the next run continues')
   else log.info(facts, 'polled')
   const { lost, rejected, oversized, unreadable } = outcome
   if (lost !== undefined) {
     const range = { from: new Date(lost.fromMs).toISOString(), to: new Date(lost.toMs).toISOString() }
     log.error(
       { ...name, ...range },
-      'entries of this time are not polled: the source dropped them, or the first run begins later',
+      'entries in this time range are not polled: the source has deleted them, or the first run starts later',
     )
   }
-  if (rejected > 0) log.error({ ...name, rejected }, 'a sink refused entries for good')
-  if (unreadable > 0) log.error({ ...name, unreadable }, 'entries without an id and a time were left out')
-  if (oversized > 0) log.warn({ ...name, oversized }, 'entries larger than a sink takes were stored in parts or cut')
+  if (rejected > 0) log.error({ ...name, rejected }, 'a sink rejected entries permanently')
+  if (unreadable > 0) log.error({ ...name, unreadable }, 'skipped entries without an id or a time')
+  if (oversized > 0) log.warn({ ...name, oversized }, 'entries above the size limit of a sink were split or truncated')
   const { hoursUntilLoss } = figures
   if (hoursUntilLoss !== undefined && hoursUntilLoss < LOSS_WARNING_HOURS) {
-    log.error({ ...name, hoursUntilLoss }, 'the poller is about to lose entries: the source drops them soon')
+    log.error({ ...name, hoursUntilLoss }, 'the poller is about to lose entries: the source will delete them soon')
   }
 }
 
-/** Hours before a loss from which every run says so. */
+/** From this many hours before a loss, every run logs a warning. */
 const LOSS_WARNING_HOURS = 6
 
 function describeError(error: GatewayError | undefined): object {
   if (error === undefined) return {}
-  // The cause of what we did not foresee is all there is to go by; other causes may hold what was sent.
+  // The cause of an internal error is needed to find the fault; other causes may contain entries.
   return error.code === 'internal' ? { code: error.code, err: error } : { code: error.code, error: error.message }
 }
 
 /**
- * Polls again and again, from the beginning of one run to that of the next `intervalMs`, until the returned function is
- * called; that resolves when the run at work is done.
+ * Polls every `intervalMs`, measured between the starts of runs, until the returned function is called, which resolves when
+ * the current run has ended.
  */
 export function startPolling(
   poller: Pick<SourcePoller, 'poll'>,

@@ -1,4 +1,4 @@
-/** The gateway's memory of active streams and of rates: who may begin a stream, and how fast one may go. */
+/** Tracks active streams and rates, and limits both. */
 
 import type { StreamGate } from '../../domain/entries/batch-builder.ts'
 import { type PushLimits, type Rate, STREAM_IDLE_MS } from '../../domain/limits.ts'
@@ -10,9 +10,9 @@ interface ActiveStream {
   bucket: TokenBucket | undefined
 }
 
-/** Streams remembered over all tenants: what bounds the memory when tenants are many. */
+/** Maximum number of remembered streams of all tenants, to bound the memory. */
 const STREAMS_TOTAL_MAX = 500_000
-/** Idle streams are looked for at most this often. */
+/** Idle streams are removed at most this often. */
 const SWEEP_MS = 60_000
 
 export class StreamGateKeeper implements StreamGate {
@@ -23,13 +23,13 @@ export class StreamGateKeeper implements StreamGate {
   #total = 0
   #sweptMs = Number.NEGATIVE_INFINITY
 
-  /** `limits` are those of tenants without limits of their own. */
+  /** `limits` apply to tenants without their own limits. */
   constructor(limits: PushLimits, clock: Clock) {
     this.#limits = limits
     this.#clock = clock
   }
 
-  /** The same gate for one push of a tenant whose limits are these. */
+  /** The same gate for a push of a tenant with these limits. */
   withLimits(limits: PushLimits): StreamGate {
     if (limits === this.#limits) return this
     return {
@@ -64,7 +64,7 @@ export class StreamGateKeeper implements StreamGate {
     return stream.bucket.take(bytes, this.#clock.monotonicMs())
   }
 
-  /** False when the tenant has used up its rate; nothing of the push may be stored then. */
+  /** False if the tenant has used up its rate; then nothing of the push may be stored. */
   admitPush(tenant: string, bytes: number, limits = this.#limits): boolean {
     const rate = limits.tenantRate
     if (rate === undefined) return true
@@ -75,7 +75,7 @@ export class StreamGateKeeper implements StreamGate {
     return bucket.take(bytes, nowMs)
   }
 
-  /** Streams that took a line within the last hour (or since the last sweep). */
+  /** Streams that received a line within the last hour (or since the last sweep). */
   get activeStreams(): number {
     return this.#total
   }

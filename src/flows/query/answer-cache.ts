@@ -1,9 +1,9 @@
-/** Answers that are given again while what they were made of has not changed, in bounded memory. */
+/** A cache of query results, which are reused while their data is unchanged, in bounded memory. */
 
 import type { LogStore, StreamRange } from '../../ports/log-store.ts'
 
 export interface AskedAnswer extends Pick<StreamRange, 'tenant' | 'start' | 'end'> {
-  /** All that the answer follows from, beside what the store holds of the tenant in the range. */
+  /** Everything that the result depends on, except the tenant's data in the range. */
   readonly question: readonly (string | number | null)[]
 }
 
@@ -12,7 +12,7 @@ type Body = readonly Uint8Array[]
 
 export interface CachedAnswer {
   readonly body: Body
-  /** `off`: it is not kept, neither now nor before. */
+  /** `off`: the result is not cached. */
   readonly outcome: 'hit' | 'miss' | 'off'
 }
 
@@ -22,38 +22,38 @@ interface Kept {
   readonly bytes: number
 }
 
-/** One answer takes so much of the whole at most: it must not push all others out. */
+/** Maximum share of the cache for one result, so that it does not evict all others. */
 const SHARE_MAX = 1 / 8
-/** What an answer costs beside its text. */
+/** Memory of an entry in addition to its text. */
 const ENTRY_BYTES = 256
 
 export class AnswerCache {
   readonly #store: Pick<LogStore, 'version'>
   readonly #bytesMax: number
-  /** The map's order is the order of use: the first is the longest unused. */
+  /** Ordered by use: the first is the least recently used. */
   readonly #kept = new Map<string, Kept>()
   #bytes = 0
   #hits = 0
   #misses = 0
 
-  /** `bytesMax` undefined: nothing is kept. */
+  /** `bytesMax` undefined: nothing is cached. */
   constructor(store: Pick<LogStore, 'version'>, bytesMax: number | undefined) {
     this.#store = store
     this.#bytesMax = bytesMax ?? 0
   }
 
-  /** Bytes that are held, about, and how many answers were kept ones since the start, and how many were not. */
+  /** Approximate size of the cache, and the hits and misses since the start. */
   get figures(): { readonly bytes: number; readonly hits: number; readonly misses: number } {
     return { bytes: this.#bytes, hits: this.#hits, misses: this.#misses }
   }
 
   /**
-   * The answer that was made before, if the store still says the same, otherwise what `make` gives. Who may ask is
-   * decided before. Throws what `make` throws, and keeps nothing then.
+   * Returns the cached result if the data is unchanged, otherwise the result of `make`. The caller has checked the
+   * permissions. Throws like `make`, and caches nothing then.
    */
   async answer(asked: AskedAnswer, make: () => Promise<Body>): Promise<CachedAnswer> {
     if (this.#bytesMax === 0) return { body: await make(), outcome: 'off' }
-    // Before the read begins: what changes meanwhile makes the version another one.
+    // Before the read starts, so that a change during the read gives another version.
     const version = this.#store.version(asked)
     if (version === undefined) return { body: await make(), outcome: 'off' }
     const { tenant, start, end, question } = asked
@@ -73,7 +73,7 @@ export class AnswerCache {
 
   #keep(key: string, body: Body, version: string): void {
     this.#remove(key)
-    // A string holds one or two bytes for each of its units; nobody tells which.
+    // V8 stores strings with one or two bytes per unit; assume two.
     const bytes = 2 * (key.length + version.length) + body.reduce((sum, { length }) => sum + length, ENTRY_BYTES)
     if (bytes > this.#bytesMax * SHARE_MAX) return
     this.#kept.set(key, { body, version, bytes })

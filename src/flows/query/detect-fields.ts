@@ -1,4 +1,4 @@
-/** Finds the fields of log lines: structured metadata, what a query parsed, and what JSON or logfmt lines hold. */
+/** Detects the fields of log lines: structured metadata, labels parsed by the query, and fields of JSON or logfmt lines. */
 
 import type { Metadata } from '../../domain/entries/batch.ts'
 import type { Labels } from '../../domain/labels.ts'
@@ -19,9 +19,9 @@ export type FieldParser = 'json' | 'logfmt'
 export interface DetectedField {
   readonly name: string
   readonly type: FieldType
-  /** The different values among the lines looked at, each once, in the order they came. */
+  /** The distinct values in the sampled lines, in order of occurrence. */
   readonly values: ReadonlySet<string>
-  /** What reads the field out of a line; empty where it is structured metadata or was made by the query. */
+  /** The parsers that extract the field from a line; empty if it is structured metadata or comes from the query. */
   readonly parsers: readonly FieldParser[]
   readonly jsonPath: readonly string[] | undefined
 }
@@ -31,17 +31,17 @@ export interface FieldRequest {
   readonly query: LogExpr
   readonly start: bigint
   readonly end: bigint
-  /** Lines looked at, the newest of the range. It bounds the values that are kept, too. */
+  /** Number of sampled lines, the newest of the range; also limits the number of values. */
   readonly lineLimit: number
-  /** Fields given at most; those that come later are not looked at. */
+  /** Maximum number of fields; later ones are ignored. */
   readonly fieldLimit: number
   /** The clock's reading, ms since the epoch: what templates call now. */
   readonly nowMs: number
-  /** The one field that is wanted; undefined: all. */
+  /** The only field to detect; undefined: all. */
   readonly only?: string | undefined
 }
 
-/** The fields of the newest lines that the query keeps, sorted by name. Throws as LogQuery does. */
+/** The fields of the newest lines that match the query, sorted by name. Throws like LogQuery. */
 export async function detectFields(
   store: LogStore,
   { tenant, query, start, end, lineLimit, fieldLimit, nowMs, only }: FieldRequest,
@@ -75,7 +75,7 @@ interface FieldInMaking {
   jsonPath: readonly string[] | undefined
 }
 
-/** What a line is, after a query: see LogEntry. */
+/** A line after the query: see LogEntry. */
 interface SampleEntry {
   readonly ns: bigint
   readonly line: string
@@ -83,7 +83,7 @@ interface SampleEntry {
   readonly parsed: Metadata
 }
 
-/** Takes lines and remembers the fields they have, at most `limit` of them. */
+/** Collects the fields of lines, at most `limit` of them. */
 export class FieldDetector {
   readonly #limit: number
   readonly #only: string | undefined
@@ -152,10 +152,10 @@ export class FieldDetector {
 }
 
 const INT64_MAX = 2n ** 63n
-/** What Go's strconv.ParseBool takes, beside the numbers 0 and 1. */
+/** Values accepted by Go's strconv.ParseBool, except the numbers 0 and 1. */
 const BOOLEANS: readonly string[] = ['t', 'T', 'true', 'TRUE', 'True', 'f', 'F', 'false', 'FALSE', 'False']
 
-/** The narrowest type that the text can be read as, by Go's rules: those of the stages that will read it. */
+/** The narrowest type of the text by Go's rules, which the stages use. */
 export function typeOfValue(text: string): FieldType {
   if (/^[+-]?\d{1,19}$/.test(text) && BigInt(text.replace('+', '')) < INT64_MAX) return 'int'
   if (parseGoFloat(text) !== undefined) return 'float'
@@ -164,16 +164,16 @@ export function typeOfValue(text: string): FieldType {
   return parseBytes(text) === undefined ? 'string' : 'bytes'
 }
 
-/** A field whose values are of several types is text, unless all are numbers. */
+/** A field with values of several types is a string, unless all are numbers. */
 function joinTypes(a: FieldType | undefined, b: FieldType): FieldType {
   if (a === undefined || a === b) return b
   return (a === 'int' && b === 'float') || (a === 'float' && b === 'int') ? 'float' : 'string'
 }
 
-/** Objects in objects whose paths are told. */
+/** Maximum nesting of objects whose paths are reported. */
 const DEPTH_MAX = 64
 
-/** The path of every member by the label name that `| json` gives it. */
+/** The path of every member by its label name in `| json`. */
 function jsonPaths(line: string): ReadonlyMap<string, readonly string[]> {
   const paths = new Map<string, readonly string[]>()
   const walk = (value: object, prefix: string, path: readonly string[]): void => {

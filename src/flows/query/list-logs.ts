@@ -1,4 +1,4 @@
-/** Reads what came by POST /logs back, newest first, page after page. */
+/** Lists logs stored by POST /logs, newest first, page by page. */
 
 import { type Metadata, metadataWithLevel } from '../../domain/entries/batch.ts'
 import { startOf } from '../../domain/entries/block.ts'
@@ -11,15 +11,15 @@ import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export interface ListRequest {
   readonly tenant: string
-  /** Labels that the streams must carry. */
+  /** Labels that the streams must have. */
   readonly labels: readonly (readonly [name: string, value: string])[]
   /** The time range [start, end) in ns. */
   readonly start: bigint
   readonly end: bigint
   readonly limit: number
-  /** Whether the line (of UTF-8) is wanted. */
+  /** Whether the line (UTF-8) matches. */
   readonly isWanted: (line: string) => boolean
-  /** The last entry of the page before: its time, and how many entries of that time were given. */
+  /** The end of the previous page: the time of its last entry, and how many entries with that time were returned. */
   readonly after: ListPosition | undefined
 }
 
@@ -37,16 +37,16 @@ export interface ListedEntry {
 
 export interface ListPage {
   readonly entries: readonly ListedEntry[]
-  /** Where the next page begins; undefined when this is the last. */
+  /** The start of the next page; undefined on the last page. */
   readonly next: ListPosition | undefined
 }
 
-/** One page. Memory is bounded by the page: a block at a time is looked at, and only its best entries stay. */
+/** Reads one page. Memory is bounded by the page: blocks are read one at a time, and only the best entries are kept. */
 export async function listLogs(store: LogStore, request: ListRequest, turn: QueryTurn = UNSHARED): Promise<ListPage> {
   const { after, limit } = request
   const end = after === undefined || after.ns >= request.end ? request.end : after.ns + 1n
   const skipped = after?.skip ?? 0
-  // One more than asked for tells whether there is a next page.
+  // One more entry than requested shows whether there is a next page.
   const best = new BestEntries('backward', skipped + limit + 1)
   const matchers = request.labels.map(([name, value]) => equalityMatcher(name, '=', value))
   const blocks = store.read(
@@ -87,7 +87,7 @@ function* collect(
     for (let index = end - 1; index >= start; index--) {
       if (index % LINES_PER_SLICE === 0) yield
       const place = { ns: block.timestamps.values[index] as bigint, key, sequence, index }
-      // Entries of a run rise in time: none before this one can stand better.
+      // Entries of a run are in ascending order, so none before this one can rank higher.
       if (!best.wants(place)) break
       const line = UTF8.decode(block.text.subarray(startOf(block.lineEnds, index), block.lineEnds[index]))
       if (!isWanted(line)) continue

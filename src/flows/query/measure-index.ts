@@ -1,4 +1,4 @@
-/** What a selector covers, told from the columns alone: streams, entries, bytes, over time or in all. */
+/** Statistics of a selector, computed from the columns only: streams, entries, bytes, over time or in total. */
 
 import { lowerBound, type StreamRun, startOf } from '../../domain/entries/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
@@ -7,7 +7,7 @@ import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
 import type { LogStore, ReadBlock, StreamRange } from '../../ports/log-store.ts'
 import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
-/** Streams, parts of a stream in a block (what comes nearest to Loki's chunks), entries, and bytes of lines. */
+/** Streams, runs (the closest match to Loki's chunks), entries, and bytes of lines. */
 export interface IndexStats {
   readonly streams: number
   readonly chunks: number
@@ -38,32 +38,32 @@ export async function measureIndex(
 
 export interface VolumeRequest extends StreamRange {
   /**
-   * `series`: streams that agree in the labels asked for are added up. `labels`: every label asked for is a sum over
-   * the streams that carry it.
+   * `series`: sums streams with equal target labels. `labels`: sums the streams that have the label, for every target
+   * label.
    */
   readonly aggregateBy: 'series' | 'labels'
-  /** The labels asked for, which a stream must carry; undefined: those that the matchers name, all of them for none. */
+  /** The target labels, which a stream must have; undefined: those of the matchers, or all labels without matchers. */
   readonly targetLabels: readonly string[] | undefined
-  /** Sums a step; undefined: one over the whole range. Steps stand at multiples of their length since the epoch. */
+  /** The step of the sums; undefined: one sum over the whole range. Steps are at multiples of their length since the epoch. */
   readonly stepNs: bigint | undefined
-  /** Volumes given at most. */
+  /** Maximum number of volumes. */
   readonly limit: number
 }
 
 export interface Volume {
-  /** One label without a value for `labels`. */
+  /** A single label without a value for `labels`. */
   readonly labels: Labels
-  /** Bytes of lines by the end of their step (the end of the range for the last), by rising time; never empty. */
+  /** Bytes of lines by the end of their step (for the last, the end of the range), in order of time; never empty. */
   readonly samples: readonly (readonly [ns: bigint, bytes: number])[]
 }
 
-/** Sums that one answer may need while it is made: series times steps. */
+/** Maximum number of sums in memory: series times steps. */
 const CELLS_MAX = 1_000_000
 
 /** Sums that are gone through between two yields. */
 const CELLS_PER_SLICE = 1000
 
-/** The largest first, by the first sample. Throws query_refused for more series and steps than memory should hold. */
+/** Sorted by the first sample, largest first. Throws query_refused for too many series and steps. */
 export async function measureVolume(
   store: LogStore,
   request: VolumeRequest,
@@ -87,7 +87,7 @@ interface Sum {
 
 class VolumeSums {
   readonly #request: VolumeRequest
-  /** Label names that count; undefined: all. */
+  /** Target label names; undefined: all. */
   readonly #names: readonly string[] | undefined
   readonly #sums = new Map<string, Sum>()
   readonly #sumsOfStream = new Map<string, readonly Sum[]>()
@@ -131,7 +131,7 @@ class VolumeSums {
     if (before === undefined && ++this.#cells > CELLS_MAX) {
       throw new GatewayError(
         'query_refused',
-        `the volume has more than ${CELLS_MAX} series and steps; ask for a longer step or fewer labels`,
+        `the volume has more than ${CELLS_MAX} series and steps; use a longer step or fewer labels`,
       )
     }
     byEnd.set(end, (before ?? 0) + bytes)
@@ -159,16 +159,16 @@ class VolumeSums {
   }
 }
 
-/** How many different values each label has among the streams, for labels that people choose streams by. */
+/** The number of distinct values of labels that are useful for selecting streams. */
 export interface DetectedLabel {
   readonly name: string
   readonly cardinality: number
 }
 
-/** Labels that are kept whatever their values are, as in Loki. */
+/** Labels that are included regardless of their values, as in Loki. */
 const PLACES: readonly string[] = ['cluster', 'namespace', 'instance', 'pod']
 
-/** Sorted by name. Labels with numbers or UUIDs for values are left out: nobody chooses by those. */
+/** Sorted by name. Labels whose values are numbers or UUIDs are omitted, because they are not useful for selecting. */
 export async function detectLabels(
   store: LogStore,
   range: StreamRange,

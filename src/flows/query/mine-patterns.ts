@@ -1,4 +1,4 @@
-/** The patterns of a selector's newest lines, with how many lines each has over time. */
+/** The patterns of a selector's newest lines, with their counts over time. */
 
 import { metadataWithLevel } from '../../domain/entries/batch.ts'
 import { type Block, type StreamRun, startOf } from '../../domain/entries/block.ts'
@@ -15,23 +15,23 @@ export interface PatternRequest extends StreamRange {
 }
 
 export interface LinePattern {
-  /** In the form of LogQL's `|>`; it matches the lines it stands for. */
+  /** In the syntax of LogQL's `|>`; matches the lines of the pattern. */
   readonly pattern: string
   readonly level: string
-  /** Lines by the beginning of their step, by rising time. */
+  /** Counts of lines by the start of their step, in order of time. */
   readonly samples: readonly (readonly [seconds: number, count: number])[]
 }
 
-/** Lines looked at: they take about a second. Older lines of the range are not counted. */
+/** Maximum number of lines, which takes about a second. Older lines of the range are not counted. */
 const LINES_MAX = 50_000
 /** Lines between two yields. */
 const LINES_PER_SLICE = 32
-/** Time after which no further block is looked at, ms. */
+/** No further block is read after this time, ms. */
 const BUDGET_MS = 5_000
-/** Bytes of a line that are read; Drain looks at fewer characters than these must be. */
+/** Bytes of a line that are decoded; Drain uses fewer characters than that. */
 const LINE_BYTES_MAX = 4096
 
-/** The pattern with the most lines first. */
+/** Patterns sorted by their number of lines, largest first. */
 export async function minePatterns(
   store: LogStore,
   clock: Clock,
@@ -61,7 +61,7 @@ class PatternMiner {
     this.#stepSeconds = Number(stepNs / NS_PER_SECOND)
   }
 
-  /** From the newest line to the oldest, as far as the bound goes. */
+  /** Adds lines from newest to oldest, up to the limit. */
   *addRun(block: Block, run: StreamRun): Slices<void> {
     for (let i = run.end - 1; i >= run.start && this.lines < LINES_MAX; i--) {
       if (this.lines % LINES_PER_SLICE === 0) yield
@@ -99,7 +99,7 @@ class PatternMiner {
   }
 }
 
-/** Clusters that began apart may end as the same pattern. */
+/** Merges clusters that have become the same pattern. */
 function* mergeTwins(drain: Drain): Slices<Map<string, Map<number, number>>> {
   const merged = new Map<string, Map<number, number>>()
   for (const { tokens, counts } of drain.clusters) {
@@ -112,7 +112,7 @@ function* mergeTwins(drain: Drain): Slices<Map<string, Map<number, number>>> {
   return merged
 }
 
-/** A level beyond the known words would be a miner of its own: those count as unknown. */
+/** Levels other than the known ones count as unknown, so that they do not get their own miner. */
 function levelOf(block: Block, index: number): string {
   const code = block.levels[index] as number
   if (code > 0) return LEVELS[code] ?? UNKNOWN

@@ -1,8 +1,8 @@
-/** How many queries run at once, and who waits: a storm of heavy queries takes its turns, not all memory. */
+/** Limits concurrent queries and queues the others, so that a burst of heavy queries cannot exhaust the memory. */
 
 import { GatewayError } from '../../domain/errors.ts'
 
-/** Queries of all tenants that wait, where there are many tenants. */
+/** Maximum number of waiting queries of all tenants. */
 const WAITING_TOTAL_MAX = 1000
 
 export interface QueryGateSettings {
@@ -14,7 +14,7 @@ export interface QueryGateSettings {
   readonly waitingMax: number
 }
 
-/** To be called once a query is over. */
+/** Call it when the query has ended. */
 export type Leave = () => void
 
 interface TenantQueries {
@@ -43,8 +43,8 @@ export class QueryGate {
   }
 
   /**
-   * Resolves when the query may run; the tenants that wait take turns. Throws rate_limited when too many queries of
-   * the tenant wait, overloaded when too many of all do, and the signal's reason once it is aborted.
+   * Resolves when the query may run; waiting tenants take turns. Throws rate_limited if too many queries of the tenant wait,
+   * overloaded if too many queries of all tenants wait, and the signal's reason if it is aborted.
    */
   async enter(tenant: string, signal: AbortSignal): Promise<Leave> {
     signal.throwIfAborted()
@@ -101,15 +101,15 @@ export class QueryGate {
     })
   }
 
-  /** The first words are Loki's, which clients know. */
+  /** The texts start with Loki's message, which clients match. */
   #assertRoom(waiting: number): void {
     const { waitingMax } = this.#settings
     if (waiting >= waitingMax) {
-      const text = `too many outstanding requests: ${waiting} queries of this tenant wait, as many as may; retry later or raise MILLRACE_QUERIES_WAITING_MAX`
+      const text = `too many outstanding requests: ${waiting} queries of this tenant are waiting, which is the maximum; retry later or raise MILLRACE_QUERIES_WAITING_MAX`
       throw new GatewayError('rate_limited', text)
     }
     if (this.#waitingCount >= WAITING_TOTAL_MAX) {
-      const text = `too many outstanding requests: ${this.#waitingCount} queries of all tenants wait; retry later`
+      const text = `too many outstanding requests: ${this.#waitingCount} queries of all tenants are waiting; retry later`
       throw new GatewayError('overloaded', text)
     }
   }

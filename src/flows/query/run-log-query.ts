@@ -1,4 +1,4 @@
-/** Runs a LogQL query for lines over a store. */
+/** Runs a LogQL log query over a store. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
@@ -11,12 +11,12 @@ import { type QueryTurn, UNSHARED } from './query-turns.ts'
 export interface LogQueryRequest {
   readonly tenant: string
   readonly expr: LogExpr
-  /** The time range [start, end) in ns; an entry at `start` is given even when both are the same. */
+  /** The time range [start, end) in ns; an entry at `start` is returned even if both are equal. */
   readonly start: bigint
   readonly end: bigint
   readonly limit: number
   readonly direction: 'forward' | 'backward'
-  /** Entries nearer than this to the one given before are left out; 0: none is. */
+  /** Skips entries closer than this to the previous returned one; 0: skips none. */
   readonly intervalNs: bigint
 }
 

@@ -1,4 +1,4 @@
-/** Runs a LogQL query for numbers over a store. */
+/** Runs a LogQL metric query over a store. */
 
 import type { QueryLimits } from '../../domain/limits.ts'
 import type { MetricResult, QueryStats } from '../../domain/query-result.ts'
@@ -21,20 +21,20 @@ export interface MetricQueryResult {
   readonly stats: QueryStats
 }
 
-/** A metric query that was compiled, and not read for yet. */
+/** A compiled metric query that has not been executed yet. */
 export interface MetricPlan {
-  /** The time range [start, end) that is read; undefined where nothing is, as for `1 + 1`. */
+  /** The time range [start, end) to read; undefined if nothing is read, as for `1 + 1`. */
   readonly span: { readonly start: bigint; readonly end: bigint } | undefined
   /** What is read, part by part. */
   readonly reads: readonly Omit<StreamRange, 'pause'>[]
   readonly steps: Steps
-  /** False where the answer may depend on when it is asked. */
+  /** False if the result may depend on the current time. */
   readonly isTimeless: boolean
-  /** Reads what each range aggregation needs, once, and evaluates. Throws as runMetricQuery does; to be called once. */
+  /** Reads the data of all range aggregations once, and evaluates. Throws like runMetricQuery. Call it once. */
   run(store: LogStore, turn?: QueryTurn): Promise<MetricQueryResult>
 }
 
-/** Throws what the compiled query throws. */
+/** Throws whatever the compiled query throws. */
 export function planMetricQuery(
   clock: Clock,
   limits: QueryLimits,

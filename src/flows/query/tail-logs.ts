@@ -1,4 +1,4 @@
-/** One live tail: the newest lines of the past, then each line as it is accepted, in bounded memory. */
+/** A live tail: the newest stored lines, then each line as it is accepted, in bounded memory. */
 
 import { type Batch, type BatchStream, metadataWithLevel } from '../../domain/entries/batch.ts'
 import { startOf } from '../../domain/entries/block.ts'
@@ -19,13 +19,13 @@ import { type QueryTurn, UNSHARED } from './query-turns.ts'
 export interface TailRequest {
   readonly tenant: string
   readonly query: LogExpr
-  /** Where the past begins, ns. */
+  /** Start of the initial lines, ns. */
   readonly start: bigint
-  /** Lines of the past, the newest of them. */
+  /** Number of initial lines, the newest ones. */
   readonly limit: number
-  /** How long a line is held back, so that late ones find their place before it. */
+  /** How long a line is held back, so that late lines can be ordered before it. */
   readonly delayMs: number
-  /** The clock's reading at the beginning, which the template function `now` gives; ms since the epoch. */
+  /** The time of the start, for the template function `now`; ms since the epoch. */
   readonly nowMs: number
 }
 
@@ -33,7 +33,7 @@ export interface TailEntry extends ResultEntry {
   readonly labels: Labels
 }
 
-/** A line that the reader was too slow for. */
+/** A line that was dropped because the reader was too slow. */
 export interface DroppedEntry {
   readonly ns: bigint
   readonly labels: Labels
@@ -44,20 +44,20 @@ export interface TailFrame {
   readonly dropped: readonly DroppedEntry[]
 }
 
-/** Entries of one frame, and frames that wait for a slow reader: Loki's numbers. */
+/** Entries per frame, and frames waiting for a slow reader: Loki's numbers. */
 export const FRAME_ENTRIES_MAX = 100
 const FRAMES_WAITING_MAX = 10
 /** UTF-16 units of the lines of one frame, if they are more than one line: it is written in one go. */
 const FRAME_CHARS_MAX = 1024 * 1024
 /** Bytes of batches that a tail has yet to look at. */
 const PENDING_BYTES_MAX = 8 * 1024 * 1024
-/** UTF-16 units of the lines that wait. */
+/** Maximum size of the waiting lines in UTF-16 units. */
 const WAITING_CHARS_MAX = 8 * 1024 * 1024
-/** Dropped lines that are told; of more in one go the rest is not. */
+/** Maximum number of dropped lines reported in a frame. */
 const DROPPED_MAX = 1000
-/** Streams whose answer to the selector is remembered. */
+/** Maximum number of streams whose match result is cached. */
 const REMEMBERED_MAX = 10_000
-/** How long a line of the past is known, so that it does not come once more as a live one. */
+/** How long initial lines are remembered, so that they are not sent again as live lines. */
 const OVERLAP_MS = 5_000
 
 interface Waiting {
@@ -66,8 +66,8 @@ interface Waiting {
 }
 
 /**
- * Subscribe `offer` to the feed, then load the past, then take frames. Throws query_malformed or query_unsupported for
- * a pipeline that cannot be compiled.
+ * Subscribe `offer` to the feed, then load the initial lines, then take frames. Throws query_malformed or
+ * query_unsupported for a pipeline that cannot be compiled.
  */
 export class TailSession {
   readonly #request: TailRequest
@@ -76,7 +76,7 @@ export class TailSession {
   readonly #labels = new LabelSet()
   readonly #wanted = new Map<string, boolean>()
   #past: TailEntry[] = []
-  /** The past's lines as keys, until `overlapEndMs`. */
+  /** Keys of the initial lines, until `overlapEndMs`. */
   #overlap: Set<string> | undefined = new Set()
   #overlapEndMs = Number.POSITIVE_INFINITY
   #isLoaded = false
@@ -99,12 +99,12 @@ export class TailSession {
     const { tenant, query, start, limit, nowMs } = this.#request
     const past = new LogQuery(query, { direction: 'backward', limit, intervalNs: 0n, nowMs })
     const wants = (oldest: bigint, newest: bigint): boolean => past.wants(oldest, newest)
-    // Lines may carry a time that lies a little ahead: they would be seen live, so they are seen of the past as well.
+    // No upper bound: lines may have a time slightly in the future.
     const range = { tenant, matchers: past.matchers, start, end: NS_MAX, pause: turn.pause }
     const blocks = store.read({ ...range, direction: 'backward', wants }, turn.signal)
     for await (const { block, runs, sequence } of blocks) await turn.run(past.add(block, runs, sequence))
     const streams = await turn.run(past.result())
-    // Within a stream they come newest first; equal times keep their order of arrival.
+    // Within a stream they are newest first; equal times keep the order of arrival.
     const entries = streams.flatMap(({ labels, entries }) => entries.map((entry) => ({ ...entry, labels }))).reverse()
     this.#past = await turn.run(sortSlices(entries, byTime))
     this.#overlap = new Set(this.#past.map(keyOf))
@@ -171,7 +171,7 @@ export class TailSession {
     return true
   }
 
-  /** What may be sent now, or undefined. */
+  /** The next frame to send, or undefined. */
   takeFrame(atMs: number): TailFrame | undefined {
     if (!this.#isLoaded) return undefined
     if (this.#past.length > 0) return { entries: this.#past.splice(0, fitting(this.#past)), dropped: [] }
@@ -185,7 +185,7 @@ export class TailSession {
     entries.sort(byTime)
     const dropped = this.#dropped
     this.#dropped = []
-    // All of them were sent as lines of the past: the next ones may be new.
+    // All of them were sent as initial lines; the next ones may be new.
     if (entries.length === 0 && dropped.length === 0) return this.takeFrame(atMs)
     return { entries, dropped }
   }

@@ -1,4 +1,4 @@
-/** Several tenants read as one: their streams side by side, each labelled with the tenant it belongs to. */
+/** Reads several tenants as one, with each stream labelled by its tenant. */
 
 import { type StreamRun, timeRange } from '../../domain/entries/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
@@ -10,14 +10,13 @@ import type { LogStore, ReadBlock, ReadRequest, StreamRange } from '../../ports/
 
 /** Streams that are labelled between two pauses. */
 const STREAMS_PER_STEP = 1000
-/** The label that tells the tenant, and the name under which a label of that name is kept. Loki's words for both. */
+/** The label with the tenant, and the new name of an existing label of that name; both are Loki's. */
 export const TENANT_LABEL = '__tenant_id__'
 const ORIGINAL_LABEL = `original_${TENANT_LABEL}`
 
 /**
- * The store for reads whose tenant is what joinTenants gives: of several tenants every stream carries TENANT_LABEL, and
- * matchers on it choose among the tenants. Reads of one tenant are the store's own. Who may read which tenant is
- * decided before.
+ * A store for reads with a tenant from joinTenants: for several tenants every stream has TENANT_LABEL, and matchers on it
+ * select tenants. Reads of one tenant go directly to the store. The caller has checked the permissions.
  */
 export function uniteTenants(store: LogStore): LogStore {
   return {
@@ -40,13 +39,13 @@ export function uniteTenants(store: LogStore): LogStore {
   }
 }
 
-/** What is asked of each tenant: those that the matchers on TENANT_LABEL take, and the other matchers. */
+/** The tenants selected by the matchers on TENANT_LABEL, and the other matchers. */
 interface UnionParts {
   readonly tenants: readonly string[]
   readonly matchers: readonly Matcher[]
 }
 
-/** Undefined where one tenant is asked for by its own name. */
+/** Undefined for a single tenant. */
 function partsOf({ tenant, matchers }: Pick<StreamRange, 'tenant' | 'matchers'>): UnionParts | undefined {
   const tenants = splitTenants(tenant)
   if (tenants.length === 1) return undefined
@@ -79,7 +78,7 @@ async function listUnion(
   }
 }
 
-/** A tenant's read, and the block of it whose turn has not come. */
+/** The read of a tenant, with its next block. */
 interface Source {
   readonly blocks: AsyncIterator<ReadBlock>
   readonly label: (found: ReadBlock) => ReadBlock
@@ -93,8 +92,8 @@ interface Waiting {
 }
 
 /**
- * The tenants' blocks in the order of a read: always the one that begins (backward: ends) first among those that come
- * next. One block a tenant waits, beside what the store holds for each read.
+ * The blocks of all tenants in the order of a read: always the one that starts (backward: ends) first among the next
+ * blocks. One block per tenant waits, in addition to the blocks that the store loads ahead.
  */
 async function* readUnion(
   store: LogStore,
@@ -110,7 +109,7 @@ async function* readUnion(
     } catch (cause) {
       source.next = undefined
       if (!(cause instanceof GatewayError) || cause.code !== 'store_damaged') throw cause
-      // As of one tenant: the others' blocks are given first.
+      // As for one tenant, the other blocks are returned before the error.
       damage ??= cause
     }
   }
@@ -122,9 +121,9 @@ async function* readUnion(
     await Promise.all(sources.map(advance))
     for (let source = foremost(sources, request); source?.next !== undefined; source = foremost(sources, request)) {
       const { found, oldest, newest } = source.next
-      // What waited may have become needless.
+      // The waiting block may no longer be needed.
       if (request.wants?.(oldest, newest) !== false) yield source.label(found)
-      // Not earlier: a block is good until the next one of its read is asked for.
+      // Not earlier: a block is valid only until the next one of its read is requested.
       await advance(source)
     }
     if (damage !== undefined) throw damage
@@ -144,7 +143,7 @@ function foremost(sources: readonly Source[], { direction }: ReadRequest): Sourc
   return first
 }
 
-/** Each stream's labels are made once a read: queries remember streams by them. */
+/** Creates the labels of each stream once per read, because queries identify streams by them. */
 function labelRuns(tenant: string): (found: ReadBlock) => ReadBlock {
   const labelled = new Map<string, Pick<StreamRun, 'key' | 'labels'>>()
   const label = (run: StreamRun): StreamRun => {

@@ -1,4 +1,4 @@
-/** Counts what each service writes at each level, minute by minute, and tells incidents what is far from usual. */
+/** Counts the lines of each service and level every minute, and reports unusual rates as incidents. */
 
 import { SERVICE_NAME } from '../../domain/entries/service-name.ts'
 import type { IncidentReport } from '../../domain/incidents/incident.ts'
@@ -27,39 +27,39 @@ export interface AnomalyParts {
   readonly tenants: readonly string[]
   readonly settings: WatchSettings
   /**
-   * Minutes that are counted after a pause; older ones are unknown. Few (2) where the pause was one of the gateway
-   * itself, as lines of that time come late; many where it takes lines all the time and this is called now and then.
+   * Number of minutes that are counted after a pause; older ones are unknown. Few (2) if the gateway itself paused, because
+   * lines of that time arrive late; many if the gateway receives lines all the time and this is called on a schedule.
    */
   readonly catchUpMinutes: number
-  /** A signal that is aborted after so many milliseconds. */
+  /** A signal that is aborted after `ms`. */
   readonly signalAfter: (ms: number) => AbortSignal
-  /** A round failed for this tenant: the next one tries again. Must not throw. */
+  /** A round failed for this tenant; the next one retries. Must not throw. */
   readonly onFailure: (tenant: string, cause: unknown) => void
 }
 
 const MINUTE_MS = 60_000
-/** How long after its end a minute is counted: lines are on their way. */
+/** How long after its end a minute is counted, to wait for late lines. */
 const SETTLE_MS = 30_000
 const TIMEOUT_MS = 30_000
-/** By how much the clocks of two processes may differ. */
+/** Maximum difference between the clocks of two processes. */
 const CLOCKS_DIFFER_MINUTES = 5
-/** What is down is not asked every second. */
+/** Wait after a failure. */
 const RETRY_MS = 10_000
-/** An anomaly ends within a day, as what lasts is usual then; this is for one that nobody is left to end. */
+/** An anomaly ends within a day, because a lasting change becomes the new normal; this closes abandoned ones. */
 const CLOSES_AFTER_MS = 25 * 60 * MINUTE_MS
-/** Series of the count, for each one watched: what is left out is counted too. */
+/** Series of the count per watched series, because ignored ones are counted too. */
 const SERIES_OF_COUNT = 10
-/** Texts of a tenant's state; more would be a hundred thousand series. */
+/** Maximum number of texts of a tenant's state, which is a hundred thousand series. */
 const TEXTS_MAX = 1000
 const SERIOUS_LEVELS = ['error', 'critical', 'fatal']
 
-/** Lines of all services by level, in one minute; counted from columns, without a look at lines. */
+/** Lines of all services by level in one minute; counted from columns, without reading lines. */
 const COUNT = parseExpr(`sum by (${SERVICE_NAME}, ${DETECTED_LEVEL}) (count_over_time({${SERVICE_NAME}=~".+"}[1m]))`)
 
 export class AnomalyDetector {
   readonly #parts: AnomalyParts
   readonly #rates = new Map<string, WatchedRates>()
-  /** When a tenant that failed may be tried again, ms since the epoch. */
+  /** When to retry a tenant that failed, ms since the epoch. */
   readonly #retries = new Map<string, number>()
   #round: Promise<void> | undefined
 
@@ -67,7 +67,7 @@ export class AnomalyDetector {
     this.#parts = parts
   }
 
-  /** Series that are watched, series that are left out as there are too many, and anomalies now, of all tenants. */
+  /** Watched series, ignored series above the limit, and current anomalies, of all tenants. */
   get figures(): { readonly series: number; readonly ignored: number; readonly anomalies: number } {
     const sum = { series: 0, ignored: 0, anomalies: 0 }
     for (const { figures } of this.#rates.values()) {
@@ -78,7 +78,7 @@ export class AnomalyDetector {
     return sum
   }
 
-  /** Counts the minutes that are complete at `nowMs`. Calls that overlap are one round. Never rejects. */
+  /** Counts the minutes that are complete at `nowMs`. Overlapping calls share one round. Never rejects. */
   async evaluateDue(nowMs: number): Promise<void> {
     this.#round ??= this.#evaluate(nowMs).finally(() => {
       this.#round = undefined
@@ -108,12 +108,12 @@ export class AnomalyDetector {
     const first = rates.lastMinute < last ? Math.max(rates.lastMinute + 1, oldest) : last
     const counts = await this.#count(tenant, first, last)
     for (let minute = first; minute <= last; minute++) rates.observe(minute, counts.get(minute) ?? [])
-    // What is to be told is written first: a process that dies in between tells it by the same ids.
+    // The state is written before the report: after a crash in between, the next process reports with the same ids.
     await this.#write(tenant, rates)
     if (await this.#tell(tenant, rates)) await this.#write(tenant, rates)
   }
 
-  /** What this process knows, unless another one went on from there. */
+  /** The rates in memory, unless another process has newer ones. */
   async #ratesOf(tenant: string): Promise<WatchedRates> {
     const { states, settings } = this.#parts
     const known = this.#rates.get(tenant)
@@ -137,11 +137,11 @@ export class AnomalyDetector {
     await states.writeCursor(indexName(tenant), JSON.stringify({ minute: rates.lastMinute, texts: texts.length }))
   }
 
-  /** The counts of minutes `first` to `last`, both included, by minute. */
+  /** The counts of minutes `first` to `last`, inclusive, by minute. */
   async #count(tenant: string, first: number, last: number): Promise<ReadonlyMap<number, readonly CountedRate[]>> {
     const { store, clock, limitsOf, settings, signalAfter, turns } = this.#parts
     const limits = { ...limitsOf(tenant), seriesMax: settings.seriesMax * SERIES_OF_COUNT }
-    // A window ends with its time: that of a minute with the beginning of the next.
+    // A window ends at its time: the window of a minute at the start of the next.
     const at = (minute: number): bigint => msToNs((minute + 1) * MINUTE_MS)
     const time = { kind: 'range', start: at(first), end: at(last), step: msToNs(MINUTE_MS) } as const
     const request = { tenant, expr: COUNT as MetricExpr, time }
@@ -162,7 +162,7 @@ export class AnomalyDetector {
     return counts
   }
 
-  /** True when something was told. What could not be told stays to be told. */
+  /** True if something was reported. Failed reports are retried in the next round. */
   async #tell(tenant: string, rates: WatchedRates): Promise<boolean> {
     const { incidents, onFailure } = this.#parts
     let hasTold = false
@@ -219,12 +219,12 @@ function textName(tenant: string, at: number): string {
   return `anomalies/${tenant}/${at}`
 }
 
-/** A minute far ahead is of a clock that was set back since: counting must not wait until it is that late again. */
+/** Ignores a minute far in the future: if the clock moved backwards, do not wait for it to catch up. */
 function isCounted(lastMinute: number, minute: number): boolean {
   return lastMinute >= minute && lastMinute - minute <= CLOCKS_DIFFER_MINUTES
 }
 
-/** Text of another version is as if there were none. */
+/** Text of another version is ignored. */
 function readIndex(text: string | undefined): { readonly minute: number; readonly texts: number } {
   const match = /^\{"minute":(-?\d{1,15}),"texts":(\d{1,6})\}$/.exec(text ?? '')
   return { minute: Number(match?.[1] ?? -1), texts: Math.min(TEXTS_MAX, Number(match?.[2] ?? 0)) }

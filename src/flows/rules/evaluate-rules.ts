@@ -1,4 +1,4 @@
-/** Evaluates the groups of alert rules that are due, and tells incidents what fires and what is over. */
+/** Evaluates due groups of alert rules, and reports firing and resolved alerts as incidents. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
@@ -18,12 +18,12 @@ import { openTurn, type QueryTurns } from '../query/query-turns.ts'
 import { isToTell, reportAlert } from './report-alert.ts'
 import { sampleRule } from './sample-rule.ts'
 
-/** What an evaluation reports on itself. Must not throw. */
+/** Events of an evaluation. Must not throw. */
 export interface RuleEvents {
   groupEvaluated(group: RuleGroup, seconds: number): void
-  /** A rule of it could not be evaluated: its alerts are as they were. */
+  /** A rule could not be evaluated and keeps its alerts. */
   ruleFailed(group: RuleGroup, rule: string, cause: unknown): void
-  /** Its state could not be read or written, or an incident could not be told: the next evaluation tries again. */
+  /** The state could not be read or written, or an incident could not be reported; the next evaluation retries. */
   groupFailed(group: Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>, cause: unknown): void
 }
 
@@ -37,45 +37,45 @@ export interface RuleParts {
   readonly turns?: QueryTurns | undefined
   readonly incidents: IncidentSink
   readonly events: RuleEvents
-  /** Alerts that one rule may have, where its group does not say less. */
+  /** Maximum number of alerts per rule, unless the group has a lower limit. */
   readonly alertsMax: number
-  /** How long one evaluation of a group may take. */
+  /** Timeout for the evaluation of a group. */
   readonly timeoutMs: number
-  /** A signal that is aborted after so many milliseconds. */
+  /** A signal that is aborted after `ms`. */
   readonly signalAfter: (ms: number) => AbortSignal
 }
 
-/** Groups that are evaluated at one time: queries of people go on beside them. */
+/** Maximum number of concurrent evaluations, to leave capacity for user queries. */
 const GROUPS_RUNNING_MAX = 2
-/** How long a group waits after a failure: what is down is not asked every second. */
+/** How long a group waits after a failure. */
 const RETRY_MS = 10_000
-/** By how much the clocks of two processes may differ. */
+/** Maximum difference between the clocks of two processes. */
 const CLOCKS_DIFFER_MS = 5 * 60_000
-/** Names of the groups that were there, so that alerts of a group that goes are closed. */
+/** The state with the names of all groups, so that the alerts of removed groups are closed. */
 const INDEX_NAME = 'rules'
 
 type GroupName = Pick<RuleGroup, 'tenant' | 'namespace' | 'name'>
 
 /**
- * A group is due at every multiple of its interval since the epoch. Of ticks that were missed only the last is
- * evaluated. A group is evaluated once at a time; what it remembers is in the store of states, so that any process may
- * do the next evaluation. Two processes that evaluate the same tick tell the same incidents by the same ids.
+ * A group is due at every multiple of its interval since the epoch. If ticks were missed, only the last is evaluated. The
+ * evaluations of a group do not overlap; its state is in the state store, so that any process can do the next evaluation.
+ * Two processes that evaluate the same tick report the same incidents with the same ids.
  */
 export class RuleEvaluator {
   readonly #parts: RuleParts
-  /** The last tick of each group that this process knows of. */
+  /** The last known tick of each group. */
   readonly #ticks = new Map<string, number>()
-  /** When a group that failed, or the index, may be tried again: readings of Clock.monotonicMs. */
+  /** When to retry a failed group or the index: readings of Clock.monotonicMs. */
   readonly #retries = new Map<string, number>()
   readonly #running = new Set<string>()
-  /** The text of the index that is stored. */
+  /** The stored text of the index. */
   #index: string | undefined
 
   constructor(parts: RuleParts) {
     this.#parts = parts
   }
 
-  /** Evaluates what is due at `nowMs`, ms since the epoch; resolves to how many groups that were. Never rejects. */
+  /** Evaluates the groups due at `nowMs`, ms since the epoch; resolves to their number. Never rejects. */
   async evaluateDue(nowMs: number): Promise<number> {
     const groups = this.#parts.source.list()
     await this.#closeGone(groups)
@@ -106,7 +106,7 @@ export class RuleEvaluator {
     this.#retries.set(name, this.#parts.clock.monotonicMs() + RETRY_MS)
   }
 
-  /** True when it was evaluated. */
+  /** True if it was evaluated. */
   async #evaluateOnce(group: RuleGroup, nowMs: number): Promise<boolean> {
     const name = stateNameOf(group)
     if (this.#running.has(name)) return false
@@ -126,12 +126,12 @@ export class RuleEvaluator {
     }
   }
 
-  /** Not evaluated where that was done before, here or by another process; what was not told is told then. */
+  /** Skips a tick that was already evaluated, here or by another process, but retries failed reports. */
   async #evaluateGroup(group: RuleGroup, tickMs: number): Promise<{ isEvaluated: boolean; isTold: boolean }> {
     const { states, clock, events } = this.#parts
     const name = stateNameOf(group)
     const { state: before, left } = fitState(parseGroupState(await states.readCursor(name)), group)
-    // Before anything is written: where it cannot be told, the alerts of rules that are gone must not be forgotten.
+    // Before anything is written: if the report fails, the alerts of removed rules must not be lost.
     await this.#closeAlerts(group, left)
     const isEvaluated = isTickNew(before.tickMs, tickMs)
     let state = before
@@ -139,7 +139,7 @@ export class RuleEvaluator {
       const startedMs = clock.monotonicMs()
       const rules = await this.#evaluateRules(group, before, tickMs)
       state = { tickMs, seconds: (clock.monotonicMs() - startedMs) / 1000, rules }
-      // What is to be told is written first: a process that dies in between tells it by the same ids.
+      // The state is written before the report: after a crash in between, the next process reports with the same ids.
       await states.writeCursor(name, formatGroupState(state))
       events.groupEvaluated(group, state.seconds)
     }
@@ -156,7 +156,7 @@ export class RuleEvaluator {
     const room = { chars: STATE_CHARS_MAX }
     const after: RuleState[] = []
     for (const [index, rule] of group.rules.entries()) {
-      // fitState gives one state for each rule.
+      // fitState returns one state for each rule.
       const state = before.rules[index] as RuleState
       const startedMs = clock.monotonicMs()
       const done = { evaluatedMs: tickMs, seconds: 0 }
@@ -189,11 +189,11 @@ export class RuleEvaluator {
     const samples = await sampleRule({ store, clock, limits }, { group, rule, tickMs, samplesMax }, turn)
     room.chars -= JSON.stringify(samples).length
     if (room.chars >= 0) return samples
-    const text = `the alerts of the group hold more than ${STATE_CHARS_MAX} characters; split it or shorten their texts`
+    const text = `the alerts of the group have more than ${STATE_CHARS_MAX} characters; split the group or shorten their texts`
     throw new GatewayError('query_refused', text)
   }
 
-  /** What could not be told stays to be told. */
+  /** Failed reports are retried at the next evaluation. */
   async #tellRules(group: RuleGroup, rules: readonly RuleState[]): Promise<RuleState[]> {
     const { incidents, events } = this.#parts
     const told: RuleState[] = []
@@ -213,14 +213,14 @@ export class RuleEvaluator {
     return told
   }
 
-  /** Ends the incidents of alerts whose rule is gone. Rejects with store_unavailable. */
+  /** Closes the incidents of alerts whose rule was removed. Rejects with store_unavailable. */
   async #closeAlerts(group: GroupName, alerts: readonly Alert[]): Promise<void> {
     for (const alert of alerts) {
       await reportAlert(this.#parts.incidents, group, { ...alert, state: 'resolved', isTold: false }, undefined)
     }
   }
 
-  /** Ends the alerts of groups that were there before and are not now. */
+  /** Closes the alerts of removed groups. */
   async #closeGone(groups: readonly RuleGroup[]): Promise<void> {
     const { states, events } = this.#parts
     const names = groups.map(({ tenant, namespace, name }): GroupName => ({ tenant, namespace, name }))
@@ -245,7 +245,7 @@ export class RuleEvaluator {
   }
 }
 
-/** Well below what one item of DynamoDB holds, twice as many bytes as characters included. */
+/** Well below the size limit of a DynamoDB item, even with two bytes per character. */
 const STATE_CHARS_MAX = 150_000
 
 function hasUntold({ rules }: GroupState): boolean {
@@ -257,7 +257,7 @@ function tickOf({ intervalMs }: RuleGroup, nowMs: number): number {
   return Math.floor(nowMs / intervalMs) * intervalMs
 }
 
-/** A tick far ahead is of a clock that was set back since: rules must not wait until it is that late again. */
+/** Ignores a tick far in the future: if the clock moved backwards, do not wait for it to catch up. */
 function isTickNew(lastMs: number | undefined, tickMs: number): boolean {
   return lastMs === undefined || lastMs < tickMs || lastMs - tickMs > CLOCKS_DIFFER_MS
 }
@@ -265,12 +265,12 @@ function isTickNew(lastMs: number | undefined, tickMs: number): boolean {
 function wordsOf(cause: unknown, timeoutMs: number): string {
   if (cause instanceof GatewayError) return cause.message
   if (cause instanceof Error && (cause.name === 'TimeoutError' || cause.name === 'AbortError')) {
-    return `the evaluation of the group took longer than ${timeoutMs} ms; ask for less or raise MILLRACE_RULES_TIMEOUT`
+    return `the evaluation of the group took longer than ${timeoutMs} ms; simplify its queries or raise MILLRACE_RULES_TIMEOUT`
   }
-  return 'the evaluation failed; the log of the gateway tells why'
+  return 'the evaluation failed; see the log of the gateway'
 }
 
-/** Its own text; what is none of that names no group. */
+/** Parses the text of the index; invalid text gives no groups. */
 function readIndex(text: string | undefined): readonly GroupName[] {
   if (text === undefined) return []
   try {

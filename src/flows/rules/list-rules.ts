@@ -1,4 +1,4 @@
-/** The rules of a tenant with what is known of each, for whoever asks. */
+/** Lists the rules of a tenant with their states. */
 
 import type { RuleGroup } from '../../domain/rules/alert-rule.ts'
 import { fitState, type GroupState, parseGroupState, stateNameOf } from '../../domain/rules/rule-state.ts'

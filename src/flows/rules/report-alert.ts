@@ -1,4 +1,4 @@
-/** Tells incidents of an alert that fires or is over. */
+/** Reports a firing or resolved alert as an incident. */
 
 import type { IncidentReport, Severity } from '../../domain/incidents/incident.ts'
 import { formatLabels, labelValue } from '../../domain/labels.ts'
@@ -6,7 +6,7 @@ import type { Alert, RuleGroup } from '../../domain/rules/alert-rule.ts'
 import { linesBehind } from '../../logql/rule-expression.ts'
 import type { IncidentSink } from '../../ports/incidents.ts'
 
-/** What people write into the label `severity`, in the words of incidents; other words, and none, are errors. */
+/** Usual values of the label `severity` as incident severities; any other value is an error. */
 const SEVERITIES: ReadonlyMap<string, Severity> = new Map([
   ['info', 'info'],
   ['information', 'info'],
@@ -25,8 +25,8 @@ export function isToTell({ state, isTold }: Alert): boolean {
 }
 
 /**
- * Raises or resolves, where the alert was not told yet. The alert as it is to be kept; undefined when it is over and
- * told. Rejects with store_unavailable.
+ * Raises or resolves the incident, unless it was already reported. Returns the alert to keep; undefined if it is resolved
+ * and reported. Rejects with store_unavailable.
  */
 export async function reportAlert(
   incidents: IncidentSink,

@@ -1,8 +1,8 @@
-/** Calls what is due by the clock, in a process that stays up. */
+/** Runs due evaluations by the clock, in a long-running process. */
 
 import type { Clock } from '../../ports/log-store.ts'
 
-/** Calls `run` once after so many milliseconds, unless the returned function is called before. */
+/** Calls `run` once after `ms`, unless the returned function is called before. */
 export type Timer = (ms: number, run: () => void) => () => void
 
 export interface RuleClockParts {
@@ -12,10 +12,10 @@ export interface RuleClockParts {
   readonly evaluateDue: (nowMs: number) => Promise<unknown>
 }
 
-/** Groups are due at whole seconds at the most often. */
+/** The shortest interval of a group is a second. */
 const TICK_MS = 1000
 
-/** Looks once a second; a round that takes longer is not overtaken by the next. */
+/** Checks once a second; rounds do not overlap. */
 export class RuleClock {
   readonly #parts: RuleClockParts
   #cancel: () => void = () => undefined
@@ -27,7 +27,7 @@ export class RuleClock {
     this.#schedule()
   }
 
-  /** Resolves when the round under way is over. */
+  /** Resolves when the current round has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#cancel()

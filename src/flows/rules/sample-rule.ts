@@ -1,4 +1,4 @@
-/** Asks a rule's expression at one time, and makes of each sample the labels and texts of an alert. */
+/** Evaluates a rule's expression at one time, and builds the labels and texts of an alert from each sample. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels, sortLabels } from '../../domain/labels.ts'
@@ -23,16 +23,16 @@ export interface RuleQuestion {
   readonly rule: AlertRule
   /** The time of the evaluation, ms since the epoch. */
   readonly tickMs: number
-  /** Samples that there may be. */
+  /** Maximum number of samples. */
   readonly samplesMax: number
 }
 
-/** Characters of one text that a template made: more says no more to people. */
+/** Maximum length of a text from a template. */
 const TEXT_CHARS_MAX = 2048
 
 /**
- * The samples, no two of the same labels. Throws what runMetricQuery throws, and query_refused for too many samples or
- * for two that are the same once they have the labels of the rule.
+ * Returns samples with distinct labels. Throws like runMetricQuery, and query_refused for too many samples or for two
+ * samples that are equal after adding the rule's labels.
  */
 export async function sampleRule(
   { store, clock, limits }: SampleParts,
@@ -56,7 +56,7 @@ export async function sampleRule(
   return samples
 }
 
-/** A number alone is one sample without labels. */
+/** A scalar is one sample without labels. */
 function pointsOf(result: MetricResult): readonly { readonly labels: Labels; readonly value: number }[] {
   switch (result.kind) {
     case 'scalar':
@@ -74,7 +74,7 @@ function rendererOf({ name: alertName, labels, annotations }: AlertRule): (input
   const told = compile(annotations)
   return (input) => {
     const fill = (texts: typeof own) => texts.map(({ name, run }) => ({ name, value: fillIn(run, input) }))
-    // The rule's labels win over the sample's, and the name of the alert over both.
+    // The rule's labels override the sample's, and the alert name overrides both.
     const values = new Map(input.labels.map(({ name, value }) => [name, value]))
     values.delete('__name__')
     for (const { name, value } of [...fill(own), { name: 'alertname', value: alertName }]) values.set(name, value)
@@ -83,7 +83,7 @@ function rendererOf({ name: alertName, labels, annotations }: AlertRule): (input
   }
 }
 
-/** As in Prometheus a template that fails shows its error in place: the alert is worth more than its text. */
+/** As in Prometheus, a failing template shows its error in the text: the alert matters more than its text. */
 function fillIn(run: (input: RuleTemplateInput) => string, input: RuleTemplateInput): string {
   try {
     const text = run(input)

@@ -10,7 +10,7 @@ const sample = (app: string): AlertSample => ({ labels: [{ name: 'app', value: a
 const told = (alerts: readonly Alert[]) =>
   alerts.filter(({ state }) => state !== 'resolved').map((alert) => ({ ...alert, isTold: alert.state === 'firing' }))
 
-t.test('an alert that comes back while its end could not be told keeps its incident', async (t) => {
+t.test('an alert that returns before its end was reported keeps its incident', async (t) => {
   const end: Alert = { ...sample('a'), state: 'resolved', activeAtMs: 0, firedAtMs: 5, absentSinceMs: 9, isTold: false }
   const evaluation = { rule: RULE, nowMs: 10 * MINUTE, missedMs: 0 }
   const [back] = advanceAlerts([end], { ...evaluation, samples: [sample('a')] })
@@ -19,7 +19,7 @@ t.test('an alert that comes back while its end could not be told keeps its incid
   t.match(gone, { state: 'resolved', isTold: false }, 'and its end is told after all')
 })
 
-t.test('no alert fires before its time, none ends before it was kept, and no two are of the same labels', async (t) => {
+t.test('no alert fires or ends before its time, and labels are unique', async (t) => {
   const rounds = fc.array(fc.subarray(['a', 'b', 'c']), { maxLength: 40 })
   const isSound = fc.property(rounds, (rounds) => {
     let alerts: readonly Alert[] = []
@@ -38,7 +38,7 @@ t.test('no alert fires before its time, none ends before it was kept, and no two
       }
       for (const app of apps) if (!alerts.some(({ labels }) => labels[0]?.value === app)) return false
       const fired = before.filter(({ state, absentSinceMs }) => state === 'firing' && absentSinceMs === undefined)
-      // One that fired is kept for at least the next evaluation.
+      // A firing alert is kept at least until the next evaluation.
       if (!fired.every(({ labels }) => alerts.some((alert) => alert.labels[0]?.value === labels[0]?.value)))
         return false
     }
@@ -62,7 +62,7 @@ t.test('the state of a rule is the worst of its alerts', async (t) => {
   t.equal(stateOfRule([alert, { ...alert, state: 'firing' }]), 'firing')
 })
 
-t.test('a state is the same after its text', async (t) => {
+t.test('a state is the same after formatting and parsing', async (t) => {
   const alerts: readonly Alert[] = [
     { ...sample('__proto__'), state: 'firing', activeAtMs: 1, firedAtMs: 2, absentSinceMs: 3, isTold: true },
     {
@@ -80,7 +80,7 @@ t.test('a state is the same after its text', async (t) => {
   t.strictSame(parseGroupState(formatGroupState(state)), state)
 })
 
-t.test('any text is a state or none, and fits any rules', async (t) => {
+t.test('any text parses to a state or undefined, and fits any rules', async (t) => {
   const json = fc.oneof(
     fc.json(),
     fc.json().map((value) => `{"version":1,"rules":[{"name":"A","expr":"1","alerts":[${value}]}]}`),

@@ -17,7 +17,7 @@ interface Run {
   readonly shape?: RateShape
   readonly seed?: number
   readonly minutes: number
-  /** What a minute's mean is multiplied by; undefined: nobody watches. */
+  /** Factor of the mean of a minute; undefined: no observation. */
   readonly change?: (minute: number) => number | undefined
   readonly settings?: BaselineSettings
 }
@@ -59,7 +59,7 @@ for (const [name, shape] of SHAPES) {
   })
 }
 
-/** With the hours of the day that it begins in, the first and the last. */
+/** With the first and the last hour of the day in which it starts. */
 const CHANGES: readonly (readonly [
   name: string,
   factor: number,
@@ -94,18 +94,18 @@ for (const [name, factor, direction, delayMax, first, last] of CHANGES) {
   )
 }
 
-t.test('one wild minute is no anomaly', async (t) => {
+t.test('a single outlier is not an anomaly', async (t) => {
   const start = 2 * MINUTES_OF_WEEK + 700
   t.strictSame(findAnomalies({ minutes: start + 60, change: (minute) => (minute === start ? 500 : 1) }), [])
 })
 
-t.test('minutes that nobody watched are unknown, not empty', async (t) => {
+t.test('minutes without observation are unknown, not empty', async (t) => {
   const start = 2 * MINUTES_OF_WEEK + 700
   const change = (minute: number) => (minute >= start && minute < start + 300 ? undefined : 1)
   t.strictSame(findAnomalies({ minutes: start + 1000, change }), [])
 })
 
-t.test('a change that lasts a day is usual then', async (t) => {
+t.test('a change that lasts a day becomes normal', async (t) => {
   const start = 2 * MINUTES_OF_WEEK + 700
   const change = (minute: number) => (minute >= start ? 4 : 1)
   const found = findAnomalies({ minutes: start + 3 * MINUTES_OF_DAY, change })
@@ -113,7 +113,7 @@ t.test('a change that lasts a day is usual then', async (t) => {
   t.equal(found.length, 1)
 })
 
-t.test('nothing is judged before the warm-up, nor of few lines', async (t) => {
+t.test('nothing is judged before the warm-up or for few lines', async (t) => {
   const start = 3 * MINUTES_OF_DAY
   const change = (minute: number) => (minute >= start && minute < start + 60 ? 10 : 1)
   t.strictSame(findAnomalies({ minutes: start + 100, change }), [])
@@ -127,7 +127,7 @@ t.test('nothing is judged before the warm-up, nor of few lines', async (t) => {
   )
 })
 
-t.test('a level that a known service never wrote is judged from its first minutes', async (t) => {
+t.test('a new level of a known service is judged from its first minutes', async (t) => {
   const baseline = RateBaseline.silent(500, 1000)
   baseline.observe(1000, 200, SETTINGS)
   baseline.observe(1001, 200, SETTINGS)
@@ -137,7 +137,7 @@ t.test('a level that a known service never wrote is judged from its first minute
   t.match(baseline.anomaly, { direction: 'more', sinceMinute: 1003 })
 })
 
-t.test('a baseline that goes through its state goes on the same', async (t) => {
+t.test('a restored baseline continues unchanged', async (t) => {
   const random = randomOf(7)
   const stays = RateBaseline.empty()
   let moves = RateBaseline.empty()
@@ -152,7 +152,7 @@ t.test('a baseline that goes through its state goes on the same', async (t) => {
   t.ok(Math.abs(a.scale - b.scale) < 0.2 && Math.abs(a.noise - b.noise) < 0.1, 'but for hundredths')
 })
 
-t.test('any counts, in any minutes, leave a baseline of finite numbers that fits its bound', async (t) => {
+t.test('any counts in any minutes leave a bounded baseline of finite numbers', async (t) => {
   const minutes = fc.array(
     fc.record({ step: fc.integer({ min: 1, max: 4000 }), count: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }) }),
     { maxLength: 500 },

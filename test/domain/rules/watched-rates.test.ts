@@ -6,7 +6,7 @@ const SETTINGS = { warmUpHours: 1, factor: 2, countMin: 30, seriesMax: 250 }
 const names = (count: number) =>
   Array.from({ length: count }, (_, at) => ({ service: `s${at}`, level: 'info', count: 1 }))
 
-t.test('the texts of many series are bounded one by one, and give all of them back', async (t) => {
+t.test('the texts of many series are bounded, and restore all of them', async (t) => {
   const rates = new WatchedRates(SETTINGS)
   for (let minute = 0; minute < 300; minute++) rates.observe(minute, names(250))
   const texts = rates.texts()
@@ -18,7 +18,7 @@ t.test('the texts of many series are bounded one by one, and give all of them ba
   t.strictSame(again.texts(), texts)
 })
 
-t.test('a series without lines for weeks makes room', async (t) => {
+t.test('a series without lines for weeks is dropped', async (t) => {
   const rates = new WatchedRates({ ...SETTINGS, seriesMax: 1 })
   rates.observe(0, names(1))
   for (let minute = 1; minute < 5 * 10_080; minute++) rates.observe(minute, [])

@@ -23,7 +23,7 @@ t.test('the cursor follows the newest entry, and the overlap follows the cursor'
   t.same([...cursor.ids.keys()], [`id-${NOW - MINUTE}`], 'ids behind the overlap are not needed')
 })
 
-t.test('a walk that stopped on its way moves the cursor no further than it came', async (t) => {
+t.test('an interrupted walk moves the cursor only as far as it came', async (t) => {
   const cursor = { ...firstCursor(NOW - 60 * MINUTE, 0), lastTsMs: NOW - 20 * MINUTE }
   const stored = [entryAt(NOW - 50 * MINUTE)]
   const moved = advanceCursor(cursor, { ...WALK, stored, positionMs: NOW - 50 * MINUTE, isFrontier: false })

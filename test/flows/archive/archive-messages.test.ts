@@ -9,7 +9,7 @@ import { archiveLine, linesOf, messageBody, type QueueLine } from '../../support
 const HOUR_NS = 3600_000_000_000n
 const NOON = 1_795_262_400_000_000_000n // 2026-11-21T12:00:00Z
 
-/** An archive in memory whose writes and burials can be made to fail, and what was reported. */
+/** An in-memory archive whose writes and dead letters can fail, with the reported events. */
 class MemoryWork implements ArchiveParts {
   readonly objects = new Map<string, readonly string[]>()
   readonly told: string[] = []
@@ -46,7 +46,7 @@ class MemoryWork implements ArchiveParts {
 const message = (id: string, lines: readonly QueueLine[]) => raw(id, messageBody(lines))
 const raw = (id: string, body: string) => ({ id, body, attributes: new Map<string, string>(), receives: 1 })
 
-t.test('joins the messages of a delivery into one object an hour', async (t) => {
+t.test('joins the messages of a delivery into one object per hour', async (t) => {
   const work = new MemoryWork()
   const { done, failed } = await archiveMessages(
     [
@@ -64,7 +64,7 @@ t.test('joins the messages of a delivery into one object an hour', async (t) => 
   t.same(work.told.toSorted(), ['archived 1', 'archived 2'])
 })
 
-t.test('makes the same object of the same messages in another order, and of one that came twice', async (t) => {
+t.test('the same messages in another order, or with a duplicate, give the same object', async (t) => {
   const work = new MemoryWork()
   const messages = ['a', 'b', 'c'].map((line, index) => message(line, [{ ns: NOON + BigInt(index), line }]))
   await archiveMessages(messages, work)
@@ -72,7 +72,7 @@ t.test('makes the same object of the same messages in another order, and of one 
   t.equal(work.objects.size, 1)
 })
 
-t.test('a message that cannot be read is put aside alone, with its reason', async (t) => {
+t.test('only an unreadable message is moved to the dead letters, with its reason', async (t) => {
   const work = new MemoryWork()
   const { done, failed } = await archiveMessages([raw('bad', '???'), message('good', [{ ns: NOON, line: 'a' }])], work)
   t.same([...done], ['bad', 'good'])
@@ -81,7 +81,7 @@ t.test('a message that cannot be read is put aside alone, with its reason', asyn
   t.same(work.told, ['buried bad body_malformed', 'archived 1'])
 })
 
-t.test('a message that can neither be read nor put aside stays in the queue', async (t) => {
+t.test('an unreadable message that cannot be moved stays in the queue', async (t) => {
   const work = new MemoryWork()
   work.isBurialFailing = true
   const { done, failed } = await archiveMessages([raw('bad', '???'), message('good', [{ ns: NOON, line: 'a' }])], work)
@@ -90,13 +90,13 @@ t.test('a message that can neither be read nor put aside stays in the queue', as
   t.same(work.told, ['failed bad body_malformed', 'archived 1'])
 })
 
-t.test('without a place for them, messages that cannot be read stay in the queue', async (t) => {
+t.test('without a dead-letter queue, unreadable messages stay in the queue', async (t) => {
   const { decode, write, reports } = new MemoryWork()
   const { failed } = await archiveMessages([raw('bad', '???')], { decode, write, reports })
   t.same([...failed], ['bad'])
 })
 
-t.test('a message fails when one of its hours cannot be written, and the others do not', async (t) => {
+t.test('a message fails if one of its hours cannot be written, and the others do not', async (t) => {
   const work = new MemoryWork()
   work.failingHours.add(Number(NOON / HOUR_NS))
   const both = message('both', [
@@ -109,7 +109,7 @@ t.test('a message fails when one of its hours cannot be written, and the others 
   t.same(work.told, ['archived 2', 'failed both store_unavailable'])
 })
 
-t.test('a fault of our own fails its message and is told as internal', async (t) => {
+t.test('an internal fault fails its message and is reported as internal', async (t) => {
   const work = new MemoryWork()
   const decode = async () => {
     throw new TypeError('a bug')
@@ -119,10 +119,10 @@ t.test('a fault of our own fails its message and is told as internal', async (t)
   t.same(work.told, ['failed 1 internal'])
 })
 
-t.test('whatever is grouped, fails and comes again, the lines archived are the lines sent', async (t) => {
+t.test('with any grouping, failures and redeliveries, the archived lines are the sent lines', async (t) => {
   const line = fc.record({ ns: fc.bigInt({ min: NOON - 2n * HOUR_NS, max: NOON + HOUR_NS }), line: fc.string() })
   const messages = fc.array(fc.array(line, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 8 })
-  /** For each round: the size of a delivery, and hours before noon that fail. */
+  /** For each round: the size of a delivery, and the hours before noon that fail. */
   const rounds = fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.array(fc.integer({ min: -1, max: 2 }))), {
     maxLength: 5,
   })
@@ -136,7 +136,7 @@ t.test('whatever is grouped, fails and comes again, the lines archived are the l
         const { done, failed } = await archiveMessages(queue.slice(0, size), work)
         t.equal(done.size + failed.size, Math.min(size, queue.length))
         const left = queue.filter(({ id }) => !done.has(id))
-        // What failed comes after the others next time.
+        // Failed messages are redelivered after the others.
         queue = [...left.filter(({ id }) => !failed.has(id)), ...left.filter(({ id }) => failed.has(id))]
       }
       t.equal(queue.length, 0)

@@ -22,14 +22,14 @@ interface Stored {
   visibleMs: number
 }
 
-/** A queue in memory, on a clock of its own that only waits move. It stops the worker once it is empty. */
+/** An in-memory queue, with a clock that only waits advance. Stops the worker when it is empty. */
 class MemoryQueue implements MessageQueue {
   nowMs = 0
   readonly stopping = new AbortController()
   readonly stored: Stored[] = []
   readonly deadLetters: string[] = []
   readonly polls: number[] = []
-  /** One outcome a call, for as many calls as there are; then all is fine. */
+  /** Outcomes of successive calls; later calls succeed. */
   receiveFaults: boolean[] = []
   removeFaults: boolean[] = []
   receivesMax = Number.POSITIVE_INFINITY
@@ -78,7 +78,7 @@ class MemoryQueue implements MessageQueue {
   }
 }
 
-/** A worker over the queue, what it wrote, and how long it waited. A slow one is at it when the time for a beat comes. */
+/** A worker over the queue, with its writes and waits. A slow one is still working when a heartbeat is due. */
 function makeWorker(queue: MemoryQueue, writeFaults: boolean[] = [], isSlow = false) {
   const lines: string[] = []
   const objects: number[] = []
@@ -120,7 +120,7 @@ function makeWorker(queue: MemoryQueue, writeFaults: boolean[] = [], isSlow = fa
 
 const line = (index: number): QueueLine => ({ ns: NOON + BigInt(index), line: `line ${index}` })
 
-t.test('archives what is there, deletes it, and polls for more', async (t) => {
+t.test('archives messages, deletes them, and polls for more', async (t) => {
   const queue = new MemoryQueue()
   for (let i = 0; i < 3; i++) queue.send(String(i), [line(i)])
   const { run, lines, objects, waits } = makeWorker(queue)
@@ -140,7 +140,7 @@ t.test('gathers full receives into one delivery, up to a hundred messages', asyn
   t.same(objects, [100, 25])
 })
 
-t.test('deletes nothing whose lines are not durable, and tries it again later and later', async (t) => {
+t.test('deletes only messages whose lines are durable, and retries others with increasing waits', async (t) => {
   const queue = new MemoryQueue()
   queue.send('1', [line(1)])
   const { run, lines, told, waits } = makeWorker(queue, [true, true, true])
@@ -151,7 +151,7 @@ t.test('deletes nothing whose lines are not durable, and tries it again later an
   t.equal(waits[0], 1000)
 })
 
-t.test('waits longer from failure to failure while the queue cannot be asked', async (t) => {
+t.test('waits longer after each failure while receiving fails', async (t) => {
   const queue = new MemoryQueue()
   queue.receiveFaults = Array.from({ length: 9 }, () => true)
   const { run, waits, told } = makeWorker(queue)
@@ -160,7 +160,7 @@ t.test('waits longer from failure to failure while the queue cannot be asked', a
   t.equal(told.length, 9)
 })
 
-t.test('archives what it has when a further receive of the delivery fails', async (t) => {
+t.test('archives the received messages if another receive of the delivery fails', async (t) => {
   const queue = new MemoryQueue()
   for (let i = 0; i < 10; i++) queue.send(String(i), [line(i)])
   queue.receiveFaults = [false, true]
@@ -169,7 +169,7 @@ t.test('archives what it has when a further receive of the delivery fails', asyn
   t.equal(lines.length, 10)
 })
 
-t.test('hides messages again while it works on them', async (t) => {
+t.test('extends the visibility timeout while it works', async (t) => {
   const queue = new MemoryQueue()
   queue.send('1', [line(1)])
   const { run, beats } = makeWorker(queue, [], true)
@@ -178,7 +178,7 @@ t.test('hides messages again while it works on them', async (t) => {
   t.same(beats, [], 'and no longer')
 })
 
-t.test('archives again what could not be deleted', async (t) => {
+t.test('archives messages again that could not be deleted', async (t) => {
   const queue = new MemoryQueue()
   queue.send('1', [line(1)])
   queue.removeFaults = [true]
@@ -208,7 +208,7 @@ t.test(
   },
 )
 
-t.test('told to stop, it finishes what it has and receives no more', async (t) => {
+t.test('after an abort it finishes its messages and receives no more', async (t) => {
   const queue = new MemoryQueue()
   for (let i = 0; i < 30; i++) queue.send(String(i), [line(i)])
   const { work, lines } = makeWorker(queue)
@@ -223,7 +223,7 @@ t.test('told to stop, it finishes what it has and receives no more', async (t) =
   t.same(queue.polls, [20_000, 0, 0])
 })
 
-t.test('whatever fails, every line is archived or in a message that was given up', async (t) => {
+t.test('with any failures, every line is archived or in a dead letter', async (t) => {
   const faults = fc.array(fc.boolean(), { maxLength: 12 })
   await fc.assert(
     fc.asyncProperty(

@@ -33,7 +33,7 @@ const ORDERS: readonly (readonly [name: string, query: string, from: number, to:
 ]
 
 for (const [name, query, from, to, left] of ORDERS) {
-  t.test(`hides ${name} at once, and deletes the same when it is due`, async (t) => {
+  t.test(`hides ${name} immediately, and deletes the same when due`, async (t) => {
     const { clock, store, deletions, startNs, order, count } = await open(t)
     await order(query, startNs + BigInt(from), startNs + BigInt(to))
     t.equal(await count(), left)
@@ -47,7 +47,7 @@ for (const [name, query, from, to, left] of ORDERS) {
   })
 }
 
-t.test('counts from columns leave out what a line filter hides', async (t) => {
+t.test('counts from columns exclude entries hidden by a line filter', async (t) => {
   const { shown, order } = await open(t)
   await order('{app="shop"} |= "secret"')
   let entries = 0
@@ -58,14 +58,14 @@ t.test('counts from columns leave out what a line filter hides', async (t) => {
   t.equal(entries, 5700)
 })
 
-t.test('another tenant is not touched', async (t) => {
+t.test('another tenant is not affected', async (t) => {
   const { clock, deletions, count } = await open(t)
   const order = { id: 'x', tenant: 'other', query: '{app=~".+"}', start: 0n, end: clock.nowNs }
   await requestDeletion(deletions, clock, order)
   t.equal(await count(), 6000)
 })
 
-t.test('a request is processed when it can no longer be taken back, and forgotten a month later', async (t) => {
+t.test('a request is processed when it can no longer be cancelled, and removed a month later', async (t) => {
   const { clock, store, deletions, order, count } = await open(t)
   await order('{app="shop"}')
   clock.ms += CANCEL_MS - 1
@@ -89,7 +89,7 @@ const REFUSED: readonly (readonly [name: string, query: string, start: bigint, e
   ['a time range that is not over', '{app="a"}', 0n, 2n ** 62n, 'parameter_invalid'],
 ]
 
-t.test('what cannot be deleted is refused', async (t) => {
+t.test('invalid requests are rejected', async (t) => {
   const { order, deletions } = await open(t)
   for (const [name, query, start, end, code] of REFUSED) await t.rejects(order(query, start, end), { code }, name)
   for (let i = 0; i < 100; i++) await order('{app="a"}', 0n, 1n)
@@ -97,7 +97,7 @@ t.test('what cannot be deleted is refused', async (t) => {
   t.equal(deletions.list().length, 100)
 })
 
-t.test('one request that fails does not hold up the others', async (t) => {
+t.test('a failed request does not block the others', async (t) => {
   const { clock, store, deletions, order } = await open(t)
   await order('{app="shop"}')
   await order('{app="mail"}')

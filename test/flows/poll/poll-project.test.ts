@@ -19,7 +19,7 @@ const SETTINGS: PollSettings = {
   runRequestsMax: 200,
 }
 
-/** A sink that remembers every write; `fault` may throw before (`isDone` false) or behind its effect. */
+/** A sink that records every write; `fault` may throw before (`isDone` false) or after it takes effect. */
 class MemorySink implements LogSink {
   readonly name = 'memory'
   readonly entries: SourceEntry[] = []
@@ -70,7 +70,7 @@ const open = async (t: Test, options: Partial<FakeOptions> = {}, settings: Parti
   return { ...parts, cursors, sink, makePoller, add, run }
 }
 
-t.test('the first run stores what the source has, oldest first; the second only what is new', async (t) => {
+t.test('the first run stores all entries, oldest first; the second only new ones', async (t) => {
   const { run, sink, add, clock } = await open(t)
   const ids = Array.from({ length: 250 }, (_, i) => add((250 - i) * 1000))
   t.match(await run(), { state: 'complete', stored: 250, requests: 3, lost: undefined })
@@ -82,7 +82,7 @@ t.test('the first run stores what the source has, oldest first; the second only 
   t.same(sink.ids, [...ids, ...news])
 })
 
-t.test('entries of the stored millisecond that come later are stored', async (t) => {
+t.test('later entries of the last stored millisecond are stored', async (t) => {
   const { run, sink, add } = await open(t)
   const ids = [add(1000)]
   await run()
@@ -91,7 +91,7 @@ t.test('entries of the stored millisecond that come later are stored', async (t)
   t.same(sink.ids, ids)
 })
 
-t.test('entries that come late are stored while they are within the overlap', async (t) => {
+t.test('late entries within the overlap are stored', async (t) => {
   const { run, sink, add, clock } = await open(t)
   add(0)
   await run()
@@ -103,7 +103,7 @@ t.test('entries that come late are stored while they are within the overlap', as
   t.notOk(sink.ids.includes(tooLate))
 })
 
-t.test('a clock that is ahead does not move the cursor past the present', async (t) => {
+t.test('entries from the future do not move the cursor past the present', async (t) => {
   const { run, sink, add, clock } = await open(t)
   const ids = [add(-HOUR)]
   t.match(await run(), { stored: 1 })
@@ -115,7 +115,7 @@ t.test('a clock that is ahead does not move the cursor past the present', async 
   t.same(sink.ids, ids)
 })
 
-t.test('an unknown answer is an error, never "nothing new", and the next run goes on', async (t) => {
+t.test('an invalid response is an error, never "nothing new", and the next run continues', async (t) => {
   const { run, add, fake, sink } = await open(t)
   fake.options = { ...fake.options, key: 'another key' }
   add(1000)
@@ -125,7 +125,7 @@ t.test('an unknown answer is an error, never "nothing new", and the next run goe
   t.equal(sink.writes, 1)
 })
 
-t.test('pages before a failure are kept', async (t) => {
+t.test('pages before a failure are stored', async (t) => {
   let requests = 0
   const { run, add, sink } = await open(t, {
     nextFault: () => (++requests > 2 && requests < 7 ? 'status_500' : undefined),
@@ -143,7 +143,7 @@ for (const [name, options] of [
   ['forward', {}],
   ['backward', { honoursSort: false, honoursStartDate: false }],
 ] as const) {
-  t.test(`a run that uses up its requests goes on in the next, without a gap: ${name}`, async (t) => {
+  t.test(`a run that uses up its requests is continued by the next, without a gap: ${name}`, async (t) => {
     const { run, add, sink, clock, backward } = await open(t, options, { runRequestsMax: 8 })
     const ids = Array.from({ length: 2500 }, (_, i) => add((2500 - i) * 1000))
     let runs = 0
@@ -160,7 +160,7 @@ for (const [name, options] of [
   })
 }
 
-t.test('under a load that fills the overlap, new entries come before another look at old ones', async (t) => {
+t.test('under a load that fills the overlap, new entries are read before the overlap is reread', async (t) => {
   const { run, add, clock, sink } = await open(t, {}, { runRequestsMax: 20 })
   const ids: string[] = []
   for (let minute = 0; minute < 8; minute++) {
@@ -175,7 +175,7 @@ t.test('under a load that fills the overlap, new entries come before another loo
   t.equal(sink.ids.length, ids.length)
 })
 
-t.test('a sink that fails leaves the cursor; the next run looks, and writes what is missing once', async (t) => {
+t.test('a failing sink does not move the cursor; the next run checks, and writes missing entries once', async (t) => {
   for (const isDone of [false, true]) {
     const { run, add, sink, clock } = await open(t)
     await run()
@@ -193,7 +193,7 @@ t.test('a sink that fails leaves the cursor; the next run looks, and writes what
   }
 })
 
-t.test('with two sinks, each gets what it has not', async (t) => {
+t.test('with two sinks, each gets its missing entries', async (t) => {
   const { run, add, sink, makePoller, clock } = await open(t)
   const second = new MemorySink()
   second.fault = (isDone) => {
@@ -208,7 +208,7 @@ t.test('with two sinks, each gets what it has not', async (t) => {
   t.same([sink.ids, second.ids], [[id], [id]])
 })
 
-t.test('a run that died is noticed by its lease, and waited for until that is over', async (t) => {
+t.test('a dead run is detected by its lease, until the lease expires', async (t) => {
   const { run, add, sink, cursors, clock, makePoller } = await open(t)
   const id = add(1000)
   const dying: CursorStore = {
@@ -242,7 +242,7 @@ t.test('a clock that is set back by an hour does not leave the lease of a dead r
   t.same(sink.ids, [id])
 })
 
-t.test('of two runs at once, one stores', async (t) => {
+t.test('of two concurrent runs, one stores', async (t) => {
   const { run, add, sink, makePoller } = await open(t)
   await run()
   for (let i = 0; i < 300; i++) add(1000 + i)
@@ -256,7 +256,7 @@ t.test('of two runs at once, one stores', async (t) => {
   t.same(states, ['complete', 'state_conflict'])
 })
 
-t.test('a run that was held up beyond its lease writes nothing', async (t) => {
+t.test('a run that was suspended beyond its lease writes nothing', async (t) => {
   const { run, add, sink, clock, cursors, makePoller } = await open(t)
   add(1000)
   const slow: CursorStore = {
@@ -274,7 +274,7 @@ t.test('a run that was held up beyond its lease writes nothing', async (t) => {
   t.match(await run(), { state: 'complete', stored: 1 })
 })
 
-t.test('says what was lost: a poller that was away longer than the source keeps its entries', async (t) => {
+t.test('reports a loss if the poller was down for longer than the retention of the source', async (t) => {
   const { run, add, clock } = await open(t)
   add(1000)
   const { checkedMs = 0 } = await run()
@@ -284,7 +284,7 @@ t.test('says what was lost: a poller that was away longer than the source keeps 
   t.match(await run(), { lost: undefined }, 'once')
 })
 
-t.test('a source in which nothing happens is not lost', async (t) => {
+t.test('an idle source reports no loss', async (t) => {
   const { run, clock } = await open(t)
   for (let hour = 0; hour < 30; hour++) {
     t.match(await run(), { state: 'complete', lost: undefined })
@@ -292,7 +292,7 @@ t.test('a source in which nothing happens is not lost', async (t) => {
   }
 })
 
-t.test('says what the first run leaves out', async (t) => {
+t.test('reports the time range that the first run skips', async (t) => {
   const { run, add, clock, sink } = await open(t, {}, { firstRunMs: HOUR })
   add(2 * HOUR)
   const id = add(MINUTE)
@@ -300,7 +300,7 @@ t.test('says what the first run leaves out', async (t) => {
   t.same(sink.ids, [id])
 })
 
-t.test('a first run looks for what another poller stored', async (t) => {
+t.test('a first run checks for entries of another poller', async (t) => {
   const { run, add, sink } = await open(t)
   const id = add(1000)
   sink.entries.push({ id, timestampMs: 0, level: 'info', line: '', metadata: [], json: '{}' })
@@ -308,7 +308,7 @@ t.test('a first run looks for what another poller stored', async (t) => {
   t.same(sink.ids, [id])
 })
 
-t.test('a run in which nothing is new writes nothing', async (t) => {
+t.test('a run without new entries writes nothing', async (t) => {
   const { run, add, cursors, clock } = await open(t)
   add(1000)
   await run()

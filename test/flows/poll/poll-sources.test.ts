@@ -10,7 +10,7 @@ const HOUR = 3600_000
 const PROJECTS = ['a', 'b', 'c'].map((name) => ({ id: name.repeat(24), name }))
 const SETTINGS = { overlapMs: 300_000, firstRunMs: 24 * HOUR, retentionMs: 24 * HOUR, runMs: 45_000, runRequestsMax: 9 }
 
-/** A poller of a source without pages, of which `look` sees the requests. */
+/** A poller of a source without pages; `look` receives the requests. */
 const pollerOf = (look: (request: SourceRequest) => void, clock = new FixedClock()) => {
   const source: LogSource = {
     name: 'test',
@@ -35,7 +35,7 @@ const pollerOf = (look: (request: SourceRequest) => void, clock = new FixedClock
   })
 }
 
-t.test('projects share the requests of a run, and take turns at being first', async (t) => {
+t.test('projects share the requests of a run, and take turns being first', async (t) => {
   const taken: string[] = []
   const poller = pollerOf(({ project, requests }) => {
     while (requests.take()) taken.push(project.name)
@@ -47,7 +47,7 @@ t.test('projects share the requests of a run, and take turns at being first', as
   t.same(taken.join(''), 'bbbcccaaa')
 })
 
-t.test('what one project does not use, the others may', async (t) => {
+t.test('projects may use the unused requests of others', async (t) => {
   const taken: string[] = []
   const poller = pollerOf(({ project, requests }) => {
     while ((project.name !== 'a' || taken.length < 1) && requests.take()) taken.push(project.name)
@@ -56,7 +56,7 @@ t.test('what one project does not use, the others may', async (t) => {
   t.same(taken.join(''), 'abbbbcccc')
 })
 
-t.test('one project’s failure is its own', async (t) => {
+t.test('the failure of a project does not affect the others', async (t) => {
   const poller = pollerOf(({ project }) => {
     if (project.name === 'b') throw new GatewayError('source_unavailable', 'no such project')
   })
@@ -68,7 +68,7 @@ t.test('one project’s failure is its own', async (t) => {
   t.equal(failed, 1)
 })
 
-t.test('a run that is asked for while one is at work is that one', async (t) => {
+t.test('a poll during a run joins that run', async (t) => {
   let reads = 0
   const poller = pollerOf(() => {
     reads++
@@ -78,7 +78,7 @@ t.test('a run that is asked for while one is at work is that one', async (t) => 
   t.equal(reads, 3, 'each project is read once')
 })
 
-t.test('tells how far behind it is, and how long until the source forgets', async (t) => {
+t.test('reports the lag and the time until loss', async (t) => {
   const clock = new FixedClock()
   const poller = pollerOf(() => {}, clock)
   const [report] = await poller.describe()
@@ -198,7 +198,7 @@ for (const [name, outcome, figures, levels] of LINES) {
   })
 }
 
-t.test('a run’s figures are one line of the embedded metric format', async (t) => {
+t.test('the figures of a run are one line in the embedded metric format', async (t) => {
   const summary = {
     stored: 3,
     late: 0,

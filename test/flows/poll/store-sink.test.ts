@@ -23,7 +23,7 @@ const entryOf = (id: string, fields: Partial<SourceEntry> = {}): SourceEntry => 
 
 const open = (t: Test, lineBytesMax = 1000) => {
   const clock = new FixedClock()
-  // Without a window for duplicates: the sink must know by itself.
+  // Without a duplicate window, so that the sink must detect duplicates itself.
   const store = openStore(t, clock, { duplicateWindowMs: 0 })
   const sink = new StoreSink({ store, clock, tenant: 'fake', source: 'cognigy', lineBytesMax })
   return { store, sink, read: () => readAll(store) }
@@ -51,7 +51,7 @@ t.test('an entry becomes a line of its source, project and level, with the rest 
   })
 })
 
-t.test('doubtful entries are looked for, by id', async (t) => {
+t.test('doubtful entries are looked up by id', async (t) => {
   const { sink, read } = open(t)
   const entries = Array.from({ length: 50 }, (_, i) =>
     entryOf(`id-${i}`, { timestampMs: NOW - i, level: i % 2 ? 'info' : 'warn' }),
@@ -67,7 +67,7 @@ t.test('doubtful entries are looked for, by id', async (t) => {
   )
 })
 
-t.test('what does not fit metadata is kept in the line, as JSON', async (t) => {
+t.test('an entry that does not fit in metadata is stored as a JSON line', async (t) => {
   const { sink, read } = open(t)
   const rows: readonly (readonly [name: string, metadata: SourceEntry['metadata']])[] = [
     ['many', Array.from({ length: 200 }, (_, i) => [`meta_${i}`, 'x'])],
@@ -88,7 +88,7 @@ t.test('what does not fit metadata is kept in the line, as JSON', async (t) => {
   }
 })
 
-t.test('a line that is too long is cut between characters, with a mark, and told', async (t) => {
+t.test('a line that is too long is truncated between characters, with a mark, and reported', async (t) => {
   const { sink, read } = open(t, 100)
   t.match(await sink.write(PROJECT, [entryOf('a', { line: 'é'.repeat(80) })], NOBODY), { stored: 1, oversized: 1 })
   const line = (await read())[0]?.line ?? ''
@@ -96,7 +96,7 @@ t.test('a line that is too long is cut between characters, with a mark, and told
   t.ok(Buffer.byteLength(line) <= 100)
 })
 
-t.test('takes what the source keeps, however odd', async (t) => {
+t.test('accepts any entries of the source', async (t) => {
   const { sink, read } = open(t)
   const odd = [
     entryOf('old', { timestampMs: 0 }),

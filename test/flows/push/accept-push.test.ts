@@ -38,7 +38,7 @@ function stream(clock: FixedClock, app: string, ...lines: string[]): PlainStream
   return { labels: { app }, entries: lines.map((line, i) => ({ ns: clock.nowNs + BigInt(i), line })) }
 }
 
-t.test('stores what is valid and tells what was refused', async (t) => {
+t.test('stores valid entries and reports rejected ones', async (t) => {
   const { clock, store, push } = pushingTo(t, { lineBytesMax: 5 })
   const outcome = await push(stream(clock, 'a', 'one', 'far too long', 'two'))
   t.match(outcome, { accepted: 2, duplicates: 0, dropped: 0, lineBytes: 6 })
@@ -49,14 +49,14 @@ t.test('stores what is valid and tells what was refused', async (t) => {
   )
 })
 
-t.test('a push that comes again is accepted, its lines being there', async (t) => {
+t.test('a retried push is accepted, as its lines are stored', async (t) => {
   const { clock, store, push } = pushingTo(t)
   await push(stream(clock, 'a', 'one', 'two'))
   t.match(await push(stream(clock, 'a', 'one', 'two', 'three')), { accepted: 3, duplicates: 2 })
   t.equal((await readAll(store)).length, 3)
 })
 
-t.test('a push of which nothing is left does not trouble the store', async (t) => {
+t.test('a push without valid entries does not call the store', async (t) => {
   const dropped = [[equalityMatcher('app', '=', 'noise')]]
   const { clock, store, push } = pushingTo(t, { lineBytesMax: 5 }, { dropped })
   await store.close()
@@ -77,7 +77,7 @@ t.test("nothing of a push beyond the tenant's rate is stored", async (t) => {
   t.match(await push(stream(clock, 'b', '123', '456')), { accepted: 2 })
 })
 
-t.test('of a stream beyond its rate the lines that fit are stored', async (t) => {
+t.test('lines of a stream within its rate are stored, the others rejected', async (t) => {
   const { clock, store, push } = pushingTo(t, { streamRate: { bytesPerSecond: 10, burstBytes: 10 } })
   const outcome = await push(stream(clock, 'a', '12345678', '9abcdefg', 'hi'), stream(clock, 'b', '0123456789'))
   t.match(outcome, { accepted: 3 })
@@ -90,7 +90,7 @@ t.test('of a stream beyond its rate the lines that fit are stored', async (t) =>
   )
 })
 
-t.test('streams beyond the limit of active ones are refused, known ones go on', async (t) => {
+t.test('new streams beyond the limit of active streams are rejected, known ones are accepted', async (t) => {
   const { clock, push } = pushingTo(t, { activeStreamsMax: 1 })
   const outcome = await push(stream(clock, 'a', '1'), stream(clock, 'b', '2'), stream(clock, 'a', '3'))
   t.equal(outcome.accepted, 2)

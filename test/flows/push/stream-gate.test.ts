@@ -10,7 +10,7 @@ function gateWith(limits: Partial<PushLimits>): { gate: StreamGateKeeper; clock:
   return { gate: new StreamGateKeeper({ ...PUSH_LIMITS, ...limits }, clock), clock }
 }
 
-t.test('a tenant has so many active streams, and known ones go on', async (t) => {
+t.test('the number of active streams of a tenant is limited, and known ones are accepted', async (t) => {
   const { gate } = gateWith({ activeStreamsMax: 2 })
   t.ok(gate.admitStream('fake', 'a'))
   t.ok(gate.admitStream('fake', 'b'))
@@ -20,7 +20,7 @@ t.test('a tenant has so many active streams, and known ones go on', async (t) =>
   t.equal(gate.activeStreams, 3)
 })
 
-t.test('a stream without a line for an hour makes room for another', async (t) => {
+t.test('a stream without a line for an hour no longer counts', async (t) => {
   const { gate, clock } = gateWith({ activeStreamsMax: 2 })
   gate.admitStream('fake', 'a')
   gate.admitStream('fake', 'b')
@@ -33,7 +33,7 @@ t.test('a stream without a line for an hour makes room for another', async (t) =
   t.equal(gate.activeStreams, 2)
 })
 
-t.test('idle streams are looked for once a minute, however many are refused', async (t) => {
+t.test('idle streams are removed at most once a minute, however many are rejected', async (t) => {
   const { gate, clock } = gateWith({ activeStreamsMax: 1 })
   gate.admitStream('fake', 'a')
   clock.ms += HOUR_MS
@@ -44,7 +44,7 @@ t.test('idle streams are looked for once a minute, however many are refused', as
   t.ok(gate.admitStream('fake', 'b'))
 })
 
-t.test('a stream has its rate, for itself', async (t) => {
+t.test('each stream has its own rate', async (t) => {
   const { gate, clock } = gateWith({ streamRate: { bytesPerSecond: 100, burstBytes: 200 } })
   for (const key of ['a', 'b']) gate.admitStream('fake', key)
   t.ok(gate.admitBytes('fake', 'a', 200))
@@ -55,7 +55,7 @@ t.test('a stream has its rate, for itself', async (t) => {
   t.notOk(gate.admitBytes('fake', 'a', 1))
 })
 
-t.test('a tenant has its rate, for itself', async (t) => {
+t.test('each tenant has its own rate', async (t) => {
   const { gate, clock } = gateWith({ tenantRate: { bytesPerSecond: 100, burstBytes: 200 } })
   t.ok(gate.admitPush('fake', 150))
   t.notOk(gate.admitPush('fake', 51))
@@ -66,7 +66,7 @@ t.test('a tenant has its rate, for itself', async (t) => {
   t.notOk(gate.admitPush('fake', 1))
 })
 
-t.test('without rates everything passes', async (t) => {
+t.test('without rates everything is accepted', async (t) => {
   const { gate } = gateWith({})
   t.ok(gate.admitBytes('fake', 'a', 1e12))
   t.ok(gate.admitPush('fake', 1e12))
@@ -82,7 +82,7 @@ t.test('a clock that is set back by years keeps no stream active for years', asy
   t.equal(gate.activeStreams, 1)
 })
 
-t.test('a tenant with limits of its own is held to those, and they may change', async (t) => {
+t.test('a tenant with its own limits is limited by those, and they can change', async (t) => {
   const { gate } = gateWith({ activeStreamsMax: 1, tenantRate: { bytesPerSecond: 100, burstBytes: 200 } })
   const own = { ...PUSH_LIMITS, activeStreamsMax: 2, streamRate: { bytesPerSecond: 1, burstBytes: 10 } }
   const bound = gate.withLimits(own)
@@ -98,7 +98,7 @@ t.test('a tenant with limits of its own is held to those, and they may change', 
   t.notOk(gate.withLimits(own).admitStream('own', 'd'))
 })
 
-t.test('a rate that changes leaves what was taken taken', async (t) => {
+t.test('a changed rate keeps the used tokens', async (t) => {
   const { gate, clock } = gateWith({})
   const withRate = (bytesPerSecond: number): PushLimits => {
     return { ...PUSH_LIMITS, tenantRate: { bytesPerSecond, burstBytes: 100 } }

@@ -3,7 +3,7 @@ import { AnswerCache, type AskedAnswer } from '../../../src/flows/query/answer-c
 
 const ASKED: AskedAnswer = { tenant: 'a', start: 0n, end: 10n, question: ['rate', 1] }
 
-/** A store that is only its version, and a cache that makes numbered answers. */
+/** A store with only a version, and a cache with numbered results. */
 function open(bytesMax: number | undefined) {
   const store = { current: '1' as string | undefined, version: () => store.current }
   const cache = new AnswerCache(store, bytesMax)
@@ -16,7 +16,7 @@ function open(bytesMax: number | undefined) {
   return { store, cache, ask }
 }
 
-t.test('an answer is given again while the store says the same', async (t) => {
+t.test('a result is reused while the version of the store is unchanged', async (t) => {
   const { store, cache, ask } = open(10_000)
   t.equal(await ask(), 'miss 1')
   t.equal(await ask(), 'hit 1')
@@ -36,14 +36,14 @@ const OTHERS: readonly (readonly [name: string, asked: Partial<AskedAnswer>])[] 
   ['a question in other words of the same text', { question: ['rate', '1'] }],
   ['nothing', { question: ['rate', null] }],
 ]
-t.test('an answer is given for its own question only', async (t) => {
+t.test('a result is reused only for the same question', async (t) => {
   const { ask } = open(100_000)
   await ask()
   for (const [i, [name, asked]] of OTHERS.entries()) t.equal(await ask(asked), `miss ${i + 2}`, name)
   t.equal(await ask(), 'hit 1')
 })
 
-t.test('nothing is kept where that is off, nor where the store cannot tell', async (t) => {
+t.test('nothing is cached if the cache is off or the store has no version', async (t) => {
   const off = open(undefined)
   t.same([await off.ask(), await off.ask()], ['off 1', 'off 2'])
   const blind = open(10_000)
@@ -52,7 +52,7 @@ t.test('nothing is kept where that is off, nor where the store cannot tell', asy
   t.equal(blind.cache.figures.bytes, 0)
 })
 
-t.test('what changes while an answer is made is not hidden by it', async (t) => {
+t.test('a change during the computation invalidates the result', async (t) => {
   const { store, cache, ask } = open(10_000)
   const make = async () => {
     store.current = '2'
@@ -62,7 +62,7 @@ t.test('what changes while an answer is made is not hidden by it', async (t) => 
   t.equal(await ask(), 'miss 1')
 })
 
-t.test('an answer that cannot be made is not kept', async (t) => {
+t.test('a failed computation is not cached', async (t) => {
   const { cache, ask } = open(10_000)
   await t.rejects(
     cache.answer(ASKED, async () => {
@@ -72,7 +72,7 @@ t.test('an answer that cannot be made is not kept', async (t) => {
   t.equal(await ask(), 'miss 1')
 })
 
-t.test('memory is bounded: the longest unused answer goes, a huge one is not kept', async (t) => {
+t.test('memory is bounded: the least recently used result is evicted, a huge one is not cached', async (t) => {
   const { cache, ask } = open(10_000)
   for (let i = 0; i < 100; i++) {
     await ask({ start: BigInt(-i) }, 300)

@@ -21,7 +21,7 @@ const TYPES: readonly (readonly [value: string, type: FieldType])[] = [
 ]
 
 for (const [value, type] of TYPES) {
-  t.test(`takes ${value} for ${type}`, async (t) => {
+  t.test(`${value} has type ${type}`, async (t) => {
     t.equal(typeOfValue(value), type)
   })
 }
@@ -45,13 +45,13 @@ const FIELDS: readonly (readonly [name: string, lines: readonly string[], field:
 ]
 
 for (const [name, lines, wanted, told] of FIELDS) {
-  t.test(`tells ${name}`, async (t) => {
+  t.test(`detects ${name}`, async (t) => {
     const field = detect(lines).find((each) => each.name === wanted)
     t.match(field, told)
   })
 }
 
-t.test('tells no more fields than asked for, and the one that was asked for', async (t) => {
+t.test('returns at most the requested number of fields, or only the requested one', async (t) => {
   t.equal(detect(['a=1 b=2 c=3'], 2).length, 2)
   t.strictSame(
     detect(['a=1 b=2 c=3'], 1, 'c').map(({ name }) => name),
@@ -59,12 +59,12 @@ t.test('tells no more fields than asked for, and the one that was asked for', as
   )
 })
 
-t.test('a broken JSON line is read as logfmt, as in Loki', async (t) => {
+t.test('a broken JSON line is parsed as logfmt, as in Loki', async (t) => {
   const [field] = detect(['{"a": x=1'], 100, 'x')
   t.strictSame(field?.parsers, ['logfmt'])
 })
 
-t.test('any line gives fields with a type, and no more than asked for', async (t) => {
+t.test('any line gives typed fields, at most the requested number', async (t) => {
   const part = fc.constantFrom(
     '{"a":',
     '"b"',

@@ -22,7 +22,7 @@ async function fill(t: Test, lines: number, line: (i: number) => string) {
 const linesIn = (patterns: Awaited<ReturnType<typeof minePatterns>>): number =>
   patterns.flatMap(({ samples }) => samples).reduce((sum, [, count]) => sum + count, 0)
 
-t.test('looks at the newest lines, up to its bound', async (t) => {
+t.test('reads the newest lines, up to its limit', async (t) => {
   const { mine } = await fill(t, 60_000, (i) => (i < 50_000 ? 'new line' : 'old line'))
   const patterns = await mine()
   t.equal(linesIn(patterns), 50_000)
@@ -40,7 +40,7 @@ t.test('stops when its time is up', async (t) => {
   t.ok(linesIn(patterns) < 20_000)
 })
 
-t.test('merges what became the same pattern, and tells the steps in order', async (t) => {
+t.test('merges clusters with the same pattern, and returns the steps in order', async (t) => {
   const { mine, end } = await fill(t, 100, (i) => `request ${i} done`)
   const [only, ...others] = await mine()
   t.strictSame(others, [])
@@ -48,7 +48,7 @@ t.test('merges what became the same pattern, and tells the steps in order', asyn
   t.strictSame(only?.samples, [[Number(end / 1_000_000_000n) - 10, 100]])
 })
 
-t.test('reads the beginning of a long line only, and does not tear its characters', async (t) => {
+t.test('reads only the start of a long line, without splitting a character', async (t) => {
   const { mine } = await fill(t, 1, () => `begin ${'ü€🦊'.repeat(2000)}`)
   t.strictSame(
     (await mine()).map(({ pattern }) => pattern),

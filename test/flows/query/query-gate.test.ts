@@ -3,7 +3,7 @@ import { type Leave, QueryGate } from '../../../src/flows/query/query-gate.ts'
 
 const NEVER = new AbortController().signal
 
-/** Enters and notes the name once it is in. */
+/** Enters, and records the name when admitted. */
 function enterAs(gate: QueryGate, came: string[], tenant: string, name = tenant, signal = NEVER): Promise<Leave> {
   return gate.enter(tenant, signal).then((leave) => {
     came.push(name)
@@ -29,7 +29,7 @@ t.test('so many queries run at once, and one that is over lets the next in, once
   t.match(gate, { running: 1, waiting: 0 })
 })
 
-t.test('tenants that wait take turns, however many queries each has', async (t) => {
+t.test('waiting tenants take turns, however many queries each has', async (t) => {
   const gate = new QueryGate({ runningMax: 1, tenantRunningMax: 9, waitingMax: 10 })
   const came: string[] = []
   const first = await enterAs(gate, came, 'a', 'a1')
@@ -67,7 +67,7 @@ t.test('a tenant has so many queries that wait, and another has its own', async 
   t.match(gate, { running: 0, waiting: 0 })
 })
 
-t.test('queries that wait are bounded over all tenants', async (t) => {
+t.test('the number of waiting queries of all tenants is bounded', async (t) => {
   const gate = new QueryGate({ runningMax: 1, tenantRunningMax: 9, waitingMax: 10 })
   const abort = new AbortController()
   await gate.enter('a', NEVER)
@@ -78,7 +78,7 @@ t.test('queries that wait are bounded over all tenants', async (t) => {
   t.match(gate, { running: 1, waiting: 0 })
 })
 
-t.test('a query that is aborted while it waits leaves its place to nobody', async (t) => {
+t.test('a query aborted while waiting frees its place', async (t) => {
   const gate = new QueryGate({ runningMax: 1, tenantRunningMax: 9, waitingMax: 10 })
   const came: string[] = []
   const first = await enterAs(gate, came, 'a', '1')

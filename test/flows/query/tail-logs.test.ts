@@ -28,13 +28,13 @@ async function loaded(t: Test, session: TailSession, past: readonly PlainStream[
 const linesOf = (session: TailSession, nowMs = CLOCK.nowMs()): string[] | undefined =>
   session.takeFrame(nowMs)?.entries.map(({ line }) => line)
 
-t.test('gives the newest lines of the past, the oldest of them first', async (t) => {
+t.test('returns the newest stored lines, oldest first', async (t) => {
   const session = await loaded(t, makeSession('{app="shop"}', { limit: 2 }), [shop(['one', 'two', 'three'], -10)])
   t.strictSame(linesOf(session), ['two', 'three'])
   t.equal(session.takeFrame(CLOCK.nowMs()), undefined)
 })
 
-t.test('gives what the selector, the filters and the stages keep, as they leave it', async (t) => {
+t.test('applies the selector, the filters and the stages', async (t) => {
   const session = await loaded(t, makeSession('{app="shop"} |= "a" | logfmt | x > 1 | line_format "{{.x}}!"'))
   const other = { labels: { app: 'mail' }, entries: [{ ns: at(0), line: 'a x=9' }] }
   t.ok(session.offer(batchOf([shop(['a x=1', 'a x=2', 'b x=3']), other]), CLOCK.nowMs()))
@@ -46,7 +46,7 @@ t.test('gives what the selector, the filters and the stages keep, as they leave 
   t.notOk(session.offer(batchOf([other]), CLOCK.nowMs()), 'nothing of another stream')
 })
 
-t.test('holds live lines back until the past is loaded, and gives none twice', async (t) => {
+t.test('holds live lines back until the initial lines are loaded, without duplicates', async (t) => {
   const store = openStore(t, CLOCK)
   const session = makeSession('{app="shop"}')
   await store.append(batchOf([shop(['one', 'two'])]))
@@ -61,7 +61,7 @@ t.test('holds live lines back until the past is loaded, and gives none twice', a
   t.strictSame(linesOf(session, CLOCK.nowMs() + 10_000), ['one'], 'what comes again much later is news')
 })
 
-t.test('holds lines back for the delay, and orders those that are due by time', async (t) => {
+t.test('holds lines back for the delay, and orders due lines by time', async (t) => {
   const session = await loaded(t, makeSession('{app="shop"}', { delayMs: 2000 }))
   const nowMs = CLOCK.nowMs()
   session.offer(batchOf([shop(['late'], 5)]), nowMs)
@@ -72,7 +72,7 @@ t.test('holds lines back for the delay, and orders those that are due by time', 
   t.strictSame(linesOf(session, nowMs + 2900), ['later'])
 })
 
-t.test('keeps ten frames of a hundred lines, and tells what it dropped', async (t) => {
+t.test('buffers ten frames of a hundred lines, and reports dropped lines', async (t) => {
   const session = await loaded(t, makeSession('{app="shop"}'))
   session.offer(batchOf([shop(Array.from({ length: 1003 }, (_, i) => `line ${i}`))]), CLOCK.nowMs())
   let lines = 0
@@ -94,7 +94,7 @@ t.test('keeps ten frames of a hundred lines, and tells what it dropped', async (
   )
 })
 
-t.test('keeps no more of long lines than memory should hold', async (t) => {
+t.test('bounds the memory of long lines', async (t) => {
   const session = await loaded(t, makeSession('{app="shop"}'))
   session.offer(batchOf([shop(Array.from({ length: 60 }, (_, i) => `${i}`.padEnd(200_000)))]), CLOCK.nowMs())
   const frames = [...framesOf(session)]
@@ -103,7 +103,7 @@ t.test('keeps no more of long lines than memory should hold', async (t) => {
   for (const { entries } of frames) t.ok(entries.length <= 6, 'a frame is written in one go')
 })
 
-/** All frames that are due. */
+/** All due frames. */
 function* framesOf(session: TailSession): Generator<TailFrame> {
   for (let frame = session.takeFrame(CLOCK.nowMs()); frame !== undefined; frame = session.takeFrame(CLOCK.nowMs())) {
     yield frame
@@ -139,7 +139,7 @@ t.test('what is too much to be copied is told as dropped', async (t) => {
   t.equal(frames.flatMap(({ dropped }) => dropped).length, 49)
 })
 
-t.test('keeps copies: the memory of a batch may be used again', async (t) => {
+t.test('copies entries, because the memory of a batch is reused', async (t) => {
   const session = await loaded(t, makeSession('{app="shop"}'))
   const batch = batchOf([shop(['first'])])
   session.offer(batch, CLOCK.nowMs())

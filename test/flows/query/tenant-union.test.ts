@@ -109,7 +109,7 @@ const METRIC_QUERIES = [
   'last_over_time({app="y"} | label_format n=`{{len __line__}}` | unwrap n [4s])',
 ]
 
-t.test('reads of several tenants are those of one that has all their streams with the label', async (t) => {
+t.test('a read of several tenants equals a read of one tenant with all their labelled streams', async (t) => {
   const clock = new FixedClock()
   const start = BigInt(Date.UTC(2026, 10, 21)) * 1_000_000n
   const end = start + 30n * SECOND
@@ -150,7 +150,7 @@ t.test('reads of several tenants are those of one that has all their streams wit
   t.pass()
 })
 
-/** A store whose reads are written down, and give `blocks` of each tenant and then, for some, an error. */
+/** A store that records its reads, and returns `blocks` of each tenant and then, for some, an error. */
 function scriptedStore(real: LogStore, errors: ReadonlyMap<string, unknown>) {
   const closed: string[] = []
   async function* read(request: ReadRequest): AsyncGenerator<ReadBlock> {
@@ -174,7 +174,7 @@ async function openScripted(t: Test, errors: ReadonlyMap<string, unknown>) {
   return { ...scripted, united: uniteTenants(scripted.store) }
 }
 
-t.test('a damaged block of one tenant is told after the others’ blocks', async (t) => {
+t.test('a damaged block of a tenant is reported after the blocks of the others', async (t) => {
   const damage = new GatewayError('store_damaged', 'a block cannot be read')
   const { united } = await openScripted(t, new Map([['a', damage]]))
   const found: string[] = []
@@ -185,7 +185,7 @@ t.test('a damaged block of one tenant is told after the others’ blocks', async
   t.strictSame(found.sort(), ['{__tenant_id__="a", app="x"}', '{__tenant_id__="b", app="x"}'])
 })
 
-t.test('any other failure ends the read at once, and closes those of all tenants', async (t) => {
+t.test('any other failure ends the read immediately, and closes the reads of all tenants', async (t) => {
   const failure = new GatewayError('store_unavailable', 'the disk is away')
   const { united, closed } = await openScripted(t, new Map([['b', failure]]))
   await t.rejects(readAll(united, { tenant: BOTH }), failure)
@@ -199,7 +199,7 @@ t.test('a reader that stops closes the reads of all tenants', async (t) => {
   t.strictSame(closed.sort(), ['a', 'b'])
 })
 
-t.test('blocks come in the order of a read, and what is no longer wanted is left out', async (t) => {
+t.test('blocks are in the order of a read, and unneeded ones are skipped', async (t) => {
   const clock = new FixedClock()
   const store = openStore(t, clock)
   const united = uniteTenants(store)

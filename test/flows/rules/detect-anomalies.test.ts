@@ -47,9 +47,9 @@ interface Bench {
   readonly failures: unknown[]
   detector: AnomalyDetector
   restart(changes?: Partial<AnomalyParts>): void
-  /** Stores so many lines of a service in the present minute. */
+  /** Stores lines of a service in the current minute. */
   push(lines: Readonly<Record<string, number>>, level?: string): Promise<void>
-  /** Goes on by one minute and half of one more, counts, and back to the full minute. */
+  /** Advances by one and a half minutes, counts, and returns to the full minute. */
   minute(): Promise<void>
 }
 
@@ -104,7 +104,7 @@ async function openBench(t: Test, changes: Partial<AnomalyParts> = {}): Promise<
   return bench
 }
 
-/** Three usual hours of two services. */
+/** Three normal hours of two services. */
 async function learn(bench: Bench): Promise<void> {
   for (let at = 0; at < 3 * HOUR; at += MINUTE) {
     await bench.push({ shop: 30, cart: 40 })
@@ -112,7 +112,7 @@ async function learn(bench: Bench): Promise<void> {
   }
 }
 
-t.test('a burst opens an incident, once, and closes it when it is over', async (t) => {
+t.test('a burst opens one incident, and closes it when it ends', async (t) => {
   const bench = await openBench(t)
   await learn(bench)
   t.strictSame([bench.incidents.raised, bench.failures], [[], []])
@@ -155,7 +155,7 @@ t.test('a clock that was a year ahead for a while does not stop the counting for
   t.strictSame(bench.failures, [])
 })
 
-t.test('lines that stay away open one too', async (t) => {
+t.test('missing lines open an incident too', async (t) => {
   const bench = await openBench(t)
   await learn(bench)
   for (let minute = 0; minute < 5; minute++) {
@@ -165,7 +165,7 @@ t.test('lines that stay away open one too', async (t) => {
   t.match(bench.incidents.raised, [{ title: /^shop: fewer info lines than usual, 0 in/ }])
 })
 
-t.test('the first errors of a known service are told, the first lines of a new one are not', async (t) => {
+t.test('the first errors of a known service are reported, the first lines of a new one are not', async (t) => {
   const bench = await openBench(t)
   await learn(bench)
   for (let minute = 0; minute < 5; minute++) {
@@ -176,7 +176,7 @@ t.test('the first errors of a known service are told, the first lines of a new o
   t.match(bench.incidents.raised, [{ title: /^shop: more error lines/, severity: 'error' }])
 })
 
-t.test('a restart, also in the middle of an anomaly, tells nothing twice and forgets nothing', async (t) => {
+t.test('a restart, even during an anomaly, repeats and loses no report', async (t) => {
   const bench = await openBench(t)
   await learn(bench)
   bench.restart()
@@ -188,7 +188,7 @@ t.test('a restart, also in the middle of an anomaly, tells nothing twice and for
   t.equal(bench.incidents.raised.length, 1)
 })
 
-t.test('what could not be told is told the next minute', async (t) => {
+t.test('a failed report is retried in the next minute', async (t) => {
   const bench = await openBench(t)
   await learn(bench)
   bench.incidents.isDown = true
@@ -204,7 +204,7 @@ t.test('what could not be told is told the next minute', async (t) => {
   t.equal(bench.incidents.raised.length, 1)
 })
 
-t.test('a pause of the gateway is no silence of services', async (t) => {
+t.test('a pause of the gateway does not count as silence of services', async (t) => {
   const bench = await openBench(t)
   await learn(bench)
   bench.clock.ms += 20 * MINUTE
@@ -216,17 +216,17 @@ t.test('a pause of the gateway is no silence of services', async (t) => {
   t.strictSame(bench.incidents.raised, [])
 })
 
-t.test('services beyond the limit are left out, and counted', async (t) => {
+t.test('services beyond the limit are ignored, and counted', async (t) => {
   const bench = await openBench(t, { settings: { warmUpHours: 2, factor: 2, countMin: 30, seriesMax: 3 } })
   await bench.push(Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((name) => [name, 1])))
   await bench.minute()
   t.strictSame(bench.detector.figures, { series: 3, ignored: 2, anomalies: 0 })
 })
 
-t.test('a store that cannot be read is told of, and the next round goes on', async (t) => {
+t.test('a store failure is reported, and the next round continues', async (t) => {
   const bench = await openBench(t)
   const broken: Pick<LogStore, 'read'> = {
-    // biome-ignore lint/correctness/useYield: it fails before it gives anything
+    // biome-ignore lint/correctness/useYield: it fails before the first result
     async *read() {
       throw new GatewayError('store_damaged', 'no')
     },
@@ -240,7 +240,7 @@ t.test('a store that cannot be read is told of, and the next round goes on', asy
   t.equal(bench.detector.figures.series, 1)
 })
 
-t.test('a state of another version, or none at all, is learned anew', async (t) => {
+t.test('a missing state, or one of another version, is learned again', async (t) => {
   const bench = await openBench(t)
   bench.states.texts.set('anomalies/fake', '{"minute":1,"texts":3}')
   bench.states.texts.set('anomalies/fake/0', 'nonsense')

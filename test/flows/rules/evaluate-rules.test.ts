@@ -13,7 +13,7 @@ import { FixedClock, makeBatch, openAdmission, openStore } from '../../support/h
 
 const MINUTE = 60_000
 
-/** States in memory; fails while told to. */
+/** An in-memory state store that can fail. */
 class MemoryStates implements StateStore {
   readonly texts = new Map<string, string>()
   writesLeft = Number.POSITIVE_INFINITY
@@ -28,7 +28,7 @@ class MemoryStates implements StateStore {
   }
 }
 
-/** Keeps what it is told, counting an event once as incidents do. */
+/** Records reports, counting an event once like incidents. */
 class RecordedIncidents implements IncidentSink {
   readonly told: string[] = []
   readonly reports: IncidentReport[] = []
@@ -69,9 +69,9 @@ interface Bench {
   groups: readonly RuleGroup[]
   evaluator: RuleEvaluator
   restart(changes?: Partial<RuleParts>): void
-  /** Pushes lines of an app, just before the clock's time. */
+  /** Pushes lines of an app, just before the current time. */
   push(app: string, count: number, text?: string): Promise<void>
-  /** Moves to the next tick and evaluates; what was told meanwhile. */
+  /** Advances to the next tick and evaluates; returns the reports. */
   tick(minutes?: number): Promise<string[]>
 }
 
@@ -153,7 +153,7 @@ t.test('a clock that is set back by an hour does not stop the rules for an hour'
   t.equal(await bench.evaluator.evaluateDue(bench.clock.ms), 0, 'a clock a little behind evaluates nothing again')
 })
 
-t.test('an alert waits for its time, fires once, and ends once', async (t) => {
+t.test('an alert waits for its time, fires once, and resolves once', async (t) => {
   const bench = openBench(t, [group([rule({ forMs: 2 * MINUTE })])])
   const told: string[][] = []
   for (const count of [2, 2, 2, 2, 0, 0]) {
@@ -166,7 +166,7 @@ t.test('an alert waits for its time, fires once, and ends once', async (t) => {
   t.strictSame(bench.failures, [])
 })
 
-t.test('an alert that goes before its time is never told', async (t) => {
+t.test('an alert that ends before its time is never reported', async (t) => {
   const bench = openBench(t, [group([rule({ forMs: 2 * MINUTE })])])
   bench.clock.ms += MINUTE
   await bench.push('shop', 2)
@@ -177,7 +177,7 @@ t.test('an alert that goes before its time is never told', async (t) => {
   t.strictSame(await alertsOf(bench), [])
 })
 
-t.test('each label set is an alert of its own, told with its templates filled in', async (t) => {
+t.test('each label set is a separate alert, reported with its templates expanded', async (t) => {
   const annotations = [{ name: 'summary', value: '{{ $labels.app }}: {{ $value }} bad lines' }]
   const labels = [
     { name: 'severity', value: 'warning' },
@@ -204,7 +204,7 @@ t.test('each label set is an alert of its own, told with its templates filled in
   ])
 })
 
-t.test('a log query means its lines of one interval', async (t) => {
+t.test('a log query counts its lines of one interval', async (t) => {
   const bench = openBench(t, [group([rule({ expr: '{app="shop"} |= "bad"' })])])
   bench.clock.ms += MINUTE
   await bench.push('shop', 4)
@@ -225,7 +225,7 @@ t.test('an alert keeps firing for its time', async (t) => {
   t.strictSame(await bench.tick(), [`resolve ${KEY('shop')}`])
 })
 
-t.test('a restart goes on where it was, and time that nobody watched does not count', async (t) => {
+t.test('a restart continues, and time without evaluations does not count', async (t) => {
   const bench = openBench(t, [group([rule({ forMs: 2 * MINUTE })])])
   const round = async (minutes: number): Promise<string[]> => {
     bench.clock.ms += minutes * MINUTE
@@ -242,7 +242,7 @@ t.test('a restart goes on where it was, and time that nobody watched does not co
   t.strictSame(await round(1), [], 'it fires on, and is not told again')
 })
 
-t.test('what could not be told is told later, and what could not be written tells the same event', async (t) => {
+t.test('a failed report is retried, and after a failed write the same event is reported', async (t) => {
   const bench = openBench(t, [group([rule()])])
   bench.incidents.isDown = true
   bench.clock.ms += MINUTE
@@ -265,7 +265,7 @@ t.test('what could not be told is told later, and what could not be written tell
   t.equal(bench.incidents.events.size, 1)
 })
 
-t.test('what could not be told waits seconds, not for the next interval', async (t) => {
+t.test('a failed report is retried after seconds, not at the next interval', async (t) => {
   const bench = openBench(t, [group([rule()], { intervalMs: 60 * MINUTE })])
   bench.incidents.isDown = true
   await bench.push('shop', 2)
@@ -280,7 +280,7 @@ t.test('what could not be told waits seconds, not for the next interval', async 
 })
 
 for (let writes = 0; writes < 6; writes++) {
-  t.test(`a store that fails after ${writes} writes: one alert, told once and ended once`, async (t) => {
+  t.test(`a store that fails after ${writes} writes: one alert, reported once and resolved once`, async (t) => {
     const bench = openBench(t, [group([rule()])])
     bench.states.writesLeft = writes
     const told: string[] = []
@@ -296,7 +296,7 @@ for (let writes = 0; writes < 6; writes++) {
   })
 }
 
-t.test('two processes that evaluate the same tick tell it once', async (t) => {
+t.test('two processes that evaluate the same tick report once', async (t) => {
   const bench = openBench(t, [group([rule()])])
   const first = bench.evaluator
   bench.restart()
@@ -307,7 +307,7 @@ t.test('two processes that evaluate the same tick tell it once', async (t) => {
   t.strictSame(bench.incidents.told, [`raise ${KEY('shop')}`])
 })
 
-t.test('a group is due once an interval, however often it is asked', async (t) => {
+t.test('a group is due once per interval, however often evaluateDue is called', async (t) => {
   const bench = openBench(t, [group([rule()], { intervalMs: 5 * MINUTE })])
   const counts: number[] = []
   for (let minute = 0; minute < 11; minute++) {
@@ -317,7 +317,7 @@ t.test('a group is due once an interval, however often it is asked', async (t) =
   t.strictSame(counts, [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1])
 })
 
-t.test('one evaluation of a group at a time', async (t) => {
+t.test('evaluations of a group do not overlap', async (t) => {
   let release = (): void => undefined
   const gate = new Promise<void>((resolve) => {
     release = resolve
@@ -337,7 +337,7 @@ t.test('one evaluation of a group at a time', async (t) => {
   t.equal(await first, 1)
 })
 
-t.test('a rule that fails keeps its alerts, says why, and leaves the others alone', async (t) => {
+t.test('a failing rule keeps its alerts, shows its error, and does not affect the others', async (t) => {
   const failing = rule({ name: 'Many', expr: 'count_over_time({app=~".+"} | regexp "(?P<n>[0-9]+)" [1m])' })
   const bench = openBench(t, [group([failing, rule()], { limit: 3 })])
   bench.clock.ms += MINUTE
@@ -351,7 +351,7 @@ t.test('a rule that fails keeps its alerts, says why, and leaves the others alon
   ])
 })
 
-t.test('two samples that become the same alert are refused', async (t) => {
+t.test('two samples that become the same alert are rejected', async (t) => {
   const bench = openBench(t, [group([rule({ labels: [{ name: 'app', value: 'all' }] })])])
   bench.clock.ms += MINUTE
   await bench.push('shop', 2)
@@ -361,7 +361,7 @@ t.test('two samples that become the same alert are refused', async (t) => {
   t.match(bench.failures, [{ code: 'query_refused', message: /same labelset/ }])
 })
 
-t.test('a group that takes too long says so', async (t) => {
+t.test('a group that takes too long shows a timeout error', async (t) => {
   const bench = openBench(t, [group([rule()])], {
     signalAfter: () => AbortSignal.abort(new DOMException('', 'TimeoutError')),
   })
@@ -375,7 +375,7 @@ for (const [name, groups] of [
   ['the group', [group([rule()], { name: 'other' })]],
   ['the file', []],
 ] as const) {
-  t.test(`alerts end when ${name} is gone, also after a restart and while incidents were down`, async (t) => {
+  t.test(`alerts are resolved when ${name} is removed, even after a restart and while incidents were down`, async (t) => {
     const bench = openBench(t, [group([rule()])])
     bench.clock.ms += MINUTE
     await bench.push('shop', 2)
@@ -391,7 +391,7 @@ for (const [name, groups] of [
   })
 }
 
-t.test('the clock calls at whole seconds, and never while a round is under way', async (t) => {
+t.test('the clock runs at whole seconds, and rounds do not overlap', async (t) => {
   const clock = new FixedClock(Date.UTC(2026, 10, 21, 12) + 400)
   const waits: number[] = []
   let run = (): void => undefined
