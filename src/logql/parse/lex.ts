@@ -89,7 +89,9 @@ class Lexer {
     if (power !== undefined) return { ...place, kind: 'number', text: power, value: numberOf(power) }
     const other = this.#take(OTHER_BASE)
     if (other !== undefined) {
-      throw parseError(`unable to parse literal as a float: strconv.ParseFloat: parsing "${shown(other)}": invalid syntax`)
+      throw parseError(
+        `unable to parse literal as a float: strconv.ParseFloat: parsing "${shown(other)}": invalid syntax`,
+      )
     }
     const united = this.#take(WITH_UNIT)
     if (united !== undefined) {

@@ -375,20 +375,23 @@ for (const [name, groups] of [
   ['the group', [group([rule()], { name: 'other' })]],
   ['the file', []],
 ] as const) {
-  t.test(`alerts are resolved when ${name} is removed, even after a restart and while incidents were down`, async (t) => {
-    const bench = openBench(t, [group([rule()])])
-    bench.clock.ms += MINUTE
-    await bench.push('shop', 2)
-    bench.clock.ms -= MINUTE
-    await bench.tick()
-    bench.groups = groups
-    bench.restart()
-    bench.incidents.isDown = true
-    await bench.tick()
-    bench.incidents.isDown = false
-    t.strictSame(await bench.tick(), [`resolve ${KEY('shop')}`])
-    t.strictSame(await bench.tick(), [])
-  })
+  t.test(
+    `alerts are resolved when ${name} is removed, even after a restart and while incidents were down`,
+    async (t) => {
+      const bench = openBench(t, [group([rule()])])
+      bench.clock.ms += MINUTE
+      await bench.push('shop', 2)
+      bench.clock.ms -= MINUTE
+      await bench.tick()
+      bench.groups = groups
+      bench.restart()
+      bench.incidents.isDown = true
+      await bench.tick()
+      bench.incidents.isDown = false
+      t.strictSame(await bench.tick(), [`resolve ${KEY('shop')}`])
+      t.strictSame(await bench.tick(), [])
+    },
+  )
 }
 
 t.test('the clock runs at whole seconds, and rounds do not overlap', async (t) => {
