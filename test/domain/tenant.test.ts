@@ -23,7 +23,7 @@ const REFUSED: [string, string, RegExp][] = [
   ['a space', 'a b', /must have only/],
   ['a line break at the end', 'a\n', /must have only/],
   ['an umlaut', 'ä', /must have only/],
-  ['several tenants', 'a|b', /names several tenants/],
+  ['several tenants', 'a|b', /has several tenants/],
 ]
 for (const [name, header, message] of REFUSED) {
   t.test(`rejects ${name} as a tenant`, async (t) => {
