@@ -20,6 +20,9 @@ const { values } = parseArgs({
   },
 })
 
+/** A line of progress after so many histories. */
+const SEEDS_PRINTED = 20
+
 async function main(): Promise<void> {
   const missing = noShim()
   if (missing !== false) return console.log(`skipped: ${missing}`)
@@ -53,16 +56,18 @@ async function everyKill(work: string): Promise<string[]> {
 async function histories(work: string): Promise<string[]> {
   const total = { lives: 0, losses: 0, answers: 0, failedSyncs: 0 }
   const faults: string[] = []
-  const first = Number(values.first)
-  for (let seed = first; seed < first + Number(values.seeds); seed++) {
+  const [first, count] = [Number(values.first), Number(values.seeds)]
+  for (let done = 1; done <= count; done++) {
+    const seed = first + done - 1
     const report = await runHistory(seed, join(work, `seed-${seed}`))
     for (const name of ['lives', 'losses', 'answers', 'failedSyncs'] as const) total[name] += report[name]
     faults.push(...report.faults.map((fault) => `seed ${seed}: ${fault}`))
+    if (done % SEEDS_PRINTED === 0 || done === count) {
+      const { lives, losses, answers, failedSyncs } = total
+      const what = `${lives} lives, ${losses} losses of power, ${failedSyncs} failed syncs, ${answers} answers`
+      console.log(`${done} histories: ${what}, ${faults.length} faults`)
+    }
   }
-  const { lives, losses, answers, failedSyncs } = total
-  console.log(
-    `${values.seeds} histories: ${lives} lives, ${losses} losses of power, ${failedSyncs} failed syncs, ${answers} answers, ${faults.length} faults`,
-  )
   return faults
 }
 
