@@ -30,6 +30,7 @@ export const ERROR_STATUS = {
   source_unavailable: 502,
   rate_limited: 429,
   overloaded: 503,
+  stopping: 503,
   store_unavailable: 503,
   store_damaged: 500,
   issuer_unavailable: 503,

@@ -74,6 +74,8 @@ export function openApp({ config, metrics, logger }: BaseParts): FastifyInstance
     schemaController: { compilersFactory },
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
+    // closing.ts rejects what comes while closing, in the form of the route.
+    return503OnClosing: false,
     // Bodies are read by request-body.ts, which has its own limits.
     bodyLimit: Number.MAX_SAFE_INTEGER,
     frameworkErrors: (error, request, reply) => void answerError(metrics, error, request, reply),

@@ -1,10 +1,12 @@
 /** Ends connections when the application closes. */
 
 import type { FastifyInstance } from 'fastify'
+import { GatewayError } from '../../domain/errors.ts'
 
 /**
  * Finishes requests in progress and then ends all connections. Node alone would wait for connections without any request,
- * which browsers and load balancers open in advance. Call it before registering routes.
+ * which browsers and load balancers open in advance. Requests that come meanwhile get 503, which every agent retries:
+ * some drop what got a 500. Call it before registering routes.
  */
 export function registerClosing(app: FastifyInstance): void {
   let underWay = 0
@@ -14,12 +16,14 @@ export function registerClosing(app: FastifyInstance): void {
   }
   app.addHook('onRequest', async (request, { raw }) => {
     // An upgraded socket no longer belongs to the server; the WebSocket code ends it.
-    if (request.headers.upgrade !== undefined) return
-    underWay++
-    raw.once('close', () => {
-      underWay--
-      endAll()
-    })
+    if (request.headers.upgrade === undefined) {
+      underWay++
+      raw.once('close', () => {
+        underWay--
+        endAll()
+      })
+    }
+    if (isClosing) throw new GatewayError('stopping', 'the gateway is stopping and stored nothing of this; retry later')
   })
   app.addHook('preClose', async () => {
     isClosing = true

@@ -57,7 +57,7 @@ function sendError(request: FastifyRequest, reply: FastifyReply, error: GatewayE
 }
 
 /** Not logged per request: under overload that would add load, and a failing store logs its own error. */
-const EXPECTED: readonly ErrorCode[] = ['overloaded', 'query_timeout', 'store_unavailable']
+const EXPECTED: readonly ErrorCode[] = ['overloaded', 'stopping', 'query_timeout', 'store_unavailable']
 
 function isOurFault({ status, code }: GatewayError): boolean {
   return status >= 500 && !EXPECTED.includes(code)
