@@ -15,6 +15,8 @@ export interface ReadOptions {
   readonly endNs: bigint
   readonly direction?: 'forward' | 'backward'
   readonly pageSize?: number
+  /** Headers of every request, such as credentials. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 interface StreamsAnswer {
@@ -46,8 +48,8 @@ export async function readEntries(url: string, options: ReadOptions): Promise<Fo
   }
 }
 
-async function readPage(url: string, options: Required<ReadOptions>): Promise<FoundEntry[]> {
-  const { query, startNs, endNs, direction, pageSize } = options
+async function readPage(url: string, options: ReadOptions & { readonly pageSize: number }): Promise<FoundEntry[]> {
+  const { query, startNs, endNs, direction = 'forward', pageSize, headers } = options
   const params = new URLSearchParams({
     query,
     start: String(startNs),
@@ -56,7 +58,7 @@ async function readPage(url: string, options: Required<ReadOptions>): Promise<Fo
     limit: String(pageSize),
   })
   const response = await fetch(`${url}/loki/api/v1/query_range?${params}`, {
-    headers: { 'x-loki-response-encoding-flags': 'categorize-labels' },
+    headers: { ...headers, 'x-loki-response-encoding-flags': 'categorize-labels' },
   })
   if (!response.ok) throw new Error(`query_range answered ${response.status}: ${await response.text()}`)
   const { data } = (await response.json()) as StreamsAnswer
