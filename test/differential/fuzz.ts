@@ -6,7 +6,7 @@ import { readCases } from '../language/case-file.ts'
 import { Random } from '../support/random.ts'
 import { compareReplies, type Difference } from './answers.ts'
 import { type DataSet, makeDataSet } from './data-set.ts'
-import { knownDifference } from './known-differences.ts'
+import { KNOWN_FAULTS, knownDifference } from './known-differences.ts'
 import type { Peer, Reply } from './peer.ts'
 import { makeQuestion, type Question } from './question.ts'
 import { type Case, shrinkCase } from './shrink.ts'
@@ -137,8 +137,9 @@ export class Fuzzer {
   async #keep(set: DataSet, tenant: string, question: Question, difference: Difference, seed: number): Promise<void> {
     const known = knownDifference(question, difference)
     if (/^status 0|and 0$/.test(difference.kind)) await this.#options.onSilence()
-    if (known !== undefined) {
-      this.#known.set(known.name, (this.#known.get(known.name) ?? 0) + 1)
+    const name = known?.name ?? (await this.#knownFault(tenant, question))
+    if (name !== undefined) {
+      this.#known.set(name, (this.#known.get(name) ?? 0) + 1)
       return
     }
     const { left, right } = this.#options
@@ -158,6 +159,17 @@ export class Fuzzer {
     const found = { difference: small?.difference ?? difference, original: question, small: small?.case, seed }
     this.#found.push(found)
     if (small !== undefined) this.#options.report(formatFound(found))
+  }
+
+  /** The fault without which both agree. */
+  async #knownFault(tenant: string, question: Question): Promise<string | undefined> {
+    for (const { name, without } of KNOWN_FAULTS) {
+      const query = without(question.query)
+      if (query === question.query) continue
+      const { difference } = await this.#compare(tenant, { ...question, query })
+      if (difference === undefined || knownDifference(question, difference) !== undefined) return name
+    }
+    return undefined
   }
 
   async #shrink(from: Case, { kind }: Difference): Promise<{ case: Case; difference: Difference } | undefined> {

@@ -32,12 +32,13 @@ export function compileSampling(
   grouping: Grouping | undefined,
   nowMs: number,
 ): Sampling {
-  const { filters, rest } = splitStages(withoutIdleDrops(range.log.stages))
+  const counts = operation === 'bytes_rate' || operation === 'bytes_over_time' ? 'bytes' : 'entries'
+  const used = counts === 'bytes' ? range.log.stages : withoutIdleFormats(range.log.stages)
+  const { filters, rest } = splitStages(withoutIdleDrops(used))
   // Whether there is a series at all does not depend on its labels: nothing is parsed for them.
   const wanted = wantedLabels(range.unwrap, operation === 'absent_over_time' ? NO_LABELS : grouping)
   const stage: Stage | undefined = rest.length === 0 ? undefined : compileStages(rest, { wanted, nowMs })
   const extract = range.unwrap === undefined ? undefined : compileUnwrap(range.unwrap)
-  const counts = operation === 'bytes_rate' || operation === 'bytes_over_time' ? 'bytes' : 'entries'
   return {
     filters,
     isPlain: stage === undefined && extract === undefined,
@@ -60,6 +61,17 @@ const NO_LABELS: Grouping = { without: false, labels: [] }
 function wantedLabels(unwrap: RangeAggregation['range']['unwrap'], grouping: Grouping | undefined) {
   if (grouping === undefined || grouping.without) return undefined
   return new Set([...grouping.labels, ...(unwrap === undefined ? [] : labelsOfUnwrap(unwrap))])
+}
+
+/** Stages that read the line. */
+const READING: readonly PipelineStage['kind'][] = [
+  ...(['line_filter', 'json', 'logfmt', 'regexp', 'pattern', 'unpack', 'label_format'] as const),
+]
+
+/** Leaves out each `| line_format` whose line nothing reads: as in Loki, its template then cannot fail either. */
+function withoutIdleFormats(stages: readonly PipelineStage[]): PipelineStage[] {
+  const lastReader = stages.findLastIndex(({ kind }) => READING.includes(kind))
+  return stages.filter(({ kind }, i) => kind !== 'line_format' || i < lastReader)
 }
 
 /** Stages that may set `__error__`. */

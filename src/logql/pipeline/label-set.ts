@@ -241,7 +241,7 @@ export class LabelSet implements EntryLabels {
   #errors(): [string, string][] {
     const errors: [string, string][] = []
     if (this.#error !== '') errors.push([ERROR_LABEL, this.#error])
-    if (this.#errorDetails !== '') errors.push([ERROR_DETAILS_LABEL, this.#errorDetails])
+    if (this.#showsDetails()) errors.push([ERROR_DETAILS_LABEL, this.#errorDetails])
     if (this.#preservesError) errors.push([PRESERVE_ERROR_LABEL, 'true'])
     return errors
   }
@@ -251,6 +251,12 @@ export class LabelSet implements EntryLabels {
     const slot = this.#slotOf(name)
     const isTaken = this.#ofStream[slot] === true || this.#kinds[slot] === METADATA
     return isTaken ? this.#slotOf(name + EXTRACTED_SUFFIX) : slot
+  }
+
+  /** Details of an error that was dropped are shown where the entry has other labels than its stream, as in Loki. */
+  #showsDetails(): boolean {
+    if (this.#errorDetails === '') return false
+    return this.#error !== '' || this.#streamChanged || this.#usedCount > this.#streamCount
   }
 
   #isOfStream(name: string): boolean {
