@@ -39,34 +39,83 @@ export async function* gatherBatches(
   { wait, stop }: { readonly wait: Wait; readonly stop?: AbortSignal | undefined },
 ): AsyncGenerator<Batch> {
   const iterator = reads[Symbol.asyncIterator]()
-  const stopped = aborted(stop)
+  const events = new EventQueue()
   const gathering = new Gathering(writer, limits, timeOf)
-  let due = new Deadline(limits.waitMs, wait)
+  const readNext = () =>
+    iterator.next().then(
+      (read) => events.put(read),
+      (error) => events.fail(error),
+    )
+  const onStop = () => events.put('stopped')
+  if (stop?.aborted === true) onStop()
+  stop?.addEventListener('abort', onStop, { once: true })
+  let due: AbortController | undefined
+  const startWait = () => {
+    const started = new AbortController()
+    due = started
+    void wait(limits.waitMs, started.signal).then(() => {
+      if (!started.signal.aborted) events.put('due')
+    })
+  }
+  const endWait = () => {
+    due?.abort()
+    due = undefined
+    gathering.clear()
+  }
   try {
-    for (let next = iterator.next(); ; ) {
-      if (!gathering.isEmpty) due.start()
-      const event = await Promise.race([next, due.reached, stopped])
+    void readNext()
+    for (;;) {
+      const event = await events.take()
       if (event === 'stopped') break
       if (event === 'due') {
-        due = new Deadline(limits.waitMs, wait)
-        yield gathering.batch
-        gathering.clear()
+        if (!gathering.isEmpty) yield gathering.batch
+        endWait()
         continue
       }
       if (event.done === true) break
-      next = iterator.next()
       for (const batch of gathering.add(event.value)) {
-        due.cancel()
-        due = new Deadline(limits.waitMs, wait)
         yield batch
-        gathering.clear()
+        endWait()
       }
+      if (!gathering.isEmpty && due === undefined) startWait()
+      void readNext()
     }
+    if (!gathering.isEmpty) yield gathering.batch
   } finally {
-    due.cancel()
+    stop?.removeEventListener('abort', onStop)
+    endWait()
   }
-  if (!gathering.isEmpty) yield gathering.batch
-  gathering.clear()
+}
+
+type PushEvent = 'due' | 'stopped' | IteratorResult<ReadLines>
+
+/** What happens, one after the other. Racing a promise that stays pending would keep every result in memory. */
+class EventQueue {
+  #events: PushEvent[] = []
+  #error: { readonly cause: unknown } | undefined
+  #wake: () => void = () => undefined
+
+  put(event: PushEvent): void {
+    this.#events.push(event)
+    this.#wake()
+  }
+
+  fail(cause: unknown): void {
+    this.#error = { cause }
+    this.#wake()
+  }
+
+  /** The next event; rejects with what `fail` was given once the events before it are taken. */
+  async take(): Promise<PushEvent> {
+    for (;;) {
+      const event = this.#events.shift()
+      if (event !== undefined) return event
+      if (this.#error !== undefined) throw this.#error.cause
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
 }
 
 class Gathering {
@@ -119,39 +168,4 @@ class Gathering {
     else if (this.#statedNs !== undefined) this.#statedNs += 1n
     return this.#statedNs
   }
-}
-
-/** A wait that begins when it is first needed. */
-class Deadline {
-  readonly #ms: number
-  readonly #wait: Wait
-  readonly #cancel = new AbortController()
-  readonly #reached = Promise.withResolvers<'due'>()
-  #isStarted = false
-
-  constructor(ms: number, wait: Wait) {
-    this.#ms = ms
-    this.#wait = wait
-  }
-
-  get reached(): Promise<'due'> {
-    return this.#reached.promise
-  }
-
-  start(): void {
-    if (this.#isStarted) return
-    this.#isStarted = true
-    void this.#wait(this.#ms, this.#cancel.signal).then(() => this.#reached.resolve('due'))
-  }
-
-  cancel(): void {
-    this.#cancel.abort()
-  }
-}
-
-function aborted(signal: AbortSignal | undefined): Promise<'stopped'> {
-  return new Promise((resolve) => {
-    if (signal?.aborted === true) resolve('stopped')
-    signal?.addEventListener('abort', () => resolve('stopped'), { once: true })
-  })
 }

@@ -19,7 +19,7 @@ import { PushTotals } from './totals.ts'
 const BATCH = { bytesMax: 1024 * 1024, waitMs: 1000 }
 /** Loki takes 256 KiB by default; a longer line than this is not worth a request. */
 const LINE_BYTES_MAX = 4 * 1024 * 1024
-const READ_BYTES = 256 * 1024
+const READ_BYTES = 64 * 1024
 
 export interface PushParts {
   /** Reads the clock, ms since the epoch. */
