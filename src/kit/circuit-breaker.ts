@@ -8,16 +8,24 @@ export const OPEN_MS_MAX = 60_000
 /** How long it stays open: a single caller decides for the process, so there is nothing to spread. */
 const OPEN = { firstMs: 5_000, maxMs: OPEN_MS_MAX }
 
+/** Milliseconds that never go back. */
+export interface MonotonicClock {
+  monotonicMs(): number
+}
+
 export class CircuitBreaker {
+  readonly #clock: MonotonicClock
   #failures = 0
   #openUntilMs = 0
 
-  /**
-   * Whether a call may be made at `nowMs`, a reading of Clock.monotonicMs. The caller then reports the outcome of its
-   * call, which takes `callMs` at most.
-   */
-  admits(nowMs: number, callMs: number): boolean {
+  constructor(clock: MonotonicClock) {
+    this.#clock = clock
+  }
+
+  /** Whether a call may be made now. The caller then reports its outcome; the call takes `callMs` at most. */
+  admits(callMs: number): boolean {
     if (this.#failures < FAILURES_MIN) return true
+    const nowMs = this.#clock.monotonicMs()
     if (nowMs < this.#openUntilMs) return false
     this.#openUntilMs = nowMs + Math.min(callMs, OPEN_MS_MAX)
     return true
@@ -27,9 +35,9 @@ export class CircuitBreaker {
     this.#failures = 0
   }
 
-  fail(nowMs: number): void {
+  fail(): void {
     this.#failures++
     const beyond = Math.max(1, this.#failures - FAILURES_MIN + 1)
-    this.#openUntilMs = nowMs + backoffMs(beyond, OPEN, NO_CHANCE)
+    this.#openUntilMs = this.#clock.monotonicMs() + backoffMs(beyond, OPEN, NO_CHANCE)
   }
 }

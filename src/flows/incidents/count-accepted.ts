@@ -33,7 +33,7 @@ export class AcceptedCounter {
   readonly #parts: AcceptedParts
   readonly #opened: OpenedCounter
   /** Of the incident store: while it is down, rounds are further apart. */
-  readonly #breaker = new CircuitBreaker()
+  readonly #breaker: CircuitBreaker
   /** As it is written; undefined: there is none. */
   #cursor: string | undefined
   /** The last block that is in the counts. */
@@ -43,6 +43,7 @@ export class AcceptedCounter {
 
   constructor(parts: AcceptedParts) {
     this.#parts = parts
+    this.#breaker = new CircuitBreaker(parts.clock)
     this.#opened = openCounter(parts.rules, parts.hash, () => parts.clock.nowMs())
   }
 
@@ -62,22 +63,21 @@ export class AcceptedCounter {
 
   /** Writes what was counted, or catches up. Calls must not overlap. Never rejects. */
   async round(): Promise<void> {
-    const { clock, onFailure } = this.#parts
-    if (!this.#breaker.admits(clock.nowMs(), 0)) return
+    const { onFailure } = this.#parts
+    if (!this.#breaker.admits(0)) return
     try {
       if (this.#isBehind) await this.#catchUp()
       else if (this.#isDue()) await this.#write()
       this.#breaker.succeed()
     } catch (cause) {
-      this.#breaker.fail(clock.nowMs())
+      this.#breaker.fail()
       onFailure(cause)
     }
   }
 
   #isDue(): boolean {
     if (!this.#opened.counter.isEmpty) return true
-    // A clock that was set back does not put it off.
-    const isOld = Math.abs(this.#parts.clock.nowMs() - this.#writtenMs) >= POSITION_MS
+    const isOld = this.#parts.clock.monotonicMs() - this.#writtenMs >= POSITION_MS
     return isOld && this.#cursor !== String(this.#counted)
   }
 
@@ -128,7 +128,7 @@ export class AcceptedCounter {
       throw cause
     }
     this.#cursor = to
-    this.#writtenMs = clock.nowMs()
+    this.#writtenMs = clock.monotonicMs()
     blocks.keepAfter(counted)
   }
 }

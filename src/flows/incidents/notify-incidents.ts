@@ -57,14 +57,15 @@ export class NotifyDesk {
   readonly #running = new Set<Promise<void>>()
   /** By notifier: one that hangs must not take up the messages of all others. */
   readonly #breakers: ReadonlyMap<string, CircuitBreaker>
-  readonly #outbox = new CircuitBreaker()
+  readonly #outbox: CircuitBreaker
   readonly #abandoned = new AbortController()
   /** The minute whose messages are used up. */
   #fullMinute = -1
 
   constructor(parts: NotifyParts) {
     this.#parts = parts
-    this.#breakers = new Map(parts.notifiers.map(({ name }) => [name, new CircuitBreaker()]))
+    this.#breakers = new Map(parts.notifiers.map(({ name }) => [name, new CircuitBreaker(parts.clock)]))
+    this.#outbox = new CircuitBreaker(parts.clock)
   }
 
   /** Sends an item whose lease the caller has, without waiting for it. Never throws. */
@@ -88,7 +89,7 @@ export class NotifyDesk {
   async sendDue(): Promise<void> {
     const { store, clock, settings, events } = this.#parts
     const nowMs = clock.nowMs()
-    if (!this.#outbox.admits(clock.monotonicMs(), 0)) return
+    if (!this.#outbox.admits(0)) return
     try {
       const digest: OutboxItem[] = []
       for (let more = true; more && digest.length < DIGEST_MAX; ) {
@@ -102,7 +103,7 @@ export class NotifyDesk {
       for (const { id, items } of this.#digestsOf(digest)) await this.#sendDigest(id, items)
       this.#outbox.succeed()
     } catch (cause) {
-      this.#outbox.fail(clock.nowMs())
+      this.#outbox.fail()
       events.outboxFailed(cause)
     }
     await this.settled()
@@ -199,7 +200,7 @@ export class NotifyDesk {
     const breaker = this.#breakers.get(name) as CircuitBreaker
     const isGivenUp = message.notifications.every((each) => isTooOld(each.createdMs, clock.nowMs()))
     // Tried again like what failed; nothing waits for it meanwhile.
-    if (!isGivenUp && !breaker.admits(clock.monotonicMs(), settings.timeoutMs)) return false
+    if (!isGivenUp && !breaker.admits(settings.timeoutMs)) return false
     try {
       const signal = AbortSignal.any([timeoutSignal(settings.timeoutMs), this.#abandoned.signal])
       await Promise.race([notifier.send(message, signal), rejectOnAbort(signal)])
@@ -207,7 +208,7 @@ export class NotifyDesk {
       events.sent(name, message.notifications.length)
       return true
     } catch (cause) {
-      breaker.fail(clock.monotonicMs())
+      breaker.fail()
       events.sendFailed(name, cause, isGivenUp)
       return false
     }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { IncidentStore } from '../../../src/ports/incidents.ts'
 import { report } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
 import { failing, NOTIFY, openFlow, RecordingNotifier } from './incident-flow.ts'
@@ -26,6 +27,37 @@ t.test('a notifier that fails is tried again with the same id, and does not hold
   t.equal(fine.messages.length, 1, 'who took it is not told again')
   t.equal(waits.length, 5 + 10 + 20, 'each wait is twice the one before')
 })
+
+t.test(
+  'an outbox that was down is read again within a minute, also when the clock was set back meanwhile',
+  async (t) => {
+    const clock = new FixedClock()
+    const notifier = new RecordingNotifier(clock)
+    notifier.fault = () => (notifier.messages.length === 0 && isDown ? 'before' : undefined)
+    let isDown = true
+    const wrapStore = (store: IncidentStore): IncidentStore =>
+      new Proxy(store, {
+        get: (target, name) => {
+          if (name === 'takeDue' && isDown) return async () => Promise.reject(new Error('the store is down'))
+          const value = target[name as keyof IncidentStore]
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+    const { desk, notify, failures } = openFlow(t, clock, { notifiers: [notifier], wrapStore })
+    await desk.raise(report(clock))
+    await notify.settled()
+    for (let i = 0; i < 120; i++) {
+      clock.ms += 1000
+      await notify.sendDue()
+    }
+    t.ok(failures.length < 15, `${failures.length} tries in two minutes`)
+    isDown = false
+    clock.ms -= 3600_000
+    clock.ms += 3600_000
+    await notify.sendDue()
+    t.equal(notifier.messages.length, 1)
+  },
+)
 
 t.test('an answer that was lost is told again with the same id', async (t) => {
   const clock = new FixedClock()
