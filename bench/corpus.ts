@@ -24,6 +24,8 @@ export interface CorpusOptions {
   readonly bodiesMax?: number
   /** The time of the last line, ms since the epoch. */
   readonly endMs: number
+  /** The share of error lines, in bursts: a tenth of the bodies has half of them. One in seven when absent, evenly. */
+  readonly errors?: number | undefined
 }
 
 const STREAMS = 200
@@ -37,7 +39,13 @@ const SPAN_MS = 3_600_000
 interface Source {
   readonly labels: string
   readonly stream: Readonly<Record<string, string>>
-  readonly write: (random: Random) => string
+  readonly write: (random: Random, tone: Tone) => string
+}
+
+/** Whether a line is an error, and how its level is chosen. */
+interface Tone {
+  /** Undefined: as the levels' share has it. */
+  readonly isError: boolean | undefined
 }
 
 /** Bodies by rising time, the last line at `endMs`. */
@@ -46,7 +54,7 @@ export function makeCorpus(options: CorpusOptions): PushBody[] {
   const sources = Array.from({ length: STREAMS }, (_, i) => makeSource(random, i))
   const drafts: Draft[] = []
   for (let lineBytes = 0; lineBytes < options.lineBytes && drafts.length < (options.bodiesMax ?? Infinity); ) {
-    const draft = draftBody(random, sources, BODY_BYTES[options.form])
+    const draft = draftBody(random, sources, BODY_BYTES[options.form], shareOf(options.errors, drafts.length))
     drafts.push(draft)
     lineBytes += draft.lineBytes
   }
@@ -60,13 +68,20 @@ interface Draft {
   readonly lineBytes: number
 }
 
-function draftBody(random: Random, sources: readonly Source[], bytesMin: number): Draft {
+/** A burst every ten bodies. */
+function shareOf(errors: number | undefined, body: number): number | undefined {
+  if (errors === undefined) return undefined
+  const burst = Math.min(1, 5 * errors)
+  return body % 10 === 0 ? burst : (errors - burst / 10) / 0.9
+}
+
+function draftBody(random: Random, sources: readonly Source[], bytesMin: number, errors: number | undefined): Draft {
   const chosen = Array.from({ length: BODY_STREAMS }, () => random.zipf(sources))
   const lines: [Source, string, PushEntry['metadata']][] = []
   let lineBytes = 0
   while (lineBytes < bytesMin) {
     const source = random.zipf(chosen)
-    const line = source.write(random)
+    const line = source.write(random, { isError: errors === undefined ? undefined : random.chance(errors) })
     lines.push([source, line, random.chance(0.3) ? makeMetadata(random) : undefined])
     lineBytes += Buffer.byteLength(line)
   }
@@ -141,10 +156,29 @@ function sentence(random: Random): string {
   return Array.from({ length: 4 + random.integer(8) }, () => random.pick(WORDS)).join(' ')
 }
 
-function jsonLine(random: Random): string {
+/** Of errors four in five are one of a few kinds, as in real logs; the texts of all other lines are new each time. */
+const FAILURES = [
+  'payment declined',
+  'connection to the database lost',
+  'queue is full',
+  'user not found',
+  'disk is bad',
+]
+
+function messageOf(random: Random, { isError }: Tone): string {
+  if (isError !== true || random.chance(0.2)) return sentence(random)
+  return `${random.pick(FAILURES)}: attempt ${random.integer(100)} of ${random.hex(12)} failed`
+}
+
+function levelOf(random: Random, { isError }: Tone): string {
+  if (isError === undefined) return random.pick(LEVELS)
+  return isError ? 'error' : random.pick(LEVELS.slice(0, -1))
+}
+
+function jsonLine(random: Random, tone: Tone): string {
   return JSON.stringify({
-    level: random.pick(LEVELS),
-    msg: sentence(random),
+    level: levelOf(random, tone),
+    msg: messageOf(random, tone),
     logger: `com.shop.${random.pick(CLASSES)}`,
     request_id: random.hex(16),
     duration_ms: random.integer(2000),
@@ -153,21 +187,22 @@ function jsonLine(random: Random): string {
   })
 }
 
-function logfmtLine(random: Random): string {
-  return `level=${random.pick(LEVELS)} caller=handler.go:${random.integer(400)} msg="${sentence(random)}" request_id=${random.hex(16)} duration=${random.integer(2000)}ms method=${random.pick(METHODS)} path=${random.pick(PATHS)} status=${random.pick(STATUSES)}`
+function logfmtLine(random: Random, tone: Tone): string {
+  return `level=${levelOf(random, tone)} caller=handler.go:${random.integer(400)} msg="${messageOf(random, tone)}" request_id=${random.hex(16)} duration=${random.integer(2000)}ms method=${random.pick(METHODS)} path=${random.pick(PATHS)} status=${random.pick(STATUSES)}`
 }
 
-function accessLine(random: Random): string {
+function accessLine(random: Random, tone: Tone): string {
+  if (tone.isError === true) return javaLine(random, tone)
   const address = `10.${random.integer(256)}.${random.integer(256)}.${random.integer(256)}`
   return `${address} - - [21/Nov/2026:10:${10 + random.integer(50)}:${10 + random.integer(50)} +0000] "${random.pick(METHODS)} ${random.pick(PATHS)}?id=${random.hex(8)} HTTP/1.1" ${random.pick(STATUSES)} ${random.integer(90_000)} "-" "${random.pick(AGENTS)}" ${random.integer(3000) / 1000}`
 }
 
 /** Four of ten lines are traces of several lines; the others are logfmt. */
-function javaLine(random: Random): string {
-  if (random.chance(0.6)) return logfmtLine(random)
+function javaLine(random: Random, tone: Tone): string {
+  if (tone.isError === undefined ? random.chance(0.6) : !tone.isError) return logfmtLine(random, tone)
   const frames = Array.from(
     { length: 4 + random.integer(8) },
     () => `\n\tat com.shop.${random.pick(CLASSES)}.call(${random.pick(CLASSES)}.java:${random.integer(900)})`,
   )
-  return `ERROR ${sentence(random)}: java.lang.${random.pick(EXCEPTIONS)}: ${sentence(random)}${frames.join('')}`
+  return `ERROR ${messageOf(random, tone)}: java.lang.${random.pick(EXCEPTIONS)}: ${sentence(random)}${frames.join('')}`
 }

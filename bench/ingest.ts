@@ -12,10 +12,11 @@ import { median, percentile, pushAll } from './load.ts'
 import { PrometheusText } from './prometheus.ts'
 
 const HELP = `node bench/ingest.ts [--mb 600] [--connections 8] [--form protobuf|json|small|line] [--rounds 3]
-                     [--versus DIR] [--data DIR] [--settle false]
+                     [--versus DIR] [--data DIR] [--settle false] [--errors 0,0.01,0.14,1]
 
 Pushes N MB of lines to a gateway of its own on an empty folder, in rounds, and prints the medians.
 --versus runs another checkout in turn (A B A B). --data keeps the folder of the last round of this checkout.
+--errors runs each share of error lines with incidents and without, in turn, and prints what incidents cost.
 small pushes 10 KB a request, line one line a request (at most 50 000 of them).`
 
 const FORMS: readonly PushForm[] = ['protobuf', 'json', 'small', 'line']
@@ -25,15 +26,18 @@ const LINE_BODIES_MAX = 50_000
 const CORPUS_AGE_MS_MAX = 12 * 3600_000
 /** Joined blocks stay readable for twice the query timeout; a short one lets the folder settle soon. */
 const QUERY_TIMEOUT = '1s'
-/** Maintenance runs every 5 s: two rounds that change nothing mean that it is done. */
-const SETTLED_MS = 11_000
-const SETTLE_MS_MAX = 90_000
+/** The gateway is idle when it used less than this in a span that holds a round of maintenance, which runs every 5 s. */
+const IDLE_SECONDS = 0.15
+const IDLE_SPAN_MS = 7_000
+const SETTLE_MS_MAX = 180_000
 
 /** The figures of one round; their order is that of the table. */
 interface Figures {
   readonly 'MB/s': number
   readonly 'k lines/s': number
+  /** Until the gateway is idle, where it is waited for. */
   readonly 'CPU s/GB': number
+  readonly 'of it during the load': number
   readonly 'peak RSS MB': number
   readonly 'disk/raw': number
   readonly 'commit p50 ms': number
@@ -46,8 +50,10 @@ export interface RoundOptions {
   readonly checkout: string | undefined
   readonly dataDir: string
   readonly connections: number
-  /** Whether to wait for maintenance before the disk is measured. */
+  /** Whether to wait until the gateway is idle before CPU and disk are measured. */
   readonly settles: boolean
+  /** Further settings of the gateway. */
+  readonly env?: Readonly<Record<string, string>>
 }
 
 if (import.meta.main) await main()
@@ -62,11 +68,16 @@ async function main(): Promise<void> {
       versus: { type: 'string' },
       data: { type: 'string' },
       settle: { type: 'string', default: 'true' },
+      errors: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   })
   const form = FORMS.find((known) => known === values.form)
   if (values.help || form === undefined) return console.log(HELP)
+  if (values.errors !== undefined) {
+    const shares = values.errors.split(',').map(Number)
+    return compareErrors(form, shares, Number(values.mb), Number(values.rounds), Number(values.connections))
+  }
   const bodies = prepare(form, Number(values.mb))
   const checkouts = values.versus === undefined ? [undefined] : [undefined, values.versus]
   const rounds = new Map<string | undefined, Figures[]>(checkouts.map((checkout) => [checkout, []]))
@@ -84,12 +95,49 @@ async function main(): Promise<void> {
   for (const [checkout, list] of rounds) console.log(`\nmedian ${checkout ?? 'here'}: ${formatFigures(medians(list))}`)
 }
 
+/** What incidents cost at each share of error lines: rounds with them and without take turns. */
+async function compareErrors(
+  form: PushForm,
+  shares: readonly number[],
+  mb: number,
+  rounds: number,
+  connections: number,
+): Promise<void> {
+  const corpora = shares.map((share) => ({ share, bodies: prepare(form, mb, share) }))
+  const modes = ['true', 'false'] as const
+  const figures = new Map<string, Figures[]>()
+  for (let round = 1; round <= rounds; round++) {
+    for (const { share, bodies } of corpora) {
+      // The first of two rounds has the colder machine: they change places.
+      for (const incidents of round % 2 === 1 ? modes : modes.toReversed()) {
+        const dataDir = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
+        const env = { MILLRACE_INCIDENTS: incidents }
+        const one = await ingestRound(bodies, { checkout: undefined, dataDir, connections, settles: true, env })
+        rmSync(dataDir, { recursive: true })
+        const name = `${share} ${incidents}`
+        figures.set(name, [...(figures.get(name) ?? []), one])
+        console.log(`round ${round} errors ${share} incidents ${incidents}: ${formatFigures(one)}`)
+      }
+    }
+  }
+  for (const share of shares) {
+    const [on, off] = modes.map((mode) => medians(figures.get(`${share} ${mode}`) as Figures[])) as [Figures, Figures]
+    const more = (100 * (on['CPU s/GB'] - off['CPU s/GB'])) / off['CPU s/GB']
+    const memory = on['peak RSS MB'] - off['peak RSS MB']
+    console.log(
+      `errors ${share}: CPU s/GB ${on['CPU s/GB'].toFixed(2)} with incidents, ${off['CPU s/GB'].toFixed(2)} without: ${more.toFixed(1)} %; peak RSS ${memory.toFixed(0)} MB more`,
+    )
+  }
+}
+
 /** The bodies of a run, from the system's temporary folder where a run of today left them there. */
-export function prepare(form: PushForm, mb: number): PushBody[] {
+export function prepare(form: PushForm, mb: number, errors?: number): PushBody[] {
   const startedMs = performance.now()
-  const cached = join(tmpdir(), `millrace-bench-corpus-${form}-${mb}.bin`)
+  const share = errors === undefined ? '' : `-errors-${errors}`
+  const cached = join(tmpdir(), `millrace-bench-corpus-${form}-${mb}${share}.bin`)
   const age = Date.now() - (statSync(cached, { throwIfNoEntry: false })?.mtimeMs ?? 0)
-  const bodies = age < CORPUS_AGE_MS_MAX ? (deserialize(readFileSync(cached)) as PushBody[]) : makeBodies(form, mb)
+  const bodies =
+    age < CORPUS_AGE_MS_MAX ? (deserialize(readFileSync(cached)) as PushBody[]) : makeBodies(form, mb, errors)
   if (age >= CORPUS_AGE_MS_MAX) writeFileSync(cached, serialize(bodies))
   const lines = bodies.reduce((sum, body) => sum + body.lines, 0)
   const lineBytes = bodies.reduce((sum, body) => sum + body.lineBytes, 0)
@@ -100,28 +148,29 @@ export function prepare(form: PushForm, mb: number): PushBody[] {
   return bodies
 }
 
-function makeBodies(form: PushForm, mb: number): PushBody[] {
-  const options = { seed: 1, form, lineBytes: mb * MB, endMs: Date.now() }
+function makeBodies(form: PushForm, mb: number, errors: number | undefined): PushBody[] {
+  const options = { seed: 1, form, lineBytes: mb * MB, endMs: Date.now(), errors }
   return makeCorpus(form === 'line' ? { ...options, bodiesMax: LINE_BODIES_MAX } : options)
 }
 
 /** One gateway from its start to its graceful stop. */
 export async function ingestRound(bodies: readonly PushBody[], options: RoundOptions): Promise<Figures> {
   const { checkout, dataDir, connections, settles } = options
-  const env = { MILLRACE_QUERY_TIMEOUT: QUERY_TIMEOUT }
+  const env = { MILLRACE_QUERY_TIMEOUT: QUERY_TIMEOUT, ...options.env }
   const gateway = await GatewayProcess.start({ dataDir, checkout, env })
   const idleSeconds = gateway.cpuSeconds()
   const load = await pushAll(gateway.port, bodies, connections)
-  const cpuSeconds = gateway.cpuSeconds() - idleSeconds
-  const peakRss = gateway.rss().peak
+  const loadSeconds = gateway.cpuSeconds() - idleSeconds
   for (const [status, count] of load.failures) console.log(`  ${count} pushes were answered ${status}`)
   const metrics = await PrometheusText.fetch(gateway.url)
-  if (settles) await settled(gateway.url)
+  const cpuSeconds = settles ? (await settled(gateway)) - idleSeconds : loadSeconds
+  const peakRss = gateway.rss().peak
   await gateway.stop()
   return {
     'MB/s': load.lineBytes / MB / load.seconds,
     'k lines/s': load.lines / 1000 / load.seconds,
     'CPU s/GB': cpuSeconds / (load.lineBytes / 1e9),
+    'of it during the load': loadSeconds / (load.lineBytes / 1e9),
     'peak RSS MB': peakRss / MB,
     'disk/raw': diskBytes(dataDir) / load.lineBytes,
     'commit p50 ms': metrics.quantile('millrace_commit_seconds', 0.5) * 1000,
@@ -131,18 +180,17 @@ export async function ingestRound(bodies: readonly PushBody[], options: RoundOpt
   }
 }
 
-/** Resolves when no block was joined or purged for a while. */
-async function settled(url: string): Promise<void> {
-  let last = ''
-  let sinceMs = performance.now()
-  const startedMs = sinceMs
-  while (performance.now() - sinceMs < SETTLED_MS && performance.now() - startedMs < SETTLE_MS_MAX) {
-    const metrics = await PrometheusText.fetch(url)
-    const now = `${metrics.value('millrace_store_blocks')} ${metrics.value('millrace_store_disk_bytes')}`
-    if (now !== last) sinceMs = performance.now()
-    last = now
-    await delay(1000)
+/** Resolves when the gateway is idle, to the processor seconds that it had used when it began to be. */
+async function settled(gateway: GatewayProcess): Promise<number> {
+  const startedMs = performance.now()
+  let quiet = { seconds: gateway.cpuSeconds(), sinceMs: startedMs }
+  while (performance.now() - startedMs < SETTLE_MS_MAX) {
+    await delay(250)
+    const seconds = gateway.cpuSeconds()
+    if (seconds - quiet.seconds > IDLE_SECONDS) quiet = { seconds, sinceMs: performance.now() }
+    else if (performance.now() - quiet.sinceMs >= IDLE_SPAN_MS) return quiet.seconds
   }
+  return gateway.cpuSeconds()
 }
 
 function diskBytes(folder: string): number {
