@@ -1,6 +1,5 @@
 /** What incidents work with: their store, the key of their ids, and notifiers. By home, loaded where it is used. */
 
-import { createHmac } from 'node:crypto'
 import type { SNS } from '@aws-sdk/client-sns'
 import { type IncidentLog, LogNotifier } from '../adapters/outside/log-notifier.ts'
 import { SmtpNotifier, smtpTransport } from '../adapters/outside/smtp-notifier.ts'
@@ -9,10 +8,11 @@ import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import type { KeyedHash } from '../domain/incidents/incident.ts'
 import { lazy } from '../kit/lazy.ts'
-import type { CountStore, IncidentStore, LogGroupReader, Notifier } from '../ports/incidents.ts'
+import type { IncidentStore, LogGroupReader, Notifier } from '../ports/incidents.ts'
 import type { Clock } from '../ports/log-store.ts'
-import type { AwsClients } from './aws-clients.ts'
+import { openCounts, requireTable } from './count-home.ts'
 import { deriveKey } from './derived-keys.ts'
+import { linkSettings, openHash } from './incident-settings.ts'
 import { SYSTEM_PACING } from './machine.ts'
 
 export interface IncidentHome {
@@ -28,8 +28,6 @@ export interface IncidentHomeLog extends IncidentLog {
 
 const KEY_FILE = 'incidents.key'
 const KEY_BYTES = 32
-/** Hexadecimal digits of a hash: 128 bits. */
-const HASH_CHARS = 32
 
 /** Opens the incident store. Throws store_unavailable or store_damaged, and config_invalid for incomplete settings. */
 export async function openIncidentHome(config: Config, clock: Clock, log: IncidentHomeLog): Promise<IncidentHome> {
@@ -44,16 +42,6 @@ export async function openIncidentHome(config: Config, clock: Clock, log: Incide
       for (const client of made) client.destroy()
     },
   }
-}
-
-/** Where a gateway of the aws home records counts, and the key they are named with. Throws config_invalid. */
-export async function openCountStore(
-  config: Config,
-  clock: Clock,
-  items: AwsClients['items'],
-): Promise<CountStore & { readonly hash: KeyedHash }> {
-  const counts = await openCounts(config, clock, items)
-  return { record: (record) => counts.record(record), hash: openHash(deriveKey(config, 'incidents')) }
 }
 
 /** Without incidents, lines are not counted, and blocks are joined: the next start with them begins at its own time. */
@@ -83,47 +71,18 @@ async function openItems(config: Config, clock: Clock, made: { destroy(): void }
   const clients = makeAwsClients(config.aws)
   made.push(clients)
   const counts = await openCounts(config, clock, clients.items)
-  const settings = { table: requireTable(config), ...config.incidents.retention }
+  const settings = { table: requireTable(config.aws), ...config.incidents.retention }
   return { store: new DynamoIncidents(clients.items, settings, clock, SYSTEM_PACING, counts), hash }
 }
 
-async function openCounts(config: Config, clock: Clock, items: AwsClients['items']) {
-  const table = requireTable(config)
-  const { DynamoCounts } = await import('../adapters/aws/incidents/dynamo-counts.ts')
-  return new DynamoCounts(items, table, await openRows(config, table, items), clock, SYSTEM_PACING)
-}
-
-async function openRows({ incidents }: Config, table: string, items: AwsClients['items']) {
-  if (!incidents.audit) return undefined
-  const { DynamoRows } = await import('../adapters/aws/incidents/dynamo-rows.ts')
-  const settings = { table, rowTable: incidents.rowTable, keptMs: incidents.retention.closedKeptMs }
-  return new DynamoRows(items, settings, SYSTEM_PACING)
-}
-
-function requireTable({ aws }: Config): string {
-  if (aws.table !== undefined) return aws.table
-  throw new GatewayError('config_invalid', 'incidents of the aws home need MILLRACE_TABLE; set it')
-}
-
-/** HMAC-SHA256, cut to 128 bits. The length of each part comes before it. */
-export function openHash(key: Uint8Array): KeyedHash {
-  return (parts) => {
-    const hmac = createHmac('sha256', key)
-    for (const part of parts) {
-      hmac.update(`${typeof part === 'string' ? Buffer.byteLength(part) : part.length}:`)
-      hmac.update(part)
-    }
-    return hmac.digest('hex').slice(0, HASH_CHARS)
-  }
-}
-
 async function openNotifiers(
-  { incidents }: Config,
+  config: Config,
   clock: Clock,
   log: IncidentHomeLog,
   made: { destroy(): void }[],
 ): Promise<readonly Notifier[]> {
-  const { notify, links } = incidents
+  const { notify } = config.incidents
+  const links = linkSettings(config)
   const { webhookUrl: url, smtpUrl, mailFrom: from, mailTo: to, snsTopic: topic, timeoutMs } = notify
   const notifiers: Notifier[] = []
   if (notify.log) notifiers.push(new LogNotifier(log))

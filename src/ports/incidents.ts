@@ -136,9 +136,6 @@ export interface IncidentStore {
   close(): Promise<void>
 }
 
-/** Takes counts where incidents are kept elsewhere: the part of IncidentStore that a gateway in front needs. */
-export type CountStore = Pick<IncidentStore, 'record'>
-
 /** Notifies people. Rejects when it is not sure that the message was taken: it is sent again then, with the same id. */
 export interface Notifier {
   /** Its name in outbox items, in logs and metrics. */

@@ -5,6 +5,7 @@
 
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
+import { linkSettings } from '../homes/incident-settings.ts'
 import { type Lazy, lazy } from '../kit/lazy.ts'
 import type { Clock, Ports } from '../ports/log-store.ts'
 import type { StateStore } from '../ports/rules.ts'
@@ -29,7 +30,7 @@ export async function openViews(parts: ViewParts): Promise<Views> {
     return openIncidents(config, clock, log)
   })
   return {
-    incidents: settings.enabled ? viewIncidents(incidents, settings.links) : undefined,
+    incidents: settings.enabled ? viewIncidents(incidents, linkSettings(config)) : undefined,
     poller: poll.projects.length > 0 ? viewSources(config, clock, log) : undefined,
     ...(rules.path !== undefined && { rules: await viewRules(parts, incidents) }),
   }
@@ -37,7 +38,7 @@ export async function openViews(parts: ViewParts): Promise<Views> {
 
 function viewIncidents(
   incidents: Lazy<Incidents>,
-  links: Config['incidents']['links'],
+  links: ReturnType<typeof linkSettings>,
 ): NonNullable<Views['incidents']> {
   /** Sends notifications before the response: a function is frozen after that. */
   const thenNotify = async <T>(act: (desk: Incidents['desk']) => Promise<T>): Promise<T> => {

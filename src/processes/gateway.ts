@@ -6,6 +6,7 @@ import { GatewayError } from '../domain/errors.ts'
 import { QueryTurns } from '../flows/query/query-turns.ts'
 import { type Home, openHome } from '../homes/home.ts'
 import { forgetCounted } from '../homes/incident-home.ts'
+import { linkSettings } from '../homes/incident-settings.ts'
 import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import type { Settings } from '../homes/references.ts'
 import type { Ports } from '../ports/log-store.ts'
@@ -70,7 +71,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
       turns,
       version: VERSION,
       rules,
-      incidents: incidents && { store: incidents.home.store, desk: incidents.desk, links: config.incidents.links },
+      incidents: incidents && { store: incidents.home.store, desk: incidents.desk, links: linkSettings(config) },
       poller,
       logger: requestLog(config, log),
     })

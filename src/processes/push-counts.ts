@@ -3,7 +3,7 @@
 import type { Config } from '../config/read-config.ts'
 import { countAppends, PushCounter } from '../flows/incidents/count-pushes.ts'
 import type { AwsHome } from '../homes/aws-home.ts'
-import { openCountStore } from '../homes/incident-home.ts'
+import { openCountHome } from '../homes/count-home.ts'
 import type { Clock, Ports } from '../ports/log-store.ts'
 import { readLineRules } from './line-rules.ts'
 
@@ -16,27 +16,11 @@ export interface PushCountLog {
 export async function countPushes(config: Config, clock: Clock, home: AwsHome, log: PushCountLog): Promise<Ports> {
   if (!config.incidents.enabled) return home.ports
   const rules = await readLineRules(config, clock)
-  const { record, hash } = await openCountStore(config, clock, home.items)
+  const { record, hash } = await openCountHome(config, clock, home.items)
   const onFailure = (err: unknown, isDropped: boolean): void => {
     if (isDropped) log.error({ err }, 'counts of error lines were dropped: too many wait to be recorded')
     else log.warn({ err }, 'counts of error lines could not be recorded; the next push tries again')
   }
-  const counter = new PushCounter({
-    rules,
-    hash,
-    clock,
-    record: (counts) => record(counts, NO_DECIDER),
-    onFailure,
-  })
+  const counter = new PushCounter({ rules, hash, clock, record, onFailure })
   return { ...home.ports, store: countAppends(home.ports.store, counter) }
-}
-
-/** Counts are only written down here: what becomes of incidents is decided by the process that folds. */
-const NO_DECIDER = {
-  idOf: () => {
-    throw new Error('BUG: a gateway of the aws home decides about an incident')
-  },
-  decide: () => {
-    throw new Error('BUG: a gateway of the aws home decides about an incident')
-  },
 }

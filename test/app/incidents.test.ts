@@ -12,7 +12,7 @@ import { openFlow } from '../flows/incidents/incident-flow.ts'
 import { FixedClock } from '../support/helper.ts'
 
 const KEY = new Uint8Array(32).fill(7)
-const LINKS = { publicUrl: undefined, grafanaUrl: 'http://grafana', grafanaDataSource: 'millrace' }
+const LINKS = { publicUrl: undefined, grafanaUrl: 'http://grafana', grafanaDataSource: 'millrace', region: undefined }
 
 async function open(t: Test, env: Environment = {}) {
   const clock = new FixedClock()

@@ -90,7 +90,8 @@ async function dropRecentItems(client: DynamoDBDocument): Promise<void> {
   }
 }
 
-function makeClients(endpoints: Endpoints): AwsClients {
+/** Clients of the services at these endpoints. */
+export function makeClients(endpoints: Endpoints): AwsClients {
   const optionsOf = (service: ServiceName) => testClient(endpoints.get(service) as string, ATTEMPTS)
   const firehose = new Firehose(optionsOf('firehose'))
   const dynamodb = new DynamoDB(optionsOf('dynamodb'))

@@ -20,7 +20,12 @@ import { FixedClock } from '../support/helper.ts'
 import { incidentIdOf, report } from './incident-store.ts'
 
 const CLOCK = new FixedClock()
-const LINKS = { publicUrl: 'https://logs.example.com/', grafanaUrl: undefined, grafanaDataSource: 'millrace' }
+const LINKS = {
+  publicUrl: 'https://logs.example.com/',
+  grafanaUrl: undefined,
+  grafanaDataSource: 'millrace',
+  region: undefined,
+}
 const SECRET = 'a secret of some length'
 
 function incidentOf(title: string, line = 'payments down'): Incident {

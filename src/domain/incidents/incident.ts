@@ -29,10 +29,17 @@ export interface IncidentFacts extends IncidentKey {
   readonly severity: Severity
   /** LogQL that finds the lines behind it; undefined where no query does. */
   readonly query?: string | undefined
-  /** The CloudWatch log group that holds the lines; undefined: the gateway's own store does. */
-  readonly logGroup?: string | undefined
+  /** Where the lines are when they are not in the gateway's own store. */
+  readonly logGroup?: GroupSearch | undefined
   /** Closes by itself when nothing was seen for so long; undefined: it waits for `resolve` or for a person. */
   readonly closesAfterMs?: number | undefined
+}
+
+/** Lines of a CloudWatch log group. */
+export interface GroupSearch {
+  readonly name: string
+  /** A text that the lines have in common; undefined where there is none that is worth a search. */
+  readonly text?: string | undefined
 }
 
 /** One occurrence, of a rule or an anomaly. */
@@ -88,7 +95,7 @@ export interface Incident extends IncidentRef {
   readonly labels: Labels
   readonly severity: Severity
   readonly query: string | undefined
-  readonly logGroup: string | undefined
+  readonly logGroup: GroupSearch | undefined
   readonly state: IncidentState
   /** Occurrences, over all the times it was open. */
   readonly count: number

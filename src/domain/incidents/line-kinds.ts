@@ -95,7 +95,7 @@ export class LineKinds {
     const pattern = bytes.slice(0, length)
     const text = patternText(pattern)
     const hash = hashOf(bytes, length)
-    const facts = factsOf(service, labels, text, queryOf(labels, text, line))
+    const facts = factsOf(service, labels, text, literalOf(text, line))
     const kind = newKind(facts, pattern, service.kinds.get(hash))
     service.kinds.set(hash, kind)
     service.size++
@@ -108,7 +108,7 @@ export class LineKinds {
   various(service: Service): Kind {
     if (service.size > 0) {
       const { labels } = service
-      service.various ??= newKind(factsOf(service, labels, VARIOUS, formatLabels(labels)), NO_BYTES, undefined)
+      service.various ??= newKind(factsOf(service, labels, VARIOUS, undefined), NO_BYTES, undefined)
       return service.various
     }
     const tenant = this.#tenantOf(service.tenant)
@@ -152,11 +152,12 @@ function hashOf(bytes: Uint8Array, length: number): number {
   return hash
 }
 
+/** `literal`: a text that all lines of the kind have; undefined where there is none. */
 function factsOf(
   { tenant, logGroup, closesAfterMs }: Service,
   labels: Labels,
   pattern: string,
-  query: string | undefined,
+  literal: string | undefined,
 ): Kind['facts'] {
   const service = labelValue(labels, SERVICE_NAME)
   return {
@@ -165,14 +166,14 @@ function factsOf(
     key: `${formatLabels(labels)}\n${pattern}`,
     title: service === '' ? pattern : `${service}: ${pattern}`,
     labels,
-    query,
-    logGroup,
+    // Lines of a log group are not in the store: no query finds them there.
+    query: logGroup === undefined ? queryOf(labels, literal) : undefined,
+    logGroup: logGroup === undefined ? undefined : { name: logGroup, text: literal },
     closesAfterMs,
   }
 }
 
-function queryOf(labels: Labels, pattern: string, line: string): string | undefined {
+function queryOf(labels: Labels, literal: string | undefined): string | undefined {
   if (labels.length === 0) return undefined
-  const literal = literalOf(pattern, line)
   return literal === undefined ? formatLabels(labels) : `${formatLabels(labels)} |= ${quoteGo(literal)}`
 }

@@ -63,7 +63,7 @@ function rowOf(line: CountedLine, facts: Kind['facts'], hash: KeyedHash, nowMs: 
     tenant,
     groupId: nameIncident(hash, facts),
     ms: Number(ns / NS_PER_MS),
-    logGroup: facts.logGroup ?? labelValue(labels, SERVICE_NAME),
+    logGroup: facts.logGroup?.name ?? labelValue(labels, SERVICE_NAME),
     logStream,
     message: line.line,
     severity: severityOf(level).toUpperCase(),

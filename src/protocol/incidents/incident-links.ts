@@ -1,6 +1,6 @@
 /** Where people look at the lines behind an incident. */
 
-import type { Incident } from '../../domain/incidents/incident.ts'
+import type { GroupSearch, Incident } from '../../domain/incidents/incident.ts'
 import { msToNs } from '../../domain/time.ts'
 
 export interface LinkSettings {
@@ -9,13 +9,15 @@ export interface LinkSettings {
   readonly grafanaUrl: string | undefined
   /** The UID of Grafana's data source. */
   readonly grafanaDataSource: string
+  /** The AWS region of watched log groups; undefined: the console shows the one that was looked at last. */
+  readonly region: string | undefined
 }
 
 export interface IncidentLinks {
   readonly incident: string
-  /** Where a query finds the lines. */
+  /** Where the lines are found: a query to this gateway, or the events of a log group in CloudWatch's console. */
   readonly query: string | undefined
-  /** The same in Grafana's Explore. */
+  /** The query in Grafana's Explore. */
   readonly explore: string | undefined
 }
 
@@ -27,28 +29,55 @@ const RANGE_MS_MAX = 24 * 3600_000
 
 export function linksOf(incident: Incident, settings: LinkSettings): IncidentLinks {
   const base = trimSlash(settings.publicUrl ?? '')
-  const { query, firstSeenMs, lastSeenMs } = incident
+  const { query, logGroup, firstSeenMs, lastSeenMs } = incident
   const toMs = lastSeenMs + AFTER_MS
-  const fromMs = Math.max(firstSeenMs - BEFORE_MS, toMs - RANGE_MS_MAX)
+  const range = { fromMs: Math.max(firstSeenMs - BEFORE_MS, toMs - RANGE_MS_MAX), toMs }
   return {
     incident: `${base}/incidents/${incident.id}`,
-    query: query && `${base}${queryPath(query, fromMs, toMs)}`,
-    explore: query && settings.grafanaUrl && exploreUrl(settings, query, fromMs, toMs),
+    query: logGroup ? consoleUrl(logGroup, settings.region, range) : query && `${base}${queryPath(query, range)}`,
+    explore: query && settings.grafanaUrl && exploreUrl(settings, query, range),
   }
 }
 
-function queryPath(query: string, fromMs: number, toMs: number): string {
+/** ms since the epoch. */
+interface TimeRange {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+function queryPath(query: string, { fromMs, toMs }: TimeRange): string {
   const range = { start: String(msToNs(fromMs)), end: String(msToNs(toMs)) }
   return `/loki/api/v1/query_range?${new URLSearchParams({ query, ...range, limit: '100', direction: 'backward' })}`
 }
 
 /** Grafana's form since 10.3: see "Generate Explore URLs" in its documentation. */
-function exploreUrl(settings: LinkSettings, query: string, fromMs: number, toMs: number): string {
+function exploreUrl(settings: LinkSettings, query: string, { fromMs, toMs }: TimeRange): string {
   const { grafanaUrl = '', grafanaDataSource: uid } = settings
   const queries = [{ refId: 'A', expr: query, queryType: 'range', datasource: { type: 'loki', uid } }]
   const pane = { datasource: uid, queries, range: { from: String(fromMs), to: String(toMs) } }
   const params = new URLSearchParams({ schemaVersion: '1', orgId: '1', panes: JSON.stringify({ millrace: pane }) })
   return `${trimSlash(grafanaUrl)}/explore?${params}`
+}
+
+/**
+ * The log events of a group in CloudWatch's console, filtered. Its form: what is behind `#logsV2:` is encoded twice, with
+ * `$` for the percent sign.
+ */
+function consoleUrl({ name, text }: GroupSearch, region: string | undefined, { fromMs, toMs }: TimeRange): string {
+  // A phrase in quotes; within it, quotes and backslashes are escaped.
+  const pattern = text === undefined ? [] : [['filterPattern', `"${text.replace(/["\\]/g, '\\$&')}"`]]
+  const times = [fromMs, toMs].map((ms) => String(Math.max(0, ms)))
+  const params = [...pattern, ['start', times[0]], ['end', times[1]]]
+  const query = params.map(([key, value]) => `${key}=${encodeURIComponent(value as string)}`).join('&')
+  const place = encodeURIComponent(`${encodeURIComponent(name)}/log-events?${query}`).replaceAll('%', '$')
+  const where = region === undefined ? '' : `?region=${region}`
+  return `https://${consoleHost(region)}/cloudwatch/home${where}#logsV2:log-groups/log-group/${place.replaceAll('$2F', '/')}`
+}
+
+function consoleHost(region = ''): string {
+  if (region.startsWith('cn-')) return 'console.amazonaws.cn'
+  if (region.startsWith('us-gov-')) return 'console.amazonaws-us-gov.com'
+  return 'console.aws.amazon.com'
 }
 
 function trimSlash(url: string): string {

@@ -31,7 +31,7 @@ t.test('what is published arrives, and can be chosen by its attributes', async (
     Attributes: { FilterPolicy: JSON.stringify({ severity: ['fatal'] }) },
   })
   const clock = new FixedClock()
-  const links = { publicUrl: undefined, grafanaUrl: undefined, grafanaDataSource: 'millrace' }
+  const links = { publicUrl: undefined, grafanaUrl: undefined, grafanaDataSource: 'millrace', region: undefined }
   const notifier = new SnsNotifier({ topic, links }, async () => sns)
   for (const severity of ['error', 'fatal'] as const) {
     const seen = report(clock, { severity, title: `${severity} failure` })
