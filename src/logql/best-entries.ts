@@ -1,25 +1,25 @@
-/** The entries of an answer while it is being found: the first `capacity` in the answer's order, none twice. */
+/** Collects the entries of a result: the first `capacity` in the order of the result, without duplicates. */
 
 import type { Metadata } from '../domain/entries/batch.ts'
 import type { Labels } from '../domain/labels.ts'
 import { type Slices, sortSlices } from '../kit/slices.ts'
 
-/** Entries that are taken out between two yields. */
+/** Entries removed between two yields. */
 const TAKEN_PER_SLICE = 500
 
 export type Direction = 'forward' | 'backward'
 
-/** Where an entry stands among all: by time, then stream, then arrival. */
+/** The place of an entry in the order of all: by time, then stream, then arrival. */
 export interface EntryPlace {
   readonly ns: bigint
-  /** The stream's own key, whatever a query made of its labels. */
+  /** The key of the stored stream, before the query changes its labels. */
   readonly key: string
   readonly sequence: number
   readonly index: number
 }
 
 export interface FoundEntry extends EntryPlace {
-  /** As stored, to tell duplicates: the query may have changed what it shows. */
+  /** The stored line, to detect duplicates: the query may have changed the displayed one. */
   readonly storedLine: string
   readonly storedMetadata: Metadata
   readonly labels: Labels
@@ -28,7 +28,7 @@ export interface FoundEntry extends EntryPlace {
   readonly parsed: Metadata
 }
 
-/** Below zero when a comes before b in an answer of this direction; backward is forward reversed. */
+/** Below zero if a comes before b in this direction; backward is the reverse of forward. */
 export function comparePlaces(direction: Direction, a: EntryPlace, b: EntryPlace): number {
   const order = compareForward(a, b)
   return direction === 'forward' ? order : -order
@@ -41,17 +41,17 @@ function compareForward(a: EntryPlace, b: EntryPlace): number {
 }
 
 /**
- * A heap. Its root is the answer's last entry, which is given up first when there are too many; or, for entries that
- * wait to be taken in their order, the answer's first.
+ * A heap. Its root is the last entry of the result, which is dropped first; or, for entries that are taken in order, the
+ * first entry.
  */
 export class BestEntries {
   readonly #direction: Direction
   readonly #capacity: number
   readonly #root: 'first' | 'last'
   readonly #heap: FoundEntry[] = []
-  /** To find twins: by time, then by the stored line. */
+  /** For finding duplicates: by time, then by the stored line. */
   readonly #byTime = new Map<bigint, Map<string, FoundEntry[]>>()
-  /** UTF-16 units of the lines held. */
+  /** UTF-16 units of the lines in memory. */
   #chars = 0
 
   constructor(direction: Direction, capacity: number, root: 'first' | 'last' = 'last') {
@@ -68,12 +68,12 @@ export class BestEntries {
     return this.#chars
   }
 
-  /** The last entry of the answer as it is now, once it is full. */
+  /** The last entry of the current result, if it is full. */
   get last(): EntryPlace | undefined {
     return this.#root === 'first' || this.#heap.length < this.#capacity ? undefined : this.#heap[0]
   }
 
-  /** Whether an entry at this place would be kept, if it is not there already. */
+  /** Whether an entry at this place would be kept, unless it is a duplicate. */
   wants(place: EntryPlace): boolean {
     const { last } = this
     return last === undefined || comparePlaces(this.#direction, place, last) < 0
@@ -86,7 +86,7 @@ export class BestEntries {
       ?.get(entry.storedLine)
       ?.find((other) => isSame(other, entry))
     if (twin !== undefined) {
-      // Of twins the better placed one counts, so that the order in which blocks come does not matter.
+      // Of duplicates the better placed one counts, so that the order of blocks does not matter.
       if (comparePlaces(this.#direction, entry, twin) < 0) this.#replace(twin, entry)
       return
     }
@@ -96,12 +96,12 @@ export class BestEntries {
     this.#siftUp(this.#heap.length - 1)
   }
 
-  /** All entries in the answer's order. */
+  /** All entries in the order of the result. */
   sorted(): Slices<FoundEntry[]> {
     return sortSlices(this.#heap, (a, b) => comparePlaces(this.#direction, a, b))
   }
 
-  /** Takes out the entries that stand before `ns`, in the answer's order; the root must be the first. */
+  /** Removes and returns the entries before `ns`, in order; the root must be the first entry. */
   *takeBefore(ns: bigint): Slices<FoundEntry[]> {
     const taken: FoundEntry[] = []
     for (let first = this.#heap[0]; first !== undefined; first = this.#heap[0]) {
@@ -148,7 +148,7 @@ export class BestEntries {
     if (sameTime.size === 0) this.#byTime.delete(entry.ns)
   }
 
-  /** True when the entry at i belongs nearer to the root than the one at j. */
+  /** True if the entry at i belongs nearer to the root than the one at j. */
   #isNearer(i: number, j: number): boolean {
     const order = comparePlaces(this.#direction, this.#heap[i] as FoundEntry, this.#heap[j] as FoundEntry)
     return this.#root === 'last' ? order > 0 : order < 0
@@ -181,7 +181,7 @@ export class BestEntries {
   }
 }
 
-/** For entries of one time and line. */
+/** A key of time and line. */
 function isSame(a: FoundEntry, b: FoundEntry): boolean {
   return (
     a.key === b.key &&

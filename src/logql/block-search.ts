@@ -1,4 +1,4 @@
-/** Finds the lines of a block that its line filters keep, over bytes as far as possible. */
+/** Finds the lines of a block that pass the line filters, on bytes as far as possible. */
 
 import { type Block, startOf } from '../domain/entries/block.ts'
 import type { Slices } from '../kit/slices.ts'
@@ -6,21 +6,21 @@ import { type ByteFilter, compileByteFilter } from './line-filter.ts'
 import type { LineFilterStage, PipelineStage } from './parse/syntax.ts'
 import { NeedleAutomaton } from './regexp/needles.ts'
 
-/** Lines looked at in one go: the result of a search stays small, and a query that has enough stops early. */
+/** Lines per search step, so that results stay small and a query with enough entries stops early. */
 const STRETCH_LINES = 1024
-/** Bytes of lines looked at in one go, if they are more than one line: the slowest search takes milliseconds for them. */
+/** Bytes per search step, if more than one line: the slowest search takes milliseconds for them. */
 const STRETCH_BYTES = 32 * 1024
-/** So many needles are searched one after the other: the engine's own search is fast. */
+/** Up to this many needles are searched one after the other, because the engine's own search is fast. */
 const FEW_NEEDLES = 4
 
-/** Where the stretch ends (exclusive) that begins at `from` and lies before `to`: what `find` may be asked for. */
+/** The end (exclusive) of the stretch from `from` and before `to`, the maximum for `find`. */
 export function stretchEnd({ lineEnds }: Block, from: number, to: number): number {
   const last = Math.min(to, from + STRETCH_LINES)
   const bytes = startOf(lineEnds, from) + STRETCH_BYTES
   return (lineEnds[last - 1] as number) <= bytes ? last : Math.max(from + 1, lineAt(lineEnds, from, last, bytes))
 }
 
-/** Where the stretch begins that ends at `to` (exclusive) and does not begin before `from`. */
+/** The start of the stretch that ends at `to` (exclusive), not before `from`. */
 export function stretchStart({ lineEnds }: Block, from: number, to: number): number {
   const first = Math.max(from, to - STRETCH_LINES)
   const bytes = (lineEnds[to - 1] as number) - STRETCH_BYTES
@@ -29,12 +29,12 @@ export function stretchStart({ lineEnds }: Block, from: number, to: number): num
 
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** Stages after which a line filter sees another text than the stored one. */
+/** Stages after which a line filter does not see the stored line. */
 const LINE_CHANGERS: readonly string[] = ['line_format', 'decolorize', 'unpack'] satisfies PipelineStage['kind'][]
 
 /**
- * Takes the line filters that see stored lines to the front: they can be run before anything else, since no other stage
- * cares for lines that are dropped.
+ * Moves the line filters on stored lines to the front: they can run first, because no other stage depends on dropped
+ * lines.
  */
 export function splitStages(stages: readonly PipelineStage[]): { filters: LineFilterStage[]; rest: PipelineStage[] } {
   const changer = stages.findIndex(({ kind }) => LINE_CHANGERS.includes(kind))
@@ -44,7 +44,7 @@ export function splitStages(stages: readonly PipelineStage[]): { filters: LineFi
   return { filters, rest }
 }
 
-/** The text of a line; bytes that are no UTF-8 become the replacement character. */
+/** The text of a line; invalid UTF-8 becomes the replacement character. */
 export function lineText(block: Block, index: number): string {
   const { text, lineEnds } = block
   const start = startOf(lineEnds, index)
@@ -53,14 +53,14 @@ export function lineText(block: Block, index: number): string {
 }
 
 interface SearchFilter extends ByteFilter {
-  /** Of many needles, once they are prepared. */
+  /** The prepared search for many needles. */
   automaton: NeedleAutomaton | undefined
 }
 
 /** Applies line filters to stretches of a block. */
 export class BlockSearch {
   readonly #filters: readonly SearchFilter[]
-  /** The filter whose needles are searched through a whole stretch; the others look at single lines. */
+  /** The filter whose needles are searched in a whole stretch; the others check single lines. */
   readonly #driver: ByteFilter | undefined
   readonly #found = new Uint32Array(STRETCH_LINES)
   #isPrepared = false
@@ -77,12 +77,12 @@ export class BlockSearch {
     this.#filters = filters.filter((filter) => filter !== this.#driver || filter.test !== undefined)
   }
 
-  /** False when every line is kept: then nothing needs to look at text. */
+  /** False if every line passes, so that the text is not needed. */
   get isNeeded(): boolean {
     return this.#driver !== undefined || this.#filters.length > 0
   }
 
-  /** To be done before the first `find`. */
+  /** Call it before the first `find`. */
   *prepare(): Slices<void> {
     if (this.#isPrepared) return
     for (const filter of this.#filters) {
@@ -93,8 +93,7 @@ export class BlockSearch {
   }
 
   /**
-   * The indexes of [from, to) that are kept, rising; at most a stretch may be asked for. The array is overwritten by the
-   * next call.
+   * The passing indexes of [from, to), ascending; at most one stretch. The next call overwrites the array.
    */
   find(block: Block, from: number, to: number): Uint32Array {
     let count = this.#driver === undefined ? this.#listAll(from, to) : this.#findNeedles(block, from, to, this.#driver)
@@ -122,7 +121,7 @@ export class BlockSearch {
       }
       if (nearest >= end) break
       line = lineAt(block.lineEnds, line, to, nearest)
-      // Lines lie side by side: a hit that reaches into the next line is none.
+      // Lines are adjacent: a hit that extends into the next line does not count.
       const lineEnd = block.lineEnds[line] as number
       if (searches.some(({ needle, at }) => at + needle.length <= lineEnd)) this.#found[count++] = line
       line++
@@ -161,7 +160,7 @@ function bufferOf(text: Uint8Array): Buffer {
   return Buffer.from(text.buffer, text.byteOffset, text.length)
 }
 
-/** Where the needle begins in [start, end), or `end`. */
+/** The start of the needle in [start, end), or `end`. */
 function indexWithin(text: Buffer, needle: Uint8Array, start: number, end: number): number {
   const at = text.subarray(start, end).indexOf(needle)
   return at < 0 ? end : start + at

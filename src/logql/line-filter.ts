@@ -1,4 +1,4 @@
-/** Line filters: over text that a stage may have changed, and over the bytes of stored lines. */
+/** Line filters, on text that a stage may have changed, and on the bytes of stored lines. */
 
 import { finishSlices } from '../kit/slices.ts'
 import type { LineFilterOperand, LineFilterStage } from './parse/syntax.ts'
@@ -7,7 +7,7 @@ import { compilePatternFilter } from './pipeline/pattern-filter.ts'
 import { compileLiterals } from './regexp/literal-search.ts'
 import { compileRegexp } from './regexp/regexp.ts'
 
-/** True keeps the line. Throws query_malformed for a pattern or an address that cannot be read. */
+/** True keeps the line. Throws query_malformed for an invalid pattern or address. */
 export function compileLineFilter({ operator, operands }: LineFilterStage): (line: string) => boolean {
   const tests = compileOperands(operator, operands)
   const [only] = tests
@@ -16,7 +16,7 @@ export function compileLineFilter({ operator, operands }: LineFilterStage): (lin
   return isPositive ? (line) => tests.some((test) => test(line)) : (line) => !tests.some((test) => test(line))
 }
 
-/** Texts are looked for all at once, however many they are. */
+/** All texts are searched in one pass. */
 function compileOperands(operator: LineFilterStage['operator'], operands: readonly LineFilterOperand[]) {
   const isText = ({ kind }: LineFilterOperand): boolean => kind === 'text' && (operator === '|=' || operator === '!=')
   const literals = operands.filter(isText).map(({ value }) => value)
@@ -25,7 +25,7 @@ function compileOperands(operator: LineFilterStage['operator'], operands: readon
   return [finishSlices(compileLiterals({ place: 'anywhere', literals }, false)), ...others]
 }
 
-/** Whether a line fits the operand, whatever the filter does with the answer. */
+/** Whether a line matches the operand, independent of the operator. */
 function compileOperand(operator: LineFilterStage['operator'], { kind, value }: LineFilterOperand) {
   if (kind === 'ip') return compileIpFilter(value)
   switch (operator) {
@@ -43,16 +43,16 @@ function compileOperand(operator: LineFilterStage['operator'], { kind, value }: 
   }
 }
 
-/** A line filter as a search over bytes, as far as that goes. */
+/** A line filter as a search on bytes, as far as possible. */
 export interface ByteFilter {
   /**
-   * Every line that the filter keeps (of a negative one: drops) contains at least one of these as UTF-8; undefined
-   * where nothing is known.
+   * Every line that the filter keeps (a negative one: drops) contains at least one of these as UTF-8; undefined if
+   * unknown.
    */
   readonly needles: readonly Uint8Array[] | undefined
-  /** True: keeps what has a needle; false: drops it. */
+  /** True: keeps lines with a needle; false: drops them. */
   readonly isPositive: boolean
-  /** The rest of the decision, for a line with a needle; undefined where the needle alone decides. */
+  /** The rest of the decision for a line with a needle; undefined if the needle decides. */
   readonly test: ((line: string) => boolean) | undefined
 }
 
@@ -63,7 +63,7 @@ export function compileByteFilter(stage: LineFilterStage): ByteFilter {
   const required = stage.operands.map((operand) => requiredLiterals(stage.operator, operand))
   const literals = required.flatMap((each) => each?.literals ?? [])
   const isKnown = required.every((each) => each !== undefined && each.literals.length > 0)
-  // The replacement character stands for bytes that are no UTF-8: they cannot be searched as text.
+  // The replacement character represents invalid UTF-8, which cannot be searched as text.
   if (!isKnown || literals.some((literal) => literal === '' || literal.includes('\ufffd'))) {
     return { needles: undefined, isPositive, test: compileLineFilter(stage) }
   }

@@ -1,4 +1,4 @@
-/** A log query over the blocks that a store hands it, one after the other, in bounded memory. */
+/** Runs a log query over the blocks of a store, one after the other, in bounded memory. */
 
 import { type Metadata, metadataWithLevel } from '../domain/entries/batch.ts'
 import { type Block, type StreamRun, startOf, timeRange } from '../domain/entries/block.ts'
@@ -15,15 +15,15 @@ import type { Stage } from './stage.ts'
 
 export interface LogQueryOptions {
   readonly direction: Direction
-  /** Entries of the answer at most, over all streams. */
+  /** Maximum number of entries of the result, over all streams. */
   readonly limit: number
-  /** Entries nearer than this to the one given before are left out; 0: none is. */
+  /** Skips entries closer than this to the previous returned one; 0: skips none. */
   readonly intervalNs: bigint
-  /** The clock's reading, for the template function `now`; ms since the epoch. */
+  /** The current time for the template function `now`; ms since the epoch. */
   readonly nowMs: number
 }
 
-/** One stream of an answer: its labels as the query left them, its entries in the direction asked for. */
+/** A stream of a result: its labels after the query, its entries in the requested direction. */
 export interface LogStream {
   readonly labels: Labels
   readonly entries: readonly LogEntry[]
@@ -32,24 +32,24 @@ export interface LogStream {
 export interface LogEntry {
   readonly ns: bigint
   readonly line: string
-  /** Structured metadata, detected_level among it. */
+  /** Structured metadata, including detected_level. */
   readonly metadata: Metadata
-  /** What parsers and label_format made, and `__error__` where a stage failed. */
+  /** Labels from parsers and label_format, and `__error__` if a stage failed. */
   readonly parsed: Metadata
 }
 
-/** What was looked at. */
+/** What was scanned. */
 export interface ScanFigures {
   readonly lines: number
   readonly bytes: number
   readonly linesAfterFilter: number
 }
 
-/** Entries that wait for their turn in a query with an interval; blocks that overlap in time make them pile up. */
+/** Maximum number of waiting entries of a query with an interval; overlapping blocks make them accumulate. */
 const WAITING_MAX = 100_000
-/** Entries that are put into order between two yields. */
+/** Entries sorted between two yields. */
 const ENTRIES_PER_SLICE = 1000
-/** UTF-16 units of lines that one answer may hold: `limit` lines of the greatest length would be beyond any memory. */
+/** Maximum size of the lines of a result in UTF-16 units: `limit` lines of the maximum length would exhaust the memory. */
 const ANSWER_CHARS_MAX = 128 * 1024 * 1024
 
 /**
@@ -59,7 +59,7 @@ const ANSWER_CHARS_MAX = 128 * 1024 * 1024
  */
 export class LogQuery {
   readonly matchers: readonly Matcher[]
-  /** True: the lines of every block are looked at, not only those that the answer gives. */
+  /** True if all lines are scanned, not only those of the result. */
   readonly scans: boolean
   readonly #direction: Direction
   readonly #search: BlockSearch
@@ -82,7 +82,7 @@ export class LogQuery {
     this.#best = new BestEntries(direction, limit, this.#thinning === undefined ? 'last' : 'first')
   }
 
-  /** False when no entry of a block with this time range can be part of the answer any more. For ReadRequest.wants. */
+  /** False if a block with this time range can have no entry of the result any more. For ReadRequest.wants. */
   wants(oldest: bigint, newest: bigint): boolean {
     if (this.#thinning !== undefined) return !this.#thinning.isFull
     const { last } = this.#best
@@ -90,7 +90,7 @@ export class LogQuery {
     return this.#direction === 'backward' ? newest >= last.ns : oldest <= last.ns
   }
 
-  /** Takes in one block; `runs` and `sequence` are those of its ReadBlock. */
+  /** Adds a block; `runs` and `sequence` are those of its ReadBlock. */
   *add(block: Block, runs: readonly StreamRun[], sequence: number): Slices<void> {
     yield* this.#search.prepare()
     if (this.#thinning !== undefined) yield* this.#thinning.passBlock(this.#best, block)
@@ -104,7 +104,7 @@ export class LogQuery {
     }
   }
 
-  /** The answer's streams by their label text. */
+  /** The streams of the result by label text. */
   *result(): Slices<LogStream[]> {
     const sorted = yield* this.#best.sorted()
     if (this.#thinning !== undefined) yield* this.#thinning.pass(sorted)
@@ -131,7 +131,7 @@ export class LogQuery {
     return { lines: this.#lines, bytes: this.#bytes, linesAfterFilter: this.#linesAfterFilter }
   }
 
-  /** Walks the run in the answer's direction, a stretch at a time, until nothing further can be wanted. */
+  /** Walks the run in the direction of the result, a stretch at a time, until no further entry is needed. */
   *#addRun(block: Block, run: StreamRun, sequence: number): Slices<void> {
     const isBackward = this.#direction === 'backward'
     let { start, end } = run
@@ -147,7 +147,7 @@ export class LogQuery {
       if (isBackward) found.reverse()
       for (const index of found) {
         if (!this.#addEntry(block, run, sequence, index)) return
-        // A stage may take long for a single line.
+        // A stage may be slow for a single line.
         if (this.#stage !== undefined) yield
       }
       yield
@@ -158,7 +158,7 @@ export class LogQuery {
     return this.#best.wants({ ns: block.timestamps.values[index] as bigint, key, sequence, index })
   }
 
-  /** False when this and all further entries of the run stand behind the last of a full answer. */
+  /** False if this and all further entries of the run come after the last one of a full result. */
   #addEntry(block: Block, run: StreamRun, sequence: number, index: number): boolean {
     if (!this.#isWanted(block, run, sequence, index)) return false
     const ns = block.timestamps.values[index] as bigint
@@ -188,7 +188,7 @@ function tooLarge(): GatewayError {
   )
 }
 
-/** Leaves out entries that follow too soon upon the one given before, over all streams. */
+/** Skips entries that are too close to the previous returned one, over all streams. */
 class Thinning {
   readonly accepted: FoundEntry[] = []
   readonly #direction: Direction
@@ -206,7 +206,7 @@ class Thinning {
     return this.accepted.length >= this.#limit
   }
 
-  /** Decides about the waiting entries that stand before all of this block, and so before all that comes. */
+  /** Decides on the waiting entries that come before this block, and so before all later ones. */
   *passBlock(waiting: BestEntries, block: Block): Slices<void> {
     const { oldest, newest } = timeRange(block)
     yield* this.pass(yield* waiting.takeBefore(this.#direction === 'forward' ? oldest : newest))

@@ -1,19 +1,19 @@
-/** Label matchers as queries write them, with their regular expressions compiled. */
+/** Label matchers of queries, with compiled regular expressions. */
 
 import { quoteGo } from '../domain/labels.ts'
 import { equalityMatcher, type Matcher, type MatchOperator } from '../domain/selector.ts'
 import { compileAnchored, type Regexp } from './regexp/regexp.ts'
 
-/** Values a matcher of a regular expression remembers the answers for. */
+/** Maximum number of values whose match results are cached. */
 const REMEMBERED_MAX = 1000
 
-/** Throws query_malformed for a regular expression that RE2 refuses. */
+/** Throws query_malformed for a regular expression that RE2 rejects. */
 export function makeMatcher(name: string, operator: MatchOperator, value: string): Matcher {
   if (operator === '=~' || operator === '!~') compileAnchored(value)
   return lateMatcher(name, operator, value)
 }
 
-/** The same, with the regular expression compiled when it is first asked: `test` throws for one that is faulty. */
+/** The same, with the regular expression compiled on first use: `test` throws if it is invalid. */
 export function lateMatcher(name: string, operator: MatchOperator, value: string): Matcher {
   if (operator === '=' || operator === '!=') return equalityMatcher(name, operator, value)
   const wanted = operator === '=~'

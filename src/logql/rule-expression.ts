@@ -1,4 +1,4 @@
-/** Expressions of alert rules: a metric query, or a log query that means its lines. */
+/** Expressions of alert rules: a metric query, or a log query whose lines are counted. */
 
 import { formatDuration } from '../domain/duration.ts'
 import { GatewayError } from '../domain/errors.ts'
@@ -14,7 +14,7 @@ import type { Expr, LogExpr, MetricExpr } from './parse/syntax.ts'
  */
 export function compileRuleExpr(text: string, intervalMs: number, limits: QueryLimits): MetricExpr {
   const expr = metricOf(text, intervalMs, limits)
-  // Stages and steps are checked when a query is made of the tree.
+  // Stages and steps are checked when the query is planned.
   new MetricQuery(expr, { time: { kind: 'instant', time: 0n }, limits, nowMs: 0 })
   return expr
 }
@@ -27,7 +27,7 @@ function metricOf(text: string, intervalMs: number, limits: QueryLimits): Metric
   throw new GatewayError('internal', 'BUG: a count of lines was read as a log query')
 }
 
-/** The first log query inside of a rule's expression, to look at the lines behind an alert; undefined where none is. */
+/** The first log query in a rule's expression, for a link to the lines behind an alert; undefined if there is none. */
 export function linesBehind(text: string): string | undefined {
   const log = firstLog(parseExpr(text))
   return log === undefined ? undefined : formatLine(log)

@@ -13,7 +13,7 @@ import { TIME_FUNCTIONS } from './pipeline/template/functions/time-functions.ts'
 import { parseTemplate } from './pipeline/template/parser.ts'
 import type { GoMap, GoValue } from './pipeline/template/value.ts'
 
-/** What a template is run over. */
+/** The input of a template. */
 export interface RuleTemplateInput {
   /** Of the sample. */
   readonly labels: Labels
@@ -23,8 +23,8 @@ export interface RuleTemplateInput {
 }
 
 /**
- * Functions of Prometheus that people use in alerts, over those of LogQL. See "Template reference" in Prometheus'
- * documentation; its functions that query are not there.
+ * Prometheus functions used in alerts, in addition to those of LogQL. See "Template reference" in the Prometheus
+ * documentation; its query functions are not supported.
  */
 const FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map([
   ...GO_FUNCTIONS,
@@ -42,11 +42,11 @@ const FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map([
 const BINARY_PREFIXES = ['ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei', 'Zi', 'Yi']
 const SMALL_PREFIXES = ['m', 'u', 'n', 'p', 'f', 'a', 'z', 'y']
 
-/** What every template may name, as in Prometheus; on the first line, so that lines in messages stay right. */
+/** Variables of every template, as in Prometheus; on the first line, so that line numbers in messages stay correct. */
 const PREAMBLE = '{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$value := .Value}}'
 const NO_LABELS: GoMap = { get: () => '', entries: () => [] }
 
-/** Reads a template once, to run it on many samples. Throws query_malformed; running it, query_refused. */
+/** Compiles a template, to run it on many samples. Throws query_malformed; running it throws query_refused. */
 export function compileRuleTemplate(source: string): (input: RuleTemplateInput) => string {
   if (!source.includes('{{')) return () => source
   const tree = parseTemplate(PREAMBLE + source, (name) => FUNCTIONS.has(name) || name === 'and' || name === 'or')
@@ -65,7 +65,7 @@ function dataOf(labels: Labels, value: number): GoMap {
   return { get: (name) => fields.get(name), entries: () => [...fields] }
 }
 
-/** A label that is not there is the empty text. */
+/** A missing label is the empty text. */
 function mapOf(labels: Labels): GoMap {
   const values = new Map(labels.map(({ name, value }) => [name, value]))
   return {

@@ -1,8 +1,8 @@
-/** Arithmetic and comparison of single numbers as LogQL has them. */
+/** LogQL arithmetic and comparison of numbers. */
 
 import type { ArithmeticOperator, BinaryOperation, CompareOperator, LiteralExpr } from './parse/syntax.ts'
 
-/** Division and modulo by zero give NaN, where Prometheus has infinities. */
+/** Division and modulo by zero give NaN, unlike Prometheus with infinities. */
 export function calculate(operator: ArithmeticOperator, left: number, right: number): number {
   switch (operator) {
     case '+':
@@ -48,7 +48,7 @@ export function isComparison(operator: BinaryOperation['operator']): operator is
   return ['==', '!=', '>', '>=', '<', '<='].includes(operator)
 }
 
-/** `1 + 2` as the literal 3, and a comparison of literals as 0 or 1; undefined where a side is no literal. */
+/** Folds `1 + 2` to the literal 3, and a comparison of literals to 0 or 1; undefined if a side is not a literal. */
 export function reduceLiterals({ operator, left, right }: BinaryOperation): LiteralExpr | undefined {
   if (left.kind !== 'literal' || right.kind !== 'literal') return undefined
   if (operator === 'and' || operator === 'or' || operator === 'unless') return undefined

@@ -1,45 +1,45 @@
-/** The seam between the pipeline's parts (pipeline/*) and those who run them: log-query.ts and metric/*. */
+/** The interface between the pipeline (pipeline/*) and its callers, log-query.ts and metric/*. */
 
 import type { Metadata } from '../domain/entries/batch.ts'
 import type { Labels } from '../domain/labels.ts'
 import type { PipelineStage, Unwrap } from './parse/syntax.ts'
 
-/** One entry on its way through a pipeline. One object serves all entries of a query, one after the other. */
+/** An entry in a pipeline. One object is reused for all entries of a query. */
 export interface PipelineEntry {
   readonly ns: bigint
-  /** What line_format, decolorize and unpack change. */
+  /** Changed by line_format, decolorize and unpack. */
   line: string
   readonly labels: EntryLabels
 }
 
 /**
- * The labels of an entry: those of its stream, its structured metadata and what parsers found, with Loki's precedence.
- * pipeline/label-set.ts has the one class that is it.
+ * The labels of an entry: those of its stream, its structured metadata and parsed labels, with Loki's precedence.
+ * Implemented by pipeline/label-set.ts.
  */
 export interface EntryLabels {
-  /** Begins an entry: everything of the one before is gone. */
+  /** Starts an entry and clears the previous one. */
   reset(stream: Labels, metadata: Metadata): void
   /** The value under the plain name, or undefined; finds `__error__` and `__error_details__` as well. */
   get(name: string): string | undefined
-  /** True while `__error__` is set. */
+  /** True if `__error__` is set. */
   readonly hasError: boolean
-  /** All labels as they are now, `__error__` among them, sorted by name. A parsed label may be empty. A new array each time. */
+  /** All current labels including `__error__`, sorted by name. A parsed label may be empty. A new array each time. */
   all(): Labels
-  /** The same in three parts for an answer; the parts are sorted and share no name. */
+  /** The same in three parts for a result; the parts are sorted and have no common names. */
   parts(): EntryParts
 }
 
 export interface EntryParts {
-  /** The stream's own labels, with what the query changed of them. The very same array where it changed nothing. */
+  /** The stream's labels with the changes of the query. The same array if nothing was changed. */
   readonly stream: Labels
   readonly metadata: Metadata
   readonly parsed: Metadata
 }
 
-/** Does its work on the entry in place; false drops the entry. Never throws for what is in a line. */
+/** Processes the entry in place; false drops it. Never throws because of the content of a line. */
 export type Stage = (entry: PipelineEntry) => boolean
 
-/** What a query that is not interested in all labels tells the parsers. */
+/** Tells the parsers which labels a query needs. */
 export interface StageOptions {
   /**
    * Names of the labels that the caller reads afterwards; undefined: all of them. What the stages read themselves is
@@ -49,8 +49,7 @@ export interface StageOptions {
 }
 
 /**
- * pipeline/stages.ts has it: all stages of a pipeline as one. Throws query_malformed for a template that cannot be
- * read.
+ * Compiles all stages of a pipeline; implemented by pipeline/stages.ts. Throws query_malformed for an invalid template.
  */
 export type CompileStages = (
   stages: readonly PipelineStage[],

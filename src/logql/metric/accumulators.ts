@@ -1,4 +1,4 @@
-/** What one series gathers while blocks are read, bucket by bucket, and its values at all steps afterwards. */
+/** Accumulates a series while blocks are read, bucket by bucket, and computes its values at all steps. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
@@ -11,20 +11,20 @@ import { type Series, setValue } from './series.ts'
 import type { Windows } from './windows.ts'
 
 export interface Accumulator {
-  /** One entry; for counting operations its value is what it adds. */
+  /** Adds an entry; for counting operations the value is added. */
   add(bucket: number, sample: Sample): void
-  /** Many entries at once, of counting operations only. */
+  /** Adds many entries, for counting operations only. */
   tally(bucket: number, entries: number, amount: number): void
-  /** Sets the values of the steps whose window holds an entry. */
+  /** Sets the values of the steps whose window has an entry. */
   finish(windows: Windows, series: Series): Slices<void>
 }
 
-/** Steps, parts and samples that are gone through between two yields. */
+/** Steps, parts and samples processed between two yields. */
 const PIECES_PER_SLICE = 2000
-/** Samples and parts that one query may hold at a time: some 100 bytes each. */
+/** Maximum number of samples and parts in memory per query, of some 100 bytes each. */
 const HELD_MAX = 2_000_000
 
-/** Counts what the accumulators of one query hold. */
+/** Counts the samples and parts of all accumulators of a query. */
 export class HeldBudget {
   #held = 0
 
@@ -37,7 +37,7 @@ export class HeldBudget {
   }
 }
 
-/** Makes the accumulator of one series. `windows.bucketCount` bounds its buckets. */
+/** Creates the accumulator of a series. `windows.bucketCount` bounds its buckets. */
 export function makeAccumulator(aggregation: RangeAggregation, windows: Windows, held: HeldBudget): Accumulator {
   const { operation, range, parameter } = aggregation
   if (operation === 'quantile_over_time') return new QuantileAccumulator(parameter as number, held)
@@ -118,7 +118,7 @@ class PartAccumulator<Part> implements Accumulator {
   }
 }
 
-/** Joins the parts of each window; two stacks make every part join only a few times however windows overlap. */
+/** Joins the parts of each window; two stacks ensure that every part is joined only a few times for any overlap. */
 function* finishParts<Part>(
   parts: ReadonlyMap<number, Part>,
   aggregator: Aggregator<Part>,
@@ -171,7 +171,7 @@ function* foldOlder<Part>(
   return older
 }
 
-/** For aggregations that must see samples in their order: blocks may come in any. */
+/** For aggregations that need samples in order, because blocks may come in any order. */
 class OrderedAccumulator<Part> implements Accumulator {
   readonly #aggregator: Aggregator<Part>
   readonly #held: HeldBudget

@@ -10,7 +10,7 @@ import { isPresent, makeSeries, SERIES_VALUES, type Series, setValue, valueAt, v
 
 const DEFAULT_MATCHING: VectorMatching = { on: false, labels: [], many: 'none', include: [] }
 
-/** A vector with a number on one of its sides; the number is the left operand where `isLeft`. */
+/** An operation between a vector and a number; the number is the left operand if `isLeft`. */
 export function* operateWithNumber(
   operation: BinaryOperation,
   input: readonly Series[],
@@ -33,7 +33,7 @@ export function* operateWithNumber(
   return results
 }
 
-/** Two vectors. Throws query_refused where the matching leaves more than one partner. */
+/** An operation between two vectors. Throws query_refused if there is more than one match. */
 export function* operateVectors(
   operation: BinaryOperation,
   left: readonly Series[],
@@ -82,7 +82,7 @@ function* bySignature(matching: VectorMatching, input: readonly Series[]): Slice
   return groups
 }
 
-/** The values for which another vector has (or has not) a value of the same signature at the step. */
+/** The values for which another vector has (or does not have) a value with the same signature at the step. */
 function* keepWhere(
   matching: VectorMatching,
   input: readonly Series[],
@@ -124,7 +124,7 @@ function* matchPairs(
   right: readonly Series[],
   count: number,
 ): Slices<Series[]> {
-  // group_right makes the right side the one that may have many.
+  // With group_right the right side is the many side.
   const isSwapped = matching.many === 'right'
   const many = isSwapped ? right : left
   const partners = yield* findPartners(matching, isSwapped ? left : right, count)
@@ -140,7 +140,7 @@ function* matchPairs(
       const one = isPresent(manySeries, k) ? ones[k] : undefined
       if (one === undefined) continue
       const { series, matched } = resultOf(one)
-      // Also a pair that the comparison filters out counts.
+      // A pair that the comparison filters out counts too.
       if (matched[k] === 1) throw severalMatches(matching)
       matched[k] = 1
       const [a, b] = isSwapped ? [one, manySeries] : [manySeries, one]
@@ -151,7 +151,7 @@ function* matchPairs(
   return [...results.values()].map(({ series }) => series)
 }
 
-/** The series of the one side by match group and step. Throws query_refused where a group has two at a step. */
+/** The series of the one side by match group and step. Throws query_refused if a group has two at a step. */
 function* findPartners(
   matching: VectorMatching,
   ones: readonly Series[],

@@ -1,4 +1,4 @@
-/** rate_counter: the rate of a counter that may start anew, extrapolated to the window's borders as Prometheus does. */
+/** rate_counter: the rate of a counter that may reset, extrapolated to the window boundaries as in Prometheus. */
 
 import type { Aggregator, Sample } from './samples.ts'
 
@@ -6,11 +6,11 @@ interface CounterPart {
   readonly first: Sample
   readonly last: Sample
   readonly count: number
-  /** The values lost when the counter started anew. */
+  /** The sum of values before resets. */
   readonly lost: number
 }
 
-/** Samples must be added in their order. */
+/** Samples must be added in order. */
 export const COUNTER_RATE: Aggregator<CounterPart> = {
   begin: (sample) => ({ first: sample, last: sample, count: 1, lost: 0 }),
   add: (part, sample) => COUNTER_RATE.join(part, COUNTER_RATE.begin(sample)),
@@ -23,7 +23,7 @@ export const COUNTER_RATE: Aggregator<CounterPart> = {
   finish: extrapolatedRate,
 }
 
-/** How far beyond the samples their average distance reaches, before the series is taken to begin or end there. */
+/** Factor of the average sample distance beyond which the series is assumed to start or end within the window. */
 const REACH = 1.1
 
 /** See extrapolatedRate in promql/functions.go of Prometheus. A single sample has no rate: 0, as in Loki. */
@@ -35,7 +35,7 @@ function extrapolatedRate({ first, last, count, lost }: CounterPart, seconds: nu
   const toEnd = Number(end - last.ns) / 1e9
   let toStart = seconds - toEnd - sampled
   if (toStart >= average * REACH) toStart = average / 2
-  // A counter cannot have been below zero.
+  // A counter is never below zero.
   if (increase > 0 && first.value >= 0) toStart = Math.min(toStart, sampled * (first.value / increase))
   const covered = sampled + toStart + (toEnd >= average * REACH ? average / 2 : toEnd)
   return (increase * (covered / sampled)) / seconds

@@ -1,4 +1,4 @@
-/** The tree of a metric query over the series that its range aggregations gathered. */
+/** Evaluates the tree of a metric query over the series of its range aggregations. */
 
 import type { Slices } from '../../kit/slices.ts'
 import type { BinaryOperation, MetricExpr, RangeAggregation } from '../parse/syntax.ts'
@@ -7,7 +7,7 @@ import { replaceLabels } from './label-replace.ts'
 import { checkVolume, constantSeries, mergeEqual, type Series, withValues } from './series.ts'
 import { aggregateVector } from './vector-aggregation.ts'
 
-/** Gives the series of a range aggregation at the leaves. */
+/** Returns the series of a range aggregation, for the leaves. */
 export type LeafSeries = (leaf: RangeAggregation) => Slices<readonly Series[]>
 
 /** The series of the expression at `count` steps; a literal is a series without labels. Throws query_refused. */

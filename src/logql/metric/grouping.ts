@@ -1,26 +1,26 @@
-/** Which series belong together under `by` and `without`. */
+/** Grouping of series by `by` and `without`. */
 
 import { formatLabels, type Labels } from '../../domain/labels.ts'
 import type { Grouping } from '../parse/syntax.ts'
 import type { LabelSet } from '../pipeline/label-set.ts'
 
-/** The labels that are left of a series; an absent label of `by` is left out. */
+/** The remaining labels of a series; a missing label of `by` is omitted. */
 export function groupLabels({ without, labels: names }: Grouping, labels: Labels): Labels {
   return labels.filter(({ name }) => names.includes(name) !== without)
 }
 
-/** The labels of an aggregated vector's group. As in Loki, `by` keeps a label that is present and empty. */
+/** The labels of a group of an aggregated vector. As in Loki, `by` keeps a label that is present and empty. */
 export function vectorGroupLabels(grouping: Grouping, labels: Labels): Labels {
   const group = groupLabels(grouping, labels)
   return grouping.without ? group.filter(({ value }) => value !== '') : group
 }
 
-/** Equal for series of one group. */
+/** Equal for series of the same group. */
 export function groupKey(grouping: Grouping, labels: Labels): string {
   return formatLabels(vectorGroupLabels(grouping, labels))
 }
 
-/** Equal for series that match; an absent label is as good as an empty one. */
+/** Equal for matching series; a missing label equals an empty one. */
 export function matchKey(grouping: Grouping, labels: Labels): string {
   return formatLabels(groupLabels(grouping, labels).filter(({ value }) => value !== ''))
 }

@@ -1,4 +1,4 @@
-/** label_replace: a label made from another one. */
+/** label_replace: sets a label from another one. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { isLabelName, labelValue, withLabel } from '../../domain/labels.ts'
@@ -7,7 +7,7 @@ import type { LabelReplace } from '../parse/syntax.ts'
 import { compileAnchored } from '../regexp/regexp.ts'
 import { mergeEqual, SERIES_VALUES, type Series, valueStride } from './series.ts'
 
-/** Where the whole source value matches, the target becomes the replacement; an empty one removes the target. */
+/** If the whole source value matches, the target becomes the replacement; an empty replacement removes it. */
 export function* replaceLabels(
   { target, replacement, source, pattern }: Omit<LabelReplace, 'kind' | 'expr'>,
   input: readonly Series[],

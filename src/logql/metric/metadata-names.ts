@@ -1,13 +1,13 @@
-/** Looks for names in stored metadata without making strings. */
+/** Searches names in stored metadata without creating strings. */
 
 import { DETECTED_LEVEL } from '../../domain/levels/level.ts'
 import { EXTRACTED_SUFFIX } from '../pipeline/label-set.ts'
 
-/** See readMetadata for the bytes' form. */
+/** See readMetadata for the byte format. */
 export class MetadataNames {
   readonly #names: readonly Uint8Array[]
 
-  /** True when the level is among the names: a level of a known word is a column, not metadata. */
+  /** True if the names include the level: known levels are a column, not metadata. */
   readonly haveLevel: boolean
 
   /** `labels` as a query names them: `x_extracted` may come from metadata of the name x. */
@@ -19,7 +19,7 @@ export class MetadataNames {
     this.#names = [...new Set(names)].map((name) => new TextEncoder().encode(name))
   }
 
-  /** True when the metadata bytes [start, end) have a pair of one of the names. */
+  /** True if the metadata bytes [start, end) have a pair with one of the names. */
   areIn(bytes: Uint8Array, start: number, end: number): boolean {
     let at = start
     for (let isName = true; at < end; isName = !isName) {

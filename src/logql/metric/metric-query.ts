@@ -1,4 +1,4 @@
-/** A metric query, instant or over a range: what it must read, and its answer. */
+/** An instant or range metric query: the data it needs, and its result. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
@@ -14,13 +14,13 @@ import { instantAt, type Steps, stepsOf } from './steps.ts'
 export interface MetricQueryOptions {
   readonly time: MetricTime
   readonly limits: Pick<QueryLimits, 'seriesMax' | 'pointsMax'>
-  /** True: too many series give a part of them and a warning, instead of an error. */
+  /** True: too many series give a partial result with a warning instead of an error. */
   readonly isPartial?: boolean | undefined
-  /** The clock's reading, for the template function `now`; ms since the epoch. */
+  /** The current time for the template function `now`; ms since the epoch. */
   readonly nowMs: number
 }
 
-/** When a query is evaluated; nanoseconds. A range is widened to multiples of its step. */
+/** The evaluation times, in nanoseconds. A range is widened to multiples of its step. */
 export type MetricTime =
   | { readonly kind: 'instant'; readonly time: bigint }
   | { readonly kind: 'range'; readonly start: bigint; readonly end: bigint; readonly step: bigint }
@@ -31,9 +31,9 @@ export type MetricTime =
  */
 export class MetricQuery {
   readonly reads: readonly RangeRead[]
-  /** The instants of the answer. */
+  /** The instants of the result. */
   readonly steps: Steps
-  /** False where the answer may depend on when it is asked: templates know the time. */
+  /** False if the result may depend on the current time, which templates can use. */
   readonly isTimeless: boolean
   readonly #expr: MetricExpr
   readonly #isInstant: boolean
@@ -61,7 +61,7 @@ export class MetricQuery {
     this.reads = [...readsByText.values()]
   }
 
-  /** Throws query_refused for more series than the limit, and where vectors do not match. */
+  /** Throws query_refused for more series than the limit, and for vectors that do not match. */
   *result(): Slices<MetricResult> {
     const { start, count } = this.steps
     const expr = this.#expr
@@ -81,7 +81,7 @@ export class MetricQuery {
     return warnings === undefined ? result : { ...result, warnings }
   }
 
-  /** The words of the warning are Loki's. */
+  /** The text of the warning is Loki's. */
   #limitSeries(series: readonly Series[]): {
     readonly shown: readonly Series[]
     readonly warnings?: readonly string[]
@@ -126,7 +126,7 @@ function hasTemplate(stage: PipelineStage): boolean {
   return stage.kind === 'label_format' && stage.assignments.some(({ kind }) => kind === 'template')
 }
 
-/** True where the order of an instant answer says something: with a sort anywhere in the query, as in Loki. */
+/** True if the order of an instant result matters: with a sort anywhere in the query, as in Loki. */
 function keepsOrder(expr: MetricExpr): boolean {
   switch (expr.kind) {
     case 'vector_aggregation':
@@ -148,11 +148,11 @@ function byLabels(series: readonly Series[]): Slices<Series[]> {
 
 interface Leaf {
   readonly leaf: RangeAggregation
-  /** The grouping of a sum right around it. */
+  /** The grouping of a sum directly around it. */
   readonly outer: Grouping | undefined
 }
 
-/** Aggregations whose sum over groups can be gathered by group from the start. */
+/** Aggregations whose sum can be accumulated by group from the start. */
 const SUMMABLE: readonly RangeAggregation['operation'][] = [
   ...(['count_over_time', 'rate', 'bytes_over_time', 'bytes_rate', 'sum_over_time'] as const),
 ]

@@ -1,18 +1,18 @@
-/** Quantiles of values that enter and leave a window one after the other. */
+/** Quantiles of a sliding window of values. */
 
 import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
 
-/** Values that are put into their places between two yields. */
+/** Values processed between two yields. */
 const VALUES_PER_SLICE = 4096
 
 /**
- * Counts of the values that are in the window, by rank among all (a Fenwick tree): to add, to remove and to ask costs the
- * logarithm of their number each. NaN counts as the greatest.
+ * Counts of the values in the window by rank among all (a Fenwick tree): adding, removing and querying take logarithmic
+ * time. NaN counts as the greatest.
  */
 export class QuantileWindow {
-  /** All values, rising. */
+  /** All values, ascending. */
   readonly #sorted: Float64Array
-  /** By the value's place among those the window was made of: its rank. */
+  /** The rank of each value by its index. */
   readonly #ranks: Uint32Array
   readonly #counts: Uint32Array
   readonly #top: number
@@ -43,13 +43,13 @@ export class QuantileWindow {
     return new QuantileWindow(sorted, ranks)
   }
 
-  /** The value at this place of those the window was made of enters. */
+  /** Adds the value with this index to the window. */
   add(place: number): void {
     this.#size++
     this.#change(place, 1)
   }
 
-  /** It leaves; it must have entered. */
+  /** Removes it; it must be in the window. */
   remove(place: number): void {
     this.#size--
     this.#change(place, -1)

@@ -1,4 +1,4 @@
-/** One range aggregation while its blocks are read: entries become samples, samples gather in series. */
+/** Executes a range aggregation: converts entries to samples and accumulates them in series. */
 
 import { type Metadata, metadataWithLevel } from '../../domain/entries/batch.ts'
 import { type Block, lowerBound, type StreamRun, startOf } from '../../domain/entries/block.ts'
@@ -18,9 +18,9 @@ import { checkVolume, compareLabels, makeSeries, type Series, setValue } from '.
 import type { Steps } from './steps.ts'
 import { Windows } from './windows.ts'
 
-/** Windows, entries and series that are gone through between two yields. */
+/** Windows, entries and series processed between two yields. */
 const PIECES_PER_SLICE = 1000
-/** Entries that are only counted: by hundreds they are as much work as one of the others. */
+/** The weight of entries that are only counted: hundreds of them are as much work as one other entry. */
 const TALLIED_PER_SLICE = 65_536
 const TALLIED_PER_PIECE = 64
 
@@ -29,15 +29,15 @@ interface GatheredSeries {
   readonly accumulator: Accumulator
 }
 
-/** What is to be read for one range aggregation, and what becomes of it. Give it the blocks in any order. */
+/** The data that a range aggregation needs, and its series. Blocks may be added in any order. */
 export class RangeRead {
   readonly matchers: readonly Matcher[]
   /** The time range [start, end) in nanoseconds. */
   readonly start: bigint
   readonly end: bigint
-  /** True: the blocks' columns are enough, their text and metadata may be empty. */
+  /** True: only the columns of the blocks are needed; text and metadata may be empty. */
   readonly withoutText: boolean
-  /** True: every line will be looked at. */
+  /** True: every line is scanned. */
   readonly scans: boolean
   readonly #aggregation: RangeAggregation
   readonly #grouping: Grouping | undefined
@@ -45,30 +45,30 @@ export class RangeRead {
   readonly #windows: Windows
   readonly #sampling: Sampling
   readonly #search: BlockSearch
-  /** What a plain count looks for in metadata; undefined where it needs all of it, or more than labels. */
+  /** The metadata names that a plain count needs; undefined if it needs all of it, or more than labels. */
   readonly #namesAsked: MetadataNames | undefined
-  /** The names without which metadata says nothing to the query; undefined where any may be read. */
+  /** The only metadata names that the query depends on; undefined if it may read any. */
   readonly #namesRead: MetadataNames | undefined
   readonly #labels = new LabelSet()
   readonly #held = new HeldBudget()
   readonly #series = new Map<string, GatheredSeries>()
-  /** For entries that need no look of their own: the series by stream and level code. */
+  /** The series by stream and level code, for entries that need no individual processing. */
   readonly #plainSeries = new Map<string, (GatheredSeries | undefined)[]>()
-  /** Those of the stream asked for last. */
+  /** Those of the last requested stream. */
   #plainLast: { readonly key: string; readonly known: (GatheredSeries | undefined)[] } = { key: '', known: [] }
-  /** The series of the entry before, where entries with the stream's labels unchanged all belong to it. */
+  /** The series of the previous entry, if all entries with unchanged stream labels belong to it. */
   #streamSeries: { readonly stream: Labels; readonly series: GatheredSeries } | undefined
   readonly #stride = new Stride(PIECES_PER_SLICE)
   #lines = 0
   #bytes = 0
   #linesAfterFilter = 0
 
-  /** `outer` is the grouping of a sum around the aggregation, which then need not make the finer series. */
+  /** `outer` is the grouping of a sum around the aggregation, which makes finer series unnecessary. */
   constructor(aggregation: RangeAggregation, outer: Grouping | undefined, steps: Steps, nowMs: number) {
     const { range } = aggregation
     this.#aggregation = aggregation
     const grouping = withoutUnwrapped(aggregation.grouping ?? outer, range.unwrap)
-    // Absence is of the whole selector: it needs no series, but its pipeline runs as written.
+    // Absence concerns the whole selector: it needs no series, but its pipeline runs as written.
     this.#grouping = aggregation.operation === 'absent_over_time' ? { without: false, labels: [] } : grouping
     this.#steps = steps
     this.#windows = new Windows(steps, range.range, range.offset ?? 0n)
@@ -85,12 +85,12 @@ export class RangeRead {
     this.withoutText = this.#sampling.isPlain && !this.#search.isNeeded && this.#namesOnlySelected()
   }
 
-  /** False when no window holds an instant of the block. For ReadRequest.wants. */
+  /** False if no window has an instant of the block. For ReadRequest.wants. */
   wants(oldest: bigint, newest: bigint): boolean {
     return this.#windows.touches(oldest, newest)
   }
 
-  /** Takes in one block; `runs` and `sequence` are those of its ReadBlock. Throws query_refused. */
+  /** Adds a block; `runs` and `sequence` are those of its ReadBlock. Throws query_refused. */
   *add(block: Block, runs: readonly StreamRun[], sequence: number): Slices<void> {
     yield* this.#search.prepare()
     for (const run of runs) {
@@ -126,16 +126,16 @@ export class RangeRead {
     return { lines: this.#lines, bytes: this.#bytes, linesAfterFilter: this.#linesAfterFilter }
   }
 
-  /** True when every label that the grouping names is known without structured metadata. */
+  /** True if all labels of the grouping are known without structured metadata. */
   #namesOnlySelected(): boolean {
     const names = this.#grouping
     if (names === undefined || names.without) return false
-    // A matcher that the empty text does not satisfy makes sure that the stream itself has the label.
+    // A matcher that rejects the empty text ensures that the stream itself has the label.
     const isSelected = (name: string): boolean => this.matchers.some((each) => each.name === name && !each.test(''))
     return names.labels.every(isSelected)
   }
 
-  /** True when the run's metadata says nothing that the query asks for. */
+  /** True if the query does not depend on the metadata of the run. */
   #isPlainRun({ metadataEnds, levels }: Block, { start, end, labels }: StreamRun): boolean {
     if (startOf(metadataEnds, start) === metadataEnds[end - 1]) return true
     const names = this.#grouping
@@ -143,12 +143,12 @@ export class RangeRead {
     return names.labels.every(
       (name) =>
         labels.some((label) => label.name === name) ||
-        // A level without a code of its own is kept as metadata.
+        // A level without a code is stored as metadata.
         (name === DETECTED_LEVEL && !levels.subarray(start, end).includes(LEVEL_NONE)),
     )
   }
 
-  /** True when the entry's metadata has none of the labels that it is grouped by. */
+  /** True if the entry's metadata has none of the grouping labels. */
   #isPlainEntry({ metadata, metadataEnds }: Block, index: number): boolean {
     if (this.#namesAsked === undefined) return false
     return !this.#namesAsked.areIn(metadata, startOf(metadataEnds, index), metadataEnds[index] as number)
@@ -177,11 +177,11 @@ export class RangeRead {
         const index = found[k] as number
         if (!isPlain && !this.#isPlainEntry(block, index)) {
           this.#addEntry(block, run, sequence, bucket, index)
-          // A stage may take long for a single line.
+          // A stage may be slow for a single line.
           if (this.#sampling.readsLine || this.#stride.isDue()) yield
           continue
         }
-        // Entries in a row that need no look of their own are counted together.
+        // Consecutive entries that need no individual processing are counted together.
         let last = index
         while (found[k + 1] === last + 1 && (isPlain || this.#isPlainEntry(block, last + 1))) {
           k++
@@ -193,7 +193,7 @@ export class RangeRead {
     }
   }
 
-  /** Counts entries [from, to) by their level, from the columns alone. */
+  /** Counts entries [from, to) by level, from the columns only. */
   #tallyRange(block: Block, run: StreamRun, bucket: number, from: number, to: number): void {
     this.#linesAfterFilter += to - from
     for (let at = from; at < to; ) {
@@ -230,7 +230,7 @@ export class RangeRead {
     if (value === undefined) return
     this.#linesAfterFilter++
     if (this.#labels.hasError && this.#labels.get(PRESERVE_ERROR_LABEL) === undefined) {
-      // The error tells all labels.
+      // The error shows all labels.
       this.#sample(block, run, index, wholeMetadata(block, index))
       throw pipelineError(this.#labels)
     }
@@ -238,7 +238,7 @@ export class RangeRead {
     this.#seriesOf(run).accumulator.add(bucket, { value, ns, key: run.key, sequence, index })
   }
 
-  /** Makes the label set the entry's, and gives what it counts; undefined where a stage drops it. */
+  /** Loads the entry into the label set and returns its sample; undefined if a stage drops it. */
   #sample(block: Block, run: StreamRun, index: number, metadata: Metadata): number | undefined {
     this.#labels.reset(run.labels, metadata)
     const ns = block.timestamps.values[index] as bigint
@@ -248,7 +248,7 @@ export class RangeRead {
     return this.#sampling.sample(entry, storedLine, lineBytes)
   }
 
-  /** The entry's metadata, as far as the query's answer depends on it. */
+  /** The part of the entry's metadata that the query depends on. */
   #metadataRead(block: Block, index: number): Metadata {
     const names = this.#namesRead
     if (names === undefined || (names.haveLevel && block.levels[index] !== 0)) return wholeMetadata(block, index)
@@ -256,7 +256,7 @@ export class RangeRead {
     return names.areIn(block.metadata, startOf(block.metadataEnds, index), end) ? wholeMetadata(block, index) : NONE
   }
 
-  /** The same as #seriesOfEntry, faster where the run's stream alone tells the series. */
+  /** Like #seriesOfEntry, but faster if the stream determines the series. */
   #seriesOf({ labels: stream }: StreamRun): GatheredSeries {
     if (!this.#labels.hasStreamUnchanged) return this.#seriesOfEntry()
     if (this.#streamSeries?.stream === stream) return this.#streamSeries.series
@@ -280,7 +280,7 @@ export class RangeRead {
     return series
   }
 
-  /** 1 at the steps whose window is empty. */
+  /** 1 at steps with an empty window. */
   #absentSeries(found: Series | undefined): Series {
     const absent = makeSeries(absentLabels(this.matchers), this.#steps.count)
     for (let k = 0; k < this.#steps.count; k++) if (found?.present[k] !== 1) setValue(absent, k, 1)
@@ -299,13 +299,13 @@ function wholeMetadata({ metadata, metadataEnds, levels }: Block, index: number)
   )
 }
 
-/** What a value was unwrapped from does not tell series apart, unless the query groups by it. */
+/** The unwrapped label does not distinguish series, unless the query groups by it. */
 function withoutUnwrapped(grouping: Grouping | undefined, unwrap: Unwrap | undefined): Grouping | undefined {
   if (unwrap === undefined || grouping?.without === false) return grouping
   return { without: true, labels: [...(grouping?.labels ?? []), unwrap.label] }
 }
 
-/** The labels that equality matchers give; a name that is matched twice gives none. */
+/** The labels from equality matchers, without names that are matched twice. */
 function absentLabels(matchers: readonly Matcher[]): Labels {
   return matchers
     .filter(({ name, operator, value }) => {
@@ -315,7 +315,7 @@ function absentLabels(matchers: readonly Matcher[]): Labels {
     .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** Loki's words; the labels say which stream it is about and what went wrong, never the line. */
+/** Loki's text; the labels identify the stream and the error, without the line. */
 function pipelineError(labels: LabelSet): GatewayError {
   const error = labels.get('__error__') ?? ''
   return new GatewayError(

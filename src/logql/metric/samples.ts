@@ -3,18 +3,18 @@
 import { comparePlaces, type EntryPlace } from '../best-entries.ts'
 import type { RangeAggregation } from '../parse/syntax.ts'
 
-/** One entry's number, with the entry's place among all. */
+/** The value of an entry, with its place in the order of all. */
 export interface Sample extends EntryPlace {
   readonly value: number
 }
 
 /**
- * An aggregation as parts that are joined: `join` is associative, `before` being older than `after`. Parts are never
- * changed once they were joined.
+ * An aggregation as joinable parts: `join` is associative, and `before` is older than `after`. Parts are not modified after
+ * joining.
  */
 export interface Aggregator<Part> {
   begin(sample: Sample): Part
-  /** The part with one sample more; samples of one part come in any order. */
+  /** The part with another sample; the samples of a part may come in any order. */
   add(part: Part, sample: Sample): Part
   join(before: Part, after: Part): Part
   /** `seconds` is the length of the window, `end` its end in nanoseconds. */
@@ -37,7 +37,7 @@ function reduceWith(reduce: (a: number, b: number) => number): Aggregator<number
   }
 }
 
-/** A number beats NaN, as in Prometheus. */
+/** As in Prometheus, a number wins over NaN. */
 const smaller = (a: number, b: number): number => (b < a || Number.isNaN(a) ? b : a)
 const larger = (a: number, b: number): number => (b > a || Number.isNaN(a) ? b : a)
 const plus = (a: number, b: number): number => a + b
@@ -56,7 +56,7 @@ function means(finish: (mean: Mean) => number): Aggregator<Mean> {
   return { begin, add: (part, sample) => join(part, begin(sample)), join, finish }
 }
 
-/** Average as a sum and a count: exact where the sum is. */
+/** The average as a sum and a count, which is exact if the sum is. */
 const AVERAGE: Aggregator<{ readonly sum: number; readonly count: number }> = {
   begin: ({ value }) => ({ sum: value, count: 1 }),
   add: ({ sum, count }, { value }) => ({ sum: sum + value, count: count + 1 }),
@@ -71,7 +71,7 @@ function pick(isBetter: (a: Sample, b: Sample) => boolean): Aggregator<Sample> {
 
 const TOTAL: Aggregator<number> = reduceWith(plus)
 
-/** The aggregation of an unwrapped range; quantile_over_time and rate_counter need all samples and have their own ways. */
+/** The aggregation of an unwrapped range; quantile_over_time and rate_counter need all samples and are separate. */
 export function aggregatorOf({ operation }: RangeAggregation): Aggregator<unknown> {
   return AGGREGATORS.get(operation) as Aggregator<unknown>
 }

@@ -1,4 +1,4 @@
-/** From an entry to the number it stands for in a range aggregation. */
+/** Converts an entry to its sample in a range aggregation. */
 
 import { splitStages } from '../block-search.ts'
 import type { Grouping, LineFilterStage, PipelineStage, RangeAggregation } from '../parse/syntax.ts'
@@ -8,17 +8,17 @@ import { compileUnwrap, labelsOfUnwrap } from '../pipeline/unwrap.ts'
 import type { PipelineEntry, Stage } from '../stage.ts'
 
 export interface Sampling {
-  /** Line filters that see stored lines: they come first, over bytes. */
+  /** Line filters on stored lines, which run first, on bytes. */
   readonly filters: readonly LineFilterStage[]
-  /** True when no stage and no unwrap looks at single entries: they need only be counted. */
+  /** True if no stage and no unwrap needs single entries, so that they are only counted. */
   readonly isPlain: boolean
-  /** What a counting operation counts. */
+  /** The unit of a counting operation. */
   readonly counts: 'entries' | 'bytes'
-  /** True when `sample` needs the entry's line. */
+  /** True if `sample` needs the entry's line. */
   readonly readsLine: boolean
-  /** The labels whose values decide what `sample` gives and which series it belongs to; undefined: perhaps all. */
+  /** The labels that the sample and its series depend on; undefined: possibly all. */
   readonly reads: ReadonlySet<string> | undefined
-  /** The entry's number after all stages, or undefined where one drops it. `lineBytes` are those of the stored line. */
+  /** The entry's value after all stages; undefined if one drops it. `lineBytes` are those of the stored line. */
   sample(
     entry: PipelineEntry & { readonly labels: LabelSet },
     storedLine: string,
@@ -26,7 +26,7 @@ export interface Sampling {
   ): number | undefined
 }
 
-/** Throws query_malformed for a stage that cannot be compiled. `nowMs` is what the template function `now` gives. */
+/** Throws query_malformed for a stage that cannot be compiled. `nowMs` is the time for the template function `now`. */
 export function compileSampling(
   { operation, range }: RangeAggregation,
   grouping: Grouping | undefined,
@@ -57,7 +57,7 @@ export function compileSampling(
 const UTF8 = new TextEncoder()
 const NO_LABELS: Grouping = { without: false, labels: [] }
 
-/** The labels that are read of a result; undefined where all are. */
+/** The labels that are read from a result; undefined: all. */
 function wantedLabels(unwrap: RangeAggregation['range']['unwrap'], grouping: Grouping | undefined) {
   if (grouping === undefined || grouping.without) return undefined
   return new Set([...grouping.labels, ...(unwrap === undefined ? [] : labelsOfUnwrap(unwrap))])
@@ -79,7 +79,7 @@ const FAILING: readonly PipelineStage['kind'][] = [
   ...(['json', 'logfmt', 'unpack', 'label_filter', 'line_format', 'label_format'] as const),
 ]
 
-/** Leaves out `| drop __error__` where nothing before it can fail: the log volume of a plain selector asks so. */
+/** Removes `| drop __error__` if nothing before it can fail, as in Grafana's log volume queries of a plain selector. */
 function withoutIdleDrops(stages: readonly PipelineStage[]): PipelineStage[] {
   const failing = stages.findIndex(({ kind }) => FAILING.includes(kind))
   return stages.filter((stage, i) => {

@@ -1,18 +1,18 @@
-/** The values in between: what every part of a metric query gives to the next. */
+/** Intermediate values: the output of every part of a metric query. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { compareText, formatLabels, type Label, type Labels } from '../../domain/labels.ts'
 import { type Slices, Stride } from '../../kit/slices.ts'
 
-/** One label set's values at all steps. */
+/** The values of a label set at all steps. */
 export interface Series {
   readonly labels: Labels
   readonly values: Float64Array
-  /** 1 where there is a value: NaN is one, too. */
+  /** 1 where there is a value, which may be NaN. */
   readonly present: Uint8Array
 }
 
-/** Values of all series of one query part together, which bounds its memory: some 25 bytes each. */
+/** Maximum number of values of all series of a part of a query, of some 25 bytes each. */
 const VALUES_MAX = 8_000_000
 
 export function makeSeries(labels: Labels, count: number): Series {
@@ -40,7 +40,7 @@ export function valueAt(series: Series, k: number): number {
   return series.values[k] as number
 }
 
-/** The series that have a value at some step. */
+/** The series with a value at any step. */
 export function* withValues(list: readonly Series[]): Slices<Series[]> {
   const stride = valueStride()
   const kept: Series[] = []
@@ -51,15 +51,15 @@ export function* withValues(list: readonly Series[]): Slices<Series[]> {
   return kept
 }
 
-/** What a series costs beside its values, counted in values. */
+/** The overhead of a series, counted in values. */
 export const SERIES_VALUES = 50
 
-/** Counts values until so many were gone through that it is time to yield. */
+/** Counts processed values until it is time to yield. */
 export function valueStride(): Stride {
   return new Stride(50_000)
 }
 
-/** Label sets in the order of an answer: label by label, name before value; the shorter one first. */
+/** Orders label sets for a result: label by label, name before value; the shorter one first. */
 export function compareLabels(a: Labels, b: Labels): number {
   for (let i = 0; i < a.length && i < b.length; i++) {
     const [one, other] = [a[i] as Label, b[i] as Label]
@@ -69,7 +69,7 @@ export function compareLabels(a: Labels, b: Labels): number {
   return a.length - b.length
 }
 
-/** Throws query_refused when `count` series with `points` values each are too many to hold. */
+/** Throws query_refused if `count` series with `points` values each exceed the limit. */
 export function checkVolume(count: number, points: number): void {
   if (count * points <= VALUES_MAX) return
   throw new GatewayError(
@@ -79,7 +79,7 @@ export function checkVolume(count: number, points: number): void {
   )
 }
 
-/** Refuses two series with equal labels that have a value at the same step; others become one. */
+/** Rejects two series with equal labels and values at the same step; merges others. */
 export function* mergeEqual(list: readonly Series[]): Slices<Series[]> {
   const byLabels = new Map<string, Series>()
   const stride = valueStride()

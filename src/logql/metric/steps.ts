@@ -1,4 +1,4 @@
-/** The instants that a metric query is evaluated at. */
+/** The evaluation times of a metric query. */
 
 import { GatewayError } from '../../domain/errors.ts'
 

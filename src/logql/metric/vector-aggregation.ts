@@ -18,7 +18,7 @@ import {
 const ALL_TOGETHER: Grouping = { without: false, labels: [] }
 
 /**
- * The aggregated series. sort and sort_desc only matter to an instant query: they give the series in their order.
+ * The aggregated series. sort and sort_desc only matter for an instant query: they return the series in order.
  * Throws query_refused for approx_topk over a range.
  */
 export function* aggregateVector(
@@ -92,7 +92,7 @@ const REDUCTIONS: Readonly<Record<Reduction, (values: readonly number[]) => numb
   sum,
   avg: average,
   count: (values) => values.length,
-  // A number beats NaN.
+  // A number wins over NaN.
   min: (values) => values.reduce((a, b) => (b < a || Number.isNaN(a) ? b : a)),
   max: (values) => values.reduce((a, b) => (b > a || Number.isNaN(a) ? b : a)),
   stddev: (values) => Math.sqrt(variance(values)),
@@ -103,7 +103,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0)
 }
 
-/** The mean moves towards each value; an infinite one stays unless the other infinity or no number comes. */
+/** The incremental mean; an infinite mean stays unless the opposite infinity or NaN is added. */
 function average(values: readonly number[]): number {
   let mean = values[0] as number
   for (let i = 1; i < values.length; i++) {
@@ -114,7 +114,7 @@ function average(values: readonly number[]): number {
   return mean
 }
 
-/** Of the whole population, by Welford's method; one value has none, also where it is infinite. */
+/** The population variance by Welford's method; a single value has zero, even if it is infinite. */
 function variance(values: readonly number[]): number {
   let mean = values[0] as number
   let squares = 0
@@ -127,7 +127,7 @@ function variance(values: readonly number[]): number {
   return squares / values.length
 }
 
-/** The k greatest or least of each group, chosen anew at each step; NaN only where nothing else is left. */
+/** The k greatest or least values of each group at each step; NaN only if nothing else is left. */
 function* pickSeries(
   input: readonly Series[],
   grouping: Grouping,

@@ -1,6 +1,6 @@
 /**
- * The windows (T - range, T] of all steps, cut into buckets that no window divides: an entry is added to one bucket,
- * and a window is a stretch of buckets, however much windows overlap.
+ * The windows (T - range, T] of all steps, divided into buckets at all window boundaries: an entry is added to one bucket,
+ * and a window is a sequence of buckets, for any overlap of windows.
  */
 
 import type { Steps } from './steps.ts'
@@ -12,14 +12,14 @@ export interface WindowBuckets {
 }
 
 /**
- * Time is counted from where the first window begins, in cells of one step. A window k begins with cell k. It ends
- * `wholes` cells later, or, where the range is no multiple of the step, a bit further on: then each cell has two halves.
- * Cells in which no window begins or ends, when the range is longer than the query, are one bucket together.
+ * Time is counted from the start of the first window, in cells of one step. Window k starts with cell k and ends `wholes`
+ * cells later, or, if the range is not a multiple of the step, within the next cell: then each cell has two parts. Cells in
+ * which no window starts or ends, if the range is longer than the query, form a single bucket.
  */
 export class Windows {
   readonly range: bigint
   readonly bucketCount: number
-  /** The last instant of the bucket, or of the gap between buckets, that `locate` found last. */
+  /** The last instant of the bucket, or of the gap between buckets, of the last call of `locate`. */
   lastNs = 0n
   readonly #base: bigint
   readonly #step: bigint
@@ -30,7 +30,7 @@ export class Windows {
 
   constructor({ start, step, count }: Steps, range: bigint, offset: bigint) {
     this.range = range
-    // An instant query has one window: any step beyond the range keeps it one bucket.
+    // An instant query has one window: with any step longer than the range it is one bucket.
     this.#step = count === 1 ? range : step
     this.#base = start - offset - range
     this.#end = start - offset + step * BigInt(count - 1)
@@ -40,7 +40,7 @@ export class Windows {
     this.bucketCount = this.bucketsOf(count - 1).last + 1
   }
 
-  /** The time range [start, end) that all windows lie in. */
+  /** The time range [start, end) of all windows. */
   get start(): bigint {
     return this.#base + 1n
   }
@@ -49,12 +49,12 @@ export class Windows {
     return this.#end + 1n
   }
 
-  /** The end of window `k`: its step, moved by the offset. */
+  /** The end of window `k`: its step, shifted by the offset. */
   endOf(k: number): bigint {
     return this.#base + this.range + this.#step * BigInt(k)
   }
 
-  /** The bucket of an instant, or -1 where no window holds it; sets `lastNs`. */
+  /** The bucket of an instant, or -1 if it is in no window; sets `lastNs`. */
   locate(ns: bigint): number {
     const distance = ns - this.#base
     if (distance <= 0n || ns > this.#end) {
@@ -69,7 +69,7 @@ export class Windows {
     return this.#bucketOf(Number(cell), isSecond)
   }
 
-  /** False when no window holds an instant of [oldest, newest]. */
+  /** False if no window has an instant of [oldest, newest]. */
   touches(oldest: bigint, newest: bigint): boolean {
     if (newest <= this.#base || oldest > this.#end) return false
     if (this.#wholes > 0) return true

@@ -1,4 +1,4 @@
-/** A tree back to text: on one line, or over several as Loki's /format_query prints a long query. */
+/** Formats a tree as text: on one line, or on several like Loki's /format_query for a long query. */
 
 import { quoteGo } from '../../domain/labels.ts'
 import { formatMatcher, formatMatchers } from '../matcher.ts'
@@ -16,11 +16,11 @@ import type {
   Unwrap,
 } from './syntax.ts'
 
-/** What does not fit is split, stage by stage and argument by argument. */
+/** The line width; longer queries are split stage by stage and argument by argument. */
 const LINE_CHARS_MAX = 100
 const INDENT = '  '
 
-/** The pretty form. It reads back as the same tree. */
+/** The pretty-printed form. It parses to the same tree. */
 export function formatExpr(expr: Expr): string {
   return pretty(expr, 0)
 }
@@ -88,7 +88,7 @@ function pretty(expr: Expr, level: number): string {
   }
 }
 
-/** Without the brackets that formatLine gives it, an operation inside another would read otherwise. */
+/** Nested operations need the parentheses of formatLine to parse to the same tree. */
 function prettySide(expr: Expr, level: number): string {
   const text = pretty(expr, level)
   const isSplit = formatLine(expr).length > LINE_CHARS_MAX
@@ -203,7 +203,7 @@ function formatLabelFilter(filter: LabelFilter): string {
   }
 }
 
-/** A chain of one operator without brackets between: it is read from the left. */
+/** A chain of one operator without parentheses, which is left-associative. */
 function formatJoined(filter: LabelFilter, kind: 'and' | 'or'): string {
   if (filter.kind !== kind) return formatLabelFilter(filter)
   return `${formatJoined(filter.left, kind)} ${kind === 'and' ? ',' : 'or'} ${formatLabelFilter(filter.right)}`

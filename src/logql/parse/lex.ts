@@ -1,4 +1,4 @@
-/** A LogQL text to tokens. Words are not told apart here: what is a keyword depends on the place (parse-*.ts). */
+/** Splits LogQL into tokens. Keywords are not recognised here, because they depend on the position (parse-*.ts). */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { unescapeGo } from '../../domain/labels.ts'
@@ -6,7 +6,7 @@ import { parseGoFloat } from '../pipeline/convert.ts'
 import { parseDuration, parseSize } from './literal.ts'
 
 interface Place {
-  /** Counted from 1, columns in characters; both 0 where a text ends before it began. */
+  /** Counted from 1, columns in characters; both 0 for an empty text. */
   readonly line: number
   readonly column: number
 }
@@ -35,9 +35,9 @@ const POWER = new RegExp(`(?:${DIGITS}(?:\\.(?:${DIGITS})?)?|\\.${DIGITS})[eE][+
 const NUMBER = new RegExp(`${DIGITS}(?:\\.(?:${DIGITS})?)?|\\.${DIGITS}`, 'y')
 /** `0x1.8p3`, hexadecimal with a power of two. */
 const HEX_POWER = new RegExp(`0[xX](?:${HEX_DIGITS}(?:\\.(?:${HEX_DIGITS})?)?|\\.${HEX_DIGITS})[pP][+-]?\\d+`, 'y')
-/** Go's whole numbers of other bases, which are no numbers to LogQL. */
+/** Go's integers of other bases, which are not LogQL numbers. */
 const OTHER_BASE = /0[xXbBoO][\da-fA-F_]+/y
-/** A number with whatever follows it: a duration, a size or neither. */
+/** A number with its suffix: a duration, a size or neither. */
 const WITH_UNIT = /(?:\d+(?:\.\d*)?|\.\d+)[a-zA-Zµμ][\da-zA-Zµμ.]*/y
 const FLAG = /--[a-z-]+/y
 const SYMBOLS = ['|=', '|~', '|>', '!=', '!~', '!>', '=~', '==', '>=', '<='] as const
@@ -53,7 +53,7 @@ export function tokenize(text: string): Token[] {
   }
 }
 
-/** Loki's words for a query that cannot be read, with the place where there is one. */
+/** Loki's text for a malformed query, with the position if known. */
 export function parseError(message: string, place?: Place, cause?: unknown): GatewayError {
   const where = place === undefined || place.line === 0 ? ' ' : ` at line ${place.line}, col ${place.column}`
   return new GatewayError('query_malformed', `parse error${where}: ${message}`, { cause })
@@ -176,7 +176,7 @@ class Lexer {
     return { line: this.#line, column: this.#at - this.#lineStart - this.#pairs + 1 }
   }
 
-  /** Loki's scanner puts the end of an empty text, and of one that ends with a line break, behind what was there. */
+  /** Like Loki's scanner, which places the end of an empty text, or of one that ends with a newline, after it. */
   #endPlace(): Place {
     if (this.#text.length === 0) return { line: 0, column: 0 }
     if (this.#text[this.#at - 1] !== '\n') return this.#place()
@@ -185,7 +185,7 @@ class Lexer {
   }
 }
 
-/** Of a number as Go writes it; too large a one is infinite. */
+/** Parses a number in Go's syntax; too large a number is infinite. */
 function numberOf(text: string): number {
   const plain = text.replaceAll('_', '')
   return parseGoFloat(plain) ?? Number(plain)

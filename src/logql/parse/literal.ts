@@ -1,4 +1,4 @@
-/** Durations and sizes as a query writes them, to values and back. Values in log lines follow rules of their own. */
+/** Parses and formats durations and sizes in queries. Values in log lines follow other rules. */
 
 /** Prometheus's units, the largest first: each at most once and in this order. */
 const LONG_UNITS: readonly (readonly [unit: string, ns: bigint])[] = [

@@ -1,13 +1,13 @@
-/** A query without what it says of the data: for our own log, which holds no label value and no text of a line. */
+/** Masks a query for our own log, which must not contain label values or text of lines. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { tokenize } from './lex.ts'
 
-/** Characters of a query that are shown, and of its text that are looked at. */
+/** Maximum number of characters shown, and of the text processed. */
 const SHOWN_CHARS_MAX = 500
 const READ_CHARS_MAX = 4096
 
-/** The query on one line, every string replaced by `"…"`; for a text that cannot be read only its length. */
+/** The query on one line, with every string replaced by `"…"`; only the length of a malformed query. */
 export function maskQuery(text: string): string {
   const isCut = text.length > READ_CHARS_MAX
   try {
@@ -18,7 +18,7 @@ export function maskQuery(text: string): string {
     const masked = words.join(' ').trim()
     return masked.length > SHOWN_CHARS_MAX || isCut ? `${masked.slice(0, SHOWN_CHARS_MAX)} …` : masked
   } catch (error) {
-    // Cut inside of a string, or no LogQL at all.
+    // Truncated inside a string, or not LogQL.
     if (!(error instanceof GatewayError)) throw error
     return `a query of ${text.length} characters`
   }

@@ -1,4 +1,4 @@
-/** Label filters of LogQL's grammar: comparisons joined by `and`, `,`, a space, `or` and brackets. */
+/** Parses label filters: comparisons joined by `and`, `,`, a space, `or` and parentheses. */
 
 import type { MatchOperator } from '../../domain/selector.ts'
 import { readMatcher } from './parse-matcher.ts'

@@ -1,4 +1,4 @@
-/** The log side of LogQL's grammar: selectors and pipelines. */
+/** Parses selectors and pipelines. */
 
 import { parseError } from './lex.ts'
 import { parseLabelFilter } from './parse-label-filter.ts'
@@ -18,7 +18,7 @@ import type { TokenReader } from './token-reader.ts'
 
 const LINE_FILTERS: readonly string[] = ['|=', '!=', '|~', '!~', '|>', '!>'] satisfies LineFilterOperator[]
 
-/** `{a="b"} |= "x" | json`; every stage that stands there. */
+/** `{a="b"} |= "x" | json`, with all stages. */
 export function parseLogExpr(reader: TokenReader): LogExpr {
   const matchers = parseMatchers(reader)
   const stages: PipelineStage[] = []
@@ -26,14 +26,14 @@ export function parseLogExpr(reader: TokenReader): LogExpr {
   return { kind: 'log', matchers, stages }
 }
 
-/** True where a stage begins that is no unwrap. */
+/** True at a stage other than unwrap. */
 export function isStage(reader: TokenReader): boolean {
   const token = reader.peek()
   if (token.kind !== 'symbol') return false
   return LINE_FILTERS.includes(token.text) || (token.text === '|' && !isUnwrap(reader))
 }
 
-/** True where `| unwrap x` stands; `| unwrap="x"` is a filter of a label of that name. */
+/** True at `| unwrap x`; `| unwrap="x"` is a filter on a label of that name. */
 export function isUnwrap(reader: TokenReader): boolean {
   return reader.isSymbol('|') && reader.word(1) === 'unwrap' && reader.peek(2).kind === 'word'
 }

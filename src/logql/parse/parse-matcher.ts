@@ -1,4 +1,4 @@
-/** Matchers of LogQL's grammar, in selectors and wherever else labels are compared with texts. */
+/** Parses matchers, in selectors and other comparisons of labels with texts. */
 
 import type { Matcher, MatchOperator } from '../../domain/selector.ts'
 import { lateMatcher } from '../matcher.ts'

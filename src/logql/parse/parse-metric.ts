@@ -1,4 +1,4 @@
-/** The metric side of LogQL's grammar. */
+/** Parses metric expressions. */
 
 import { reduceLiterals } from '../scalar.ts'
 import { parseError } from './lex.ts'
@@ -25,7 +25,7 @@ const UNGROUPED_OPERATIONS: readonly string[] = ['sort', 'sort_desc', 'approx_to
 const SET_OPERATORS: readonly string[] = ['and', 'or', 'unless']
 const COMPARE_OPERATORS: readonly string[] = ['==', '!=', '>', '>=', '<', '<=']
 
-/** How tightly an operator binds; `^` alone binds to the right. */
+/** Operator precedence; only `^` is right-associative. */
 const PRECEDENCE: ReadonlyMap<string, number> = new Map([
   ['or', 1],
   ['and', 2],

@@ -1,4 +1,4 @@
-/** Range aggregations of LogQL's grammar: `quantile_over_time(0.9, {a="b"} | unwrap x [5m] offset 1h) by (c)`. */
+/** Parses range aggregations: `quantile_over_time(0.9, {a="b"} | unwrap x [5m] offset 1h) by (c)`. */
 
 import { parseError } from './lex.ts'
 import { parseLabelFilter } from './parse-label-filter.ts'
@@ -19,13 +19,13 @@ import type { TokenReader } from './token-reader.ts'
 
 const LOG_OPERATIONS: readonly string[] = LOG_RANGE_OPERATIONS
 const UNWRAPPED_OPERATIONS: readonly string[] = UNWRAPPED_RANGE_OPERATIONS
-/** Range aggregations that take `by` or `without` themselves. */
+/** Range aggregations that accept `by` or `without`. */
 const GROUPED_OPERATIONS: readonly string[] = [
   ...['avg_over_time', 'stddev_over_time', 'stdvar_over_time', 'quantile_over_time'],
   ...['max_over_time', 'min_over_time', 'first_over_time', 'last_over_time'],
 ]
 
-/** Reads from the operation's name on. */
+/** Parses from the name of the operation. */
 export function parseRangeAggregation(reader: TokenReader, operation: RangeOperation): RangeAggregation {
   reader.advance()
   reader.advance()
@@ -52,7 +52,7 @@ export function parseRangeAggregation(reader: TokenReader, operation: RangeOpera
   return { kind: 'range_aggregation', operation, range, parameter: parameter?.value, grouping }
 }
 
-/** The parts of a range as they are found: the brackets, the range and the pipeline may stand in several orders. */
+/** The parts of a range, which may come in several orders: parentheses, range and pipeline. */
 interface RangeDraft {
   matchers: LogRange['log']['matchers']
   readonly stages: PipelineStage[]
@@ -119,7 +119,7 @@ function parseUnwrap(reader: TokenReader): Unwrap {
   return { label, conversion, filters }
 }
 
-/** A number before a comma. As in Loki it has no sign: no parameter may be negative. */
+/** A number before a comma. As in Loki it has no sign, because no parameter may be negative. */
 export function takeParameter(reader: TokenReader): { readonly text: string; readonly value: number } | undefined {
   const token = reader.peek()
   if (token.kind !== 'number' || !reader.isSymbol(',', 1)) return undefined

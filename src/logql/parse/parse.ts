@@ -1,8 +1,8 @@
 /**
- * LogQL text to its tree.
+ * Parses LogQL to a tree.
  *
- * See pkg/logql/syntax of grafana/loki for the grammar. This reads all that Loki reads and a little more: a keyword may
- * be a label's name wherever a name is wanted.
+ * See pkg/logql/syntax of grafana/loki for the grammar. This accepts everything that Loki accepts and a little more: a
+ * keyword may be a label name wherever a name is expected.
  */
 
 import { QUERY_LIMITS } from '../../domain/limits.ts'
@@ -17,13 +17,13 @@ import type { Expr, LogExpr } from './syntax.ts'
 import { TokenReader } from './token-reader.ts'
 
 export interface ParseOptions {
-  /** Takes selectors that match every stream, `{}` among them. */
+  /** Accepts selectors that match every stream, including `{}`. */
   readonly allowEmpty?: boolean
-  /** Bytes of the text; Loki's limit where none is given. */
+  /** Maximum length in bytes; default: Loki's limit. */
   readonly bytesMax?: number
 }
 
-/** Reads a whole query. Throws query_malformed in Loki's words, with line and column where a token is at fault. */
+/** Parses a query. Throws query_malformed with Loki's text, and line and column if a token is at fault. */
 export function parseExpr(text: string, options: ParseOptions = {}): Expr {
   return finishSlices(exprSlices(text, options))
 }
@@ -39,7 +39,7 @@ export function* exprSlices(text: string, options: ParseOptions = {}): Slices<Ex
   return expr
 }
 
-/** Reads a bare selector, as the labels, series and volume endpoints take it. Throws query_malformed. */
+/** Parses a plain selector, for the labels, series and volume endpoints. Throws query_malformed. */
 export function parseSelector(text: string, options: ParseOptions = {}): Matcher[] {
   return finishSlices(selectorSlices(text, options))
 }
@@ -63,7 +63,7 @@ function* compilePatterns({ patterns }: TokenReader): Slices<void> {
   for (const { pattern, anchoring, check } of patterns) check(yield* regexpSlices(pattern, anchoring))
 }
 
-/** Every selector of a query, in the order written. */
+/** All selectors of a query, in order. */
 export function selectorsOf(expr: Expr): (readonly Matcher[])[] {
   switch (expr.kind) {
     case 'log':
@@ -102,7 +102,7 @@ function openText(text: string, { bytesMax = QUERY_LIMITS.queryBytesMax }: Parse
   return new TokenReader(text)
 }
 
-/** Brackets may hold either kind of expression: what is inside tells. */
+/** Parentheses may contain either kind of expression, which depends on their content. */
 function readExpr(reader: TokenReader): Expr {
   if (reader.isSymbol('{')) return parseLogExpr(reader)
   if (!reader.isSymbol('(')) return parseMetricExpr(reader)
@@ -119,7 +119,7 @@ function readBracketedLog(reader: TokenReader): LogExpr {
 }
 
 function expectEnd(reader: TokenReader): void {
-  // An unwrap outside of a range: it is the word that is wrong, not the bar.
+  // An unwrap outside a range: the error is at the word, not at the bar.
   if (isUnwrap(reader)) reader.advance()
   if (reader.peek().kind !== 'end') reader.fail()
 }

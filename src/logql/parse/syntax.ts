@@ -1,14 +1,14 @@
-/** The tree of a LogQL query: what parse.ts makes, and what the pipeline, the metric side and format.ts read. */
+/** The tree of a LogQL query. */
 
 import type { Matcher, MatchOperator } from '../../domain/selector.ts'
 
-/** A whole query: lines (`{a="b"} |= "x"`) or numbers (`rate({a="b"}[1m])`). */
+/** A query: a log query (`{a="b"} |= "x"`) or a metric query (`rate({a="b"}[1m])`). */
 export type Expr = LogExpr | MetricExpr
 
 /** A selector and its pipeline. */
 export interface LogExpr {
   readonly kind: 'log'
-  /** In the order written. Matchers of one name may repeat. */
+  /** In order. Matchers of a name may repeat. */
   readonly matchers: readonly Matcher[]
   readonly stages: readonly PipelineStage[]
 }
@@ -30,7 +30,7 @@ export type PipelineStage =
 export type LineFilterOperator = '|=' | '!=' | '|~' | '!~' | '|>' | '!>'
 
 /**
- * `|= "a" or "b"`. A positive operator keeps a line that fits any operand, a negative one drops a line that fits any.
+ * `|= "a" or "b"`. A positive operator keeps lines that match any operand, a negative one drops them.
  * `ip` operands come with `|=` and `!=` only.
  */
 export interface LineFilterStage {
@@ -86,12 +86,12 @@ export interface LabelFilterStage {
   readonly filter: LabelFilter
 }
 
-/** A tree: `and` (also written `,` or a space) binds before `or`. */
+/** A tree: `and` (also `,` or a space) binds more tightly than `or`. */
 export type LabelFilter =
   | { readonly kind: 'and' | 'or'; readonly left: LabelFilter; readonly right: LabelFilter }
-  /** A string comparison; an absent label is the empty string. */
+  /** A string comparison; a missing label is the empty string. */
   | { readonly kind: 'string'; readonly matcher: Matcher }
-  /** A comparison of numbers; `=` is read as `==`. */
+  /** A numeric comparison; `=` means `==`. */
   | { readonly kind: 'number'; readonly name: string; readonly operator: CompareOperator; readonly value: number }
   /** The value in nanoseconds. */
   | { readonly kind: 'duration'; readonly name: string; readonly operator: CompareOperator; readonly value: bigint }
@@ -109,12 +109,12 @@ export interface LineFormatStage {
 
 export interface LabelFormatStage {
   readonly kind: 'label_format'
-  /** In the order written; no target twice. */
+  /** In order; targets are unique. */
   readonly assignments: readonly LabelAssignment[]
 }
 
 export type LabelAssignment =
-  /** `target=source`: the source's value moves over, and the source goes. */
+  /** `target=source`: moves the value of the source to the target. */
   | { readonly kind: 'rename'; readonly target: string; readonly source: string }
   /** `target="{{.template}}"`. */
   | { readonly kind: 'template'; readonly target: string; readonly template: string }
@@ -133,7 +133,7 @@ export interface KeepStage {
   readonly labels: readonly LabelPick[]
 }
 
-/** A label of drop and keep: by its name, or only where the matcher takes its value. */
+/** A label of drop and keep: by name, or only if the matcher accepts its value. */
 export type LabelPick =
   | { readonly kind: 'name'; readonly name: string }
   | { readonly kind: 'matcher'; readonly matcher: Matcher }
@@ -141,7 +141,7 @@ export type LabelPick =
 /** The last stage of a range that is aggregated over a label's value. */
 export interface Unwrap {
   readonly label: string
-  /** `none` reads a number; duration and duration_seconds give seconds, bytes gives bytes. */
+  /** `none` parses a number; duration and duration_seconds give seconds, bytes gives bytes. */
   readonly conversion: 'none' | 'duration' | 'duration_seconds' | 'bytes'
   /** Label filters written after it; they see `__error__` of the conversion. */
   readonly filters: readonly LabelFilter[]
@@ -161,7 +161,7 @@ export interface LogRange {
   readonly unwrap: Unwrap | undefined
   /** Nanoseconds, above zero. */
   readonly range: bigint
-  /** Nanoseconds; negative looks ahead. Undefined where none is written. */
+  /** Nanoseconds; negative means ahead. Undefined if omitted. */
   readonly offset: bigint | undefined
 }
 
@@ -240,7 +240,7 @@ export interface BinaryOperation {
   readonly operator: BinaryOperator
   readonly left: MetricExpr
   readonly right: MetricExpr
-  /** Comparisons only: the answer is 0 or 1 instead of a filter. */
+  /** Comparisons only: the result is 0 or 1 instead of a filter. */
   readonly returnsBool: boolean
   readonly matching: VectorMatching | undefined
 }
@@ -249,9 +249,9 @@ export interface VectorMatching {
   /** True: on (labels); false: ignoring (labels). */
   readonly on: boolean
   readonly labels: readonly string[]
-  /** Which side may have many series to one of the other: group_left makes it the left one. */
+  /** The many side of the matching: group_left makes it the left one. */
   readonly many: 'none' | 'left' | 'right'
-  /** The labels in the brackets of group_left or group_right: taken over from the one side. */
+  /** The labels of group_left or group_right, which are copied from the one side. */
   readonly include: readonly string[]
 }
 

@@ -1,10 +1,10 @@
-/** A walk over tokens with the questions a parser asks, and Loki's words for what it did not find. */
+/** Reads tokens for the parser, with Loki's error texts. */
 
 import type { Anchoring, Regexp } from '../regexp/regexp.ts'
 import { parseError, type Token, tokenize } from './lex.ts'
 import { LOG_RANGE_OPERATIONS, UNWRAPPED_RANGE_OPERATIONS, VECTOR_OPERATIONS } from './syntax.ts'
 
-/** Words that are a name unless a bracket follows. */
+/** Words that are a name unless a parenthesis follows. */
 const FUNCTION_WORDS: ReadonlySet<string> = new Set([
   ...LOG_RANGE_OPERATIONS,
   ...UNWRAPPED_RANGE_OPERATIONS,
@@ -17,18 +17,18 @@ const KEYWORDS: ReadonlySet<string> = new Set([
   'unwrap',
 ])
 
-/** Brackets in brackets, calls in calls and so on. */
+/** Maximum nesting of parentheses and calls. */
 const DEPTH_MAX = 200
-/** Binary operations, and operators of label filters, of one query: trees as deep as that are walked recursively. */
+/** Maximum number of binary operators and label filter operators, because trees of this depth are walked recursively. */
 const OPERATORS_MAX = 1000
-/** Loki lists what it wanted only where that is little. */
+/** Loki lists the expected tokens only if they are few. */
 const WANTED_MAX = 4
 
 /** A regular expression of the text: it is compiled once all of the text was read. */
 export interface PendingPattern {
   readonly pattern: string
   readonly anchoring: Anchoring
-  /** Throws for what the place cannot do with. */
+  /** Throws if the pattern is not allowed at this place. */
   readonly check: (regexp: Regexp) => void
 }
 
@@ -59,7 +59,7 @@ export class TokenReader {
     return token.kind === 'symbol' && token.text === text
   }
 
-  /** The word in lower case, where the token is one: keywords may be written in any case. */
+  /** The word in lower case, if the token is a word: keywords are case-insensitive. */
   word(ahead = 0): string | undefined {
     const token = this.peek(ahead)
     return token.kind === 'word' ? token.text.toLowerCase() : undefined
@@ -105,14 +105,14 @@ export class TokenReader {
     return sign * token.value
   }
 
-  /** Refuses the token that comes; `wanted` are the tokens that could have stood there, if they are few. */
+  /** Rejects the next token; `wanted` are the expected tokens, if they are few. */
   fail(...wanted: string[]): never {
     const token = this.peek()
     const expecting = wanted.length > 0 && wanted.length <= WANTED_MAX ? `, expecting ${wanted.join(' or ')}` : ''
     throw parseError(`syntax error: unexpected ${this.#nameOf(token)}${expecting}`, token)
   }
 
-  /** Runs a part of the parser that may contain itself. */
+  /** Runs a recursive part of the parser. */
   nested<T>(read: () => T): T {
     if (++this.#depth > DEPTH_MAX) {
       throw parseError(`the query is nested more than ${DEPTH_MAX} levels deep; flatten it`, this.peek())

@@ -1,4 +1,4 @@
-/** Why a value is no number, duration or size, in the words of Go: Loki shows them in `__error_details__`. */
+/** Go's error texts for invalid numbers, durations and sizes, which Loki shows in `__error_details__`. */
 
 import { quoteGo } from '../../domain/labels.ts'
 import { parseGoDuration } from './convert.ts'
@@ -9,12 +9,12 @@ const UNITS = new Set(['ns', 'us', '\u00b5s', '\u03bcs', 'ms', 's', 'm', 'h'])
 /** What a double of 64 bits holds at most, in nanoseconds. */
 const WHOLE_DIGITS_MAX = 19
 
-/** For a text that parseGoFloat does not take. */
+/** For a text that parseGoFloat rejects. */
 export function floatFault(text: string): string {
   return `strconv.ParseFloat: parsing ${quoteGo(text)}: ${NUMBER.test(text) ? 'value out of range' : 'invalid syntax'}`
 }
 
-/** For a text that parseGoDuration does not take. */
+/** For a text that parseGoDuration rejects. */
 export function durationFault(text: string): string {
   const invalid = `time: invalid duration ${quoteTime(text)}`
   let rest = text.replace(/^[-+]/, '')
@@ -34,7 +34,7 @@ export function durationFault(text: string): string {
   return invalid
 }
 
-/** For a text that parseBytes does not take. */
+/** For a text that parseBytes rejects. */
 export function bytesFault(text: string): string {
   const digits = (/^[\d.,]*/.exec(text) as RegExpExecArray)[0]
   const number = digits.replaceAll(',', '')

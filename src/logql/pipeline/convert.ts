@@ -1,4 +1,4 @@
-/** Values of labels to numbers: as Go reads numbers and durations, and humans write sizes. */
+/** Converts label values to numbers: numbers and durations in Go's syntax, and sizes. */
 
 const NS_BY_UNIT = new Map([
   ['ns', 1],
@@ -34,7 +34,7 @@ export function parseGoDuration(text: string): number | undefined {
   return text.startsWith('-') ? -ns : ns
 }
 
-/** `250ms`: most durations are a few digits and a unit. Undefined for every other text. */
+/** Fast path for a few digits and a unit, `250ms`. Undefined for every other text. */
 function parsePlainDuration(text: string): number | undefined {
   let whole = 0
   let at = 0
@@ -74,7 +74,7 @@ export function parseBytes(text: string): number | undefined {
 
 const DECIMAL = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$/
 const HEXADECIMAL = /^([-+]?)0[xX]([0-9a-fA-F]*)\.?([0-9a-fA-F]*)[pP]([-+]?\d{1,9})$/
-/** An underscore that does not stand between two digits, or between the prefix and one. */
+/** An underscore that is not between two digits, or between the prefix and a digit. */
 const STRAY = /(?<!\d)_|_(?!\d)/
 const STRAY_IN_HEXADECIMAL = /(?<![\da-fA-FxX])_|_(?![\da-fA-F])/
 const INFINITE = /^([-+]?)inf(?:inity)?$/i

@@ -1,4 +1,4 @@
-/** `| decolorize`: takes the escape sequences of terminals out of a line. */
+/** `| decolorize`: removes terminal escape sequences from a line. */
 
 const ESCAPE = '\u001b'
 const CSI = '\u009b'

@@ -20,8 +20,8 @@ const V6_IN_TEXT = /(?<![0-9a-fA-F.:])[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]*/g
 const ADDRESS_CHARS_MAX = 45
 
 /**
- * A test whether a text holds an address that the pattern takes: one address, a range `a-b`, or a CIDR, v4 or v6.
- * Throws query_malformed for a pattern that is none of these.
+ * Tests whether a text contains an address that matches the pattern: an address, a range `a-b`, or a CIDR, v4 or v6. Throws
+ * query_malformed for any other pattern.
  */
 export function compileIpFilter(pattern: string): (text: string) => boolean {
   const { isV4, low, high } = parseRange(pattern)

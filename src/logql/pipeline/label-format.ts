@@ -1,4 +1,4 @@
-/** `| label_format target=source, other="{{.template}}"`: labels renamed and made. */
+/** `| label_format target=source, other="{{.template}}"`: renames and sets labels. */
 
 import type { LabelAssignment } from '../parse/syntax.ts'
 import type { LabelSet } from './label-set.ts'
@@ -11,9 +11,8 @@ type Assignment =
   | { readonly kind: 'template'; readonly target: string; readonly template: Template }
 
 /**
- * Assignments run in the order written, but all templates of a stage see the labels as they were before the first of
- * them. A template that fails leaves its target as it is and sets TemplateFormatErr. Throws query_malformed for a
- * template that cannot be read.
+ * Assignments run in order, but all templates of a stage see the labels from before the first assignment. A failing
+ * template leaves its target unchanged and sets TemplateFormatErr. Throws query_malformed for an invalid template.
  */
 export function compileLabelFormat(written: readonly LabelAssignment[], nowNs: bigint): FormatStage {
   const assignments = written.map((assignment) => compileAssignment(assignment, nowNs))

@@ -1,10 +1,10 @@
-/** The labels of one entry on its way through a pipeline. */
+/** The labels of an entry in a pipeline. */
 
 import type { Metadata } from '../../domain/entries/batch.ts'
 import { compareText, type Label, type Labels } from '../../domain/labels.ts'
 import type { EntryLabels, EntryParts, PipelineEntry } from '../stage.ts'
 
-/** What a stage could not do, as the value of `__error__`. */
+/** The values of `__error__`. */
 export type PipelineError =
   | 'JSONParserErr'
   | 'LogfmtParserErr'
@@ -14,40 +14,40 @@ export type PipelineError =
 
 export const ERROR_LABEL = '__error__'
 export const ERROR_DETAILS_LABEL = '__error_details__'
-/** Set beside `__error__` where the query itself looks at errors: a metric query does not fail for such an entry. */
+/** Set with `__error__` if the query itself reads errors, so that a metric query does not fail for the entry. */
 export const PRESERVE_ERROR_LABEL = '__preserve_error__'
-/** What a name gets that a stronger source holds already. */
+/** Suffix of a name that a source with higher precedence already has. */
 export const EXTRACTED_SUFFIX = '_extracted'
 
-/** Where a label's value came from; ABSENT: there is none now. */
+/** The source of a label's value; ABSENT: no value. */
 const ABSENT = 0
 const STREAM = 1
 const METADATA = 2
 const PARSED = 3
 
-/** Names remembered between entries. Lines with ever new names make the memory start afresh. */
+/** Maximum number of remembered names; beyond that the memory is reset. */
 const NAMES_MAX = 10_000
 
 /**
  * Labels by slot: a name gets a number once and keeps it over all entries, so that an entry costs array writes only.
  *
- * Of one name in several sources the plain name goes to the stream, else to structured metadata, else to the parser;
- * what comes too late is kept as `name_extracted`, where a parsed value replaces metadata. Of two parsed values the
- * first stays. See grafana/loki pull requests 19485, 19568 and 19991.
+ * If several sources have a name, the plain name goes to the stream, else to structured metadata, else to the parser; the
+ * others are kept as `name_extracted`, where a parsed value replaces metadata. Of two parsed values the first stays. See
+ * grafana/loki pull requests 19485, 19568 and 19991.
  */
 export class LabelSet implements EntryLabels {
   readonly #slots = new Map<string, number>()
   #names: string[] = []
   #values: string[] = []
   #kinds: number[] = []
-  /** True where the entry's stream has the name, whatever the query did to it. */
+  /** True if the entry's stream has the name, even if the query has changed it. */
   #ofStream: boolean[] = []
-  /** True where a parser or format stage has set the name for this entry, whatever became of it. */
+  /** True if a parser or format stage has set the name for this entry, even if it was removed. */
   #wasParsed: boolean[] = []
-  /** Slots that this entry used, some perhaps ABSENT again. */
+  /** Slots used by this entry, some possibly ABSENT again. */
   #used: number[] = []
   #usedCount = 0
-  /** The used slots of an entry before, and their order by name: lines of one kind share it. */
+  /** The used slots of a previous entry, and their order by name, which similar lines share. */
   #sortedFor: number[] = []
   #sorted: number[] = []
   #stream: Labels = []
@@ -59,7 +59,7 @@ export class LabelSet implements EntryLabels {
   #preservesError = false
 
   reset(stream: Labels, metadata: Metadata): void {
-    // Entries of one stream come one after the other: what nobody changed can stay.
+    // Entries of a stream come one after the other: unchanged labels can stay.
     const isSame = stream === this.#stream && !this.#streamChanged && this.#names.length <= NAMES_MAX
     this.#clearFrom(isSame ? this.#streamCount : 0)
     this.#error = ''
@@ -81,17 +81,17 @@ export class LabelSet implements EntryLabels {
     return slot === undefined || this.#kinds[slot] === ABSENT ? undefined : this.#values[slot]
   }
 
-  /** As `get`, without `__error__` and the like: what Loki's filters by number, duration and size see. */
+  /** Like `get`, but without `__error__` and related labels, for filters by number, duration and size as in Loki. */
   getPlain(name: string): string | undefined {
     return isErrorLabel(name) ? undefined : this.get(name)
   }
 
-  /** True while the stream's own labels are as they came. */
+  /** True while the stream's labels are unchanged. */
   get hasStreamUnchanged(): boolean {
     return !this.#streamChanged
   }
 
-  /** True when a parser's value for the name goes to `name_extracted`, as a stronger source has the name. */
+  /** True if a parsed value goes to `name_extracted`, because a source with higher precedence has the name. */
   isTaken(name: string): boolean {
     const slot = this.#slots.get(name)
     return slot !== undefined && (this.#ofStream[slot] === true || this.#kinds[slot] === METADATA)
@@ -101,20 +101,20 @@ export class LabelSet implements EntryLabels {
     return this.#error !== ''
   }
 
-  /** Sets `__error__`, and `__error_details__` where there are details; those of an error before stay otherwise. */
+  /** Sets `__error__`, and `__error_details__` if there are details; otherwise previous details stay. */
   setError(error: PipelineError, details?: string): void {
     this.#error = error
     if (details !== undefined) this.#errorDetails = details
   }
 
-  /** Sets `__preserve_error__` where there is an error. */
+  /** Sets `__preserve_error__` if there is an error. */
   preserveError(): void {
     if (this.#error !== '') this.#preservesError = true
   }
 
   /**
-   * What a parser found; false when the name was found or made before, also where it was dropped since. The value may be
-   * empty: such a label is shown among the parsed ones only.
+   * Sets a parsed label; false if the name was already set, even if it was dropped since. The value may be empty: such a
+   * label is shown only among the parsed ones.
    */
   setParsed(name: string, value: string): boolean {
     const slot = this.#parsedSlot(name)
@@ -123,12 +123,12 @@ export class LabelSet implements EntryLabels {
     return true
   }
 
-  /** The same for a parser that was asked for this name: it replaces what was found before. */
+  /** The same for a parser with an expression for this name, which replaces an earlier value. */
   replaceParsed(name: string, value: string): void {
     this.#putAt(this.#parsedSlot(name), value, PARSED)
   }
 
-  /** What label_format made: replaces the plain name, whoever held it. */
+  /** Sets a label from label_format, which replaces the plain name of any source. */
   setFormatted(name: string, value: string): void {
     if (isErrorLabel(name)) return
     this.delete(name)
@@ -136,8 +136,8 @@ export class LabelSet implements EntryLabels {
   }
 
   /**
-   * Moves a value to another name, where it counts as made by the query; does nothing where there is none. A label that
-   * is moved to its own name is gone, as in Loki.
+   * Renames a label, which then counts as set by the query; does nothing if it is missing. A label that is renamed to
+   * itself is removed, as in Loki.
    */
   rename(source: string, target: string): void {
     const slot = this.#slots.get(source)
@@ -147,7 +147,7 @@ export class LabelSet implements EntryLabels {
     this.delete(source)
   }
 
-  /** Removes a label; of `__error__` and its company, that one alone. */
+  /** Removes a label; of `__error__` and its related labels only the named one. */
   delete(name: string): void {
     if (name === ERROR_LABEL) this.#error = ''
     else if (name === ERROR_DETAILS_LABEL) this.#errorDetails = ''
@@ -156,7 +156,7 @@ export class LabelSet implements EntryLabels {
     if (slot !== undefined) this.#remove(slot)
   }
 
-  /** Removes every label that `keeps` does not want; `__error__` and its company always stay. */
+  /** Removes every label that `keeps` rejects; `__error__` and its related labels always stay. */
   retain(keeps: (name: string, value: string) => boolean): void {
     for (let i = 0; i < this.#usedCount; i++) {
       const slot = this.#used[i] as number
@@ -193,7 +193,7 @@ export class LabelSet implements EntryLabels {
     return { stream: this.#streamChanged ? stream : this.#stream, metadata, parsed }
   }
 
-  /** A text that two entries share exactly when all() is the same: a key for a Map of series. */
+  /** A text that is equal for two entries exactly if all() is equal: a key for a Map of series. */
   key(): string {
     let key = ''
     for (const slot of this.#inOrder()) {
@@ -214,14 +214,14 @@ export class LabelSet implements EntryLabels {
     return key
   }
 
-  /** Empties the slots used from the one at place `from` on. */
+  /** Clears the used slots from position `from` on. */
   #clearFrom(from: number): void {
     for (let i = from; i < this.#usedCount; i++) {
       const slot = this.#used[i] as number
       this.#kinds[slot] = ABSENT
       this.#ofStream[slot] = false
       this.#wasParsed[slot] = false
-      // A value is a slice of its line, and would keep all of the line in memory.
+      // A value is a slice of its line, and would keep the whole line in memory.
       this.#values[slot] = ''
     }
     this.#usedCount = from
@@ -271,7 +271,7 @@ export class LabelSet implements EntryLabels {
   }
 
   #putAt(slot: number, value: string, kind: number): void {
-    // A removed label may come back: its slot is listed already and may be listed once more, which inOrder undoes.
+    // A removed label may return: its slot may be listed twice, which inOrder corrects.
     if (this.#kinds[slot] === ABSENT) this.#used[this.#usedCount++] = slot
     this.#values[slot] = value
     this.#kinds[slot] = kind
@@ -330,7 +330,7 @@ export class LabelSet implements EntryLabels {
 const UTF8 = new TextEncoder()
 const UTF8_TEXT = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** A copy of its own: what was sliced off a line keeps the whole line in memory, and names are kept for long. */
+/** Copies a text: a slice of a line keeps the whole line in memory, and names are long-lived. */
 function detached(name: string): string {
   return name.isWellFormed() ? UTF8_TEXT.decode(UTF8.encode(name)) : name
 }

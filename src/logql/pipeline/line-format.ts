@@ -1,4 +1,4 @@
-/** `| line_format "{{.method}} {{.path}}"`: a new line from labels. */
+/** `| line_format "{{.method}} {{.path}}"`: builds a line from labels. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { LabelSet } from './label-set.ts'
@@ -13,8 +13,8 @@ export interface FormatStage {
 }
 
 /**
- * A template that fails leaves the line as it is and sets TemplateFormatErr. `nowNs` is the time of the query. Throws
- * query_malformed for a template that cannot be read.
+ * A failing template leaves the line unchanged and sets TemplateFormatErr. `nowNs` is the time of the query. Throws
+ * query_malformed for an invalid template.
  */
 export function compileLineFormat(source: string, nowNs: bigint): FormatStage {
   const template = compileTemplate(source, nowNs)
@@ -27,7 +27,7 @@ export function compileLineFormat(source: string, nowNs: bigint): FormatStage {
   }
 }
 
-/** The template's text; undefined with TemplateFormatErr set where it fails. */
+/** The output of the template; undefined, with TemplateFormatErr set, if it fails. */
 export function runOrFail(template: Template, input: TemplateInput, labels: LabelSet): string | undefined {
   try {
     return template.run(input)
@@ -39,8 +39,7 @@ export function runOrFail(template: Template, input: TemplateInput, labels: Labe
 }
 
 /**
- * The labels as the template's dot, for one run: they do not change while it goes on. One that an entry has not is the
- * empty string.
+ * The labels as the template's dot, for one run, during which they do not change. A missing label is the empty string.
  */
 export function labelData(labels: LabelSet): GoMap {
   let entries: [name: string, value: string][] | undefined

@@ -1,4 +1,4 @@
-/** `| unwrap duration(took)`: the number that an entry stands for in a metric query. */
+/** `| unwrap duration(took)`: the value of an entry in a metric query. */
 
 import type { Unwrap } from '../parse/syntax.ts'
 import type { PipelineEntry } from '../stage.ts'
@@ -7,7 +7,7 @@ import { bytesFault, durationFault, floatFault } from './convert-fault.ts'
 import { compileLabelFilter, labelsOfFilter } from './label-filter.ts'
 import { labelSetOf } from './label-set.ts'
 
-/** The entry's number; undefined drops the entry. */
+/** The entry's value; undefined drops the entry. */
 export type SampleExtractor = (entry: PipelineEntry) => number | undefined
 
 /**
@@ -30,14 +30,14 @@ export function compileUnwrap(unwrap: Unwrap): SampleExtractor {
   }
 }
 
-/** The names that an unwrap reads: what the caller must add to the wanted labels of its stages. */
+/** The label names that an unwrap reads, which the caller must add to the wanted labels of its stages. */
 export function labelsOfUnwrap({ label, filters }: Unwrap): readonly string[] {
   return [label, ...filters.flatMap(labelsOfFilter)]
 }
 
 interface Conversion {
   readonly convert: (text: string) => number | undefined
-  /** Why a text is not converted. */
+  /** The reason why a text cannot be converted. */
   readonly faultOf: (text: string) => string
 }
 
