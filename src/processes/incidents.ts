@@ -72,7 +72,7 @@ export async function openIncidents(config: Config, clock: Clock, log: IncidentH
     onWritten: (item) => notify.offer(item),
     onTransition: (transition) => count(totals.transitions, transition),
   })
-  const opened = openCounter(rules, hash, () => clock.nowMs())
+  const opened = openCounter(rules, hash, clock)
   const parts = { desk, opened, hash, clock, tenant: cloudWatch.tenant }
   return { home, desk, notify, rules, cloudWatch: parts, totals }
 }

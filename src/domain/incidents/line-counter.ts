@@ -84,12 +84,12 @@ export class LineCounter {
   #touched: Kind[] = []
   #sampleChars = 0
 
-  /** `nowMs`: ms since the epoch. */
-  constructor(rules: CountRules, nowMs: number, options: CounterOptions = {}) {
+  /** `atMs`, here and below, is a reading of Clock.monotonicMs. */
+  constructor(rules: CountRules, atMs: number, options: CounterOptions = {}) {
     this.#rules = rules
     this.#options = options
     this.#needsText = options.accepts !== undefined || options.onLine !== undefined
-    this.#kinds.renew(nowMs)
+    this.#kinds.renew(atMs)
   }
 
   /** Whether nothing was counted since counts were taken. */
@@ -147,8 +147,8 @@ export class LineCounter {
     this.#count(stream, this.#serviceOf(stream), entries, 0, 0, text.length)
   }
 
-  /** What was counted until `nowMs`, ms since the epoch; counting goes on from zero. */
-  take(nowMs: number): TakenCounts {
+  /** What was counted until `atMs`; counting goes on from zero. */
+  take(atMs: number): TakenCounts {
     const taken = this.#touched.map((kind) => ({ kind, level: kind.level, count: countOf(kind) }))
     for (const { kind } of taken) {
       kind.count = 0
@@ -156,7 +156,7 @@ export class LineCounter {
     }
     this.#touched = []
     this.#sampleChars = 0
-    if (this.#kinds.renew(nowMs)) {
+    if (this.#kinds.renew(atMs)) {
       this.#services.clear()
       this.#streams = 0
     }

@@ -56,13 +56,12 @@ export class LineKinds {
   /** By tenant: kinds that are known, and the one of all other lines. */
   readonly #tenants = new Map<string, { size: number; various: Kind | undefined }>()
   #size = 0
-  #sinceMs = 0
+  #sinceMs = Number.NEGATIVE_INFINITY
 
-  /** Begins a new span when the last one is over at `nowMs`, ms since the epoch; true when it forgot all kinds. */
-  renew(nowMs: number): boolean {
-    // A clock that was set back begins one as well.
-    if (Math.abs(nowMs - this.#sinceMs) < SPAN_MS) return false
-    this.#sinceMs = nowMs
+  /** Begins a new span when the last one is over at `atMs`, a reading of Clock.monotonicMs; true when it forgot all kinds. */
+  renew(atMs: number): boolean {
+    if (atMs - this.#sinceMs < SPAN_MS) return false
+    this.#sinceMs = atMs
     this.#services.clear()
     this.#tenants.clear()
     this.#size = 0

@@ -44,7 +44,7 @@ export class AcceptedCounter {
   constructor(parts: AcceptedParts) {
     this.#parts = parts
     this.#breaker = new CircuitBreaker(parts.clock)
-    this.#opened = openCounter(parts.rules, parts.hash, () => parts.clock.nowMs())
+    this.#opened = openCounter(parts.rules, parts.hash, parts.clock)
   }
 
   /** Finds where the last process stopped; from then on blocks are counted. Rejects with store_unavailable. */
@@ -116,7 +116,7 @@ export class AcceptedCounter {
   async #write(): Promise<void> {
     const { desk, clock, blocks } = this.#parts
     const counted = this.#counted
-    const taken = this.#opened.counter.take(clock.nowMs())
+    const taken = this.#opened.counter.take(clock.monotonicMs())
     const rows = this.#opened.takeRows()
     const to = String(counted)
     try {

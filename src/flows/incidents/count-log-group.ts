@@ -49,7 +49,7 @@ export async function countGroups(
   const { opened, desk, clock } = parts
   let processed = 0
   for (const group of groups) processed += countEvents(parts, group)
-  const { counts } = opened.counter.take(clock.nowMs())
+  const { counts } = opened.counter.take(clock.monotonicMs())
   const rows = opened.takeRows()
   if (counts.length === 0 && cursor === undefined) return { processed, counted: 0, opened: 0, isNew: true }
   const deliveryId = cursor === undefined ? nameDelivery(parts, groups) : undefined

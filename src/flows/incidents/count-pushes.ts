@@ -26,7 +26,7 @@ export class PushCounter {
 
   constructor(parts: PushCounterParts) {
     this.#parts = parts
-    this.#opened = openCounter(parts.rules, parts.hash, () => parts.clock.nowMs())
+    this.#opened = openCounter(parts.rules, parts.hash, parts.clock)
   }
 
   /**
@@ -36,7 +36,7 @@ export class PushCounter {
   async count(batch: Batch): Promise<void> {
     const { counter, takeRows } = this.#opened
     counter.countBatch(batch)
-    const { counts } = counter.take(this.#parts.clock.nowMs())
+    const { counts } = counter.take(this.#parts.clock.monotonicMs())
     const rows = takeRows()
     const waiting = this.#waiting
     this.#waiting = []

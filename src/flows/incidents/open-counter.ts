@@ -7,6 +7,7 @@ import type { Kind } from '../../domain/incidents/line-kinds.ts'
 import { formatLabels, labelValue } from '../../domain/labels.ts'
 import { NS_PER_MS } from '../../domain/time.ts'
 import type { AuditRow } from '../../ports/incidents.ts'
+import type { Clock } from '../../ports/log-store.ts'
 
 export interface LineRules extends CountRules {
   /** A line must pass this as well; see line-filter.ts. */
@@ -28,15 +29,15 @@ export interface OpenedCounter {
 /** What a row takes beside its message. */
 const ROW_COST_BYTES = 500
 
-export function openCounter(rules: LineRules, hash: KeyedHash, nowMs: () => number): OpenedCounter {
+export function openCounter(rules: LineRules, hash: KeyedHash, clock: Clock): OpenedCounter {
   let rows: AuditRow[] = []
   let bytes = 0
   const add = (row: AuditRow): void => {
     rows.push(row)
     bytes += row.message.length + ROW_COST_BYTES
   }
-  const onLine = (line: CountedLine, facts: Kind['facts']): void => add(rowOf(line, facts, hash, nowMs()))
-  const counter = new LineCounter(rules, nowMs(), {
+  const onLine = (line: CountedLine, facts: Kind['facts']): void => add(rowOf(line, facts, hash, clock.nowMs()))
+  const counter = new LineCounter(rules, clock.monotonicMs(), {
     accepts: rules.accepts,
     onLine: rules.keepsRows ? onLine : undefined,
   })

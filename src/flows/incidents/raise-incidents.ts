@@ -97,7 +97,7 @@ export class IncidentDesk implements IncidentSink {
 
   #isKnownOpen(lines: LineCount): boolean {
     const seenMs = this.#open.get(this.refOf(lines).id)
-    return seenMs !== undefined && Math.abs(this.#parts.clock.nowMs() - seenMs) < KNOWN_OPEN_MS
+    return seenMs !== undefined && this.#parts.clock.monotonicMs() - seenMs < KNOWN_OPEN_MS
   }
 
   /** Applies what other processes counted. Resolves to the incidents that changed. Rejects with store_unavailable. */
@@ -107,7 +107,7 @@ export class IncidentDesk implements IncidentSink {
     for (const decision of decisions) {
       const { id, state } = decision.incident
       if (state === 'closed') this.#open.delete(id)
-      else this.#open.set(id, this.#parts.clock.nowMs())
+      else this.#open.set(id, this.#parts.clock.monotonicMs())
       this.#announce(decision)
     }
     return decisions

@@ -93,15 +93,13 @@ t.test('new kinds of a tenant are bounded; a service without any is one with oth
   t.same(taken(counter), { 'fake various lines': 2, 'fake s0: various lines': 1, 'other new: ERROR one': 1 })
 })
 
-t.test('after a while, or when the clock is set back, kinds are learned anew', async (t) => {
-  for (const ms of [600_000, -3600_000]) {
-    const counter = new LineCounter(RULES, clock.ms)
-    const kinds = Array.from({ length: KINDS_OF_SERVICE_MAX }, (_, i) => `ERROR ${letters(i)} is down`)
-    count(counter, [stream('shop', kinds)])
-    counter.take(clock.ms + ms)
-    count(counter, [stream('shop', ['ERROR new'])])
-    t.same(taken(counter), { 'fake shop: ERROR new': 1 })
-  }
+t.test('after a while kinds are learned anew', async (t) => {
+  const counter = new LineCounter(RULES, clock.ms)
+  const kinds = Array.from({ length: KINDS_OF_SERVICE_MAX }, (_, i) => `ERROR ${letters(i)} is down`)
+  count(counter, [stream('shop', kinds)])
+  counter.take(clock.ms + 600_000)
+  count(counter, [stream('shop', ['ERROR new'])])
+  t.same(taken(counter), { 'fake shop: ERROR new': 1 })
 })
 
 t.test('streams without a label that identifies a service are told apart by all labels', async (t) => {

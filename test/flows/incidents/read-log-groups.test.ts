@@ -38,7 +38,7 @@ function open(t: Test, logGroups = ['/aws/lambda/shop']) {
   }
   const rounds: GroupRounds & { readonly cursors: IncidentStore } = {
     desk: flow.desk,
-    opened: openCounter(RULES, HASH, () => clock.ms),
+    opened: openCounter(RULES, HASH, clock),
     hash: HASH,
     clock,
     tenant: 'fake',
@@ -110,7 +110,7 @@ t.test('of two processes that read a group at a time, one counts', async (t) => 
   await readLogGroups(rounds)
   clock.ms += 30_000
   for (let i = 0; i < 5; i++) add(`ERROR: number ${i}`, clock.ms - 1 - i)
-  const other = { ...rounds, opened: openCounter(RULES, HASH, () => clock.ms) }
+  const other = { ...rounds, opened: openCounter(RULES, HASH, clock) }
   await Promise.all([readLogGroups(rounds), readLogGroups(other)])
   await readLogGroups(rounds)
   t.match(await list(), [{ count: 5 }])

@@ -29,7 +29,7 @@ function open(t: Test, options: FlowOptions = {}) {
   const { desk, notify } = flow
   const parts: RecordsParts = {
     desk,
-    opened: openCounter({ ...RULES, keepsRows: true }, HASH, () => clock.ms),
+    opened: openCounter({ ...RULES, keepsRows: true }, HASH, clock),
     hash: HASH,
     clock,
     tenant: 'fake',

@@ -88,7 +88,7 @@ function openProcess(items: DynamoDBDocument, clock: FixedClock, onWritten: () =
     settings: { targets: ['sns'], leaseMs: 1000 },
     onWritten,
   })
-  const parts = { desk, opened: openCounter(RULES, HASH, () => clock.ms), hash: HASH, clock, tenant: 'fake' }
+  const parts = { desk, opened: openCounter(RULES, HASH, clock), hash: HASH, clock, tenant: 'fake' }
   return { store, desk, parts }
 }
 
