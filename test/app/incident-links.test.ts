@@ -152,7 +152,7 @@ async function openAwsHome(t: Test) {
     onWritten: () => undefined,
   })
   const notify = { settled: async () => undefined, sendDue: async () => undefined }
-  const opened = openCounter(RULES, hash, () => clock.ms)
+  const opened = openCounter(RULES, hash, clock)
   const parts = {
     desk,
     opened,
