@@ -1,44 +1,75 @@
-// Runs test/moto/*.moto.ts against moto_server, an emulator that others wrote: what our own doubles and our adapters have
-// in common is checked against a third party. Where moto is not installed, one line says so: pip install 'moto[server]'.
+// Runs test/moto/*.moto.ts against an emulator that others wrote: what our own doubles and our adapters have in common is
+// checked against a third party. By default that is moto_server; where it is not installed, one line says so. EMULATOR_URL
+// names another one that already runs, such as LocalStack; EMULATOR_DYNAMODB_URL names one for DynamoDB alone.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync } from 'node:fs'
+import { createServer as createHttpServer, request as httpRequest } from 'node:http'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 const START_MS_MAX = 30_000
 
-const port = await freePort()
-const url = `http://127.0.0.1:${port}`
 const files = globSync('test/moto/*.moto.ts').sort()
-const server = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
-const failure = await Promise.race([
-  once(server, 'error'),
-  isUp(),
-  once(server, 'exit').then(() => [{ code: 'ended' }]),
-])
-if (failure === undefined) {
-  process.exitCode = await runAll()
-  server.kill()
-} else if (failure[0].code === 'ENOENT') {
-  console.log(`skipped ${files.length} files: moto_server is not installed (pip install 'moto[server]')`)
-} else {
-  console.error(`moto_server did not start: ${failure[0].code}`)
-  process.exitCode = 1
+const { EMULATOR_URL, EMULATOR_DYNAMODB_URL } = process.env
+if (EMULATOR_URL === undefined) await runOnMoto()
+else await runOnOther()
+
+async function runOnMoto() {
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  const server = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
+  const failure = await Promise.race([
+    once(server, 'error'),
+    isUp(`${url}/moto-api/`),
+    once(server, 'exit').then(() => [{ code: 'ended' }]),
+  ])
+  if (failure === undefined) {
+    process.exitCode = await runAll(url)
+    server.kill()
+  } else if (failure[0].code === 'ENOENT') {
+    console.log(`skipped ${files.length} files: moto_server is not installed (pip install 'moto[server]')`)
+  } else {
+    console.error(`moto_server did not start: ${failure[0].code}`)
+    process.exitCode = 1
+  }
+}
+
+async function runOnOther() {
+  if (EMULATOR_DYNAMODB_URL === undefined) process.exitCode = await runAll(EMULATOR_URL)
+  else {
+    const router = createHttpServer(route).listen(0, '127.0.0.1')
+    await once(router, 'listening')
+    process.exitCode = await runAll(`http://127.0.0.1:${router.address().port}`)
+    router.closeAllConnections()
+    router.close()
+  }
+}
+
+/** Passes a request to the emulator of its service. */
+function route(request, response) {
+  const isDynamo = (request.headers['x-amz-target'] ?? '').startsWith('DynamoDB_')
+  const target = new URL(request.url, isDynamo ? EMULATOR_DYNAMODB_URL : EMULATOR_URL)
+  const passed = httpRequest(target, { method: request.method, headers: request.headers }, (answer) => {
+    response.writeHead(answer.statusCode, answer.headers)
+    answer.pipe(response)
+  })
+  passed.on('error', () => response.destroy())
+  request.pipe(passed)
 }
 
 /** Resolves with nothing once the server answers. */
-async function isUp() {
+async function isUp(url) {
   const deadline = Date.now() + START_MS_MAX
   while (Date.now() < deadline) {
-    const response = await fetch(`${url}/moto-api/`).catch(() => undefined)
+    const response = await fetch(url).catch(() => undefined)
     if (response?.ok) return undefined
     await delay(100)
   }
   return [{ code: `no answer in ${START_MS_MAX / 1000} seconds` }]
 }
 
-async function runAll() {
+async function runAll(url) {
   // Tests name the URL to the clients they make; those that the gateway makes find it as AWS's own tools do.
   const aws = {
     AWS_ENDPOINT_URL: url,

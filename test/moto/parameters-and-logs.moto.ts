@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs'
 import { SSM } from '@aws-sdk/client-ssm'
 import t from 'tap'
@@ -28,7 +29,8 @@ t.test('parameters are read decrypted, and one that is not there is not in the a
 // Unlike AWS, moto answers with the secret's bare name, so that this is the SDK's call and not fetchParameters.
 t.test('a secret is read through the reference path', async (t) => {
   const name = uniqueName('users')
-  await callSecretsManager('CreateSecret', { Name: name, SecretString: '{"username":"agent","password":"one"}' })
+  const SecretString = '{"username":"agent","password":"one"}'
+  await callSecretsManager('CreateSecret', { Name: name, SecretString, ClientRequestToken: randomUUID() })
   const Names = [`/aws/reference/secretsmanager/${name}`]
   const { Parameters } = await ssm.getParameters({ Names, WithDecryption: true })
   t.match(Parameters, [{ Value: '{"username":"agent","password":"one"}' }])

@@ -100,6 +100,7 @@ t.test('a topic reaches a queue', async (t) => {
   const { Attributes } = await sqs.getQueueAttributes({ QueueUrl, AttributeNames: ['QueueArn'] })
   await sns.subscribe({ TopicArn, Protocol: 'sqs', Endpoint: Attributes?.QueueArn })
   await sns.publish({ TopicArn, Subject: 'incident', Message: 'error in api' })
-  const { Messages } = await sqs.receiveMessage({ QueueUrl })
+  // SNS delivers after it responded.
+  const { Messages } = await sqs.receiveMessage({ QueueUrl, WaitTimeSeconds: 10 })
   t.match(JSON.parse(Messages?.[0]?.Body ?? '{}'), { Message: 'error in api', Subject: 'incident' })
 })
