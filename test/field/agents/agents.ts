@@ -8,7 +8,8 @@ export interface Agent {
   readonly recipe: { readonly page: string; readonly index: number }
   /** The name of the configuration file, in the folder of the trial. */
   readonly file: string
-  readonly args: (config: string, dir: string) => readonly string[]
+  /** `port` is free, for an agent that must listen somewhere. */
+  readonly args: (config: string, dir: string, port: number) => readonly string[]
   /** Arguments that print the version. */
   readonly versionArgs: readonly string[]
   /** Selects what it pushed. */
@@ -21,11 +22,11 @@ export const AGENTS: readonly Agent[] = [
     variable: 'ALLOY_BIN',
     recipe: { page: 'alloy.md', index: 0 },
     file: 'config.alloy',
-    args: (config, dir) => [
+    args: (config, dir, port) => [
       'run',
       config,
       `--storage.path=${dir}/state`,
-      '--server.http.listen-addr=127.0.0.1:0',
+      `--server.http.listen-addr=127.0.0.1:${port}`,
       '--disable-reporting',
     ],
     versionArgs: ['--version'],

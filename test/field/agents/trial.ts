@@ -125,7 +125,11 @@ class Trial {
     const log = createWriteStream(join(dir, 'agent.log'))
     await once(log, 'open')
     const env = { ...process.env, MILLRACE_PASSWORD: PASSWORD }
-    this.#agent = spawn(binary, agent.args(config, dir), { cwd: dir, env, stdio: ['ignore', log, log] })
+    this.#agent = spawn(binary, agent.args(config, dir, await freePort()), {
+      cwd: dir,
+      env,
+      stdio: ['ignore', log, log],
+    })
   }
 
   /** Appends lines to the file in portions, with pauses. */
