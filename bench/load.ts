@@ -42,7 +42,7 @@ export async function pushAll(port: number, bodies: readonly PushBody[], connect
   return { seconds, lines, lineBytes, latencies, failures }
 }
 
-/** One HTTP/1.1 connection that is told one request at a time. */
+/** An HTTP/1.1 connection that sends one request at a time. */
 class Connection {
   readonly #socket: Socket
   #answer = Buffer.alloc(0)

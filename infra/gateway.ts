@@ -28,7 +28,7 @@ export function createGateway(base: Base): Gateway {
       ...(settings.cognigy.projects.length > 0 && sourceEnvironment(settings)),
       MILLRACE_USERS: $interpolate`ssm:${identity.users.name}`,
       MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
-      // Who closes an incident by the API has it told as well.
+      // Closing an incident through the API sends a notification too.
       MILLRACE_ALERT_SNS_TOPIC: topic.arn,
       MILLRACE_JWKS_URL: identity.jwksUrl,
       MILLRACE_JWT_ISSUER: identity.issuer,

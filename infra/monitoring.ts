@@ -1,4 +1,4 @@
-/** Whether it works, told before users tell: metric filter, alarms, dashboard, budget. docs/runbook.md has a row for each alarm. */
+/** Monitoring: metric filter, alarms, dashboard, budget. docs/runbook.md has a row for each alarm. */
 
 import { dashboardBody } from './dashboard.ts'
 import { type Alarm, errorNamespace, type Monitored, metricsNamespace } from './monitored.ts'
@@ -80,7 +80,7 @@ function queueAlarms(monitored: Monitored): Alarm[] {
   return [
     createAlarm(monitored, 'DeadLetters', {
       alarmDescription:
-        'Messages that could not be stored, or events that failed: `millrace redrive --dry-run` tells why.',
+        'Messages that could not be stored, or events that failed: `millrace redrive --dry-run` lists the reasons.',
       ...sqs(nameOf(deadLetters), 'ApproximateNumberOfMessagesVisible'),
       period: 60,
       threshold: 1,
@@ -126,7 +126,7 @@ function deliveryAlarms(monitored: Monitored): Alarm[] {
       threshold: 1,
     }),
     createAlarm(monitored, 'DeliveryThrottles', {
-      alarmDescription: 'Firehose refuses records: clients are told to retry; ask AWS for a higher quota.',
+      alarmDescription: 'Firehose throttles records and clients must retry: request a higher quota from AWS.',
       ...firehose('ThrottledRecords', 'Sum'),
       period: 300,
       threshold: 1,

@@ -1,4 +1,4 @@
-/** Where incidents and alarms are told: a topic, and the mails that go from it. */
+/** The SNS topic for incidents and alarms, and its mail subscriptions. */
 
 import type { StageSettings } from './stages.ts'
 import type { Storage } from './storage.ts'

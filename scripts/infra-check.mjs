@@ -19,7 +19,7 @@ if (!installed) {
     console.log("skipped: the registry in use does not give SST's platform")
     process.exit(0)
   }
-  console.error("SST's platform could not be installed; the lines above tell why")
+  console.error("SST's platform could not be installed; see the lines above")
   process.exit(1)
 }
 

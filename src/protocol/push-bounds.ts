@@ -1,15 +1,15 @@
-/** How much one push may hold, whatever its form: what keeps a small hostile body from a large batch. */
+/** Bounds on a push in any format, so that a small hostile body cannot create a large batch. */
 
 import { GatewayError } from '../domain/errors.ts'
 
-/** An entry may take two bytes on the wire and thirty in a batch. Agents send some ten thousand at once. */
+/** An entry may take two bytes on the wire and thirty in a batch. Agents send some ten thousand per push. */
 export const PUSH_ENTRIES_MAX = 5_000_000
-/** Streams that hold entries; each costs its label text's reading. Agents send some hundred at once. */
+/** Streams with entries; each costs parsing its labels. Agents send some hundred per push. */
 export const PUSH_STREAMS_MAX = 100_000
-/** Pairs of structured metadata of all entries; a pair may take two bytes on the wire as well. */
+/** Structured metadata pairs of all entries; a pair may take two bytes on the wire too. */
 export const PUSH_PAIRS_MAX = 10_000_000
 
-/** Counts what a push holds; throws body_too_large beyond the bounds. */
+/** Counts the contents of a push; throws body_too_large beyond the bounds. */
 export class PushCounter {
   #streams = 0
   #entries = 0
@@ -28,7 +28,7 @@ export class PushCounter {
   }
 }
 
-/** Loki's answer to a push without any stream. */
+/** Loki's error for a push without streams. */
 export function streamsMissing(): GatewayError {
   return new GatewayError('streams_missing', 'error at least one valid stream is required for ingestion')
 }

@@ -1,4 +1,4 @@
-/** What Prometheus is told of incidents and of who was told of them. */
+/** Prometheus metrics of incidents and notifications. */
 
 import { Counter, type Registry } from 'prom-client'
 

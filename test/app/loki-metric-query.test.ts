@@ -104,7 +104,7 @@ t.test('a metric query of nothing is empty', async (t) => {
   t.match(response.body, /"resultType":"vector","result":\[\]/)
 })
 
-t.test('what is refused is told in plain text', async (t) => {
+t.test('errors are plain text', async (t) => {
   const { app } = await appWithLines(t)
   const rows = [
     [

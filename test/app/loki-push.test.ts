@@ -160,7 +160,7 @@ t.test('a wrong password is answered 401 with a challenge', async (t) => {
   t.equal((await pushJson(app, body, basic('agent:secret'))).statusCode, 200)
 })
 
-t.test('a GET on the push route is a 404 that tells where to look', async (t) => {
+t.test('a GET on the push route is a 404 with a hint', async (t) => {
   const { app } = await buildTestApp(t)
   const response = await app.inject({ method: 'GET', url: '/loki/api/v1/push' })
   t.equal(response.statusCode, 404)

@@ -207,7 +207,7 @@ t.test('a form is read like the URL, and both together', async (t) => {
   t.match(response.json(), { data: { result: [{ values: [[/^\d+$/, 'one']] }] } })
 })
 
-t.test('what is refused is told in plain text', async (t) => {
+t.test('errors are plain text', async (t) => {
   const { app } = await buildTestApp(t)
   const rows = [
     ['no query', {}, /^parameter 'query' is missing/],

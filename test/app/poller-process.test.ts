@@ -12,7 +12,7 @@ import { SsmDouble } from '../doubles/ssm-double.ts'
 const PROJECT = 'abcdefabcdefabcdefabcdef'
 const LAMBDA = fileURLToPath(new URL('../../src/entry/poller-lambda.ts', import.meta.url))
 const LOOP = fileURLToPath(new URL('../../src/entry/poller-loop.ts', import.meta.url))
-/** Calls the handler twice, as a warm function is called, and tells what it answered on stdout. */
+/** Calls the handler twice, like a warm function, and prints its results on stdout. */
 const INVOKE = `
   const { handler } = await import(${JSON.stringify(LAMBDA)})
   for (let i = 0; i < 2; i++) {
@@ -66,9 +66,9 @@ class Running {
     t.teardown(() => this.child.kill('SIGKILL'))
   }
 
-  async tells(words: string): Promise<void> {
+  async logs(words: string): Promise<void> {
     while (!this.text.includes(words)) {
-      if (this.child.exitCode !== null) throw new Error(`it ended before it told ${words}: ${this.text}`)
+      if (this.child.exitCode !== null) throw new Error(`it ended before it logged ${words}: ${this.text}`)
       await Promise.race([once(this.child.stderr as NodeJS.ReadableStream, 'data'), this.#closed])
     }
   }
@@ -107,7 +107,7 @@ t.test('the function polls into CloudWatch with the key and the cursor in SSM, a
   t.same(stored().sort(), [...ids, ...later].sort())
 })
 
-t.test('the function fails where no project could be polled, so that its errors tell', async (t) => {
+t.test('the function fails if no project could be polled, so that it counts as an error', async (t) => {
   const { env } = await startServices(t)
   t.match((await invoke(t, { ...env, COGNIGY_API_KEY: 'wrong' })).answers[0], { code: 'source_unavailable' })
   t.match((await invoke(t, env)).answers[0], { message: /the parameter "\/cognigy-mytrial-api-key" .* does not exist/ })
@@ -122,11 +122,11 @@ for (const variable of ['MILLRACE_POLL_PROJECTS', 'MILLRACE_HOME'] as const) {
   })
 }
 
-t.test('the container polls until it is told to stop', async (t) => {
+t.test('the container polls until it is stopped', async (t) => {
   const { env, add, stored } = await startServices(t)
   const ids = add(5)
   const running = new Running(t, [LOOP], { ...env, COGNIGY_API_KEY: 'fake-key', MILLRACE_POLL_INTERVAL: '1s' })
-  await running.tells('"stored":5')
+  await running.logs('"stored":5')
   running.child.kill('SIGTERM')
   t.equal(await running.exit(), 0)
   t.match(running.text, /stopping/)

@@ -75,7 +75,7 @@ t.test('no request without credentials reaches a service of AWS', async (t) => {
   t.equal((await app.inject({ url: '/healthz' })).body, '{"status":"healthy"}')
 })
 
-t.test('/healthz and /ready tell why lines cannot be stored, from memory, once writes failed', async (t) => {
+t.test('/healthz and /ready report from memory why lines cannot be stored, after failed writes', async (t) => {
   const config = readConfig({ ...ENV, MILLRACE_DATA_DIR: t.testdir() })
   const clock = new FixedClock()
   const metrics = new Metrics()

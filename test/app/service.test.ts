@@ -18,7 +18,7 @@ function troubled(store: LogStore, trouble: string): LogStore {
   }
 }
 
-t.test('/healthz and /ready tell whether pushes can be stored', async (t) => {
+t.test('/healthz and /ready report whether pushes can be stored', async (t) => {
   const { app } = await buildTestApp(t)
   const healthz = await app.inject('/healthz')
   t.equal(healthz.statusCode, 200)

@@ -26,7 +26,7 @@ const ask = async (reports: readonly SourceReport[] | undefined) => {
   return answer
 }
 
-t.test('tells how far behind each project is', async (t) => {
+t.test('reports the lag of each project', async (t) => {
   const answer = await ask([REPORT])
   t.equal(answer.headers['content-type'], 'application/json; charset=UTF-8')
   t.same(answer.json(), {
@@ -45,7 +45,7 @@ t.test('tells how far behind each project is', async (t) => {
   })
 })
 
-t.test('tells of the latest run, with its error and what was lost', async (t) => {
+t.test('reports the latest run, with its error and losses', async (t) => {
   const answer = await ask([
     {
       ...REPORT,

@@ -35,7 +35,7 @@ class Process {
   }
 
   /** Resolves once it has written this on stderr; rejects when it ends before. */
-  async told(words: string): Promise<void> {
+  async logs(words: string): Promise<void> {
     const heard = new Promise<void>((resolve) => {
       this.#heard = () => {
         if (this.notes.includes(words)) resolve()
@@ -43,7 +43,7 @@ class Process {
       this.#heard()
     })
     const ended = this.#exited.then(() => {
-      if (!this.notes.includes(words)) throw new Error(`it ended before it told ${words}: ${this.notes}`)
+      if (!this.notes.includes(words)) throw new Error(`it ended before it logged ${words}: ${this.notes}`)
     })
     await Promise.race([heard, ended])
     ended.catch(() => undefined)
@@ -69,11 +69,11 @@ async function archived(cloud: LocalCloud): Promise<string[]> {
   return (await cloud.objects(PREFIX)).flatMap(({ body }) => linesOf(body))
 }
 
-t.test('the process archives what is in the queue, and at SIGTERM ends with its counts told', async (t) => {
+t.test('the process archives the messages of the queue, and reports its metrics at SIGTERM', async (t) => {
   const cloud = await startLocalCloud(t)
   cloud.queues.sendMessage(QUEUE, messageBody([LINE]))
   const worker = new Process(t, ['src/entry/worker-loop.ts'], settingsOf(cloud))
-  await worker.told('wrote an object')
+  await worker.logs('wrote an object')
   t.equal(await worker.exit('SIGTERM'), 0)
   t.same(await archived(cloud), [archiveLine(LINE).trimEnd()])
   t.same(cloud.messages(QUEUE), [])
@@ -113,7 +113,7 @@ t.test('settings may be parameters', async (t) => {
     ...settingsOf(cloud),
     MILLRACE_KEY_SECRET: 'ssm:/millrace/key',
   })
-  await worker.told('wrote an object')
+  await worker.logs('wrote an object')
   t.equal(await worker.exit('SIGTERM'), 0)
 })
 

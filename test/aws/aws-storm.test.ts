@@ -24,7 +24,7 @@ t.test(
   },
 )
 
-t.test('a storm tells when the archive lost what was acknowledged', async (t) => {
+t.test('a storm reports when the archive lost acknowledged lines', async (t) => {
   const report = await stormAws({
     seed: 1,
     pushes: 2,

@@ -29,7 +29,7 @@ export interface AwsStormOptions {
   readonly cacheDir: string
   readonly chances?: FaultChances
   readonly outages?: Outages
-  /** Does harm once the storm is over, to see that it is told. */
+  /** Causes damage after the storm, to check that it is reported. */
   readonly sabotage?: (cloud: LocalCloud) => void
 }
 

@@ -1,4 +1,4 @@
-/** Where the services listen, and how SDK clients are told. */
+/** The addresses of the services, and the configuration of SDK clients. */
 
 /** The names that requests are signed for. */
 export type ServiceName = 's3' | 'sqs' | 'sns' | 'dynamodb' | 'firehose' | 'ssm' | 'logs'

@@ -65,7 +65,7 @@ function answerOf(service: ServiceName, { status, code, message }: Failure): Ans
     const text = `<ErrorResponse xmlns="${namespace}"><Error>${type}${error}</Error><RequestId>fault</RequestId></ErrorResponse>`
     return xmlAnswer(status, text)
   }
-  // SQS spoke query XML once, and still tells the code of that time in a header.
+  // SQS used query XML in the past, and still returns its error code in a header.
   const side = status < 500 ? 'Sender' : 'Receiver'
   const headers = service === 'sqs' ? { 'x-amzn-query-error': `${code};${side}` } : {}
   return jsonAnswer(service, { __type: `${namespaceOf(service)}${code}`, message }, status, headers)

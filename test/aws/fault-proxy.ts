@@ -192,7 +192,7 @@ function s3Operation(method: string, url: string): string {
 
 function send(response: ServerResponse, { status, headers, body }: Answer): void {
   if (response.destroyed) return
-  // The answer to HEAD tells the length of a body that it does not have.
+  // A response to HEAD has the length of a body that is not sent.
   const length = response.req.method === 'HEAD' ? {} : { 'content-length': String(body.length) }
   response.writeHead(status, { ...headers, ...length })
   response.end(body)

@@ -51,9 +51,9 @@ class LocalHome {
   }
 
   /** What the first group of the pattern is in its words, once it has written them. */
-  told(pattern: RegExp): Promise<string> {
+  logged(pattern: RegExp): Promise<string> {
     return found(async () => {
-      if (this.#child.exitCode !== null) throw new Error(`it ended before it told ${pattern}: ${this.text}`)
+      if (this.#child.exitCode !== null) throw new Error(`it ended before it logged ${pattern}: ${this.text}`)
       return pattern.exec(this.text)?.[1]
     }, String(pattern))
   }
@@ -108,8 +108,8 @@ const hasBucketTools = has('zcat') && has('jq')
 t.test('the aws home of one command', { skip: hasSessionTools ? false : 'bash or curl is not here' }, async (t) => {
   const folder = t.testdir({ objects: {}, cache: {} })
   const home = new LocalHome(t, join(folder, 'cache'))
-  const url = await home.told(/speaks Loki at (\S+); its data is in the bucket millrace-archive\n/)
-  const bucket = new Bucket(await home.told(/AWS_ENDPOINT_URL_S3=(\S+)/), join(folder, 'objects'))
+  const url = await home.logged(/speaks Loki at (\S+); its data is in the bucket millrace-archive\n/)
+  const bucket = new Bucket(await home.logged(/AWS_ENDPOINT_URL_S3=(\S+)/), join(folder, 'objects'))
   t.teardown(() => bucket.destroy())
 
   await t.test('the README’s session works pasted whole', async (t) => {
@@ -153,7 +153,7 @@ t.test('the aws home of one command', { skip: hasSessionTools ? false : 'bash or
       return items[0]
     }, 'an incident')
     t.match(incident, { kind: 'line', severity: 'error', labels: { log_group: 'cognigy-logs' } })
-    await home.told(/("transition":"opened")/)
+    await home.logged(/("transition":"opened")/)
   })
 
   t.equal(await home.stop(), 0, 'Ctrl-C ends it, each process after what it has accepted')

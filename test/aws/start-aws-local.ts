@@ -65,14 +65,14 @@ async function run(): Promise<void> {
   }
   const children = ENTRIES.map((entry) => start(entry, [], environment))
   let isStopping = false
-  // Once: told a second time, a process ends without finishing.
+  // Only once: a second signal ends a process without finishing.
   const stop = (): void => {
     if (isStopping) return
     isStopping = true
     for (const child of children) child.kill('SIGTERM')
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
-  // When one ends, by itself or because it was told to, so do the others.
+  // When one ends, by itself or by a signal, so do the others.
   await Promise.race(children.map((child) => once(child, 'exit')))
   stop()
   await Promise.all(children.map(ended))

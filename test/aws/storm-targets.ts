@@ -71,7 +71,7 @@ export function gatewayTarget(url: string): StormTarget {
   }
 }
 
-/** Undefined when the connection broke or no answer came; fetch tells the first by a TypeError. */
+/** Undefined if the connection broke or there was no response; fetch throws a TypeError for the former. */
 async function post(url: string, body: string) {
   try {
     const response = await fetch(url, {

@@ -44,7 +44,7 @@ t.test('pushes that are refused or unanswered are sent again and found once', as
   t.ok(report.retries > 5, `${report.retries} retries`)
 })
 
-t.test('a line that is acknowledged and lost is told', async (t) => {
+t.test('a line that is acknowledged and lost is reported', async (t) => {
   const report = await run(t, (target) => ({
     ...target,
     send: async (push) => (push.stream === 'push2-1' ? true : target.send(push)),
@@ -53,7 +53,7 @@ t.test('a line that is acknowledged and lost is told', async (t) => {
   t.match(report.wrongs[0], /acknowledged and lost: push2/)
 })
 
-t.test('a line that is read twice is told', async (t) => {
+t.test('a line that is read twice is reported', async (t) => {
   const report = await run(t, (target) => ({
     ...target,
     async read(sinceNs) {

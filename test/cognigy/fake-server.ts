@@ -1,4 +1,4 @@
-/** Cognigy's log list as its documents tell of it, with the faults that a network and a busy server have. */
+/** Cognigy's log list as documented, with the faults of a network and a busy server. */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -43,7 +43,7 @@ export function deletionContract(t: Test, open: OpenDeletions): void {
   t.test('requests are kept, changed and removed, across a restart', async (t) => testRequests(t, open))
   t.test('erase removes what is left out, and only that', async (t) => testErase(t, open))
   t.test('erase reaches blocks that are joined', async (t) => testJoined(t, open))
-  t.test('erase stops when told to, and goes on another time', async (t) => testStop(t, open))
+  t.test('erase stops on request, and continues in another call', async (t) => testStop(t, open))
 }
 
 async function testRequests(t: Test, open: OpenDeletions): Promise<void> {

@@ -121,7 +121,7 @@ const DUPLICATE_ROWS: readonly DuplicateRow[] = [
 ]
 
 export function testDuplicates(t: Test, open: OpenStore, { tellsDuplicates }: StoreTraits): void {
-  // Where duplicates of other batches are not told, reads must still give them once: what is stored is compared.
+  // If duplicates of other batches are not reported, reads must still return them once, so the stored entries are compared.
   for (const { name, before, push, stored, duplicates } of DUPLICATE_ROWS) {
     t.test(`${name}: ${stored} stored, ${duplicates} there before`, async (t) => {
       const opened = begin(t, open)
@@ -172,7 +172,7 @@ export function testIds(t: Test, open: OpenStore): void {
     entries: [{ ns: at(offset), line, id }],
   })
 
-  t.test('an id that was taken leaves its entry out and tells the time of the first', async (t) => {
+  t.test('a used id drops its entry and returns the time of the first', async (t) => {
     const opened = begin(t, open)
     t.same(await opened.push([withId('a', 'x', 5), withId('__proto__', 'p', 6)]), {
       stored: 2,

@@ -70,7 +70,7 @@ export function testLife(t: Test, open: OpenStore, { countsStored }: StoreTraits
   })
 
   t.test(
-    'figures tell what is there',
+    'figures count what is stored',
     { skip: countsStored ? false : 'this store does not count what is stored' },
     async (t) => {
       const opened = begin(t, open)

@@ -1,4 +1,4 @@
-/** A LogStore beside a naive model of it: random pushes, retries, reads and reopenings must never tell them apart. */
+/** Compares a LogStore with a naive model: random pushes, retries, reads and reopenings must give the same results. */
 
 import fc from 'fast-check'
 import type { Test } from 'tap'
@@ -84,7 +84,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 class Model {
   readonly #tenants = new Map<string, Map<string, Map<string, bigint>>>()
 
-  /** Adds the entries and tells how many were there before. */
+  /** Adds the entries and returns the number of duplicates. */
   push(tenant: string, streams: readonly PlainStream[]): { stored: number; duplicates: number } {
     let stored = 0
     let duplicates = 0
@@ -199,7 +199,7 @@ async function compareRead(
 
 type Counts = Pick<AppendResult, 'stored' | 'duplicates'>
 
-/** Where duplicates are not told, all entries are counted, whichever way. */
+/** If duplicates are not reported, all entries are counted. */
 function assertResults(found: readonly Counts[], wanted: readonly Counts[], { tellsDuplicates }: StoreTraits): void {
   const shown = (counts: Counts) => (tellsDuplicates ? counts : counts.stored + counts.duplicates)
   assertSame(found.map(shown), wanted.map(shown))

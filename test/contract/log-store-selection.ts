@@ -73,7 +73,7 @@ export function testSelection(t: Test, open: OpenStore, { wantsExactly }: StoreT
     })
   }
 
-  t.test('streams() tells the streams of the range, sorted by their text', async (t) => {
+  t.test('streams() returns the streams of the range, sorted by text', async (t) => {
     const opened = begin(t, open)
     const hour = 3600 * 1e9 // nanoseconds
     await opened.push([stream({ z: '1' }, ['z']), stream({ a: '2' }, ['a'])])
@@ -88,7 +88,7 @@ export function testSelection(t: Test, open: OpenStore, { wantsExactly }: StoreT
     t.same(await opened.store.streams({ ...range, start: at(40 * hour), end: NS_MAX }), [])
   })
 
-  t.test('wants is told the range of a block and skips it with false', async (t) => {
+  t.test('wants receives the range of a block and skips it with false', async (t) => {
     const opened = begin(t, open)
     for (const offset of [0, 100, 200]) await opened.push([stream(A, [`${offset}`, 'end'], offset)])
     const asked = new Set<string>()

@@ -1,4 +1,4 @@
-/** What a store tells of changes in a time range. */
+/** The version of a time range. */
 
 import type { Test } from 'tap'
 import type { OpenStore } from './opened-store.ts'
@@ -16,7 +16,7 @@ export function testVersion(t: Test, open: OpenStore): void {
     const seen = new Set([versionOf(opened)])
     for (const line of ['one', 'two', 'three']) {
       await opened.push([stream(A, [line])])
-      // A store that cannot tell never says that nothing has changed.
+      // A store without versions never claims that nothing has changed.
       const version = versionOf(opened)
       t.ok(version === undefined || !seen.has(version), line)
       seen.add(version)

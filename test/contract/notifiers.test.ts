@@ -93,7 +93,7 @@ t.test('a webhook that is not there, or takes too long, has not taken it', async
   await t.rejects(new WebhookNotifier({ url, ...settings }, CLOCK).send(messageOf(1), AbortSignal.abort()))
 })
 
-t.test('a webhook is given the name and the password of its URL, which no error tells', async (t) => {
+t.test('a webhook receives the name and the password of its URL, which no error contains', async (t) => {
   const { url, received } = await receiver(t, 200)
   const settings = { secret: undefined, format: 'json' as const, links: LINKS }
   const withPassword = url.replace('http://', 'http://ann:p%40ssword@')

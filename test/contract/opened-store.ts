@@ -27,7 +27,7 @@ export interface StoreTraits {
   readonly tellsDuplicates: boolean
   /** False: `wants` is asked of other ranges than those of single blocks, as well. */
   readonly wantsExactly: boolean
-  /** False: figures tell what one process did, not what is stored. */
+  /** False: figures count what one process did, not what is stored. */
   readonly countsStored: boolean
   /** False: entries of equal times have the order of their appends only where one began after the other was done. */
   readonly ordersConcurrent: boolean

@@ -11,7 +11,7 @@ export interface CrashOptions {
   readonly dataDir: string
   readonly rounds: number
   readonly seed: number
-  /** Told after every round. */
+  /** Called after every round. */
   readonly onRound?: (round: number, ledger: Ledger) => void
 }
 

@@ -40,7 +40,7 @@ export class Ledger {
 
   /**
    * Compares with the lines that a read from `sinceNs` on gave: acknowledged ones must be there once, the others at
-   * most once, and nothing else. `isTaken` tells which lines the read could give at all.
+   * most once, and nothing else. `isTaken` selects the lines that the read can return.
    */
   compare(found: readonly string[], sinceNs: bigint, where: string, isTaken = (_line: string): boolean => true): void {
     const counts = new Map<string, number>()

@@ -79,7 +79,7 @@ t.test('a put that breaks a limit is refused as a whole', async (t) => {
   await t.resolves(put([at(-DAY_MS), at(0)]), 'a whole day is taken')
 })
 
-t.test('events that are too old, too new or beyond retention are left out and told', async (t) => {
+t.test('events that are too old, too new or beyond retention are rejected and reported', async (t) => {
   const { put, at, double, client } = await start(t)
   const old = await put([at(-14 * DAY_MS - 2), at(-14 * DAY_MS - 1), at(-14 * DAY_MS)])
   t.strictSame(old.rejectedLogEventsInfo, { tooOldLogEventEndIndex: 2 })

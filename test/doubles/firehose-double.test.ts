@@ -122,7 +122,7 @@ t.test('calls beyond the limits are refused as a whole', async (t) => {
   await t.resolves(put(...Array(500).fill('x')), '500 records are taken')
 })
 
-t.test('records fail one by one when told to', async (t) => {
+t.test('single records can be made to fail', async (t) => {
   const { put, double, objects } = await start(t)
   double.failsRecord = (index) => index === 1
   const answer = await put('a', 'b', 'c')

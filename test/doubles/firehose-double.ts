@@ -182,7 +182,7 @@ export class FirehoseDouble extends ServiceDouble {
     if (stream.open.bytes >= stream.bufferBytesMax) {
       stream.closed.push(stream.open)
       stream.open = undefined
-      // What S3 refuses now is told to whoever asks for delivery next.
+      // A failure of S3 is reported to the next request for delivery.
       this.#deliver(() => false).catch(() => undefined)
     }
     return randomUUID()

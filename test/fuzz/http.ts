@@ -13,7 +13,7 @@ export interface FuzzOptions {
   readonly seed: number
   /** The clock's reading: valid bodies are of about this time. */
   readonly nowNs: bigint
-  /** Told now and then. */
+  /** Called from time to time. */
   readonly onProgress?: (done: number) => void
 }
 

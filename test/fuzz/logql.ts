@@ -20,7 +20,7 @@ import { QueryMaker } from './logql-queries.ts'
 export interface LogqlFuzzOptions {
   readonly count: number
   readonly seed: number
-  /** Told after each hundred thousand. */
+  /** Called after each hundred thousand. */
   readonly onProgress?: (report: LogqlReport) => void
 }
 
@@ -89,13 +89,13 @@ export function fuzzLogql({ count, seed, onProgress }: LogqlFuzzOptions): LogqlR
   const outcomes = new Map<string, number>()
   const report: LogqlReport = { done: 0, outcomes, faults: [], faultCount: 0, greatestCost: 0, slowest: '', seconds: 0 }
   const startedMs = performance.now()
-  const tell = (fault: string): void => tellFault(report, fault)
+  const onFault = (fault: string): void => addFault(report, fault)
   while (report.done < count) {
     const query = maker.make()
     const mode = random.integer(4)
     let outcome = ''
     const cost = costOf(() => {
-      outcome = tryQuery(query, mode, tell)
+      outcome = tryQuery(query, mode, onFault)
     })
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     if (cost > report.greatestCost) noteSlow(report, query, mode, cost)
@@ -115,25 +115,25 @@ function noteSlow(report: LogqlReport, query: string, mode: number, first: numbe
   if (cost <= report.greatestCost) return
   report.greatestCost = cost
   report.slowest = query
-  if (cost > QUERY_COST_MAX) tellFault(report, `${Math.round(cost)} units of work: ${query}`)
+  if (cost > QUERY_COST_MAX) addFault(report, `${Math.round(cost)} units of work: ${query}`)
 }
 
-function tellFault(report: LogqlReport, fault: string): void {
+function addFault(report: LogqlReport, fault: string): void {
   report.faultCount++
   if (report.faults.length < FAULTS_TOLD_MAX) report.faults.push(fault)
 }
 
 /** `answer`, the code of a documented error, or `fault`. */
-function tryQuery(query: string, mode: number, tell: (fault: string) => void): string {
+function tryQuery(query: string, mode: number, onFault: (fault: string) => void): string {
   try {
     const expr = parseExpr(query)
     const fault = readsBack(expr, mode % 2 === 0)
-    if (fault !== undefined) tell(`${fault}: ${query}`)
+    if (fault !== undefined) onFault(`${fault}: ${query}`)
     evaluate(expr, mode)
     return 'answer'
   } catch (error) {
     if (error instanceof GatewayError && DOCUMENTED.includes(error.code)) return error.code
-    tell(`${error instanceof Error ? error.stack : error}: ${query}`)
+    onFault(`${error instanceof Error ? error.stack : error}: ${query}`)
     return 'fault'
   }
 }

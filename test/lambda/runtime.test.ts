@@ -76,7 +76,7 @@ function testFunctions(): void {
     ['a setting of no kind', { MILLRACE_PORT: 'here' }, /MILLRACE_PORT/],
   ]
   for (const [name, env, message] of wrong) {
-    t.test(`${name} is told at the start`, async (t) => {
+    t.test(`${name} is reported at the start`, async (t) => {
       const running = await start(t, { taskRoot, handler: 'gateway-lambda.handler', env })
       const { kind, body } = await running.outcome()
       t.equal(kind, 'init/error')
@@ -84,7 +84,7 @@ function testFunctions(): void {
     })
   }
 
-  t.test('a module that throws is told at the start', async (t) => {
+  t.test('a module that throws is reported at the start', async (t) => {
     const running = await start(t, { taskRoot, handler: 'throws.handler' })
     const { kind, body } = await running.outcome()
     t.match({ kind, body }, { kind: 'init/error', body: /the module is broken/ })

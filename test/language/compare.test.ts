@@ -37,7 +37,7 @@ function startLiar(t: Test, app: FastifyInstance): Promise<string> {
   return listen(t, liar)
 }
 
-t.test('two gateways answer all cases alike, and those that differ are told', async (t) => {
+t.test('two gateways give the same results, and differences are reported', async (t) => {
   const [left, right] = [await startGateway(t), await startGateway(t)]
   const side = (url: string) => ({ url, headers: {} })
   const options = { left: side(left.url), right: side(right.url), files: FILES, nowMs: NOW_MS }
@@ -51,7 +51,7 @@ t.test('two gateways answer all cases alike, and those that differ are told', as
   t.ok(different.differences.length > 0)
   for (const { place, left, right } of different.differences) {
     t.match(place, /^test\/logql\/cases\/aggregation\.txt:\d+ (instant|range) .*topk/)
-    t.ok(left.length + right.length > 0, 'the rows that differ are told')
+    t.ok(left.length + right.length > 0, 'the differing rows are reported')
   }
 })
 

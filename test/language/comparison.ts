@@ -1,4 +1,4 @@
-/** Asks two gateways, or a gateway and a Loki, the same cases and tells where their answers differ. */
+/** Runs the same cases against two gateways, or a gateway and a Loki, and reports differences. */
 
 import { readFileSync } from 'node:fs'
 import { compareText, formatLabels, parseLabels } from '../../src/domain/labels.ts'
@@ -25,7 +25,7 @@ export interface ComparisonOptions {
   readonly files: readonly string[]
   /** Cases begin at an hour before this, ms since the epoch: Loki takes no old lines. */
   readonly nowMs: number
-  /** Tells the lines of this run from all others that are there. */
+  /** Distinguishes the lines of this run from all others. */
   readonly run: string
 }
 
@@ -80,7 +80,7 @@ interface Load {
   readonly file: string
   readonly entries: readonly TestEntry[]
   readonly cases: readonly QueryCase[]
-  /** Tells its lines from those of other loads. */
+  /** Distinguishes its lines from those of other loads. */
   readonly run: string
   readonly base: bigint
 }
@@ -99,10 +99,10 @@ function loadsOf({ files, run, nowMs }: ComparisonOptions): Load[] {
 }
 
 export function formatComparison({ compared, differences }: Comparison): string {
-  const told = differences.map(({ place, left, right }) =>
+  const lines = differences.map(({ place, left, right }) =>
     [place, ...left.map((row) => `  left:  ${row}`), ...right.map((row) => `  right: ${row}`)].join('\n'),
   )
-  return [...told, `${compared} queries, ${differences.length} with a difference`].join('\n')
+  return [...lines, `${compared} queries, ${differences.length} with a difference`].join('\n')
 }
 
 /** Where the case's zero lies: a whole hour, as steps are multiples since the epoch, and all lines are of the past. */

@@ -74,7 +74,7 @@ t.test(
   },
 )
 
-t.test('events that are too old are told', async (t) => {
+t.test('events that are too old are reported', async (t) => {
   const stream = { logGroupName: uniqueName('/cognigy'), logStreamName: 'project' }
   await logs.createLogGroup({ logGroupName: stream.logGroupName })
   await logs.createLogStream(stream)

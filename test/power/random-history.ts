@@ -40,7 +40,7 @@ class RandomHistory {
   readonly #random: Random
   readonly #work: string
   readonly #promised = new Map<Actor, Facts>()
-  readonly #told: string[] = []
+  readonly #events: string[] = []
   readonly #faults: string[] = []
   #history: History
   #answers = 0
@@ -94,7 +94,7 @@ class RandomHistory {
     const failed = done.filter(({ kind, error }) => kind === 'sync' && error !== 0).length
     this.#failedSyncs += failed
     const isAnswered = answer >= 0 && point >= answer
-    this.#told.push(
+    this.#events.push(
       `${actor.name}, ${step}: ${isAnswered ? 'answered' : `killed before ${point} of ${last}`}, ${failed} failed syncs`,
     )
     if (isAnswered) this.#promise(actor, step, JSON.parse(stdout) as Facts)
@@ -110,12 +110,12 @@ class RandomHistory {
   async #losePower(): Promise<void> {
     const mode = this.#random.pick(CUT_MODES)
     this.#history = this.#history.cut(mode, this.#random.integer(2 ** 31), join(this.#work, `after-${this.#losses++}`))
-    this.#told.push(`power lost (${mode})`)
+    this.#events.push(`power lost (${mode})`)
     const root = this.#history.materialize()
     for (const [actor, facts] of this.#promised) {
       const found = await actor.look(join(root, 'data')).catch((cause) => [`cannot be opened: ${cause}`])
       const isWhole = found.length === facts.length && facts.every((fact) => found.includes(fact))
-      if (!isWhole) this.#faults.push(`${actor.name}: answered ${facts}; found ${found}; ${this.#told.join('; ')}`)
+      if (!isWhole) this.#faults.push(`${actor.name}: answered ${facts}; found ${found}; ${this.#events.join('; ')}`)
     }
   }
 }

@@ -66,12 +66,12 @@ export class GatewayProcess {
     return new GatewayProcess(child, port)
   }
 
-  /** Resolves when the gateway has told that it listens. */
+  /** Resolves when the gateway has logged that it listens. */
   async listening(): Promise<void> {
     const { stdout } = this.#child
     if (stdout === null) throw new Error('BUG: the output of the gateway is not piped')
     let output = ''
-    const told = new Promise<void>((resolve) => {
+    const listening = new Promise<void>((resolve) => {
       stdout.setEncoding('utf8').on('data', (text: string) => {
         output += text
         if (output.includes(this.url)) resolve()
@@ -80,7 +80,7 @@ export class GatewayProcess {
     const ended = this.#exited.then(() => {
       throw new Error(`the gateway ended before it listened: ${this.#stderr}`)
     })
-    await Promise.race([told, ended])
+    await Promise.race([listening, ended])
     ended.catch(() => undefined) // it will end one day
   }
 

@@ -11,7 +11,7 @@ import { equalityMatcher } from '../../src/domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../src/domain/time.ts'
 import type { Clock, LogStore, ReadRequest } from '../../src/ports/log-store.ts'
 
-/** A clock that moves only when told. Begins at 2026-11-21T12:00:00Z. */
+/** A clock that moves only when set. Starts at 2026-11-21T12:00:00Z. */
 export class FixedClock implements Clock {
   #ms: number
   #passedMs = 0
@@ -140,7 +140,7 @@ export async function readAll(store: LogStore, request: Partial<ReadRequest> = {
   return entries
 }
 
-/** Stream after stream, each by time, equal times in the order the store tells: what a query engine makes of a read. */
+/** Entries stream by stream, each by time, equal times in the order of the store, like a query engine reads them. */
 export function inOrder(entries: readonly FlatEntry[]): string[] {
   return entries
     .toSorted(

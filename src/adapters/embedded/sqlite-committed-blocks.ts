@@ -1,4 +1,4 @@
-/** CommittedBlocks of the SQLite store: told by its writer, and read back by a connection that only reads. */
+/** CommittedBlocks of the SQLite store: reported by its writer, and read through a read-only connection. */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'

@@ -136,7 +136,7 @@ export class SqliteIncidents implements IncidentStore {
       for (const row of rows) {
         const incident = decodeIncident(row['body'] as string)
         const isWanted = hasLabels(incident, labels)
-        // One more than asked for tells that there is a next page.
+        // One more than requested shows whether there is a next page.
         if (isWanted && incidents.length === limit) return { incidents, next: positionOf(last) }
         if (isWanted) incidents.push(incident)
         last = incident

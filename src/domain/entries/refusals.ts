@@ -49,12 +49,12 @@ export class Refusals {
    */
   add(reason: RefusalReason, text: string | (() => string), entries = 1): void {
     this.#texts++
-    if (typeof text === 'string') this.#tell({ reason, text }, entries)
-    else if (this.#texts <= REFUSALS_TOLD_MAX) this.#tell({ reason, text: text() }, entries)
+    if (typeof text === 'string') this.#report({ reason, text }, entries)
+    else if (this.#texts <= REFUSALS_TOLD_MAX) this.#report({ reason, text: text() }, entries)
     else this.count({ reason, text: `${reason}, as further lines of this push` }, entries)
   }
 
-  #tell(refusal: Refusal, entries: number): void {
+  #report(refusal: Refusal, entries: number): void {
     this.count(refusal, entries)
     const { text } = refusal
     const seen = this.#countByText.get(text)

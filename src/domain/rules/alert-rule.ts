@@ -46,7 +46,7 @@ export interface Alert extends AlertSample {
   /** The first evaluation without its sample while it keeps firing. */
   readonly absentSinceMs: number | undefined
   /** Whether the state was reported: firing alerts as raised, resolved ones as closed. Pending ones are not reported. */
-  readonly isTold: boolean
+  readonly isReported: boolean
 }
 
 export interface Evaluation {
@@ -91,7 +91,7 @@ function withSample(found: Alert | undefined, sample: AlertSample, evaluation: E
   const hasFired = nowMs - activeAtMs >= rule.forMs
   const state = hasFired ? 'firing' : 'pending'
   const firedAtMs = hasFired ? nowMs : undefined
-  const alert: Alert = { ...sample, state, activeAtMs, firedAtMs, absentSinceMs: undefined, isTold: false }
+  const alert: Alert = { ...sample, state, activeAtMs, firedAtMs, absentSinceMs: undefined, isReported: false }
   return found?.state === 'resolved' && !hasFired ? { ...alert, firedAtMs: found.firedAtMs } : alert
 }
 
@@ -99,13 +99,13 @@ function withoutSample(alert: Alert, { rule, nowMs }: Evaluation): Alert | undef
   switch (alert.state) {
     case 'pending':
       // It came back before its end was reported, so the end must still be reported.
-      return alert.firedAtMs === undefined ? undefined : { ...alert, state: 'resolved', isTold: false }
+      return alert.firedAtMs === undefined ? undefined : { ...alert, state: 'resolved', isReported: false }
     case 'resolved':
-      return alert.isTold ? undefined : alert
+      return alert.isReported ? undefined : alert
     case 'firing': {
       const absentSinceMs = alert.absentSinceMs ?? nowMs
       if (nowMs - absentSinceMs < rule.keepFiringForMs) return { ...alert, absentSinceMs }
-      return { ...alert, state: 'resolved', absentSinceMs, isTold: false }
+      return { ...alert, state: 'resolved', absentSinceMs, isReported: false }
     }
   }
 }

@@ -93,8 +93,9 @@ function readAlert(value: unknown): Alert[] {
   const absentSinceMs = numberOf(value.absentSinceMs)
   // JSON has no NaN and no infinity.
   const number = numberOf(value.value) ?? Number.NaN
-  const isTold = value.isTold === true
-  return [{ labels, annotations, value: number, state, activeAtMs, firedAtMs, absentSinceMs, isTold }]
+  // isTold: the name in states of earlier versions.
+  const isReported = value.isReported === true || value.isTold === true
+  return [{ labels, annotations, value: number, state, activeAtMs, firedAtMs, absentSinceMs, isReported }]
 }
 
 function readLabels(value: unknown): Labels | undefined {

@@ -24,7 +24,7 @@ export interface RateNews extends RateName {
 interface Watched extends RateName {
   readonly baseline: RateBaseline
   /** The start of the reported anomaly. */
-  toldSince: number | undefined
+  reportedSince: number | undefined
 }
 
 const VERSION = 1
@@ -76,20 +76,20 @@ export class WatchedRates {
 
   /** The unreported changes, until they are marked as reported. */
   news(): readonly RateNews[] {
-    return [...this.#series.values()].flatMap(({ service, level, baseline, toldSince }) =>
-      baseline.anomaly?.sinceMinute === toldSince ? [] : [{ service, level, anomaly: baseline.anomaly }],
+    return [...this.#series.values()].flatMap(({ service, level, baseline, reportedSince }) =>
+      baseline.anomaly?.sinceMinute === reportedSince ? [] : [{ service, level, anomaly: baseline.anomaly }],
     )
   }
 
-  told({ service, level, anomaly }: RateNews): void {
+  markReported({ service, level, anomaly }: RateNews): void {
     const series = this.#series.get(keyOf({ service, level }))
-    if (series !== undefined) series.toldSince = anomaly?.sinceMinute
+    if (series !== undefined) series.reportedSince = anomaly?.sinceMinute
   }
 
   /** Persistent texts for `load`. */
   texts(): readonly string[] {
-    const all = [...this.#series.values()].map(({ service, level, baseline, toldSince }) => {
-      return { service, level, toldSince, ...baseline.state() }
+    const all = [...this.#series.values()].map(({ service, level, baseline, reportedSince }) => {
+      return { service, level, reportedSince, ...baseline.state() }
     })
     const texts: string[] = []
     for (let i = 0; i < all.length; i += SERIES_OF_TEXT) {
@@ -115,8 +115,10 @@ export class WatchedRates {
     if (this.#series.size >= this.#settings.seriesMax || !isBaselineState(value)) return
     const { service, level } = value
     const baseline = RateBaseline.restore(value)
-    const toldSince = typeof value.toldSince === 'number' ? value.toldSince : undefined
-    this.#series.set(keyOf({ service, level }), { service, level, baseline, toldSince })
+    // toldSince: the name in texts of earlier versions.
+    const since = value.reportedSince ?? value.toldSince
+    const reportedSince = typeof since === 'number' ? since : undefined
+    this.#series.set(keyOf({ service, level }), { service, level, baseline, reportedSince })
     this.#hoursSeen.set(service, Math.max(this.#hoursSeen.get(service) ?? 0, baseline.hoursSeen))
   }
 
@@ -126,13 +128,13 @@ export class WatchedRates {
     const isKnown = hours >= this.#settings.warmUpHours
     const baseline = isKnown ? RateBaseline.silent(hours, minute) : RateBaseline.empty()
     const names = { service: service.slice(0, NAME_CHARS_MAX), level: level.slice(0, NAME_CHARS_MAX) }
-    return { ...names, baseline, toldSince: undefined }
+    return { ...names, baseline, reportedSince: undefined }
   }
 
   #forgetSilent(): void {
     const services = new Set<string>()
-    for (const [key, { service, baseline, toldSince }] of this.#series) {
-      if (baseline.isSilent && toldSince === undefined) this.#series.delete(key)
+    for (const [key, { service, baseline, reportedSince }] of this.#series) {
+      if (baseline.isSilent && reportedSince === undefined) this.#series.delete(key)
       else services.add(service)
     }
     for (const service of this.#hoursSeen.keys()) if (!services.has(service)) this.#hoursSeen.delete(service)

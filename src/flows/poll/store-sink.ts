@@ -153,7 +153,7 @@ const SINK_LIMITS: PushLimits = {
   lineBytesMax: Number.MAX_SAFE_INTEGER,
 }
 
-/** The beginning of a line that is too long, with a mark that tells its length. */
+/** Truncates a line that is too long, with a mark that has its original length. */
 function cut(text: Uint8Array, bytesMax: number): Uint8Array {
   const mark = UTF8.encode(` … (cut: ${text.length} bytes)`)
   let end = Math.max(0, bytesMax - mark.length)

@@ -7,7 +7,7 @@ import type { PushLimits } from '../../domain/limits.ts'
 import type { BatchOrigin, Ports } from '../../ports/log-store.ts'
 import type { StreamGateKeeper } from './stream-gate.ts'
 
-/** What became of a push. Accepted entries are durable; refused ones are told in `refusals`. */
+/** The outcome of a push. Accepted entries are durable; rejected ones are listed in `refusals`. */
 export interface PushOutcome {
   /** Entries that are stored, duplicates of stored ones included: what the client need not send again. */
   readonly accepted: number

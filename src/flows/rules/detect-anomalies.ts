@@ -110,7 +110,7 @@ export class AnomalyDetector {
     for (let minute = first; minute <= last; minute++) rates.observe(minute, counts.get(minute) ?? [])
     // The state is written before the report: after a crash in between, the next process reports with the same ids.
     await this.#write(tenant, rates)
-    if (await this.#tell(tenant, rates)) await this.#write(tenant, rates)
+    if (await this.#report(tenant, rates)) await this.#write(tenant, rates)
   }
 
   /** The rates in memory, unless another process has newer ones. */
@@ -163,21 +163,21 @@ export class AnomalyDetector {
   }
 
   /** True if something was reported. Failed reports are retried in the next round. */
-  async #tell(tenant: string, rates: WatchedRates): Promise<boolean> {
+  async #report(tenant: string, rates: WatchedRates): Promise<boolean> {
     const { incidents, onFailure } = this.#parts
-    let hasTold = false
+    let hasReported = false
     for (const news of rates.news()) {
       try {
         const incident = { tenant, kind: 'anomaly', key: formatLabels(labelsOf(news)) } as const
         if (news.anomaly === undefined) await incidents.resolve(incident)
         else await incidents.raise(reportOf(incident, news, news.anomaly))
-        rates.told(news)
-        hasTold = true
+        rates.markReported(news)
+        hasReported = true
       } catch (cause) {
         onFailure(tenant, cause)
       }
     }
-    return hasTold
+    return hasReported
   }
 }
 

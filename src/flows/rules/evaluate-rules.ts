@@ -15,7 +15,7 @@ import type { IncidentSink } from '../../ports/incidents.ts'
 import type { Clock, LogStore } from '../../ports/log-store.ts'
 import type { RuleSource, StateStore } from '../../ports/rules.ts'
 import { openTurn, type QueryTurns } from '../query/query-turns.ts'
-import { isToTell, reportAlert } from './report-alert.ts'
+import { needsReport, reportAlert } from './report-alert.ts'
 import { sampleRule } from './sample-rule.ts'
 
 /** Events of an evaluation. Must not throw. */
@@ -113,8 +113,8 @@ export class RuleEvaluator {
     this.#running.add(name)
     try {
       const tickMs = tickOf(group, nowMs)
-      const { isEvaluated, isTold } = await this.#evaluateGroup(group, tickMs)
-      if (isTold) this.#ticks.set(name, tickMs)
+      const { isEvaluated, isReported } = await this.#evaluateGroup(group, tickMs)
+      if (isReported) this.#ticks.set(name, tickMs)
       else this.#retryLater(name)
       return isEvaluated
     } catch (cause) {
@@ -127,7 +127,7 @@ export class RuleEvaluator {
   }
 
   /** Skips a tick that was already evaluated, here or by another process, but retries failed reports. */
-  async #evaluateGroup(group: RuleGroup, tickMs: number): Promise<{ isEvaluated: boolean; isTold: boolean }> {
+  async #evaluateGroup(group: RuleGroup, tickMs: number): Promise<{ isEvaluated: boolean; isReported: boolean }> {
     const { states, clock, events } = this.#parts
     const name = stateNameOf(group)
     const { state: before, left } = fitState(parseGroupState(await states.readCursor(name)), group)
@@ -143,10 +143,10 @@ export class RuleEvaluator {
       await states.writeCursor(name, formatGroupState(state))
       events.groupEvaluated(group, state.seconds)
     }
-    if (!hasUntold(state)) return { isEvaluated, isTold: true }
-    state = { ...state, rules: await this.#tellRules(group, state.rules) }
+    if (!hasUnreported(state)) return { isEvaluated, isReported: true }
+    state = { ...state, rules: await this.#reportRules(group, state.rules) }
     await states.writeCursor(name, formatGroupState(state))
-    return { isEvaluated, isTold: !hasUntold(state) }
+    return { isEvaluated, isReported: !hasUnreported(state) }
   }
 
   async #evaluateRules(group: RuleGroup, before: GroupState, tickMs: number): Promise<RuleState[]> {
@@ -194,9 +194,9 @@ export class RuleEvaluator {
   }
 
   /** Failed reports are retried at the next evaluation. */
-  async #tellRules(group: RuleGroup, rules: readonly RuleState[]): Promise<RuleState[]> {
+  async #reportRules(group: RuleGroup, rules: readonly RuleState[]): Promise<RuleState[]> {
     const { incidents, events } = this.#parts
-    const told: RuleState[] = []
+    const reported: RuleState[] = []
     for (const [index, rule] of rules.entries()) {
       const alerts: Alert[] = []
       for (const alert of rule.alerts) {
@@ -208,15 +208,15 @@ export class RuleEvaluator {
           alerts.push(alert)
         }
       }
-      told.push({ ...rule, alerts })
+      reported.push({ ...rule, alerts })
     }
-    return told
+    return reported
   }
 
   /** Closes the incidents of alerts whose rule was removed. Rejects with store_unavailable. */
   async #closeAlerts(group: GroupName, alerts: readonly Alert[]): Promise<void> {
     for (const alert of alerts) {
-      await reportAlert(this.#parts.incidents, group, { ...alert, state: 'resolved', isTold: false }, undefined)
+      await reportAlert(this.#parts.incidents, group, { ...alert, state: 'resolved', isReported: false }, undefined)
     }
   }
 
@@ -248,8 +248,8 @@ export class RuleEvaluator {
 /** Well below the size limit of a DynamoDB item, even with two bytes per character. */
 const STATE_CHARS_MAX = 150_000
 
-function hasUntold({ rules }: GroupState): boolean {
-  return rules.some(({ alerts }) => alerts.some(isToTell))
+function hasUnreported({ rules }: GroupState): boolean {
+  return rules.some(({ alerts }) => alerts.some(needsReport))
 }
 
 /** The last multiple of the group's interval. */

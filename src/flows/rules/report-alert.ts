@@ -20,8 +20,8 @@ const SEVERITIES: ReadonlyMap<string, Severity> = new Map([
   ['emergency', 'fatal'],
 ])
 
-export function isToTell({ state, isTold }: Alert): boolean {
-  return !isTold && state !== 'pending'
+export function needsReport({ state, isReported }: Alert): boolean {
+  return !isReported && state !== 'pending'
 }
 
 /**
@@ -34,7 +34,7 @@ export async function reportAlert(
   alert: Alert,
   expr: string | undefined,
 ): Promise<Alert | undefined> {
-  if (!isToTell(alert)) return alert
+  if (!needsReport(alert)) return alert
   const { tenant } = group
   const key = `${group.namespace}/${group.name}/${formatLabels(alert.labels)}`
   if (alert.state === 'resolved') {
@@ -42,7 +42,7 @@ export async function reportAlert(
     return undefined
   }
   await incidents.raise(reportOf({ tenant, kind: 'rule', key }, alert, expr))
-  return { ...alert, isTold: true }
+  return { ...alert, isReported: true }
 }
 
 function reportOf(

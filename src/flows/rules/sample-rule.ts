@@ -71,7 +71,7 @@ function pointsOf(result: MetricResult): readonly { readonly labels: Labels; rea
 function rendererOf({ name: alertName, labels, annotations }: AlertRule): (input: RuleTemplateInput) => AlertSample {
   const compile = (texts: Labels) => texts.map((text) => ({ name: text.name, run: compileRuleTemplate(text.value) }))
   const own = compile(labels)
-  const told = compile(annotations)
+  const annotate = compile(annotations)
   return (input) => {
     const fill = (texts: typeof own) => texts.map(({ name, run }) => ({ name, value: fillIn(run, input) }))
     // The rule's labels override the sample's, and the alert name overrides both.
@@ -79,7 +79,7 @@ function rendererOf({ name: alertName, labels, annotations }: AlertRule): (input
     values.delete('__name__')
     for (const { name, value } of [...fill(own), { name: 'alertname', value: alertName }]) values.set(name, value)
     const all = [...values].map(([name, value]) => ({ name, value }))
-    return { labels: sortLabels(all), annotations: sortLabels(fill(told)), value: input.value }
+    return { labels: sortLabels(all), annotations: sortLabels(fill(annotate)), value: input.value }
   }
 }
 

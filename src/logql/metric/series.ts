@@ -100,7 +100,7 @@ function merged(a: Series, b: Series): Series {
     if (isPresent(series, k)) {
       throw new GatewayError(
         'query_refused',
-        'vector cannot contain metrics with the same labelset; keep a label that tells them apart',
+        'vector cannot contain metrics with the same labelset; keep a label that distinguishes them',
       )
     }
     setValue(series, k, valueAt(b, k))

@@ -1,4 +1,4 @@
-/** Entries of a batch to the archive's lines (see archive-lines.ts), in gzip members of a bounded size. */
+/** Encodes entries of a batch as archive lines (see archive-lines.ts), in gzip members of bounded size. */
 
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
@@ -6,35 +6,35 @@ import type { Batch } from '../../domain/entries/batch.ts'
 import { compareNs } from '../../domain/time.ts'
 import { ArchiveLineWriter, streamHead } from './archive-line-writer.ts'
 
-/** A gzip member that holds whole lines: any number of them one after the other is a gzip file again. */
+/** A gzip member with complete lines; concatenated members are a valid gzip file. */
 export interface ArchiveMember {
   readonly bytes: Uint8Array
-  /** Entries in it, and the times of the oldest and the newest. */
+  /** The number of entries, and the times of the oldest and the newest. */
   readonly entries: number
   readonly oldest: bigint
   readonly newest: bigint
-  /** Bytes of its lines before they were compressed. */
+  /** Uncompressed size of its lines. */
   readonly textBytes: number
 }
 
 export interface MemberLimits {
-  /** A member of several entries that comes out larger is made again as two. */
+  /** A member of several entries that is larger is split in two and encoded again. */
   readonly memberBytesMax: number
   /** Bytes of lines at which a member ends. */
   readonly textBytesMax: number
 }
 
-/** Lines of ordinary logs come out at a sixth to a tenth, so that a text of this size mostly fits a record. */
+/** Ordinary logs compress to a sixth to a tenth, so a text of this size usually fits in a record. */
 const TEXT_BYTES_MAX = 4 * 2 ** 20
 /**
- * Measured on access logs: level 4 takes 30 % less time and gives 5 % more bytes, which cost several times what that time
- * costs, to deliver and to keep. Higher levels than 6 gain next to nothing.
+ * Measured on access logs: level 4 takes 30 % less time but gives 5 % more bytes, whose delivery and storage cost several
+ * times as much as that time. Levels above 6 gain next to nothing.
  */
 const GZIP_OPTIONS = { level: 6, memLevel: 9 }
 
 const compress = promisify(gzip)
 
-/** What is compressed must not change meanwhile, so that a writer is used by one encoding at a time. */
+/** Writers, each used by one encoding at a time, because its bytes must not change during compression. */
 const idleWriters: ArchiveLineWriter[] = []
 const IDLE_WRITERS_MAX = 4
 
@@ -68,12 +68,12 @@ interface Task {
   readonly batch: Batch
   readonly entries: Uint32Array
   readonly memberBytesMax: number
-  /** What stands in each line of a stream, by its index in the batch. */
+  /** The common part of all lines of a stream, by its index in the batch. */
   readonly heads: Uint8Array[]
   readonly writer: ArchiveLineWriter
 }
 
-/** Writes lines from `start` on until there are `textBytesMax` bytes of them, at least one; gives where it stopped. */
+/** Writes lines from `start` up to `textBytesMax` bytes, at least one; returns where it stopped. */
 function writeLines({ batch, entries, heads, writer }: Task, start: number, end: number, textBytesMax: number): number {
   writer.clear()
   let at = start
@@ -87,7 +87,7 @@ function writeLines({ batch, entries, heads, writer }: Task, start: number, end:
   return at
 }
 
-/** Compresses the lines that were written of [start, end); halves are written again while they come out too large. */
+/** Compresses the written lines of [start, end); writes and compresses halves while the result is too large. */
 async function compressLines(task: Task, start: number, end: number): Promise<ArchiveMember[]> {
   const text = task.writer.bytes
   const textBytes = text.length

@@ -1,4 +1,4 @@
-/** Writes the archive's lines (see archive-lines.ts) as bytes, straight from a batch's bytes. */
+/** Writes archive lines (see archive-lines.ts) as bytes, directly from the bytes of a batch. */
 
 import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
@@ -8,19 +8,19 @@ import type { Labels } from '../../domain/labels.ts'
 import { LEVELS } from '../../domain/levels/level.ts'
 import type { NsColumn } from '../../domain/time.ts'
 
-/** The part of a line that is the same for all entries of a stream, to be made once: `","tenant":…,"labels":{…}`. */
+/** The part of a line that all entries of a stream share: `","tenant":…,"labels":{…}`. */
 export function streamHead(tenant: string, labels: Labels): Uint8Array {
-  // Written pair by pair: names come from clients, and an object has names of its own.
+  // Written pair by pair, because names come from clients and must not become keys of an object.
   const pairs = labels.map(({ name, value }) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
   return Buffer.from(`","tenant":${JSON.stringify(tenant)},"labels":{${pairs.join(',')}}`)
 }
 
 const FIRST_BYTES = 64 * 1024
-/** A larger buffer was for unusual lines, and is given back. */
+/** A buffer that grew larger for unusual lines is released. */
 const KEPT_BYTES_MAX = 8 * 2 ** 20
-/** What stands in a line beside its stream, its metadata and its text. */
+/** Size of a line without its stream, its metadata and its text. */
 const FRAME_BYTES = 256
-/** The longest that JSON makes of a byte: `\u0000`. */
+/** Maximum length of a byte in JSON: `\u0000`. */
 const ESCAPED_BYTES = 6
 
 /** The escape of each byte, without its backslash: 0 for none, 1 for `u00XX`. */
@@ -36,12 +36,12 @@ const BYTES = Buffer.from('","bytes":"')
 const ID = Buffer.from(',"id":"')
 const END = Buffer.from('"}\n')
 const LEVEL_PAIRS = LEVELS.map((level) => Buffer.from(level === '' ? '' : `"detected_level":"${level}"`))
-/** 64 bits, beside the nanosecond: a hash does not compress, and 128 bits would be a quarter of the archive. */
+/** 64 bits, in addition to the nanosecond: hashes do not compress, and 128 bits would be a quarter of the archive. */
 const ID_DIGITS = 16
 const DAY_SECONDS = 86_400
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** A growing text of lines, whose memory is used again after `clear`. */
+/** A growing text of lines, whose memory is reused after `clear`. */
 export class ArchiveLineWriter {
   #buffer = Buffer.allocUnsafeSlow(FIRST_BYTES)
   #at = 0
@@ -52,7 +52,7 @@ export class ArchiveLineWriter {
     return this.#at
   }
 
-  /** All lines so far; good until the next write or clear. */
+  /** All lines so far; valid until the next write or clear. */
   get bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.#at)
   }
@@ -95,7 +95,7 @@ export class ArchiveLineWriter {
     this.#buffer = larger
   }
 
-  /** Short pieces: a loop beats the call of a native copy. */
+  /** Short pieces, for which a loop is faster than a native copy. */
   #put(piece: Uint8Array): void {
     const buffer = this.#buffer
     let at = this.#at
@@ -107,7 +107,7 @@ export class ArchiveLineWriter {
   #putTime({ words }: NsColumn, entry: number): void {
     const low = words[2 * entry] as number
     const high = (words[2 * entry + 1] as number) | 0
-    // Within one second of the truth; what is wrong with it shows in the low 32 bits of the rest, which are exact.
+    // Exact to a second; the low 32 bits of the rest, which are exact, show by how much it is off.
     let seconds = Math.floor((high * 4294967296 + low) / 1e9)
     let nanos = (low - Math.imul(seconds | 0, 1e9)) | 0
     if (nanos < 0) {
@@ -131,7 +131,7 @@ export class ArchiveLineWriter {
     this.#buffer[this.#at++] = 0x5a
   }
 
-  /** A separator and a number of so many digits. */
+  /** A separator and a number with a fixed number of digits. */
   #putDigits(separator: number, value: number, count: number): void {
     const buffer = this.#buffer
     buffer[this.#at] = separator
@@ -144,13 +144,13 @@ export class ArchiveLineWriter {
     this.#at += count + 1
   }
 
-  /** `,"metadata":{…}`, the level first, then the pairs as the batch has them; nothing when there is neither. */
+  /** `,"metadata":{…}`, with the level first, then the pairs of the batch; nothing if both are missing. */
   #putMetadata(bytes: Uint8Array, start: number, end: number, level: number): void {
     if (start === end && level === 0) return
     this.#put(METADATA)
     this.#put(LEVEL_PAIRS[level] as Buffer)
     let at = start
-    // Each pair is two texts with their lengths as varints, see readMetadata.
+    // Each pair is two texts with varint lengths, see readMetadata.
     for (let i = 0; at < end; i++) {
       if (i > 0 || level > 0) this.#buffer[this.#at++] = i % 2 === 0 ? 0x2c : 0x3a
       let length = 0
@@ -179,7 +179,7 @@ export class ArchiveLineWriter {
     this.#at += this.#buffer.write(Buffer.from(line).toString('base64'), this.#at, 'latin1')
   }
 
-  /** The inside of a JSON string; true when all of it was ASCII. */
+  /** Writes the inside of a JSON string; true if all of it was ASCII. */
   #putEscaped(bytes: Uint8Array, start: number, end: number): boolean {
     const buffer = this.#buffer
     let at = this.#at

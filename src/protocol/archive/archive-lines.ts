@@ -1,11 +1,11 @@
 /**
- * The archive's lines: each entry one JSON object that tells all of it, readable by zcat, DuckDB and Athena.
+ * The archive's lines: each entry is one complete JSON object, readable by zcat, DuckDB and Athena.
  *
  *     {"time":"2026-11-21T10:00:00.000000001Z","tenant":"fake","labels":{"app":"a"},"metadata":{"k":"v"},"line":"…","id":"…"}
  *
- * Times are UTC with nine fraction digits. `metadata` holds detected_level as well, and is left out when empty. A line
- * that is not UTF-8 stands under `line` with U+FFFD for what is wrong, and exactly under `bytes`, in base64. `id` is
- * the first 64 bits, in hexadecimal, of the SHA-256 of everything before `,"id"`: entries with equal times and ids are one.
+ * Times are UTC with nine fraction digits. `metadata` includes detected_level, and is omitted if empty. A line that is not
+ * UTF-8 is in `line` with U+FFFD for invalid bytes, and exactly in `bytes`, as base64. `id` is the first 64 bits, in
+ * hexadecimal, of the SHA-256 of everything before `,"id"`: entries with equal times and ids are the same entry.
  */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
@@ -14,23 +14,22 @@ import type { Label } from '../../domain/labels.ts'
 import { NS_PER_SECOND, parseRfc3339 } from '../../domain/time.ts'
 import { BRACE, BRACE_END, JsonCursor, QUOTE, unescapeJson } from '../bytes/json-cursor.ts'
 
-/** What became of the lines of a text. */
+/** The outcome of decoding a text. */
 export interface DecodedLines {
   readonly entries: number
-  /** Lines that are no entry of the archive; empty lines are not counted. */
+  /** Number of invalid lines; empty lines are not counted. */
   readonly refused: number
 }
 
-/** Where a tenant's entries go; undefined where they are not wanted. Asked once for each tenant of a text. */
+/** Returns the sink of a tenant; undefined to skip its entries. Called once for each tenant of a text. */
 export type SinkOf = (tenant: string) => PushSink | undefined
 
 /**
- * Hands the entries of `text`, whole lines, to the sinks of their tenants, with the bytes, times and metadata that they
- * were written with. Keys may come in any order; unknown ones are passed over. A line that is no entry is counted, and
- * the others are still read. Levels come as the metadata that they are: a BatchBuilder that discovers none restores
- * them.
+ * Passes the entries of `text`, complete lines, to the sinks of their tenants, with their original bytes, times and
+ * metadata. Keys may come in any order; unknown ones are skipped. Invalid lines are counted, and the others are still read.
+ * Levels are passed as metadata: a BatchBuilder without level detection restores them.
  *
- * `text` becomes the sinks' text and is overwritten. Never throws for what is in it.
+ * `text` becomes the text of the sinks and is overwritten. Never throws because of its content.
  */
 export function decodeArchiveLines(text: Uint8Array, sinkOf: SinkOf): DecodedLines {
   return new LineDecoder(text, sinkOf).decode()
@@ -39,10 +38,10 @@ export function decodeArchiveLines(text: Uint8Array, sinkOf: SinkOf): DecodedLin
 const NEWLINE = 0x0a
 const LABELS_KNOWN_MAX = 10_000
 
-/** A tenant's sink, and the stream that it was told of last. */
+/** The sink of a tenant, and its current stream. */
 interface TenantSink {
   readonly sink: PushSink | undefined
-  /** Where the labels' JSON of that stream lies. */
+  /** The position of the labels' JSON of that stream. */
   labelsStart: number
   labelsEnd: number
 }
@@ -54,7 +53,7 @@ class LineDecoder {
   readonly #sinks = new Map<string, TenantSink>()
   readonly #labels = new Map<string, readonly Label[]>()
   readonly #time = new TimeReader()
-  // Where the parts of the line at hand lie: -1 for absent, ends inverted where there are escapes.
+  // Positions of the parts of the current line: -1 if missing; ends are inverted if there are escapes.
   #timeStart = -1
   #timeEnd = 0
   #tenantAt = -1
@@ -80,7 +79,7 @@ class LineDecoder {
     for (let start = 0; start < bytes.length; ) {
       const found = bytes.indexOf(NEWLINE, start)
       const end = found < 0 ? bytes.length : found
-      // No JSON goes on behind a NUL: a line that is not closed ends here all the same.
+      // A NUL ends the JSON, even of an unclosed line.
       if (found >= 0) bytes[found] = 0
       cursor.at = start
       cursor.peek()
@@ -152,14 +151,14 @@ class LineDecoder {
     }
   }
 
-  /** Hands on the line that was passed; false when a part of it is missing or wrong. */
+  /** Passes on the parsed line; false if a part of it is missing or invalid. */
   #giveEntry(): boolean {
     if (this.#timeStart < 0 || this.#tenantAt < 0 || this.#labelsAt < 0 || this.#lineStart < 0) return false
     const time = this.#time
     if (!time.read(this.#bytes, this.#timeStart, this.#timeEnd)) return false
     const tenant = this.#openTenant()
     if (tenant.sink === undefined) return true
-    // Read before the sink hears anything: what is wrong there refuses the whole line.
+    // Parsed before the sink is called, because a fault rejects the whole line.
     const pairs = this.#metadataAt < 0 ? undefined : readPairs(this.#cursor, this.#metadataAt)
     this.#openStream(tenant, tenant.sink)
     if (pairs !== undefined) for (const { name, value } of pairs) tenant.sink.addMetadata(name, value)
@@ -181,7 +180,7 @@ class LineDecoder {
     return tenant
   }
 
-  /** Lines of one stream mostly come together: only the first of them costs more than a comparison. */
+  /** Lines of a stream are usually consecutive: only the first costs more than a comparison. */
   #openStream(tenant: TenantSink, sink: PushSink): void {
     const [start, end] = [this.#labelsAt, this.#labelsEnd]
     const { labelsStart, labelsEnd } = tenant
@@ -198,7 +197,7 @@ class LineDecoder {
     tenant.labelsEnd = end
   }
 
-  /** Makes the line's bytes what they were, in place: neither escapes nor base64 are shorter. Gives their end. */
+  /** Restores the bytes of the line in place, as escapes and base64 are never shorter. Returns their end. */
   #settleLine(): number {
     const bytes = this.#bytes
     if (this.#bytesStart >= 0) {
@@ -211,7 +210,7 @@ class LineDecoder {
   }
 }
 
-/** The members of an object of strings, of a name that comes twice the last. Throws body_malformed for other values. */
+/** The members of an object of strings; of duplicate names the last. Throws body_malformed for other values. */
 function readPairs(cursor: JsonCursor, at: number): readonly Label[] {
   const values = new Map<string, string>()
   cursor.at = at
@@ -227,24 +226,24 @@ function readPairs(cursor: JsonCursor, at: number): readonly Label[] {
 const DATE_BYTES = 10
 /** `2026-11-21T10:00:00.000000001Z` */
 const TIME_BYTES = 30
-/** An RFC 3339 text with a fraction of more digits than anyone writes. */
+/** Maximum length of an RFC 3339 text. */
 const TIME_BYTES_MAX = 64
 
-/** Reads times in the form they are written in by arithmetic, with the date looked up once; others by way of text. */
+/** Parses times in the written format by arithmetic, with a cached date; others as text. */
 class TimeReader {
   seconds = 0
   nanos = 0
   #date = new Uint8Array(DATE_BYTES)
   #dateSeconds = Number.NaN
 
-  /** False when it is no time. */
+  /** False if it is not a time. */
   read(bytes: Buffer, start: number, end: number): boolean {
     if (end - start === TIME_BYTES && this.#isKnownDate(bytes, start)) {
       const hour = digits(bytes, start + 11, start + 13)
       const minute = digits(bytes, start + 14, start + 16)
       const second = digits(bytes, start + 17, start + 19)
       const nanos = digits(bytes, start + 20, start + 29)
-      // Separators are digits of nothing; the slow way looks at whatever is unusual.
+      // Separators are not checked as digits; the slow path handles anything unusual.
       const isUsual =
         bytes[start + 10] === 0x54 &&
         bytes[start + 13] === 0x3a &&
@@ -280,7 +279,7 @@ class TimeReader {
   }
 }
 
-/** A number of decimal digits; not a number when others are among them. */
+/** Parses decimal digits; NaN for other characters. */
 function digits(bytes: Uint8Array, start: number, end: number): number {
   let value = 0
   for (let at = start; at < end; at++) {

@@ -1,38 +1,37 @@
-/** Names of the archive's objects: the hour they lie under, and which times a name promises. */
+/** Names of archive objects: their hour, and the time range of their entries. */
 
 import { hash } from 'node:crypto'
 import { msToNs, NS_PER_MS } from '../../domain/time.ts'
 
-/** Times of entries, both ends included. */
+/** Times of entries, inclusive. */
 export interface NameRange {
   readonly oldest: bigint
   readonly newest: bigint
 }
 
-/** `late`: entries that do not suit the time of their arrival, written by the gateway; `queue`: written by the queue's worker. */
+/** `late`: entries with times far from their arrival, written by the gateway; `queue`: written by the queue worker. */
 export type ObjectKind = 'late' | 'queue'
 
-/** What is known of how Firehose delivers, to tell the times of its objects. */
+/** Settings of Firehose's delivery, which determine the times of its objects. */
 export interface FirehoseTiming {
-  /** Entries older than this at their arrival never go to Firehose. */
+  /** Entries older than this on arrival are never sent to Firehose. */
   readonly lateAfterMs: number
-  /** The longest that Firehose may hold a buffer. See BufferingHints in its API reference. */
+  /** Firehose's maximum buffer interval. See BufferingHints in its API reference. */
   readonly bufferMsMax: number
 }
 
 /**
- * Entries further ahead of the clock than this never go to Firehose, whatever the limits of their tenant: a limit of a
- * year would have every read look into the objects of a year.
+ * Entries further in the future than this are never sent to Firehose, whatever the limits of their tenant: with a limit of
+ * a year every read would have to check the objects of a year.
  */
 export const AHEAD_MS_MAX = 600_000
 /**
- * How much two machines' looks at their clocks may differ: by the clocks themselves, and by what was tried again between
- * the one look and the other.
+ * Maximum difference between readings of the clocks of two machines: clock skew, and retries between the two readings.
  */
 export const SKEW_MS = 120_000
 const HOUR_MS = 3600_000
 
-/** The times of entries that are kept by the time they arrive; all others lie under their own hour at once. */
+/** The times of entries that are archived by arrival; others are written under their own hour immediately. */
 export function freshRange(arrivedMs: number, lateAfterMs: number): NameRange {
   return { oldest: msToNs(arrivedMs - lateAfterMs), newest: msToNs(arrivedMs + AHEAD_MS_MAX) }
 }
@@ -42,21 +41,20 @@ export function hourFolder(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 13).replace(/[-T]/g, '/')}/`
 }
 
-/** The hour, in hours since the epoch, that a time lies in. */
+/** The hour of a time, in hours since the epoch. */
 export function hourOfNs(ns: bigint): number {
-  // A bigint division rounds towards zero; times before 1970 belong to the hour below.
+  // A bigint division rounds towards zero; times before 1970 need the hour below.
   return Math.floor(Number(ns / NS_PER_MS - (ns < 0n && ns % NS_PER_MS !== 0n ? 1n : 0n)) / HOUR_MS)
 }
 
-/** What makes an object's or a message's name follow from its content: 32 hexadecimal digits. */
+/** The content hash in names of objects and messages: 32 hexadecimal digits. */
 export function contentHash(content: Uint8Array): string {
   return hash('sha256', content, 'hex').slice(0, 32)
 }
 
 /**
- * The key of an object whose entries all lie in one hour:
- * `<prefix>2026/11/21/10/late_<oldest>_<newest>_<hash>.gz`, times as signed decimal nanoseconds. The same content has
- * the same key, so that writing it again changes nothing.
+ * The key of an object whose entries are all in one hour: `<prefix>2026/11/21/10/late_<oldest>_<newest>_<hash>.gz`, with
+ * times as signed decimal nanoseconds. The same content has the same key, so that writing it again changes nothing.
  */
 export function objectKey(prefix: string, kind: ObjectKind, range: NameRange, content: string): string {
   const folder = hourFolder(hourOfNs(range.oldest) * HOUR_MS)
@@ -64,12 +62,12 @@ export function objectKey(prefix: string, kind: ObjectKind, range: NameRange, co
 }
 
 const OWN_NAME = /(?:^|\/)(?:late|queue)_(-?\d{1,19})_(-?\d{1,19})_[0-9a-f]{32}\.gz$/
-/** `<stream>-<version>-YYYY-MM-DD-HH-MM-SS-<uuid>`, with the ending that its compression brings, if any. */
+/** `<stream>-<version>-YYYY-MM-DD-HH-MM-SS-<uuid>`, with the suffix of its compression, if any. */
 const FIREHOSE_NAME = /-(\d{4})-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}[^/]*$/
 
 /**
- * The times that entries of the object may have: exact for our own objects; for Firehose's, whose name tells when its
- * buffer began, what could have arrived from then until the buffer was full. Undefined for any other name.
+ * The times that entries of the object may have: exact for our own objects; for Firehose's objects, whose name has the start
+ * of the buffer, the times that could have arrived while the buffer was open. Undefined for any other name.
  *
  * See "Amazon S3 object name format" in the Firehose developer guide.
  */

@@ -1,6 +1,6 @@
 /**
- * A message of the log queue to parts of the archive. Its body is base64 of gzip of the archive's lines (see
- * archive-lines.ts); what is compressed already goes into the archive as it is, wherever its entries share an hour.
+ * Decodes a message of the log queue to archive parts. Its body is base64 of gzip of archive lines (see archive-lines.ts);
+ * the compressed bytes are archived unchanged if all their entries are in one hour.
  */
 
 import { gunzip, gzip } from 'node:zlib'
@@ -11,12 +11,12 @@ import { fitsNs } from '../../domain/time.ts'
 import { decodeArchiveLines } from './archive-lines.ts'
 import { contentHash } from './archive-names.ts'
 
-/** Of the body's form, base64 of gzip of the archive's lines: what senders put into the attribute `version`. */
+/** The version of the body format, which senders put into the attribute `version`. */
 export const MESSAGE_VERSION = '1'
 
 /**
- * Lines of one message, inflated. The gateway makes messages of a few MiB; one that is more than this was not made by
- * it, and must not take the worker's memory.
+ * Maximum inflated size of a message. The gateway's messages have a few MiB; a larger one was not written by it, and must
+ * not exhaust the worker's memory.
  */
 const MESSAGE_TEXT_BYTES_MAX = 64 * 2 ** 20
 
@@ -25,10 +25,10 @@ const SECONDS_PER_HOUR = 3600
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /**
- * The parts of a message, oldest hour first. Each line was looked at: what the parts hold can be read again.
+ * The parts of a message, oldest hour first. All lines are validated, so the parts can be read again.
  *
- * Rejects with body_malformed (no base64, no gzip, bytes behind it, a line that is no entry or not whole, no lines) or
- * body_too_large (more than `textBytesMax` of lines): such a message never gets better.
+ * Rejects with body_malformed (invalid base64 or gzip, trailing bytes, an invalid or incomplete line, no lines) or
+ * body_too_large (more than `textBytesMax` of lines): retrying such a message is useless.
  */
 export async function decodeQueueMessage(
   body: string,
@@ -36,16 +36,16 @@ export async function decodeQueueMessage(
 ): Promise<readonly ArchivePart[]> {
   const content = decodeBase64(body)
   const text = await inflate(content, textBytesMax)
-  if (text.at(-1) !== NEWLINE) throw malformed('its last line is not whole')
+  if (text.at(-1) !== NEWLINE) throw malformed('its last line is incomplete')
   const hours = readHours(text)
   const [only] = hours.byHour.values()
   if (hours.byHour.size === 1 && only !== undefined) return [makePart(only, text.length, content)]
-  // Reading the lines changed them in place: those that are to be copied are inflated again.
+  // Decoding changed the lines in place, so lines to copy are inflated again.
   return split(await inflate(content, textBytesMax), hours)
 }
 
 function decodeBase64(body: string): Buffer {
-  // Buffer.from passes over whatever is not base64.
+  // Buffer.from skips invalid base64.
   if (body.length % 4 !== 0 || !BASE64.test(body)) throw malformed('it is not base64')
   return Buffer.from(body, 'base64')
 }
@@ -54,9 +54,9 @@ function inflate(content: Buffer, textBytesMax: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     gunzip(content, { info: true, maxOutputLength: textBytesMax }, (error, result) => {
       if (error !== null) return reject(inflateFailure(error, textBytesMax))
-      // With `info` the result is of this form; Node's types do not say so.
+      // With `info` the result has this form, which Node's types do not express.
       const { buffer, engine } = result as unknown as { buffer: Buffer; engine: { bytesWritten: number } }
-      // What joins such content would not be read past the padding.
+      // Concatenated content would not be read past the padding.
       if (engine.bytesWritten !== content.length) reject(malformed('there are bytes behind its gzip'))
       else resolve(buffer)
     })
@@ -69,7 +69,7 @@ function inflateFailure(error: NodeJS.ErrnoException, textBytesMax: number): Gat
   return new GatewayError('body_too_large', text)
 }
 
-/** Entries of one hour, counted. */
+/** The counted entries of an hour. */
 interface HourCount {
   readonly hour: number
   oldest: bigint
@@ -79,7 +79,7 @@ interface HourCount {
 
 interface Hours {
   readonly byHour: ReadonlyMap<number, HourCount>
-  /** The hour of each line, empty lines left out. */
+  /** The hour of each line, without empty lines. */
   readonly ofLine: readonly number[]
 }
 
@@ -93,7 +93,7 @@ function readHours(text: Uint8Array): Hours {
   return sink
 }
 
-/** Takes the times of entries and nothing else. */
+/** A sink that records only the times of entries. */
 class HourSink implements PushSink, Hours {
   readonly byHour = new Map<number, HourCount>()
   readonly ofLine: number[] = []
@@ -141,7 +141,7 @@ async function split(text: Buffer, { byHour, ofLine }: Hours): Promise<ArchivePa
   return parts
 }
 
-/** Nothing but JSON's white space: the reader of lines passes over these. */
+/** Only JSON white space, which the line decoder skips. */
 function isBlank(text: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
     const byte = text[at] as number

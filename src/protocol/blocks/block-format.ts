@@ -1,5 +1,5 @@
 /**
- * A block to bytes and back, version 1. Three sections:
+ * Encodes and decodes blocks, version 1. Three sections:
  *
  * - columns: numbers of 32 bits, column after column, so that reading them is little more than decompressing: the
  *   CRC-32 of the runs' stream keys, how many entries there are, the count of each run; then, for all entries, the low
@@ -11,7 +11,7 @@
  * theirs: how many (u32 LE), then for each its uncompressed length, its compressed length and the CRC-32 of its
  * compressed bytes, begun with the uncompressed length (u32 LE each), then the frames themselves, each by itself zstd.
  * An empty section has no bytes.
- * Which stream a run belongs to is kept by whoever keeps the block; the checksum of the keys tells a mistake there.
+ * The streams of the runs are stored outside the block; the checksum of the keys detects a mismatch.
  */
 
 import { promisify } from 'node:util'
@@ -36,27 +36,27 @@ export interface EncodedBlock {
   readonly text: Uint8Array
 }
 
-/** A run of an encoded block still needs its stream: the key and labels that the caller kept. */
+/** A run of an encoded block, whose stream key and labels the caller has. */
 export type RunStream = Pick<StreamRun, 'key' | 'labels'>
 
 const TABLE_ENTRY_BYTES = 12
 /** Columns of 32 bits for each entry: two halves of the time, two lengths. */
 const ENTRY_WORDS = 4
-/** A section that tells more than this was damaged: no block comes near. */
+/** A section with a larger declared size is damaged: no block comes close. */
 const SECTION_BYTES_MAX = 1024 * 1024 * 1024
-/** For disks: level 1 gives 3.5 to 6 times less; higher levels cost more time than they save. */
+/** For disks: level 1 compresses by a factor of 3.5 to 6; higher levels cost more time than they save. */
 const QUICK_LEVEL = 1
-/** A frame ends at the first run that takes it here: smaller ones compress worse, larger ones are read in vain. */
+/** A frame ends at the first run that reaches this size: smaller frames compress worse, larger ones waste reads. */
 const FRAME_BYTES_MIN = 128 * 1024
 /**
- * For where each kilobyte is paid: level 12 takes a fifth less than level 1 at 39 MB/s instead of 145, measured on the
- * benchmarks' lines; levels above gain little and take many times as long.
+ * For storage billed per kilobyte: level 12 is a fifth smaller than level 1 at 39 MB/s instead of 145, measured on the lines
+ * of the benchmarks; higher levels gain little and take many times as long.
  */
 const COMPACT_LEVEL = 12
-/** Compressed in less time than another thread takes to begin. */
+/** Below this size compression takes less time than starting another thread. */
 const COMPACT_SYNC_BYTES_MAX = 16 * 1024
 
-/** For reads that want some runs of it, soon. */
+/** Encodes for reads of some runs. */
 export function encodeBlock(block: Block): EncodedBlock {
   const { runs, lineEnds, metadataEnds } = block
   const encodeSection = (raw: Uint8Array, ends?: Uint32Array): Uint8Array => {
@@ -73,7 +73,7 @@ export function encodeBlock(block: Block): EncodedBlock {
   }
 }
 
-/** In as few bytes as can be, each section one frame; compressed beside the event loop, as it takes a while. */
+/** Encodes as small as possible, with one frame per section; compresses off the event loop, because it is slow. */
 export async function encodeCompactBlock(block: Block): Promise<EncodedBlock> {
   const encodeSection = async (raw: Uint8Array): Promise<Uint8Array> =>
     raw.length === 0 ? EMPTY : packSection([raw], [await compressCompact(raw)])
@@ -83,8 +83,7 @@ export async function encodeCompactBlock(block: Block): Promise<EncodedBlock> {
 }
 
 /**
- * Bytes back to a block. `streams` are the streams of its runs, in order. Throws store_damaged when a section is not
- * what was written.
+ * Decodes a block. `streams` are the streams of its runs, in order. Throws store_damaged if a section is damaged.
  */
 export function decodeBlock(encoded: EncodedBlock, streams: readonly RunStream[]): Block {
   const columns = decodeColumns(encoded.columns, streams)
@@ -96,15 +95,14 @@ export function decodeBlock(encoded: EncodedBlock, streams: readonly RunStream[]
 }
 
 /**
- * Memory for the bytes of a section: at least as long as asked for, with anything in it. It begins at a multiple of 8 in
- * its ArrayBuffer.
+ * Allocates uninitialised memory for a section, at least as long as requested, and aligned to 8 in its ArrayBuffer.
  */
 export type Allocate = (bytes: number) => Uint8Array
 
 /**
- * The same for a read that wants only some runs (of those that decodeColumns gave, or parts of them): metadata and lines
- * are decompressed when they are first looked at, and only where the runs need it; the bytes of other runs may be
- * anything. The checksums of what the runs need are checked at once: throws store_damaged.
+ * The same for a read of only some runs (from decodeColumns, or parts of them): metadata and lines are decompressed on
+ * first access, and only for these runs; the bytes of other runs are undefined. The checksums for these runs are verified
+ * immediately: throws store_damaged.
  */
 export class PartialBlock implements Block {
   readonly runs: readonly StreamRun[]
@@ -141,29 +139,29 @@ export class PartialBlock implements Block {
   }
 
   /**
-   * Decompresses the lines beside the event loop, a frame at a time, for whoever is going to look at all of them.
-   * Rejects with store_damaged.
+   * Decompresses the lines off the event loop, a frame at a time, for callers that read all of them. Rejects with
+   * store_damaged.
    */
   loadText(): Promise<void> {
     return this.#text.load()
   }
 
   /**
-   * Decompresses one frame that loadText has not come to yet, at once, for whoever would only wait; false when there is
-   * none. Throws store_damaged.
+   * Decompresses one frame that loadText has not started, synchronously, for a caller that would otherwise wait; false if
+   * there is none. Throws store_damaged.
    */
   helpLoadText(): boolean {
     return this.#text.help()
   }
 }
 
-/** A section of which the frames that hold wanted runs are decompressed once. */
+/** A section whose frames with requested runs are decompressed once. */
 class LazySection {
   readonly #length: number
   readonly #frames: readonly Frame[]
   readonly #allocate: Allocate
   #bytes: Uint8Array | undefined
-  /** While it loads: where to, and the frames that nobody has begun. */
+  /** During loading: the destination, and the frames that are not started. */
   #target: Uint8Array = EMPTY
   #waiting: Frame[] = []
 
@@ -206,15 +204,15 @@ class LazySection {
   }
 }
 
-/** The columns alone: a block with empty text and metadata. */
+/** Decodes only the columns: a block with empty text and metadata. */
 export function decodeColumns(section: Uint8Array, streams: readonly RunStream[], allocate: Allocate = fresh): Block {
   const bytes = unpackSection(section, undefined, allocate)
   return { ...parseColumns(bytes, streams, allocate), text: EMPTY, metadata: EMPTY }
 }
 
-/** Gives back the memory of bytes that have an ArrayBuffer of their own; they are empty from now on. */
+/** Frees the memory of bytes that own their ArrayBuffer; they become empty. */
 export function discard(bytes: Uint8Array): void {
-  // Left to the garbage collector, megabytes outside of its heap would make it run again and again.
+  // Left to the garbage collector, megabytes of external memory would trigger it repeatedly.
   ;(bytes.buffer as ArrayBuffer).transfer(0)
 }
 
@@ -222,10 +220,10 @@ function fresh(bytes: number): Uint8Array {
   return Buffer.allocUnsafeSlow(bytes)
 }
 
-/** All bytes of a section, which should be `length` when that is known. */
+/** All bytes of a section, checked against `length` if known. */
 function unpackSection(section: Uint8Array, length: number | undefined, allocate: Allocate = fresh): Uint8Array {
-  const { length: told, frames } = openSection(section, length)
-  const bytes = told === 0 ? EMPTY : allocate(told).subarray(0, told)
+  const { length: size, frames } = openSection(section, length)
+  const bytes = size === 0 ? EMPTY : allocate(size).subarray(0, size)
   for (const frame of frames) decompressInto(bytes, frame)
   return bytes
 }
@@ -234,7 +232,7 @@ const EMPTY = new Uint8Array(0)
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 
-/** A frame of a section: where its bytes belong, and how to get them. */
+/** A frame of a section: the position of its bytes, and how to decompress them. */
 interface Frame {
   readonly start: number
   readonly end: number
@@ -255,7 +253,7 @@ function cutFrames(raw: Uint8Array, cuts: readonly number[]): Uint8Array[] {
 }
 
 function compressCompact(raw: Uint8Array): Uint8Array | Promise<Uint8Array> {
-  // Without the size zstd makes tables for the largest window: 50 ms for however little.
+  // Without the size zstd allocates tables for the largest window: 50 ms for any input.
   const options = { ...levelOf(COMPACT_LEVEL), pledgedSrcSize: raw.length }
   return raw.length <= COMPACT_SYNC_BYTES_MAX ? zstdCompressSync(raw, options) : compress(raw, options)
 }
@@ -285,8 +283,7 @@ function packSection(frames: readonly Uint8Array[], data: readonly Uint8Array[])
 }
 
 /**
- * Reads a section's table: how many bytes it holds, and the frames to get those from that are wanted. Checks the
- * checksums of these.
+ * Reads the table of a section: its size, and the frames of the requested bytes, whose checksums it verifies.
  */
 function openSection(
   section: Uint8Array,
@@ -310,7 +307,7 @@ function openSection(
     if (isWanted(end, end + rawLength)) {
       const data = section.subarray(at, at + dataLength)
       if (crc32(data, rawLength) !== table.getUint32(entry + 8, true)) throw damaged('its checksum is wrong')
-      // One byte more than needed: a full buffer makes zlib get another. Less than the pool's size would be cut off it.
+      // One byte more than needed, because zlib allocates another buffer when one is full. At least the pool size, so that it is not a slice of the pool.
       const options = { maxOutputLength: rawLength, chunkSize: Math.max(rawLength + 1, Buffer.poolSize) }
       frames.push({ start: end, end: end + rawLength, data, options })
     }
@@ -331,7 +328,7 @@ function decompressInto(bytes: Uint8Array, frame: Frame): void {
   }
 }
 
-/** `raw` is what zstd gave, and gone afterwards. */
+/** `raw` is zstd's output, and is freed afterwards. */
 function fill(bytes: Uint8Array, { start, end, options }: Frame, raw: Uint8Array): void {
   if (raw.length !== end - start) throw damaged('a frame has the wrong length')
   bytes.set(raw, start)
@@ -342,9 +339,9 @@ function damaged(what: string): GatewayError {
   return new GatewayError('store_damaged', `a stored block cannot be read: ${what}; restore the data from a backup`)
 }
 
-/** What zstd says of a frame with a right checksum and wrong bytes. */
+/** The error for a frame with a valid checksum that cannot be decompressed. */
 function asDamage(cause: unknown): GatewayError {
-  return cause instanceof GatewayError ? cause : damaged('a frame does not decompress')
+  return cause instanceof GatewayError ? cause : damaged('a frame cannot be decompressed')
 }
 
 function encodeColumns(block: Block): Uint8Array {
@@ -373,7 +370,7 @@ function encodeTimes({ words }: NsColumn, { start, end }: StreamRun, lows: Uint3
   for (let i = start; i < end; i++) {
     const nextLow = words[2 * i] as number
     const nextHigh = words[2 * i + 1] as number
-    // The columns hold 32 bits: what is below zero wraps around, as it does when it is added again.
+    // The columns have 32 bits: negative values wrap around, and wrap back when added.
     lows[i] = nextLow - low
     highs[i] = nextHigh - high - (nextLow < low ? 1 : 0)
     low = nextLow
@@ -389,7 +386,7 @@ function encodeLengths(ends: Uint32Array, lengths: Uint32Array): void {
   }
 }
 
-/** The columns of the bytes, in place where they lie: `bytes` begin at a multiple of 4 and are nobody else's. */
+/** Views the columns in place: `bytes` must be aligned to 4 and not shared. */
 function parseColumns(
   bytes: Uint8Array,
   streams: readonly RunStream[],
@@ -437,14 +434,14 @@ function decodeTimes(lows: Uint32Array, highs: Uint32Array, start: number, end: 
   }
 }
 
-/** Lengths to ends, in their own memory. */
+/** Converts lengths to ends, in place. */
 function toEnds(lengths: Uint32Array): Uint32Array {
   let end = 0
   for (let i = 0; i < lengths.length; i++) {
     end += lengths[i] as number
     lengths[i] = end
   }
-  // More would not fit the column, and would be no rising ends any more.
+  // A larger sum would overflow the column.
   if (end > SECTION_BYTES_MAX) throw damaged('its lengths do not add up')
   return lengths
 }

@@ -1,4 +1,4 @@
-/** What a body that could not be read looks like: what a client sent by mistake can mostly be told by its first bytes. */
+/** Guesses what an unreadable body is: the first bytes usually show what a client sent by mistake. */
 
 /** How the body was read: as JSON, as protobuf, or (on Loki's routes) as protobuf within snappy. */
 export type BodyForm = 'json' | 'protobuf' | 'snappy'

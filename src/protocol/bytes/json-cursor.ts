@@ -1,4 +1,4 @@
-/** A walk over JSON bytes that makes no values: checks the grammar, and tells where strings lie. */
+/** Walks over JSON bytes without creating values: checks the grammar, and reports the positions of strings. */
 
 import { GatewayError } from '../../domain/errors.ts'
 
@@ -128,7 +128,7 @@ export class JsonCursor {
     return this.#bytes.toString('utf8', start, end)
   }
 
-  /** Passes null, and tells whether it was there. */
+  /** Skips null; returns whether it was there. */
   takeNull(): boolean {
     if (this.peek() !== 0x6e) return false
     this.#passWord('null')

@@ -13,7 +13,7 @@ const ELEMENT_BYTES = 3
  * The output is exactly that long, in memory that `allocate` gives.
  *
  * Throws body_too_large when the declared length passes `bytesMax`, body_malformed for anything that is no block; both
- * are decided before memory is taken where the length alone tells.
+ * are detected before allocating memory if the length is enough.
  *
  * See format_description.txt of the snappy project.
  */

@@ -1,4 +1,4 @@
-/** YAML with the place of every fault: a document is walked by its own form, and all that is wrong is gathered. */
+/** Reads YAML with the position of every fault: collects all faults of a document. */
 
 import {
   isAlias,
@@ -12,7 +12,7 @@ import {
   type YAMLMap,
 } from 'yaml'
 
-/** Faults that are kept; a file may be generated, and wrong in every line. */
+/** Maximum number of faults; a generated file may be wrong in every line. */
 const FAULTS_MAX = 50
 
 export type YamlNode = Node | null | undefined
@@ -23,12 +23,12 @@ export class YamlReader {
   readonly #faults: string[] = []
   #faultCount = 0
 
-  /** Reads any text; what is no YAML is a fault. */
+  /** Accepts any text; invalid YAML is a fault. */
   constructor(text: string) {
     this.root = this.#parse(text)
   }
 
-  /** `line 3, column 5: …`, in the order found; the last one may tell how many more there are. */
+  /** `line 3, column 5: …`, in order; the last one may be the number of further faults. */
   get faults(): readonly string[] {
     const more = this.#faultCount - this.#faults.length
     return more === 0 ? this.#faults : [...this.#faults, `… and ${more} more`]
@@ -95,7 +95,7 @@ export class YamlReader {
       // The library would compare each key of a map with all others of it.
       const options = { lineCounter: this.#counter, prettyErrors: false, uniqueKeys: false, version: '1.2' } as const
       const { errors, contents } = parseDocument<ParsedNode>(text, options)
-      // The library calls itself for each level of nesting, and may tell for each of them that the stack ended.
+      // The library recurses for each level of nesting, and may report a stack overflow for each of them.
       const isTooDeep = errors.some(({ message }) => message.includes('call stack'))
       if (isTooDeep) throw new RangeError('nested too deep')
       for (const { pos, message } of errors) this.#add(this.#counter.linePos(pos[0]), message)

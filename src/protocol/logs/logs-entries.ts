@@ -12,7 +12,7 @@ import { formatLogLine, type LogItem, parseLogLine } from './logs-json.ts'
 export const LOGS_SOURCE = { name: 'source', value: 'logs' } as const
 export const SEVERITY_LABEL = 'severity'
 const ID_METADATA = 'id'
-/** Keys that may name the service, the most telling first; longer values are data, not names. */
+/** Keys that may contain the service name, most specific first; longer values are data, not names. */
 const SERVICE_FIELDS = ['service_name', 'service', 'app'] as const
 const SERVICE_CHARS_MAX = 128
 const NO_SERVICE = 'logs'

@@ -121,7 +121,7 @@ export function parseLogLine(line: string): Pick<LogItem, 'message' | 'fields'> 
   return typeof message === 'string' ? { message, fields: without(value, 'message') } : undefined
 }
 
-/** `wholeError` is why the text is no single value; it is told where reading by lines does not help either. */
+/** `wholeError` is why the text is no single value; it is reported if parsing line by line fails too. */
 function decodeLines(
   text: string,
   budget: JsonBudget,

@@ -51,7 +51,7 @@ export function openPageToken(key: Uint8Array, token: string, filters: PageFilte
 
 function sign(key: Uint8Array, position: Uint8Array, filters: PageFilters): Uint8Array {
   const { tenant, severity = null, since = null, until = null, q = null } = filters
-  // A JSON array tells an absent filter from an empty one, and where one ends and the next begins.
+  // A JSON array distinguishes a missing filter from an empty one, and separates filters unambiguously.
   const asked = createHash('sha256').update(JSON.stringify([tenant, severity, since, until, q]))
   return createHmac('sha256', key).update(position).update(asked.digest()).digest()
 }

@@ -57,7 +57,7 @@ export interface ShownField {
   readonly name: string
   readonly type: string
   readonly cardinality: number
-  /** Empty for structured metadata, which Loki tells by `null`. */
+  /** Empty for structured metadata, for which Loki returns `null`. */
   readonly parsers: readonly string[]
   /** Where the field stands in JSON lines. */
   readonly jsonPath: readonly string[] | undefined

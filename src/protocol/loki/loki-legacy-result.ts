@@ -33,10 +33,10 @@ export function* formatLegacyNames(values: readonly string[]): Slices<Body> {
 /** A frame of /api/prom/tail; `dropped_entries` is null where there are none, as Go prints a nil list. */
 export function formatLegacyTailFrame({ entries, dropped }: ShownFrame): string {
   const streams = entries.flatMap((entry) => finishSlices(mergeLabels([{ labels: entry.labels, entries: [entry] }])))
-  const told = dropped.map(({ ns, labels }) =>
+  const items = dropped.map(({ ns, labels }) =>
     JSON.stringify({ Timestamp: formatRfc3339(ns), Labels: formatLabels(labels) }),
   )
-  const droppedList = told.length === 0 ? 'null' : `[${told.join(',')}]`
+  const droppedList = items.length === 0 ? 'null' : `[${items.join(',')}]`
   return `{"streams":[${streams.map(formatLegacyStream).join(',')}],"dropped_entries":${droppedList}}`
 }
 

@@ -19,7 +19,7 @@ const ENTRIES_PER_SLICE = 200
 
 /**
  * The answer to a log query. `categorized`: the client sent `X-Loki-Response-Encoding-Flags: categorize-labels`, so that
- * streams keep to their index labels and each entry tells its other labels in a third element.
+ * streams keep to their index labels and each entry has its other labels in a third element.
  */
 export function* formatStreamsAnswer(
   streams: readonly ResultStream[],

@@ -21,8 +21,8 @@ export function formatTailFrame({ entries, dropped }: ShownFrame, categorized: b
       .map((each) => formatStream(each, categorized))
       .join(',')
   })
-  const told = dropped.map(({ ns, labels }) => `{"timestamp":"${ns}","labels":${formatLabelObject(labels)}}`)
-  const droppedPart = told.length === 0 ? '' : `,"dropped_entries":[${told.join(',')}]`
+  const items = dropped.map(({ ns, labels }) => `{"timestamp":"${ns}","labels":${formatLabelObject(labels)}}`)
+  const droppedPart = items.length === 0 ? '' : `,"dropped_entries":[${items.join(',')}]`
   const flags = categorized ? ',"encodingFlags":["categorize-labels"]' : ''
   return `{"streams":[${streams.join(',')}]${droppedPart}${flags}}`
 }

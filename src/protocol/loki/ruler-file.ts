@@ -40,7 +40,7 @@ const NO_MS = { ms: 0 }
 const GROUP_FIELDS = ['name', 'interval', 'limit', 'query_offset', 'labels', 'rules']
 const RULE_FIELDS = ['alert', 'expr', 'for', 'keep_firing_for', 'labels', 'annotations', 'record']
 
-/** Groups in the order written. Throws one config_invalid that tells all faults, each with line and column. */
+/** Parses the groups, in order. Throws one config_invalid with all faults, each with line and column. */
 export function parseRulerFile(text: string, options: RulerFileOptions): readonly RuleGroup[] {
   if (text.length > RULER_FILE_BYTES_MAX) {
     const problem = `the file has more than ${RULER_FILE_BYTES_MAX} characters; split it into several`
@@ -70,7 +70,7 @@ class RulerReader {
 
   read(): readonly RuleGroup[] {
     const { root } = this.#yaml
-    // An empty file has no rules; a faulty one has told so.
+    // An empty file has no rules; an invalid one has reported its fault.
     if (root === undefined || root === null) return []
     // Loki's own tool writes the namespace into the file; here the file's name says it.
     const file = this.#yaml.map(root, 'the file', ['groups', 'namespace'])

@@ -12,7 +12,7 @@ export class LineText {
     this.#base = base
   }
 
-  /** Adds a text and tells where it lies. */
+  /** Adds a text and returns its position. */
   add(text: string): { readonly start: number; readonly end: number } {
     const start = this.#base.length + this.#addedEnd
     if (text !== '') this.#encode(text)

@@ -1,5 +1,5 @@
 /**
- * A page of Cognigy's log list to entries: JSON of v2.0 and v2.1, and HAL.
+ * Decodes a page of Cognigy's log list to entries: JSON of v2.0 and v2.1, and HAL.
  *
  * See https://docs.cognigy.com, API reference, "logs"; the official client's types name `nextCursor`, the v2.0 page
  * `next`, and the HAL form carries the cursor in `_links.next.href`.
@@ -21,21 +21,21 @@ import {
   textOfBody,
 } from '../bytes/exact-json.ts'
 
-/** The levels of Cognigy, the gravest first. */
+/** Cognigy's levels, most severe first. */
 const COGNIGY_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace'] as const
 
 export interface CognigyPage {
-  /** In the order they came. */
+  /** In the original order. */
   readonly entries: readonly SourceEntry[]
-  /** Items that have neither an id nor a time. */
+  /** Number of items without an id or a time. */
   readonly unreadable: number
   /** The cursor of the next page; undefined on the last one. */
   readonly next: string | undefined
 }
 
 /**
- * Reads a page. Throws source_unavailable for anything that is not one of the known shapes: a changed answer must never
- * look like an empty page. What came is described by its kind and its keys' count, never by its text.
+ * Decodes a page. Throws source_unavailable for any unknown format, so that a changed API never looks like an empty page.
+ * The error describes the response by its type and number of keys, never by its text.
  */
 export function parseCognigyPage(body: Uint8Array): CognigyPage {
   const page = parseObject(body)
@@ -51,8 +51,8 @@ export function parseCognigyPage(body: Uint8Array): CognigyPage {
 }
 
 /**
- * What an error answer says of itself (RFC 7807), as far as it is safe to show: the number of its `code` and its
- * `traceId`. Its texts may hold what was asked. Empty for anything else.
+ * The safe parts of an error response (RFC 7807): its numeric `code` and its `traceId`. Its texts may contain the request.
+ * Empty for anything else.
  */
 export function parseProblem(body: Uint8Array): string {
   try {
@@ -65,7 +65,7 @@ export function parseProblem(body: Uint8Array): string {
     ]
     return parts.filter((part) => part !== '').join(', ')
   } catch {
-    // An error page of a proxy is no problem document; its status says enough.
+    // The error page of a proxy is not a problem document; its status is enough.
     return ''
   }
 }
@@ -88,7 +88,7 @@ function itemsOf(page: JsonObject): readonly JsonValue[] | undefined {
   if (embedded === undefined || !isJsonObject(embedded)) return undefined
   const entries = embedded.get('logEntry')
   if (Array.isArray(entries)) return entries
-  // HAL writes a list of one as the thing itself.
+  // HAL writes a list of one as the single object.
   return entries !== undefined && isJsonObject(entries) ? [entries] : undefined
 }
 
@@ -103,7 +103,7 @@ function nextOf(page: JsonObject): string | undefined {
   const href = next !== undefined && isJsonObject(next) ? next.get('href') : undefined
   if (isAbsent(href)) return undefined
   if (typeof href !== 'string') throw unknownShape(`a link "next" whose href is ${jsonKind(href as JsonValue)}`)
-  // A relative link is a link as well; only its query is read.
+  // Links may be relative; only the query is read.
   const cursor = URL.parse(href, 'http://localhost')?.searchParams.get('next')
   if (!cursor) throw unknownShape('a link "next" without a cursor')
   return cursorOf(cursor)
@@ -118,7 +118,7 @@ function cursorOf(value: JsonValue | undefined): string {
   throw unknownShape(`a cursor that is ${typeof value === 'string' ? 'no token' : jsonKind(value ?? null)}`)
 }
 
-/** An entry without an id gets one from its text; one without a time, that of its id. Undefined where both are missing. */
+/** An entry without an id gets a hash of its text; without a time, the time of its id. Undefined if both are missing. */
 function toEntry(item: JsonValue): SourceEntry | undefined {
   if (!isJsonObject(item)) return undefined
   const given = item.get('_id')
@@ -132,7 +132,7 @@ function toEntry(item: JsonValue): SourceEntry | undefined {
 }
 
 const ID_CHARS_MAX = 128
-/** The years that CloudWatch and nanoseconds can both tell. */
+/** The years supported by both CloudWatch and nanoseconds. */
 const TIME_MS_MAX = Date.UTC(2262, 0)
 
 function timeOf(value: JsonValue | undefined): number | undefined {
@@ -142,7 +142,7 @@ function timeOf(value: JsonValue | undefined): number | undefined {
   return ns === undefined ? undefined : inRange(Number(ns / NS_PER_MS))
 }
 
-/** The first four bytes of an ObjectId are the second in which it was made. See MongoDB's manual, "ObjectId". */
+/** The first four bytes of an ObjectId are its creation time in seconds. See MongoDB's manual, "ObjectId". */
 function timeOfObjectId(id: string | undefined): number | undefined {
   return id !== undefined && /^[0-9a-f]{24}$/i.test(id)
     ? inRange(Number.parseInt(id.slice(0, 8), 16) * 1000)
@@ -182,7 +182,7 @@ function metadataOf(item: JsonObject, id: string): [name: string, value: string]
 }
 
 function unknownShape(came: string, cause?: unknown): GatewayError {
-  const text = `Cognigy's answer is ${came}; wanted a list of log entries as v2.0 or v2.1 gives it; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
-  // The reader's error tells a place in the text, and nothing of it.
+  const text = `Cognigy's response is ${came}; wanted a list of log entries in the format of v2.0 or v2.1; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
+  // The parser's error has a position, but no text.
   return new GatewayError('source_unavailable', text, cause === undefined ? undefined : { cause })
 }

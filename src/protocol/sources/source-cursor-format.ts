@@ -1,11 +1,11 @@
-/** A polling cursor as text, and back: JSON, with the ids packed. */
+/** Formats and parses a polling cursor: JSON with compressed ids. */
 
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { GatewayError } from '../../domain/errors.ts'
 import type { SourceCursor } from '../../domain/sources/source-cursor.ts'
 
 const VERSION = 1
-/** What the ids of a cursor inflate to at most: 200,000 of them with room to spare. */
+/** Maximum inflated size of the ids: more than enough for 200,000. */
 const IDS_BYTES_MAX = 64 * 1024 * 1024
 
 /** `{"version":1,"lastTsMs":…,"sweptMs":…,"checkedMs":…,"idsFromMs":…,"walk":{…},"ids":"…"}`, times in ms since the epoch. */
@@ -14,7 +14,7 @@ export function formatCursor(cursor: SourceCursor): string {
   return JSON.stringify({ version: VERSION, lastTsMs, sweptMs, checkedMs, idsFromMs, walk, ids: packIds(ids, sweptMs) })
 }
 
-/** Throws store_damaged for what formatCursor of this version does not write. */
+/** Throws store_damaged for any text that is not from formatCursor of this version. */
 export function parseCursor(text: string): SourceCursor {
   try {
     const { version, lastTsMs, sweptMs, checkedMs, idsFromMs, walk, ids } = JSON.parse(text)
@@ -25,12 +25,12 @@ export function parseCursor(text: string): SourceCursor {
     const rest = walk === undefined ? {} : { walk: { resume: walk.resume, topMs: walk.topMs } }
     return { lastTsMs, sweptMs, checkedMs, idsFromMs, ids: unpackIds(ids, sweptMs), ...rest }
   } catch (cause) {
-    const advice = 'restore it, or remove it to begin with a first run, which looks for what is stored already'
+    const advice = 'restore it, or delete it to start with a first run, which checks for stored entries'
     throw new GatewayError('store_damaged', `the cursor of the poller cannot be read; ${advice}`, { cause })
   }
 }
 
-/** Lines of an id and its time from `baseMs`, in base 36: by id, for neighbours begin alike and then pack well. */
+/** Lines of an id and its time from `baseMs`, in base 36; sorted by id, because common prefixes compress well. */
 function packIds(ids: ReadonlyMap<string, number>, baseMs: number): string {
   const lines = [...ids].map(([id, ms]) => `${JSON.stringify(id).slice(1, -1)} ${(ms - baseMs).toString(36)}`)
   return deflateRawSync(lines.sort().join('\n'), { level: 9 }).toString('base64')

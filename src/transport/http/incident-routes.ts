@@ -158,7 +158,7 @@ function parseWanted(text: string): ReturnType<typeof parseLabels> {
   try {
     if (text.length <= LABELS_CHARS_MAX) return parseLabels(text)
   } catch {
-    // Told in words of this parameter.
+    // The error names this parameter.
   }
   throw new GatewayError('parameter_invalid', 'labels cannot be read; wanted {name="value", …}, equality alone')
 }

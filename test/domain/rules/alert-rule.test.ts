@@ -8,15 +8,24 @@ const RULE = { forMs: 2 * MINUTE, keepFiringForMs: MINUTE }
 
 const sample = (app: string): AlertSample => ({ labels: [{ name: 'app', value: app }], annotations: [], value: 1 })
 const told = (alerts: readonly Alert[]) =>
-  alerts.filter(({ state }) => state !== 'resolved').map((alert) => ({ ...alert, isTold: alert.state === 'firing' }))
+  alerts
+    .filter(({ state }) => state !== 'resolved')
+    .map((alert) => ({ ...alert, isReported: alert.state === 'firing' }))
 
 t.test('an alert that returns before its end was reported keeps its incident', async (t) => {
-  const end: Alert = { ...sample('a'), state: 'resolved', activeAtMs: 0, firedAtMs: 5, absentSinceMs: 9, isTold: false }
+  const end: Alert = {
+    ...sample('a'),
+    state: 'resolved',
+    activeAtMs: 0,
+    firedAtMs: 5,
+    absentSinceMs: 9,
+    isReported: false,
+  }
   const evaluation = { rule: RULE, nowMs: 10 * MINUTE, missedMs: 0 }
   const [back] = advanceAlerts([end], { ...evaluation, samples: [sample('a')] })
   t.match(back, { state: 'pending', activeAtMs: 10 * MINUTE })
   const [gone] = advanceAlerts([back as Alert], { ...evaluation, samples: [], nowMs: 11 * MINUTE })
-  t.match(gone, { state: 'resolved', isTold: false }, 'and its end is told after all')
+  t.match(gone, { state: 'resolved', isReported: false }, 'and its end is told after all')
 })
 
 t.test('no alert fires or ends before its time, and labels are unique', async (t) => {
@@ -54,7 +63,7 @@ t.test('the state of a rule is the worst of its alerts', async (t) => {
     activeAtMs: 0,
     firedAtMs: undefined,
     absentSinceMs: undefined,
-    isTold: false,
+    isReported: false,
   }
   t.equal(stateOfRule([]), 'inactive')
   t.equal(stateOfRule([{ ...alert, state: 'resolved' }]), 'inactive')
@@ -64,7 +73,7 @@ t.test('the state of a rule is the worst of its alerts', async (t) => {
 
 t.test('a state is the same after formatting and parsing', async (t) => {
   const alerts: readonly Alert[] = [
-    { ...sample('__proto__'), state: 'firing', activeAtMs: 1, firedAtMs: 2, absentSinceMs: 3, isTold: true },
+    { ...sample('__proto__'), state: 'firing', activeAtMs: 1, firedAtMs: 2, absentSinceMs: 3, isReported: true },
     {
       ...sample('b'),
       value: Number.NaN,
@@ -72,7 +81,7 @@ t.test('a state is the same after formatting and parsing', async (t) => {
       activeAtMs: 1,
       firedAtMs: undefined,
       absentSinceMs: undefined,
-      isTold: false,
+      isReported: false,
     },
   ]
   const rule = { name: 'A', expr: '1', health: 'ok' as const, lastError: '', evaluatedMs: 5, seconds: 0.1, alerts }

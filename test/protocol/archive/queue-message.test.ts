@@ -66,7 +66,7 @@ const refused: readonly (readonly [name: string, body: string, says: RegExp])[] 
   ['gzip that was cut', GZIP.subarray(0, -9).toString('base64'), /not gzip/],
   ['zeros behind the gzip', Buffer.concat([GZIP, Buffer.alloc(5)]).toString('base64'), /behind its gzip/],
   ['text behind the gzip', Buffer.concat([GZIP, Buffer.from('text')]).toString('base64'), /not gzip/],
-  ['a last line that is not whole', bodyOf(LINE.trimEnd()), /last line is not whole/],
+  ['a last line that is not whole', bodyOf(LINE.trimEnd()), /last line is incomplete/],
   ['a line that is no JSON', bodyOf(`${LINE}secret\n`), /1 of its lines/],
   ['a line without a time', bodyOf('{"tenant":"a","labels":{},"line":"secret"}\n'), /1 of its lines/],
   ['a time beyond nanoseconds', bodyOf(LINE.replace('2026', '2400')), /1 of its lines/],

@@ -188,7 +188,7 @@ function searchPath(text: string, steps: readonly JsonStep[]): number {
   return found
 }
 
-/** As findPlaces for one path, but tells the position of the value. */
+/** Like findPlaces for one path, but returns the position of the value. */
 function findPlacesAt(text: string, steps: readonly JsonStep[], onFound: (at: number) => void): void {
   const [step, ...rest] = steps
   const scanner = new JsonScanner()

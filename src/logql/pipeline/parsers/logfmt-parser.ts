@@ -28,7 +28,7 @@ export function compileLogfmtParser(
   if (extractions.length > 0) return compileExtractions(extractions, isStrict, hint)
   const scanner = new LogfmtScanner(isStrict)
   return ({ line }, labels) => {
-    // A strict parser may have an error to tell of the rest.
+    // A strict parser must check the rest for errors.
     const open = isStrict ? Number.POSITIVE_INFINITY : hint.openIn(labels)
     if (open === 0) return
     scanner.begin(line)

@@ -1,8 +1,8 @@
-/** Which labels a query reads, so that parsers need not find the others. */
+/** Which labels a query reads, so that parsers can skip the others. */
 
 import { EXTRACTED_SUFFIX, type LabelSet } from '../label-set.ts'
 
-/** Tells a parser what is wanted of a line. */
+/** Hints for a parser on the needed labels. */
 export class ParserHint {
   readonly #wanted: ReadonlySet<string> | undefined
   readonly #names: readonly string[] = []

@@ -16,7 +16,7 @@ const SCHEMA = {
   summary: 'Push lines by OTLP/HTTP',
   consumes: ['application/x-protobuf', 'application/json'],
   response: {
-    200: { description: 'ExportLogsServiceResponse; partial_success tells what was refused', type: 'string' },
+    200: { description: 'ExportLogsServiceResponse; partial_success lists rejected records', type: 'string' },
     400: { description: 'google.rpc.Status: nothing of it can be accepted', type: 'string' },
   },
 }
@@ -56,7 +56,7 @@ function isJsonMedia(header: string | undefined): boolean {
   throw new GatewayError('media_type_invalid', text)
 }
 
-/** A push that is refused whole is an error by its status; a part refused is told in partial_success. */
+/** A completely rejected push is an error status; a partly rejected one is reported in partial_success. */
 function answer(reply: FastifyReply, { accepted, refusals }: PushOutcome, encoding: OtlpEncoding): FastifyReply {
   if (!refusals.isEmpty && accepted === 0) {
     throw new GatewayError(refusals.status === 429 ? 'entries_limited' : 'entries_refused', refusals.text)

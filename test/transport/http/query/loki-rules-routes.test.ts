@@ -45,7 +45,7 @@ const firing: Alert = {
   activeAtMs: AT - 600_000,
   firedAtMs: AT - 300_000,
   absentSinceMs: undefined,
-  isTold: true,
+  isReported: true,
 }
 
 function stateOf(name: string, alerts: readonly Alert[]): RuleState {

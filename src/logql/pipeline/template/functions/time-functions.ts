@@ -72,7 +72,7 @@ function floorDivide(value: bigint, by: bigint): bigint {
   return (value - rest) / by
 }
 
-/** Days, seconds, milliseconds, microseconds or nanoseconds, told apart by the number of digits. */
+/** Days, seconds, milliseconds, microseconds or nanoseconds, distinguished by the number of digits. */
 function parseEpoch(text: string): GoTime {
   const unit = NS_BY_DIGITS.get(text.length)
   if (unit === undefined || !/^[-+]?\d+$/.test(text)) throw fault('converts a text that is not an epoch')

@@ -159,7 +159,7 @@ function readHalf(name: 'PM' | 'pm', text: string, fields: Fields): string | und
   return text.slice(2)
 }
 
-/** A zone's short name tells no offset by itself, except for UTC. */
+/** The short name of a zone does not determine its offset, except for UTC. */
 function readZone(text: string, fields: Fields): string | undefined {
   const name = /^(?:[A-Z]{3,5}|[-+]\d\d(?:\d\d)?)/.exec(text)?.[0]
   if (name === undefined) return undefined
