@@ -70,6 +70,10 @@ export const KNOWN_FAULTS: readonly KnownFault[] = [
       }),
   },
   {
+    name: 'Line filters behind decolorize',
+    without: (query) => mapStages(query, (stages) => stages.filter(({ kind }) => kind !== 'decolorize')),
+  },
+  {
     name: 'Logfmt expressions behind another parser',
     without: (query) =>
       mapStages(query, (stages) => {

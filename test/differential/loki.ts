@@ -15,22 +15,22 @@ export interface LokiPeer {
 }
 
 /** Undefined where the environment names none. Throws where the one that it names does not come up. */
-export async function openLoki(env: NodeJS.ProcessEnv, folder: string): Promise<LokiPeer | undefined> {
+export async function openLoki(env: NodeJS.ProcessEnv, folder: string, isPlain = false): Promise<LokiPeer | undefined> {
   const url = env['LOKI_URL']
   if (url !== undefined && url !== '') {
     return { url: url.replace(/\/$/, ''), ensureRunning: () => untilAnswering(url), close: async () => undefined }
   }
   const bin = env['LOKI_BIN']
-  return bin === undefined || bin === '' ? undefined : startLoki(bin, join(folder, 'loki'))
+  return bin === undefined || bin === '' ? undefined : startLoki(bin, join(folder, 'loki'), isPlain)
 }
 
 const START_TRIES = 300
 
-async function startLoki(bin: string, folder: string): Promise<LokiPeer> {
+async function startLoki(bin: string, folder: string, isPlain: boolean): Promise<LokiPeer> {
   mkdirSync(folder, { recursive: true })
   const port = await freePort()
   const file = join(folder, 'loki.yaml')
-  writeFileSync(file, configOf(folder, port, await freePort()))
+  writeFileSync(file, configOf(folder, port, await freePort(), isPlain))
   const url = `http://127.0.0.1:${port}`
   let child = run(bin, file)
   await untilAnswering(url)
@@ -65,7 +65,7 @@ async function untilAnswering(url: string): Promise<void> {
 }
 
 /** One process over a folder that keeps what it is given, however old, and splits, caches and shards nothing. */
-function configOf(folder: string, port: number, grpcPort: number): string {
+function configOf(folder: string, port: number, grpcPort: number, isPlain: boolean): string {
   const config = {
     auth_enabled: true,
     analytics: { reporting_enabled: false },
@@ -115,6 +115,7 @@ function configOf(folder: string, port: number, grpcPort: number): string {
       max_query_length: '0s',
       // Levels are judged by docs/levels.md, not by Loki.
       discover_log_levels: false,
+      ...(isPlain ? { discover_service_name: [] } : {}),
     },
     compactor: { working_directory: join(folder, 'compactor') },
   }

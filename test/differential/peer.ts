@@ -54,14 +54,14 @@ export class Peer {
     path: string,
     tenant: string,
     headers: Readonly<Record<string, string>>,
-    body?: string,
+    body?: string | Buffer,
   ): Promise<Reply> {
     return new Promise((resolve) => {
       const fail = (reason: string): void => resolve({ status: 0, body: reason })
       const options = {
         method,
         agent: this.#agent,
-        headers: { ...headers, 'x-scope-orgid': tenant },
+        headers: { 'x-scope-orgid': tenant, ...headers },
         timeout: TIMEOUT_MS,
       }
       const outgoing = request(`${this.url}${path}`, options, (response) => {

@@ -50,7 +50,7 @@ t.test('two gateways give the same results, and differences are reported', async
   const different = await compareAnswers({ ...options, files, right: side(liar), run: 'different' })
   t.ok(different.differences.length > 0)
   for (const { place, left, right } of different.differences) {
-    t.match(place, /^test\/logql\/cases\/aggregation\.txt:\d+ (instant|range) .*topk/)
+    t.match(place, /^test\/language\/cases\/aggregation\.txt:\d+ (instant|range) .*topk/)
     t.ok(left.length + right.length > 0, 'the differing rows are reported')
   }
 })
@@ -79,7 +79,7 @@ t.test('the script ends with 0 without a difference, 1 with one, 2 where nothing
     ],
     ['a header without a colon', ['--left', url, '--right', url, '--left-header', 'x', file], 2, /^x is no header/],
     ['nobody there', ['--left', url, '--right', 'http://127.0.0.1:1', ...time, file], 2, /failed/],
-    ['no right side', ['--left', url], 2, /^node test\/logql\/compare\.ts --left URL --right URL/],
+    ['no right side', ['--left', url], 2, /^node test\/language\/compare\.ts --left URL --right URL/],
   ] as const
   for (const [name, args, status, text] of rows) {
     const run = await runScript(args)

@@ -45,6 +45,8 @@ export interface Difference {
 /** The label that every line of a run has, and every selector asks for. */
 const RUN_LABEL = 'compare_run'
 const HOUR = 3600n * NS_PER_SECOND
+/** A side that takes longer for a case gives no answer. */
+const ANSWER_MS_MAX = 20_000
 
 /** As loadCases and askCases together. */
 export async function compareAnswers(options: ComparisonOptions): Promise<Comparison> {
@@ -135,8 +137,16 @@ async function ask(side: Side, each: QueryCase, run: string, base: bigint): Prom
   params.set('query', withRun(each.query, run))
   const path = each.kind === 'instant' ? 'query' : 'query_range'
   const headers = { ...side.headers, 'x-loki-response-encoding-flags': 'categorize-labels' }
-  const response = await fetch(`${side.url}/loki/api/v1/${path}?${params}`, { headers })
-  const body = await response.text()
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX)
+  let response: Response
+  let body: string
+  try {
+    response = await fetch(`${side.url}/loki/api/v1/${path}?${params}`, { headers, signal })
+    body = await response.text()
+  } catch (error) {
+    // A side that hangs or dies on a case is one difference, and not the end of the run.
+    return [`no answer: ${error instanceof Error ? error.message : error}`]
+  }
   // The texts of errors are each one's own; clients go by the status.
   return response.status === 200 ? rowsOf(JSON.parse(body) as WireAnswer, base) : [`status ${response.status}`]
 }
@@ -201,7 +211,8 @@ function rowsOf({ data }: WireAnswer, base: bigint): string[] {
     `${value}@${shownNs(BigInt(Math.round(seconds * 1000)) * NS_PER_MS)}`
   switch (data.resultType) {
     case 'scalar':
-      return [`scalar ${shown(data.result)}`]
+      // Loki shows the time of a number in milliseconds as if they were seconds.
+      return [`scalar ${data.result[1]}`]
     case 'vector':
       return data.result.map(({ metric, value }) => `${labelText(metric)} ${shown(value)}`)
     case 'matrix':

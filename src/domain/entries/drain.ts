@@ -130,7 +130,7 @@ export class Drain {
 }
 
 /**
- * The cluster's pattern as LogQL's `|>` reads it: it matches every line of the cluster. Two placeholders never stand
+ * The cluster's pattern in the form of LogQL's `|>`: every line of the cluster has its shape. Two placeholders never stand
  * side by side, and no literal text can be taken for a capture.
  */
 export function formatPattern(tokens: readonly Token[]): string {

@@ -90,9 +90,9 @@ function decimal(value: bigint, places: number): string {
   return fraction === '' ? `${value / unit}` : `${value / unit}.${fraction}`
 }
 
-const SIZE = /^(\d+(?:\.\d*)?|\.\d+)([kmgtpe]?)(i?)(b?)$/i
+const SIZE = /^(\d+(?:\.\d*)?|\.\d+)([kKMGTPE]?)(i?)(B?)$/
 
-/** `5KB` (1000), `5KiB` (1024), `5B`, `5k`: the size in bytes; undefined for other text. Case does not matter. */
+/** `5KB` (1000), `5KiB` (1024), `5B`, `5k`: the size in bytes; undefined for other text. Only `k` may be small, as in Loki. */
 export function parseSize(text: string): number | undefined {
   const match = SIZE.exec(text)
   if (match === null) return undefined

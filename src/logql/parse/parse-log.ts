@@ -118,8 +118,14 @@ function parseExtractions(reader: TokenReader): LabelExtraction[] {
   return extractions
 }
 
+/** The beginning of a named group. */
+const NAMED_GROUP = /(?<!\\)(?:\\\\)*\(\?P?<(\w+)>/g
+
 function parseRegexp(reader: TokenReader): PipelineStage {
   const pattern = reader.expectString()
+  const names = [...pattern.matchAll(NAMED_GROUP)].map(([, name = '']) => name)
+  const twice = names.find((name, i) => names.indexOf(name) < i)
+  if (twice !== undefined) throw parseError(`duplicate extracted label name '${twice}'`)
   reader.compileLater(pattern, 'search', ({ groupNames }) => {
     if (groupNames.every((name) => name === '')) throw parseError('at least one named capture must be supplied')
   })

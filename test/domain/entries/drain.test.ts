@@ -74,7 +74,15 @@ t.test('remembers a bounded number of shapes', async (t) => {
   t.ok(clusters.length <= DRAIN_SETTINGS.clustersMax)
 })
 
-t.test('a pattern matches every line of its cluster', async (t) => {
+/**
+ * Every line with the pattern's literals in their order. `|>` keeps fewer: as in Loki it takes each literal at its first place.
+ */
+function shapeOf(pattern: string): RegExp {
+  const literals = pattern.split('<_>').map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+  return new RegExp(`^${literals.join('.*')}$`, 's')
+}
+
+t.test('a pattern has the shape of every line of its cluster', async (t) => {
   const word = fc.constantFrom(
     'a',
     'b',
@@ -105,8 +113,8 @@ t.test('a pattern matches every line of its cluster', async (t) => {
       for (const [i, each] of lines.entries()) drain.add(each, i)
       let total = 0
       for (const { tokens, counts, size } of drain.clusters) {
-        const keeps = compilePatternFilter(formatPattern(tokens))
-        for (const i of counts.keys()) if (!keeps(lines[i] as string)) return false
+        const shape = shapeOf(formatPattern(tokens))
+        for (const i of counts.keys()) if (!shape.test(lines[i] as string)) return false
         total += size
       }
       return total === lines.length

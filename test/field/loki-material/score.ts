@@ -49,7 +49,12 @@ async function evaluate(peer: Peer, tenant: string, evaluation: Evaluation, befo
   const params =
     step === undefined
       ? { time: String(zero + start) }
-      : { start: String(zero + start), end: String(zero + end), step: String(Number(step) / 1e9) }
+      : {
+          start: String(zero + start),
+          // The last step in the range: an end between two steps is moved to the next one over HTTP.
+          end: String(zero + start + ((end - start) / step) * step),
+          step: String(Number(step) / 1e9),
+        }
   return peer.ask(tenant, { path: step === undefined ? 'query' : 'query_range', params, query, isCategorized: false })
 }
 

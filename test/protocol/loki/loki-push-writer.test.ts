@@ -1,13 +1,16 @@
 import fc from 'fast-check'
 import snappy from 'snappyjs'
 import t from 'tap'
-import { encodePushProtobuf } from '../../../src/protocol/loki/loki-push-encode.ts'
+import { encodePushProtobuf, PUSH_REQUEST } from '../../../src/protocol/loki/loki-push-encode.ts'
 import { PushWriter } from '../../../src/protocol/loki/loki-push-writer.ts'
 
 const entries = fc.array(
   fc.record({ ns: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }), line: fc.string({ unit: 'grapheme', maxLength: 300 }) }),
   { minLength: 1, maxLength: 30 },
 )
+
+const messageOf = (bytes: Uint8Array) =>
+  PUSH_REQUEST.toObject(PUSH_REQUEST.decode(bytes), { defaults: true, longs: String })
 
 t.test('any range of entries is the message that protobufjs makes of them', async (t) => {
   const labels = '{app="é"}'
@@ -20,7 +23,8 @@ t.test('any range of entries is the message that protobufjs makes of them', asyn
       const to = Math.max(from + 1, Math.min(all.length, Math.max(a, b)))
       t.equal(writer.count, all.length)
       const wanted = encodePushProtobuf([{ labels, entries: all.slice(from, to) }])
-      t.strictSame(Buffer.from(snappy.uncompress(writer.body(from, to))), Buffer.from(wanted))
+      // protobufjs leaves out a field that is zero.
+      t.strictSame(messageOf(snappy.uncompress(writer.body(from, to))), messageOf(wanted))
     }),
     { numRuns: 300 },
   )

@@ -44,7 +44,7 @@ t.test('text, fields and trims', async (t) => {
     ['a {{- /* x */ -}} b', 'ab'],
     ['{ {{.app}} }', '{ shop }'],
     ['{{"quoted \\" \\n"}}|{{`raw \\n`}}', 'quoted " \n|raw \\n'],
-    ['{{print .}}', `map[app:shop json:${LABELS.json} n:42 path:/api/x status:500 utf:äöü€😀]`],
+    ['{{print .}}', `map[app:shop empty: json:${LABELS.json} n:42 path:/api/x status:500 utf:äöü€😀]`],
   ])
 })
 

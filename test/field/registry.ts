@@ -1,0 +1,7 @@
+/** Every comparison of the field, in the order of the table. A new one needs a row here and nothing else. */
+
+import { COMMAND_HARNESSES } from './command-harnesses.ts'
+import type { FieldHarness } from './harness.ts'
+import { LOKI_HARNESSES } from './loki-harnesses.ts'
+
+export const HARNESSES: readonly FieldHarness[] = [...LOKI_HARNESSES, ...COMMAND_HARNESSES]
