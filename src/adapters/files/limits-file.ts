@@ -4,7 +4,6 @@ import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Limits } from '../../domain/limits.ts'
-import type { Repeat } from '../../kit/repeat.ts'
 import type { TenantLimits } from '../../ports/log-store.ts'
 
 /** Events that the file reader reports. */
@@ -16,8 +15,6 @@ export interface LimitsEvents {
 }
 
 export interface LimitsFileParts {
-  /** When the files are checked for changes. */
-  readonly repeat: Repeat
   readonly path: string
   /** Parses the text of the file; throws config_invalid. */
   readonly parse: (text: string) => ReadonlyMap<string, Limits>
@@ -38,7 +35,7 @@ interface FileState {
 
 export class LimitsFile implements TenantLimits {
   readonly #parts: LimitsFileParts
-  readonly #endChecks: () => void
+  readonly #timer: NodeJS.Timeout
   #byTenant: ReadonlyMap<string, Limits>
   /** The state of the file whose limits are in effect. */
   #state: string
@@ -56,7 +53,8 @@ export class LimitsFile implements TenantLimits {
     } catch (cause) {
       throw this.#explain(cause)
     }
-    this.#endChecks = parts.repeat(() => void this.check(), CHECK_MS)
+    this.#timer = setInterval(() => void this.check(), CHECK_MS)
+    this.#timer.unref()
   }
 
   of(tenant: string): Limits {
@@ -72,7 +70,7 @@ export class LimitsFile implements TenantLimits {
   }
 
   close(): void {
-    this.#endChecks()
+    clearInterval(this.#timer)
   }
 
   async #readChanged(): Promise<void> {
