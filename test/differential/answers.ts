@@ -76,7 +76,7 @@ function seriesDifference(
   ]
   if (a.size !== left.length || b.size !== right.length) return 'a series twice'
   if (a.size !== b.size || [...a.keys()].some((key) => !b.has(key))) {
-    return hasTies(question) && left.length === right.length ? undefined : 'labels of series'
+    return hasTies(question) ? 'labels of series under topk' : 'labels of series'
   }
   for (const [key, one] of a) {
     const difference = pointsDifference(pointsOf(one), pointsOf(b.get(key) as WireSeries))

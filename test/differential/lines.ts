@@ -17,7 +17,6 @@ const MAKERS: readonly LineMaker[] = [
   (random) => broken(random, random.pick([jsonLine, logfmtLine, packedLine])(random)),
   (random) =>
     random.pick([
-      '',
       ' ',
       '{}',
       '[]',

@@ -2,7 +2,7 @@
 
 import { formatLabels, type Labels } from '../../domain/labels.ts'
 import type { Grouping } from '../parse/syntax.ts'
-import type { LabelSet } from '../pipeline/label-set.ts'
+import { ERROR_DETAILS_LABEL, type LabelSet } from '../pipeline/label-set.ts'
 
 /** The remaining labels of a series; a missing label of `by` is omitted. */
 export function groupLabels({ without, labels: names }: Grouping, labels: Labels): Labels {
@@ -29,6 +29,8 @@ export function matchKey(grouping: Grouping, labels: Labels): string {
 export function entryGroupKey(grouping: Grouping | undefined, labels: LabelSet): string {
   if (grouping !== undefined && !grouping.without) return labels.groupKey(grouping.labels)
   for (const name of grouping?.labels ?? []) labels.delete(name)
+  // Details of an error that was dropped are no label of a group.
+  if (grouping !== undefined && !labels.hasError) labels.delete(ERROR_DETAILS_LABEL)
   return labels.key()
 }
 

@@ -189,7 +189,7 @@ function formatLabelFilter(filter: LabelFilter): string {
   switch (filter.kind) {
     case 'and':
     case 'or':
-      return `( ${formatJoined(filter, filter.kind)} )`
+      return `( ${formatLabelFilter(filter.left)} ${filter.kind === 'and' ? ',' : 'or'} ${formatLabelFilter(filter.right)} )`
     case 'string':
       return formatMatcher(filter.matcher)
     case 'number':
@@ -201,10 +201,4 @@ function formatLabelFilter(filter: LabelFilter): string {
     case 'ip':
       return `${filter.name}${filter.operator}ip(${quoteGo(filter.value)})`
   }
-}
-
-/** A chain of one operator without parentheses, which is left-associative. */
-function formatJoined(filter: LabelFilter, kind: 'and' | 'or'): string {
-  if (filter.kind !== kind) return formatLabelFilter(filter)
-  return `${formatJoined(filter.left, kind)} ${kind === 'and' ? ',' : 'or'} ${formatLabelFilter(filter.right)}`
 }

@@ -15,7 +15,10 @@ const COMPARE_OPERATORS: ReadonlyMap<string, CompareOperator> = new Map([
   ['<=', '<='],
 ])
 
-/** `and` binds before `or`. */
+/**
+ * `and` binds before `or`. A comma or a space joins what is before it with all that follows, as in Loki's grammar:
+ * `a="1", b="2" or c="3"` is `a="1" and (b="2" or c="3")`.
+ */
 export function parseLabelFilter(reader: TokenReader): LabelFilter {
   let left = parseConjunction(reader)
   while (reader.takeWord('or')) {
@@ -26,12 +29,19 @@ export function parseLabelFilter(reader: TokenReader): LabelFilter {
 }
 
 function parseConjunction(reader: TokenReader): LabelFilter {
-  let left = parsePrimary(reader)
-  while (reader.takeSymbol(',') || reader.takeWord('and') || isPrimary(reader)) {
+  let left = parseList(reader)
+  while (reader.takeWord('and')) {
     reader.countOperator()
-    left = { kind: 'and', left, right: parsePrimary(reader) }
+    left = { kind: 'and', left, right: parseList(reader) }
   }
   return left
+}
+
+function parseList(reader: TokenReader): LabelFilter {
+  const left = parsePrimary(reader)
+  if (!reader.takeSymbol(',') && !isPrimary(reader)) return left
+  reader.countOperator()
+  return { kind: 'and', left, right: parseLabelFilter(reader) }
 }
 
 function isPrimary(reader: TokenReader): boolean {
@@ -41,6 +51,7 @@ function isPrimary(reader: TokenReader): boolean {
   return (
     word !== undefined &&
     word !== 'or' &&
+    word !== 'and' &&
     operator.kind === 'symbol' &&
     (COMPARE_OPERATORS.has(operator.text) || operator.text === '=~' || operator.text === '!~')
   )

@@ -21,7 +21,7 @@ export function compileUnwrap(unwrap: Unwrap): SampleExtractor {
   const filters = unwrap.filters.map(compileLabelFilter)
   return (entry) => {
     const labels = labelSetOf(entry)
-    const text = labels.get(label)
+    const text = labels.getPlain(label)
     if (text === undefined || text === '') return undefined
     const value = convert(text)
     if (value === undefined) labels.setError('SampleExtractionErr', faultOf(text))

@@ -35,6 +35,6 @@ export function compileJsonExpressions(
       found++
     })
     if (found === names.length) return
-    for (const name of names) if (labels.get(name) === undefined) labels.replaceParsed(name, '')
+    for (const name of names) if (labels.get(name) === undefined) labels.setFormatted(name, '')
   }
 }

@@ -10,7 +10,7 @@ const ENTRY_MEMBER = '_entry'
 const NO_OBJECT = 'expecting json object(6), but it is not'
 
 /**
- * Members that are strings become labels and `_entry` becomes the line; members of other kinds are passed over. An
+ * Members that are strings become labels, the last of a name, and `_entry` becomes the line; members of other kinds are passed over. An
  * object without `_entry` was not packed: it changes nothing. The line changes even where no label is wanted.
  */
 export function compileUnpack(hint: ParserHint = ALL_LABELS): EntryParser {
@@ -26,9 +26,12 @@ export function compileUnpack(hint: ParserHint = ALL_LABELS): EntryParser {
     const packed = members.findLast(([key]) => key === ENTRY_MEMBER)
     if (packed === undefined) return
     entry.line = unescapeJson(packed[1]) as string
+    const found = new Set<string>()
     for (const [key, raw] of members) {
       const name = labelNameOf(key)
-      if (key !== ENTRY_MEMBER && name !== '' && hint.wants(name)) labels.setParsed(name, textOfJson(raw))
+      if (key === ENTRY_MEMBER || name === '' || !hint.wants(name)) continue
+      if (found.has(name)) labels.replaceParsed(name, textOfJson(raw))
+      else if (labels.setParsed(name, textOfJson(raw))) found.add(name)
     }
   }
 }
