@@ -48,7 +48,7 @@ const BY_NAME: readonly NameReplacement[] = [
 const NOTHING = 'module.exports = undefined'
 
 const BY_FILE: readonly FileReplacement[] = [
-  // The gateway keeps its own metrics, and nobody fetches or gathers them.
+  // The gateway keeps its own metrics, and does not push or collect them.
   { name: 'prom-client/lib/defaultMetrics.js', contents: NOTHING },
   { name: 'prom-client/lib/pushgateway.js', contents: NOTHING },
   { name: 'prom-client/lib/cluster.js', contents: NOTHING },

@@ -1,4 +1,4 @@
-/** Alert rule files, checked with the limits of the tenant they belong to: by whoever evaluates them, and for a view. */
+/** Alert rule files, checked with the limits of their tenant: for the process that evaluates them, and for a view. */
 
 import type { Config } from '../config/read-config.ts'
 import type { QueryLimits } from '../domain/limits.ts'
