@@ -34,10 +34,10 @@ export interface VectorSample {
   readonly value: number
 }
 
-/** A series with its points in order of time; never empty. */
+/** A series with its points in order of time; never empty. The points are made while they are read: there may be millions. */
 export interface MatrixSeries {
   readonly labels: Labels
-  readonly points: readonly { readonly ns: bigint; readonly value: number }[]
+  readonly points: Iterable<{ readonly ns: bigint; readonly value: number }>
 }
 
 /** The cost of a query. */

@@ -135,7 +135,7 @@ function shown(result: MetricResult): string {
     result.kind === 'vector'
       ? result.samples.map(({ labels, value }) => `${formatLabels(labels)} ${number(value)}`)
       : result.series.map(({ labels, points }) => {
-          return `${formatLabels(labels)} ${points.map(({ ns, value }) => `${number(value)}@${ns}`).join(' ')}`
+          return `${formatLabels(labels)} ${[...points].map(({ ns, value }) => `${number(value)}@${ns}`).join(' ')}`
         })
   return rows.join('\n')
 }

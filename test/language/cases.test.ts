@@ -111,7 +111,7 @@ function metricRows(result: MetricResult): string[] {
     return result.samples.map(({ labels, value }) => `${formatLabels(labels)} ${formatValue(value)}`)
   }
   return result.series.map(({ labels, points }) => {
-    const values = points.map(({ ns, value }) => `${formatValue(value)}@${formatDuration(ns)}`)
+    const values = [...points].map(({ ns, value }) => `${formatValue(value)}@${formatDuration(ns)}`)
     return `${formatLabels(labels)} ${values.join(' ')}`
   })
 }

@@ -180,7 +180,7 @@ function shown(result: MetricResult): string {
   return result.series
     .map(
       ({ labels, points }) =>
-        `${formatLabels(labels)} ${points.map(({ ns, value }) => `${number(value)}@${ns}`).join(' ')}`,
+        `${formatLabels(labels)} ${[...points].map(({ ns, value }) => `${number(value)}@${ns}`).join(' ')}`,
     )
     .join('\n')
 }

@@ -8,7 +8,7 @@ import { formatLine } from '../parse/format.ts'
 import type { Grouping, MetricExpr, PipelineStage, RangeAggregation, VectorAggregation } from '../parse/syntax.ts'
 import { evaluate } from './evaluate.ts'
 import { RangeRead } from './range-read.ts'
-import { compareLabels, isPresent, SERIES_VALUES, type Series, valueAt, valueStride, withValues } from './series.ts'
+import { compareLabels, isPresent, type Series, valueAt, withValues } from './series.ts'
 import { instantAt, type Steps, stepsOf } from './steps.ts'
 
 export interface MetricQueryOptions {
@@ -77,7 +77,7 @@ export class MetricQuery {
     const series = yield* withValues(yield* evaluate(expr, leaves, count))
     const ordered = this.#isInstant && keepsOrder(expr) ? series : yield* byLabels(series)
     const { shown, warnings } = this.#limitSeries(ordered)
-    const result = this.#isInstant ? this.#vectorOf(shown) : yield* this.#matrixOf(shown)
+    const result = this.#isInstant ? this.#vectorOf(shown) : this.#matrixOf(shown)
     return warnings === undefined ? result : { ...result, warnings }
   }
 
@@ -105,19 +105,17 @@ export class MetricQuery {
     return { kind: 'vector', samples: series.map((each) => ({ labels: each.labels, ns, value: valueAt(each, 0) })) }
   }
 
-  *#matrixOf(series: readonly Series[]): Slices<MetricResult> {
-    const { start, step } = this.steps
-    const stride = valueStride()
-    const shown: MatrixSeries[] = []
-    for (const each of series) {
-      const points: { ns: bigint; value: number }[] = []
-      for (let k = 0; k < each.values.length; k++) {
-        if (isPresent(each, k)) points.push({ ns: start + step * BigInt(k), value: valueAt(each, k) })
-      }
-      shown.push({ labels: each.labels, points })
-      if (stride.isDue(SERIES_VALUES + 4 * points.length)) yield
-    }
+  #matrixOf(series: readonly Series[]): MetricResult {
+    const shown = series.map((each): MatrixSeries => {
+      return { labels: each.labels, points: { [Symbol.iterator]: () => pointsOf(each, this.steps) } }
+    })
     return { kind: 'matrix', series: shown }
+  }
+}
+
+function* pointsOf(series: Series, { start, step }: Steps): Generator<{ ns: bigint; value: number }> {
+  for (let k = 0; k < series.values.length; k++) {
+    if (isPresent(series, k)) yield { ns: start + step * BigInt(k), value: valueAt(series, k) }
   }
 }
 

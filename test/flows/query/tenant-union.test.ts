@@ -125,7 +125,11 @@ t.test('a read of several tenants equals a read of one tenant with all their lab
     const several = joinTenants(TENANTS.toSorted())
     const same = async (ask: (tenant: string) => Promise<unknown>): Promise<void> => {
       const [found, wanted] = [await ask(several), await ask('one')].map((answer) =>
-        JSON.stringify(answer, (_, value) => (typeof value === 'bigint' ? `${value}` : value)),
+        JSON.stringify(answer, (name, value) => {
+          // Points are made as they are asked for.
+          if (name === 'points') return [...value]
+          return typeof value === 'bigint' ? `${value}` : value
+        }),
       )
       if (found !== wanted) throw new Error(`found ${found}\nwanted ${wanted}`)
     }

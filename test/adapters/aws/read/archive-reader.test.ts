@@ -511,7 +511,11 @@ async function answer(store: LogStore, archive: Archive, query: string, limit: n
   const expr = parseExpr(query)
   const [start, end] = [archive.clock.nowNs - BigInt(30 * HOUR) * 1_000_000n, archive.clock.nowNs + 1n]
   const shown = (value: unknown): string =>
-    JSON.stringify(value, (_, each) => (typeof each === 'bigint' ? `${each}` : each))
+    // Points are made as they are asked for.
+    JSON.stringify(value, (name, each) => {
+      if (name === 'points') return shown([...each])
+      return typeof each === 'bigint' ? `${each}` : each
+    })
   if (expr.kind === 'log') {
     const request = { tenant: 'fake', expr, start, end, limit, direction: 'backward' as const, intervalNs: 0n }
     const { streams } = await runLogQuery(store, archive.clock, QUERY_LIMITS, request)
