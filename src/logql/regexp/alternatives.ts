@@ -12,6 +12,8 @@ import { writeRegexp } from './write-regexp.ts'
 
 /** Alternatives of one group: what RegExp may try at each place. */
 const GROUP_FACTOR_MAX = 32
+/** So many groups are compiled within one look at a line. */
+const GROUPS_FEW = 4
 /** Nodes that are looked at between two yields, about. */
 const STRETCH = 64
 /** Needles of an expression that asks for more than literals: they are searched before it. */
@@ -37,9 +39,12 @@ export class Alternatives {
     const { shapes, rest } = yield* sortAlternatives(tree, isAnchored)
     const tests: TextTest[] = []
     for (const shape of shapes) tests.push(yield* compileLiterals(shape, tree.ignoresCase))
-    for (const group of yield* groupRest(rest, tree.ignoresCase)) {
+    const groups = yield* groupRest(rest, tree.ignoresCase)
+    for (const group of groups) {
       yield
-      tests.push(testOf(group, isAnchored))
+      const test = testOf(group, isAnchored)
+      tests.push(test)
+      if (groups.length > GROUPS_FEW) yield* warmUp(test)
     }
     return new Alternatives(tests, requiredOf(tree, shapes, rest, isAnchored))
   }
@@ -47,6 +52,17 @@ export class Alternatives {
   test(text: string): boolean {
     for (const test of this.#tests) if (test(text)) return true
     return false
+  }
+}
+
+/**
+ * The engine compiles an expression when it is first used, and again, to machine code, when it is used once more; for texts
+ * of either width. Many of them would do so in the same look at one line.
+ */
+function* warmUp(test: TextTest): Slices<void> {
+  for (const text of ['a', 'a', '\u0100', '\u0100']) {
+    test(text)
+    yield
   }
 }
 
