@@ -8,6 +8,7 @@ import type { EntryLabels, EntryParts, PipelineEntry } from '../stage.ts'
 export type PipelineError =
   | 'JSONParserErr'
   | 'LogfmtParserErr'
+  | 'RegexpParserErr'
   | 'SampleExtractionErr'
   | 'LabelFilterErr'
   | 'TemplateFormatErr'

@@ -7,6 +7,7 @@
  */
 
 import { RE2JS } from 're2js'
+import { GatewayError } from '../../domain/errors.ts'
 import { finishSlices, type Slices } from '../../kit/slices.ts'
 import { Alternatives } from './alternatives.ts'
 import { type OwnEngine, ownEngine } from './own-engine.ts'
@@ -27,7 +28,10 @@ export interface Regexp {
   readonly programSize: number
   /** True when the pattern matches somewhere; a pattern from compileAnchored: when it matches the whole text. */
   test(text: string): boolean
-  /** The leftmost match: the texts of group 0 and of all others, undefined for those that took no part. */
+  /**
+   * The leftmost match: the texts of group 0 and of all others, undefined for those that took no part. Throws
+   * query_refused for a text that is too long for a costly pattern.
+   */
   match(text: string): readonly (string | undefined)[] | undefined
   /** All matches that do not overlap, from the left, each with its place in the text (UTF-16 units). */
   matchAll(text: string): Iterable<RegexpMatch>
@@ -57,6 +61,11 @@ export function compileRegexp(pattern: string): Regexp {
 export function compileAnchored(pattern: string): Regexp {
   return finishSlices(regexpSlices(pattern, 'anchored'))
 }
+
+/** Characters from which on a text is tested before its groups are looked for. */
+const LONG_TEXT = 4096
+/** Instructions times characters that one search for groups may take: a second or two at worst, and far less as a rule. */
+const GROUP_STEPS_MAX = 33_554_432
 
 /** Patterns compiled lately: a query needs each of its own several times, and dashboards ask again and again. */
 const REMEMBERED = new Map<string, Regexp>()
@@ -146,6 +155,9 @@ class CompiledRegexp implements Regexp {
     this.#matcher ??= { own: tree === undefined ? undefined : ownEngine(tree, this.#isAnchored) }
     const { own } = this.#matcher
     if (own !== undefined && text.length <= own.lengthMax) return own.expression.exec(text) ?? undefined
+    // Whether there is a match is found much faster than where its groups are.
+    if (text.length > LONG_TEXT && !this.test(text)) return undefined
+    refuseCostly(this.#exact.programSize() * text.length, text)
     const matcher = this.#exact.matcher(text)
     const isFound = this.#isAnchored ? matcher.matches() : matcher.find()
     return isFound ? groupsOf(matcher) : undefined
@@ -167,6 +179,14 @@ class CompiledRegexp implements Regexp {
     this.#truth = this.#isAnchored ? compileRe2(this.source, RE2JS.DOTALL, weightMax) : plain
     return this.#truth
   }
+}
+
+function refuseCostly(steps: number, text: string): void {
+  if (steps <= GROUP_STEPS_MAX) return
+  throw new GatewayError(
+    'query_refused',
+    `the regular expression is too costly for a text of ${text.length} characters; use a simpler one, or a filter that leaves long lines out`,
+  )
 }
 
 function namesOf(compiled: RE2JS): string[] {

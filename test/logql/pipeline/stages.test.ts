@@ -56,6 +56,11 @@ t.test('stages run in the order written', async (t) => {
   for (const [pipeline, line, result] of rows) t.equal(shown(run(pipeline, line)), result, pipeline)
 })
 
+t.test('a line that is too long for a costly pattern gets an error', async (t) => {
+  const entry = run('| regexp "(?P<a>(a?){500}a{500})"', 'a'.repeat(256 * 1024))
+  t.match(parsedOf(entry as TestEntry), { __error__: 'RegexpParserErr' })
+})
+
 t.test('a later line filter sees the new line, label_format moves (trap 22)', async (t) => {
   t.equal(shown(run('| line_format "new" |= "old"', 'old')), 'dropped')
   t.equal(shown(run('| logfmt | label_format b=a', 'a=1')), 'a=1 {b=1}')

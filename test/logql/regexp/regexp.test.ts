@@ -117,6 +117,16 @@ t.test('long texts do not make backtracking patterns slow', async (t) => {
   }
 })
 
+t.test('groups are looked for in long texts only where there is a match and the time is bounded', async (t) => {
+  const text = 'a'.repeat(256 * 1024)
+  const cost = costOf(() => {
+    const costly = '(?P<a>(a?){500}a{500})'
+    t.equal(compileRegexp(`${costly}q`).match(text), undefined)
+    t.throws(() => compileRegexp(costly).match(text), { code: 'query_refused', message: /262144 characters/ })
+  })
+  t.ok(cost < 3000, `all of that takes ${cost} units of work`)
+})
+
 t.test('a pattern that would be a very large program is refused before it is made', async (t) => {
   const cost = costOf(() => {
     for (const pattern of [
