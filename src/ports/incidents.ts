@@ -42,7 +42,8 @@ export type Decide = (found: Incident | undefined) => Decision | undefined
 /** What becomes of an incident by the lines that were counted. Must be pure. */
 export interface CountDecider {
   idOf(lines: LineCount): string
-  decide(found: Incident | undefined, lines: LineCount): Decision
+  /** `id` is that of the lines. */
+  decide(found: Incident | undefined, id: string, lines: LineCount): Decision
 }
 
 /** How far something was read: the write is refused when another writer moved the cursor from `from` meanwhile. */

@@ -113,7 +113,7 @@ export async function startIncidents(
     stop: () =>
       closeIncidents(incidents, async () => {
         await loop.stop()
-        await counter.round()
+        await counter.finish()
       }),
   }
 }

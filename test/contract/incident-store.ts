@@ -85,8 +85,8 @@ export async function record(
 
 export const deciderOf = (clock: FixedClock): CountDecider => ({
   idOf: incidentIdOf,
-  decide: (found, lines) => {
-    const change = applyCount(found, incidentIdOf(lines), lines, clock.ms)
+  decide: (found, id, lines) => {
+    const change = applyCount(found, id, lines, clock.ms)
     if (change.transition === undefined) return change
     return { ...change, outbox: item(`${change.incident.id}-${change.incident.transitions}`, change, clock.ms) }
   },

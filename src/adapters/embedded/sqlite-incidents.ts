@@ -220,7 +220,8 @@ export class SqliteIncidents implements IncidentStore {
 
   #applyCounts(counts: readonly LineCount[], decider: CountDecider): readonly Decision[] {
     return counts.map((lines) => {
-      const decision = decider.decide(this.#find({ tenant: lines.tenant, id: decider.idOf(lines) }), lines)
+      const id = decider.idOf(lines)
+      const decision = decider.decide(this.#find({ tenant: lines.tenant, id }), id, lines)
       this.#apply(decision)
       return decision
     })

@@ -7,6 +7,8 @@ export const WORD = DIGIT | LETTER
 export const SPACE = 4
 /** A hexadecimal digit. */
 export const HEX = 8
+/** Where a search for the keys of logfmt looks closer: the sign after a key, and the ends of lines. */
+export const KEY_END = 16
 
 /** The classes of each byte. */
 export const CLASS: Uint8Array = makeClasses()
@@ -18,7 +20,9 @@ function makeClasses(): Uint8Array {
     if (/[0-9]/.test(char)) classes[byte] = DIGIT | HEX
     else if (/[a-fA-F]/.test(char)) classes[byte] = LETTER | HEX
     else if (/[A-Za-z_]/.test(char) || byte >= 0x80) classes[byte] = LETTER
-    else if (/[ \t\n\v\f\r]/.test(char)) classes[byte] = SPACE
+    else if (/[\n\r]/.test(char)) classes[byte] = SPACE | KEY_END
+    else if (/[ \t\v\f]/.test(char)) classes[byte] = SPACE
+    else if (char === '=') classes[byte] = KEY_END
   }
   return classes
 }

@@ -82,6 +82,7 @@ export class LineCounter {
   readonly #services = new Map<string, Map<string, Service>>()
   #streams = 0
   #touched: Kind[] = []
+  #hasNew = false
   #sampleChars = 0
 
   /** `atMs`, here and below, is a reading of Clock.monotonicMs. */
@@ -95,6 +96,11 @@ export class LineCounter {
   /** Whether nothing was counted since counts were taken. */
   get isEmpty(): boolean {
     return this.#touched.length === 0
+  }
+
+  /** Whether counts of a kind wait that was not taken before, as far as that is remembered, or counts that were put back. */
+  get hasNew(): boolean {
+    return this.#hasNew
   }
 
   /** True when one of the levels counts. */
@@ -155,6 +161,7 @@ export class LineCounter {
       kind.samples = []
     }
     this.#touched = []
+    this.#hasNew = false
     this.#sampleChars = 0
     if (this.#kinds.renew(atMs)) {
       this.#services.clear()
@@ -198,7 +205,7 @@ export class LineCounter {
       if (level > kind.level) kind.level = level
     }
     kind.count++
-    kind.total++
+    if (kind.total++ === 0) this.#hasNew = true
     const isSample =
       kind.samples.length === 0 ? kind.total === 1 || this.#hasRoom() : kind.total <= FIRST_SAMPLES && this.#hasRoom()
     if (isSample) this.#addSample(kind, sampleOf(entries, i, start, end, ms))
@@ -214,6 +221,7 @@ export class LineCounter {
   }
 
   #putBack(kind: Kind, level: number, { count, firstMs, lastMs, samples }: LineCount): void {
+    this.#hasNew = true
     if (kind.count === 0) {
       this.#touched.push(kind)
       kind.firstMs = firstMs

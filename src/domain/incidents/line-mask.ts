@@ -71,14 +71,14 @@ export class LineMask {
       if (fields.hasMessage) this.#maskSpan(fields.message.start, fields.message.end, true)
       if (fields.hasMessage && fields.hasError && this.length > 0) this.#writeText(COLON_SPACE)
       if (fields.hasError) this.#maskSpan(fields.error.start, fields.error.end, true)
-    } else if (isJson && fields.names.length > 0) this.#writeNames()
+    } else if (isJson && fields.namePlaces > 0) this.#writeNames()
     else this.#maskSpan(first, limit, false)
   }
 
   #writeNames(): void {
     this.bytes[this.length++] = 0x7b
-    const { names } = this.#fields
-    for (let i = 0; i < names.length; i += 2) {
+    const { names, namePlaces } = this.#fields
+    for (let i = 0; i < namePlaces; i += 2) {
       if (i > 0) this.#writeText(COMMA_SPACE)
       const start = names[i] as number
       this.#copy(start, Math.min(names[i + 1] as number, start + PATTERN_BYTES_MAX))

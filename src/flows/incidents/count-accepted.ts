@@ -21,11 +21,13 @@ export interface AcceptedParts {
 
 /** Rows of lines that wait to be written; blocks beyond are read back from the store. */
 const ROW_BYTES_MAX = 8 * 1024 * 1024
+/** Lines of kinds that were written before wait for so long: in a storm, most of a round would be writing them again. */
+const KNOWN_MS = 5_000
 /** How often the position is written while there is nothing to count: so much may have to be looked at after a crash. */
 const POSITION_MS = 10_000
 
 /**
- * Live, a block is counted when it is committed, and one transaction a round writes the counts with the position. After
+ * Live, a block is counted when it is committed, and one transaction writes the counts with the position. After
  * a crash, and when rows do not fit into memory, blocks after the position are read from the store instead, and live
  * ones are left to that until it has caught up.
  */
@@ -62,12 +64,21 @@ export class AcceptedCounter {
   }
 
   /** Writes what was counted, or catches up. Calls must not overlap. Never rejects. */
-  async round(): Promise<void> {
+  round(): Promise<void> {
+    return this.#round(false)
+  }
+
+  /** The last round: nothing is left for later. Never rejects. */
+  finish(): Promise<void> {
+    return this.#round(true)
+  }
+
+  async #round(isLast: boolean): Promise<void> {
     const { onFailure } = this.#parts
     if (!this.#breaker.admits(0)) return
     try {
       if (this.#isBehind) await this.#catchUp()
-      else if (this.#isDue()) await this.#write()
+      else if (isLast || this.#isDue()) await this.#write()
       this.#breaker.succeed()
     } catch (cause) {
       this.#breaker.fail()
@@ -76,9 +87,11 @@ export class AcceptedCounter {
   }
 
   #isDue(): boolean {
-    if (!this.#opened.counter.isEmpty) return true
-    const isOld = this.#parts.clock.monotonicMs() - this.#writtenMs >= POSITION_MS
-    return isOld && this.#cursor !== String(this.#counted)
+    const { counter, rowBytes } = this.#opened
+    if (counter.hasNew || rowBytes() > 0) return true
+    const sinceMs = this.#parts.clock.monotonicMs() - this.#writtenMs
+    if (!counter.isEmpty) return sinceMs >= KNOWN_MS
+    return sinceMs >= POSITION_MS && this.#cursor !== String(this.#counted)
   }
 
   #count({ tenant, block, position }: CommittedBlock): void {

@@ -126,7 +126,9 @@ export class NotifyDesk {
   async #sendSingle(item: OutboxItem): Promise<void> {
     if (this.#isLeft([item])) return
     if (await this.#hasRoom()) return this.#send(item.notification.id, [item])
-    await this.#postpone([{ ...item, digestId: DIGEST_PENDING }])
+    // With all that waits, in one write.
+    const together = [item, ...this.#waiting.splice(0).filter((each) => !this.#isLeft([each]))]
+    await this.#postpone(together.map((each) => ({ ...each, digestId: DIGEST_PENDING })))
   }
 
   async #sendDigest(id: string, items: readonly OutboxItem[]): Promise<void> {

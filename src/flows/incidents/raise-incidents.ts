@@ -66,7 +66,7 @@ export class IncidentDesk implements IncidentSink {
     this.#parts = parts
     this.#decider = {
       idOf: (lines) => nameIncident(parts.hash, lines),
-      decide: (found, lines) => this.#decideCount(found, lines),
+      decide: (found, id, lines) => this.#withOutbox(applyCount(found, id, lines, parts.clock.nowMs())),
     }
   }
 
@@ -170,11 +170,6 @@ export class IncidentDesk implements IncidentSink {
     })
     if (decision !== undefined) this.#announce(decision)
     return decision
-  }
-
-  #decideCount(found: Incident | undefined, lines: LineCount): Decision {
-    const { hash, clock } = this.#parts
-    return this.#withOutbox(applyCount(found, nameIncident(hash, lines), lines, clock.nowMs()))
   }
 
   #announce({ transition, incident, outbox }: Decision): void {

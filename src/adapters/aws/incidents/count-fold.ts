@@ -99,8 +99,9 @@ export class CountFold {
         break
       }
       for (const lines of counts) {
-        const change = changes.get(keyOf({ tenant: lines.tenant, id: decider.idOf(lines) }).pk) as Change
-        const decision = decider.decide(change.next?.incident, lines)
+        const id = decider.idOf(lines)
+        const change = changes.get(keyOf({ tenant: lines.tenant, id }).pk) as Change
+        const decision = decider.decide(change.next?.incident, id, lines)
         const outbox = [...(change.next?.outbox ?? []), ...(decision.outbox === undefined ? [] : [decision.outbox])]
         change.next = { incident: decision.incident, outbox: fitOutbox(outbox) }
         bytes += JSON.stringify(change.next).length
