@@ -66,7 +66,7 @@ function testFunctions(): void {
 
   t.test('error lines of a log group become an incident, which the gateway lists and closes', async (t) => {
     const cloud = await startLocalCloud(t)
-    const alerts = await start(t, cloud, 'alerts', { MILLRACE_ALERT_SNS_TOPIC: cloud.topicArn })
+    const alerts = await start(t, cloud, 'alert-processor', { MILLRACE_ALERT_SNS_TOPIC: cloud.topicArn })
     const timestamp = Date.now()
     const lines = ['ERROR card 4711 declined', 'ERROR card 4712 declined', 'INFO all is well, no ERRORs']
     const event = subscriptionEvent(lines.map((text, i) => ({ id: `event-${i}`, timestamp, message: text })))

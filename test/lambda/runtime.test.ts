@@ -62,10 +62,10 @@ function testFunctions(): void {
     t.equal((await gateway.ask(eventV1({ path: '/logs' }))).statusCode, 401)
     t.match(await gateway.ask(eventAlb({ path: '/loki/api/v1/query', headers: USER })), { statusCode: 400 })
     const tail = eventV2({ path: '/loki/api/v1/tail/stream', query: QUERY, headers: USER })
-    t.match(await gateway.ask(tail), { statusCode: 404, body: /no live tails/ })
+    t.match(await gateway.ask(tail), { statusCode: 404, body: /live tails are not available/ })
     const failed = await gateway.running.invoke({ Records: [{ eventSource: 'aws:sqs' }] })
     t.equal(failed.kind, 'error')
-    t.match(failed.body, /no HTTP request/)
+    t.match(failed.body, /not an HTTP request/)
     t.equal((await gateway.ask(eventV2({ path: '/ready' }))).statusCode, 200, 'it goes on after an error')
   })
 
