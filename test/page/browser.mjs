@@ -214,7 +214,10 @@ function listTests() {
       const { url } = await startGateway('token', { MILLRACE_LOCAL_ISSUER: 'true' })
       await tab.open(url)
       await tab.until(`document.getElementById('access').open`)
-      assert.match(await tab.evaluate(`document.getElementById('labels').innerText`), /no credentials came/)
+      assert.match(
+        await tab.evaluate(`document.getElementById('labels').innerText`),
+        /no credentials; send an Authorization header/,
+      )
     },
   }
 }
