@@ -15,7 +15,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   transport: ['telemetry', 'flows', 'logql', 'protocol', 'ports', 'config', 'domain', 'kit'],
   'adapters/embedded': ['ports', 'protocol', 'domain', 'kit'],
   'adapters/aws': ['ports', 'protocol', 'domain', 'kit'],
-  'adapters/files': ['ports', 'protocol', 'domain'],
+  'adapters/files': ['ports', 'protocol', 'domain', 'kit'],
   'adapters/outside': ['ports', 'protocol', 'domain', 'kit'],
   homes: [
     'adapters/embedded',

@@ -17,7 +17,7 @@ import { GatewayError } from '../domain/errors.ts'
 import type { Clock, LogStore, Ports } from '../ports/log-store.ts'
 import { type AwsClients, makeAwsClients } from './aws-clients.ts'
 import { deriveKey } from './derived-keys.ts'
-import { SYSTEM_PACING } from './machine.ts'
+import { repeat, SYSTEM_PACING } from './machine.ts'
 import { openTenantLimits } from './tenant-limits.ts'
 
 export interface AwsHome {
@@ -113,7 +113,7 @@ function openScratchStore(dataDir: string, config: Config, clock: Clock, events:
   }
   // Lost data is loaded again from the archive, so commits need not wait for the disk, and are not reported.
   const open = (folder: string) => openDatabase(folder, { synchronous: 'OFF' })
-  return new SqliteLogStore(settings, clock, scratchEvents(events), open)
+  return new SqliteLogStore(settings, clock, scratchEvents(events), { open, repeat })
 }
 
 function scratchEvents(events: StoreEvents): StoreEvents {

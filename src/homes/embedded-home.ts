@@ -7,6 +7,7 @@ import type { LimitsEvents } from '../adapters/files/limits-file.ts'
 import type { Config } from '../config/read-config.ts'
 import type { CommittedBlocks } from '../ports/incidents.ts'
 import type { Clock, Ports } from '../ports/log-store.ts'
+import { repeat } from './machine.ts'
 import { openTenantLimits } from './tenant-limits.ts'
 
 export interface EmbeddedHome {
@@ -38,7 +39,7 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
     queryTimeoutMs: config.query.timeoutMs,
     keepsCommitted: config.incidents.enabled,
   }
-  const store = new SqliteLogStore(settings, clock, events)
+  const store = new SqliteLogStore(settings, clock, events, { repeat })
   const keys = {
     pageToken: loadSecret(dataDir, PAGE_TOKEN_KEY, KEY_BYTES),
     localIssuer: config.auth.localIssuer ? loadLocalIssuerSeed(dataDir) : undefined,

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Pacing } from '../adapters/aws/retry.ts'
 import type { Wait } from '../kit/backoff.ts'
 import { makeMonotonic } from '../kit/monotonic.ts'
+import type { Repeat } from '../kit/repeat.ts'
 import type { Clock } from '../ports/log-store.ts'
 
 export const SYSTEM_CLOCK: Clock = {
@@ -17,3 +18,8 @@ export const wait: Wait = async (ms, signal) => {
 }
 
 export const SYSTEM_PACING: Pacing = { monotonicMs: SYSTEM_CLOCK.monotonicMs, wait, random: Math.random }
+
+export const repeat: Repeat = (run, ms) => {
+  const timer = setInterval(run, ms).unref()
+  return () => clearInterval(timer)
+}

@@ -2,6 +2,7 @@
 
 import { RulesFile, type RulesFileParts } from '../adapters/files/rules-file.ts'
 import type { Config } from '../config/read-config.ts'
+import { repeat } from './machine.ts'
 
 /** The contents of rules are checked by flows/rules/check-rules.ts. */
 export type RulesParts = Pick<RulesFileParts, 'checksOf' | 'events' | 'faultyStart'>
@@ -13,5 +14,5 @@ export function openRules(
 ): RulesFile | undefined {
   const { path, intervalMs } = rules
   if (path === undefined) return undefined
-  return new RulesFile({ path, intervalMs, defaultTenant: auth.defaultTenant, checksOf, events, faultyStart })
+  return new RulesFile({ repeat, path, intervalMs, defaultTenant: auth.defaultTenant, checksOf, events, faultyStart })
 }

@@ -121,7 +121,7 @@ function lockFolder(dataDir: string): DatabaseSync {
   } catch (cause) {
     const isHeld = sqliteCode(cause) === SQLITE_BUSY
     const why = isHeld
-      ? 'another process holds it; stop that process or set MILLRACE_DATA_DIR to another folder'
+      ? 'another process is using it; stop that process or set MILLRACE_DATA_DIR to another folder'
       : `it cannot be written (${reason(cause)}); check that the folder and its permissions are right`
     throw new GatewayError('store_unavailable', `the data folder '${dataDir}' cannot be opened: ${why}`, { cause })
   }

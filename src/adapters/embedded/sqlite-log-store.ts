@@ -3,6 +3,7 @@
 import type { Batch } from '../../domain/entries/batch.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
+import { NEVER, type Repeat } from '../../kit/repeat.ts'
 import type {
   AppendResult,
   Clock,
@@ -55,6 +56,11 @@ const MAINTENANCE_MS = 5_000
 /** While writes fail, a probe tests at most once in this time whether they work again. */
 const PROBE_MS = 5_000
 
+export interface StoreOptions {
+  readonly open?: (dataDir: string) => Database
+  readonly repeat?: Repeat
+}
+
 export class SqliteLogStore implements LogStore {
   /** Delete requests and their execution. */
   readonly deletions: DeletionStore
@@ -68,7 +74,7 @@ export class SqliteLogStore implements LogStore {
   readonly #reader: BlockReader
   readonly #maintenance: Maintenance
   readonly #versions = new RangeVersions()
-  readonly #timer: NodeJS.Timeout
+  readonly #endMaintenance: () => void
   #queue: Waiting[] = []
   #queueBytes = 0
   #isScheduled = false
@@ -80,8 +86,13 @@ export class SqliteLogStore implements LogStore {
   #commits = 0
   #totals: Totals
 
-  /** Opens the store in `settings.dataDir`; throws like openDatabase. `open` is for tests. */
-  constructor(settings: StoreSettings, clock: Clock, events: StoreEvents, open = openDatabase) {
+  /** Opens the store in `settings.dataDir`; throws like openDatabase. Without `repeat` it is maintained by hand only. */
+  constructor(
+    settings: StoreSettings,
+    clock: Clock,
+    events: StoreEvents,
+    { open = openDatabase, repeat = NEVER }: StoreOptions = {},
+  ) {
     this.#settings = settings
     this.#clock = clock
     this.#events = events
@@ -114,8 +125,7 @@ export class SqliteLogStore implements LogStore {
       onFailure,
       blockBytes,
     })
-    this.#timer = setInterval(() => void this.maintain(), MAINTENANCE_MS)
-    this.#timer.unref()
+    this.#endMaintenance = repeat(() => void this.maintain(), MAINTENANCE_MS)
   }
 
   append(batch: Batch): Promise<AppendResult> {
@@ -183,7 +193,7 @@ export class SqliteLogStore implements LogStore {
 
   async #finish(): Promise<void> {
     this.#isClosed = true
-    clearInterval(this.#timer)
+    this.#endMaintenance()
     while (this.#queue.length > 0) this.#commitSome()
     await this.#maintaining
     this.#database.close()

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Limits } from '../../domain/limits.ts'
+import type { Repeat } from '../../kit/repeat.ts'
 import type { TenantLimits } from '../../ports/log-store.ts'
 
 /** Events that the file reader reports. */
@@ -15,6 +16,8 @@ export interface LimitsEvents {
 }
 
 export interface LimitsFileParts {
+  /** When the files are checked for changes. */
+  readonly repeat: Repeat
   readonly path: string
   /** Parses the text of the file; throws config_invalid. */
   readonly parse: (text: string) => ReadonlyMap<string, Limits>
@@ -35,7 +38,7 @@ interface FileState {
 
 export class LimitsFile implements TenantLimits {
   readonly #parts: LimitsFileParts
-  readonly #timer: NodeJS.Timeout
+  readonly #endChecks: () => void
   #byTenant: ReadonlyMap<string, Limits>
   /** The state of the file whose limits are in effect. */
   #state: string
@@ -53,8 +56,7 @@ export class LimitsFile implements TenantLimits {
     } catch (cause) {
       throw this.#explain(cause)
     }
-    this.#timer = setInterval(() => void this.check(), CHECK_MS)
-    this.#timer.unref()
+    this.#endChecks = parts.repeat(() => void this.check(), CHECK_MS)
   }
 
   of(tenant: string): Limits {
@@ -70,7 +72,7 @@ export class LimitsFile implements TenantLimits {
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    this.#endChecks()
   }
 
   async #readChanged(): Promise<void> {

@@ -5,6 +5,7 @@ import { basename, extname, join } from 'node:path'
 import { GatewayError } from '../../domain/errors.ts'
 import type { RuleGroup } from '../../domain/rules/alert-rule.ts'
 import { isTenant } from '../../domain/tenant.ts'
+import type { Repeat } from '../../kit/repeat.ts'
 import type { RuleSource } from '../../ports/rules.ts'
 import { parseRulerFile, RULER_FILE_BYTES_MAX, type RuleChecks } from '../../protocol/loki/ruler-file.ts'
 
@@ -17,6 +18,8 @@ export interface RulesEvents {
 }
 
 export interface RulesFileParts {
+  /** When the files are checked for changes. */
+  readonly repeat: Repeat
   /** A file for the default tenant, or a folder with a folder of `*.yaml` and `*.yml` for each tenant. */
   readonly path: string
   /** Undefined if every request must name its tenant; then `path` must be a folder. */
@@ -53,7 +56,7 @@ interface Loaded {
 
 export class RulesFile implements RuleSource {
   readonly #parts: RulesFileParts
-  readonly #timer: NodeJS.Timeout
+  readonly #endChecks: () => void
   #files: ReadonlyMap<string, Loaded> = new Map()
   #groups: readonly RuleGroup[] = []
   /** The last reported fault of the folder itself, while it lasts. */
@@ -68,8 +71,7 @@ export class RulesFile implements RuleSource {
     const fault = this.#readAll()
     if (fault !== undefined && parts.faultyStart === 'throw') throw fault
     this.#report(fault)
-    this.#timer = setInterval(() => this.check(), CHECK_MS)
-    this.#timer.unref()
+    this.#endChecks = parts.repeat(() => this.check(), CHECK_MS)
   }
 
   /** Throws config_invalid after a faulty start, without the faults: they may be of other tenants. */
@@ -103,7 +105,7 @@ export class RulesFile implements RuleSource {
   }
 
   close(): void {
-    clearInterval(this.#timer)
+    this.#endChecks()
   }
 
   /** Reads every file, whatever was read before; gives all faults as one. */

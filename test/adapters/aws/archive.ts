@@ -35,7 +35,7 @@ export const TIMING = { lateAfterMs: HOUR_MS, bufferMsMax: 900_000 }
 export function openScratch(dataDir: string, clock: Clock, blockBytes = 1024 * 1024): LogStore {
   const settings = { ...STORE_SETTINGS, dataDir, blockBytes, duplicateWindowMs: Number.MAX_SAFE_INTEGER }
   const open = (folder: string) => openDatabase(folder, { synchronous: 'OFF' })
-  return new SqliteLogStore(settings, clock, new RecordedEvents(), open)
+  return new SqliteLogStore(settings, clock, new RecordedEvents(), { open })
 }
 
 export class Archive {

@@ -72,7 +72,7 @@ t.test('a request that cannot be stored is rejected, and the cause is reported',
     forbidWrites = () => database.writer.exec('PRAGMA query_only = ON')
     return database
   }
-  const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir: t.testdir() }, clock, events, open)
+  const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir: t.testdir() }, clock, events, { open })
   t.teardown(() => store.close())
   forbidWrites()
   const times = { start: 0n, end: clock.nowNs, createdMs: clock.ms, isProcessed: false }

@@ -62,10 +62,11 @@ function open(t: Test, settings: Partial<StoreSettings> = {}): Opened {
   const clock = new FixedClock()
   const events = new RecordedEvents()
   let database: Database | undefined
-  const store = new SqliteLogStore(all, clock, events, (dataDir) => {
+  const openIt = (dataDir: string): Database => {
     database = openDatabase(dataDir)
     return database
-  })
+  }
+  const store = new SqliteLogStore(all, clock, events, { open: openIt })
   t.teardown(() => store.close())
   return {
     dataDir: all.dataDir,

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { RulesFile, type RulesFileParts } from '../../../src/adapters/files/rules-file.ts'
+import { NEVER } from '../../../src/kit/repeat.ts'
 
 const NO_CHECKS = { expr: () => undefined, template: () => undefined }
 
@@ -31,6 +32,7 @@ class Folder {
 
   open(t: Test, name = '', changes: Partial<RulesFileParts> = {}): RulesFile {
     const rules = new RulesFile({
+      repeat: NEVER,
       path: join(this.path, name),
       defaultTenant: 'fake',
       intervalMs: 60_000,
