@@ -1,4 +1,4 @@
-/** Whether a stream's labels may be: the first of Loki's rules that they break, in Loki's words. */
+/** Validates a stream's labels: returns the first of Loki's rules that they break, with Loki's error text. */
 
 import type { Refusal } from './entries/refusals.ts'
 import { SERVICE_NAME } from './entries/service-name.ts'
@@ -12,32 +12,32 @@ export interface LabelLimits {
 }
 
 export interface CheckedLabels {
-  /** As they came, sorted. */
-  readonly given: Labels
-  /** With what the gateway added. */
+  /** As received, sorted. */
+  readonly received: Labels
+  /** Including the labels that the gateway added. */
   readonly complete: Labels
   /** formatLabels(complete). */
   readonly key: string
 }
 
-/** Characters of a stream's labels that an error text shows: an agent logs no more than 1024 bytes of it. */
+/** Characters of a stream's labels in an error text: an agent logs at most 1024 bytes of it. */
 const SHOWN_CHARS_MAX = 512
 
 export function checkLabels(
-  { given, key, complete }: CheckedLabels,
+  { received, key, complete }: CheckedLabels,
   { limits, labelCountMax, tenant }: LabelLimits,
 ): Refusal | undefined {
   const stream = shownLabels(key)
   if (complete.length === 0) {
     return { reason: 'missing_labels', text: 'error at least one label pair is required per stream' }
   }
-  const counted = given.length - (labelValue(given, SERVICE_NAME) === '' ? 0 : 1)
+  const counted = received.length - (labelValue(received, SERVICE_NAME) === '' ? 0 : 1)
   if (counted > labelCountMax) {
     const text = `entry for stream '${stream}' has ${counted} label names; limit ${labelCountMax}`
     return { reason: 'max_label_names_per_series', text }
   }
-  const twice = duplicateName(given)
-  for (const { name, value } of given) {
+  const twice = duplicateName(received)
+  for (const { name, value } of received) {
     if (byteLength(name) > limits.labelNameBytesMax) {
       return {
         reason: 'label_name_too_long',
@@ -70,7 +70,7 @@ export function shownLabels(text: string): string {
 
 const UTF8 = new TextEncoder()
 
-/** Bytes of the text in UTF-8. */
+/** Length of the text in UTF-8 bytes. */
 function byteLength(text: string): number {
   return UTF8.encode(text).length
 }

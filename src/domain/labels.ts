@@ -1,4 +1,4 @@
-/** Label sets: how they are written, read, ordered and named. */
+/** Label sets: formatting, parsing, sorting. */
 
 import { GatewayError } from './errors.ts'
 
@@ -7,11 +7,14 @@ export interface Label {
   readonly value: string
 }
 
-/** One stream's labels: sorted by name, no name twice, no empty value. */
+/** The labels of a stream: sorted by name, without duplicate names or empty values. */
 export type Labels = readonly Label[]
 
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/
-/** What Go's strconv.IsPrint lets stand as it is: letters, marks, numbers, punctuation, symbols and the ASCII space. */
+/**
+ * Everything except what Go's strconv.IsPrint accepts: letters, marks, numbers, punctuation, symbols and the ASCII
+ * space.
+ */
 const UNPRINTABLE = /[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu
 const NEEDS_QUOTING = /["\\]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/u
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
@@ -28,17 +31,19 @@ export function isLabelName(name: string): boolean {
   return LABEL_NAME.test(name)
 }
 
-/** Orders text by its UTF-16 units: for label names and almost every value that is also the order of its UTF-8 bytes. */
+/**
+ * Compares texts by UTF-16 units, which for label names and almost all values is also the order of their UTF-8 bytes.
+ */
 export function compareText(a: string, b: string): number {
   return a === b ? 0 : a < b ? -1 : 1
 }
 
-/** Sorts by name and drops empty values; of a name that comes twice both stay, for the caller to refuse. */
+/** Sorts by name and drops empty values; keeps duplicate names, which the caller rejects. */
 export function sortLabels(labels: readonly Label[]): Labels {
   return labels.filter((label) => label.value !== '').sort((a, b) => compareText(a.name, b.name))
 }
 
-/** The first name that occurs twice in sorted labels, or undefined. */
+/** The first duplicate name in sorted labels, or undefined. */
 export function duplicateName(labels: Labels): string | undefined {
   for (let i = 1; i < labels.length; i++) {
     const name = (labels[i] as Label).name
@@ -47,18 +52,18 @@ export function duplicateName(labels: Labels): string | undefined {
   return undefined
 }
 
-/** The value of `name`; an absent label is the empty string, as everywhere in Loki. */
+/** The value of `name`; the empty string for a missing label, as everywhere in Loki. */
 export function labelValue(labels: Labels, name: string): string {
   for (const label of labels) if (label.name === name) return label.value
   return ''
 }
 
-/** Labels with one more, in order; `labels` must not hold the name yet. */
+/** Adds a label in order; `labels` must not contain the name. */
 export function withLabel(labels: Labels, name: string, value: string): Labels {
   return sortLabels([...labels, { name, value }])
 }
 
-/** Quotes as Go's strconv.Quote does. */
+/** Quotes like Go's strconv.Quote. */
 export function quoteGo(text: string): string {
   if (!NEEDS_QUOTING.test(text)) return `"${text}"`
   return `"${text.replace(/["\\]/g, '\\$&').replace(UNPRINTABLE, escapeGo)}"`
@@ -69,12 +74,12 @@ function escapeGo(char: string): string {
   if (short !== undefined) return short
   const code = char.codePointAt(0) as number
   if (code < 0x80) return `\\x${code.toString(16).padStart(2, '0')}`
-  // A lone surrogate cannot be in UTF-8: Go would have seen the replacement character.
+  // UTF-8 cannot encode a lone surrogate: Go would see the replacement character.
   if (code >= 0xd800 && code <= 0xdfff) return '\ufffd'
   return code > 0xffff ? `\\U${code.toString(16).padStart(8, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`
 }
 
-/** Loki's text of a label set, `{a="b", c="d"}`: the identity of a stream and what error messages show. */
+/** Loki's text of a label set, `{a="b", c="d"}`: the identity of a stream, also shown in error messages. */
 export function formatLabels(labels: Labels): string {
   let text = '{'
   for (const { name, value } of labels) {
@@ -85,10 +90,10 @@ export function formatLabels(labels: Labels): string {
 }
 
 /**
- * Reads a label string as clients send it, `{name="value", other='value', raw=\`value\`}`: any white space between
- * tokens, a trailing comma, Go escapes (`\xHH` and octal are bytes of UTF-8), quoted names. Empty values are dropped.
+ * Parses a label string as clients send it, `{name="value", other='value', raw=\`value\`}`: any white space between
+ * tokens, a trailing comma, Go escapes (`\xHH` and octal are UTF-8 bytes), quoted names. Empty values are dropped.
  *
- * See the Prometheus text parser (ParseMetric), which Loki calls. Throws body_malformed with Loki's words.
+ * See the Prometheus text parser (ParseMetric), which Loki calls. Throws body_malformed with Loki's error text.
  */
 export function parseLabels(text: string): Labels {
   const reader = new LabelReader(text)
@@ -174,7 +179,7 @@ class LabelReader {
     this.#at++
   }
 
-  /** Throws for a character that does not belong there, in the words of Prometheus' lexer. */
+  /** Throws for an unexpected character, with the error text of Prometheus' lexer. */
   #failWithin(wanted: string): never {
     const code = this.#text.codePointAt(this.#at)
     if (code === undefined) this.#fail(wanted)
@@ -204,8 +209,8 @@ const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const UTF8 = new TextEncoder()
 
 /**
- * Undoes Go's escapes in the inside of a quoted string; undefined where Go's strconv.Unquote would refuse it or
- * the bytes are not UTF-8. `quote` is the quote that surrounded it: the other one may not be escaped in Go.
+ * Replaces Go's escapes in the contents of a quoted string; undefined if Go's strconv.Unquote would reject it or the
+ * bytes are not UTF-8. `quote` is the surrounding quote: Go does not allow the other one to be escaped.
  */
 export function unescapeGo(raw: string, quote: string): string | undefined {
   if (!raw.includes('\\')) return raw
@@ -233,7 +238,7 @@ export function unescapeGo(raw: string, quote: string): string | undefined {
   try {
     return STRICT_UTF8.decode(Uint8Array.from(bytes))
   } catch {
-    return undefined // bytes that are no UTF-8: the one thing that decode refuses
+    return undefined // decode throws only for invalid UTF-8
   }
 }
 

@@ -122,7 +122,9 @@ export function strictestLimits(limits: readonly QueryLimits[]): QueryLimits {
 
 /** Maximum number of distinct refusal texts in a response: an agent logs only its first 1024 bytes. */
 export const REFUSAL_TEXTS_MAX = 10
-/** Refusals of one push whose texts are made at all: making millions of them would hold everybody else up. */
-export const REFUSALS_TOLD_MAX = 1000
+/**
+ * Maximum number of refusals of one push whose texts are formatted: formatting millions would delay everything else.
+ */
+export const REFUSALS_FORMATTED_MAX = 1000
 /** A stream is active for an hour after its last line. */
 export const STREAM_IDLE_MS = 3600_000

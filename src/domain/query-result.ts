@@ -24,7 +24,7 @@ export type MetricResult = (
   | { readonly kind: 'vector'; readonly samples: readonly VectorSample[] }
   | { readonly kind: 'matrix'; readonly series: readonly MatrixSeries[] }
 ) & {
-  /** What the client should know of the answer, such as that it is not all of it. */
+  /** Notes about the result for the client, such as that it is incomplete. */
   readonly warnings?: readonly string[] | undefined
 }
 
@@ -34,7 +34,10 @@ export interface VectorSample {
   readonly value: number
 }
 
-/** A series with its points in order of time; never empty. The points are made while they are read: there may be millions. */
+/**
+ * A series with its points in order of time; never empty. Points are created as they are read, because there may be
+ * millions.
+ */
 export interface MatrixSeries {
   readonly labels: Labels
   readonly points: Iterable<{ readonly ns: bigint; readonly value: number }>

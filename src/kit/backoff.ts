@@ -1,15 +1,15 @@
-/** How long to wait before another attempt: each wait longer than the last, up to a limit, and spread by chance. */
+/** How long to wait before a retry: exponential backoff with a limit and jitter. */
 
 export interface BackoffLimits {
-  /** The longest wait after the first failure, ms. */
+  /** Upper bound of the first wait, ms. */
   readonly firstMs: number
-  /** No wait is longer, ms. */
+  /** Upper bound of every wait, ms. */
   readonly maxMs: number
-  /** How many times longer each wait is than the one before; 2 where absent. */
+  /** Growth from one wait to the next; 2 if absent. */
   readonly factor?: number
   /**
-   * The part of a wait that is left to chance, from 0 (none, where absent) to 1. With 1 ("full jitter") clients that failed
-   * together spread out evenly: see "Exponential Backoff And Jitter", AWS Architecture Blog.
+   * The random part of a wait, from 0 (none, if absent) to 1 ("full jitter"), with which clients that failed together
+   * spread out evenly: see "Exponential Backoff And Jitter", AWS Architecture Blog.
    */
   readonly jitter?: number
 }
@@ -21,8 +21,8 @@ export type Wait = (ms: number, signal?: AbortSignal) => Promise<void>
 export const NO_CHANCE = (): number => 0
 
 /**
- * Milliseconds to wait after the failure of attempt `attempt`; the first is 1. `random` gives 0 up to 1 and is only asked
- * where there is jitter.
+ * Milliseconds to wait after failed attempt number `attempt`; the first is 1. `random` returns 0 up to 1 and is only
+ * called if there is jitter.
  */
 export function backoffMs(
   attempt: number,

@@ -5,10 +5,10 @@ import { backoffMs, NO_CHANCE } from './backoff.ts'
 /** Consecutive failures that open it; a single one may be caused by the request. */
 const FAILURES_MIN = 3
 export const OPEN_MS_MAX = 60_000
-/** How long it stays open: a single caller decides for the process, so there is nothing to spread. */
+/** How long it stays open. Without jitter: only one process is involved. */
 const OPEN = { firstMs: 5_000, maxMs: OPEN_MS_MAX }
 
-/** Milliseconds that never go back. */
+/** Milliseconds that never go backwards. */
 export interface MonotonicClock {
   monotonicMs(): number
 }

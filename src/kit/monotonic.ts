@@ -1,15 +1,15 @@
-/** A reading of time that never goes back, made of the two clocks that every machine has. */
+/** A clock that never goes backwards, made of the two clocks that every machine has. */
 
-/** The clocks may disagree by less than this between two readings without a suspension between them. */
+/** Between two readings without a suspension, the clocks differ by less than this. */
 const SUSPENSION_MS_MIN = 1000
 
 /**
- * Milliseconds that never go back and count the time in which the machine was suspended.
+ * Milliseconds that never go backwards and include the time in which the machine was suspended.
  *
- * `steadyMs` never goes back, but stands still while a machine (or a frozen Lambda function) is suspended. `wallMs` counts
- * that time, but may be set back or forward. The result follows `steadyMs`; where `wallMs` is ahead by a second or more
- * since the last reading, that time is added. So a wall clock that is set forward counts as time passed, and one that is
- * set back changes nothing.
+ * `steadyMs` never goes backwards, but stops while a machine (or a frozen Lambda function) is suspended. `wallMs`
+ * includes that time, but may be set back or forward. The result follows `steadyMs`; if `wallMs` has advanced a second
+ * or more further since the last reading, the difference is added. So a wall clock that is set forward counts as
+ * elapsed time, and one that is set back has no effect.
  */
 export function makeMonotonic(wallMs: () => number, steadyMs: () => number): () => number {
   let wall = wallMs()

@@ -2,15 +2,15 @@
 
 /**
  * The name with the smallest edit distance (insert, delete, replace, swap two neighbours), at most a third of the length
- * of `given`; undefined if none is that close. Ignores case.
+ * of `input`; undefined if none is that close. Ignores case.
  */
-export function nearestName(given: string, names: readonly string[]): string | undefined {
-  // A longer text is not a typing error, and the time is quadratic in the length.
-  if (given.length > 100) return undefined
+export function nearestName(input: string, names: readonly string[]): string | undefined {
+  // A longer text is not a typing mistake, and the time is quadratic in the length.
+  if (input.length > 100) return undefined
   let nearest: string | undefined
-  let least = Math.max(1, Math.floor(given.length / 3)) + 1
+  let least = Math.max(1, Math.floor(input.length / 3)) + 1
   for (const name of names) {
-    const edits = countEdits(given.toLowerCase(), name.toLowerCase())
+    const edits = countEdits(input.toLowerCase(), name.toLowerCase())
     if (edits < least) {
       least = edits
       nearest = name

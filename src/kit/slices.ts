@@ -1,9 +1,9 @@
-/** Work in slices: a generator that yields wherever the thread may turn to other work. */
+/** Work in slices: a generator that yields so that the thread can do other work. */
 
-/** Work whose result is T. Between two yields it takes a millisecond or so, however large the whole is. */
+/** Work with the result T. It yields after about a millisecond, however large the whole is. */
 export type Slices<T> = Generator<undefined, T, undefined>
 
-/** Does all of the work at once: for work that is known to be small, and for tests. */
+/** Does all of the work at once: for work that is small, and for tests. */
 export function finishSlices<T>(work: Slices<T>): T {
   for (;;) {
     const { value, done } = work.next()
@@ -11,17 +11,17 @@ export function finishSlices<T>(work: Slices<T>): T {
   }
 }
 
-/** Counts small pieces of work until they are worth a pause. */
+/** Counts small pieces of work until it is time to yield. */
 export class Stride {
   readonly #limit: number
   #done = 0
 
-  /** `limit`: pieces between two pauses. */
+  /** `limit`: number of pieces between two yields. */
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  /** True when so much was done that it is time to yield. */
+  /** True if it is time to yield. */
   isDue(pieces = 1): boolean {
     this.#done += pieces
     if (this.#done < this.#limit) return false
@@ -30,10 +30,10 @@ export class Stride {
   }
 }
 
-/** Elements that are sorted or merged between two yields. */
+/** Number of elements that are sorted or merged between two yields. */
 const STRETCH = 1024
 
-/** A new array in order; stable. `compare` as Array.prototype.sort has it. */
+/** A new sorted array; stable. `compare` is as for Array.prototype.sort. */
 export function* sortSlices<T>(items: readonly T[], compare: (a: T, b: T) => number): Slices<T[]> {
   let from: T[] = []
   for (let at = 0; at < items.length; at += STRETCH) {

@@ -1,4 +1,4 @@
-/** A rate with a burst: the usual token bucket. The caller passes in a time that never goes back, in milliseconds. */
+/** A token bucket: a rate with a burst. The caller passes in the time, milliseconds that never go backwards. */
 
 /** Tokens per second, and the burst that may be taken after a pause. */
 export interface BucketRate {
@@ -7,7 +7,7 @@ export interface BucketRate {
 }
 
 export class TokenBucket {
-  /** Can be changed; the tokens in the bucket stay, up to the new burst. */
+  /** May be changed; the tokens in the bucket are kept, up to the new burst. */
   rate: BucketRate
   #tokens: number
   #filledMs: number
@@ -18,7 +18,7 @@ export class TokenBucket {
     this.#filledMs = nowMs
   }
 
-  /** Takes `count` tokens if they are there; otherwise takes none and returns false. */
+  /** Takes `count` tokens; if there are fewer, takes none and returns false. */
   take(count: number, nowMs: number): boolean {
     const elapsed = (nowMs - this.#filledMs) / 1000
     this.#tokens = Math.min(this.rate.burst, this.#tokens + elapsed * this.rate.perSecond)

@@ -8,9 +8,11 @@ import type { Matcher } from '../domain/selector.ts'
 
 /** Reads the time; tests pass their own clock. */
 export interface Clock {
-  /** Milliseconds since the epoch. May be set back or forward between two readings: for times that are stored or shown. */
+  /**
+   * Milliseconds since the epoch, for times that are stored or shown. May be set back or forward between two readings.
+   */
   nowMs(): number
-  /** Milliseconds from a start of its own that never go back: for durations and for what is due in this process. */
+  /** Milliseconds since an arbitrary start that never go backwards, for durations and deadlines within this process. */
   monotonicMs(): number
 }
 
@@ -36,7 +38,9 @@ export interface StreamRange {
   readonly matchers: readonly Matcher[]
   readonly start: bigint
   readonly end: bigint
-  /** Awaited between two steps of a read, so that others use the thread; without it the event loop goes round once. */
+  /**
+   * Awaited between two steps of a read, so that other work can use the thread; without it the event loop runs once.
+   */
   readonly pause?: (() => Promise<void>) | undefined
 }
 
@@ -102,7 +106,7 @@ export interface LogStore {
    * call it. Not comparable between processes. Undefined if the store does not know.
    */
   version(range: Pick<StreamRange, 'tenant' | 'start' | 'end'>): string | undefined
-  /** Undefined if a push could be stored now; otherwise the reason, in a text that may be shown publicly. */
+  /** Undefined if a push could be stored now; otherwise the reason, a text that may be shown publicly. */
   trouble(): string | undefined
   figures(): StoreFigures
   /** Finishes accepted appends, then closes everything. */
@@ -115,8 +119,8 @@ export type BatchListener = (batch: Batch) => void
 /** Publishes accepted batches to live tails. */
 export interface LiveFeed {
   /**
-   * Call it for every batch when it is durable. Very cheap without subscribers for the tenant. Parts of a retried push may
-   * be published again.
+   * Must be called with every batch once it is durable. Very cheap if the tenant has no subscribers. Parts of a retried
+   * push may be published again.
    */
   publish(batch: Batch): void
   /** Calls `listener` with each batch of the tenant until the returned function is called. */

@@ -1,6 +1,6 @@
-/** What the archive's objects are made of: entries of one hour, as bytes that can be joined. */
+/** Parts of archive objects: entries of one hour, as bytes that can be concatenated. */
 
-/** Entries of one hour that came in one message. */
+/** Entries of one hour from one message. */
 export interface ArchivePart {
   /** Hours since the epoch. */
   readonly hour: number
@@ -10,8 +10,8 @@ export interface ArchivePart {
   readonly entries: number
   /** Bytes of the lines, uncompressed. */
   readonly lineBytes: number
-  /** Whole lines, as gzip members: parts may be put one behind the other. */
+  /** Complete lines, as gzip members: parts can be concatenated. */
   readonly content: Uint8Array
-  /** The same for the same content. */
+  /** A hash of the content: equal for equal content. */
   readonly digest: string
 }

@@ -1,4 +1,4 @@
-/** Checks what a decoder finds, keeps the valid part as a Batch, and remembers what was refused and why. */
+/** Validates decoded entries, collects the valid ones in a Batch, and counts refusals with their reasons. */
 
 import { checkLabels, shownLabels } from '../label-check.ts'
 import { formatLabels, type Label, type Labels, sortLabels } from '../labels.ts'
@@ -14,30 +14,30 @@ import { type Refusal, type RefusalReason, Refusals } from './refusals.ts'
 import { withServiceName } from './service-name.ts'
 import { unitOfEarlyTime, unitOfHugeSeconds } from './time-unit.ts'
 
-/** What decides about one push. */
+/** The context in which a push is validated. */
 export interface Admission {
   readonly tenant: string
   readonly limits: PushLimits
-  /** The clock's reading when the push came, ms since the epoch. */
+  /** Clock.nowMs when the push arrived. */
   readonly nowMs: number
   readonly discoverServiceName: boolean
   readonly discoverLevels: boolean
-  /** Labels of one stream at most; OTLP brings more than Loki's own clients. */
+  /** Maximum number of labels of a stream; OTLP has a higher limit than Loki's own clients. */
   readonly labelCountMax: number
-  /** A backfill: lines of any age are taken. */
+  /** A backfill: lines of any age are accepted. */
   readonly acceptsAnyAge: boolean
-  /** Times of the gateway's own archive or of a source: their unit is not doubted. */
+  /** Times from the gateway's own archive or from a source: their unit is not checked. */
   readonly trustsTimes?: boolean
-  /** Streams that the operator drops on purpose: every matcher of one selector holds. */
+  /** Streams that the operator drops: those that match all matchers of one selector. */
   readonly dropped: readonly (readonly Matcher[])[]
   readonly streams: StreamGate
 }
 
-/** The gateway's memory of streams, asked before a line is kept. */
+/** Tracks active streams and their rates; called before a line is kept. */
 export interface StreamGate {
-  /** False when the tenant has too many active streams for this one to begin. */
+  /** False if the tenant has too many active streams to start this one. */
   admitStream(tenant: string, key: string): boolean
-  /** False when the stream has used up its rate. */
+  /** False if the stream exceeds its rate. */
   admitBytes(tenant: string, key: string, bytes: number): boolean
 }
 
@@ -46,20 +46,20 @@ interface OpenStream {
   readonly key: string
   readonly refusal: Refusal | undefined
   readonly isDropped: boolean
-  /** The level its labels tell. */
+  /** The level according to the stream's labels. */
   readonly level: string | undefined
-  /** Its place in the batch, once it has a line there. */
+  /** The stream's index in the batch; undefined until it has a line there. */
   index: number | undefined
   wasRefused: boolean
-  /** Lines left out by the stream's rate, for Loki's closing line. */
+  /** Number of lines refused by the stream's rate, for the total in Loki's error text. */
   rateRefused: number
   entries: number
 }
 
-/** A PushSink that makes a Batch. One for each push. */
+/** A PushSink that builds a Batch; one per push. */
 export class BatchBuilder implements PushSink {
   readonly refusals = new Refusals()
-  /** Lines dropped because the operator wants them dropped. */
+  /** Number of lines dropped by the operator's selectors. */
   droppedEntries = 0
   readonly #admission: Admission
   readonly #columns: BatchColumns
@@ -75,7 +75,7 @@ export class BatchBuilder implements PushSink {
   #stream: OpenStream | undefined
   #lineBytes = 0
 
-  /** `columns`: memory to build in, which is the batch's until it is stored. */
+  /** `columns`: memory for the batch, which owns it until it is stored. */
   constructor(admission: Admission, columns = new BatchColumns()) {
     this.#admission = admission
     this.#columns = columns
@@ -94,22 +94,22 @@ export class BatchBuilder implements PushSink {
   }
 
   beginStream(labels: readonly Label[]): void {
-    const given = sortLabels(labels)
-    const ownKey = formatLabels(given)
+    const received = sortLabels(labels)
+    const ownKey = formatLabels(received)
     const known = this.#open.get(ownKey)
     if (known !== undefined) {
       this.#closeRate()
       this.#stream = known
       return
     }
-    const complete = this.#admission.discoverServiceName ? withServiceName(given) : given
-    const key = complete === given ? ownKey : formatLabels(complete)
+    const complete = this.#admission.discoverServiceName ? withServiceName(received) : received
+    const key = complete === received ? ownKey : formatLabels(complete)
     this.#begin(ownKey, {
       labels: complete,
       key,
-      refusal: checkLabels({ given, key, complete }, this.#admission),
+      refusal: checkLabels({ received, key, complete }, this.#admission),
       isDropped: this.#admission.dropped.some((selector) => matchesAll(selector, complete)),
-      level: levelOfLabels(given),
+      level: levelOfLabels(received),
       index: undefined,
       wasRefused: false,
       rateRefused: 0,
@@ -154,7 +154,7 @@ export class BatchBuilder implements PushSink {
     this.#metadata.reset()
   }
 
-  /** Gives the entry kept last its client's id. */
+  /** Sets the client's id of the last kept entry. */
   identifyLast(id: string): void {
     this.#ids.push({ entry: this.#columns.count - 1, id })
   }
@@ -163,7 +163,7 @@ export class BatchBuilder implements PushSink {
     return this.#columns.count
   }
 
-  /** The valid part. The builder must not be used afterwards. */
+  /** The valid entries. The builder must not be used afterwards. */
   build(): Batch {
     this.#closeRate()
     const columns = this.#columns
@@ -190,7 +190,7 @@ export class BatchBuilder implements PushSink {
     this.#stream = stream
   }
 
-  /** Whether the entry may be stored; if not, it is counted under its reason. */
+  /** Whether the entry may be stored; if not, counts its refusal. */
   #keeps(stream: OpenStream, seconds: number, nanos: number, start: number, end: number): boolean {
     if (stream.refusal !== undefined) {
       if (stream.wasRefused) this.refusals.count(stream.refusal, 1)
@@ -236,7 +236,7 @@ export class BatchBuilder implements PushSink {
     return true
   }
 
-  /** Refuses a time before 2000 that lies near now in another unit. */
+  /** Refuses a time before 2000 that is near now in another unit. */
   #refusesUnit(stream: OpenStream, seconds: number, nanos: number): boolean {
     const { nowMs, trustsTimes } = this.#admission
     const unit = unitOfEarlyTime(seconds, nanos, nowMs)
@@ -300,7 +300,7 @@ export class BatchBuilder implements PushSink {
     return true
   }
 
-  /** Loki closes a stream's list of rate refusals with their total. */
+  /** Loki ends a stream's rate refusals with their total. */
   #closeRate(): void {
     const stream = this.#stream
     if (stream === undefined || stream.rateRefused === 0) return
@@ -328,7 +328,7 @@ export class BatchBuilder implements PushSink {
     this.#lineBytes += end - start
   }
 
-  /** Where the line ends once it is cut to the limit, at the beginning of a character. */
+  /** The end of a line truncated to the limit, at a character boundary. */
   #cut(start: number, end: number): number {
     const { lineBytesMax } = this.#admission.limits
     if (end - start <= lineBytesMax) return end
@@ -337,21 +337,21 @@ export class BatchBuilder implements PushSink {
     return cut
   }
 
-  /** The code of the entry's level; a level that is no known word becomes a pair of the metadata instead. */
+  /** The code of the entry's level; an unknown level word is stored as structured metadata instead. */
   #level(stream: OpenStream, start: number, end: number): number {
-    const given = this.#metadata.givenLevel
+    const declared = this.#metadata.declaredLevel
     if (!this.#admission.discoverLevels) {
-      const code = given === undefined ? LEVEL_NONE : levelCode(given)
-      if (given !== undefined && LEVELS[code] !== given) this.#metadata.addLevel(given)
-      return LEVELS[code] === given ? code : LEVEL_NONE
+      const code = declared === undefined ? LEVEL_NONE : levelCode(declared)
+      if (declared !== undefined && LEVELS[code] !== declared) this.#metadata.addLevel(declared)
+      return LEVELS[code] === declared ? code : LEVEL_NONE
     }
-    const told = given ?? stream.level ?? this.#metadata.fieldLevel
-    if (told === undefined) {
+    const word = declared ?? stream.level ?? this.#metadata.fieldLevel
+    if (word === undefined) {
       const { severityNumber } = this.#metadata
       return severityNumber === undefined ? levelOfLine(this.#text, start, end) : levelOfSeverityNumber(severityNumber)
     }
-    const code = levelCode(told)
-    if (code === LEVEL_NONE) this.#metadata.addLevel(told)
+    const code = levelCode(word)
+    if (code === LEVEL_NONE) this.#metadata.addLevel(word)
     return code
   }
 }

@@ -1,19 +1,18 @@
-/** One tenant's accepted lines of one push, as columns over the bytes they came in. */
+/** The accepted entries of one push and tenant, as columns over the bytes of the body. */
 
 import type { Labels } from '../labels.ts'
 import { DETECTED_LEVEL, LEVELS } from '../levels/level.ts'
 import { makeNsColumn, type NsColumn } from '../time.ts'
 
-/** A stream of a batch; `key` is formatLabels(labels), the identity. */
+/** A stream of a batch; `key` is formatLabels(labels), its identity. */
 export interface BatchStream {
   readonly key: string
   readonly labels: Labels
 }
 
 /**
- * Entries in the order they came. Entry i belongs to streams[streamIndexes[i]], is the line
- * text[starts[i], ends[i]), carries the metadata bytes [metadataEnds[i - 1], metadataEnds[i]) and the level
- * LEVELS[levels[i]].
+ * Entries in order of arrival. Entry i belongs to streams[streamIndexes[i]], has the line text[starts[i], ends[i]), the
+ * metadata bytes [metadataEnds[i - 1], metadataEnds[i]) and the level LEVELS[levels[i]].
  */
 export interface Batch {
   readonly tenant: string
@@ -27,9 +26,9 @@ export interface Batch {
   readonly levels: Uint8Array
   readonly metadata: Uint8Array
   readonly metadataEnds: Uint32Array
-  /** Bytes of all lines. */
+  /** Total bytes of all lines. */
   readonly lineBytes: number
-  /** Client-chosen ids that make a retry idempotent, by entry index in rising order. */
+  /** Ids chosen by the client, which make a retry idempotent; in ascending order of entry index. */
   readonly ids: readonly EntryId[]
 }
 
@@ -44,7 +43,7 @@ export type Metadata = readonly (readonly [name: string, value: string])[]
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
- * Metadata bytes to pairs. Form: for each pair, sorted by name, the length of the name, the name, the length of the
+ * Metadata bytes to pairs. Format: for each pair, sorted by name, the length of the name, the name, the length of the
  * value, the value; lengths as LEB128 varints.
  */
 export function readMetadata(bytes: Uint8Array, start: number, end: number): [name: string, value: string][] {
@@ -64,7 +63,7 @@ export function readMetadata(bytes: Uint8Array, start: number, end: number): [na
   return pairs
 }
 
-/** The whole structured metadata of an entry, detected_level among it, sorted by name. */
+/** The complete structured metadata of an entry, including detected_level, sorted by name. */
 export function metadataWithLevel(bytes: Uint8Array, start: number, end: number, level: number): Metadata {
   const pairs = readMetadata(bytes, start, end)
   if (level === 0) return pairs
@@ -73,7 +72,7 @@ export function metadataWithLevel(bytes: Uint8Array, start: number, end: number,
   return pairs
 }
 
-/** Appends a varint and returns the next position; `bytes` must have room for 5. */
+/** Appends a varint and returns the next position; `bytes` must have room for 5 bytes. */
 export function writeVarint(bytes: Uint8Array, at: number, value: number): number {
   while (value >= 0x80) {
     bytes[at++] = (value & 0x7f) | 0x80
@@ -83,7 +82,7 @@ export function writeVarint(bytes: Uint8Array, at: number, value: number): numbe
   return at
 }
 
-/** The growable columns behind a batch in the making; with `count` set back to 0 they serve another one. */
+/** The growable columns of a batch under construction; set `count` to 0 to reuse them for another batch. */
 export class BatchColumns {
   count = 0
   streamIndexes: Uint32Array = new Uint32Array(32)

@@ -1,11 +1,11 @@
-/** Ordered entries to blocks of a size worth compressing. */
+/** Splits ordered entries into blocks of a size that compresses well. */
 
 import { makeNsColumn, type NsColumn } from '../time.ts'
 import type { Batch } from './batch.ts'
 import { type Block, type StreamRun, startOf } from './block.ts'
 import type { EntryOrder } from './entry-order.ts'
 
-/** A block in the making: references of an EntryOrder that will be its entries. */
+/** A planned block: the references of an EntryOrder that it will contain. */
 interface BlockPlan {
   readonly runs: StreamRun[]
   readonly references: { start: number; end: number }[]
@@ -14,12 +14,12 @@ interface BlockPlan {
   metadataBytes: number
 }
 
-/** What an entry weighs beside its line and metadata, so that a block of empty lines has an end as well. */
+/** Size of an entry in addition to its line and metadata, so that a block of empty lines is bounded too. */
 const ENTRY_BYTES = 16
 
 /**
- * Cuts the order into blocks of about `bytesTarget` bytes of lines, metadata and columns (at least one entry each; the
- * last may be smaller) and copies the entries there. An order without entries gives no block.
+ * Splits the order into blocks of about `bytesTarget` bytes of lines, metadata and columns (at least one entry each;
+ * the last may be smaller) and copies the entries into them. An order without entries gives no block.
  */
 export function buildBlocks(order: EntryOrder, bytesTarget: number): Block[] {
   return planBlocks(order, bytesTarget).map((plan) => copyEntries(order, plan))
@@ -89,7 +89,7 @@ function copyTime(source: NsColumn, from: number, target: NsColumn, to: number):
   target.words[2 * to + 1] = source.words[2 * from + 1] as number
 }
 
-/** Below this many bytes a loop beats the call of a native copy. */
+/** Up to this many bytes a loop is faster than a native copy. */
 const LOOP_BYTES_MAX = 48
 
 function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): number {
@@ -98,7 +98,7 @@ function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8
   return at + (end - start)
 }
 
-/** A block seen as a batch, so that blocks can be joined by the way that makes them. */
+/** A view of a block as a batch, so that the same code builds new and joined blocks. */
 export function batchOfBlock(tenant: string, block: Block): Batch {
   const streamIndexes = new Uint32Array(block.count)
   for (const [index, run] of block.runs.entries()) streamIndexes.fill(index, run.start, run.end)

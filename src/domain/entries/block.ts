@@ -1,11 +1,11 @@
-/** The unit inside: accepted lines of one tenant as columns, stream after stream, each stream in time order. */
+/** The storage unit: entries of one tenant as columns, stream after stream, each stream in time order. */
 
 import type { Labels } from '../labels.ts'
 import { compareNs, type NsColumn } from '../time.ts'
 
-/** Entries [start, end) of a block, all of one stream, by rising time; equal times in order of arrival. */
+/** Entries [start, end) of a block: one stream, in ascending time; equal times in order of arrival. */
 export interface StreamRun {
-  /** formatLabels(labels), the identity. */
+  /** formatLabels(labels), the stream's identity. */
   readonly key: string
   readonly labels: Labels
   readonly start: number
@@ -13,8 +13,8 @@ export interface StreamRun {
 }
 
 /**
- * A decoded block. Line i is text[lineEnds[i - 1], lineEnds[i]) (0 before the first), its metadata bytes likewise,
- * in the form that readMetadata reads; its level is LEVELS[levels[i]].
+ * A decoded block. Line i is text[lineEnds[i - 1], lineEnds[i]) (0 before the first), its metadata bytes likewise, in
+ * the format of readMetadata; its level is LEVELS[levels[i]].
  */
 export interface Block {
   readonly runs: readonly StreamRun[]
@@ -27,12 +27,12 @@ export interface Block {
   readonly metadata: Uint8Array
 }
 
-/** Where the line or metadata of entry `index` begins, given the column of ends. */
+/** The start of the line or metadata of entry `index`, given the column of ends. */
 export function startOf(ends: Uint32Array, index: number): number {
   return index === 0 ? 0 : (ends[index - 1] as number)
 }
 
-/** The first entry of [start, end) that is not before `ns`; `end` when all are. */
+/** The first entry of [start, end) that is not before `ns`; `end` if all are before it. */
 export function lowerBound(timestamps: NsColumn, start: number, end: number, ns: bigint): number {
   let low = start
   let high = end
@@ -44,7 +44,7 @@ export function lowerBound(timestamps: NsColumn, start: number, end: number, ns:
   return low
 }
 
-/** The earliest and the latest time in a block that is not empty. */
+/** The earliest and the latest time in a non-empty block. */
 export function timeRange(block: Pick<Block, 'runs' | 'timestamps'>): { oldest: bigint; newest: bigint } {
   const { runs, timestamps } = block
   const first = runs[0] as StreamRun

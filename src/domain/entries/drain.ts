@@ -1,20 +1,22 @@
 /**
- * Mines patterns out of log lines: lines of one make become one pattern, with `<_>` where they differ.
+ * Mines patterns from log lines: similar lines become one pattern, with `<_>` where they differ.
  *
- * See P. He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree" (ICWS 2017). Here a line is words and
- * what stands between them, so that JSON and logfmt lines have words as well; only lines with the same text between
- * their words share a cluster.
+ * See P. He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree" (ICWS 2017). Here a line is split
+ * into words and the text between them, so that JSON and logfmt lines have words too; only lines with the same text
+ * between their words share a cluster.
  */
 
 export interface DrainSettings {
-  /** Clusters kept; beyond, the one with the fewest lines makes room. */
+  /** Maximum number of clusters; beyond it, the cluster with the fewest lines is dropped. */
   readonly clustersMax: number
-  /** Words of a line, and UTF-16 units, that are looked at; the rest of a longer line is one placeholder. */
+  /** Maximum words and UTF-16 units of a line that are compared; the rest of a longer line is one placeholder. */
   readonly wordsMax: number
   readonly charsMax: number
-  /** The share of a cluster's words that a line must have in common with it, 0 to 1; words with digits do not count. */
+  /**
+   * The share of a cluster's words that a line must have in common with it, 0 to 1; words with digits are not counted.
+   */
   readonly similarityMin: number
-  /** Children of a tree's node; further ones share one. */
+  /** Maximum children of a tree node; further words share one child. */
   readonly childrenMax: number
 }
 
@@ -27,23 +29,23 @@ export const DRAIN_SETTINGS: DrainSettings = {
 }
 
 export const PLACEHOLDER = '<_>'
-/** Words, from the first on, by which a line finds its clusters: the depth of the tree below the shapes. */
+/** Number of leading words that lead to a line's clusters: the depth of the tree below the shapes. */
 const PREFIX_WORDS = 1
-/** The child of words that vary: those with digits, and those that came when a node was full. */
+/** The child for variable words: those with digits, and those that arrived when a node was full. */
 const ANY = ''
 
-/** Shapes of lines remembered; more than there can be clusters, so that some can always go. */
+/** Maximum number of shapes; higher than clustersMax, so that there are always unused ones to drop. */
 const SHAPES_MAX = 1024
 
-/** A word or the text between two; undefined: anything. */
+/** A word or the text between two words; undefined: any text. */
 type Token = string | undefined
 
-/** Lines that look alike. `tokens` are words and the text between them; undefined where lines differ. */
+/** Similar lines. `tokens` are words and the text between them; undefined where the lines differ. */
 export interface Cluster {
   readonly tokens: Token[]
-  /** Lines in all. */
+  /** Total number of lines. */
   size: number
-  /** Lines by a number that the caller chose: the step of their time. */
+  /** Number of lines by slot, a number chosen by the caller: the step of the line's time. */
   readonly counts: Map<number, number>
 }
 
@@ -56,7 +58,7 @@ interface LeafCluster extends Cluster {
   readonly leaf: Node
 }
 
-/** One miner for lines that are to be compared with each other: say, of one level. */
+/** A pattern miner for lines that are compared with each other, for example of one level. */
 export class Drain {
   readonly #settings: DrainSettings
   readonly #root: Node = makeNode()
@@ -66,7 +68,7 @@ export class Drain {
     this.#settings = settings
   }
 
-  /** Counts the line into the cluster it belongs to, under `slot`. */
+  /** Adds the line to its cluster and counts it under `slot`. */
   add(line: string, slot: number): void {
     const tokens = splitLine(line, this.#settings)
     const leaf = this.#leafOf(tokens)
@@ -90,7 +92,7 @@ export class Drain {
     this.#clusters.add(cluster)
   }
 
-  /** Of equal ones the oldest goes. */
+  /** Of clusters with equally many lines the oldest is dropped. */
   #dropSmallest(): void {
     let smallest: LeafCluster | undefined
     for (const cluster of this.#clusters) if (smallest === undefined || cluster.size < smallest.size) smallest = cluster
@@ -100,7 +102,7 @@ export class Drain {
     clusters.splice(clusters.indexOf(smallest), 1)
   }
 
-  /** The tree: what stands between the words, then the first words. */
+  /** The tree: first the text between the words, then the first words. */
   #leafOf(tokens: readonly Token[]): Node {
     let node = this.#child(this.#root, shapeOf(tokens))
     let words = 0
@@ -123,15 +125,15 @@ export class Drain {
     return child
   }
 
-  /** Lets go of the shapes without clusters. */
+  /** Drops shapes without clusters. */
   #prune(): void {
     for (const [shape, node] of this.#root.children) if (!hasClusters(node)) this.#root.children.delete(shape)
   }
 }
 
 /**
- * The cluster's pattern in the form of LogQL's `|>`: every line of the cluster has its shape. Two placeholders never stand
- * side by side, and no literal text can be taken for a capture.
+ * The cluster's pattern in the syntax of LogQL's `|>`, which matches every line of the cluster. It has no two adjacent
+ * placeholders, and no literal text that would be parsed as a capture.
  */
 export function formatPattern(tokens: readonly Token[]): string {
   let pattern = ''
@@ -139,9 +141,9 @@ export function formatPattern(tokens: readonly Token[]): string {
     if (token !== undefined) pattern += token
     else if (!pattern.endsWith(PLACEHOLDER)) pattern += PLACEHOLDER
   }
-  // Words and brackets of a line may add up to a capture's form: such text becomes a placeholder, too.
+  // Words and brackets of a line can look like a capture: such text becomes a placeholder too.
   const safe = pattern.replace(/(?:<[a-zA-Z_][a-zA-Z0-9_]*>)+/g, PLACEHOLDER)
-  // Free text where nothing is fixed: how many words it has tells nothing.
+  // Free text without fixed words: the number of its words says nothing.
   return safe.replace(/(?:<_> ){2,}<_>/g, PLACEHOLDER)
 }
 
@@ -149,16 +151,19 @@ const WORD = /[\p{L}\p{N}_.\-+/@%#&~*$^!?\\]/u
 const ASCII_WORD: readonly boolean[] = Array.from({ length: 128 }, (_, code) => WORD.test(String.fromCharCode(code)))
 
 function isWordCode(code: number): boolean {
-  // Beyond ASCII all is taken for letters: a surrogate pair must not be torn.
+  // All characters beyond ASCII count as letters, so that a surrogate pair is not split.
   return code >= 128 || ASCII_WORD[code] === true
 }
 
-/** A token holds word characters only or none. */
+/** A token has either only word characters or none. */
 function isWord(token: string): boolean {
   return isWordCode(token.charCodeAt(0))
 }
 
-/** Words and the text between them, one after the other; put together they are the line, but for a last undefined. */
+/**
+ * Words and the text between them, alternating; concatenated they are the line, except that a last undefined stands for
+ * the rest.
+ */
 function splitLine(line: string, { wordsMax, charsMax }: DrainSettings): Token[] {
   const tokens: Token[] = []
   let words = 0
@@ -176,7 +181,7 @@ function splitLine(line: string, { wordsMax, charsMax }: DrainSettings): Token[]
   return tokens
 }
 
-/** What stands between the words, white space counted as one space; lines of equal shapes have equally many tokens. */
+/** The text between the words, with white space as one space; lines of equal shape have equally many tokens. */
 function shapeOf(tokens: readonly Token[]): string {
   let shape = ''
   for (const token of tokens) shape += token === undefined || isWord(token) ? 'a' : token.replace(/\s+/g, ' ')
@@ -191,7 +196,7 @@ function hasDigit(token: string): boolean {
   return false
 }
 
-/** The cluster that shares the most with the line; of equal ones the first. */
+/** The cluster that has the most in common with the line; of equal ones the first. */
 function findNearest(
   clusters: readonly LeafCluster[],
   tokens: readonly Token[],

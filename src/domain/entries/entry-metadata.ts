@@ -1,4 +1,4 @@
-/** The structured metadata of one entry while it comes in: pairs to bytes, and what they tell of the level. */
+/** The structured metadata of an entry during decoding: encodes pairs to bytes and extracts evidence of the level. */
 
 import { compareText } from '../labels.ts'
 import { DETECTED_LEVEL, LEVEL_FIELDS } from '../levels/level.ts'
@@ -8,8 +8,8 @@ const UTF8 = new TextEncoder()
 const UTF8_TEXT = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /**
- * Pairs are written behind the metadata of the entry before, in the form that readMetadata reads. `keep` makes them the
- * entry's, `reset` makes room for the next entry's, kept or not.
+ * Pairs are written after the metadata of the previous entry, in the format of readMetadata. `keep` assigns them to the
+ * entry, `reset` starts the next entry in either case.
  */
 export class EntryMetadata {
   readonly #columns: BatchColumns
@@ -20,45 +20,45 @@ export class EntryMetadata {
   #count = 0
   #isSorted = true
   #lastName = ''
-  #given: string | undefined
+  #declaredLevel: string | undefined
   #field: string | undefined
   #fieldRank: number = LEVEL_FIELDS.length
   #severityNumber: string | undefined
 
-  /** Pairs beyond `countMax` are counted, but not written: their entry is refused. */
+  /** Pairs beyond `countMax` are counted but not written, because their entry is refused. */
   constructor(columns: BatchColumns, countMax: number) {
     this.#columns = columns
     this.#countMax = countMax
   }
 
-  /** Pairs that came, detected_level not counted. */
+  /** Number of pairs, without detected_level. */
   get count(): number {
     return this.#count
   }
 
-  /** Bytes of their names and values. */
+  /** Total bytes of names and values. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** The value of `detected_level`, which is no pair of the metadata: what is trusted most of the level. */
-  get givenLevel(): string | undefined {
-    return this.#given
+  /** The value of `detected_level`, the most trusted evidence of the level. It is not stored as a pair. */
+  get declaredLevel(): string | undefined {
+    return this.#declaredLevel
   }
 
-  /** The value of the first field that names a level. */
+  /** The value of the first field with the name of a level field. */
   get fieldLevel(): string | undefined {
     return this.#field
   }
 
-  /** OTLP's number of the level. */
+  /** OTLP's severity number. */
   get severityNumber(): string | undefined {
     return this.#severityNumber
   }
 
   /**
-   * Adds a pair; the name becomes a Prometheus name, U+FFFD in the value a space, as in Loki. So does half a surrogate
-   * pair, which is U+FFFD in UTF-8: what was added once is the same when it is added again.
+   * Adds a pair. As in Loki, the name becomes a Prometheus name, and U+FFFD in the value becomes a space. So does a
+   * lone surrogate, which is U+FFFD in UTF-8, so that adding the result again does not change it.
    */
   add(name: string, value: string): void {
     const text = value.toWellFormed()
@@ -67,21 +67,21 @@ export class EntryMetadata {
     this.#take(UTF8.encode(prometheusName(name)), UTF8.encode(clean))
   }
 
-  /** The same from bytes of UTF-8, without making strings where none are needed. */
+  /** The same from UTF-8 bytes, avoiding strings where possible. */
   addBytes(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
     const name = bytes.subarray(nameStart, nameEnd)
     const value = bytes.subarray(valueStart, valueEnd)
-    // A name that may tell the level, is no Prometheus name, or a value beyond ASCII: by way of strings.
+    // Names that may be level fields or are not Prometheus names, and values beyond ASCII, are handled as strings.
     if (isPlainPair(bytes, nameStart, nameEnd, valueStart, valueEnd)) this.#take(name, value)
     else this.add(UTF8_TEXT.decode(name), UTF8_TEXT.decode(value))
   }
 
-  /** Adds a level that is no known word, as the pair that it is then. */
+  /** Adds an unknown level word as a pair. */
   addLevel(level: string): void {
     this.#write(UTF8.encode(DETECTED_LEVEL), UTF8.encode(level.toWellFormed()))
   }
 
-  /** Makes the pairs the entry's, in order. Gives where they end in the column. */
+  /** Assigns the pairs to the entry, in order. Returns their end in the column. */
   keep(): number {
     if (!this.#isSorted) this.#sort()
     this.#start = this.#end
@@ -94,17 +94,17 @@ export class EntryMetadata {
     this.#count = 0
     this.#isSorted = true
     this.#lastName = ''
-    this.#given = undefined
+    this.#declaredLevel = undefined
     this.#field = undefined
     this.#fieldRank = LEVEL_FIELDS.length
     this.#severityNumber = undefined
   }
 
-  /** Notes a pair that tells the level; true when the pair is nothing else and is not to be written. */
+  /** Records a pair that is evidence of the level; true if the pair is only that and must not be stored. */
   #takeHint(name: string, value: string): boolean {
-    // An empty value is as good as none, as everywhere among labels.
+    // An empty value counts as absent, as for labels.
     if (name === DETECTED_LEVEL) {
-      if (value !== '') this.#given = value
+      if (value !== '') this.#declaredLevel = value
       return true
     }
     if (value === '') return false
@@ -140,7 +140,7 @@ export class EntryMetadata {
     this.#count++
   }
 
-  /** Brings the pairs into order; of a name that came twice the last value stays. */
+  /** Sorts the pairs; of duplicate names the last value is kept. */
   #sort(): void {
     const values = new Map(readMetadata(this.#columns.metadata, this.#start, this.#end))
     const names = [...values.keys()].sort(compareText)
@@ -150,14 +150,14 @@ export class EntryMetadata {
   }
 }
 
-/** A name as Prometheus takes it: every other character becomes an underscore, a leading digit gets one before it. */
+/** A valid Prometheus name: other characters become underscores, and a leading digit gets an underscore in front. */
 export function prometheusName(name: string): string {
   if (name === '') return '_'
   const clean = name.replace(/[^a-zA-Z0-9_]/gu, '_')
   return /^[0-9]/.test(clean) ? `_${clean}` : clean
 }
 
-/** A pair that can be stored as it is: an ASCII name that needs no change and tells no level, an ASCII value. */
+/** A pair that can be stored unchanged: an ASCII name that is valid and not a level field, and an ASCII value. */
 function isPlainPair(
   bytes: Uint8Array,
   nameStart: number,
@@ -172,7 +172,7 @@ function isPlainPair(
   return true
 }
 
-/** The first letters of detected_level, level…, severity…, lvl and their capitals. */
+/** The first letters of detected_level, level…, severity…, lvl, in both cases. */
 function mayTellLevel(byte: number): boolean {
   return byte === 0x64 || byte === 0x6c || byte === 0x4c || byte === 0x73 || byte === 0x53
 }

@@ -1,11 +1,11 @@
-/** Entries of several batches, brought into the order of a block: stream after stream, each by time, none twice. */
+/** Entries of several batches in the order of a block: stream after stream, each by time, without duplicates. */
 
 import type { Labels } from '../labels.ts'
 import { compareNs } from '../time.ts'
 import type { Batch } from './batch.ts'
 import { startOf } from './block.ts'
 
-/** References [start, end) of an EntryOrder, all of one stream, by rising time; equal times in order of arrival. */
+/** References [start, end) of an EntryOrder: one stream, in ascending time; equal times in order of arrival. */
 export interface OrderedStream {
   readonly key: string
   readonly labels: Labels
@@ -19,13 +19,13 @@ export interface EntryOrder {
   readonly streams: OrderedStream[]
   readonly batchOf: Uint32Array
   readonly entryOf: Uint32Array
-  /** How many entries of each batch were left out because they were there already. */
+  /** Number of duplicates dropped from each batch. */
   readonly duplicates: Uint32Array
 }
 
 /**
- * Orders the entries and leaves out exact duplicates among them. `isLeftOut` says of an entry that it is not wanted at
- * all; it is not counted.
+ * Orders the entries and drops exact duplicates among them. Entries for which `isLeftOut` returns true are dropped
+ * without being counted.
  */
 export function orderEntries(
   batches: readonly Batch[],
@@ -76,7 +76,7 @@ export function orderEntries(
   return order
 }
 
-/** Below zero, zero or above, as reference r lies before, at or after reference s in time. */
+/** Negative, zero or positive if reference r is before, at or after reference s in time. */
 function compareReferences(order: EntryOrder, r: number, s: number): number {
   const { entryOf } = order
   return compareNs(
@@ -87,7 +87,7 @@ function compareReferences(order: EntryOrder, r: number, s: number): number {
   )
 }
 
-/** Most streams come in time order and cost one pass; the others are sorted, equal times staying as they came. */
+/** Most streams are in time order and need one pass; the others are sorted, stable for equal times. */
 function sortByTime(order: EntryOrder, { start, end }: OrderedStream): void {
   let isSorted = true
   for (let r = start + 1; r < end && isSorted; r++) isSorted = compareReferences(order, r - 1, r) <= 0
@@ -100,7 +100,7 @@ function sortByTime(order: EntryOrder, { start, end }: OrderedStream): void {
   order.entryOf.set(entryOf, start)
 }
 
-/** Leaves out entries that equal an earlier one of the stream. */
+/** Drops entries that equal an earlier entry of the stream. */
 function dropRepeated(order: EntryOrder, stream: OrderedStream): void {
   let group: HashedEntries | undefined
   filterReferences(order, stream, (r, kept) => {
@@ -116,15 +116,18 @@ function dropRepeated(order: EntryOrder, stream: OrderedStream): void {
   })
 }
 
-/** Entries of one hash that are compared one by one. A client can make many more; those are told apart as text. */
+/**
+ * Maximum number of entries with the same hash that are compared one by one. A client can send many more; those are
+ * compared as strings in a set.
+ */
 const CHAIN_MAX = 16
 
-/** Entries of one stream and time, among which a further one is looked up by its hash. */
+/** Entries of one stream and time, for lookup by hash. */
 class HashedEntries {
   readonly #byHash = new Map<number, { source: EntryBytes; entry: number }[]>()
   readonly #texts = new Set<string>()
 
-  /** False when an equal entry is here already. */
+  /** False if an equal entry is already in the set. */
   addIfNew(source: EntryBytes, entry: number): boolean {
     const hash = hashEntry(source, entry)
     const others = this.#byHash.get(hash)
@@ -142,7 +145,7 @@ class HashedEntries {
   }
 }
 
-/** An entry's bytes as a string, by which JavaScript's own sets tell it from any other of its stream and time. */
+/** An entry's bytes as a string, unique among entries of the same stream and time. */
 function textOfEntry(source: EntryBytes, i: number): string {
   const lineStart = source.starts[i] as number
   const lineEnd = source.ends[i] as number
@@ -154,18 +157,18 @@ function textOfEntry(source: EntryBytes, i: number): string {
   return text
 }
 
-/** Entries [start, end) of one stream that are stored already, by rising time, seen as a batch. */
+/** Stored entries [start, end) of one stream in ascending time, viewed as a batch. */
 export interface StoredEntries {
   readonly batch: Batch
   readonly start: number
   readonly end: number
 }
 
-/** Leaves out entries of the stream that equal stored ones, and counts them as duplicates of their batches. */
+/** Drops entries of the stream that equal stored ones, and counts them as duplicates of their batches. */
 export function dropStored(order: EntryOrder, stream: OrderedStream, stored: StoredEntries): void {
   const { batch } = stored
   let at = stored.start
-  // The stored entries of one time, and where they begin.
+  // The stored entries of one time, and the index of the first of them.
   let group = new HashedEntries()
   let groupAt = -1
   filterReferences(order, stream, (r) => {
@@ -184,7 +187,9 @@ export function dropStored(order: EntryOrder, stream: OrderedStream, stored: Sto
   })
 }
 
-/** Keeps the references that `isKept` takes (told where the next kept one will stand) and counts the others. */
+/**
+ * Keeps the references that `isKept` accepts (its argument is the index of the next kept one) and counts the others.
+ */
 function filterReferences(
   order: EntryOrder,
   stream: OrderedStream,
@@ -208,10 +213,10 @@ function batchOf(order: EntryOrder, r: number): Batch {
   return order.batches[order.batchOf[r] as number] as Batch
 }
 
-/** What it takes to compare one entry's line, level and metadata: a Batch, or a block seen as one. */
+/** The columns that are needed to compare lines, levels and metadata: a Batch, or a block viewed as one. */
 export type EntryBytes = Pick<Batch, 'text' | 'starts' | 'ends' | 'levels' | 'metadata' | 'metadataEnds'>
 
-/** Same line, same level, same metadata. The stream and the time are the caller's to compare. */
+/** Same line, level and metadata. The caller compares stream and time. */
 export function sameEntry(a: EntryBytes, i: number, b: EntryBytes, j: number): boolean {
   const metadataA = startOf(a.metadataEnds, i)
   const metadataB = startOf(b.metadataEnds, j)
@@ -231,7 +236,7 @@ export function sameEntry(a: EntryBytes, i: number, b: EntryBytes, j: number): b
   return true
 }
 
-/** A 32-bit FNV-1a hash of the line and the metadata; only ever a hint before sameEntry. */
+/** A 32-bit FNV-1a hash of line and metadata; equal hashes are always confirmed by sameEntry. */
 export function hashEntry(source: EntryBytes, i: number): number {
   let hash = 0x811c9dc5
   for (let k = source.starts[i] as number, end = source.ends[i] as number; k < end; k++) {

@@ -1,10 +1,10 @@
-/** What was refused of a push, and why: counted by reason, told in Loki's grouped words. */
+/** The refusals of a push: counted by reason, with error texts grouped like Loki's. */
 
-import { REFUSAL_TEXTS_MAX, REFUSALS_TOLD_MAX } from '../limits.ts'
+import { REFUSAL_TEXTS_MAX, REFUSALS_FORMATTED_MAX } from '../limits.ts'
 
 /**
- * Why a line was not stored, with the HTTP status that tells the client so. The names are Loki's reasons for
- * discarded samples (pkg/validation/validate.go): metric labels and JSON fields.
+ * Reasons of refusals with their HTTP statuses. The names are Loki's reasons for discarded samples
+ * (pkg/validation/validate.go); they are metric labels and JSON fields.
  */
 export const REFUSAL_STATUS = {
   line_too_long: 400,
@@ -34,23 +34,23 @@ export interface Refusal {
   readonly text: string
 }
 
-/** The refusals of one push. Distinct texts are bounded; the counts are always whole. */
+/** The refusals of one push. The number of distinct texts is bounded; the counts are complete. */
 export class Refusals {
   readonly #entriesByReason = new Map<RefusalReason, number>()
   readonly #countByText = new Map<string, number>()
-  /** The refusal that came last: what the entry just added was refused for. */
+  /** The last refusal: that of the entry just added. */
   last: Refusal | undefined
   #texts = 0
   #entries = 0
 
   /**
-   * Adds one error text that stands for `entries` lines (none for a stream without lines). A text that is made for each
-   * line is given as a function: after REFUSALS_TOLD_MAX it is not called any more, and the line only counted.
+   * Adds an error text for `entries` lines (0 for a stream without lines). A text that differs for each line is passed
+   * as a function: after REFUSALS_FORMATTED_MAX calls the lines are only counted.
    */
   add(reason: RefusalReason, text: string | (() => string), entries = 1): void {
     this.#texts++
     if (typeof text === 'string') this.#report({ reason, text }, entries)
-    else if (this.#texts <= REFUSALS_TOLD_MAX) this.#report({ reason, text: text() }, entries)
+    else if (this.#texts <= REFUSALS_FORMATTED_MAX) this.#report({ reason, text: text() }, entries)
     else this.count({ reason, text: `${reason}, as further lines of this push` }, entries)
   }
 
@@ -61,7 +61,7 @@ export class Refusals {
     if (seen !== undefined || this.#countByText.size < REFUSAL_TEXTS_MAX) this.#countByText.set(text, (seen ?? 0) + 1)
   }
 
-  /** Counts further lines under a refusal whose text was given before, or is told elsewhere. */
+  /** Counts further lines under a refusal whose text was already added or is returned elsewhere. */
   count(refusal: Refusal, entries: number): void {
     const { reason } = refusal
     this.last = refusal
@@ -73,7 +73,7 @@ export class Refusals {
     return this.#texts === 0
   }
 
-  /** Lines refused. */
+  /** Number of refused lines. */
   get entries(): number {
     return this.#entries
   }
@@ -82,19 +82,19 @@ export class Refusals {
     return this.#entriesByReason
   }
 
-  /** 429 where every reason is a limit that passes with time; 400 where any part can never be accepted. */
+  /** 429 if every reason is a limit that a retry can pass; 400 if a part can never be accepted. */
   get status(): 400 | 429 {
     for (const reason of this.#entriesByReason.keys()) if (REFUSAL_STATUS[reason] === 400) return 400
     return 429
   }
 
-  /** Loki's text: one distinct error bare, several as `N errors like: text; M errors like: text`. */
+  /** Loki's text: a single distinct error as it is, several as `N errors like: text; M errors like: text`. */
   get text(): string {
     const texts = [...this.#countByText]
-    const told = texts.reduce((sum, [, count]) => sum + count, 0)
-    if (texts.length === 1 && told === this.#texts) return (texts[0] as [string, number])[0]
+    const reported = texts.reduce((sum, [, count]) => sum + count, 0)
+    if (texts.length === 1 && reported === this.#texts) return (texts[0] as [string, number])[0]
     const groups = texts.map(([text, count]) => `${count} errors like: ${text}`)
-    if (told < this.#texts) groups.push(`${this.#texts - told} other errors`)
+    if (reported < this.#texts) groups.push(`${this.#texts - reported} other errors`)
     return groups.join('; ')
   }
 }

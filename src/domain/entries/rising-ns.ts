@@ -1,16 +1,19 @@
-/** Times that rise: a clock of milliseconds spread over nanoseconds, so that what comes later is later. */
+/** Increasing nanosecond timestamps from a millisecond clock. */
 
 import { msToNs, NS_PER_SECOND } from '../time.ts'
 
-/** A clock that falls back by more was set anew: times that went on rising would lie in its future for as long. */
+/**
+ * If the clock goes back by more than this it was set: continuing from the old time would create timestamps in the
+ * future.
+ */
 const STEP_BACK_NS = NS_PER_SECOND
 
 export class RisingNs {
   #next = 0n
 
   /**
-   * The first of `count` instants that are all later than any given before, and not before `nowMs`. A clock that was
-   * set back is followed.
+   * The first of `count` timestamps that are all later than any returned before, and not before `nowMs`. If the clock
+   * was set back, the timestamps follow it.
    */
   take(nowMs: number, count: number): bigint {
     const now = msToNs(nowMs)

@@ -1,8 +1,8 @@
-/** The label `service_name`, found as Loki's distributor finds it: Logs Drilldown is built on it. */
+/** The label `service_name`, derived in the same way as in Loki's distributor: Logs Drilldown depends on it. */
 
 import { type Labels, labelValue, sortLabels } from '../labels.ts'
 
-/** Labels that tell the service, the most telling first. Loki's discover_service_name. */
+/** Labels that identify the service, in order of precedence. Loki's discover_service_name. */
 export const SERVICE_LABELS = [
   'service',
   'app',
@@ -21,9 +21,9 @@ export const SERVICE_LABELS = [
 
 export const SERVICE_NAME = 'service_name'
 const UNKNOWN_SERVICE = 'unknown_service'
-/** Streams that Loki makes for itself have no service. */
+/** Loki's internal streams have no service. */
 const INTERNAL_LABELS = ['__aggregated_metric__', '__pattern__'] as const
-/** Labels with the service_name that Loki would add; the same labels where they have one or must have none. */
+/** Labels with the service_name that Loki would add; unchanged if they have one or must not have one. */
 export function withServiceName(labels: Labels): Labels {
   if (labelValue(labels, SERVICE_NAME) !== '') return labels
   if (INTERNAL_LABELS.some((name) => labelValue(labels, name) !== '')) return labels

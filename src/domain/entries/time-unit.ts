@@ -1,8 +1,11 @@
-/** Recognises a time that was sent in another unit than nanoseconds: such a line would be stored, and never found. */
+/** Detects times that were sent in another unit than nanoseconds: queries would never find such lines. */
 
-/** 2000-01-01 in seconds since the epoch: a count of milliseconds or microseconds of this century lies before it. */
+/**
+ * 2000-01-01 in seconds since the epoch: milliseconds or microseconds of this century, read as nanoseconds, are before
+ * it.
+ */
 const YEAR_2000_SECONDS = 946_684_800
-/** How far from now a time in another unit may lie to be recognised. */
+/** Maximum distance from now at which a time in another unit is recognised. */
 const NEAR_NOW_MS = 366 * 86_400_000
 
 const UNITS = [
@@ -15,15 +18,15 @@ const UNITS = [
 export type TimeUnit = (typeof UNITS)[number]['name']
 
 /**
- * The unit in which a time before 2000 lies within a year of `nowMs`; undefined for a time that is what it says.
- * `seconds` and `nanos` since the epoch, as nanoseconds were read.
+ * The unit in which a time before 2000 is within a year of `nowMs`; undefined if there is none. `seconds` and `nanos`
+ * since the epoch, as read from nanoseconds.
  */
 export function unitOfEarlyTime(seconds: number, nanos: number, nowMs: number): TimeUnit | undefined {
   if (seconds >= YEAR_2000_SECONDS || seconds < 0) return undefined
   return unitNearNow(seconds * 1e9 + nanos, nowMs)
 }
 
-/** The same for seconds beyond any calendar: milliseconds or nanoseconds in the field of seconds. */
+/** The same for seconds beyond any calendar: milliseconds, microseconds or nanoseconds in the field for seconds. */
 export function unitOfHugeSeconds(seconds: number, nowMs: number): TimeUnit | undefined {
   return unitNearNow(seconds, nowMs)
 }

@@ -1,16 +1,16 @@
-/** Classes of bytes, for reading lines without making text of them. */
+/** Classes of bytes, for parsing lines without converting them to strings. */
 
 export const DIGIT = 1
-/** A letter, an underscore, or a byte of a character beyond ASCII. */
+/** A letter, an underscore, or a byte of a non-ASCII character. */
 export const LETTER = 2
 export const WORD = DIGIT | LETTER
 export const SPACE = 4
 /** A hexadecimal digit. */
 export const HEX = 8
-/** Where a search for the keys of logfmt looks closer: the sign after a key, and the ends of lines. */
+/** Bytes at which the search for logfmt keys stops: the sign after a key, and line ends. */
 export const KEY_END = 16
 
-/** The classes of each byte. */
+/** The classes of each byte value. */
 export const CLASS: Uint8Array = makeClasses()
 
 function makeClasses(): Uint8Array {
@@ -27,12 +27,12 @@ function makeClasses(): Uint8Array {
   return classes
 }
 
-/** True when text[at] is of one of the classes. A position outside of the text is of none. */
+/** True if text[at] is in one of the classes; false outside of the text. */
 export function isOf(text: Uint8Array, at: number, classes: number): boolean {
   return ((CLASS[text[at] as number] as number) & classes) !== 0
 }
 
-/** The end of the bytes from `at` on that are of one of the classes, `end` at most. */
+/** The end of the run of bytes from `at` that are in one of the classes; at most `end`. */
 export function endOf(text: Uint8Array, at: number, end: number, classes: number): number {
   let i = at
   while (i < end && ((CLASS[text[i] as number] as number) & classes) !== 0) i++

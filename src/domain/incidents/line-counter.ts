@@ -1,4 +1,4 @@
-/** Counts lines by kind. An error line costs a walk over its bytes; only one of a new kind becomes text. */
+/** Counts error lines by kind. A line costs one pass over its bytes; only the first line of a kind becomes a string. */
 
 import { type Batch, type Metadata, metadataWithLevel } from '../entries/batch.ts'
 import { type Block, startOf } from '../entries/block.ts'
@@ -10,17 +10,17 @@ import { type Kind, LineKinds, type Service } from './line-kinds.ts'
 import { LineMask } from './line-mask.ts'
 
 export interface CountRules {
-  /** The mildest level that counts, as a code of LEVELS. */
+  /** The lowest level that counts, as a code of LEVELS. */
   readonly levelMin: number
-  /** Labels that identify a service; of a stream without any of them, all its labels do. */
+  /** Labels that identify a service; a stream with none of them is identified by all its labels. */
   readonly identityLabels: readonly string[]
   readonly closesAfterMs: number | undefined
 }
 
-/** A line that counts, as text: where a filter or a row for each line is wanted. */
+/** A counted line as text, for filters and audit rows. */
 export interface CountedLine {
   readonly tenant: string
-  /** Of its stream. */
+  /** The labels of its stream. */
   readonly labels: Labels
   readonly metadata: Metadata
   readonly ns: bigint
@@ -28,29 +28,29 @@ export interface CountedLine {
   /** Its code in LEVELS. */
   readonly level: number
   readonly sampleId: string
-  /** Of a line of CloudWatch Logs. */
+  /** For lines of CloudWatch Logs. */
   readonly logStream: string | undefined
 }
 
 export interface CounterOptions {
-  /** A line must pass this as well. */
+  /** An additional filter. */
   readonly accepts?: ((line: CountedLine) => boolean) | undefined
-  /** Called for each line that is counted, with the facts of its incident. */
+  /** Called for each counted line, with the facts of its incident. */
   readonly onLine?: ((line: CountedLine, facts: Kind['facts']) => void) | undefined
 }
 
-/** Entries as columns; the line of entry i is text[start, end) for the caller to say. */
+/** Entries as columns; the callers pass the bounds of the line of entry i. */
 interface Entries {
   readonly text: Uint8Array
   readonly levels: Uint8Array
   readonly timestamps: NsColumn
   readonly metadata: Uint8Array
   readonly metadataEnds: Uint32Array
-  /** The id of entry i; its time where there is none. */
+  /** The id of entry i; its time if there is none. */
   readonly sampleId?: (i: number) => string
 }
 
-/** Where lines come from. */
+/** The origin of lines. */
 export interface LineStream {
   readonly tenant: string
   readonly key: string
@@ -59,17 +59,17 @@ export interface LineStream {
   readonly logStream?: string | undefined
 }
 
-/** Counts that were taken. Those that could not be written may be put back. */
+/** Counts that were taken. They can be put back if they cannot be written. */
 export interface TakenCounts {
   readonly counts: readonly LineCount[]
   putBack(): void
 }
 
-/** Streams whose service is remembered; more make the memory start afresh. */
+/** Maximum number of streams whose service is cached; above it the cache starts again. */
 const STREAMS_MAX = 20_000
-/** Characters of samples that wait to be taken; kinds beyond have their first line only. */
+/** Characters of samples that are waiting to be taken; above it a kind only has its first line. */
 const SAMPLES_CHARS_MAX = 1024 * 1024
-/** Where a service is not known, all streams would be one. */
+/** A service name that does not identify a service: otherwise all such streams would be one. */
 const UNKNOWN_SERVICE = 'unknown_service'
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -93,17 +93,19 @@ export class LineCounter {
     this.#kinds.renew(atMs)
   }
 
-  /** Whether nothing was counted since counts were taken. */
+  /** Whether nothing has been counted since the last take. */
   get isEmpty(): boolean {
     return this.#touched.length === 0
   }
 
-  /** Whether counts of a kind wait that was not taken before, as far as that is remembered, or counts that were put back. */
+  /**
+   * Whether there are counts of a kind that was never taken before, as far as remembered, or counts that were put back.
+   */
   get hasNew(): boolean {
     return this.#hasNew
   }
 
-  /** True when one of the levels counts. */
+  /** True if one of the levels counts. */
   wants(levels: Uint8Array): boolean {
     const { levelMin } = this.#rules
     for (let i = 0; i < levels.length; i++) if ((levels[i] as number) >= levelMin) return true
@@ -153,7 +155,7 @@ export class LineCounter {
     this.#count(stream, this.#serviceOf(stream), entries, 0, 0, text.length)
   }
 
-  /** What was counted until `atMs`; counting goes on from zero. */
+  /** Takes the counts until `atMs`; counting continues from zero. */
   take(atMs: number): TakenCounts {
     const taken = this.#touched.map((kind) => ({ kind, level: kind.level, count: countOf(kind) }))
     for (const { kind } of taken) {
@@ -262,7 +264,7 @@ export class LineCounter {
 const NO_BYTES = new Uint8Array(0)
 const NO_ENDS = Uint32Array.of(0)
 
-/** Bytes of a line that are made text for a sample: more than its characters can take. */
+/** Bytes of a line that are decoded for a sample; enough for SAMPLE_CHARS_MAX characters. */
 const SAMPLE_BYTES_MAX = 4 * SAMPLE_CHARS_MAX
 
 function countOf({ facts, count, firstMs, lastMs, level, samples }: Kind): LineCount {
@@ -275,7 +277,7 @@ function sampleOf(entries: Entries, i: number, start: number, end: number, ms: n
   return { eventId, ms, line: line.trimEnd() }
 }
 
-/** Within about a millisecond, without a bigint; times that are whole milliseconds come out exact. */
+/** Exact to about a millisecond, without a bigint; whole milliseconds are exact. */
 function msOf(timestamps: NsColumn, i: number): number {
   return Math.floor((approximateNs(timestamps, i) + APPROXIMATION_NS) / Number(NS_PER_MS))
 }
@@ -308,7 +310,7 @@ function textOf(text: Uint8Array, start: number, end: number): string {
   return UTF8.decode(text.subarray(start, end))
 }
 
-/** In the words of incidents: levels below warn are info. */
+/** The severity of a level: levels below warn are info. */
 export function severityOf(level: number): Severity {
   switch (LEVELS[level]) {
     case 'warn':

@@ -1,4 +1,4 @@
-/** The kinds of lines that are known by their bytes, and how many may have an incident of their own. */
+/** The known kinds of lines, looked up by bytes, and the limits on their number. */
 
 import { SERVICE_NAME } from '../entries/service-name.ts'
 import { formatLabels, type Labels, labelValue, quoteGo } from '../labels.ts'
@@ -6,28 +6,31 @@ import type { IncidentFacts, Sample } from './incident.ts'
 import { literalOf } from './line-literal.ts'
 import { patternText } from './line-mask.ts'
 
-/** New kinds within a span: of a service, as many as people would look through; of a tenant, some services of those. */
+/**
+ * Maximum number of new kinds in a span: for a service as many as people would read, for a tenant those of some
+ * services.
+ */
 export const KINDS_OF_SERVICE_MAX = 200
 export const KINDS_OF_TENANT_MAX = 1_000
-/** Of all tenants, which bounds the memory: a kind is about a kilobyte. */
+/** The same for all tenants, which bounds memory: a kind takes about a kilobyte. */
 const KINDS_MAX = 10_000
-/** Services of all tenants, likewise; lines of more are counted as various lines of their tenant. */
+/** Maximum number of services of all tenants; lines of further services count as various lines of their tenant. */
 const SERVICES_MAX = 10_000
-/** Then learning begins anew. */
+/** After this time all kinds are forgotten. */
 const SPAN_MS = 10 * 60_000
-/** The pattern of lines that are too many kinds to have one each. */
+/** The pattern of lines that exceed the limits. */
 const VARIOUS = 'various lines'
 
-/** Lines that are counted together, until they are taken. */
+/** The count of one kind of lines since the last take. */
 export interface Kind {
   readonly facts: Omit<IncidentFacts, 'severity'>
-  /** Lines that were ever counted. */
+  /** Total number of counted lines. */
   total: number
-  /** Lines that were counted and not taken; 0: the other fields say nothing. */
+  /** Number of lines counted since the last take; if 0, the other fields are undefined. */
   count: number
   firstMs: number
   lastMs: number
-  /** The worst, as a code of LEVELS. */
+  /** The highest level, as a code of LEVELS. */
   level: number
   samples: Sample[]
   readonly pattern: Uint8Array
@@ -35,7 +38,7 @@ export interface Kind {
   readonly next: Kind | undefined
 }
 
-/** What lines of one service share. */
+/** The common facts of a service's lines. */
 export interface Service {
   readonly tenant: string
   readonly labels: Labels
@@ -46,19 +49,21 @@ export interface Service {
   various: Kind | undefined
 }
 
-/** Where a line comes from, in the words of its stream. */
+/** The origin of a line, from its stream. */
 export type ServiceFacts = Pick<Service, 'tenant' | 'labels' | 'logGroup' | 'closesAfterMs'>
 
 const NO_BYTES = new Uint8Array(0)
 
 export class LineKinds {
   readonly #services = new Map<string, Service>()
-  /** By tenant: kinds that are known, and the one of all other lines. */
+  /** By tenant: the number of known kinds, and the kind of all other lines. */
   readonly #tenants = new Map<string, { size: number; various: Kind | undefined }>()
   #size = 0
   #sinceMs = Number.NEGATIVE_INFINITY
 
-  /** Begins a new span when the last one is over at `atMs`, a reading of Clock.monotonicMs; true when it forgot all kinds. */
+  /**
+   * Starts a new span if the last one is over at `atMs`, a reading of Clock.monotonicMs; true if it forgot all kinds.
+   */
   renew(atMs: number): boolean {
     if (atMs - this.#sinceMs < SPAN_MS) return false
     this.#sinceMs = atMs
@@ -77,18 +82,18 @@ export class LineKinds {
     return service
   }
 
-  /** The kind of the pattern bytes[0, length), undefined when it is not known. */
+  /** The kind with the pattern bytes[0, length); undefined if unknown. */
   find(service: Service, bytes: Uint8Array, length: number): Kind | undefined {
     return service.size === 0 ? undefined : findIn(service.kinds.get(hashOf(bytes, length)), bytes, length)
   }
 
-  /** Whether a new kind of the service would have an incident of its own. */
+  /** Whether the service may have another kind. */
   hasRoom({ tenant, size }: Service): boolean {
     const ofTenant = this.#tenants.get(tenant)?.size ?? 0
     return size < KINDS_OF_SERVICE_MAX && ofTenant < KINDS_OF_TENANT_MAX && this.#size < KINDS_MAX
   }
 
-  /** A new kind; `line` is the first of its lines. Only where there is room. */
+  /** Adds a kind; `line` is its first line. Requires hasRoom. */
   add(service: Service, bytes: Uint8Array, length: number, line: string): Kind {
     const { tenant, labels } = service
     const pattern = bytes.slice(0, length)
@@ -103,7 +108,7 @@ export class LineKinds {
     return kind
   }
 
-  /** The kind of lines that have none of their own: of their service, or of their tenant where the service is new. */
+  /** The kind of lines without their own kind: of their service, or of their tenant if the service is new. */
   various(service: Service): Kind {
     if (service.size > 0) {
       const { labels } = service
@@ -132,7 +137,7 @@ function newKind(facts: Kind['facts'], pattern: Uint8Array, next: Kind | undefin
   return { facts, total: 0, count: 0, firstMs: 0, lastMs: 0, level: 0, samples: [], pattern, next }
 }
 
-/** Patterns are compared byte by byte: that two have one hash costs time, never a count. */
+/** Compares patterns byte by byte: a hash collision costs time but never merges kinds. */
 function findIn(first: Kind | undefined, bytes: Uint8Array, length: number): Kind | undefined {
   for (let kind = first; kind !== undefined; kind = kind.next) {
     const { pattern } = kind
@@ -144,14 +149,14 @@ function findIn(first: Kind | undefined, bytes: Uint8Array, length: number): Kin
   return undefined
 }
 
-/** FNV-1a. A service has few kinds, so that patterns made to collide cost little. */
+/** FNV-1a. A service has few kinds, so patterns made to collide cost little. */
 function hashOf(bytes: Uint8Array, length: number): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < length; i++) hash = Math.imul(hash ^ (bytes[i] as number), 0x01000193)
   return hash
 }
 
-/** `literal`: a text that all lines of the kind have; undefined where there is none. */
+/** `literal`: a text that all lines of the kind contain; undefined if there is none. */
 function factsOf(
   { tenant, logGroup, closesAfterMs }: Service,
   labels: Labels,
@@ -165,7 +170,7 @@ function factsOf(
     key: `${formatLabels(labels)}\n${pattern}`,
     title: service === '' ? pattern : `${service}: ${pattern}`,
     labels,
-    // Lines of a log group are not in the store: no query finds them there.
+    // Lines of a log group are not in the store, so no query can find them.
     query: logGroup === undefined ? queryOf(labels, literal) : undefined,
     logGroup: logGroup === undefined ? undefined : { name: logGroup, text: literal },
     closesAfterMs,

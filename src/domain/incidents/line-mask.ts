@@ -1,4 +1,4 @@
-/** What lines of one kind have in common: a line without its numbers, ids, times, addresses and quoted values. */
+/** Masks lines: a line without its numbers, ids, times, addresses and quoted values, which lines of one kind share. */
 
 import { CLASS, DIGIT, endOf, HEX, isOf, LETTER, SPACE, WORD } from './byte-classes.ts'
 import { endOfString, MessageFields } from './message-fields.ts'
@@ -14,12 +14,12 @@ import {
   endOfUuid,
 } from './variable-parts.ts'
 
-/** What is read of a line: what follows distinguishes occurrences, hardly ever kinds. */
+/** Bytes of a line that are read; the rest rarely distinguishes kinds. */
 const LINE_BYTES_MAX = 4096
 const PATTERN_BYTES_MAX = 300
 /** The longest word or mark that is written in one step. */
 const SLACK_BYTES = LINE_BYTES_MAX
-/** Before the @ of a mail address. */
+/** Maximum length before the @ of a mail address. */
 const MAILBOX_BYTES_MAX = 64
 const HEX_BYTES_MIN = 8
 const ID_BYTES_MIN = 5
@@ -36,21 +36,21 @@ const ID = mark('id')
 const NUMBER = mark('n')
 const EMPTY = mark('empty')
 
-/** Masks line after line. What it found is good until the next line. */
+/** Masks one line after another. The result is valid until the next line. */
 export class LineMask {
-  /** bytes[0, length) is the pattern: one line of UTF-8, 300 bytes at most. */
+  /** bytes[0, length) is the pattern: one line of UTF-8, at most 300 bytes. */
   readonly bytes: Uint8Array = new Uint8Array(PATTERN_BYTES_MAX + SLACK_BYTES)
   length = 0
   readonly #fields = new MessageFields()
   #text: Uint8Array = new Uint8Array(0)
   #end = 0
-  /** Where in `bytes` the letters, digits, dots and dashes before the current position begin; -1: there are none. */
+  /** The start in `bytes` of the letters, digits, dots and dashes before the current position; -1 if there are none. */
   #mailbox = -1
   #isOver = false
   #closesDouble = true
   #closesSingle = true
 
-  /** The pattern of the line text[start, end), of which the first 4096 bytes are read. Linear in them. */
+  /** Computes the pattern of the line text[start, end) from its first 4096 bytes, in linear time. */
   read(text: Uint8Array, start: number, end: number): void {
     const first = endOf(text, start, end, SPACE)
     const limit = Math.min(end, first + LINE_BYTES_MAX)
@@ -87,7 +87,7 @@ export class LineMask {
     this.bytes[this.length++] = 0x7d
   }
 
-  /** Masks the first line of text[start, end) that shows something. `isEscaped`: it is the text of a quoted string. */
+  /** Masks the first visible line of text[start, end). `isEscaped`: the text is inside a quoted string. */
   #maskSpan(start: number, end: number, isEscaped: boolean): void {
     this.#end = end
     this.#mailbox = -1
@@ -108,8 +108,8 @@ export class LineMask {
   }
 
   /**
-   * Copies words of letters with single spaces between them, which most of a line is; the end of what was copied. Stops
-   * in front of any other word, and of one that may begin a time or an address.
+   * Copies words of letters separated by single spaces, which make up most of a line; returns their end. Stops before
+   * any other word, and before one that may start a time or an address.
    */
   #words(start: number): number {
     const text = this.#text
@@ -183,7 +183,7 @@ export class LineMask {
     return this.#numbers(start, i)
   }
 
-  /** Times, UUIDs and addresses that begin with the word [start, wordEnd); `start` where there is none. */
+  /** The end of a time, UUID or address that starts with the word [start, wordEnd); `start` if there is none. */
   #special(start: number, wordEnd: number, digits: number, others: number): number {
     const text = this.#text
     const next = wordEnd < this.#end ? text[wordEnd] : 0
@@ -212,7 +212,7 @@ export class LineMask {
     return addressEnd > start ? this.#mark(ADDRESS, addressEnd) : start
   }
 
-  /** A word in which digits are numbers: `30ms`, `user42`. */
+  /** A word that contains numbers: `30ms`, `user42`. */
   #numbers(start: number, end: number): number {
     const text = this.#text
     let i = start
@@ -229,7 +229,7 @@ export class LineMask {
     return i
   }
 
-  /** Anything but words and white space. */
+  /** Anything except words and white space. */
   #sign(i: number, isEscaped: boolean, lengthBefore: number): number {
     const text = this.#text
     const byte = text[i] as number
@@ -260,7 +260,7 @@ export class LineMask {
     }
   }
 
-  /** `+`, `-` and `.` may be part of a mailbox; a sign in front of a number is part of that. */
+  /** `+`, `-` and `.` may be part of a mailbox; a sign before a number belongs to the number. */
   #mailboxSign(i: number, byte: number): number {
     const isNumber = byte !== 0x2e && isOf(this.#text, i + 1, DIGIT) && !(i > 0 && isOf(this.#text, i - 1, WORD))
     if (this.#mailbox < 0) this.#mailbox = this.length
@@ -303,7 +303,7 @@ export class LineMask {
     return true
   }
 
-  /** JSON within text has its quotes escaped; within a quoted string, ends of lines are escaped as well. */
+  /** JSON in text has escaped quotes; inside a quoted string, line ends are escaped too. */
   #backslash(i: number, isEscaped: boolean, lengthBefore: number): number {
     const text = this.#text
     const next = i + 1 < this.#end ? text[i + 1] : 0
@@ -331,7 +331,7 @@ export class LineMask {
     return this.#copy(i, Math.min(i + 2, this.#end))
   }
 
-  /** A colour is left out: its end is behind `after`. */
+  /** Skips a colour code if there is one: then its end is after `after`. */
   #skipOrCopy(i: number, end: number, after: number): number {
     this.#mailbox = -1
     return end > after ? end : this.#copy(i, Math.min(after, this.#end))
@@ -342,7 +342,7 @@ export class LineMask {
     return end > i ? this.#mark(name, end) : this.#copy(i, i + 1)
   }
 
-  /** Copies text[start, end) and returns its end. */
+  /** Copies text[start, end) and returns `end`. */
   #copy(start: number, end: number): number {
     for (let i = start; i < end; i++) this.bytes[this.length++] = this.#text[i] as number
     return end
@@ -352,13 +352,13 @@ export class LineMask {
     for (let i = 0; i < text.length; i++) this.bytes[this.length++] = text[i] as number
   }
 
-  /** Writes a mark in place of what ends at `end`. */
+  /** Writes a mark for the text that ends at `end`. */
   #mark(name: Uint8Array, end: number): number {
     this.#write(name)
     return end
   }
 
-  /** Writes a mark; a list of values is the same list, however long. */
+  /** Writes a mark; repeated marks of a list are written once, so that lists of any length are equal. */
   #write(name: Uint8Array): void {
     let before = this.length
     if (before > 0 && this.bytes[before - 1] === 0x20) before--
@@ -381,7 +381,7 @@ const COLON_SPACE = new TextEncoder().encode(': ')
 const COMMA_SPACE = new TextEncoder().encode(', ')
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** A pattern's bytes as text. A character that was cut in two is left out. */
+/** A pattern's bytes as text, without a truncated last character. */
 export function patternText(bytes: Uint8Array): string {
   return UTF8.decode(bytes).replace(/\ufffd+$/, '')
 }

@@ -1,14 +1,14 @@
-/** Where a structured line says what happened: the values of its message and its error, found over the line's bytes. */
+/** Finds the message and the error of a structured line, over its bytes. */
 
 import { CLASS, endOf, isOf, KEY_END, SPACE } from './byte-classes.ts'
 
-/** Fields that hold what a line says, the most telling first. */
+/** Names of message fields, in order of precedence. */
 const MESSAGE_FIELDS = ['message', 'msg', '@message', 'event', 'body', 'log', 'errorMessage'] as const
-/** Fields that distinguish the errors of one message. */
+/** Names of fields that distinguish errors with the same message. */
 const ERROR_FIELDS = ['error', 'err', 'exception', 'errorType', 'exception.type', 'error.type', 'code'] as const
-/** Fields of an object that stands for an error or a message. */
+/** Names of fields in an object that is an error or a message. */
 const NESTED_FIELDS = ['type', 'name', 'message'] as const
-/** Beginnings and ends of the names that stand for a line without a message: 20 names. */
+/** Starts and ends of the field names that represent a line without a message: 20 names. */
 const NAMES_MAX = 40
 
 const QUOTE = 0x22
@@ -23,16 +23,16 @@ const EQUALS = 0x3d
 
 const bytesOf = (name: string): Uint8Array => new TextEncoder().encode(name)
 
-/** What a field is good for, by its name. */
+/** A field name and its role. */
 interface Field {
   readonly bytes: Uint8Array
-  /** Its place among the messages and among the errors; the lowest wins. */
+  /** Its rank as a message and as an error; the lowest wins. */
   readonly message: number
   readonly error: number
 }
 
 const NO_RANK = 99
-/** By the length of the name, which leaves few to compare. */
+/** Grouped by length, so that few names are compared. */
 const FIELDS_BY_LENGTH: readonly (readonly Field[] | undefined)[] = byLength(
   [...new Set([...MESSAGE_FIELDS, ...ERROR_FIELDS])].map((name) => ({
     bytes: bytesOf(name),
@@ -52,20 +52,20 @@ interface Span {
   end: number
 }
 
-/** Of the line that was read last. One reader serves line after line. */
+/** Describes the last line read; reused for every line. */
 export class MessageFields {
   readonly message: Span = { start: 0, end: 0 }
   readonly error: Span = { start: 0, end: 0 }
-  /** Where the names of the fields of an object without a message begin and end, in turns. */
+  /** Starts and ends of the field names of an object without a message, alternating. */
   readonly names: Uint32Array = new Uint32Array(NAMES_MAX)
-  /** How many places in `names` are of this line. */
+  /** Number of valid positions in `names`. */
   namePlaces = 0
   hasMessage = false
   hasError = false
   #messageRank = NO_RANK
   #errorRank = NO_RANK
 
-  /** Reads text[start, end), which begins with a brace, as JSON, without checking that it is. */
+  /** Reads text[start, end), which starts with a brace, as JSON without validating it. */
   readJson(text: Uint8Array, start: number, end: number): void {
     this.#clear()
     let i = startOfKey(text, start + 1, end)
@@ -99,7 +99,7 @@ export class MessageFields {
     }
   }
 
-  /** Reads the first line of text[start, end) as logfmt: `msg=` and `err=`, or their long names, are looked for. */
+  /** Reads the first line of text[start, end) as logfmt and looks for `msg=` and `err=`, or their long names. */
   readLogfmt(text: Uint8Array, start: number, end: number): void {
     this.#clear()
     for (let i = keyEndAfter(text, start, end); i < end; i = keyEndAfter(text, i + 1, end)) {
@@ -117,14 +117,14 @@ export class MessageFields {
     if (!this.hasMessage || this.error.start === this.error.end) this.hasError = false
   }
 
-  /** Notes a value that begins at `at`, and returns the last byte that was read. */
+  /** Records a value that starts at `at`, and returns its last byte. */
   #setLogfmt(isMessage: boolean, rank: number, text: Uint8Array, at: number, end: number): number {
     const isQuoted = text[at] === QUOTE
     const start = isQuoted ? at + 1 : at
     let valueEnd = start
     if (isQuoted) {
       valueEnd = endOfString(text, start, end)
-      // A quote that never closes is no value.
+      // An unclosed quote is not a value.
       if (valueEnd >= end) return at
     } else while (valueEnd < end && !isOf(text, valueEnd, SPACE) && text[valueEnd] !== QUOTE) valueEnd++
     if (!isQuoted && valueEnd === start) return at - 1
@@ -152,20 +152,20 @@ export class MessageFields {
   }
 }
 
-/** The next sign after a key, or the end of the line. A loop of its own: nothing else slows it down. */
+/** The next sign after a key, or the end of the line. A tight loop of its own, for speed. */
 function keyEndAfter(text: Uint8Array, at: number, end: number): number {
   let i = at
   while (i < end && ((CLASS[text[i] as number] as number) & KEY_END) === 0) i++
   return i
 }
 
-/** True when the bytes before `at` are the key, at the beginning or after white space. */
+/** True if the bytes before `at` are the key, at the start or after white space. */
 function isKey(text: Uint8Array, start: number, at: number, key: Uint8Array): boolean {
   const from = at - key.length
   return from >= start && (from === start || isOf(text, from - 1, SPACE)) && isAt(text, from, key)
 }
 
-/** Sets the span to a string that shows something, or to such a string within an object; false where there is none. */
+/** Sets the span to a visible string, or to one inside an object; false if there is none. */
 function setSpan(span: Span, text: Uint8Array, start: number, end: number): boolean {
   if (text[start] === QUOTE) return setString(span, text, start, end)
   if (text[start] !== OPEN_BRACE) return false
@@ -183,7 +183,7 @@ function setString(span: Span, text: Uint8Array, start: number, end: number): bo
   return true
 }
 
-/** Where the value of the member `name` of the object at `start` begins; undefined where there is none. */
+/** The start of the value of the member `name` of the object at `start`; undefined if there is none. */
 function findMember(text: Uint8Array, start: number, end: number, name: Uint8Array): number | undefined {
   let i = start + 1
   while (i < end && text[i] !== CLOSE_BRACE) {
@@ -210,7 +210,7 @@ function startOfKey(text: Uint8Array, at: number, end: number): number {
   return i
 }
 
-/** Where the value behind the key begins that ends at `keyEnd`; `keyEnd` where it is no key. */
+/** The start of the value after the key that ends at `keyEnd`; `keyEnd` if it is not a key. */
 function startOfValue(text: Uint8Array, keyEnd: number, end: number): number {
   let i = keyEnd + 1
   while (i < end && isOf(text, i, SPACE)) i++
@@ -242,7 +242,7 @@ function endOfNested(text: Uint8Array, start: number, end: number): number {
   return end
 }
 
-/** The index of the closing quote of a string whose text begins at `start`, or `end`. */
+/** The index of the closing quote of a string whose text starts at `start`, or `end`. */
 export function endOfString(text: Uint8Array, start: number, end: number): number {
   let i = start
   for (;;) {

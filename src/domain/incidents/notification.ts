@@ -1,41 +1,41 @@
-/** What people are notified of, and how far that is on its way. */
+/** Notifications, and the state of their delivery. */
 
 import type { Incident, Transition } from './incident.ts'
 
-/** One transition: sent once to each target, by an id that stays the same over all attempts. */
+/** A transition, sent once to each target; the id is the same for all attempts. */
 export interface Notification {
   readonly id: string
   readonly transition: Transition
   readonly createdMs: number
-  /** The incident as it became then. */
+  /** The incident after the transition. */
   readonly incident: Incident
 }
 
-/** A notification on its way. */
+/** A notification to be sent. */
 export interface OutboxItem {
   readonly notification: Notification
-  /** Names of the notifiers that have not taken it yet. */
+  /** Names of the notifiers that have not accepted it yet. */
   readonly targets: readonly string[]
-  /** Attempts that failed. */
+  /** Number of failed attempts. */
   readonly attempts: number
-  /** Not to be tried before. */
+  /** The time of the next attempt, ms since the epoch. */
   readonly dueMs: number
-  /** Set when it waits for a digest: DIGEST_PENDING, later the id of the digest. */
+  /** Set if it waits for a digest: DIGEST_PENDING, later the id of the digest. */
   readonly digestId: string | undefined
 }
 
-/** It goes with the next digest, which is not made yet. */
+/** It belongs to the next digest, which has no id yet. */
 export const DIGEST_PENDING = 'pending'
 
 /** One message for people: a single notification, or several as a digest. */
 export interface Message {
-  /** Stays the same over all attempts. */
+  /** The same for all attempts. */
   readonly id: string
   /** At least one. */
   readonly notifications: readonly Notification[]
 }
 
-/** How many there are of each. */
+/** The number of notifications by transition. */
 export function countTransitions(notifications: readonly Notification[]): ReadonlyMap<Transition, number> {
   const counts = new Map<Transition, number>()
   for (const { transition } of notifications) counts.set(transition, (counts.get(transition) ?? 0) + 1)

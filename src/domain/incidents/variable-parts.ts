@@ -1,4 +1,4 @@
-/** Parts of a line that differ from one occurrence to the next and have a form of their own: times, UUIDs, addresses. */
+/** Variable parts of a line that have a format: times, UUIDs, addresses. */
 
 import { CLASS, DIGIT, endOf, HEX, isOf, LETTER, SPACE, WORD } from './byte-classes.ts'
 
@@ -15,10 +15,15 @@ const MONTHS: ReadonlySet<number> = new Set(
     .map((name) => (name.charCodeAt(0) << 16) | (name.charCodeAt(1) << 8) | name.charCodeAt(2)),
 )
 
-/** Each function gives the end of the part that begins at `at`, or `at` where there is none; `end` is where the text ends. */
+/**
+ * Each function returns the end of the part that starts at `at`, or `at` if there is none; `end` is the end of the
+ * text.
+ */
 type Matcher = (text: Uint8Array, at: number, end: number) => number
 
-/** 2026-11-21T10:00:00.123Z, 2026/11/21 10:00:00,123 +0000, 21/Nov/2026:10:00:00 +0000, 10:00:00; begins with a digit. */
+/**
+ * 2026-11-21T10:00:00.123Z, 2026/11/21 10:00:00,123 +0000, 21/Nov/2026:10:00:00 +0000, 10:00:00; starts with a digit.
+ */
 export const endOfTime: Matcher = (text, at, end) => {
   const first = endOf(text, at, Math.min(end, at + 5), DIGIT) - at
   if (first === 4) return endOfDate(text, at, end)
@@ -27,7 +32,7 @@ export const endOfTime: Matcher = (text, at, end) => {
   return endOfClock(text, at, end, true)
 }
 
-/** Nov 21 10:00:00, the time of syslog; begins with the month. */
+/** Nov 21 10:00:00, as in syslog; starts with the month. */
 export const endOfSyslogTime: Matcher = (text, at, end) => {
   if (!isMonth(text, at)) return at
   const day = endOf(text, at + 3, Math.min(end, at + 5), SPACE)
@@ -62,7 +67,7 @@ export const endOfAddress4: Matcher = (text, at, end) => {
   return i < end && isOf(text, i, WORD) ? at : i
 }
 
-/** IPv6 of at least four groups, or with a gap. */
+/** IPv6 with at least four groups, or with a gap. */
 export const endOfAddress6: Matcher = (text, at, end) => {
   let i = at
   let groups = 0
@@ -123,7 +128,7 @@ export const endOfQuery: Matcher = (text, at, end) => {
   return i
 }
 
-/** ESC [ 31 m, which colours terminals. */
+/** ESC [ 31 m, a terminal colour. */
 export const endOfColour: Matcher = (text, at, end) => {
   if (text[at] !== 0x5b) return at
   let i = at + 1
@@ -149,7 +154,7 @@ function endOfAccessTime(text: Uint8Array, at: number, end: number): number {
   return clockEnd === at + 12 ? at : endOfZone(text, clockEnd, end)
 }
 
-/** 10:00, 10:00:00, 10:00:00.123; with seconds where they must be. */
+/** 10:00, 10:00:00, 10:00:00.123; the seconds may be required. */
 function endOfClock(text: Uint8Array, at: number, end: number, needsSeconds: boolean): number {
   if (!areDigits(text, at, 2, end) || text[at + 2] !== COLON || !areDigits(text, at + 3, 2, end)) return at
   const hasSeconds = text[at + 5] === COLON && areDigits(text, at + 6, 2, end)
@@ -161,7 +166,7 @@ function endOfClock(text: Uint8Array, at: number, end: number, needsSeconds: boo
   return text[i] === 0x5a ? i + 1 : isOf(text, i, DIGIT) ? at : i
 }
 
-/** Z was taken with the clock; UTC, +0000 and +00:00 may follow after a space. */
+/** Z was read with the clock; UTC, +0000 and +00:00 may follow after a space. */
 function endOfZone(text: Uint8Array, at: number, end: number): number {
   const i = text[at] === 0x20 ? at + 1 : at
   if (text[i] === 0x55 && text[i + 1] === 0x54 && text[i + 2] === 0x43 && i + 3 <= end) return i + 3

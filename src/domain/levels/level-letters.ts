@@ -1,11 +1,11 @@
-/** Levels in one letter, as glog, klog, Android and MongoDB write them. */
+/** One-letter levels of glog, klog, Android and MongoDB. */
 
 import { DEBUG, ERROR, FATAL, INFO, LEVEL_NONE, TRACE, WARN } from './level.ts'
 import { isDigit } from './level-words.ts'
 
 const LETTER_S = 0x73
 
-/** The code of a capital letter; LEVEL_NONE for one that is no level. */
+/** The code of a capital letter; LEVEL_NONE if it is not a level. */
 export function codeOfLetter(letter: number): number {
   switch (letter) {
     case 0x56: // V
@@ -39,7 +39,7 @@ export function isMongoSeverity(
   return codeOfLetter(text[valueStart] as number) !== LEVEL_NONE
 }
 
-/** A line that begins as glog's and klog's do, `E0625 12:00:00…`, or as Android's, `E/Tag…`. */
+/** The level of a line that starts like glog's and klog's, `E0625 12:00:00…`, or like Android's, `E/Tag…`. */
 export function levelOfFirstLetter(text: Uint8Array, first: number, end: number): number {
   const code = codeOfLetter(text[first] as number)
   if (code === LEVEL_NONE || end - first < 6) return LEVEL_NONE

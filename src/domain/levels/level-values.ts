@@ -1,4 +1,4 @@
-/** The value of a level field to its code: words, numbers of several loggers, letters, with or without colour. */
+/** Decodes the value of a level field: words, numbers of several loggers, letters, with or without colour codes. */
 
 import { CRITICAL, DEBUG, ERROR, FATAL, INFO, LEVEL_NONE, TRACE, WARN } from './level.ts'
 import { codeOfWord, isDigit } from './level-words.ts'
@@ -7,7 +7,7 @@ const ESCAPE = 0x1b
 const BACKSLASH = 0x5c
 const BRACKET = 0x5b
 const LETTER_M = 0x6d
-/** The longest level word is `informational`; with colour around it a value is longer. */
+/** The longest level word is `informational`; colour codes make a value longer. */
 const VALUE_BYTES_MAX = 48
 const DIGITS_MAX = 3
 
@@ -18,7 +18,7 @@ const TENS: readonly number[] = [LEVEL_NONE, TRACE, DEBUG, INFO, WARN, ERROR, FA
 /** Monolog's numbers by their hundreds, 100 to 600. */
 const HUNDREDS: readonly number[] = [LEVEL_NONE, DEBUG, INFO, WARN, ERROR, CRITICAL, FATAL]
 
-/** The code of the value text[start, end); LEVEL_NONE for one that is no level. */
+/** The code of the value text[start, end); LEVEL_NONE if it is not a level. */
 export function codeOfValue(text: Uint8Array, start: number, end: number): number {
   if (end - start > VALUE_BYTES_MAX) return LEVEL_NONE
   let first = afterColour(text, start, end)
@@ -29,14 +29,16 @@ export function codeOfValue(text: Uint8Array, start: number, end: number): numbe
   return isDigit(text[first] as number) ? codeOfDigits(text, first, last) : codeOfWord(text, first, last)
 }
 
-/** Past colour codes (`ESC [ … m`, also as `\u001b[…m` or `\x1b[…m` within JSON); `start` where there are none. */
+/**
+ * The position after colour codes (`ESC [ … m`, also as `\u001b[…m` or `\x1b[…m` in JSON); `start` if there are none.
+ */
 export function afterColour(text: Uint8Array, start: number, end: number): number {
   let at = start
   for (;;) {
     let i = at
     if (text[i] === ESCAPE) i++
     else if (text[i] === BACKSLASH && (text[i + 1] === 0x75 || text[i + 1] === 0x78)) {
-      // \u001b or \x1b: the bracket is what counts.
+      // \u001b or \x1b; the bracket follows.
       i += text[i + 1] === 0x75 ? 6 : 4
     } else return at
     if (i >= end || text[i] !== BRACKET) return at
@@ -57,7 +59,10 @@ function codeOfDigits(text: Uint8Array, start: number, end: number): number {
   return codeOfNumber(number)
 }
 
-/** 0 to 7 are syslog's, 10 to 69 pino's and bunyan's, 100 to 699 Monolog's: a number in between counts as the milder. */
+/**
+ * 0 to 7 are syslog's, 10 to 69 pino's and bunyan's, 100 to 699 Monolog's. Numbers in between are rounded to the lower
+ * level.
+ */
 export function codeOfNumber(number: number): number {
   if (number < 10) return SYSLOG_LEVELS[number] ?? LEVEL_NONE
   const codes = number < 100 ? TENS : HUNDREDS

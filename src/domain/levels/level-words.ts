@@ -1,4 +1,4 @@
-/** Level words in bytes: tables that are asked in place, without making strings. */
+/** Level words as byte tables, for lookups without creating strings. */
 
 import { CRITICAL, DEBUG, ERROR, FATAL, INFO, LEVEL_NONE, TRACE, WARN } from './level.ts'
 
@@ -6,13 +6,13 @@ import { CRITICAL, DEBUG, ERROR, FATAL, INFO, LEVEL_NONE, TRACE, WARN } from './
 export interface LevelWord {
   readonly bytes: Uint8Array
   readonly code: number
-  /** Stands as a word of its own in free text in capitals only: in lower case it is a word of prose, or of nothing. */
+  /** In free text it counts only in capitals: in lower case it is prose or has no meaning. */
   readonly needsCapitals: boolean
 }
 
 const UTF8 = new TextEncoder()
 
-/** Words that Loki looks for in free text, longest of a shared beginning first. */
+/** Words that Loki looks for in free text; of those with the same beginning the longest first. */
 const LOKI_WORDS: readonly (readonly [word: string, code: number])[] = [
   ['trace', TRACE],
   ['debug', DEBUG],
@@ -55,7 +55,7 @@ const OTHER_WORDS: readonly (readonly [word: string, code: number])[] = [
   ['emergency', FATAL],
 ]
 
-/** Candidates by their first letter in either case, so that most bytes cost one look-up; the longest word first. */
+/** Candidates by their first letter in either case, so that most bytes cost one lookup; the longest word first. */
 export const WORDS_BY_LETTER: readonly (readonly LevelWord[] | undefined)[] = byFirstLetter()
 
 function byFirstLetter(): (LevelWord[] | undefined)[] {
@@ -71,7 +71,7 @@ function byFirstLetter(): (LevelWord[] | undefined)[] {
   return table
 }
 
-/** By a first letter, a bit for each second letter (its low five bits) of a word: most bytes end here. */
+/** By first letter, a bit mask of the second letters of its words (their low five bits), which rules out most bytes. */
 export const SECOND_LETTERS: Int32Array = secondLetters()
 
 function secondLetters(): Int32Array {
@@ -82,7 +82,7 @@ function secondLetters(): Int32Array {
   return table
 }
 
-/** The code of the word text[start, end) in any case; LEVEL_NONE for one that is no level. */
+/** The code of the word text[start, end) in any case; LEVEL_NONE if it is not a level. */
 export function codeOfWord(text: Uint8Array, start: number, end: number): number {
   const candidates = WORDS_BY_LETTER[text[start] as number]
   if (candidates === undefined) return LEVEL_NONE
@@ -92,7 +92,7 @@ export function codeOfWord(text: Uint8Array, start: number, end: number): number
   return LEVEL_NONE
 }
 
-/** Whether the text goes on at `start` with `lower` in any case. */
+/** Whether the text at `start` begins with `lower`, in any case. */
 export function beginsWith(text: Uint8Array, start: number, lower: Uint8Array): boolean {
   for (let i = 0; i < lower.length; i++) if (lowerCase(text[start + i] as number) !== lower[i]) return false
   return true

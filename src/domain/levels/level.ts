@@ -7,7 +7,7 @@
 
 import type { Labels } from '../labels.ts'
 
-/** The levels that a block stores as one byte each: the index is the stored code. 0: none, or one kept as metadata. */
+/** The levels, stored as one byte each: the index is the code. 0: no level, or one stored as metadata. */
 export const LEVELS = ['', 'unknown', 'trace', 'debug', 'info', 'warn', 'error', 'critical', 'fatal'] as const
 
 export const LEVEL_NONE = 0
@@ -20,7 +20,7 @@ export const ERROR = 6
 export const CRITICAL = 7
 export const FATAL = 8
 
-/** Names under which a level is looked for, the most trusted first. Loki's log_level_fields. */
+/** Names of level fields, in order of precedence. Loki's log_level_fields. */
 export const LEVEL_FIELDS = [
   'level',
   'LEVEL',
@@ -58,12 +58,12 @@ const WORDS: ReadonlyMap<string, number> = new Map([
   ['fatal', FATAL],
 ])
 
-/** The code of a level word in any case, or LEVEL_NONE for a word that is not one. */
+/** The code of a level word in any case; LEVEL_NONE for other words. */
 export function levelCode(word: string): number {
   return WORDS.get(word.toLowerCase()) ?? LEVEL_NONE
 }
 
-/** The value of the first label that names a level, or undefined. */
+/** The value of the first label with the name of a level field, or undefined. */
 export function levelOfLabels(labels: Labels): string | undefined {
   for (const field of LEVEL_FIELDS) {
     for (const label of labels) if (label.name === field) return label.value
@@ -71,7 +71,9 @@ export function levelOfLabels(labels: Labels): string | undefined {
   return undefined
 }
 
-/** The level of an OTLP severity_number: 1 to 4 trace, then four numbers a level up to fatal. Not a number: info. */
+/**
+ * The level of an OTLP severity_number: 1 to 4 is trace, then four numbers per level up to fatal. Not a number: info.
+ */
 export function levelOfSeverityNumber(text: string): number {
   const number = Number(text)
   if (text.trim() === '' || !Number.isInteger(number)) return INFO

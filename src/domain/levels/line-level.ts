@@ -1,9 +1,9 @@
 /**
- * The level that a line itself shows: a field of JSON or logfmt, else the form of its beginning, else its first level
- * word. Written over bytes, as it runs over every line that comes in: no line becomes a string.
+ * The level in a line: a JSON or logfmt field, else the format of its beginning, else its first level word. It reads
+ * bytes without creating strings, because it runs over every pushed line.
  *
- * Loki's rules (pkg/distributor/field_detection.go of grafana/loki), and those of loggers that they misread: docs/levels.md
- * lists the differences.
+ * Loki's rules (pkg/distributor/field_detection.go of grafana/loki), extended for loggers that they misread:
+ * docs/levels.md lists the differences.
  */
 
 import { LEVEL_NONE, LEVEL_UNKNOWN } from './level.ts'
@@ -17,12 +17,12 @@ const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 const LESS = 0x3c
 const GREATER = 0x3e
-/** Facility times eight plus severity; 191 is the last one. */
+/** Facility times eight plus severity; 191 is the maximum. */
 const PRIORITY_MAX = 191
-/** `notice` and `info` are what a sender gives when nothing is said: words of the line may say more. */
+/** `notice` and `info` are defaults of senders, so words of the line may be more specific. */
 const SYSLOG_NOTICE = 5
 
-/** The level of the line `text[start, end)`, as a code of LEVELS; LEVEL_UNKNOWN where nothing shows one. */
+/** The level of the line `text[start, end)`, as a code of LEVELS; LEVEL_UNKNOWN if there is none. */
 export function levelOfLine(text: Uint8Array, start: number, end: number): number {
   let first = start
   let last = end - 1
@@ -41,7 +41,7 @@ export function levelOfLine(text: Uint8Array, start: number, end: number): numbe
   return SYSLOG_LEVELS[severity] as number
 }
 
-/** The severity of a line that begins with syslog's priority, `<131>`; undefined for any other. */
+/** The severity of a line that starts with syslog's priority, `<131>`; undefined for other lines. */
 function syslogSeverity(text: Uint8Array, first: number, end: number): number | undefined {
   let priority = 0
   let at = first + 1

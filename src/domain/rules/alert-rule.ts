@@ -83,16 +83,16 @@ export function stateOfRule(alerts: readonly Alert[]): 'inactive' | 'pending' | 
   return alerts.some(({ state }) => state === 'pending') ? 'pending' : 'inactive'
 }
 
-function withSample(found: Alert | undefined, sample: AlertSample, evaluation: Evaluation): Alert {
+function withSample(current: Alert | undefined, sample: AlertSample, evaluation: Evaluation): Alert {
   const { rule, nowMs, missedMs } = evaluation
-  if (found?.state === 'firing') return { ...found, ...sample, absentSinceMs: undefined }
+  if (current?.state === 'firing') return { ...current, ...sample, absentSinceMs: undefined }
   // A resolved alert starts again. If its end was not reported yet, its incident stays open.
-  const activeAtMs = found?.state === 'pending' ? Math.min(found.activeAtMs + missedMs, nowMs) : nowMs
+  const activeAtMs = current?.state === 'pending' ? Math.min(current.activeAtMs + missedMs, nowMs) : nowMs
   const hasFired = nowMs - activeAtMs >= rule.forMs
   const state = hasFired ? 'firing' : 'pending'
   const firedAtMs = hasFired ? nowMs : undefined
   const alert: Alert = { ...sample, state, activeAtMs, firedAtMs, absentSinceMs: undefined, isReported: false }
-  return found?.state === 'resolved' && !hasFired ? { ...alert, firedAtMs: found.firedAtMs } : alert
+  return current?.state === 'resolved' && !hasFired ? { ...alert, firedAtMs: current.firedAtMs } : alert
 }
 
 function withoutSample(alert: Alert, { rule, nowMs }: Evaluation): Alert | undefined {

@@ -2,13 +2,13 @@
 
 import type { SourceEntry } from './source-entry.ts'
 
-/** How far a project of a source has been read. */
+/** The position up to which a project of a source has been read. */
 export interface SourceCursor {
   /** Time of the newest stored entry, ms since the epoch; never in the future. */
   readonly lastTsMs: number
   /** Entries before this time are not read again. */
   readonly sweptMs: number
-  /** Everything that the source had at that time was read up to this time; ms since the epoch. */
+  /** Everything that the source had at that time has been read up to this time; ms since the epoch. */
   readonly checkedMs: number
   /** Ids of stored entries from `idsFromMs` on, with their times. */
   readonly ids: ReadonlyMap<string, number>
