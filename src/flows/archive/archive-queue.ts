@@ -28,7 +28,7 @@ export interface QueueWork extends ArchiveParts {
   readonly wait: Wait
   /** Calls `beat` every `ms` until the returned function is called. */
   repeat(beat: () => void, ms: number): () => void
-  /** 0 to 1, for back-off. */
+  /** A random number from 0 to 1, for backoff. */
   readonly random: () => number
   /** Receiving failed; called for each failed attempt. Must not throw. */
   receiveFailed(error: GatewayError): void
@@ -41,11 +41,13 @@ const POLL_MS = 20_000
 /** Messages are hidden for this long, repeatedly while the work continues. */
 const VISIBILITY_MS = 60_000
 const BEAT_MS = 20_000
-/** A delivery is gathered from receives as long as they are full: fewer, larger objects cost less to write and read. */
+/** Receives are collected into one delivery while they are full: fewer, larger objects cost less to write and read. */
 const GATHER_MESSAGES_MAX = 100
 const GATHER_BYTES_MAX = 8 * 2 ** 20
 const FULL_RECEIVE = 10
-/** While the archive or the queue fails; half of it is left to chance, so that workers do not come back together. */
+/**
+ * The wait while the archive or the queue fails; half of it is random, so that workers do not retry at the same time.
+ */
 const BACKOFF = { firstMs: 1000, maxMs: 60_000, jitter: 0.5 }
 /**
  * With the usual five receives a message survives an outage of 25 minutes before it is moved to the dead letters, and it is

@@ -22,7 +22,7 @@ import type {
 export const CANCEL_MS = 24 * 3600_000
 /** Maximum number of waiting requests per tenant, because each makes reads of its time range slower. */
 const WAITING_MAX = 100
-/** How long a request that was processed is still listed. */
+/** How long a processed request is still listed. */
 const LISTED_MS = 30 * 24 * 3600_000
 
 export type DeletionOrder = Pick<Deletion, 'id' | 'tenant' | 'query' | 'start' | 'end'>
@@ -133,17 +133,17 @@ async function* readWithout(
   // A line filter needs the text of the lines.
   const needsText = compiled.some(({ query }) => query.stages.length > 0)
   const asked = request.withoutText === true && needsText ? { ...request, withoutText: false } : request
-  for await (const found of store.read(asked, signal)) {
-    let runs = found.runs
+  for await (const read of store.read(asked, signal)) {
+    let runs = read.runs
     for (const { keep } of compiled) {
       const kept: StreamRun[] = []
       for (const run of runs) {
-        kept.push(...keep(found.block, run))
+        kept.push(...keep(read.block, run))
         await request.pause?.()
       }
       runs = kept
     }
-    if (runs.length > 0) yield { ...found, runs }
+    if (runs.length > 0) yield { ...read, runs }
   }
 }
 

@@ -1,4 +1,4 @@
-/** Counts the error lines of blocks as they are committed, each once, also when the process is killed at any moment. */
+/** Counts the error lines of blocks as they are committed, each exactly once even if the process is killed. */
 
 import type { KeyedHash } from '../../domain/incidents/incident.ts'
 import { CircuitBreaker } from '../../kit/circuit-breaker.ts'
@@ -11,34 +11,38 @@ export interface AcceptedParts {
   readonly rules: LineRules
   readonly hash: KeyedHash
   readonly desk: Pick<IncidentDesk, 'record'>
-  /** Keeps the position. */
+  /** Stores the position. */
   readonly store: Pick<IncidentStore, 'readCursor'>
   readonly blocks: CommittedBlocks
   readonly clock: Clock
-  /** Called when a round failed: the next one tries again. Must not throw. */
+  /** Called when a round failed; the next one retries. Must not throw. */
   readonly onFailure: (cause: unknown) => void
 }
 
-/** Rows of lines that wait to be written; blocks beyond are read back from the store. */
+/** Maximum size of audit rows in memory; further blocks are read back from the store. */
 const ROW_BYTES_MAX = 8 * 1024 * 1024
-/** Lines of kinds that were written before wait for so long: in a storm, most of a round would be writing them again. */
+/**
+ * Lines of known kinds are written this late: in a storm, most of a round would be spent on rewriting their incidents.
+ */
 const KNOWN_MS = 5_000
-/** How often the position is written while there is nothing to count: so much may have to be looked at after a crash. */
+/**
+ * How often the position is written while there is nothing to count; after a crash, blocks of this time are read again.
+ */
 const POSITION_MS = 10_000
 
 /**
- * Live, a block is counted when it is committed, and one transaction writes the counts with the position. After
- * a crash, and when rows do not fit into memory, blocks after the position are read from the store instead, and live
- * ones are left to that until it has caught up.
+ * Normally a block is counted when it is committed, and one transaction writes the counts with the position. After a
+ * crash, and when rows do not fit into memory, blocks after the position are read from the store instead; live blocks
+ * are skipped until that has caught up.
  */
 export class AcceptedCounter {
   readonly #parts: AcceptedParts
   readonly #opened: OpenedCounter
-  /** Of the incident store: while it is down, rounds are further apart. */
+  /** For the incident store: while it fails, rounds are further apart. */
   readonly #breaker: CircuitBreaker
-  /** As it is written; undefined: there is none. */
+  /** The stored text; undefined: there is none. */
   #cursor: string | undefined
-  /** The last block that is in the counts. */
+  /** The position of the last block that is in the counts. */
   #counted = 0
   #isBehind = false
   #writtenMs = Number.NEGATIVE_INFINITY
@@ -49,13 +53,13 @@ export class AcceptedCounter {
     this.#opened = openCounter(parts.rules, parts.hash, parts.clock)
   }
 
-  /** Finds where the last process stopped; from then on blocks are counted. Rejects with store_unavailable. */
+  /** Reads the stored position; from then on blocks are counted. Rejects with store_unavailable. */
   async begin(): Promise<void> {
     const { blocks, store } = this.#parts
     this.#cursor = await store.readCursor(COUNTED_BLOCKS)
     const last = blocks.last()
     const written = Number(this.#cursor ?? last)
-    // Behind the newest block it is of other data: a backup was put in place.
+    // A position after the newest block belongs to other data: a backup was restored.
     this.#counted = written > last ? last : written
     this.#isBehind = this.#counted < last
     blocks.keepAfter(this.#counted)
@@ -63,12 +67,12 @@ export class AcceptedCounter {
     if (this.#cursor !== String(this.#counted)) await this.#write()
   }
 
-  /** Writes what was counted, or catches up. Calls must not overlap. Never rejects. */
+  /** Writes the counts, or catches up. Calls must not overlap. Never rejects. */
   round(): Promise<void> {
     return this.#round(false)
   }
 
-  /** The last round: nothing is left for later. Never rejects. */
+  /** The last round, which writes everything. Never rejects. */
   finish(): Promise<void> {
     return this.#round(true)
   }
@@ -107,7 +111,7 @@ export class AcceptedCounter {
   async #catchUp(): Promise<void> {
     const { blocks } = this.#parts
     const { counter, rowBytes } = this.#opened
-    // What is counted already goes first, so that a block is never counted in two ways.
+    // First writes what is already counted, so that no block is counted both live and from the store.
     await this.#write()
     while (this.#counted < blocks.last()) {
       const last = blocks.last()
@@ -119,7 +123,7 @@ export class AcceptedCounter {
         counter.countBlock(tenant, block)
         reached = position
       }
-      // Blocks that cannot be read are left out, and do not come again.
+      // Unreadable blocks are skipped permanently.
       this.#counted = isWhole ? Math.max(reached, last) : reached
       await this.#write()
     }

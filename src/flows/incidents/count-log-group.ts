@@ -9,7 +9,7 @@ import type { Clock } from '../../ports/log-store.ts'
 import type { OpenedCounter } from './open-counter.ts'
 import type { IncidentDesk } from './raise-incidents.ts'
 
-/** Events of one stream of a log group, as they were delivered. */
+/** Events of one stream of a log group, as delivered. */
 export interface GroupEvents {
   readonly logGroup: string
   readonly logStream: string
@@ -18,28 +18,28 @@ export interface GroupEvents {
 
 export interface GroupParts {
   readonly desk: Pick<IncidentDesk, 'record'>
-  /** Shared by all deliveries of the process, one after the other. */
+  /** Shared by all deliveries of the process, one at a time. */
   readonly opened: OpenedCounter
   readonly hash: KeyedHash
   readonly clock: Clock
-  /** Whose incidents they are. */
+  /** The tenant of the incidents. */
   readonly tenant: string
 }
 
 export interface GroupOutcome {
-  /** Events that were looked at. */
+  /** Number of events that were checked. */
   readonly processed: number
-  /** Lines that were counted now, for the first time. */
+  /** Number of lines that were counted for the first time. */
   readonly counted: number
-  /** Incidents that were opened or reopened. */
+  /** Number of incidents that were opened or reopened. */
   readonly opened: number
-  /** False: the delivery was counted before, or another process moved the cursor. */
+  /** False: the delivery was already counted, or another process moved the cursor. */
   readonly isNew: boolean
 }
 
 /**
- * Counts a delivery, once also when it is repeated as it was, or the events of a read that moves `cursor`. Rejects with
- * store_unavailable when nothing was recorded: deliver it again then.
+ * Counts a delivery, once even if it is repeated unchanged, or the events of a read that moves `cursor`. Rejects with
+ * store_unavailable if nothing was recorded: deliver it again.
  */
 export async function countGroups(
   parts: GroupParts,
@@ -81,7 +81,10 @@ function nameDelivery({ hash, tenant }: GroupParts, groups: readonly GroupEvents
   ])
 }
 
-/** The service is the last part of the group's name, as `/aws/lambda/shop` has it. Streams come and go: no label. */
+/**
+ * The service is the last part of the group's name, as in `/aws/lambda/shop`. The log stream is not a label, because
+ * streams are short-lived.
+ */
 function labelsOf(logGroup: string): Labels {
   const service = logGroup.split('/').findLast((part) => part !== '') ?? ''
   return sortLabels([

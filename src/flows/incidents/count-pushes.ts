@@ -1,4 +1,6 @@
-/** Counts the error lines of pushes where incidents are kept elsewhere: a record of counts is written beside the push. */
+/**
+ * Counts the error lines of pushes if another process handles incidents: a record of counts is written with each push.
+ */
 
 import type { Batch } from '../../domain/entries/batch.ts'
 import type { KeyedHash } from '../../domain/incidents/incident.ts'
@@ -9,14 +11,16 @@ import { type LineRules, openCounter } from './open-counter.ts'
 export interface PushCounterParts {
   readonly rules: LineRules
   readonly hash: KeyedHash
-  /** Writes a record once; one whose delivery was recorded before is left out. Rejects when it is not sure. */
+  /** Writes a record once; skips it if its delivery was already recorded. Rejects if the result is unknown. */
   readonly record: (record: CountRecord) => Promise<unknown>
   readonly clock: Clock
-  /** Called when a record could not be written: it waits for the next push, unless it `isDropped`. Must not throw. */
+  /**
+   * Called if a record could not be written: it is retried with the next push, unless it `isDropped`. Must not throw.
+   */
   readonly onFailure: (cause: unknown, isDropped: boolean) => void
 }
 
-/** Records that wait for the next push, and lines of rows in them. */
+/** Maximum number of records that wait for the next push, and of their audit rows. */
 const WAITING_MAX = 100
 
 export class PushCounter {
@@ -30,8 +34,9 @@ export class PushCounter {
   }
 
   /**
-   * Resolves when the counts of the batch are written, or wait in memory as they could not be: a push is not refused for
-   * that. Never rejects. A batch that is sent again counts once, as its error lines name the record.
+   * Resolves when the counts of the batch are written, or are kept in memory because they could not be: that does not
+   * fail the push. Never rejects. A retried batch is counted once, because the record's name is derived from its error
+   * lines.
    */
   async count(batch: Batch): Promise<void> {
     const { counter, takeRows } = this.#opened
@@ -66,7 +71,7 @@ export class PushCounter {
   }
 }
 
-/** The store, whose appends are counted at the same time; an append resolves when its counts are written as well. */
+/** The store with counting: each append is counted concurrently, and resolves when its counts are written too. */
 export function countAppends(store: LogStore, counter: Pick<PushCounter, 'count'>): LogStore {
   return {
     append: async (batch, origin) => {
@@ -74,7 +79,7 @@ export function countAppends(store: LogStore, counter: Pick<PushCounter, 'count'
       try {
         return await store.append(batch, origin)
       } finally {
-        // The batch's memory is used again once the append is over.
+        // The batch's memory is reused after the append.
         await counting
       }
     },

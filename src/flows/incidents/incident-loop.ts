@@ -1,20 +1,20 @@
-/** The rounds of a process that stays up: counting lines, notifying people, closing what is quiet. */
+/** The periodic tasks of a long-running process: counting lines, sending notifications, closing quiet incidents. */
 
-/** Calls `run` after `ms`, once; the returned function takes it back. A test hands in a clock of its own. */
+/** Calls `run` once after `ms`; the returned function cancels it. */
 export type Schedule = (run: () => void, ms: number) => () => void
 
 export interface Round {
   readonly everyMs: number
-  /** Must not overlap with itself; `onFailure` gets what it rejects with. */
+  /** Calls do not overlap; `onFailure` gets the rejection. */
   readonly run: () => Promise<unknown>
 }
 
-/** From an accepted line to its incident; with the sending behind it below two seconds. */
+/** Interval between counting rounds; a notification is sent less than two seconds after its line was accepted. */
 export const LINES_EVERY_MS = 1_000
 export const OUTBOX_EVERY_MS = 1_000
 export const SWEEP_EVERY_MS = 10_000
 
-/** Runs each round again and again, a time after it was over. `stop` resolves when none runs any more. */
+/** Repeats each task, a fixed time after its previous run ended. `stop` resolves when none is running. */
 export class IncidentLoop {
   readonly #rounds: readonly Round[]
   readonly #schedule: Schedule

@@ -8,7 +8,7 @@ import type { LogExpr } from '../../logql/parse/syntax.ts'
 import { LabelSet } from '../../logql/pipeline/label-set.ts'
 import { compileStages } from '../../logql/pipeline/stages.ts'
 
-/** Throws query_malformed or query_unsupported for a text that is no log query. */
+/** Throws query_malformed or query_unsupported if the text is not a log query. */
 export function compileLineFilter(text: string, nowMs: number): (line: CountedLine) => boolean {
   const query = parseLogQuery(text)
   const stage = compileStages(query.stages, { nowMs })

@@ -1,4 +1,4 @@
-/** Notifies people of transitions: at once where possible, again until it worked, never more often than they can read. */
+/** Sends notifications of transitions: immediately if possible, with retries, and at a limited rate. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { KeyedHash } from '../../domain/incidents/incident.ts'
@@ -9,11 +9,13 @@ import type { IncidentStore, Notifier } from '../../ports/incidents.ts'
 import type { Clock } from '../../ports/log-store.ts'
 
 export interface NotifySettings {
-  /** Messages a minute, over all processes; what comes beyond waits for the digest of the next minute. */
+  /**
+   * Maximum number of messages per minute over all processes; further notifications wait for the next minute's digest.
+   */
   readonly perMinuteMax: number
-  /** How long a notifier may take for one message. */
+  /** Timeout of a notifier for one message. */
   readonly timeoutMs: number
-  /** How long an item belongs to the process that took it: longer than all its notifiers may take. */
+  /** Lease of a process on an item that it took; longer than all its notifiers may take. */
   readonly leaseMs: number
 }
 
@@ -22,32 +24,32 @@ export interface NotifyParts {
   readonly notifiers: readonly Notifier[]
   readonly clock: Clock
   readonly settings: NotifySettings
-  /** Names digests. */
+  /** For the ids of digests. */
   readonly hash: KeyedHash
   readonly events: NotifyEvents
-  /** A signal that aborts after so long; a test hands in its own. */
+  /** A signal that is aborted after `ms`. */
   readonly timeoutSignal: (ms: number) => AbortSignal
 }
 
-/** Reports for logs and metrics. Must not throw. */
+/** Events for logs and metrics. Must not throw. */
 export interface NotifyEvents {
   sent(notifier: string, notifications: number): void
-  /** A notifier did not take a message: it is tried again, unless `isGivenUp`. */
+  /** A notifier failed to send a message; it is retried, unless `isGivenUp`. */
   sendFailed(notifier: string, cause: unknown, isGivenUp: boolean): void
-  /** The outbox could not be read or written: its items come again. */
+  /** The outbox could not be read or written; its items are retried. */
   outboxFailed(cause: unknown): void
 }
 
-/** Before an attempt after the first, the second...: doubles up to an hour. */
+/** The wait before a retry; doubles up to an hour. */
 const RETRY = { firstMs: 5_000, maxMs: 3600_000 }
-/** A notification that could not be sent for so long is given up: the incident itself stays. */
+/** A notification that could not be sent for this long is given up; the incident remains. */
 const GIVE_UP_MS = 24 * 3600_000
 const MINUTE_MS = 60_000
-/** Items taken out of the outbox at once. */
+/** Maximum number of items taken from the outbox at once. */
 const TAKEN_MAX = 500
-/** Notifications of one digest: all that a storm brings in a minute. */
+/** Maximum number of notifications in a digest: a minute of a storm. */
 const DIGEST_MAX = 10_000
-/** Messages on their way at once, and items that wait for that in memory: of more, the outbox remembers. */
+/** Maximum concurrent sends, and items that wait for one in memory; further items stay in the outbox. */
 const SENDING_MAX = 4
 const WAITING_MAX = 1_000
 
@@ -55,11 +57,11 @@ export class NotifyDesk {
   readonly #parts: NotifyParts
   readonly #waiting: OutboxItem[] = []
   readonly #running = new Set<Promise<void>>()
-  /** By notifier: one that hangs must not take up the messages of all others. */
+  /** One per notifier, so that one that hangs does not block the others. */
   readonly #breakers: ReadonlyMap<string, CircuitBreaker>
   readonly #outbox: CircuitBreaker
   readonly #abandoned = new AbortController()
-  /** The minute whose messages are used up. */
+  /** The minute in which perMinuteMax was reached. */
   #fullMinute = -1
 
   constructor(parts: NotifyParts) {
@@ -68,24 +70,24 @@ export class NotifyDesk {
     this.#outbox = new CircuitBreaker(parts.clock)
   }
 
-  /** Sends an item whose lease the caller has, without waiting for it. Never throws. */
+  /** Sends an item on which the caller has the lease, without waiting. Never throws. */
   offer(item: OutboxItem): void {
     if (this.#waiting.length >= WAITING_MAX) return
     this.#waiting.push(item)
     this.#pump()
   }
 
-  /** Resolves when all that was offered was tried. */
+  /** Resolves when all offered items have been tried. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.race(this.#running)
   }
 
-  /** Gives up what is under way, and all that is offered from now on: it is sent after the next start. */
+  /** Abandons current and future sends: they are sent after the next start. */
   abandon(): void {
     this.#abandoned.abort(new GatewayError('source_unavailable', 'the process stops; it is sent after the next start'))
   }
 
-  /** Takes what is due out of the outbox and tries it; resolves when all of it was tried. Never rejects. */
+  /** Takes the due items from the outbox and tries them; resolves when all have been tried. Never rejects. */
   async sendDue(): Promise<void> {
     const { store, clock, settings, events } = this.#parts
     const nowMs = clock.nowMs()
@@ -126,7 +128,7 @@ export class NotifyDesk {
   async #sendSingle(item: OutboxItem): Promise<void> {
     if (this.#isLeft([item])) return
     if (await this.#hasRoom()) return this.#send(item.notification.id, [item])
-    // With all that waits, in one write.
+    // Together with all waiting items, in one write.
     const together = [item, ...this.#waiting.splice(0).filter((each) => !this.#isLeft([each]))]
     await this.#postpone(together.map((each) => ({ ...each, digestId: DIGEST_PENDING })))
   }
@@ -137,7 +139,7 @@ export class NotifyDesk {
     await this.#postpone(items)
   }
 
-  /** What waited for too long in memory belongs to another process before it is sent: the outbox gives it again. */
+  /** The lease of an item that waited too long in memory has expired: the outbox returns it again. */
   #isLeft(items: readonly OutboxItem[]): boolean {
     if (this.#abandoned.signal.aborted) return true
     const { clock, settings } = this.#parts
@@ -162,8 +164,8 @@ export class NotifyDesk {
   }
 
   /**
-   * Items that wait for a digest, by digest. Its id follows from what is in it: tried again as it was it keeps the id, and
-   * in parts, as it may come out of the outbox, each part has one of its own.
+   * Items that wait for a digest, grouped by digest. A digest's id is derived from its items: a retry of the same items
+   * has the same id; if the outbox returns them in parts, each part gets its own id.
    */
   #digestsOf(items: readonly OutboxItem[]): readonly { id: string; items: readonly OutboxItem[] }[] {
     const digests = Map.groupBy(items, ({ digestId }) => digestId)
@@ -176,7 +178,7 @@ export class NotifyDesk {
     return ids.length === 1 ? (only as string) : `digest-${this.#parts.hash(ids)}`
   }
 
-  /** One message to every target that has not taken it yet; what failed, or was not tried, is written down for later. */
+  /** Sends one message to every remaining target; failed and untried targets are written to the outbox for later. */
   async #send(id: string, items: readonly OutboxItem[]): Promise<void> {
     const names = new Set(items.flatMap(({ targets }) => targets))
     const failed = new Set<string>()
@@ -188,7 +190,7 @@ export class NotifyDesk {
       }),
     )
     const { store, clock } = this.#parts
-    // One time for all of a digest, so that they are due together.
+    // The same time for all items of a digest, so that they are due together.
     const nowMs = clock.nowMs()
     const digestId = items.length > 1 ? id : undefined
     await store.settle(items.map((item) => ({ ...afterAttempt(item, failed, nowMs), digestId })))
@@ -197,11 +199,11 @@ export class NotifyDesk {
   async #sendTo(name: string, message: Message): Promise<boolean> {
     const { notifiers, events, settings, clock, timeoutSignal } = this.#parts
     const notifier = notifiers.find((each) => each.name === name)
-    // Its settings are gone: nothing waits for this any more.
+    // The notifier is no longer configured, so nothing remains to do.
     if (notifier === undefined) return true
     const breaker = this.#breakers.get(name) as CircuitBreaker
     const isGivenUp = message.notifications.every((each) => isTooOld(each.createdMs, clock.nowMs()))
-    // Tried again like what failed; nothing waits for it meanwhile.
+    // Counts as a failure, without waiting for it.
     if (!isGivenUp && !breaker.admits(settings.timeoutMs)) return false
     try {
       const signal = AbortSignal.any([timeoutSignal(settings.timeoutMs), this.#abandoned.signal])
@@ -232,7 +234,7 @@ function isTooOld(createdMs: number, nowMs: number): boolean {
   return nowMs - createdMs >= GIVE_UP_MS
 }
 
-/** A notifier that does not listen to its signal must not hold the others up. */
+/** A notifier that ignores its signal must not block the others. */
 function rejectOnAbort(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const fail = (): void => reject(signal.reason)
@@ -241,7 +243,7 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
   })
 }
 
-/** A digest shows no lines: thousands with theirs would take too much memory. */
+/** Without lines: those of thousands of items would take too much memory. */
 function withoutSamples(item: OutboxItem): OutboxItem {
   const { notification } = item
   return { ...item, notification: { ...notification, incident: { ...notification.incident, samples: [] } } }

@@ -1,4 +1,4 @@
-/** A counter of lines as the settings want it: by level and filter, with a row for each line where those are kept. */
+/** Creates the line counter from the settings: level, filter, and audit rows if they are stored. */
 
 import { SERVICE_NAME } from '../../domain/entries/service-name.ts'
 import { type KeyedHash, nameIncident } from '../../domain/incidents/incident.ts'
@@ -10,23 +10,23 @@ import type { AuditRow } from '../../ports/incidents.ts'
 import type { Clock } from '../../ports/log-store.ts'
 
 export interface LineRules extends CountRules {
-  /** A line must pass this as well; see line-filter.ts. */
+  /** An additional filter; see line-filter.ts. */
   readonly accepts: ((line: CountedLine) => boolean) | undefined
-  /** Whether a row is written for each line. */
+  /** Whether an audit row is written for each line. */
   readonly keepsRows: boolean
 }
 
 export interface OpenedCounter {
   readonly counter: LineCounter
-  /** Rows of the lines that were counted since the last call. */
+  /** The rows of the lines that were counted since the last call. */
   takeRows(): readonly AuditRow[]
-  /** Puts rows back that could not be written. */
+  /** Puts back rows that could not be written. */
   putBackRows(rows: readonly AuditRow[]): void
-  /** Bytes of rows that wait. */
+  /** Size of the waiting rows, in bytes. */
   readonly rowBytes: () => number
 }
 
-/** What a row takes beside its message. */
+/** Size of a row in addition to its message. */
 const ROW_COST_BYTES = 500
 
 export function openCounter(rules: LineRules, hash: KeyedHash, clock: Clock): OpenedCounter {

@@ -1,4 +1,6 @@
-/** Raises, acknowledges and closes incidents, and writes the notification of each transition along with it. */
+/**
+ * Raises, acknowledges and closes incidents, and writes the notification of each transition in the same transaction.
+ */
 
 import { GatewayError } from '../../domain/errors.ts'
 import {
@@ -30,9 +32,9 @@ import type {
 import type { Clock } from '../../ports/log-store.ts'
 
 export interface DeskSettings {
-  /** Names of the notifiers of each transition. */
+  /** Names of the notifiers that each transition is sent to. */
   readonly targets: readonly string[]
-  /** How long the process that wrote a notification has to send it; then any process may. */
+  /** How long only the process that wrote a notification may send it; after that any process may. */
   readonly leaseMs: number
 }
 
@@ -41,54 +43,57 @@ export interface DeskParts {
   readonly clock: Clock
   readonly settings: DeskSettings
   readonly hash: KeyedHash
-  /** Called with each outbox item as soon as it is written: the callee has the lease. Must not throw. */
+  /** Called with each outbox item after it is written; the callee has its lease. Must not throw. */
   readonly onWritten: (item: OutboxItem) => void
   /** Called for each transition, for metrics. */
   readonly onTransition?: (transition: Transition, incident: Incident) => void
 }
 
-/** Incidents closed by themselves in one round; the next round takes the rest. */
+/** Maximum number of incidents closed in one round. */
 const QUIET_MAX = 500
-/** Samples in a notification, and characters of each: it has to fit into a mail, and many of them into the outbox. */
+/**
+ * Maximum number of samples in a notification, and characters of each: it must fit into a mail, and many into the
+ * outbox.
+ */
 const SENT_SAMPLES = 3
 const SENT_SAMPLE_CHARS_MAX = 500
-/** How long an incident counts as open without a look at it: lines of it can wait for the next fold. */
+/** How long an incident is assumed to be open without checking; its lines can wait for the next fold. */
 const KNOWN_OPEN_MS = 60_000
 const KNOWN_OPEN_MAX = 10_000
 
 export class IncidentDesk implements IncidentSink {
   readonly #parts: DeskParts
   readonly #decider: CountDecider
-  /** When incidents were last seen open by a fold, ms since the epoch. */
+  /** When a fold last saw an incident open, ms since the epoch. */
   readonly #open = new Map<string, number>()
 
   constructor(parts: DeskParts) {
     this.#parts = parts
     this.#decider = {
       idOf: (lines) => nameIncident(parts.hash, lines),
-      decide: (found, id, lines) => this.#withOutbox(applyCount(found, id, lines, parts.clock.nowMs())),
+      decide: (current, id, lines) => this.#withOutbox(applyCount(current, id, lines, parts.clock.nowMs())),
     }
   }
 
   async raise(report: IncidentReport): Promise<Raised> {
     const { clock } = this.#parts
     const ref = this.refOf(report)
-    const decision = await this.#change(ref, (found) => applyReport(found, ref.id, report, clock.nowMs()))
+    const decision = await this.#change(ref, (current) => applyReport(current, ref.id, report, clock.nowMs()))
     return { ...ref, counted: decision === undefined ? 0 : 1, transition: decision?.transition }
   }
 
   async resolve(key: IncidentKey): Promise<void> {
-    await this.#change(this.refOf(key), (found) => found && close(found, undefined, this.#parts.clock.nowMs()))
+    await this.#change(this.refOf(key), (current) => current && close(current, undefined, this.#parts.clock.nowMs()))
   }
 
   /**
-   * Writes counted lines. Where the store counts in two steps, lines of an incident that was not seen open for a minute
-   * are applied at once, and others by the next fold. Rejects with store_unavailable.
+   * Writes counted lines. If the store counts in two steps, counts of incidents that were not seen open within a minute
+   * are applied immediately, others by the next fold. Rejects with store_unavailable.
    */
   async record(record: CountRecord): Promise<RecordOutcome> {
     const outcome = await this.#parts.store.record(record, this.#decider)
     for (const decision of outcome.decisions) this.#announce(decision)
-    // Also where the delivery is not new: who recorded it may have stopped before it was applied.
+    // Also if the delivery is not new: its recorder may have died before applying it.
     if (!outcome.isPending || record.counts.every((lines) => this.#isKnownOpen(lines))) return outcome
     const ids = new Set(record.counts.map((lines) => this.refOf(lines).id))
     const decisions = (await this.fold()).filter(({ incident }) => ids.has(incident.id))
@@ -100,7 +105,7 @@ export class IncidentDesk implements IncidentSink {
     return seenMs !== undefined && this.#parts.clock.monotonicMs() - seenMs < KNOWN_OPEN_MS
   }
 
-  /** Applies what other processes counted. Resolves to the incidents that changed. Rejects with store_unavailable. */
+  /** Applies counts of other processes. Resolves to the changed incidents. Rejects with store_unavailable. */
   async fold(): Promise<readonly Decision[]> {
     const decisions = await this.#parts.store.fold(this.#decider)
     if (this.#open.size > KNOWN_OPEN_MAX) this.#open.clear()
@@ -117,28 +122,28 @@ export class IncidentDesk implements IncidentSink {
     return { tenant: key.tenant, id: nameIncident(this.#parts.hash, key) }
   }
 
-  /** A person has seen it. Throws not_found, or state_conflict when it is closed. */
+  /** Marks it as seen by a person. Throws not_found, or state_conflict if it is closed. */
   acknowledge(ref: IncidentRef, by: string): Promise<Incident> {
-    return this.#changeKnown(ref, (found, nowMs) => acknowledge(found, by, nowMs))
+    return this.#changeKnown(ref, (current, nowMs) => acknowledge(current, by, nowMs))
   }
 
-  /** A person says that it is over. Throws not_found. */
+  /** Closes it on behalf of a person. Throws not_found. */
   close(ref: IncidentRef, by: string): Promise<Incident> {
-    return this.#changeKnown(ref, (found, nowMs) => close(found, by, nowMs))
+    return this.#changeKnown(ref, (current, nowMs) => close(current, by, nowMs))
   }
 
   /**
-   * Applies what is recorded, closes what was quiet for long enough, and deletes what is old. Calls may overlap.
-   * Resolves to how many closed.
+   * Applies recorded counts, closes quiet incidents, and deletes expired data. Calls may overlap. Resolves to the
+   * number of closed incidents.
    */
   async sweep(): Promise<number> {
     const { store, clock } = this.#parts
-    // Before, as lines that are not applied yet keep an incident open.
+    // First, because counts that are not applied yet keep an incident open.
     await this.fold()
     const quiet = await store.listQuiet(clock.nowMs(), QUIET_MAX)
     let closed = 0
     for (const ref of quiet) {
-      const decision = await this.#change(ref, (found) => found && closeQuiet(found, clock.nowMs()))
+      const decision = await this.#change(ref, (current) => current && closeQuiet(current, clock.nowMs()))
       if (decision !== undefined) closed++
     }
     await store.prune(clock.nowMs())
@@ -147,12 +152,12 @@ export class IncidentDesk implements IncidentSink {
 
   async #changeKnown(
     ref: IncidentRef,
-    change: (found: Incident, nowMs: number) => IncidentChange | undefined,
+    change: (current: Incident, nowMs: number) => IncidentChange | undefined,
   ): Promise<Incident> {
     let known: Incident | undefined
-    const decision = await this.#change(ref, (found) => {
-      known = found
-      return found && change(found, this.#parts.clock.nowMs())
+    const decision = await this.#change(ref, (current) => {
+      known = current
+      return current && change(current, this.#parts.clock.nowMs())
     })
     if (known === undefined) {
       throw new GatewayError('not_found', 'no incident of this tenant has this id; list them at GET /incidents')
@@ -162,10 +167,10 @@ export class IncidentDesk implements IncidentSink {
 
   async #change(
     ref: IncidentRef,
-    decide: (found: Incident | undefined) => IncidentChange | undefined,
+    decide: (current: Incident | undefined) => IncidentChange | undefined,
   ): Promise<Decision | undefined> {
-    const decision = await this.#parts.store.change(ref, (found) => {
-      const change = decide(found)
+    const decision = await this.#parts.store.change(ref, (current) => {
+      const change = decide(current)
       return change && this.#withOutbox(change)
     })
     if (decision !== undefined) this.#announce(decision)

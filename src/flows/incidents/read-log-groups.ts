@@ -1,4 +1,4 @@
-/** Reads log groups from where the last round stopped, and counts the error lines in them. */
+/** Reads log groups from their cursors, and counts their error lines. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { IncidentStore, LogGroupEvent, LogGroupReader } from '../../ports/incidents.ts'
@@ -9,18 +9,18 @@ export interface GroupRounds extends GroupParts {
   readonly reader: LogGroupReader
   readonly cursors: Pick<IncidentStore, 'readCursor'>
   readonly logGroups: readonly string[]
-  /** Called for a group that could not be read; the next round tries again. Must not throw. */
+  /** Called for a group that could not be read; the next round retries. Must not throw. */
   readonly onFailure: (logGroup: string, cause: unknown) => void
 }
 
-/** Events are found up to this long after their time; those that are read again are known by their ids. */
+/** Events may appear up to this long after their time; events that are read again are recognised by their ids. */
 const LATE_MS = 2 * 60_000
-/** After a long stop, what is older is left: CloudWatch's own subscriptions try for no longer. */
+/** After a long outage older events are skipped; CloudWatch's own subscriptions also retry for only a day. */
 const BEHIND_MS_MAX = 24 * 3600_000
-/** Events whose ids are remembered of a group, the newest: a cursor is written with every page. */
+/** Maximum number of remembered event ids of a group, the newest: they are written with every page. */
 const REMEMBERED_MAX = 8_192
 
-/** One round over all groups. A group that fails does not hold up the others. Never rejects. */
+/** One round over all groups. A failing group does not affect the others. Never rejects. */
 export async function readLogGroups(parts: GroupRounds): Promise<void> {
   for (const logGroup of parts.logGroups) {
     try {
@@ -43,10 +43,10 @@ async function readGroup(parts: GroupRounds, logGroup: string): Promise<void> {
     if (!isNew) throw new GatewayError('state_conflict', 'another process reads this log group; the next round goes on')
     text = to
   }
-  // The first round begins now: nothing was promised for yesterday's errors.
+  // The first round starts now; earlier errors are not counted.
   if (text === undefined) return move([], { ms: toMs, seen: [] })
   const cursor = parseGroupCursor(text)
-  // A clock that was set back since: reading goes on from its time.
+  // If the clock was set back since, continue from the current time.
   const readMs = Math.min(cursor.ms, toMs)
   const seen = new Set(cursor.seen)
   for await (const events of reader.read(logGroup, Math.max(readMs - LATE_MS, toMs - BEHIND_MS_MAX), toMs)) {

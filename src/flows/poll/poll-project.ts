@@ -37,7 +37,7 @@ export interface ProjectParts {
 const SWEEP_SHARE = 0.5
 /** Added to the duration of a run: time for a write that started within it, and for clock differences. */
 const LEASE_MARGIN_MS = 60_000
-/** CloudWatch shows new events after some seconds: the run after a failure must not look for them too soon. */
+/** CloudWatch shows new events after some seconds: after a failure, the next run must not look for them too early. */
 const LOOK_AFTER_MS = 10_000
 /** How often the cursor is saved while there are no new entries. */
 const CHECKED_SAVE_MS = 10 * 60_000
@@ -97,7 +97,7 @@ class ProjectRun {
     return isComplete ? 'complete' : 'partial'
   }
 
-  /** A lease that lasts longer than any may is of a clock that was set back since. */
+  /** A lease longer than the maximum was written before the clock was set back. */
   #isHeld({ untilMs }: Lease): boolean {
     const leftMs = untilMs - this.#startedMs
     return leftMs > 0 && leftMs <= this.#parts.settings.runMs + 2 * LEASE_MARGIN_MS
@@ -107,7 +107,7 @@ class ProjectRun {
   async abandon(): Promise<void> {
     if (this.#lease === undefined || this.#cursor === undefined) return
     const lease = { ...this.#lease, untilMs: this.#parts.clock.nowMs() + LOOK_AFTER_MS }
-    // If this fails too, the lease expires by itself.
+    // If this fails too, the lease expires later.
     await this.#parts.cursors.save(this.#project.id, this.#revision, this.#cursor, lease).catch(() => {})
   }
 

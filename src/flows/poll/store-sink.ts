@@ -22,17 +22,17 @@ export interface StoreSinkParts extends Pick<Ports, 'store' | 'feed'> {
   readonly lineBytesMax: number
 }
 
-/** What marks the id of an entry in its structured metadata. */
+/** The metadata name of an entry's id. */
 const ID_METADATA = 'id'
-/** A batch at most: what the store's queue and memory take in easily. */
+/** Maximum size of a batch, which the store's queue and memory can easily accept. */
 const BATCH_BYTES_MAX = 8 * 1024 * 1024
 const UTF8 = new TextEncoder()
-/** Times of polled entries are the source's: what it keeps is taken, however old or far ahead. */
+/** The source sets the times of polled entries: any age is accepted, also in the future. */
 const ANY_FUTURE_MS = 2 ** 45
 
 /**
- * The message is the line; id, trace_id and the other members of the entry are structured metadata. Where those are too
- * much for metadata, the whole entry as JSON is the line, so that nothing is left out.
+ * The message is the line; id, trace_id and the other members of the entry are structured metadata. If they exceed the
+ * limits of metadata, the line is the whole entry as JSON, so that nothing is lost.
  */
 export class StoreSink implements LogSink {
   readonly name = 'store'
@@ -59,15 +59,15 @@ export class StoreSink implements LogSink {
     return { stored: entries.length - duplicates, duplicates, oversized, rejected: new Map() }
   }
 
-  /** Ids of doubtful entries that the store holds. */
+  /** The ids of doubtful entries that are in the store. */
   async #findStored(
     project: SourceProject,
     entries: readonly SourceEntry[],
     doubtful: ReadonlySet<string>,
   ): Promise<Set<string>> {
-    const found = new Set<string>()
+    const ids = new Set<string>()
     const times = entries.filter(({ id }) => doubtful.has(id)).map(({ timestampMs }) => timestampMs)
-    if (times.length === 0) return found
+    if (times.length === 0) return ids
     const oldest = times.reduce((a, b) => Math.min(a, b))
     const newest = times.reduce((a, b) => Math.max(a, b))
     const { store, source, tenant } = this.#parts
@@ -83,11 +83,11 @@ export class StoreSink implements LogSink {
         for (let i = run.start; i < run.end; i++) {
           const pairs = readMetadata(block.metadata, startOf(block.metadataEnds, i), block.metadataEnds[i] as number)
           const id = pairs.find(([name]) => name === ID_METADATA)?.[1]
-          if (id !== undefined && doubtful.has(id)) found.add(id)
+          if (id !== undefined && doubtful.has(id)) ids.add(id)
         }
       }
     }
-    return found
+    return ids
   }
 
   #toLine(entry: SourceEntry): PolledLine {
@@ -145,7 +145,7 @@ interface PolledLine {
   readonly isCut: boolean
 }
 
-/** Lines were cut before; a source is no client that has to be held back. */
+/** Without limits on lines, which are already truncated, and on rates: a source cannot retry later. */
 const SINK_LIMITS: PushLimits = {
   ...PUSH_LIMITS,
   ageMsMax: undefined,
@@ -157,7 +157,7 @@ const SINK_LIMITS: PushLimits = {
 function cut(text: Uint8Array, bytesMax: number): Uint8Array {
   const mark = UTF8.encode(` … (cut: ${text.length} bytes)`)
   let end = Math.max(0, bytesMax - mark.length)
-  // Not in the middle of a character.
+  // At a character boundary.
   while (end > 0 && ((text[end] as number) & 0xc0) === 0x80) end--
   const short = new Uint8Array(end + mark.length)
   short.set(text.subarray(0, end))

@@ -1,4 +1,4 @@
-/** Takes in one decoded push: asks the rate, makes the valid part durable, says what became of the rest. */
+/** Accepts a decoded push: checks the tenant's rate, stores the valid entries, reports the others. */
 
 import type { BatchBuilder } from '../../domain/entries/batch-builder.ts'
 import type { Refusals } from '../../domain/entries/refusals.ts'
@@ -9,14 +9,14 @@ import type { StreamGateKeeper } from './stream-gate.ts'
 
 /** The outcome of a push. Accepted entries are durable; rejected ones are listed in `refusals`. */
 export interface PushOutcome {
-  /** Entries that are stored, duplicates of stored ones included: what the client need not send again. */
+  /** Stored entries, including duplicates of stored ones: those that the client need not retry. */
   readonly accepted: number
   readonly duplicates: number
-  /** Entries dropped because the operator wants them dropped. */
+  /** Entries dropped by the operator's selectors. */
   readonly dropped: number
   readonly lineBytes: number
   readonly refusals: Refusals
-  /** Ids that were taken before, with the time of the entry that has them. */
+  /** Ids that were already used, with the times of their entries. */
   readonly takenIds: ReadonlyMap<string, bigint>
 }
 
@@ -24,15 +24,15 @@ const NO_IDS: ReadonlyMap<string, bigint> = new Map()
 
 /** How a push is accepted. */
 export interface Acceptance {
-  /** `push` when absent. */
+  /** `push` if absent. */
   readonly origin?: BatchOrigin
-  /** The tenant's rate; absent for batches that no rate limits. */
+  /** The tenant's rate; absent if no rate applies. */
   readonly rate?: { readonly gate: StreamGateKeeper; readonly limits: PushLimits }
 }
 
 /**
- * Stores what the builder kept and passes it on to live tails. Throws entries_limited, with nothing stored, when the
- * tenant's rate is used up, and whatever the store throws when it could not store.
+ * Stores the builder's batch and passes it to live tails. Throws entries_limited, with nothing stored, if the tenant
+ * exceeds its rate, and rethrows errors of the store.
  */
 export async function acceptPush(
   { store, feed }: Pick<Ports, 'store' | 'feed'>,

@@ -35,7 +35,7 @@ export interface FieldRequest {
   readonly lineLimit: number
   /** Maximum number of fields; later ones are ignored. */
   readonly fieldLimit: number
-  /** The clock's reading, ms since the epoch: what templates call now. */
+  /** The clock's reading, ms since the epoch, for the template function `now`. */
   readonly nowMs: number
   /** The only field to detect; undefined: all. */
   readonly only?: string | undefined
@@ -56,7 +56,7 @@ export async function detectFields(
   return turn.run(fieldsOf(sample, new FieldDetector(fieldLimit, only)))
 }
 
-/** A line may be long: each is a slice of its own. */
+/** Each line is its own slice, because it may be long. */
 function* fieldsOf(sample: LogQuery, detector: FieldDetector): Slices<DetectedField[]> {
   for (const { labels, entries } of yield* sample.result()) {
     for (const entry of entries) {
@@ -102,7 +102,7 @@ export class FieldDetector {
   add(labels: Labels, { ns, line, metadata, parsed }: SampleEntry): void {
     this.#addAll(metadata)
     this.#addAll(parsed)
-    // What the query parsed is parsed again, to learn by what: it must not look like a second source of the name.
+    // A field from the query is parsed again to find its parser, but must not count as a second source of the name.
     for (const [name, parser] of this.#parsers) {
       this.#labels.reset(labels, metadata)
       parser({ ns, line, labels: this.#labels }, this.#labels)

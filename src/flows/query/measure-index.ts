@@ -60,7 +60,7 @@ export interface Volume {
 /** Maximum number of sums in memory: series times steps. */
 const CELLS_MAX = 1_000_000
 
-/** Sums that are gone through between two yields. */
+/** Sums that are processed between two yields. */
 const CELLS_PER_SLICE = 1000
 
 /** Sorted by the first sample, largest first. Throws query_refused for too many series and steps. */

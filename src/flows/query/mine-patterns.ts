@@ -77,16 +77,16 @@ class PatternMiner {
   }
 
   *patterns(): Slices<LinePattern[]> {
-    const found: (LinePattern & { readonly size: number })[] = []
+    const patterns: (LinePattern & { readonly size: number })[] = []
     for (const [level, drain] of this.#drains) {
       for (const [pattern, counts] of yield* mergeTwins(drain)) {
         const steps = yield* sortSlices([...counts], ([a], [b]) => a - b)
         const samples = steps.map(([step, count]) => [step * this.#stepSeconds, count] as const)
-        found.push({ pattern, level, samples, size: steps.reduce((sum, [, count]) => sum + count, 0) })
+        patterns.push({ pattern, level, samples, size: steps.reduce((sum, [, count]) => sum + count, 0) })
         yield
       }
     }
-    const sorted = yield* sortSlices(found, (a, b) => b.size - a.size || (a.pattern < b.pattern ? -1 : 1))
+    const sorted = yield* sortSlices(patterns, (a, b) => b.size - a.size || (a.pattern < b.pattern ? -1 : 1))
     return sorted.map(({ pattern, level, samples }) => ({ pattern, level, samples }))
   }
 

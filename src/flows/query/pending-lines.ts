@@ -1,4 +1,4 @@
-/** Lines of an accepted batch that a tail looks at later: a batch's own memory is used again at once. */
+/** Copies of an accepted batch that a tail processes later, because a batch's own memory is reused. */
 
 import type { Batch } from '../../domain/entries/batch.ts'
 import { startOf } from '../../domain/entries/block.ts'
@@ -6,25 +6,25 @@ import { makeNsColumn } from '../../domain/time.ts'
 
 export interface PendingLines {
   readonly batch: Batch
-  /** Memory that it takes, about. */
+  /** Approximate size in memory. */
   readonly bytes: number
-  /** The entry that is looked at next. */
+  /** The next entry to process. */
   at: number
-  /** When the batch came, ms since the epoch. */
+  /** When the batch arrived, ms since the epoch. */
   readonly arrivedMs: number
 }
 
-/** Bytes of one entry's columns. */
+/** Bytes of the columns per entry. */
 const COLUMN_BYTES = 25
 
-/** Bytes that the entries from `from` on take when they are copied, about. */
+/** Approximate size of a copy of the entries from `from` on. */
 export function pendingBytes(batch: Batch, from: number): number {
   const [start, end] = textRange(batch, from)
   const metadata = (batch.metadataEnds[batch.count - 1] as number) - startOf(batch.metadataEnds, from)
   return end - start + metadata + COLUMN_BYTES * (batch.count - from)
 }
 
-/** The entries from `from` on, in memory of their own. */
+/** A copy of the entries from `from` on. */
 export function copyFrom(batch: Batch, from: number): Batch {
   const { count, streams, streamIndexes, timestamps, levels, metadata, metadataEnds, tenant } = batch
   const [textStart, textEnd] = textRange(batch, from)
@@ -48,12 +48,12 @@ export function copyFrom(batch: Batch, from: number): Batch {
   }
 }
 
-/** Not `slice`, which gives a Buffer's own memory. */
+/** Not `slice`, which on a Buffer shares its memory. */
 function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
   return new Uint8Array(bytes.subarray(start, end))
 }
 
-/** Lines may stand in any order in the text. */
+/** The lines may be in any order in the text. */
 function textRange({ starts, ends, count }: Batch, from: number): [start: number, end: number] {
   let start = Number.POSITIVE_INFINITY
   let end = 0

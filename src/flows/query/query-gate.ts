@@ -6,26 +6,26 @@ import { GatewayError } from '../../domain/errors.ts'
 const WAITING_TOTAL_MAX = 1000
 
 export interface QueryGateSettings {
-  /** Queries of all tenants. */
+  /** Maximum concurrent queries of all tenants. */
   readonly runningMax: number
-  /** Queries of one tenant that run: the other places are for other tenants. */
+  /** Maximum concurrent queries of one tenant, which leaves slots for other tenants. */
   readonly tenantRunningMax: number
-  /** Queries of one tenant that wait. */
+  /** Maximum waiting queries of one tenant. */
   readonly waitingMax: number
 }
 
-/** Call it when the query has ended. */
+/** Must be called when the query has ended. */
 export type Leave = () => void
 
 interface TenantQueries {
   running: number
-  /** What lets each query in that waits, the first first. */
+  /** Callbacks that admit the waiting queries, in order of arrival. */
   readonly waiting: Set<() => void>
 }
 
 export class QueryGate {
   readonly #settings: QueryGateSettings
-  /** Tenants with a query that runs or waits; the one whose turn is next stands first among those that wait. */
+  /** Tenants with running or waiting queries; of those with waiting queries, the first one is next. */
   readonly #tenants = new Map<string, TenantQueries>()
   #running = 0
   #waitingCount = 0
@@ -119,7 +119,7 @@ export class QueryGate {
     if (this.#tenants.get(tenant) === own) this.#tenants.delete(tenant)
   }
 
-  /** Gives a place to the first tenant that waits and may have one, which then goes to the end. */
+  /** Admits a query of the first tenant that may run one, and moves the tenant to the end. */
   #letNextIn(): void {
     for (const [tenant, own] of this.#tenants) {
       const [letIn] = own.waiting

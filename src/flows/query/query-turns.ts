@@ -1,47 +1,47 @@
-/** Takes turns on the one thread: a query works for some milliseconds, then everything else that waits has its turn. */
+/** Time slicing on one thread: a query runs for some milliseconds, then other work has its turn. */
 
 import { finishSlices, type Slices } from '../../kit/slices.ts'
 
-/** The event loop and a clock for it. */
+/** The event loop and a clock for measuring turns. */
 export interface EventLoop {
-  /** Milliseconds that only rise; their beginning does not matter. */
+  /** Milliseconds that never go backwards, from any start. */
   nowMs(): number
-  /** Calls `run` once, after whatever the event loop has to do before: requests that came, answers that left. */
+  /** Calls `run` once, after the event loop has handled its pending events, such as requests and responses. */
   afterOthers(run: () => void): void
 }
 
-/** One query's part of the thread. */
+/** Lets one query use the thread in turns. */
 export interface QueryTurn {
-  /** Aborted, with the error to answer, when the query is to end. */
+  /** Aborted with the error to return if the query must end. */
   readonly signal: AbortSignal | undefined
-  /** Does the work, a slice in each turn. Throws what the work throws, and the signal's reason once it is aborted. */
+  /** Runs the work, a slice in each turn. Throws what the work throws, and the signal's reason once it is aborted. */
   run<T>(work: Slices<T>): Promise<T>
-  /** Resolves at once while the turn lasts, otherwise with the next one. */
+  /** Resolves immediately during the turn, otherwise at the start of the next one. */
   pause(): Promise<void>
 }
 
-/** Without others to take turns with: for tests, and for work outside of a gateway. */
+/** Without time slicing: for tests, and for work outside of a gateway. */
 export const UNSHARED: QueryTurn = {
   signal: undefined,
   run: async (work) => finishSlices(work),
   pause: async () => undefined,
 }
 
-/** A turn of the query; where nobody else uses the thread, `turns` is undefined. */
+/** A turn for the query; without `turns`, an unshared one. */
 export function openTurn(turns: QueryTurns | undefined, tenant: string, signal: AbortSignal): QueryTurn {
   return turns?.open(tenant, signal) ?? { ...UNSHARED, signal }
 }
 
-/** How long one turn lasts, ms. It ends at the next yield behind that. */
+/** Duration of a turn, ms. It ends at the first yield after that. */
 const TURN_MS = 4
 
 /**
- * One query works at a time. The tenants that wait take turns, and so do the queries of each: a tenant with many queries
- * slows its own. Between two turns the event loop goes round.
+ * One query runs at a time. Waiting tenants take turns, and so do the queries of each tenant, so that many queries of a
+ * tenant slow down only that tenant. Between two turns the event loop runs.
  */
 export class QueryTurns {
   readonly #loop: EventLoop
-  /** What begins the next turn of each query that waits, by tenant; the tenant whose turn is next stands first. */
+  /** Callbacks that start the next turn of each waiting query, by tenant; the first tenant is next. */
   readonly #waiting = new Map<string, (() => void)[]>()
   #holder: object | undefined
   #startedMs = 0

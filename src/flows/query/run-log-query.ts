@@ -26,8 +26,8 @@ export interface LogQueryResult {
 }
 
 /**
- * Reads blocks until the answer is whole, in the turns of the query. Throws query_refused for what passes a limit, what
- * the compiled query throws, and the reason of the turn's signal once it is aborted.
+ * Reads blocks until the result is complete, in the turns of the query. Throws query_refused if a limit is exceeded,
+ * the errors of the compiled query, and the reason of the turn's signal once it is aborted.
  */
 export async function runLogQuery(
   store: LogStore,

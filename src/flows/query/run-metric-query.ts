@@ -12,7 +12,7 @@ export interface MetricQueryRequest {
   readonly tenant: string
   readonly expr: MetricExpr
   readonly time: MetricTime
-  /** True: too many series give a part of them and a warning, instead of an error. */
+  /** True: with too many series, the result has some of them and a warning, instead of an error. */
   readonly isPartial?: boolean
 }
 
@@ -25,7 +25,7 @@ export interface MetricQueryResult {
 export interface MetricPlan {
   /** The time range [start, end) to read; undefined if nothing is read, as for `1 + 1`. */
   readonly span: { readonly start: bigint; readonly end: bigint } | undefined
-  /** What is read, part by part. */
+  /** What is read, in parts. */
   readonly reads: readonly Omit<StreamRange, 'pause'>[]
   readonly steps: Steps
   /** False if the result may depend on the current time. */
@@ -56,8 +56,8 @@ export function planMetricQuery(
 }
 
 /**
- * Plans and runs, in the turns of the query. Throws query_refused for what passes a limit, what the compiled query throws,
- * and the reason of the turn's signal once it is aborted.
+ * Plans and runs, in the turns of the query. Throws query_refused if a limit is exceeded, the errors of the compiled
+ * query, and the reason of the turn's signal once it is aborted.
  */
 export function runMetricQuery(
   store: LogStore,

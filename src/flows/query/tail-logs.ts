@@ -47,9 +47,9 @@ export interface TailFrame {
 /** Entries per frame, and frames waiting for a slow reader: Loki's numbers. */
 export const FRAME_ENTRIES_MAX = 100
 const FRAMES_WAITING_MAX = 10
-/** UTF-16 units of the lines of one frame, if they are more than one line: it is written in one go. */
+/** Maximum UTF-16 units of the lines of a frame, unless it has only one line: a frame is written at once. */
 const FRAME_CHARS_MAX = 1024 * 1024
-/** Bytes of batches that a tail has yet to look at. */
+/** Maximum size of the batches that a tail has not processed yet. */
 const PENDING_BYTES_MAX = 8 * 1024 * 1024
 /** Maximum size of the waiting lines in UTF-16 units. */
 const WAITING_CHARS_MAX = 8 * 1024 * 1024
@@ -85,8 +85,8 @@ export class TailSession {
   #dropped: DroppedEntry[] = []
   readonly #pending: PendingLines[] = []
   #pendingBytes = 0
-  /** Lines that were kept since the beginning. */
-  #found = 0
+  /** Number of matching lines since the start. */
+  #matched = 0
 
   constructor(request: TailRequest) {
     this.#request = request
@@ -94,7 +94,7 @@ export class TailSession {
     this.#stage = compileStages(request.query.stages, { nowMs: request.nowMs })
   }
 
-  /** Loads the past. `atMs`, here and below, is a reading of Clock.monotonicMs. Throws as a log query does. */
+  /** Loads the initial lines. `atMs`, here and below, is a reading of Clock.monotonicMs. Throws like a log query. */
   async load(store: LogStore, atMs: number, turn: QueryTurn = UNSHARED): Promise<void> {
     const { tenant, query, start, limit, nowMs } = this.#request
     const past = new LogQuery(query, { direction: 'backward', limit, intervalNs: 0n, nowMs })
@@ -113,24 +113,24 @@ export class TailSession {
   }
 
   /**
-   * Looks through a batch that was just accepted, keeping copies of what is wanted. Once `isOver` says so, the rest of the
-   * batch is copied, to be read by `readPending`. True if there was anything, or may be.
+   * Searches a batch that was just accepted, and copies matching lines. Once `isOver` returns true, the rest of the
+   * batch is copied for `readPending`. True if there are, or may be, matching lines.
    */
   offer(batch: Batch, atMs: number, isOver: () => boolean = () => false): boolean {
     if (!batch.streams.some((stream) => this.#wants(stream))) return false
     const lines = { batch, bytes: 0, at: 0, arrivedMs: atMs }
     if (this.#pending.length > 0) return this.#keepPending(lines)
-    const found = this.#found
+    const before = this.#matched
     const work = this.#readLines(lines)
     while (work.next().done !== true) if (isOver()) return this.#keepPending(lines)
-    return this.#found > found
+    return this.#matched > before
   }
 
   get hasPending(): boolean {
     return this.#pending.length > 0
   }
 
-  /** Reads what `offer` left over. */
+  /** Processes the batches that `offer` has copied. */
   *readPending(): Slices<void> {
     for (let lines = this.#pending[0]; lines !== undefined; lines = this.#pending[0]) {
       yield* this.#readLines(lines)
@@ -148,14 +148,14 @@ export class TailSession {
       if (wanted[index] !== true) continue
       const entry = this.#read(batch, i, batch.streams[index] as BatchStream)
       if (entry !== undefined) {
-        this.#found++
+        this.#matched++
         this.#wait(entry, arrivedMs)
       }
       yield
     }
   }
 
-  /** Copies what is left of a batch, or, where too much is pending, tells its lines as dropped. */
+  /** Copies the rest of a batch; if too much is pending, reports its lines as dropped. */
   #keepPending({ batch, at, arrivedMs }: PendingLines): true {
     if (at >= batch.count) return true
     const bytes = pendingBytes(batch, at)
@@ -190,7 +190,7 @@ export class TailSession {
     return { entries, dropped }
   }
 
-  /** How many of the lines that wait go into the next frame. */
+  /** Number of waiting lines for the next frame. */
   #dueCount(atMs: number): number {
     const early = this.#waiting.findIndex(({ arrivedMs }) => !this.#isDue(arrivedMs, atMs))
     const due = this.#waiting.slice(0, early < 0 ? FRAME_ENTRIES_MAX : Math.min(early, FRAME_ENTRIES_MAX))
@@ -237,7 +237,7 @@ export class TailSession {
   }
 }
 
-/** How many of the entries, which are in order, one frame holds: at least one of them. */
+/** Number of leading entries that fit into one frame; at least one. */
 function fitting(entries: readonly TailEntry[]): number {
   let chars = 0
   for (const [i, { line }] of entries.entries()) {

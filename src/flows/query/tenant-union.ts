@@ -81,12 +81,12 @@ async function listUnion(
 /** The read of a tenant, with its next block. */
 interface Source {
   readonly blocks: AsyncIterator<ReadBlock>
-  readonly label: (found: ReadBlock) => ReadBlock
+  readonly label: (read: ReadBlock) => ReadBlock
   next: Waiting | undefined
 }
 
 interface Waiting {
-  readonly found: ReadBlock
+  readonly read: ReadBlock
   readonly oldest: bigint
   readonly newest: bigint
 }
@@ -105,7 +105,7 @@ async function* readUnion(
   const advance = async (source: Source): Promise<void> => {
     try {
       const { value, done } = await source.blocks.next()
-      source.next = done === true ? undefined : { found: value, ...timeRange(value.block) }
+      source.next = done === true ? undefined : { read: value, ...timeRange(value.block) }
     } catch (cause) {
       source.next = undefined
       if (!(cause instanceof GatewayError) || cause.code !== 'store_damaged') throw cause
@@ -120,9 +120,9 @@ async function* readUnion(
   try {
     await Promise.all(sources.map(advance))
     for (let source = foremost(sources, request); source?.next !== undefined; source = foremost(sources, request)) {
-      const { found, oldest, newest } = source.next
+      const { read, oldest, newest } = source.next
       // The waiting block may no longer be needed.
-      if (request.wants?.(oldest, newest) !== false) yield source.label(found)
+      if (request.wants?.(oldest, newest) !== false) yield source.label(read)
       // Not earlier: a block is valid only until the next one of its read is requested.
       await advance(source)
     }
@@ -144,7 +144,7 @@ function foremost(sources: readonly Source[], { direction }: ReadRequest): Sourc
 }
 
 /** Creates the labels of each stream once per read, because queries identify streams by them. */
-function labelRuns(tenant: string): (found: ReadBlock) => ReadBlock {
+function labelRuns(tenant: string): (read: ReadBlock) => ReadBlock {
   const labelled = new Map<string, Pick<StreamRun, 'key' | 'labels'>>()
   const label = (run: StreamRun): StreamRun => {
     let named = labelled.get(run.key)
@@ -155,7 +155,7 @@ function labelRuns(tenant: string): (found: ReadBlock) => ReadBlock {
     }
     return { ...named, start: run.start, end: run.end }
   }
-  return (found) => ({ ...found, runs: found.runs.map(label) })
+  return (read) => ({ ...read, runs: read.runs.map(label) })
 }
 
 function labelTenant(labels: Labels, tenant: string): Labels {

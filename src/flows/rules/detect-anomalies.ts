@@ -22,7 +22,7 @@ export interface AnomalyParts {
   readonly states: StateStore
   readonly incidents: IncidentSink
   readonly limitsOf: (tenant: string) => QueryLimits
-  /** Shared with the queries of people, where this process answers any. */
+  /** Shared with user queries, if this process serves any. */
   readonly turns?: QueryTurns | undefined
   readonly tenants: readonly string[]
   readonly settings: WatchSettings

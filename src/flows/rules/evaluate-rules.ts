@@ -33,7 +33,7 @@ export interface RuleParts {
   readonly store: LogStore
   readonly clock: Clock
   readonly limitsOf: (tenant: string) => QueryLimits
-  /** Shared with the queries of people, where this process answers any. */
+  /** Shared with user queries, if this process serves any. */
   readonly turns?: QueryTurns | undefined
   readonly incidents: IncidentSink
   readonly events: RuleEvents
