@@ -77,10 +77,10 @@ class LineDecoder {
     let entries = 0
     let refused = 0
     for (let start = 0; start < bytes.length; ) {
-      const found = bytes.indexOf(NEWLINE, start)
-      const end = found < 0 ? bytes.length : found
+      const newline = bytes.indexOf(NEWLINE, start)
+      const end = newline < 0 ? bytes.length : newline
       // A NUL ends the JSON, even of an unclosed line.
-      if (found >= 0) bytes[found] = 0
+      if (newline >= 0) bytes[newline] = 0
       cursor.at = start
       cursor.peek()
       if (cursor.at < end) {

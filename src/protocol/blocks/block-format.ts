@@ -1,17 +1,17 @@
 /**
  * Encodes and decodes blocks, version 1. Three sections:
  *
- * - columns: numbers of 32 bits, column after column, so that reading them is little more than decompressing: the
- *   CRC-32 of the runs' stream keys, how many entries there are, the count of each run; then, for all entries, the low
- *   and the high halves of the time's difference from the entry before it in its run (modulo 2^64; the first entry's
- *   from 0), the line lengths, the metadata lengths; last, a byte each, the levels.
+ * - columns: 32-bit numbers, one column after another, so that parsing costs little more than decompression: the CRC-32
+ *   of the runs' stream keys, the number of entries, the length of each run; then, for all entries, the low and the
+ *   high halves of the difference from the time of the previous entry in the run (modulo 2^64; from 0 for the first
+ *   entry), the line lengths, the metadata lengths; finally the levels, one byte each.
  * - metadata and text: the bytes of the block's columns of the same name.
  *
- * All numbers are little-endian, as the memory of every platform that Node runs on. A section is a row of frames, so that a read of few streams decompresses only
- * theirs: how many (u32 LE), then for each its uncompressed length, its compressed length and the CRC-32 of its
- * compressed bytes, begun with the uncompressed length (u32 LE each), then the frames themselves, each by itself zstd.
- * An empty section has no bytes.
- * The streams of the runs are stored outside the block; the checksum of the keys detects a mismatch.
+ * All numbers are little-endian, like the memory of every platform that Node runs on. A section is a sequence of
+ * frames, so that a read of few streams decompresses only their frames: the number of frames (u32 LE), then for each
+ * frame its uncompressed length, its compressed length and the CRC-32 of its compressed bytes seeded with the
+ * uncompressed length (u32 LE each), then the frames themselves, each compressed separately with zstd. An empty section
+ * has no bytes. The streams of the runs are stored outside the block; the checksum of the keys detects a mismatch.
  */
 
 import { promisify } from 'node:util'

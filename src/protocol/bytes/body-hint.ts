@@ -1,12 +1,12 @@
-/** Guesses what an unreadable body is: the first bytes usually show what a client sent by mistake. */
+/** Guesses what an invalid body is: its first bytes often show the client's mistake. */
 
-/** How the body was read: as JSON, as protobuf, or (on Loki's routes) as protobuf within snappy. */
+/** The expected format: JSON, protobuf, or (on Loki's routes) snappy-compressed protobuf. */
 export type BodyForm = 'json' | 'protobuf' | 'snappy'
 
-/** How much of a body is looked at. */
-const LOOKED_AT_BYTES = 512
+/** How many bytes of a body are inspected. */
+const INSPECTED_BYTES = 512
 
-/** First bytes, and what they mean. */
+/** Magic bytes, and their meaning. */
 const MAGIC: readonly (readonly [bytes: readonly number[], hint: string])[] = [
   [[0x1f, 0x8b], 'it looks like gzip; send Content-Encoding: gzip'],
   [[0x28, 0xb5, 0x2f, 0xfd], 'it looks like zstd; send Content-Encoding: zstd'],
@@ -20,18 +20,18 @@ const MAGIC: readonly (readonly [bytes: readonly number[], hint: string])[] = [
 ]
 
 /**
- * What is wrong with a body that is not of its form, and what to send; undefined where it does not show. `body` is what
- * came out of the Content-Encoding. Nothing of the body is in the text.
+ * What the body is instead of the expected format, and what to send; undefined if unknown. `body` is decompressed. The
+ * text contains nothing from the body.
  */
 export function hintOfBody(body: Uint8Array, form: BodyForm): string | undefined {
   if (body.length === 0) return 'it is empty'
   for (const [bytes, hint] of MAGIC) if (bytes.every((byte, i) => body[i] === byte)) return hint
   if (isWideText(body)) return 'it looks like UTF-16; send UTF-8'
-  const text = new TextDecoder('latin1').decode(body.subarray(0, LOOKED_AT_BYTES)).trim()
+  const text = new TextDecoder('latin1').decode(body.subarray(0, INSPECTED_BYTES)).trim()
   return form === 'json' ? hintOfJson(text) : hintOfProtobuf(body, text, form)
 }
 
-/** ASCII in two bytes a character: every other byte is zero. */
+/** ASCII in a two-byte encoding: every other byte is zero. */
 function isWideText(body: Uint8Array): boolean {
   if (body.length < 8) return false
   const isLittle = body[1] === 0 && body[3] === 0 && body[5] === 0 && body[0] !== 0
@@ -57,7 +57,7 @@ function hintOfJson(text: string): string | undefined {
   return undefined
 }
 
-/** Control characters that no text has. */
+/** Control characters that do not occur in text. */
 function isBinary(text: string): boolean {
   return Array.from(text).some((char) => char < ' ' && !'\t\n\r'.includes(char))
 }

@@ -1,19 +1,19 @@
-/** An answer's body that is written piece by piece, so that no step of it is long. */
+/** Writes a response body in pieces, so that no step takes long. */
 
 import { Buffer } from 'node:buffer'
 import type { Slices } from '../../kit/slices.ts'
 
-/** A body in the order of its pieces. */
+/** A body as a list of pieces. */
 export type Body = readonly Uint8Array[]
 
-/** UTF-16 units of one piece; a single text may be longer. */
+/** Size of a piece in UTF-16 units; a single text may be longer. */
 const PIECE_CHARS = 64 * 1024
 
 export class BodyWriter {
   readonly #pieces: Uint8Array[] = []
   #text = ''
 
-  /** True when a piece was finished: time to yield. */
+  /** True if a piece was completed: time to yield. */
   write(text: string): boolean {
     this.#text += text
     if (this.#text.length < PIECE_CHARS) return false
@@ -21,7 +21,7 @@ export class BodyWriter {
     return true
   }
 
-  /** Items between commas. */
+  /** Writes items separated by commas. */
   *writeList<T>(items: Iterable<T>, format: (item: T) => string): Slices<void> {
     let isFirst = true
     for (const item of items) {

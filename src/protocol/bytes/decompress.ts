@@ -1,4 +1,4 @@
-/** Content-Encoding undone, never past a limit. */
+/** Decompresses bodies by their Content-Encoding, up to a limit. */
 
 import {
   constants,
@@ -16,25 +16,25 @@ import {
 import { GatewayError } from '../../domain/errors.ts'
 import { decodeLz4Frames } from './lz4-frame.ts'
 
-/** Above this a body is inflated on libuv's threads, so that the event loop goes on. */
+/** Larger bodies are inflated on libuv's threads, so that they do not block the event loop. */
 const SYNC_BODY_BYTES_MAX = 64 * 1024
-/** What a small body may inflate to on the event loop: one that holds more is begun again beside it. */
+/** Maximum output of a small body on the event loop; a larger output is inflated again on libuv's threads. */
 const SYNC_OUTPUT_BYTES_MAX = 1024 * 1024
-/** Codings of one header; a client has no reason for more than two. */
+/** Maximum number of codings in a header; a client has no reason for more than two. */
 const CODINGS_MAX = 4
-/** Frames of one zstd body: each costs a decoder, so a body of nothing but tiny frames must end somewhere. */
+/** Maximum number of frames of a zstd body, because each costs a decoder and tiny ones would be many. */
 const ZSTD_FRAMES_MAX = 1024
-/** log2 of the largest zstd window: 8 MiB, what RFC 8878 asks every decoder to support. */
+/** log2 of the largest zstd window: 8 MiB, which RFC 8878 recommends every decoder to support. */
 const ZSTD_WINDOW_LOG_MAX = 23
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024
 
 /**
- * The body as it was before its Content-Encoding: none, identity, `snappy` (on Loki's routes only a marker: a protobuf
- * body is snappy with or without it), gzip, deflate (raw as Loki takes it, or with the zlib header of RFC 9110),
- * zstd, lz4 frames (OTLP), or a list of them in the order they were applied.
+ * Decompresses a body by its Content-Encoding: none, identity, `snappy` (on Loki's routes only a marker: a protobuf
+ * body is snappy with or without it), gzip, deflate (raw as in Loki, or with the zlib header of RFC 9110), zstd, lz4
+ * frames (OTLP), or a list of them in the order of application.
  *
- * Gives a promise for what is large before or after. Throws or rejects with encoding_unsupported, body_malformed, or body_too_large when
- * the body or what comes out of it passes `bytesMax`; no more than that is ever inflated.
+ * Returns a promise for large inputs or outputs. Throws or rejects with encoding_unsupported, body_malformed, or
+ * body_too_large if the input or output exceeds `bytesMax`; no more than that is ever inflated.
  */
 export function decompressBody(
   body: Uint8Array,
@@ -45,7 +45,7 @@ export function decompressBody(
   return undo(body, parseEncoding(encoding), bytesMax)
 }
 
-/** Undoes the last coding of the list, then those before it. */
+/** Decodes the last coding of the list, then the previous ones. */
 function undo(body: Uint8Array, codings: readonly string[], bytesMax: number): Uint8Array | Promise<Uint8Array> {
   const coding = codings.at(-1)
   if (coding === undefined) return body
@@ -55,7 +55,7 @@ function undo(body: Uint8Array, codings: readonly string[], bytesMax: number): U
 }
 
 const UNCHANGED: ReadonlySet<string> = new Set(['', 'identity', 'snappy'])
-/** What clients write for the name of a coding, and for none. */
+/** What clients write instead of the name of a coding, or of no coding. */
 const MISTAKES: readonly (readonly [written: RegExp, meant: string])[] = [
   [/gzip|^gz$|^application\/zip$|^zip$/, 'send Content-Encoding: gzip'],
   [/deflate|zlib/, 'send Content-Encoding: deflate'],
@@ -68,7 +68,7 @@ const MISTAKES: readonly (readonly [written: RegExp, meant: string])[] = [
   ],
 ]
 
-/** The codings that change bytes, in the order they were applied. */
+/** The codings that change bytes, in the order of application. */
 function parseEncoding(encoding: string | undefined): string[] {
   const codings = (encoding ?? '').split(',', CODINGS_MAX + 1).map((coding) => coding.trim().toLowerCase())
   if (codings.length > CODINGS_MAX) {
@@ -112,7 +112,7 @@ interface Task {
   readonly bytesMax: number
 }
 
-/** What zlib gives with `info`: the bytes, and the engine that knows how much of the body it took. */
+/** The result of zlib with `info`: the bytes, and the engine, which knows how much input it consumed. */
 interface Inflated {
   readonly buffer: Uint8Array
   readonly engine: { readonly bytesWritten: number }
@@ -132,10 +132,10 @@ function inflateOnce(task: Task, sync: InflateSync, async: Inflate, params: Opti
   const options = { ...params, info: true, maxOutputLength: bytesMax, chunkSize: chunkBytes(task) }
   if (body.length <= SYNC_BODY_BYTES_MAX) {
     try {
-      // With `info` the result is always of this form; Node's types do not say so.
+      // With `info` the result always has this type, which Node's types do not express.
       return sync(body, { ...options, maxOutputLength: Math.min(bytesMax, SYNC_OUTPUT_BYTES_MAX) }) as Inflated
     } catch (error) {
-      const fault = error as Error & { code?: string } // zlib throws nothing else
+      const fault = error as Error & { code?: string } // zlib only throws Errors
       if (fault.code !== 'ERR_BUFFER_TOO_LARGE' || bytesMax <= SYNC_OUTPUT_BYTES_MAX) throw refusal(fault, task)
     }
   }
@@ -144,19 +144,19 @@ function inflateOnce(task: Task, sync: InflateSync, async: Inflate, params: Opti
   })
 }
 
-/** Frame after frame: Node's decoder stops at the end of the first, and says how far it came. */
+/** Frame by frame: Node's decoder stops at the end of the first, and reports its position. */
 function inflateZstd(task: Task): Uint8Array | Promise<Uint8Array> {
   const params = { params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } }
   const outputs: Uint8Array[] = []
   let rest = task
-  /** Keeps a frame's output; true when it was the last. */
+  /** Collects a frame's output; true if it was the last. */
   const keep = ({ buffer, engine }: Inflated): boolean => {
     outputs.push(buffer)
     if (engine.bytesWritten >= rest.body.length) return true
     if (outputs.length >= ZSTD_FRAMES_MAX) {
       throw new GatewayError('body_malformed', `zstd body has more than ${ZSTD_FRAMES_MAX} frames; send it as one`)
     }
-    // A limit of 0 bytes would be none to zlib; the sum is checked at the end.
+    // zlib treats a limit of 0 bytes as no limit; the sum is checked at the end.
     const bytesMax = Math.max(rest.bytesMax - buffer.length, 1)
     rest = { ...rest, body: rest.body.subarray(engine.bytesWritten), bytesMax }
     return false
@@ -176,17 +176,17 @@ function inflateZstd(task: Task): Uint8Array | Promise<Uint8Array> {
   return next()
 }
 
-/** RFC 1950: method 8, a window of at most 32 KiB, a check over both bytes. No encoder begins raw deflate like this. */
+/** RFC 1950: method 8, a window of at most 32 KiB, a check over both bytes. No encoder starts raw deflate like this. */
 function hasZlibHeader(body: Uint8Array): boolean {
   const [method = 0, flags = 0] = body
   return (method & 0x0f) === 8 && method >> 4 <= 7 && (method * 256 + flags) % 31 === 0
 }
 
-/** Bytes of one output chunk: the whole output where it can be foreseen, so that nothing is copied together. */
+/** The size of an output chunk: the whole output if predictable, so that no chunks need joining. */
 function chunkBytes({ body, coding, bytesMax }: Task): number {
   let foreseen = body.length * 4
   if (coding === 'gzip' && body.length >= 4) {
-    // A gzip member ends with the length of what is in it: trusted as far as a usual ratio goes.
+    // A gzip member ends with its uncompressed length, which is trusted up to a usual ratio.
     const [a = 0, b = 0, c = 0, d = 0] = body.subarray(-4)
     foreseen = Math.min(((d << 24) | (c << 16) | (b << 8) | a) >>> 0, body.length * 16)
   }

@@ -1,8 +1,8 @@
-/** JSON read without loss: numbers keep their text, objects are Maps in the order they came. */
+/** Parses JSON without loss: numbers keep their text, objects are Maps in document order. */
 
 import { GatewayError } from '../../domain/errors.ts'
 
-/** A JSON number as it was written: `9007199254740993`, `1.0` and `1e400` stay what they are. */
+/** A JSON number with its text: `9007199254740993`, `1.0` and `1e400` are preserved. */
 export class JsonNumber {
   readonly text: string
 
@@ -11,28 +11,33 @@ export class JsonNumber {
   }
 }
 
-/** Objects are Maps, so that `__proto__` and `constructor` are keys like any other; of equal keys the last one stays. */
+/** Objects are Maps, so that `__proto__` and `constructor` are ordinary keys; of duplicate keys the last is kept. */
 export type JsonObject = ReadonlyMap<string, JsonValue>
 export type JsonValue = null | boolean | string | JsonNumber | readonly JsonValue[] | JsonObject
 
-/** Values that may still be made; shared by the parts of one body, because small values cost more memory than text. */
+/**
+ * The number of values that may still be created, shared by all parts of a body: small values need more memory than
+ * their text.
+ */
 export interface JsonBudget {
   left: number
 }
 
 /**
- * Arrays and objects within each other. The bound keeps recursion off the stack's end; OTLP's JSON takes four levels for
- * one level of an attribute.
+ * Maximum nesting of arrays and objects, which prevents a stack overflow; OTLP's JSON uses four levels for one level of
+ * an attribute.
  */
 export const JSON_DEPTH_MAX = 256
-/** Values of one body: 20 MB of the densest JSON that clients send, and a few hundred MB once they are values. */
+/**
+ * Maximum number of values in a body: 20 MB of the densest JSON from clients, which takes a few hundred MB as values.
+ */
 export const JSON_VALUES_MAX = 2_000_000
 
-/** The longest string that V8 makes, in UTF-16 units: 2^29 - 24. A body's bytes never make more units than bytes. */
+/** V8's longest string in UTF-16 units: 2^29 - 24. A body never has more units than bytes. */
 const TEXT_BYTES_MAX = 2 ** 29 - 24
 const UTF8 = new TextDecoder()
 
-/** A body's text: bytes that are no UTF-8 become U+FFFD, a byte order mark goes. Throws body_too_large. */
+/** Decodes a body: invalid UTF-8 becomes U+FFFD, a byte order mark is removed. Throws body_too_large. */
 export function textOfBody(body: Uint8Array): string {
   if (body.length <= TEXT_BYTES_MAX) return UTF8.decode(body)
   throw new GatewayError(
@@ -48,16 +53,16 @@ export interface TextRange {
 }
 
 /**
- * Reads the one JSON value (RFC 8259) that the text, or a range of it, holds.
+ * Parses the single JSON value (RFC 8259) of a text or range.
  *
- * Throws body_malformed with line and column for anything else, never with the text itself; also for nesting deeper
- * than JSON_DEPTH_MAX. Throws body_too_large when the budget is used up.
+ * For anything else throws body_malformed with line and column, never with the text itself; also for nesting deeper
+ * than JSON_DEPTH_MAX. Throws body_too_large if the budget is used up.
  */
 export function parseJson(text: string, budget: JsonBudget, range?: TextRange): JsonValue {
   return new JsonReader(text, budget, range ?? { start: 0, end: text.length }).read()
 }
 
-/** The value as compact JSON text; numbers as they were written. */
+/** The value as compact JSON text; numbers keep their text. */
 export function formatJson(value: JsonValue): string {
   if (typeof value === 'string') return JSON.stringify(value)
   if (value === null || typeof value === 'boolean') return String(value)
@@ -66,7 +71,7 @@ export function formatJson(value: JsonValue): string {
   return `[${(value as readonly JsonValue[]).map(formatJson).join(',')}]`
 }
 
-/** The pairs as one compact JSON object, in their order. */
+/** The pairs as one compact JSON object, in order. */
 export function formatJsonObject(pairs: Iterable<readonly [name: string, value: JsonValue]>): string {
   let text = ''
   for (const [name, value] of pairs) text += `${text === '' ? '' : ','}${JSON.stringify(name)}:${formatJson(value)}`
@@ -77,7 +82,7 @@ export function isJsonObject(value: JsonValue): value is JsonObject {
   return value instanceof Map
 }
 
-/** What a value is, in the words of an error text. */
+/** The type of a value, for error texts. */
 export function jsonKind(value: JsonValue): string {
   if (value === null) return 'null'
   if (typeof value !== 'object') return `a ${typeof value}`

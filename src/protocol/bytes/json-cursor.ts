@@ -14,28 +14,28 @@ const MINUS = 0x2d
 const DOT = 0x2e
 const ZERO = 0x30
 const LETTER_U = 0x75
-/** Arrays and objects in one another; no client of a push nests deeper than a handful. */
+/** Maximum nesting of arrays and objects; clients nest only a few levels. */
 const DEPTH_MAX = 128
 
-/** What a string's byte asks for: 0 goes on, everything else is looked at. */
+/** How a byte in a string is handled: 0 is skipped, others are inspected. */
 const STRING_BYTES = new Uint8Array(256)
 STRING_BYTES.fill(1, 0, 0x20)
 STRING_BYTES[QUOTE] = 1
 STRING_BYTES[BACKSLASH] = 1
 
-/** What a byte after a backslash stands for; 0 where it stands for nothing. */
+/** The byte for a character after a backslash; 0 if invalid. */
 const ESCAPED = new Uint8Array(256)
 for (const pair of ['""', '\\\\', '//', 'b\b', 'f\f', 'n\n', 'r\r', 't\t'])
   ESCAPED[pair.charCodeAt(0)] = pair.charCodeAt(1)
 
 /**
- * A position in JSON text that is bytes: RFC 8259 but for UTF-8, which is not checked (a line keeps its bytes).
- * Every method first passes white space; `pass…` methods check a value and go on behind it. All throw body_malformed
- * with the position and none of the text.
+ * A position in JSON bytes: RFC 8259, except that UTF-8 is not validated (a line keeps its bytes). Every method first
+ * skips white space; `pass…` methods validate a value and move past it. All throw body_malformed with the position but
+ * not the text.
  */
 export class JsonCursor {
   at = 0
-  /** The inside of the string passed last, and whether it holds escapes. */
+  /** The contents of the last string passed, and whether they contain escapes. */
   start = 0
   end = 0
   hasEscapes = false
@@ -45,7 +45,7 @@ export class JsonCursor {
   constructor(bytes: Uint8Array) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    // A byte order mark, as some Windows clients send it.
+    // A byte order mark, which some Windows clients send.
     if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) this.at = 3
   }
 
@@ -60,7 +60,7 @@ export class JsonCursor {
     return 0
   }
 
-  /** Enters an array or object that begins with `open`; false when it is empty, and left again. */
+  /** Enters an array or object that starts with `open`; if it is empty, leaves it and returns false. */
   enter(open: number, close: number): boolean {
     this.#expect(open)
     if (this.peek() !== close) return true
@@ -68,7 +68,7 @@ export class JsonCursor {
     return false
   }
 
-  /** After a value of an array or object: true when another one follows, false when it was left. */
+  /** After a value of an array or object: true if another follows; otherwise leaves it and returns false. */
   continues(close: number): boolean {
     const byte = this.peek()
     if (byte !== COMMA && byte !== close) throw this.malformed(`"," or "${String.fromCharCode(close)}"`)
@@ -76,7 +76,7 @@ export class JsonCursor {
     return byte === COMMA
   }
 
-  /** Passes a key and its colon, and gives the key. */
+  /** Passes a key and its colon, and returns the key. */
   readKey(): string {
     this.passKey()
     return this.readString()
@@ -95,7 +95,7 @@ export class JsonCursor {
     this.hasEscapes = false
     let at = this.at
     for (;;) {
-      // Where one escape was, the next is near: eight at a time would cost more than it saves.
+      // Escapes tend to come close together: eight bytes at a time would cost more than it saves.
       if (!this.hasEscapes) at = passPlain(this.#view, at)
       while (at < bytes.length && STRING_BYTES[bytes[at] as number] === 0) at++
       const byte = at < bytes.length ? bytes[at] : 0
@@ -116,7 +116,7 @@ export class JsonCursor {
     this.at = at + 1
   }
 
-  /** The string passed last, as text. */
+  /** The last string passed, decoded. */
   readString(): string {
     if (!this.hasEscapes) return this.#bytes.toString('utf8', this.start, this.end)
     const copy = Buffer.from(this.#bytes.subarray(this.start, this.end))
@@ -145,13 +145,13 @@ export class JsonCursor {
     else this.#passNumber()
   }
 
-  /** Whether only white space is left. */
+  /** Whether only white space follows. */
   isAtEnd(): boolean {
     this.peek()
     return this.at >= this.#bytes.length
   }
 
-  /** What the next value is, in words for an error; undefined where no value begins. */
+  /** The type of the next value, for error texts; undefined if there is no value. */
   kind(): string | undefined {
     const byte = this.peek()
     switch (byte) {
@@ -172,8 +172,8 @@ export class JsonCursor {
   }
 
   malformed(wanted: string): GatewayError {
-    const found = this.at < this.#bytes.length ? '' : ', where the body ends'
-    return new GatewayError('body_malformed', `body is not valid JSON: wanted ${wanted} at byte ${this.at}${found}`)
+    const hint = this.at < this.#bytes.length ? '' : ', where the body ends'
+    return new GatewayError('body_malformed', `body is not valid JSON: wanted ${wanted} at byte ${this.at}${hint}`)
   }
 
   #expect(byte: number): void {
@@ -181,7 +181,7 @@ export class JsonCursor {
     this.at++
   }
 
-  /** Checks the escape at a backslash, and gives the position behind it. */
+  /** Validates the escape at a backslash, and returns the position after it. */
   #passUnicodeEscape(at: number): number {
     const bytes = this.#bytes
     if (at + 6 <= bytes.length && bytes[at + 1] === LETTER_U && hexValue(bytes, at + 2) >= 0) return at + 6
@@ -235,8 +235,8 @@ export class JsonCursor {
 }
 
 /**
- * Goes on while the next eight bytes are plain: no quote, no backslash, none below 0x20. Twice as fast as one by one:
- * for each byte b of a word, (b - n) & ~b has the high bit set when b is below n, and perhaps when one before it is.
+ * Advances while the next eight bytes are plain: no quote, no backslash, none below 0x20. Twice as fast as byte by
+ * byte: for each byte b of a word, (b - n) & ~b has the high bit set if b is below n, and possibly if a lower byte is.
  */
 function passPlain(view: DataView, start: number): number {
   const last = view.byteLength - 8
@@ -258,8 +258,8 @@ function passPlain(view: DataView, start: number): number {
 }
 
 /**
- * Undoes the escapes of a checked string's inside [start, end) in place: what an escape stands for is never longer.
- * A surrogate without its other half becomes U+FFFD. Gives the new end.
+ * Decodes the escapes of a validated string's contents [start, end) in place, because an escape is never shorter than
+ * its bytes. A lone surrogate becomes U+FFFD. Returns the new end.
  */
 export function unescapeJson(bytes: Uint8Array, start: number, end: number): number {
   let to = bytes.indexOf(BACKSLASH, start)
@@ -309,7 +309,7 @@ function writeUtf8(bytes: Uint8Array, at: number, code: number): number {
   return at
 }
 
-/** The value of four hexadecimal digits; below zero when they are none. */
+/** The value of four hexadecimal digits; negative if they are invalid. */
 function hexValue(bytes: Uint8Array, at: number): number {
   let value = 0
   for (let i = at; i < at + 4; i++) {

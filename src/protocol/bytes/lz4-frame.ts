@@ -1,17 +1,17 @@
-/** LZ4 frames to bytes, as OpenTelemetry exporters send them. */
+/** Decodes LZ4 frames, as sent by OpenTelemetry exporters. */
 
 import { GatewayError } from '../../domain/errors.ts'
 
 const FRAME_MAGIC = 0x184d2204
-/** A frame for other programs: 16 magic numbers, then a length. */
+/** A skippable frame: 16 magic numbers, followed by a length. */
 const SKIPPABLE_MAGIC = 0x184d2a50
 const MIN_MATCH = 4
-/** Above this length a run is copied by one native call; below it the call costs more than the bytes. */
+/** From this length on a native copy is faster than a loop. */
 const RUN_BYTES_MIN = 24
 
 /**
- * Decodes every frame of `body`: linked or independent blocks, with or without checksums and content size; no
- * dictionaries. Throws body_malformed, or body_too_large when more than `bytesMax` bytes would come out.
+ * Decodes all frames of `body`: linked or independent blocks, with or without checksums and content size; no
+ * dictionaries. Throws body_malformed, or body_too_large if the output would exceed `bytesMax`.
  *
  * See lz4_Frame_format.md and lz4_Block_format.md of the lz4 project.
  */
@@ -48,7 +48,7 @@ class Lz4Decoder {
   #decodeFrame(): void {
     const header = this.#at
     const flags = this.#readByte()
-    this.#readByte() // the largest block: the output's own limit holds instead
+    this.#readByte() // the maximum block size, which is not needed because the output is bounded
     if (flags >> 6 !== 1) throw malformed('the frame is of an unknown version', header)
     if ((flags & 1) !== 0) throw malformed('the frame needs a dictionary', header)
     const hasBlockSums = (flags & 0x10) !== 0
@@ -56,7 +56,7 @@ class Lz4Decoder {
     if ((flags & 8) !== 0) this.#skip(8)
     const headerSum = (xxHash32(this.#body, header, this.#at) >>> 8) & 0xff
     if (this.#readByte() !== headerSum) throw malformed("the frame header's checksum differs", header)
-    // Blocks may refer back to earlier ones of their frame only when they say that they are linked.
+    // Blocks may only refer to previous ones if the frame declares them as linked.
     const isIndependent = (flags & 0x20) !== 0
     for (;;) {
       const size = this.#readUint32()
@@ -80,7 +80,7 @@ class Lz4Decoder {
     this.length += length
   }
 
-  /** One compressed block; matches reach back to `windowStart` at most. */
+  /** A compressed block; matches may not reach before `windowStart`. */
   #decodeBlock(start: number, end: number, windowStart: number): void {
     const body = this.#body
     let at = start

@@ -1,17 +1,16 @@
-/** A walk over protobuf bytes without a schema: tags, varints, lengths, and what to skip. */
+/** A cursor over protobuf bytes without a schema: tags, varints, lengths, skipping. */
 
 import { GatewayError } from '../../domain/errors.ts'
 
-/** How a field is written; 3 and 4 (groups) are refused, 6 and 7 do not exist. */
+/** Wire types; 3 and 4 (groups) are rejected, 6 and 7 do not exist. */
 export const WIRE_VARINT = 0
 export const WIRE_64_BIT = 1
 export const WIRE_BYTES = 2
 export const WIRE_32_BIT = 5
 
 /**
- * A position in protobuf bytes. Reading methods take the end of the message they read in, and throw body_malformed
- * for whatever would pass it. A tag is `field << 3 | wire type`, so that a known field in an unknown form never
- * compares equal to the form wanted.
+ * A position in protobuf bytes. Methods take the end of the message that they read, and throw body_malformed beyond it.
+ * A tag is `field << 3 | wire type`, so that a known field with another wire type never equals the expected tag.
  *
  * See protobuf.dev/programming-guides/encoding.
  */
@@ -32,7 +31,7 @@ export class ProtobufCursor {
     return tag
   }
 
-  /** Reads the length of a string, bytes or a message; gives where that ends, which is at `end` or before. */
+  /** Reads the length of a string, bytes or a message; returns its end, which is at most `end`. */
   readEnd(end: number): number {
     const bytes = this.#bytes
     let length = 0
@@ -42,7 +41,7 @@ export class ProtobufCursor {
     return this.at + length
   }
 
-  /** A signed 64-bit varint; beyond 2^53 it is only near the value. */
+  /** A signed 64-bit varint; approximate beyond 2^53. */
   readInt64(end: number): number {
     const start = this.at
     let low = 0
@@ -61,7 +60,7 @@ export class ProtobufCursor {
     throw this.malformed('a varint has more than 10 bytes')
   }
 
-  /** A 32-bit varint, with sign: the low half of a 64-bit one. */
+  /** A signed 32-bit varint: the low half of a 64-bit one. */
   readInt32(end: number): number {
     const start = this.at
     let value = 0
@@ -74,7 +73,7 @@ export class ProtobufCursor {
     throw this.malformed('a varint has more than 10 bytes')
   }
 
-  /** Passes over the value of a field that has this tag. */
+  /** Skips the value of a field with this tag. */
   skip(tag: number, end: number): void {
     switch (tag & 7) {
       case WIRE_VARINT:
@@ -94,7 +93,7 @@ export class ProtobufCursor {
     }
   }
 
-  /** Refuses a tag of a field that the message knows in another form; passes over any other field. */
+  /** Rejects a known field with another wire type; skips any other field. */
   skipUnknown(tag: number, end: number, fieldsKnown: number): void {
     if (tag >>> 3 <= fieldsKnown) throw this.malformed(`field ${tag >>> 3} has wire type ${tag & 7}`)
     this.skip(tag, end)
@@ -117,7 +116,7 @@ export class ProtobufCursor {
     return this.#bytes[this.at++] as number
   }
 
-  /** A varint of at most 5 bytes; negative from 2^31 on. */
+  /** A varint of at most 5 bytes; negative from 2^31. */
   #readSmallVarint(end: number): number {
     let value = 0
     for (let shift = 0; shift < 35; shift += 7) {

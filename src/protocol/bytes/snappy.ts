@@ -1,19 +1,19 @@
-/** Snappy blocks to bytes. */
+/** Decodes snappy blocks. */
 
 import { GatewayError } from '../../domain/errors.ts'
 
-/** Above this length a run is copied by one native call; below it the call costs more than the bytes. */
+/** From this length on a native copy is faster than a loop. */
 const RUN_BYTES_MIN = 24
-/** The densest element: a copy of 64 bytes takes 3. */
+/** The densest element: a copy of 64 bytes in 3 bytes. */
 const BYTES_PER_ELEMENT_MAX = 64
 const ELEMENT_BYTES = 3
 
 /**
- * Decodes one snappy block (not the framed stream format): a varint of the output's length, then literals and copies.
- * The output is exactly that long, in memory that `allocate` gives.
+ * Decodes one snappy block (not the framed stream format): a varint with the length of the output, then literals and
+ * copies. The output has exactly that length, in memory from `allocate`.
  *
- * Throws body_too_large when the declared length passes `bytesMax`, body_malformed for anything that is no block; both
- * are detected before allocating memory if the length is enough.
+ * Throws body_too_large if the declared length exceeds `bytesMax`, body_malformed if it is not a block; both before
+ * allocating if the length shows it.
  *
  * See format_description.txt of the snappy project.
  */
@@ -32,13 +32,13 @@ export function decodeSnappy(
   if (length * ELEMENT_BYTES > (body.length - at) * BYTES_PER_ELEMENT_MAX) {
     throw malformed(`${body.length} bytes cannot hold the ${length} they declare`)
   }
-  // Every byte of it is written below, or the buffer is dropped with the error.
+  // Every byte is written below, or the buffer is dropped with the error.
   const output = allocate(length)
   decodeElements(body, at, output)
   return output
 }
 
-/** The length in front: at most 5 bytes, below 2^32. */
+/** The declared length: at most 5 bytes, below 2^32. */
 function readDeclaredLength(body: Uint8Array): { length: number; at: number } {
   let length = 0
   for (let at = 0; at < 5 && at < body.length; at++) {
@@ -53,8 +53,8 @@ function readDeclaredLength(body: Uint8Array): { length: number; at: number } {
 }
 
 /**
- * One loop over all elements: a call for each would cost more than the copying. All numbers in it stay 32-bit integers
- * (a length or offset of 2^31 and more turns negative, and is refused): doubles halve the speed.
+ * One loop over all elements, because a call for each would cost more than the copying. All its numbers remain 32-bit
+ * integers (a length or offset of 2^31 or more becomes negative, and is rejected): doubles would take twice the time.
  */
 function decodeElements(body: Uint8Array, start: number, output: Buffer): void {
   const bodyEnd = body.length

@@ -1,4 +1,4 @@
-/** Reads YAML with the position of every fault: collects all faults of a document. */
+/** Reads YAML, and collects all faults of a document with their positions. */
 
 import {
   isAlias,
@@ -40,8 +40,8 @@ export class YamlReader {
   }
 
   /**
-   * The values of a map by their keys. Keys beside `known` are faults, and so is anything else than a map; `where` names
-   * it for people.
+   * The values of a map by their keys. Keys other than `known` are faults, and so is any value that is not a map;
+   * `where` names it in texts.
    */
   map(node: YamlNode, where: string, known: readonly string[]): ReadonlyMap<string, YamlNode> | undefined {
     const map = this.pairs(node, where)
@@ -54,7 +54,10 @@ export class YamlReader {
     return values
   }
 
-  /** A map of any keys, each once, as triples of key, value and the key's place. Nothing is a map without keys. */
+  /**
+   * A map with any keys, without duplicates, as triples of key, value and the key's position. A missing value gives no
+   * pairs.
+   */
   pairs(node: YamlNode, where: string): readonly (readonly [key: string, value: YamlNode, place: Node])[] | undefined {
     if (isNothing(node)) return []
     if (!isMap(node)) {
@@ -75,7 +78,7 @@ export class YamlReader {
     })
   }
 
-  /** The members of a list; nothing has none. */
+  /** The members of a list; none if the value is missing. */
   list(node: YamlNode, where: string): readonly YamlNode[] {
     if (isNothing(node)) return []
     if (isSeq(node)) return node.items as Node[]
@@ -83,7 +86,7 @@ export class YamlReader {
     return []
   }
 
-  /** Text as it was written: `30` is the text 30. Undefined, and a fault, for anything that is not one value. */
+  /** A scalar with its original text: `30` is the text 30. For anything else undefined, and a fault. */
   text(node: YamlNode, where: string): string | undefined {
     if (isScalar(node) && node.value !== null) return typeof node.value === 'string' ? node.value : sourceOf(node)
     this.#wanted(node, where, 'text')
@@ -92,10 +95,10 @@ export class YamlReader {
 
   #parse(text: string): YamlNode {
     try {
-      // The library would compare each key of a map with all others of it.
+      // Otherwise the library compares each key of a map with all others.
       const options = { lineCounter: this.#counter, prettyErrors: false, uniqueKeys: false, version: '1.2' } as const
       const { errors, contents } = parseDocument<ParsedNode>(text, options)
-      // The library recurses for each level of nesting, and may report a stack overflow for each of them.
+      // The library recurses into nested values, and may report a stack overflow for each level.
       const isTooDeep = errors.some(({ message }) => message.includes('call stack'))
       if (isTooDeep) throw new RangeError('nested too deep')
       for (const { pos, message } of errors) this.#add(this.#counter.linePos(pos[0]), message)
@@ -118,7 +121,7 @@ export class YamlReader {
   }
 }
 
-/** What came, short enough for one line. */
+/** The text, truncated for one line. */
 export function show(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
 }

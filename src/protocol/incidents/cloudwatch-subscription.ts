@@ -1,10 +1,13 @@
-/** What a CloudWatch Logs subscription delivers: base64 of gzipped JSON. See "SubscriptionFilters" in its user guide. */
+/**
+ * Decodes the deliveries of CloudWatch Logs subscriptions: base64 of gzipped JSON. See "SubscriptionFilters" in its
+ * user guide.
+ */
 
 import { gunzipSync } from 'node:zlib'
 import { GatewayError } from '../../domain/errors.ts'
 
 export interface SubscriptionEvent {
-  /** Of its stream: the same in every delivery. */
+  /** Its id in its stream, the same in every delivery. */
   readonly id: string
   /** Milliseconds since the epoch. */
   readonly ms: number
@@ -12,18 +15,18 @@ export interface SubscriptionEvent {
 }
 
 export interface SubscriptionRecord {
-  /** False for CloudWatch's own test that the target can be reached: there is nothing in it. */
+  /** False for CloudWatch's control message, which checks that the target can be reached and has no data. */
   readonly isData: boolean
   readonly logGroup: string
   readonly logStream: string
   readonly events: readonly SubscriptionEvent[]
-  /** Events that could not be read: no id, no time, no text. */
+  /** Number of invalid events: without an id, a time or a text. */
   readonly faults: number
 }
 
-/** Bytes of base64: Lambda takes 6 MiB at most. */
+/** Maximum base64 characters: Lambda accepts up to 6 MiB. */
 const DATA_CHARS_MAX = 8 * 1024 * 1024
-/** CloudWatch sends about 1 MiB uncompressed; what unpacks to more was not sent by it. */
+/** CloudWatch sends about 1 MiB uncompressed, so a larger record is not from CloudWatch. */
 const JSON_BYTES_MAX = 32 * 1024 * 1024
 const EVENTS_MAX = 100_000
 /** The range of a Date, in milliseconds. */
@@ -32,8 +35,8 @@ const MS_MAX = 8.64e15
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
 /**
- * Reads `awslogs.data`, or the data of a Kinesis record. An event that cannot be read is counted, and takes nobody with
- * it. Throws body_malformed when the whole record cannot be read, body_too_large for what unpacks to too much.
+ * Decodes `awslogs.data`, or the data of a Kinesis record. An invalid event is counted, and does not affect others.
+ * Throws body_malformed if the whole record is invalid, body_too_large if it is too large uncompressed.
  */
 export function decodeSubscription(data: string): SubscriptionRecord {
   if (data.length > DATA_CHARS_MAX) throw tooLarge(`${data.length} characters`)
@@ -69,7 +72,7 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
     throw malformed('is not JSON', cause)
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw malformed('is no JSON object')
-  // Its members are looked at one by one.
+  // Its members are validated individually.
   return parsed as Readonly<Record<string, unknown>>
 }
 

@@ -1,9 +1,9 @@
-/** Incidents as JSON: what GET /incidents answers and what webhooks are sent. */
+/** Incidents as JSON, for GET /incidents and webhooks. */
 
 import type { Incident } from '../../domain/incidents/incident.ts'
 import { type LinkSettings, linksOf } from './incident-links.ts'
 
-/** One incident. Names of labels come from clients: they are written as they are, never made keys of an object. */
+/** One incident. Label names come from clients and are written literally, never used as keys of an object. */
 export function formatIncident(incident: Incident, links: LinkSettings): string {
   const { id, tenant, kind, state, severity, title, labels, count, query, changedBy } = incident
   const { firstSeenMs, lastSeenMs, openedMs, updatedMs, closedMs, samples } = incident
@@ -24,7 +24,7 @@ export function formatIncident(incident: Incident, links: LinkSettings): string 
   return `${head.slice(0, -1)},"labels":{${pairs.join(',')}},${rest.slice(1)}`
 }
 
-/** ISO 8601 in UTC. Clients choose the times of their lines: one beyond a Date's range is shown as its end. */
+/** ISO 8601 in UTC. Clients choose the times of their lines: one outside the range of a Date is shown as its limit. */
 export function formatTime(ms: number): string {
   return new Date(Math.min(Math.max(ms, -MS_MAX), MS_MAX)).toISOString()
 }

@@ -1,30 +1,30 @@
-/** Where people look at the lines behind an incident. */
+/** Links to the lines behind an incident. */
 
 import type { GroupSearch, Incident } from '../../domain/incidents/incident.ts'
 import { msToNs } from '../../domain/time.ts'
 
 export interface LinkSettings {
-  /** Where this gateway is reached; undefined: links are paths. */
+  /** The URL of this gateway; undefined: links are paths. */
   readonly publicUrl: string | undefined
   readonly grafanaUrl: string | undefined
   /** The UID of Grafana's data source. */
   readonly grafanaDataSource: string
-  /** The AWS region of watched log groups; undefined: the console shows the one that was looked at last. */
+  /** The AWS region of watched log groups; undefined: the console uses the one last visited. */
   readonly region: string | undefined
 }
 
 export interface IncidentLinks {
   readonly incident: string
-  /** Where the lines are found: a query to this gateway, or the events of a log group in CloudWatch's console. */
+  /** Where the lines are: a query of this gateway, or the events of a log group in CloudWatch's console. */
   readonly query: string | undefined
   /** The query in Grafana's Explore. */
   readonly explore: string | undefined
 }
 
-/** Around the occurrences, so that what led to them is seen as well. */
+/** Before the first occurrence, to include what led to it. */
 const BEFORE_MS = 5 * 60_000
 const AFTER_MS = 60_000
-/** An incident may go on for months: its newest lines are what is looked at. */
+/** An incident may last for months; the range covers its newest lines. */
 const RANGE_MS_MAX = 24 * 3600_000
 
 export function linksOf(incident: Incident, settings: LinkSettings): IncidentLinks {
@@ -50,7 +50,7 @@ function queryPath(query: string, { fromMs, toMs }: TimeRange): string {
   return `/loki/api/v1/query_range?${new URLSearchParams({ query, ...range, limit: '100', direction: 'backward' })}`
 }
 
-/** Grafana's form since 10.3: see "Generate Explore URLs" in its documentation. */
+/** Grafana's format since 10.3: see "Generate Explore URLs" in its documentation. */
 function exploreUrl(settings: LinkSettings, query: string, { fromMs, toMs }: TimeRange): string {
   const { grafanaUrl = '', grafanaDataSource: uid } = settings
   const queries = [{ refId: 'A', expr: query, queryType: 'range', datasource: { type: 'loki', uid } }]
@@ -60,7 +60,7 @@ function exploreUrl(settings: LinkSettings, query: string, { fromMs, toMs }: Tim
 }
 
 /**
- * The log events of a group in CloudWatch's console, filtered. Its form: what is behind `#logsV2:` is encoded twice, with
+ * The filtered log events of a group in CloudWatch's console. Format: the text after `#logsV2:` is encoded twice, with
  * `$` for the percent sign.
  */
 function consoleUrl({ name, text }: GroupSearch, region: string | undefined, { fromMs, toMs }: TimeRange): string {

@@ -1,4 +1,4 @@
-/** What people read of incidents: a subject, a text, JSON, Slack's blocks. */
+/** Formats notifications: a subject, text, JSON, Slack's blocks. */
 
 import { type Incident, worse } from '../../domain/incidents/incident.ts'
 import { countTransitions, type Message, type Notification } from '../../domain/incidents/notification.ts'
@@ -6,13 +6,13 @@ import { formatLabels } from '../../domain/labels.ts'
 import { formatIncident, formatTime } from './incident-json.ts'
 import { type LinkSettings, linksOf } from './incident-links.ts'
 
-/** Incidents of a digest that are told one by one; the rest are counted. */
+/** Maximum number of incidents listed in a digest; the rest are counted. */
 const DIGEST_SHOWN = 20
-/** Slack's bounds: a header's text, a section's. */
+/** Slack's limits: the text of a header, and of a section. */
 const SLACK_HEADER_CHARS = 150
 const SLACK_SECTION_CHARS = 2900
 
-/** One line, as a title is one: what happened, how bad it is, to what. At most `charsMax` characters. */
+/** One line: what happened, its severity, and where. At most `charsMax` characters. */
 export function formatSubject({ notifications }: Message, charsMax: number): string {
   const [first] = notifications
   const isSingle = first !== undefined && notifications.length === 1
@@ -34,13 +34,13 @@ export function formatText({ notifications }: Message, links: LinkSettings): str
   return `${countsOf(notifications)} in one minute\n\n${shown.join('\n\n')}${rest}\n`
 }
 
-/** `{"id", "transition", "incident"}` of one; `{"id", "digest": [...]}` of several, without their sample lines. */
+/** `{"id", "transition", "incident"}` for one; `{"id", "digest": [...]}` for several, without sample lines. */
 export function formatMessageJson(message: Message, links: LinkSettings): string {
   const isDigest = message.notifications.length > 1
   const items = message.notifications.map((notification) => {
     const { id, transition, createdMs, incident } = notification
     const head = JSON.stringify({ id, transition, at: formatTime(createdMs) })
-    // Five hundred with their lines would be megabytes, which receivers refuse, time after time.
+    // With the lines of hundreds of incidents it would be megabytes, which receivers reject every time.
     const shown = isDigest ? { ...incident, samples: [] } : incident
     return `${head.slice(0, -1)},"incident":${formatIncident(shown, links)}}`
   })
@@ -48,13 +48,13 @@ export function formatMessageJson(message: Message, links: LinkSettings): string
   return items.length === 1 ? only : `{"id":${JSON.stringify(message.id)},"digest":[${items.join(',')}]}`
 }
 
-/** What a Slack incoming webhook takes; others have taken up the form. */
+/** The body of a Slack incoming webhook; other services accept the same format. */
 export function formatSlack(message: Message, links: LinkSettings): string {
   const subject = formatSubject(message, SLACK_HEADER_CHARS)
   const body = formatText(message, links).slice(0, SLACK_SECTION_CHARS).toWellFormed()
   const blocks = [
     { type: 'header', text: { type: 'plain_text', text: subject } },
-    // Lines come from anybody: as plain text they can neither mention people nor hide where a link leads.
+    // Lines are untrusted: as plain text they cannot mention people or hide the target of a link.
     { type: 'section', text: { type: 'plain_text', text: body } },
   ]
   return JSON.stringify({ text: escapeSlack(subject), blocks })

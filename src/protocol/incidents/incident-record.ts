@@ -1,15 +1,15 @@
-/** Incidents and outbox items as the JSON that stores keep. */
+/** Incidents and outbox items as JSON for stores. */
 
 import type { Incident, LineCount } from '../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../domain/incidents/notification.ts'
 import type { Labels } from '../../domain/labels.ts'
 
-/** Label names may be any text: they stand in arrays, never as keys. */
+/** Label names are untrusted text, so they are array elements, never keys. */
 export function encodeIncident(incident: Incident): string {
   return JSON.stringify(packIncident(incident))
 }
 
-/** The text that encodeIncident made. What is undefined was left out of it. */
+/** Decodes the text of encodeIncident, which omits undefined fields. */
 export function decodeIncident(text: string): Incident {
   return unpackIncident(JSON.parse(text))
 }
@@ -26,14 +26,14 @@ export function decodeOutboxItem(text: string): OutboxItem {
   return { ...item, digestId: item.digestId, notification: { ...notification, incident } }
 }
 
-/** Counts of one record. */
+/** Encodes the counts of a record. */
 export function encodeCounts(counts: readonly LineCount[]): string {
   return JSON.stringify(counts.map(({ labels, ...rest }) => ({ ...rest, labels: packLabels(labels) })))
 }
 
-/** The text that encodeCounts made. */
+/** Decodes the text of encodeCounts. */
 export function decodeCounts(text: string): readonly LineCount[] {
-  // biome-ignore lint/suspicious/noExplicitAny: it is what encodeCounts made
+  // biome-ignore lint/suspicious/noExplicitAny: the text is from encodeCounts
   return JSON.parse(text).map(({ labels, ...rest }: any) => ({ ...rest, labels: unpackLabels(labels) }))
 }
 
@@ -49,9 +49,9 @@ function unpackLabels(pairs: readonly [string, string][]): Labels {
   return pairs.map(([name, value]) => ({ name, value }))
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: it is what packIncident made
+// biome-ignore lint/suspicious/noExplicitAny: the text is from packIncident
 function unpackIncident(packed: any): Incident {
-  // Earlier versions wrote no recent events.
+  // Earlier versions had no recent events.
   const { labels, query, logGroup, closedMs, changedBy, quietAtMs, recentEvents = [], ...rest } = packed
   return { ...rest, labels: unpackLabels(labels), query, logGroup, closedMs, changedBy, quietAtMs, recentEvents }
 }

@@ -1,16 +1,16 @@
-/** The opaque token that leads from one page of GET /incidents to the next. */
+/** The opaque page token of GET /incidents. */
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../../domain/errors.ts'
 
-/** The last incident given. */
+/** The last incident of the page. */
 export interface IncidentPlace {
   readonly lastSeenMs: number
   /** 32 hexadecimal digits. */
   readonly id: string
 }
 
-/** What the pages are pages of. A token is good only for the question that it came from. */
+/** The filters of the request; a token is only valid for the same ones. */
 export interface IncidentFilters {
   readonly tenant: string
   readonly state?: string | undefined
@@ -20,12 +20,13 @@ export interface IncidentFilters {
 
 const VERSION = 1
 const PLACE_BYTES = 25
-/** 57 bytes make 76 characters without padding or spare bits: one token has one spelling. */
+/** 57 bytes are 76 characters without padding or spare bits, so a token has only one spelling. */
 const TOKEN = /^[A-Za-z0-9_-]{76}$/
 
 /**
- * Form: base64url of version (1 byte, 1), lastSeenMs (8 bytes, a double), the id (16 bytes) and the HMAC-SHA256 of these
- * and the SHA-256 of the filters. `key`: 32 random bytes, shared with other tokens: a word in front tells them apart.
+ * Format: base64url of version (1 byte, 1), lastSeenMs (8 bytes, a double), the id (16 bytes) and the HMAC-SHA256 of
+ * these and of the SHA-256 of the filters. `key`: 32 random bytes, shared with other kinds of tokens, which a prefix
+ * distinguishes.
  */
 export function sealIncidentToken(
   key: Uint8Array,
@@ -39,7 +40,7 @@ export function sealIncidentToken(
   return Buffer.concat([place, sign(key, place, filters)]).toString('base64url')
 }
 
-/** Reads a token made with the same key for the same filters; throws page_token_invalid for any other text. */
+/** Opens a token sealed with the same key for the same filters; throws page_token_invalid for any other text. */
 export function openIncidentToken(key: Uint8Array, token: string, filters: IncidentFilters): IncidentPlace {
   if (!TOKEN.test(token)) throw invalid()
   const bytes = Buffer.from(token, 'base64url')

@@ -1,4 +1,4 @@
-/** Log items to the entries that are stored for them, and entries back to what GET /logs shows. */
+/** Converts log items to entries, and entries to the logs that GET /logs returns. */
 
 import type { Metadata } from '../../domain/entries/batch.ts'
 import type { PushSink } from '../../domain/entries/push-sink.ts'
@@ -8,7 +8,7 @@ import { NS_PER_MS, NS_PER_SECOND } from '../../domain/time.ts'
 import { formatJsonObject, type JsonObject, type JsonValue } from '../bytes/exact-json.ts'
 import { formatLogLine, type LogItem, parseLogLine } from './logs-json.ts'
 
-/** The stream label that marks what came by POST /logs: `{source="logs"}`. */
+/** The stream label of logs from POST /logs: `{source="logs"}`. */
 export const LOGS_SOURCE = { name: 'source', value: 'logs' } as const
 export const SEVERITY_LABEL = 'severity'
 const ID_METADATA = 'id'
@@ -18,13 +18,15 @@ const SERVICE_CHARS_MAX = 128
 const NO_SERVICE = 'logs'
 
 export interface LogsPlacement {
-  /** Time of the first item, ns since the epoch; each further item gets the next nanosecond, so that order is kept. */
+  /**
+   * Time of the first item, ns since the epoch; each further item gets the next nanosecond, which preserves the order.
+   */
   readonly firstNs: bigint
-  /** Called behind each item's addEntry: the place to see whether the sink kept it, and to give the entry its id. */
+  /** Called after addEntry of each item, to check whether the sink kept it and to set the entry's id. */
   readonly afterEntry?: (item: LogItem, ns: bigint) => void
 }
 
-/** An entry as a read finds it. */
+/** An entry from the store. */
 export interface StoredLog {
   readonly ns: bigint
   readonly line: string
@@ -32,9 +34,9 @@ export interface StoredLog {
   readonly metadata: Metadata
 }
 
-/** What GET /logs shows of an entry. */
+/** A log as returned by GET /logs. */
 export interface ShownLog {
-  /** Null for an entry that others pushed into such a stream without one. */
+  /** Null for an entry without an id that was pushed to the stream by other means. */
   readonly id: string | null
   /** ISO 8601 in UTC with milliseconds: `2026-11-21T10:00:00.000Z`. */
   readonly datetime: string
@@ -43,7 +45,7 @@ export interface ShownLog {
   readonly fields: JsonObject
 }
 
-/** Hands the items to a sink, in the stream `{source="logs", severity, service_name}` of each, ids as metadata. */
+/** Passes the items to a sink, each in its stream `{source="logs", severity, service_name}`, with ids as metadata. */
 export function logsToSink(items: readonly LogItem[], placement: LogsPlacement, sink: PushSink): void {
   const lines = items.map((item) => UTF8.encode(formatLogLine(item)))
   sink.useText(joined(lines))
@@ -61,7 +63,7 @@ export function logsToSink(items: readonly LogItem[], placement: LogsPlacement, 
   }
 }
 
-/** What was posted, from what was stored. A line that is no such JSON object is the message as it is. */
+/** The posted log of a stored entry. A line that is not a JSON object with a message is the message itself. */
 export function entryToLogItem(entry: StoredLog): ShownLog {
   const parsed = parseLogLine(entry.line)
   return {
@@ -74,8 +76,8 @@ export function entryToLogItem(entry: StoredLog): ShownLog {
 }
 
 /**
- * The log as a JSON object: id, datetime, severity, message, then the fields. A field that has one of these four names
- * comes under `line.<name>` (`line.line.<name>` where that is taken too), so that no key is lost or comes twice.
+ * The log as a JSON object: id, datetime, severity, message, then the fields. A field with one of these four names is
+ * renamed to `line.<name>` (`line.line.<name>` if that exists too), so that no key is lost or duplicated.
  */
 export function formatShownLog(log: ShownLog): string {
   const { id, datetime, severity, message, fields } = log
@@ -89,7 +91,7 @@ export function formatShownLog(log: ShownLog): string {
   return formatJsonObject(shown)
 }
 
-/** Nanoseconds since the epoch as `new Date().toISOString()` shows its milliseconds. */
+/** Nanoseconds since the epoch in the format of `new Date().toISOString()`. */
 export function formatDatetime(ns: bigint): string {
   return new Date(Number(floorDivide(ns, NS_PER_MS))).toISOString()
 }

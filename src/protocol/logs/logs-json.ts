@@ -1,4 +1,4 @@
-/** The bodies of POST /logs to log items: one object, an array of them, or one object a line. */
+/** Decodes the bodies of POST /logs to log items: an object, an array of objects, or NDJSON. */
 
 import { type ErrorCode, GatewayError } from '../../domain/errors.ts'
 import {
@@ -14,21 +14,21 @@ import {
   textOfBody,
 } from '../bytes/exact-json.ts'
 
-/** The severities that are stored, the mildest first. */
+/** The stored severities, in ascending order. */
 export const SEVERITIES = ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'fatal'] as const
 export type Severity = (typeof SEVERITIES)[number]
 
-/** A log as a client posted it. */
+/** A log posted by a client. */
 export interface LogItem {
-  /** What makes a retry recognisable; printable text of at most ID_BYTES_MAX bytes. */
+  /** Identifies retries; printable text of at most ID_BYTES_MAX bytes. */
   readonly id?: string
   readonly severity: Severity
   readonly message: string
-  /** All other keys, with their values exactly as they came. */
+  /** All other keys, with their exact values. */
   readonly fields: JsonObject
 }
 
-/** A log that cannot be taken, and why; `index` is its place in the body, from 0. */
+/** A rejected log with the reason; `index` is its position in the body, from 0. */
 export interface LogProblem {
   readonly index: number
   readonly code: ErrorCode
@@ -36,15 +36,15 @@ export interface LogProblem {
 }
 
 export interface DecodedLogs {
-  /** True for a body that is one object: its sender expects the answer to be one as well. */
+  /** True if the body is a single object: then the response is one too. */
   readonly isSingle: boolean
   /** In the order of the body; never empty. */
   readonly results: readonly (LogItem | LogProblem)[]
 }
 
-/** Logs of one request: what one answer can name one by one. */
+/** Maximum number of logs per request: the response lists each of them. */
 export const LOG_ITEMS_MAX = 10_000
-/** Ids are kept for every log, and looked up at every retry. */
+/** Ids are stored for every log, and looked up at every retry. */
 export const ID_BYTES_MAX = 256
 
 const OTHER_WORDS: ReadonlyMap<string, Severity> = new Map([
@@ -67,24 +67,24 @@ const OTHER_WORDS: ReadonlyMap<string, Severity> = new Map([
 ])
 
 const UTF8 = new TextEncoder()
-/** Control characters, lone surrogates and the replacement character would not come back as they were. */
+/** Control characters, lone surrogates and the replacement character would not be returned unchanged. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\ufffd]/u
 
 export function isLogProblem(result: LogItem | LogProblem): result is LogProblem {
   return 'code' in result
 }
 
-/** The stored severity for a word in any case, among them syslog's and common short forms; undefined for others. */
+/** The stored severity of a word in any case, including syslog's and common short forms; undefined for others. */
 export function parseSeverity(word: string): Severity | undefined {
   const lower = word.toLowerCase()
   return SEVERITIES.find((severity) => severity === lower) ?? OTHER_WORDS.get(lower)
 }
 
 /**
- * Reads a body. NDJSON is taken under both content types; bytes that are no UTF-8 become U+FFFD, a byte order mark is
- * dropped. Under `ndjson` a line that is no JSON is a problem of its own; under `json` it condemns the body.
+ * Decodes a body. NDJSON is accepted under both content types; invalid UTF-8 becomes U+FFFD, a byte order mark is
+ * removed. With `ndjson` an invalid line is rejected individually; with `json` it makes the body invalid.
  *
- * Throws body_malformed for a body that is no JSON or holds no log, body_too_large for more than LOG_ITEMS_MAX logs.
+ * Throws body_malformed for a body that is not JSON or has no logs, body_too_large for more than LOG_ITEMS_MAX logs.
  */
 export function decodeLogs(body: Uint8Array, contentType: 'json' | 'ndjson'): DecodedLogs {
   const text = textOfBody(body)
@@ -102,26 +102,26 @@ export function decodeLogs(body: Uint8Array, contentType: 'json' | 'ndjson'): De
   return { isSingle, results: values.map(toItem) }
 }
 
-/** The line that is stored: a compact JSON object of message and fields. Severity is a label, the id is metadata. */
+/** The stored line: a compact JSON object of message and fields. Severity is a label, the id is metadata. */
 export function formatLogLine(item: LogItem): string {
   return formatJsonObject([['message', item.message], ...item.fields])
 }
 
-/** Reads what formatLogLine wrote; undefined for a line that is no JSON object with a text under `message`. */
+/** Parses the result of formatLogLine; undefined if the line is not a JSON object with a string under `message`. */
 export function parseLogLine(line: string): Pick<LogItem, 'message' | 'fields'> | undefined {
   if (!line.startsWith('{')) return undefined
   let value: JsonValue
   try {
     value = parseJson(line, { left: JSON_VALUES_MAX })
   } catch {
-    return undefined // a line of another client that only begins like JSON
+    return undefined // a line of another client that only starts like JSON
   }
   if (!isJsonObject(value)) return undefined
   const message = value.get('message')
   return typeof message === 'string' ? { message, fields: without(value, 'message') } : undefined
 }
 
-/** `wholeError` is why the text is no single value; it is reported if parsing line by line fails too. */
+/** `wholeError` is the reason why the text is not a single value; it is reported if parsing line by line fails too. */
 function decodeLines(
   text: string,
   budget: JsonBudget,
@@ -178,7 +178,7 @@ function toItem(value: JsonValue, index: number): LogItem | LogProblem {
   return { id, severity, message, fields }
 }
 
-/** The message, and the key it stands under: `msg`, as pino and bunyan write it, where `message` is missing. */
+/** The message and its key: `msg`, as in pino and bunyan, if `message` is missing. */
 function messageOf(log: JsonObject): [message: JsonValue, key: string] {
   const message = log.get('message') ?? null
   if (message !== null) return [message, 'message']
@@ -187,12 +187,12 @@ function messageOf(log: JsonObject): [message: JsonValue, key: string] {
 }
 
 /**
- * The severity, undefined for one that is none, and the key it stands under. Where it is missing, a `level` that is one
- * counts: a word gives way to the severity, a number stays a field as well, since it may say more.
+ * The severity (undefined if invalid) and its key. If it is missing, a valid `level` is used: a word is replaced by the
+ * severity, a number is also kept as a field, because it may be more precise.
  */
 function severityOf(log: JsonObject): [severity: Severity | undefined, key: string] {
-  const given = log.get('severity') ?? null
-  if (given !== null) return [severityOfValue(given), 'severity']
+  const declared = log.get('severity') ?? null
+  if (declared !== null) return [severityOfValue(declared), 'severity']
   const level = log.get('level') ?? null
   const severity = severityOfValue(level) ?? 'info'
   return [severity, typeof level === 'string' && parseSeverity(level) !== undefined ? 'level' : 'severity']
@@ -203,7 +203,7 @@ function severityOfValue(value: JsonValue): Severity | undefined {
   return value instanceof JsonNumber ? severityOfNumber(Number(value.text)) : undefined
 }
 
-/** By the numbers of pino and bunyan, 10 (trace) to 60 (fatal); one in between counts as the milder. */
+/** Numbers of pino and bunyan, 10 (trace) to 60 (fatal); numbers in between are rounded down. */
 function severityOfNumber(number: number): Severity | undefined {
   if (!(number >= 10 && number < 70)) return undefined
   return NUMBERED[Math.floor(number / 10) - 1]

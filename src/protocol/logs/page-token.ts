@@ -1,17 +1,17 @@
-/** The opaque token that leads from one page of GET /logs to the next. */
+/** The opaque page token of GET /logs. */
 
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { GatewayError } from '../../domain/errors.ts'
 
-/** The position of the last entry given. */
+/** The position of the last entry of the page. */
 export interface PagePosition {
   /** Its time, ns since the epoch (signed 64 bits). */
   readonly ns: bigint
-  /** How many entries of that very nanosecond were given, this one among them (unsigned 32 bits). */
+  /** How many entries with this time have been returned, including this one (unsigned 32 bits). */
   readonly skip: number
 }
 
-/** What the pages are pages of. A token is good only for the question that it came from. */
+/** The filters of the request; a token is only valid for the same ones. */
 export interface PageFilters {
   readonly tenant: string
   readonly severity?: string | undefined
@@ -23,12 +23,12 @@ export interface PageFilters {
 const VERSION = 1
 const POSITION_BYTES = 13
 const MAC_BYTES = 32
-/** 45 bytes make 60 characters without padding or spare bits: one token has one spelling. */
+/** 45 bytes are 60 characters without padding or spare bits, so a token has only one spelling. */
 const TOKEN = /^[A-Za-z0-9_-]{60}$/
 
 /**
- * Form: base64url of version (1 byte, 1), ns (8 bytes, big-endian), skip (4 bytes, big-endian) and the HMAC-SHA256 of
- * these and the SHA-256 of the filters. The filters themselves are not in it. `key`: 32 random bytes.
+ * Format: base64url of version (1 byte, 1), ns (8 bytes, big-endian), skip (4 bytes, big-endian) and the HMAC-SHA256 of
+ * these and of the SHA-256 of the filters. It does not contain the filters. `key`: 32 random bytes.
  */
 export function sealPageToken(key: Uint8Array, position: PagePosition, filters: PageFilters): string {
   const token = Buffer.alloc(POSITION_BYTES + MAC_BYTES)
@@ -39,7 +39,7 @@ export function sealPageToken(key: Uint8Array, position: PagePosition, filters: 
   return token.toString('base64url')
 }
 
-/** Reads a token made with the same key for the same filters; throws page_token_invalid for any other text. */
+/** Opens a token sealed with the same key for the same filters; throws page_token_invalid for any other text. */
 export function openPageToken(key: Uint8Array, token: string, filters: PageFilters): PagePosition {
   if (!TOKEN.test(token)) throw invalid()
   const bytes = Buffer.from(token, 'base64url')

@@ -1,4 +1,4 @@
-/** A stream's labels to the sink, as text or from JSON; texts seen before are not parsed again. */
+/** Passes a stream's labels to the sink, from text or JSON, with a cache of parsed texts. */
 
 import { prometheusName } from '../../domain/entries/entry-metadata.ts'
 import type { PushSink } from '../../domain/entries/push-sink.ts'
@@ -13,15 +13,15 @@ import {
   sortLabels,
 } from '../../domain/labels.ts'
 
-/** Texts of one generation; with the length below, some 16 MB at the very most. */
+/** Size of a cache generation; with the maximum text length below, at most about 16 MB. */
 const TEXTS_MAX = 2048
 const TEXT_CHARS_MAX = 2048
 
-/** Two generations: a text found in the older one moves to the newer, which becomes the older when it is full. */
+/** Two generations: a hit in the older one moves to the newer, which becomes the older when it is full. */
 let newer = new Map<string, Labels>()
 let older = new Map<string, Labels>()
 
-/** Begins the stream that `text` names; a text that cannot be read becomes an unreadable stream with the reason. */
+/** Starts the stream of `text`; a text that cannot be parsed becomes an unreadable stream with the reason. */
 export function beginStreamOfText(text: string, sink: PushSink): void {
   let labels = newer.get(text)
   if (labels === undefined) {
@@ -37,8 +37,8 @@ export function beginStreamOfText(text: string, sink: PushSink): void {
 }
 
 /**
- * The same for labels of a JSON object. Loki writes such an object as a label text without quotes around names, and
- * reads that: a name that is no label name makes the stream unreadable here as there.
+ * The same for labels of a JSON object. Loki formats the object as a label text without quotes around names, and parses
+ * that: an invalid label name makes the stream unreadable here too.
  */
 export function beginStreamOfLabels(labels: readonly Label[], sink: PushSink): void {
   if (labels.every(({ name }) => isLabelName(name))) {
@@ -55,14 +55,17 @@ export function beginStreamOfLabels(labels: readonly Label[], sink: PushSink): v
   sink.beginUnreadableStream(`${text}}`, error)
 }
 
-/** Loki's words for the first character that a label name may not have; `before` are the characters before the name. */
+/**
+ * Loki's error text for the first invalid character of a label name; `before` is the number of characters before the
+ * name.
+ */
 function nameError(name: string, before: number): string {
   const good = /^(?:[a-zA-Z_][a-zA-Z0-9_]*)?/.exec(name)?.[0].length ?? 0
   const bad = String.fromCodePoint(name.codePointAt(good) ?? 0x3d)
   return `1:${before + good + 1}: parse error: unexpected character inside braces: '${bad}'; a label name is letters, digits and _, and begins with no digit`
 }
 
-/** The labels, or the reason why there are none. Quoted names that are no label names become Prometheus names. */
+/** The labels, or the reason why they are invalid. Quoted names that are not label names become Prometheus names. */
 function readLabels(text: string): Labels | string {
   try {
     const labels = parseLabels(text)

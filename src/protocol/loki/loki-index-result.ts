@@ -1,4 +1,4 @@
-/** Loki's answers about what there is, written by hand: statistics, volumes, detected labels and fields, patterns. */
+/** Loki's responses about the index, formatted by hand: statistics, volumes, detected labels and fields, patterns. */
 
 import type { Labels } from '../../domain/labels.ts'
 import type { Slices } from '../../kit/slices.ts'
@@ -20,7 +20,7 @@ export function formatIndexStats({ streams, chunks, bytes, entries }: ShownStats
   return `${JSON.stringify({ streams, chunks, bytes, entries })}\n`
 }
 
-/** /index/shards: one shard, which holds every stream whatever its fingerprint (an unsigned 64-bit number) is. */
+/** /index/shards: one shard with every stream, whatever its fingerprint (an unsigned 64-bit number). */
 export function formatIndexShards({ streams, chunks, bytes, entries }: ShownStats): string {
   const stats = JSON.stringify({ streams, chunks, bytes, entries })
   return `{"shards":[{"bounds":{"min":0,"max":18446744073709551615},"stats":${stats}}],"statistics":${NO_STATS}}\n`
@@ -59,7 +59,7 @@ export interface ShownField {
   readonly cardinality: number
   /** Empty for structured metadata, for which Loki returns `null`. */
   readonly parsers: readonly string[]
-  /** Where the field stands in JSON lines. */
+  /** The path of the field in JSON lines. */
   readonly jsonPath: readonly string[] | undefined
 }
 
@@ -83,7 +83,7 @@ export function formatFieldValues(values: readonly string[], limit: number): str
 export interface ShownPattern {
   readonly pattern: string
   readonly level: string
-  /** Lines by the beginning of their step, in whole seconds. */
+  /** Lines by the start of their step, in whole seconds. */
   readonly samples: readonly (readonly [seconds: number, count: number])[]
 }
 

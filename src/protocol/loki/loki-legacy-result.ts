@@ -1,4 +1,4 @@
-/** The answers of Loki's API before version 1, `/api/prom`: labels as text, times as RFC 3339. */
+/** The responses of Loki's API before version 1, `/api/prom`: labels as text, times as RFC 3339. */
 
 import { formatLabels } from '../../domain/labels.ts'
 import type { QueryStats, ResultEntry, ResultStream } from '../../domain/query-result.ts'
@@ -30,7 +30,7 @@ export function* formatLegacyNames(values: readonly string[]): Slices<Body> {
   return body.finish()
 }
 
-/** A frame of /api/prom/tail; `dropped_entries` is null where there are none, as Go prints a nil list. */
+/** A frame of /api/prom/tail; `dropped_entries` is null if there are none, like a nil list in Go. */
 export function formatLegacyTailFrame({ entries, dropped }: ShownFrame): string {
   const streams = entries.flatMap((entry) => finishSlices(mergeLabels([{ labels: entry.labels, entries: [entry] }])))
   const items = dropped.map(({ ns, labels }) =>

@@ -1,4 +1,4 @@
-/** The gateway's limits under the names that Loki's configuration has for them. */
+/** The gateway's limits under the names of Loki's configuration. */
 
 import { formatDuration } from '../../domain/duration.ts'
 import { LEVEL_FIELDS } from '../../domain/levels/level.ts'
@@ -16,7 +16,7 @@ export interface ShownLimits {
 
 type LimitValue = string | number | boolean | readonly string[]
 
-/** What Logs Drilldown reads of the limits, beside the version it goes by. */
+/** The limits that Logs Drilldown reads, in addition to the version. */
 const DRILLDOWN_NAMES: readonly string[] = [
   'discover_log_levels',
   'discover_service_name',
@@ -42,12 +42,12 @@ export function formatTenantLimits(limits: ShownLimits): string {
   return formatYaml(listLimits(limits), '')
 }
 
-/** /config: the part of Loki's configuration that there is here, YAML. */
+/** /config: the supported part of Loki's configuration, YAML. */
 export function formatConfig(limits: ShownLimits): string {
   return `limits_config:\n${formatYaml(listLimits(limits), '  ')}`
 }
 
-/** Limits that are off are left out where Loki has no word for that. */
+/** Limits that are off are omitted if Loki cannot express that. */
 function listLimits(limits: ShownLimits): (readonly [name: string, value: LimitValue])[] {
   const { push, query } = limits
   return [
@@ -96,7 +96,7 @@ function goDuration(ms: number): string {
   return ms === 0 ? '0s' : formatDuration(ms)
 }
 
-/** Names and values are ours: none needs quoting. */
+/** Names and values are ours, so none needs quoting. */
 function formatYaml(pairs: readonly (readonly [name: string, value: LimitValue])[], margin: string): string {
   const lines = pairs.map(([name, value]) => {
     if (typeof value !== 'object') return `${margin}${name}: ${value}\n`

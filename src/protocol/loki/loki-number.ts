@@ -1,8 +1,8 @@
-/** Numbers as Loki's answers print them. */
+/** Numbers as in Loki's responses. */
 
 /**
- * The shortest decimal that reads back as the same number, never with an exponent: `0.0000001`; NaN, +Inf, -Inf; -0
- * keeps its sign.
+ * The shortest decimal that parses to the same number, never with an exponent: `0.0000001`; NaN, +Inf, -Inf; -0 keeps
+ * its sign.
  */
 export function formatValue(value: number): string {
   if (Number.isNaN(value)) return 'NaN'

@@ -1,13 +1,13 @@
-/** The parameters of Loki's query API: text to values, by Loki's own rules. */
+/** Parses the parameters of Loki's query API by Loki's rules. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { msToNs, NS_MAX, NS_MIN, NS_PER_SECOND, parseRfc3339 } from '../../domain/time.ts'
 
-/** Parameters of a request, of the URL and of a form together. A parameter that is there but empty counts as absent. */
+/** The parameters of the URL and of a form together. An empty parameter counts as absent. */
 export class QueryParams {
   readonly #params: URLSearchParams
 
-  /** `query` is the part of the URL behind `?`; `form` the body of a POST. */
+  /** `query` is the part of the URL after `?`; `form` is the body of a POST. */
   constructor(query: string, form = '') {
     this.#params = new URLSearchParams(query)
     for (const [name, value] of new URLSearchParams(form)) this.#params.append(name, value)
@@ -27,7 +27,7 @@ export class QueryParams {
     return value
   }
 
-  /** A whole number above zero. */
+  /** A positive whole number. */
   limit(fallback: number): number {
     const text = this.get('limit')
     if (text === undefined) return fallback
@@ -44,7 +44,7 @@ export class QueryParams {
     throw invalid(`invalid direction '${shown(text)}'; forward or backward is wanted`)
   }
 
-  /** start, end and since as Loki combines them: end is now, start is `since` (1 h) before the earlier of end and now. */
+  /** start, end and since as in Loki: end defaults to now, start to `since` (1 h) before the earlier of end and now. */
   range(nowMs: number): { start: bigint; end: bigint } {
     const now = msToNs(nowMs)
     const end = this.time('end', now)
@@ -60,7 +60,7 @@ export class QueryParams {
     return text === undefined ? fallback : parseTime(name, text)
   }
 
-  /** A step or interval in ns: a number of seconds or a Prometheus duration; undefined when absent. */
+  /** A step or interval in ns: a number of seconds or a Prometheus duration; undefined if absent. */
   duration(name: string): bigint | undefined {
     const text = this.get(name)
     if (text === undefined) return undefined
@@ -74,8 +74,8 @@ export class QueryParams {
 }
 
 /**
- * A time: with a `.` float seconds rounded to the ms, a whole number of up to 10 characters seconds, a longer one
- * nanoseconds, else RFC 3339. See pkg/loghttp/params.go of grafana/loki. There is no form in milliseconds.
+ * A time: with a `.` seconds as a float rounded to ms, up to 10 digits seconds, more digits nanoseconds, otherwise RFC
+ * 3339. See pkg/loghttp/params.go of grafana/loki. Milliseconds are not supported.
  */
 export function parseTime(name: string, text: string): bigint {
   let ns: bigint | undefined
@@ -99,7 +99,9 @@ const DURATION_UNITS: readonly (readonly [unit: string, ns: bigint])[] = [
 ]
 const DURATION = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
 
-/** A Prometheus duration, units falling from y to ms, each at most once: `1h30m`, `500ms`, `0`. In ns. */
+/**
+ * A Prometheus duration in ns, with units in descending order from y to ms, each at most once: `1h30m`, `500ms`, `0`.
+ */
 export function parsePrometheusDuration(name: string, text: string): bigint {
   if (text === '0') return 0n
   const match = text === '' ? null : DURATION.exec(text)

@@ -1,4 +1,4 @@
-/** Entries to the body that an agent pushes: protobuf in one snappy block. For tests and for our own clients. */
+/** Encodes entries as an agent's push: protobuf in one snappy block. For tests and our own clients. */
 
 import protobuf from 'protobufjs/light.js'
 import snappy from 'snappyjs'

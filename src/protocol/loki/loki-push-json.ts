@@ -1,4 +1,4 @@
-/** Loki's push message in JSON, in its old and its new form, to a sink: lines stay the bytes that they are in the body. */
+/** Decodes Loki's JSON pushes, in the old and the current format, to a sink; lines remain bytes of the body. */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import type { Label } from '../../domain/labels.ts'
@@ -9,18 +9,19 @@ import { PushJsonDecoder, type PushJsonForms } from './push-json-decoder.ts'
 import { KeyList, missingKey, pushRefusal } from './push-json-refusal.ts'
 
 /**
- * Decodes `{"streams":[{"stream":{labels},"values":[["ns","line",{metadata}]]}]}` and the form before version 1,
- * `{"streams":[{"labels":"{a=\\"b\\"}","entries":[{"ts":"RFC 3339","line":"…","structuredMetadata":{}}]}]}`, also mixed.
+ * Decodes `{"streams":[{"stream":{labels},"values":[["ns","line",{metadata}]]}]}` and the format before version 1,
+ * `{"streams":[{"labels":"{a=\\"b\\"}","entries":[{"ts":"RFC 3339","line":"…","structuredMetadata":{}}]}]}`, also
+ * mixed.
  *
- * Keys may come in any order. Of labels that come twice the last count; all entries count. Unknown keys are ignored
- * beside known ones, as is null in place of a stream, its entries or one entry. Labels and metadata whose value is no
- * string take its JSON text. Streams without entries are left out.
+ * Keys may be in any order. Of duplicate labels the last counts; all entries count. Unknown keys are ignored beside
+ * known ones, as is null for a stream, its entries or one entry. Labels and metadata with other values than strings get
+ * their JSON text. Streams without entries are skipped.
  *
- * `body` becomes the sink's text and is overwritten: escapes in lines are undone in place. Throws body_malformed for
- * anything else, also for a stream or an entry whose keys are unknown and for bytes after the document; streams_missing;
- * body_too_large for what passes push-bounds.ts. The sink must be dropped then.
+ * `body` becomes the sink's text and is overwritten, because escapes in lines are decoded in place. Throws
+ * body_malformed for anything else, including a stream or an entry with only unknown keys and bytes after the document;
+ * streams_missing; body_too_large beyond push-bounds.ts. After an error the sink must be dropped.
  *
- * See "Ingest logs" in Loki's HTTP API, and pkg/util/unmarshal of grafana/loki for what it takes beyond that.
+ * See "Ingest logs" in Loki's HTTP API, and pkg/util/unmarshal of grafana/loki for what else it accepts.
  */
 export function decodePushJson(body: Uint8Array, sink: PushSink): void {
   new PushJsonDecoder(body, sink, FORMS).decode()
@@ -55,7 +56,7 @@ const FORMS: PushJsonForms = {
   },
 }
 
-/** `["ns", "line"]`, perhaps with an object of metadata; what follows is ignored, as in Loki. */
+/** `["ns", "line"]`, optionally with an object of metadata; further elements are ignored, as in Loki. */
 function passArrayEntry(decoder: PushJsonDecoder): void {
   const { cursor } = decoder
   if (!cursor.enter(BRACKET, BRACKET_END)) throw pushRefusal('an entry is empty; wanted [timestamp, line]', cursor.at)
@@ -71,7 +72,7 @@ function passArrayEntry(decoder: PushJsonDecoder): void {
   decoder.addEntry(timeStart, timeEnd, lineStart, lineEnd, passRest(decoder))
 }
 
-/** `{"ts": "RFC 3339", "line": "…"}`, perhaps with `structuredMetadata`. */
+/** `{"ts": "RFC 3339", "line": "…"}`, optionally with `structuredMetadata`. */
 function passObjectEntry(decoder: PushJsonDecoder): void {
   const { cursor } = decoder
   const entryAt = cursor.at
@@ -93,7 +94,7 @@ function passObjectEntry(decoder: PushJsonDecoder): void {
   decoder.addEntry(~timeStart, timeEnd, lineStart, lineEnd, metadataAt)
 }
 
-/** Where a string lies; for null, nowhere. */
+/** The position of a string; null has none. */
 function passStringOrNull(decoder: PushJsonDecoder, key: string): [start: number, end: number] {
   const { cursor } = decoder
   if (cursor.takeNull()) return [0, 0]
@@ -102,7 +103,7 @@ function passStringOrNull(decoder: PushJsonDecoder, key: string): [start: number
   return [cursor.start, markedEnd(cursor)]
 }
 
-/** Goes on behind a line to the end of its entry; gives where the metadata lies, 0 for nowhere. */
+/** Passes the rest of an entry after its line; returns the position of the metadata, 0 for none. */
 function passRest(decoder: PushJsonDecoder): number {
   const { cursor } = decoder
   if (!cursor.continues(BRACKET_END)) return 0
@@ -111,7 +112,7 @@ function passRest(decoder: PushJsonDecoder): number {
   return metadataAt
 }
 
-/** Where an object of metadata lies; 0 for null. */
+/** The position of an object of metadata; 0 for null. */
 function passMetadata(decoder: PushJsonDecoder): number {
   const { cursor } = decoder
   if (cursor.takeNull()) return 0
@@ -121,7 +122,7 @@ function passMetadata(decoder: PushJsonDecoder): number {
   return metadataAt
 }
 
-/** Labels of an object that was checked. */
+/** The labels of a validated object. */
 function readLabels(cursor: JsonCursor, labelsAt: number): Label[] {
   const values = new Map<string, string>()
   cursor.at = labelsAt
@@ -135,17 +136,20 @@ function readLabels(cursor: JsonCursor, labelsAt: number): Label[] {
   return Array.from(values, ([name, value]) => ({ name, value }))
 }
 
-/** The end of the string passed last, inverted when it holds escapes. */
+/** The end of the last string passed, inverted if it contains escapes. */
 function markedEnd(cursor: JsonCursor): number {
   return cursor.hasEscapes ? ~cursor.end : cursor.end
 }
 
 const NANO_DIGITS = 9
-/** What a signed 64-bit count of nanoseconds holds: seconds, and nanoseconds of the last one. */
+/** The maximum signed 64-bit nanoseconds: its seconds, and the nanoseconds of the last second. */
 const LAST_SECOND = 9_223_372_036
 const LAST_NANOS = 854_775_807
 
-/** A decimal int64 of nanoseconds, as strconv.ParseInt of Go takes it. Seconds and nanoseconds are exact apart. */
+/**
+ * A decimal int64 of nanoseconds, with the syntax of Go's strconv.ParseInt. Seconds and nanoseconds are exact
+ * separately.
+ */
 function readNanoseconds(decoder: PushJsonDecoder, start: number, end: number): void {
   const sign = start < end ? decoder.byteAt(start) : 0
   const isNegative = sign === 0x2d
@@ -166,7 +170,7 @@ function readNanoseconds(decoder: PushJsonDecoder, start: number, end: number): 
   else decoder.setTime(-1 - seconds, 1e9 - nanos)
 }
 
-/** A number of decimal digits; infinite when they are too many, or others are among them. */
+/** A number of decimal digits; infinite if there are too many, or other characters. */
 function readDigits(decoder: PushJsonDecoder, start: number, end: number): number {
   if (end - start > 10) return Number.POSITIVE_INFINITY
   let value = 0
@@ -178,9 +182,9 @@ function readDigits(decoder: PushJsonDecoder, start: number, end: number): numbe
   return value
 }
 
-/** Go's zero time, what a missing `ts` means there: no clock shows it, so the sink refuses the entry. */
+/** Go's zero time, the value of a missing `ts`: the sink refuses the entry. */
 const ZERO_TIME_SECONDS = -62_135_596_800
-/** An RFC 3339 text with a fraction of more digits than anyone writes. */
+/** Maximum length of an RFC 3339 text, with more fraction digits than clients send. */
 const RFC3339_BYTES_MAX = 64
 
 function readRfc3339(decoder: PushJsonDecoder, start: number, end: number): void {

@@ -1,4 +1,4 @@
-/** Loki's push message, as protobuf, to a sink: a walk over the bytes that makes no string of a line. */
+/** Decodes Loki's protobuf pushes to a sink, without creating strings for lines. */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import { GatewayError } from '../../domain/errors.ts'
@@ -17,16 +17,15 @@ const PAIR_NAME = (1 << 3) | WIRE_BYTES
 const PAIR_VALUE = (2 << 3) | WIRE_BYTES
 const TIMESTAMP_SECONDS = (1 << 3) | WIRE_VARINT
 const TIMESTAMP_NANOS = (2 << 3) | WIRE_VARINT
-/** The year 1, Go's zero time: an entry without a timestamp has it in Loki, and no sink takes it. */
+/** The year 1, Go's zero time, which Loki uses for an entry without a timestamp; sinks refuse it. */
 const NO_TIME_SECONDS = -62_135_596_800
 
 /**
- * Decodes a PushRequest (the body after snappy). Lines are given as positions in `body`, whatever bytes they hold.
- * Fields may come in any order; of one that comes twice the last counts; unknown ones are passed over. Streams
- * without entries are left out.
+ * Decodes a PushRequest (the body after snappy). Lines are positions in `body`, with any bytes. Fields may be in any
+ * order; of duplicate fields the last counts; unknown ones are skipped. Streams without entries are skipped.
  *
- * Throws body_malformed for bytes that are no such message, streams_missing when it has no stream, body_too_large for
- * label texts over `labelTextBytesMax` and for too many streams or entries. The sink must be dropped then.
+ * Throws body_malformed for an invalid message, streams_missing if it has no streams, body_too_large for label texts
+ * over `labelTextBytesMax` and for too many streams or entries. After an error the sink must be dropped.
  */
 export function decodePushProtobuf(
   body: Uint8Array,
@@ -46,7 +45,7 @@ class PushDecoder {
   readonly #cursor: ProtobufCursor
   readonly #labelTextBytesMax: number
   readonly #counter = new PushCounter()
-  // The entry being read.
+  // The current entry.
   #seconds = 0
   #nanos = 0
 
@@ -72,7 +71,7 @@ class PushDecoder {
     }
   }
 
-  /** Reads the stream twice: its labels may stand behind its entries, and the sink wants them first. */
+  /** Reads the stream twice: its labels may come after its entries, but the sink needs them first. */
   #decodeStream(end: number): void {
     const start = this.#cursor.at
     if (!this.#beginStream(end)) return
@@ -85,7 +84,7 @@ class PushDecoder {
     }
   }
 
-  /** Finds the labels and begins the stream; false when it has no entries. */
+  /** Reads the labels and starts the stream; false if it has no entries. */
   #beginStream(end: number): boolean {
     const cursor = this.#cursor
     let labelsStart = 0

@@ -1,20 +1,23 @@
-/** Writes a push of one stream straight to protobuf, without an object a line: for clients that push a lot. */
+/** Writes a push of one stream directly as protobuf, without an object per line, for clients that push many lines. */
 
 import snappy from 'snappyjs'
 import { NS_PER_SECOND } from '../../domain/time.ts'
 
-/** Of an entry: two tags, two lengths, a timestamp of at most 22 bytes, the line's tag and length. */
+/**
+ * Maximum size of an entry without its line: two tags, two lengths, a timestamp of at most 22 bytes, the line's tag and
+ * length.
+ */
 const ENTRY_BYTES_MAX = 48
 const FIRST_BYTES = 64 * 1024
 
 /**
- * Entries of logproto.PushRequest (proto/push.proto), one after the other in memory that is used again after `clear`. An
- * entry is complete in itself, so any range of them makes a body.
+ * Entries of logproto.PushRequest (proto/push.proto), in memory that is reused after `clear`. Each entry is
+ * self-contained, so any range of them can be a body.
  */
 export class PushWriter {
   readonly #labels: Uint8Array
   #bytes = Buffer.allocUnsafe(FIRST_BYTES)
-  /** Where each entry ends. */
+  /** The end of each entry. */
   readonly #ends: number[] = []
   #end = 0
 
@@ -27,7 +30,7 @@ export class PushWriter {
     return this.#ends.length
   }
 
-  /** Bytes of the entries so far. */
+  /** Total size of the entries. */
   get byteLength(): number {
     return this.#end
   }
@@ -54,7 +57,7 @@ export class PushWriter {
     this.#ends.push(this.#end)
   }
 
-  /** The entries from `from` up to before `to` as a snappy-compressed body of `/loki/api/v1/push`. */
+  /** The entries [from, to) as a snappy-compressed body of `/loki/api/v1/push`. */
   body(from: number, to: number): Uint8Array<ArrayBuffer> {
     const start = from === 0 ? 0 : (this.#ends[from - 1] as number)
     const entries = this.#bytes.subarray(start, this.#ends[to - 1])
@@ -63,7 +66,7 @@ export class PushWriter {
     return new Uint8Array(snappy.compress(Buffer.concat([stream, entries])))
   }
 
-  /** Forgets the entries and keeps the memory. */
+  /** Removes the entries and keeps the memory. */
   clear(): void {
     this.#ends.length = 0
     this.#end = 0
@@ -76,7 +79,7 @@ export class PushWriter {
     this.#bytes = larger
   }
 
-  /** The key of a field whose value has a length. */
+  /** The tag of a length-delimited field. */
   #key(field: number): void {
     this.#bytes[this.#end++] = (field << 3) | 2
   }

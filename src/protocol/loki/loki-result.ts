@@ -1,4 +1,6 @@
-/** Loki's JSON answers, written by hand, in slices: key order is part of the protocol, and keys come from clients. */
+/**
+ * Loki's JSON responses, formatted by hand, in slices: key order is part of the protocol, and keys come from clients.
+ */
 
 import type { Metadata } from '../../domain/entries/batch.ts'
 import { compareText, formatLabels, type Label, type Labels } from '../../domain/labels.ts'
@@ -14,12 +16,12 @@ import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
 import { type Body, BodyWriter, bodyOf } from '../bytes/body-writer.ts'
 import { formatSeconds, formatValue } from './loki-number.ts'
 
-/** Entries whose labels are joined between two yields. */
+/** Entries whose labels are merged between two yields. */
 const ENTRIES_PER_SLICE = 200
 
 /**
- * The answer to a log query. `categorized`: the client sent `X-Loki-Response-Encoding-Flags: categorize-labels`, so that
- * streams keep to their index labels and each entry has its other labels in a third element.
+ * The response to a log query. `categorized`: the client sent `X-Loki-Response-Encoding-Flags: categorize-labels`, so
+ * streams have only their index labels and each entry has its other labels in a third element.
  */
 export function* formatStreamsAnswer(
   streams: readonly ResultStream[],
@@ -39,7 +41,7 @@ export function* formatStreamsAnswer(
   return body.finish()
 }
 
-/** The answer to a metric query: times are seconds as numbers, values texts. */
+/** The response to a metric query: times are seconds as numbers, values are strings. */
 export function* formatMetricAnswer(result: MetricResult, stats: QueryStats): Slices<Body> {
   const body = new BodyWriter()
   const { warnings = [] } = result
@@ -72,7 +74,7 @@ function formatPoint({ ns, value }: { readonly ns: bigint; readonly value: numbe
   return `[${formatSeconds(ns)},"${formatValue(value)}"]`
 }
 
-/** Names or values: `data` is left out when there are none. */
+/** Names or values; `data` is omitted if there are none. */
 export function* formatNames(names: readonly string[]): Slices<Body> {
   if (names.length === 0) return bodyOf('{"status":"success"}\n')
   const body = new BodyWriter()
@@ -82,7 +84,7 @@ export function* formatNames(names: readonly string[]): Slices<Body> {
   return body.finish()
 }
 
-/** The answer to /series. */
+/** The response to /series. */
 export function* formatSeries(series: readonly Labels[]): Slices<Body> {
   const body = new BodyWriter()
   body.write('{"status":"success","data":[')
@@ -91,7 +93,7 @@ export function* formatSeries(series: readonly Labels[]): Slices<Body> {
   return body.finish()
 }
 
-/** Labels as a JSON object, in their order; a name such as `__proto__` is a name like any other. */
+/** Labels as a JSON object, in order; `__proto__` is an ordinary name. */
 export function formatLabelObject(labels: readonly Label[]): string {
   return `{${labels.map(({ name, value }) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`
 }
@@ -115,7 +117,7 @@ export function formatStats({ bytes, lines, linesAfterFilter, entriesReturned, s
   return JSON.stringify({ summary })
 }
 
-/** One stream of an answer, its entries as pairs, or as triples when `categorized`. */
+/** A stream with its entries as pairs, or as triples if `categorized`. */
 export function formatStream({ labels, entries }: ResultStream, categorized: boolean): string {
   const values = entries.map((entry) => formatEntry(entry, categorized))
   return `{"stream":${formatLabelObject(labels)},"values":[${values.join(',')}]}`
@@ -137,7 +139,9 @@ function formatPairs(pairs: Metadata): string {
   return `{${pairs.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`
 }
 
-/** Without the flag, all labels of an entry are its stream's: one stream becomes as many as there are combinations. */
+/**
+ * Without the flag, all labels of an entry belong to its stream: one stream becomes one for each combination of labels.
+ */
 export function* mergeLabels(streams: readonly ResultStream[]): Slices<ResultStream[]> {
   const merged = new Map<string, { labels: Labels; entries: ResultEntry[] }>()
   const stride = new Stride(ENTRIES_PER_SLICE)
@@ -157,7 +161,7 @@ export function* mergeLabels(streams: readonly ResultStream[]): Slices<ResultStr
 
 function entryLabels(labels: Labels, { metadata, parsed }: ResultEntry): Labels {
   if (metadata.length === 0 && parsed.length === 0) return labels
-  // Of a name that comes twice the stream's value stands, then the metadata's.
+  // Of duplicate names the stream's value takes precedence, then the metadata's.
   const values = new Map<string, string>()
   for (const [name, value] of parsed) values.set(name, value)
   for (const [name, value] of metadata) values.set(name, value)

@@ -1,6 +1,6 @@
 /**
- * Rules and alerts in the forms that Loki's ruler answers: YAML of what was configured, and Prometheus' JSON of how it
- * stands. See "Ruler" in Loki's HTTP API, and "Rules" and "Alerts" in that of Prometheus.
+ * Rules and alerts in the formats of Loki's ruler: YAML of the configuration, and Prometheus' JSON of the current
+ * state. See "Ruler" in Loki's HTTP API, and "Rules" and "Alerts" in that of Prometheus.
  */
 
 import { stringify } from 'yaml'
@@ -16,7 +16,7 @@ export interface ShownGroup {
   readonly state: GroupState
 }
 
-/** Which rules are wanted; empty: all. */
+/** The requested rules; empty lists: all. */
 export interface RuleFilter {
   /** Names of files, groups and rules. */
   readonly files: readonly string[]
@@ -26,7 +26,7 @@ export interface RuleFilter {
   readonly states: readonly string[]
   /** `alert`, `record`, or empty for both. */
   readonly type: string
-  /** Leaves the alerts of each rule out. */
+  /** Omits the alerts of each rule. */
   readonly excludeAlerts: boolean
 }
 
@@ -46,7 +46,7 @@ export function formatGroup(group: RuleGroup): string {
   return stringify(yamlOfGroup(group), { lineWidth: 0 })
 }
 
-/** `{"status":"success","data":{"groups":[…]}}`: groups that keep a rule. */
+/** `{"status":"success","data":{"groups":[…]}}`: groups with at least one matching rule. */
 export function formatRules(groups: readonly ShownGroup[], filter: RuleFilter): string {
   const shown = groups
     .filter(({ group }) => fits(filter.files, group.namespace) && fits(filter.groups, group.name))
@@ -111,19 +111,19 @@ function jsonOfAlert({ labels, annotations, state, activeAtMs, absentSinceMs, va
   )
 }
 
-/** What was never evaluated has Go's zero time. */
+/** Go's zero time if it was never evaluated. */
 function timeText(ms: number | undefined): string {
   return ms === undefined ? '0001-01-01T00:00:00Z' : formatRfc3339(msToNs(ms))
 }
 
-/** As Go prints a float with the verb `e`: at least two digits of exponent. */
+/** Go's float format with the verb `e`: at least two digits of exponent. */
 function scientific(value: number): string {
   if (Number.isNaN(value)) return 'NaN'
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf'
   return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2')
 }
 
-/** Maps, not objects: names are their writer's. */
+/** Maps instead of objects, because names come from users. */
 function yamlOfGroup({ name, intervalMs, queryOffsetMs, limit, rules }: RuleGroup): Map<string, unknown> {
   const group = new Map<string, unknown>([
     ['name', name],

@@ -1,4 +1,4 @@
-/** The frames of Loki's live tails, as they go over a WebSocket or, one a line, over HTTP. */
+/** The frames of Loki's live tails, sent over a WebSocket or, one per line, over HTTP. */
 
 import type { Labels } from '../../domain/labels.ts'
 import type { ResultEntry } from '../../domain/query-result.ts'
@@ -11,8 +11,8 @@ export interface ShownFrame {
 }
 
 /**
- * One stream object an entry, in the order of the frame. `encodingFlags` comes behind the streams, other than in the
- * answer to a query. See pkg/loghttp/tail.go of grafana/loki.
+ * One stream object per entry, in the order of the frame. `encodingFlags` follows the streams, unlike in the response
+ * to a query. See pkg/loghttp/tail.go of grafana/loki.
  */
 export function formatTailFrame({ entries, dropped }: ShownFrame, categorized: boolean): string {
   const streams = entries.map((entry) => {

@@ -1,34 +1,40 @@
-/** Where streams, entries and lines lie in a JSON push: the two passes over the body, without the forms of its parts. */
+/**
+ * The two passes over a JSON push, independent of the formats of labels and entries: records positions, then calls the
+ * sink.
+ */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import { BRACE, BRACE_END, BRACKET, BRACKET_END, JsonCursor, QUOTE, unescapeJson } from '../bytes/json-cursor.ts'
 import { PushCounter, streamsMissing } from '../push-bounds.ts'
 import { KeyList, missingKey, pushRefusal } from './push-json-refusal.ts'
 
-/** How labels and entries are written. */
+/** The formats of labels and entries. */
 export interface PushJsonForms {
-  /** Checks labels and moves past them. */
+  /** Validates labels and moves past them. */
   readonly passLabels: (decoder: PushJsonDecoder, key: string) => void
-  /** Checks an entry, notes it with `addEntry` and moves past it. */
+  /** Validates an entry, records it with `addEntry` and moves past it. */
   readonly passEntry: (decoder: PushJsonDecoder) => void
-  /** Begins the stream whose labels lie at `labelsAt`; below zero: it has none. */
+  /** Starts the stream with the labels at `labelsAt`; negative: it has none. */
   readonly beginStream: (decoder: PushJsonDecoder, labelsAt: number) => void
   readonly readTime: (decoder: PushJsonDecoder, start: number, end: number, isDatetime: boolean) => void
 }
 
-/** A stream in the body: where its labels lie (below zero: nowhere), and its entries on the tape. */
+/** A stream in the body: the position of its labels (negative: none), and its entries on the tape. */
 interface StreamPlace {
   labelsAt: number
   readonly firstEntry: number
   entriesEnd: number
 }
 
-/** Places of one entry on the tape: time, line, the object of its metadata (0: none). An end is inverted for escapes. */
+/**
+ * Numbers per entry on the tape: start and end of the time, start and end of the line, position of the metadata (0:
+ * none). An end is inverted if there are escapes.
+ */
 const ENTRY_PLACES = 5
 
 /**
- * Two passes. The first checks the whole body and notes where things lie, since labels may stand behind entries; the
- * second hands them to the sink, and may overwrite the body.
+ * Two passes. The first validates the whole body and records positions, because labels may come after entries; the
+ * second calls the sink, and may overwrite the body.
  */
 export class PushJsonDecoder {
   readonly cursor: JsonCursor
@@ -56,21 +62,21 @@ export class PushJsonDecoder {
     for (const stream of this.#streams) if (stream.entriesEnd > stream.firstEntry) this.#emitStream(stream)
   }
 
-  /** Throws unless a value that begins with `first` is next. */
+  /** Throws unless the next value starts with `first`. */
   require(first: number, what: string, wanted: string): void {
     if (this.cursor.peek() !== first) this.refuse(what, wanted)
   }
 
-  /** Throws for the next value: it is not what was wanted. */
+  /** Throws for the next value, which is not the expected one. */
   refuse(what: string, wanted: string): never {
-    const found = this.cursor.kind()
-    if (found === undefined) throw this.cursor.malformed(wanted)
-    throw pushRefusal(`${what} is ${found}; wanted ${wanted}`, this.cursor.at)
+    const kind = this.cursor.kind()
+    if (kind === undefined) throw this.cursor.malformed(wanted)
+    throw pushRefusal(`${what} is ${kind}; wanted ${wanted}`, this.cursor.at)
   }
 
   /**
-   * Notes an entry. Ends of strings with escapes are inverted, the start of an RFC 3339 time as well; `metadataAt` is 0
-   * for none.
+   * Records an entry. Ends of strings with escapes are inverted, and so is the start of an RFC 3339 time; `metadataAt`
+   * is 0 for none.
    */
   addEntry(timeStart: number, timeEnd: number, lineStart: number, lineEnd: number, metadataAt: number): void {
     this.#counter.addEntry()
@@ -213,13 +219,13 @@ export class PushJsonDecoder {
     }
   }
 
-  /** A string's end after its escapes, if it has any, are undone. */
+  /** The end of a string after decoding its escapes, if any. */
   #plainEnd(start: number, end: number): number {
     return end < 0 ? unescapeJson(this.#body, start, ~end) : end
   }
 }
 
-/** Loki takes the keys of the form before version 1 in any case, `stream` and `values` as they are only. */
+/** In Loki the keys of the format before version 1 are case-insensitive, `stream` and `values` are not. */
 function isLabelsKey(key: string): boolean {
   return key === 'stream' || key.toLowerCase() === 'labels'
 }

@@ -1,12 +1,12 @@
-/** Errors for a body that is JSON but no push: what is missing, and which keys came in its place. */
+/** Errors for a JSON body that is not a push: the missing key, and the unknown keys found instead. */
 
 import { GatewayError } from '../../domain/errors.ts'
 
-/** Keys that one error shows, and how much of each. */
+/** Maximum number of keys in an error, and maximum length of each. */
 const KEYS_SHOWN_MAX = 5
 const KEY_CHARS_MAX = 32
 
-/** Keys of one object that have no meaning, as many as an error shows. */
+/** Unknown keys of an object, up to the number that an error shows. */
 export class KeyList {
   readonly #keys: string[] = []
   #count = 0
@@ -30,7 +30,7 @@ export function missingKey(where: string, wanted: string, found: KeyList, at: nu
   return pushRefusal(`${where} has no "${wanted}"${found.isEmpty ? '' : `; found ${found}`}`, at)
 }
 
-/** `at` is the byte of the body at which the fault lies. */
+/** `at` is the position of the fault in the body. */
 export function pushRefusal(fault: string, at: number): GatewayError {
   return new GatewayError('body_malformed', `push body does not fit: ${fault} (byte ${at})`)
 }

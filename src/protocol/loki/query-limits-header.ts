@@ -1,4 +1,4 @@
-/** `X-Loki-Query-Limits` and `X-Query-Tags`: what a client says about its own query in headers. */
+/** `X-Loki-Query-Limits` and `X-Query-Tags`: headers with which a client limits and describes its query. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { NS_PER_MS } from '../../domain/time.ts'
@@ -13,9 +13,9 @@ export interface AskedLimits {
   readonly lookbackMs?: number
   readonly entriesMax?: number
   readonly timeoutMs?: number
-  /** Bytes of lines that the selectors may cover. */
+  /** Maximum bytes of lines in the streams and time range. */
   readonly bytesMax?: number
-  /** Labels that every selector must have a matcher for, and how many matchers it must have. */
+  /** Labels for which every selector needs a matcher, and the minimum number of matchers. */
   readonly labelsRequired: readonly string[]
   readonly matchersMin: number
 }
@@ -24,8 +24,8 @@ const HEADER = 'X-Loki-Query-Limits'
 const NO_LIMITS: AskedLimits = { labelsRequired: [], matchersMin: 0 }
 
 /**
- * Reads the JSON of `X-Loki-Query-Limits`. Zero and the empty text mean no limit, as in Loki; unknown members are ignored.
- * Throws parameter_invalid for anything else that cannot be read: Loki ignores the header then, and its limits.
+ * Parses the JSON of `X-Loki-Query-Limits`. Zero and the empty text mean no limit, as in Loki; unknown members are
+ * ignored. Throws parameter_invalid for anything else that is invalid: Loki would ignore the header, and so its limits.
  */
 export function parseQueryLimits(header: string | undefined): AskedLimits {
   if (header === undefined || header.trim() === '') return NO_LIMITS
@@ -103,14 +103,14 @@ const TAG_CHARS_MAX = 500
 /** The tag that Grafana's Logs Drilldown sends. */
 const DRILLDOWN = 'grafana-lokiexplore-app'
 
-/** `X-Query-Tags` with only the characters that Loki keeps, for the log; undefined if there is none. */
+/** The characters of `X-Query-Tags` that Loki keeps, for the log; undefined if there are none. */
 export function queryTags(header: string | undefined): string | undefined {
   return header === undefined || header === ''
     ? undefined
     : header.replaceAll(UNSAFE_TAG_CHARS, '_').slice(0, TAG_CHARS_MAX)
 }
 
-/** True for `Source=grafana-lokiexplore-app` among the tags, in any case. */
+/** True if the tags contain `Source=grafana-lokiexplore-app`, in any case. */
 export function isDrilldown(tags: string | undefined): boolean {
   return (tags ?? '').split(',').some((tag) => {
     const [name = '', value = '', ...rest] = tag.split('=').filter((part) => part !== '')

@@ -1,5 +1,5 @@
 /**
- * A file of alert rules in the format of Loki's ruler, which is that of Prometheus, to groups of rules.
+ * Parses a file of alert rules in the format of Loki's ruler, which is Prometheus' format.
  *
  * See "Alerting rules" in Loki's documentation and rulefmt in prometheus/prometheus for the fields.
  */
@@ -10,7 +10,7 @@ import { isLabelName, type Label, type Labels, sortLabels } from '../../domain/l
 import type { AlertRule, RuleGroup } from '../../domain/rules/alert-rule.ts'
 import { show, type YamlNode, YamlReader } from '../bytes/yaml-reader.ts'
 
-/** What a rule's texts mean is another's to know; each gives what is wrong, or undefined. */
+/** Validation of a rule's texts; each function returns the fault, or undefined. */
 export interface RuleChecks {
   expr(text: string, intervalMs: number): string | undefined
   template(text: string): string | undefined
@@ -20,19 +20,19 @@ export interface RulerFileOptions {
   readonly tenant: string
   /** The name of the file, which Loki calls namespace. */
   readonly namespace: string
-  /** Of groups that do not name theirs. */
+  /** The interval of groups that do not set one. */
   readonly intervalMs: number
   readonly checks: RuleChecks
 }
 
-/** Bounds of one file: what a ruler of one machine can evaluate, and what its states may weigh. */
+/** Limits of one file: rules that one machine can evaluate, and whose states can be stored. */
 export const RULER_FILE_BYTES_MAX = 1024 * 1024
 const GROUPS_MAX = 500
 const RULES_MAX = 2000
 const RULES_OF_GROUP_MAX = 100
 /** The name of a group is part of a key, in which a character may take nine bytes. */
 const NAME_CHARS_MAX = 100
-/** Characters of labels and annotations of one rule, before their templates are filled in. */
+/** Maximum characters of labels and annotations of one rule, before templates are executed. */
 const TEXTS_CHARS_MAX = 16_384
 const INTERVAL_MS_MIN = 1000
 const NO_MS = { ms: 0 }
@@ -72,7 +72,7 @@ class RulerReader {
     const { root } = this.#yaml
     // An empty file has no rules; an invalid one has reported its fault.
     if (root === undefined || root === null) return []
-    // Loki's own tool writes the namespace into the file; here the file's name says it.
+    // Loki's own tool writes the namespace into the file; here it is the name of the file.
     const file = this.#yaml.map(root, 'the file', ['groups', 'namespace'])
     if (file === undefined) return []
     if (!file.has('groups')) this.#yaml.fault(root, 'the file: `groups` is missing')
@@ -94,8 +94,8 @@ class RulerReader {
     if (name !== undefined) this.#names.add(name)
     const where = `group ${show(name ?? '')}`
     const { tenant, namespace } = this.#options
-    const given = this.#readDuration(fields, 'interval', where)
-    const intervalMs = given === undefined || given.ms === 0 ? this.#options.intervalMs : given.ms
+    const own = this.#readDuration(fields, 'interval', where)
+    const intervalMs = own === undefined || own.ms === 0 ? this.#options.intervalMs : own.ms
     if (intervalMs < INTERVAL_MS_MIN) {
       this.#yaml.fault(fields.get('interval'), `${where}: interval: wanted 1s or more`)
     }
@@ -212,7 +212,7 @@ class RulerReader {
   }
 }
 
-/** Labels of the group hold for each of its rules that does not say otherwise. */
+/** Labels of the group apply to each of its rules that does not override them. */
 function withShared(rule: AlertRule, shared: Labels): AlertRule {
   const own = new Set(rule.labels.map(({ name }) => name))
   return { ...rule, labels: sortLabels([...rule.labels, ...shared.filter(({ name }) => !own.has(name))]) }

@@ -1,25 +1,25 @@
-/** Keys of OTLP's JSON: both of their spellings, and what came in place of one that is missing. */
+/** Keys of OTLP's JSON: both spellings, and unknown keys in place of missing ones. */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { isJsonObject, type JsonObject, type JsonValue, jsonKind } from '../bytes/exact-json.ts'
 
-/** Keys that one error shows, and how much of each. */
+/** Maximum number of keys in an error, and maximum length of each. */
 const KEYS_SHOWN_MAX = 5
 const KEY_CHARS_MAX = 32
 
-/** The member under its lowerCamelCase or its snake_case name; undefined where it is absent or null. */
+/** The member under its lowerCamelCase or snake_case name; undefined if absent or null. */
 export function memberOf(object: JsonObject, name: string): JsonValue | undefined {
   return object.get(name) ?? object.get(snakeCase(name)) ?? undefined
 }
 
-/** Whether the member is there, be it null. */
+/** Whether the member exists, even as null. */
 export function hasMember(object: JsonObject, name: string): boolean {
   return object.has(name) || object.has(snakeCase(name))
 }
 
 /**
- * Throws body_malformed when `wanted` is missing and a key that OTLP has not is there: unknown keys are ignored as
- * protobuf wants it, but not in place of what carries the data.
+ * Throws body_malformed if `wanted` is missing and there is an unknown key: unknown keys are ignored, as protobuf
+ * requires, but not in place of a key that carries data.
  */
 export function requireKey(object: JsonObject, where: string, wanted: string, known: readonly string[]): void {
   if (hasMember(object, wanted)) return
@@ -29,7 +29,7 @@ export function requireKey(object: JsonObject, where: string, wanted: string, kn
   throw new GatewayError('body_malformed', `OTLP JSON: ${where} has no "${wanted}"; found ${shown.join(', ')}`)
 }
 
-/** The first key of the object that is one of `names` without regard to case and underscores. */
+/** The first key of the object that equals one of `names`, ignoring case and underscores. */
 export function keyLike(object: JsonObject, names: ReadonlySet<string>): string | undefined {
   for (const key of object.keys()) if (names.has(key.toLowerCase().replaceAll('_', ''))) return key
   return undefined
@@ -58,7 +58,7 @@ export function refuse(name: string, value: JsonValue, wanted: string): never {
 const NOTHING: JsonObject = new Map()
 const SNAKE_CASE = new Map<string, string>()
 
-/** `name` is one of OTLP's own, so that the memory is bounded. */
+/** `name` is one of OTLP's own, so the cache is bounded. */
 function snakeCase(name: string): string {
   let snake = SNAKE_CASE.get(name)
   if (snake === undefined) {

@@ -1,10 +1,10 @@
 /**
- * An OTLP ExportLogsServiceRequest in JSON to streams and entries.
+ * Decodes an OTLP ExportLogsServiceRequest in JSON to streams and entries.
  *
- * The form is protobuf's JSON with OTLP's two changes: ids are hex, enums are numbers
- * (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). Taken as well: snake_case names, enum names, 64-bit
- * integers as numbers or text, null for nothing, a bare value where an AnyValue belongs, a bare object of attributes, the
- * names that scopes had before OTLP 0.15, and ids in the other forms of otlp-id.ts.
+ * The format is protobuf's JSON with OTLP's two changes: ids are hex, enums are numbers
+ * (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). Also accepted: snake_case names, enum names,
+ * 64-bit integers as numbers or text, null for absent values, a bare value instead of an AnyValue, a bare object of
+ * attributes, the names of scopes before OTLP 0.15, and ids in the other formats of otlp-id.ts.
  */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
@@ -31,11 +31,11 @@ import {
 } from './otlp-records.ts'
 
 /**
- * Reads a decompressed body; one of no bytes or no record is an export of nothing. Unknown keys are ignored, but not in
- * place of those that carry the records.
+ * Decodes a decompressed body; an empty body, or one without records, is an empty export. Unknown keys are ignored, but
+ * not in place of those that carry the records.
  *
- * Throws body_malformed for no JSON, a value of a wrong kind or a misspelt key, body_too_large for too many values or
- * too much metadata. What the sink got before must then be dropped.
+ * Throws body_malformed for invalid JSON, a value of a wrong type or a misspelt key, body_too_large for too many values
+ * or too much metadata. After an error the sink must be dropped.
  */
 export function decodeOtlpJson(body: Uint8Array, sink: PushSink, options: OtlpOptions): void {
   if (body.length === 0) return
@@ -97,7 +97,7 @@ function readId(record: JsonObject, name: 'traceId' | 'spanId', bytes: number): 
   return hex === undefined ? { hex: '', fault: idFault(name, `${value.length} characters`) } : { hex }
 }
 
-/** Keys by which clients mean a record's body and its time. */
+/** Keys that clients use by mistake for a record's body and its time. */
 const BODY_LIKE = new Set(['body', 'message', 'msg', 'line', 'log', 'text'])
 const TIME_LIKE = new Set(['timeunixnano', 'timeunixnanos', 'timeunix', 'timestamp', 'time', 'ts'])
 
@@ -109,7 +109,7 @@ function misspeltKey(record: JsonObject): string | undefined {
   return time === undefined ? undefined : `log record has no "timeUnixNano"; found "${time}"`
 }
 
-/** An AnyValue, or the bare value that a client sent in its place. */
+/** An AnyValue, or the bare value that a client sent instead. */
 function toValue(value: JsonValue): JsonValue {
   if (!isJsonObject(value)) return value
   for (const [name, read] of VARIANTS) {
@@ -140,7 +140,7 @@ function toInteger(value: JsonValue, name: string): JsonValue {
   return refuse(name, value, 'a whole number of 64 bits, or text of one')
 }
 
-/** `NaN`, `Infinity` and `-Infinity` are text in JSON, and stay so. */
+/** `NaN`, `Infinity` and `-Infinity` are text in JSON, and remain text. */
 function toDouble(value: JsonValue, name: string): JsonValue {
   if (value instanceof JsonNumber) return value
   if (typeof value !== 'string') return refuse(name, value, 'a number')
@@ -163,7 +163,7 @@ function toAttribute(pair: JsonObject): [name: string, value: JsonValue] {
   return [textOf(pair, 'key'), toValue(memberOf(pair, 'value') ?? null)]
 }
 
-/** Nanoseconds since the epoch as unsigned 64 bits: text or number of digits, never by way of a double. */
+/** Nanoseconds since the epoch as unsigned 64 bits, from a string or number, without converting to a double. */
 function nsOf(object: JsonObject, name: string): bigint {
   const value = memberOf(object, name) ?? ''
   const text = value instanceof JsonNumber ? value.text : value

@@ -1,4 +1,4 @@
-/** The bytes that the lines of an OTLP request lie in: the request's own, and behind them what had to be made. */
+/** The bytes of the lines of an OTLP request: the request's own, followed by texts that had to be created. */
 
 const UTF8 = new TextEncoder()
 
@@ -7,7 +7,7 @@ export class LineText {
   #added: Uint8Array = new Uint8Array(0)
   #addedEnd = 0
 
-  /** `base`: bytes that lines may refer to where they are. */
+  /** `base`: bytes that contain lines in place. */
   constructor(base: Uint8Array) {
     this.#base = base
   }
@@ -30,7 +30,7 @@ export class LineText {
   }
 
   #encode(text: string): void {
-    // A UTF-16 unit takes at most three bytes; short texts need no second look at their length.
+    // A UTF-16 unit takes at most three bytes; the exact length of short texts does not matter.
     const needed = this.#addedEnd + (text.length < 4096 ? text.length * 3 : Buffer.byteLength(text))
     if (needed > this.#added.length) {
       const larger = new Uint8Array(Math.max(needed, this.#added.length * 2, 4096))

@@ -1,8 +1,9 @@
 /**
- * An OTLP ExportLogsServiceRequest in protobuf to streams and entries.
+ * Decodes an OTLP ExportLogsServiceRequest in protobuf to streams and entries.
  *
- * Written by hand over the wire format: field numbers are those of proto/otlp-logs.proto. A generic decoder would build
- * an object for every message before anything is counted, and would lose 64-bit integers or need a package for them.
+ * Written by hand over the wire format: field numbers are those of proto/otlp-logs.proto. A generic decoder would
+ * create an object for every message before anything is counted, and would lose 64-bit integers or need a package for
+ * them.
  */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
@@ -20,25 +21,25 @@ import {
 } from './otlp-records.ts'
 import { fixed32Tag, fixed64Tag, lengthTag, varintTag, WireReader } from './otlp-wire.ts'
 
-/** AnyValues within each other; as deep as exact-json.ts lets OTLP's JSON go. */
+/** Maximum nesting of AnyValues, the same as exact-json.ts allows for OTLP's JSON. */
 const VALUE_DEPTH_MAX = 62
 
 /**
- * Reads a decompressed body. Lines with a text for a body stay where they are in it, so it must not change until the
+ * Decodes a decompressed body. Lines whose body is a string remain in place, so the body must not change until the
  * batch is stored.
  *
- * A body without a record is an export of nothing. Throws body_malformed for bytes that are no such message or values
- * nested too deep, body_too_large for too many messages and values or too much metadata. What the sink got before must then be dropped.
+ * A body without records is an empty export. Throws body_malformed for an invalid message or values nested too deeply,
+ * body_too_large for too many messages and values or too much metadata. After an error the sink must be dropped.
  */
 export function decodeOtlpProtobuf(body: Uint8Array, sink: PushSink, options: OtlpOptions): void {
   const decoder = new OtlpDecoder(body)
   recordsToSink(decoder.readRequest(), decoder.text.bytes(), options, sink)
 }
 
-/** Scopes as they were sent while OTLP changed their name: the same messages under another number. */
+/** Scopes under their former name, for compatibility: the same messages with another field number. */
 const LIBRARY_LOGS = lengthTag(1000)
 type Attributes = Map<string, JsonValue>
-/** Shared by all records that have none: a request can hold a great many. */
+/** Shared by all records without attributes, of which a request can have many. */
 const NO_ATTRIBUTES: JsonObject = new Map()
 const NO_LINE: LogRecord['line'] = { start: 0, end: 0 }
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -150,7 +151,7 @@ class OtlpDecoder {
     return record
   }
 
-  /** An id as hex; a wrong one becomes the record's fault. */
+  /** An id as hex; an invalid one becomes the record's fault. */
   #readId(record: Mutable<LogRecord>, name: 'traceId' | 'spanId', bytes: number): string {
     const value = this.#reader.readSlice()
     const id = idOfBytes(value, bytes)
@@ -158,7 +159,7 @@ class OtlpDecoder {
     return id ?? ''
   }
 
-  /** The body's place in the text: for a string where it is, for anything else behind the request. */
+  /** The body's position in the text: a string in place, anything else after the request. */
   #readBody(): LogRecord['line'] {
     let line: LogRecord['line'] | undefined
     let value: JsonValue = null
@@ -205,7 +206,7 @@ class OtlpDecoder {
     return value
   }
 
-  /** One of AnyValue's variants; undefined for a tag that is none. */
+  /** A variant of AnyValue; undefined for an unknown tag. */
   #readVariant(tag: number, depth: number): JsonValue | undefined {
     const reader = this.#reader
     if (tag === lengthTag(1)) return reader.readText()
@@ -245,7 +246,7 @@ class OtlpDecoder {
   }
 }
 
-/** JSON has no word for what is not finite: OTLP's JSON has these as strings too. */
+/** JSON cannot express non-finite numbers: OTLP's JSON has strings for them too. */
 function valueOfDouble(value: number): JsonValue {
   return Number.isFinite(value) ? new JsonNumber(String(value)) : String(value)
 }

@@ -1,4 +1,4 @@
-/** OTLP log records to streams and entries, the same for both of OTLP's encodings. */
+/** Converts OTLP log records to streams and entries, for both of OTLP's encodings. */
 
 import { prometheusName } from '../../domain/entries/entry-metadata.ts'
 import type { PushSink } from '../../domain/entries/push-sink.ts'
@@ -24,14 +24,14 @@ export interface ScopeLogs {
   readonly records: readonly LogRecord[]
 }
 
-/** Zero, empty text and a null mean that the sender did not say. */
+/** Zero, empty text and null mean absent. */
 export interface LogRecord {
   /** Nanoseconds since the epoch, unsigned 64 bits. */
   readonly timeNs: bigint
   readonly observedNs: bigint
   readonly severityNumber: number
   readonly severityText: string
-  /** Where the body's text lies in the LineText. */
+  /** The position of the body in the LineText. */
   readonly line: { readonly start: number; readonly end: number }
   readonly attributes: JsonObject
   readonly droppedAttributesCount: number
@@ -40,16 +40,16 @@ export interface LogRecord {
   readonly traceId: string
   readonly spanId: string
   readonly eventName: string
-  /** Why the record cannot be stored; its other fields do not count then. */
+  /** Why the record cannot be stored; its other fields are then ignored. */
   readonly fault?: string | undefined
 }
 
 export interface OtlpOptions {
-  /** The clock's reading, ms since the epoch: the time of records that have none. */
+  /** The clock's reading, ms since the epoch: the time of records without one. */
   readonly nowMs: number
-  /** Resource attributes that become stream labels; OTLP_INDEX_ATTRIBUTES unless the operator chose others. */
+  /** Resource attributes that become stream labels; default OTLP_INDEX_ATTRIBUTES. */
   readonly indexAttributes?: readonly string[]
-  /** Bytes that the metadata of all records may take once each has its resource's and scope's; 256 MiB. */
+  /** Maximum bytes of the metadata of all records, including that of resource and scope for each; default 256 MiB. */
   readonly metadataBytesMax?: number
 }
 
@@ -75,11 +75,11 @@ export const OTLP_INDEX_ATTRIBUTES = [
   'k8s.job.name',
 ] as const
 
-/** What a pair costs besides its text, so that a great many empty ones are bounded as well. */
+/** Cost of a pair in addition to its text, so that many empty ones are bounded too. */
 const PAIR_BYTES = 16
 const UTF8 = new TextEncoder()
 
-/** Hands every record to the sink. Throws body_too_large for too much metadata. */
+/** Passes every record to the sink. Throws body_too_large for too much metadata. */
 export function recordsToSink(
   resources: readonly ResourceLogs[],
   text: Uint8Array,
@@ -90,28 +90,28 @@ export function recordsToSink(
   new RecordWriter(options, sink).write(resources)
 }
 
-/** A body or an attribute as text: strings as they are, nothing for nothing, arrays and maps as JSON. */
+/** A body or an attribute as text: strings unchanged, absent as empty, arrays and maps as JSON. */
 export function textOfValue(value: JsonValue): string {
   if (typeof value === 'string') return value
   if (value === null) return ''
   try {
     return formatJson(value)
   } catch (error) {
-    // Escapes make text longer: the one thing that can go wrong is a string beyond V8's longest.
+    // Escapes make text longer, so the only possible error is a string beyond V8's maximum length.
     throw new GatewayError('body_too_large', 'a value is too long as JSON text; send it in parts', { cause: error })
   }
 }
 
-/** A pair of metadata; `key` is its name as it will be stored, by which pairs are sorted. */
+/** A pair of metadata; `key` is its name as stored, by which pairs are sorted. */
 interface Pair {
   readonly key: string
   readonly name: string
   readonly value: string
-  /** Of a pair that many records share: key and value in UTF-8, one behind the other. */
+  /** For a pair shared by many records: key and value in UTF-8, concatenated. */
   readonly bytes?: Uint8Array
 }
 
-/** What one request may make of its metadata: a resource's is repeated for each record, a map's name for each leaf. */
+/** Bounds the metadata of a request: a resource's is repeated for each record, a map's name for each leaf. */
 class MetadataBudget {
   readonly #bytesMax: number
   #bytes = 0
@@ -170,7 +170,7 @@ class RecordWriter {
     }
   }
 
-  /** Both in one order. Where both have a key, the nearer to the record stays: a sink need neither sort nor choose. */
+  /** Merges sorted pairs. Of duplicate keys the inner one is kept, so that a sink need neither sort nor choose. */
   #merged(outer: readonly Pair[], inner: readonly Pair[]): readonly Pair[] {
     const pairs: Pair[] = []
     let at = 0
@@ -218,13 +218,13 @@ function pairsOfRecord(record: LogRecord, budget: MetadataBudget): Pair[] {
   pushText(pairs, 'severity_text', record.severityText)
   pushCount(pairs, 'dropped_attributes_count', record.droppedAttributesCount)
   pushCount(pairs, 'flags', record.flags)
-  if (isIdGiven(record.traceId)) pushText(pairs, 'trace_id', record.traceId)
-  if (isIdGiven(record.spanId)) pushText(pairs, 'span_id', record.spanId)
+  if (isIdSet(record.traceId)) pushText(pairs, 'trace_id', record.traceId)
+  if (isIdSet(record.spanId)) pushText(pairs, 'span_id', record.spanId)
   pushText(pairs, 'event_name', record.eventName)
   return pairs
 }
 
-/** A map becomes a pair for each of its leaves, `outer_inner`. A value that is not there makes no pair. */
+/** A map becomes a pair for each of its leaves, `outer_inner`. Absent values have no pair. */
 function pushFlat(pairs: Pair[], name: string, value: JsonValue, budget: MetadataBudget): void {
   if (isJsonObject(value)) {
     for (const [inner, leaf] of value) {
@@ -242,13 +242,13 @@ function pushCount(pairs: Pair[], name: string, value: number): void {
   if (value !== 0) pairs.push({ key: name, name, value: String(value) })
 }
 
-/** By key; of pairs with one key the last stays. */
+/** Sorted by key; of duplicate keys the last is kept. */
 function sorted(pairs: Pair[]): readonly Pair[] {
   pairs.sort((a, b) => compareText(a.key, b.key))
   return pairs.filter(({ key }, i) => key !== pairs[i + 1]?.key)
 }
 
-/** A name that tells a level must stay as it is (`log.level`); any other may be the key, which is ASCII, at once. */
+/** A name of a level field must stay unchanged (`log.level`); any other is replaced by its ASCII key. */
 function encoded(pair: Pair): Pair {
   const { key, name, value } = pair
   return LEVEL_FIELDS.some((field) => field === name)
@@ -256,7 +256,7 @@ function encoded(pair: Pair): Pair {
     : { ...pair, bytes: UTF8.encode(key + value.toWellFormed()) }
 }
 
-/** An id of zeros only is an id that is not there. */
-function isIdGiven(id: string): boolean {
+/** An id of zeros only means no id. */
+function isIdSet(id: string): boolean {
   return !/^0*$/.test(id)
 }

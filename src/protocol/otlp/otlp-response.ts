@@ -1,4 +1,4 @@
-/** The answers of POST /v1/logs: ExportLogsServiceResponse and google.rpc.Status, in protobuf and JSON. */
+/** Responses of POST /v1/logs: ExportLogsServiceResponse and google.rpc.Status, in protobuf and JSON. */
 
 import { writeVarint } from '../../domain/entries/batch.ts'
 
@@ -9,7 +9,7 @@ export const OTLP_MEDIA_TYPE = { protobuf: 'application/x-protobuf', json: 'appl
 /** What was not stored. Zero entries with a message are a warning. */
 export interface PartialSuccess {
   readonly entries: number
-  /** Why, for whoever runs the sender. */
+  /** The reason, for the operator of the sender. */
   readonly message: string
 }
 
@@ -24,7 +24,7 @@ export function encodeOtlpResponse(partial: PartialSuccess | undefined, encoding
   return lengthField(1, joined(varintField(1, entries), textField(2, message)))
 }
 
-/** google.rpc.Status with only its message: what OTLP wants as the body of every error. */
+/** google.rpc.Status with only a message: OTLP's body of every error. */
 export function encodeOtlpStatus(message: string, encoding: OtlpEncoding): Uint8Array {
   return encoding === 'json' ? toJson({ message }) : textField(2, message)
 }
@@ -35,7 +35,7 @@ function toJson(value: unknown): Uint8Array {
   return UTF8.encode(JSON.stringify(value))
 }
 
-/** A count below 2^31 under a field number below 16; zero is left out, as in all of proto3. */
+/** A count below 2^31 with a field number below 16; zero is omitted, as in all of proto3. */
 function varintField(field: number, value: number): Uint8Array {
   if (value === 0) return new Uint8Array(0)
   const bytes = new Uint8Array(6)

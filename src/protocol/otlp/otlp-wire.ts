@@ -1,4 +1,4 @@
-/** The protobuf wire format, read with every length checked. See https://protobuf.dev/programming-guides/encoding/ */
+/** Reads the protobuf wire format and validates every length. See https://protobuf.dev/programming-guides/encoding/ */
 
 import { GatewayError } from '../../domain/errors.ts'
 
@@ -10,13 +10,13 @@ const GROUP_END = 4
 const FIXED32 = 5
 const GROUP_DEPTH_MAX = 64
 
-/** Tags as they stand on the wire. A field that comes in another wire type is an unknown one, and skipped. */
+/** Tags on the wire. A field with another wire type is unknown, and skipped. */
 export const varintTag = (field: number): number => field * 8 + VARINT
 export const fixed64Tag = (field: number): number => field * 8 + FIXED64
 export const lengthTag = (field: number): number => field * 8 + LENGTH
 export const fixed32Tag = (field: number): number => field * 8 + FIXED32
 
-/** Reads one message after the other, from the outside in. Every method throws body_malformed past the end. */
+/** Reads nested messages. Every method throws body_malformed beyond the end. */
 export class WireReader {
   readonly #bytes: Buffer
   #at = 0
@@ -28,8 +28,8 @@ export class WireReader {
   }
 
   /**
-   * Reads the fields up to the end of the message: `take` gets each tag and either reads the field's value and returns
-   * true, or returns false to have it skipped.
+   * Reads the fields up to the end of the message: `take` gets each tag, and either reads the field's value and returns
+   * true, or returns false to skip it.
    */
   readFields(take: (tag: number) => boolean): void {
     while (this.#at < this.#end) {
@@ -38,7 +38,7 @@ export class WireReader {
     }
   }
 
-  /** The fields of a message within the message. */
+  /** Reads the fields of a nested message. */
   readMessage(take: (tag: number) => boolean): void {
     const outer = this.#end
     this.#end = this.#readEnd()
@@ -46,7 +46,7 @@ export class WireReader {
     this.#end = outer
   }
 
-  /** Where a length-delimited value lies, without reading it. */
+  /** The position of a length-delimited value, without reading it. */
   readRange(): { readonly start: number; readonly end: number } {
     const end = this.#readEnd()
     const start = this.#at
@@ -54,7 +54,7 @@ export class WireReader {
     return { start, end }
   }
 
-  /** Bytes that are no UTF-8 become U+FFFD. */
+  /** Invalid UTF-8 becomes U+FFFD. */
   readText(): string {
     const { start, end } = this.readRange()
     return this.#bytes.toString('utf8', start, end)
@@ -82,7 +82,7 @@ export class WireReader {
     return this.#fail('a varint is longer than 10 bytes')
   }
 
-  /** A varint of 64 bits, signed, in decimal. */
+  /** A signed 64-bit varint, in decimal. */
   readInt64(): string {
     let low = 0
     for (let shift = 0; shift < 28; shift += 7) {
@@ -127,14 +127,14 @@ export class WireReader {
     return this.#bytes[this.#advance(1)] as number
   }
 
-  /** Moves on and gives the place it moved from. */
+  /** Moves on and returns the previous position. */
   #advance(count: number): number {
     if (count > this.#end - this.#at) this.#fail('a value passes the end of its message')
     this.#at += count
     return this.#at - count
   }
 
-  /** Groups are what protobuf had before messages within messages: their fields are skipped up to the same number. */
+  /** Groups are the predecessor of nested messages: their fields are skipped up to the same number. */
   #skip(tag: number): void {
     const groups: number[] = []
     for (let next = tag; ; next = this.#readTag()) {

@@ -121,8 +121,8 @@ function cursorOf(value: JsonValue | undefined): string {
 /** An entry without an id gets a hash of its text; without a time, the time of its id. Undefined if both are missing. */
 function toEntry(item: JsonValue): SourceEntry | undefined {
   if (!isJsonObject(item)) return undefined
-  const given = item.get('_id')
-  const objectId = typeof given === 'string' && given !== '' && given.length <= ID_CHARS_MAX ? given : undefined
+  const rawId = item.get('_id')
+  const objectId = typeof rawId === 'string' && rawId !== '' && rawId.length <= ID_CHARS_MAX ? rawId : undefined
   const timestampMs = timeOf(item.get('timestamp')) ?? timeOfObjectId(objectId)
   if (timestampMs === undefined) return undefined
   const id = objectId ?? createHash('sha256').update(formatJson(item)).digest('hex').slice(0, 32)
