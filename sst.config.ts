@@ -30,7 +30,7 @@ export default $config({
 
     const settings = stageSettings($app.stage)
     const storage = createStorage(settings)
-    const identity = createIdentity(storage)
+    const identity = createIdentity(settings, storage)
     const topic = createTopic(settings, storage)
     const image = createImage()
     const base = { settings, storage, identity, topic, image }
@@ -42,6 +42,7 @@ export default $config({
 
     return {
       url: gateway.url,
+      domainTarget: gateway.domainTarget,
       bucket: storage.bucket.name,
       table: storage.table.name,
       queue: storage.queue.url,
@@ -49,7 +50,9 @@ export default $config({
       firehose: storage.stream.name,
       userPool: identity.pool.id,
       userPoolClient: identity.client.id,
-      // The name only: `aws ssm get-parameter --with-decryption` shows who may come with a password.
+      // Names only: `aws secretsmanager get-secret-value` shows the first user's password, …
+      firstUser: identity.firstUserSecret.name,
+      // … and `aws ssm get-parameter --with-decryption` shows who may come with a password.
       users: identity.users.name,
       alertTopic: topic.arn,
     }

@@ -1,100 +1,90 @@
-// Creates what the aws home keeps its logs in, where it is not there yet: for an emulator. On AWS, sst.config.ts does.
-import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
+// Creates what the aws home keeps its logs in, where it is not there yet: for an emulator, from the list that the
+// deployment is made from too (infra/resources.ts).
+import { CloudWatchLogsClient, CreateLogGroupCommand, PutMetricFilterCommand } from '@aws-sdk/client-cloudwatch-logs'
+import { CreateTableCommand, DynamoDBClient, UpdateTimeToLiveCommand } from '@aws-sdk/client-dynamodb'
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose'
-import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, PutBucketLifecycleConfigurationCommand, S3Client } from '@aws-sdk/client-s3'
 import { CreateTopicCommand, SNSClient } from '@aws-sdk/client-sns'
 import { CreateQueueCommand, GetQueueAttributesCommand, SQSClient } from '@aws-sdk/client-sqs'
+import {
+  errorFilterRequest,
+  lifecycleRequest,
+  queueAttributes,
+  streamRequest,
+  tableRequest,
+  ttlRequest,
+} from '../infra/emulated.ts'
+import { stageSettings } from '../infra/stages.ts'
 
-const { MILLRACE_TABLE, MILLRACE_BUCKET, MILLRACE_FIREHOSE_STREAM, MILLRACE_QUEUE_URL, MILLRACE_ALERT_SNS_TOPIC } =
-  process.env
-const RECEIVES_MAX = 5
-const FOURTEEN_DAYS_SECONDS = '1209600'
+const STAGE = 'dev'
+const settings = stageSettings(STAGE)
+const {
+  MILLRACE_TABLE: table,
+  MILLRACE_BUCKET: bucket,
+  MILLRACE_FIREHOSE_STREAM: stream,
+  MILLRACE_QUEUE_URL: queueUrl,
+  MILLRACE_DEAD_LETTER_URL: deadLetterUrl,
+  MILLRACE_ALERT_SNS_TOPIC: topicArn,
+  MILLRACE_ALERT_LOG_GROUPS: logGroups = '',
+} = process.env
 /** What the services say, each in its words, to somebody who creates what is there. */
-const IS_THERE = ['ResourceInUseException', 'BucketAlreadyOwnedByYou', 'BucketAlreadyExists', 'QueueAlreadyExists']
+const IS_THERE = [
+  'ResourceInUseException',
+  'ResourceAlreadyExistsException',
+  'BucketAlreadyOwnedByYou',
+  'BucketAlreadyExists',
+  'QueueAlreadyExists',
+]
 
-await create(`table ${MILLRACE_TABLE}`, () =>
-  new DynamoDBClient().send(
-    new CreateTableCommand({
-      TableName: MILLRACE_TABLE,
-      BillingMode: 'PAY_PER_REQUEST',
-      AttributeDefinitions: [
-        ...['pk', 'sk', 'listKey', 'seenKey', 'workShard'].map((name) => attribute(name, 'S')),
-        attribute('workAtMs', 'N'),
-      ],
-      KeySchema: keys('pk', 'sk'),
-      GlobalSecondaryIndexes: [
-        index('incidentList', 'listKey', 'seenKey'),
-        index('incidentWork', 'workShard', 'workAtMs'),
-      ],
-    }),
-  ),
+const dynamodb = new DynamoDBClient()
+await create(`table ${table}`, () => dynamodb.send(new CreateTableCommand(tableRequest(table))))
+// Asked for again, it is a fault in the words of a validation.
+await create('its time to live', () => dynamodb.send(new UpdateTimeToLiveCommand(ttlRequest(table))), /already enabled/)
+const s3 = new S3Client({ forcePathStyle: true })
+await create(`bucket ${bucket}`, () => s3.send(new CreateBucketCommand({ Bucket: bucket })))
+await create('its lifecycle', () =>
+  s3.send(new PutBucketLifecycleConfigurationCommand(lifecycleRequest(bucket, settings))),
 )
-await create(`bucket ${MILLRACE_BUCKET}`, () =>
-  new S3Client({ forcePathStyle: true }).send(new CreateBucketCommand({ Bucket: MILLRACE_BUCKET })),
-)
-await create(`stream ${MILLRACE_FIREHOSE_STREAM}`, () =>
-  new FirehoseClient().send(
-    new CreateDeliveryStreamCommand({
-      DeliveryStreamName: MILLRACE_FIREHOSE_STREAM,
-      ExtendedS3DestinationConfiguration: {
-        RoleARN: 'arn:aws:iam::000000000000:role/firehose',
-        BucketARN: `arn:aws:s3:::${MILLRACE_BUCKET}`,
-        Prefix: 'logs/',
-        ErrorOutputPrefix: 'errors/',
-        CompressionFormat: 'UNCOMPRESSED', // records are gzip members already
-        BufferingHints: { IntervalInSeconds: 60, SizeInMBs: 5 },
-      },
-    }),
-  ),
+await create(`stream ${stream}`, () =>
+  new FirehoseClient().send(new CreateDeliveryStreamCommand(streamRequest(stream, bucket, settings))),
 )
 await create('queue, with its dead letters', createQueues)
-if (MILLRACE_ALERT_SNS_TOPIC) {
-  const name = MILLRACE_ALERT_SNS_TOPIC.split(':').at(-1)
-  await create(`topic ${name}`, () => new SNSClient().send(new CreateTopicCommand({ Name: name })))
-}
-
-function attribute(AttributeName, AttributeType) {
-  return { AttributeName, AttributeType }
-}
-
-function keys(hash, range) {
-  return [
-    { AttributeName: hash, KeyType: 'HASH' },
-    { AttributeName: range, KeyType: 'RANGE' },
-  ]
-}
-
-function index(IndexName, hash, range) {
-  return { IndexName, KeySchema: keys(hash, range), Projection: { ProjectionType: 'KEYS_ONLY' } }
-}
+if (topicArn) await create(`topic ${nameOf(topicArn, ':')}`, createTopic)
+for (const group of logGroups.split(',').filter(Boolean)) await createLogGroup(group)
 
 async function createQueues() {
   const queues = new SQSClient()
-  const name = MILLRACE_QUEUE_URL.split('/').at(-1)
   const deadLetters = await queues.send(
-    new CreateQueueCommand({
-      QueueName: `${name}-dead-letters`,
-      Attributes: { MessageRetentionPeriod: FOURTEEN_DAYS_SECONDS },
-    }),
+    new CreateQueueCommand({ QueueName: nameOf(deadLetterUrl, '/'), Attributes: queueAttributes() }),
   )
   const { Attributes } = await queues.send(
     new GetQueueAttributesCommand({ QueueUrl: deadLetters.QueueUrl, AttributeNames: ['QueueArn'] }),
   )
-  const redrive = { deadLetterTargetArn: Attributes.QueueArn, maxReceiveCount: RECEIVES_MAX }
   await queues.send(
-    new CreateQueueCommand({
-      QueueName: name,
-      Attributes: { VisibilityTimeout: '180', RedrivePolicy: JSON.stringify(redrive) },
-    }),
+    new CreateQueueCommand({ QueueName: nameOf(queueUrl, '/'), Attributes: queueAttributes(Attributes.QueueArn) }),
   )
 }
 
-async function create(what, command) {
+async function createTopic() {
+  await new SNSClient().send(new CreateTopicCommand({ Name: nameOf(topicArn, ':') }))
+}
+
+async function createLogGroup(group) {
+  const logs = new CloudWatchLogsClient()
+  await create(`log group ${group}`, () => logs.send(new CreateLogGroupCommand({ logGroupName: group })))
+  await create('its count of errors', () => logs.send(new PutMetricFilterCommand(errorFilterRequest(group, STAGE))))
+}
+
+function nameOf(urlOrArn, separator) {
+  return urlOrArn.split(separator).at(-1)
+}
+
+async function create(what, command, isThere = /^$/) {
   try {
     await command()
     console.log(`created: ${what}`)
   } catch (error) {
-    if (!IS_THERE.includes(error.name)) throw error
+    if (!IS_THERE.includes(error.name) && !isThere.test(error.message)) throw error
     console.log(`there already: ${what}`)
   }
 }

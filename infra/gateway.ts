@@ -1,4 +1,4 @@
-/** The front door: the Fastify application behind a function URL or an HTTP API. */
+/** The front door: the Fastify application behind a function URL, or behind an HTTP API with Cognito's authorizer. */
 
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
 import { cursorArns, sourceEnvironment } from './poller.ts'
@@ -6,6 +6,8 @@ import { rulesEnvironment } from './rules.ts'
 
 export interface Gateway extends ImageFunction {
   readonly url: $util.Output<string>
+  /** What the CNAME record of the stage's own domain must name. */
+  readonly domainTarget: $util.Output<string> | undefined
   readonly api: sst.aws.ApiGatewayV2 | undefined
 }
 
@@ -81,19 +83,36 @@ function behindUrl(made: ImageFunction): Gateway {
     action: 'lambda:InvokeFunction',
     invokedViaFunctionUrl: true,
   })
-  return { ...made, url: url.functionUrl, api: undefined }
+  return { ...made, url: url.functionUrl, domainTarget: undefined, api: undefined }
 }
 
-function behindApi({ settings, storage }: Base, made: ImageFunction): Gateway {
-  const { domain, logDays } = settings
+/**
+ * Routes that API Gateway itself lets only holders of a token into. Agents and Grafana come by the others with a
+ * password, which no authorizer of an HTTP API knows: there, as behind a function URL, the application decides.
+ */
+export const TOKEN_ROUTES = ['POST /logs', 'GET /logs']
+
+function behindApi({ identity, settings, storage }: Base, made: ImageFunction): Gateway {
+  const { domain, logDays, throttle } = settings
   const api = new sst.aws.ApiGatewayV2('Door', {
     accessLog: { retention: logDays <= 7 ? '1 week' : '1 month' },
-    ...(domain !== undefined && { domain: { name: domain.name, cert: domain.certificateArn } }),
+    // The page is served by the gateway itself: no other site has a reason to call.
+    cors: false,
+    ...(domain !== undefined && { domain: { name: domain.name, cert: domain.certificateArn, dns: false } }),
     transform: {
-      stage: { defaultRouteSettings: { throttlingRateLimit: 1000, throttlingBurstLimit: 2000 } },
+      // With a name of its own the API has no other, past which somebody could come.
+      api: { disableExecuteApiEndpoint: domain !== undefined },
+      stage: { defaultRouteSettings: { throttlingRateLimit: throttle.rate, throttlingBurstLimit: throttle.burst } },
       ...(storage.key !== undefined && { logGroup: { kmsKeyId: storage.key.arn } }),
     },
   })
+  const authorizer = api.addAuthorizer({
+    name: 'cognito',
+    jwt: { issuer: identity.issuer, audiences: [identity.client.id] },
+  })
+  for (const route of TOKEN_ROUTES)
+    api.route(route, made.function.arn, { auth: { jwt: { authorizer: authorizer.id } } })
   api.route('$default', made.function.arn)
-  return { ...made, url: api.url, api }
+  const domainTarget = domain === undefined ? undefined : api.nodes.domainName.domainNameConfiguration.targetDomainName
+  return { ...made, url: api.url, domainTarget, api }
 }

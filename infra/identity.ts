@@ -1,5 +1,6 @@
 /** Who may come: a Cognito pool for people and programs with tokens, generated credentials for agents. */
 
+import type { StageSettings } from './stages.ts'
 import type { Storage } from './storage.ts'
 
 export type Identity = ReturnType<typeof createIdentity>
@@ -7,8 +8,9 @@ export type Identity = ReturnType<typeof createIdentity>
 /** The agents' user, as clients of the endpoint know it. */
 const AGENT = 'agent'
 const PASSWORD_LENGTH = 40
+const FIRST_PASSWORD_LENGTH = 20
 
-export function createIdentity({ key }: Storage) {
+export function createIdentity({ firstUser }: StageSettings, { key }: Storage) {
   const pool = new sst.aws.CognitoUserPool('Users', {
     usernames: ['email'],
     transform: {
@@ -46,13 +48,46 @@ export function createIdentity({ key }: Storage) {
   const password = new random.RandomPassword('AgentPassword', { length: PASSWORD_LENGTH, special: false })
   const keySecret = new random.RandomPassword('KeySecret', { length: 64, special: false })
   const users = createSecret('Users', 'users', $interpolate`${AGENT}:${password.result}`, key)
+  const firstUserSecret = createFirstUser()
   return {
     pool,
     client,
+    firstUserSecret,
     issuer,
     jwksUrl: $interpolate`${issuer}/.well-known/jwks.json`,
     users,
     keySecret: createSecret('KeySecret', 'key-secret', keySecret.result, key),
+  }
+
+  /** Somebody who can sign in at once, with a password that Cognito makes them change. */
+  function createFirstUser(): aws.secretsmanager.Secret {
+    const generated = new random.RandomPassword('FirstUserPassword', {
+      length: FIRST_PASSWORD_LENGTH,
+      minLower: 1,
+      minUpper: 1,
+      minNumeric: 1,
+      minSpecial: 1,
+      // None that a shell or the command line's NAME=value,NAME=value would read as its own.
+      overrideSpecial: '-_.',
+    })
+    new aws.cognito.User('FirstUser', {
+      userPoolId: pool.id,
+      username: firstUser,
+      attributes: { email: firstUser, email_verified: 'true' },
+      temporaryPassword: generated.result,
+      messageAction: 'SUPPRESS',
+    })
+    const secret = new aws.secretsmanager.Secret('FirstUserSecret', {
+      name: `millrace/${$app.stage}/first-user`,
+      // A stage that is deployed again must find its name free.
+      recoveryWindowInDays: $app.stage === 'production' ? 7 : 0,
+      ...(key !== undefined && { kmsKeyId: key.arn }),
+    })
+    new aws.secretsmanager.SecretVersion('FirstUserSecretValue', {
+      secretId: secret.id,
+      secretString: $jsonStringify({ username: firstUser, password: generated.result }),
+    })
+    return secret
   }
 
   function createSecret(name: string, path: string, value: $util.Input<string>, dataKey: aws.kms.Key | undefined) {

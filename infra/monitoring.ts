@@ -2,6 +2,7 @@
 
 import { dashboardBody } from './dashboard.ts'
 import { type Alarm, errorNamespace, type Monitored, metricsNamespace } from './monitored.ts'
+import { ERROR_METRIC } from './resources.ts'
 import { COST_TAG } from './stages.ts'
 
 type AlarmOptions = Omit<
@@ -11,8 +12,6 @@ type AlarmOptions = Omit<
   readonly evaluationPeriods?: number
   readonly comparisonOperator?: string
 }
-
-const ERROR_METRIC = 'ErrorCount'
 
 export function createMonitoring(monitored: Monitored): void {
   const alarms = [
@@ -51,16 +50,15 @@ function errorAlarms(monitored: Monitored): Alarm[] {
     new aws.cloudwatch.LogMetricFilter(`${id}ErrorCount`, {
       name: `millrace-${$app.stage}-${id}-errors`,
       logGroupName: name,
-      // Words as loggers write them: "no errors" is none of these.
-      pattern: '?ERROR ?FATAL ?CRITICAL ?"\\"level\\":\\"error\\"" ?"level=error"',
-      metricTransformation: { namespace: errorNamespace(), name: ERROR_METRIC, value: '1', defaultValue: '0' },
+      pattern: ERROR_METRIC.pattern,
+      metricTransformation: { namespace: errorNamespace(), name: ERROR_METRIC.name, value: '1', defaultValue: '0' },
     })
   }
   return [
     createAlarm(monitored, 'ErrorAlarm', {
       alarmDescription: 'At least one error line within a minute in a watched log group.',
       namespace: errorNamespace(),
-      metricName: ERROR_METRIC,
+      metricName: ERROR_METRIC.name,
       statistic: 'Sum',
       period: 60,
       threshold: 1,

@@ -35,7 +35,7 @@ export function createPoller(base: Base): Poller | undefined {
     seconds: POLL_SECONDS,
     mebibytes: 256,
     // One run at a time: the lease keeps others out anyway, and their time would be paid for nothing.
-    concurrency: 1,
+    ...(settings.reserveConcurrency && { concurrency: 1 }),
     environment: {
       ...storageEnvironment(base),
       COGNIGY_API_KEY: $interpolate`ssm:${keyParameter.name}`,

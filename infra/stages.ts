@@ -1,10 +1,19 @@
 /** What differs between stages: one table, read and reviewed like code. */
 
+const DOORS = ['function-url', 'http-api'] as const
+
 export interface StageSettings {
   /** `function-url` costs nothing; `http-api` costs a dollar a million requests and brings throttling and access logs. */
-  readonly door: 'function-url' | 'http-api'
+  readonly door: (typeof DOORS)[number]
+  /** Requests a second, and at once, that the HTTP API lets through; the others get 429. */
+  readonly throttle: { readonly rate: number; readonly burst: number }
   /** A name for the HTTP API, such as logs.example.com, with the ARN of its certificate; undefined: AWS's own. */
   readonly domain: { readonly name: string; readonly certificateArn: string } | undefined
+  /**
+   * Whether the poller reserves its one instance. AWS refuses any reservation that leaves the account fewer than its
+   * minimum of unreserved instances, as in new accounts; the poller's lease keeps a second run out all the same.
+   */
+  readonly reserveConcurrency: boolean
   /** One customer key for all that is stored: a dollar a month, and a record of each use. Without it AWS's own keys encrypt. */
   readonly customerKey: boolean
   /** Whether the bucket keeps what was overwritten or deleted. */
@@ -27,41 +36,73 @@ export interface StageSettings {
   readonly watchedLogGroups: readonly string[]
   /** Where the topic's mails go; each address must confirm once. From ALERT_EMAIL, as addresses are nobody's business. */
   readonly alertEmail: string | undefined
+  /** Mail address of the first user of the Cognito pool, whose password is generated. */
+  readonly firstUser: string
   /** Dollars a month at which the budget warns; undefined: no budget. */
   readonly budgetDollars: number | undefined
   /** Milliseconds that 99 of 100 requests must stay under. */
   readonly latencyMs: number
 }
 
-const DEVELOPMENT: StageSettings = {
-  door: 'function-url',
-  domain: undefined,
-  customerKey: false,
-  versioning: false,
-  archiveDays: 7,
-  infrequentAccessDays: undefined,
-  logDays: 7,
-  buffer: { seconds: 60, mebibytes: 5 },
-  recentItems: true,
-  workers: 2,
-  cognigy: { baseUrl: 'https://api-trial.cognigy.ai', projects: listOf(process.env['COGNIGY_PROJECTS']) },
-  watchedLogGroups: [],
-  alertEmail: process.env['ALERT_EMAIL'],
-  budgetDollars: 10,
-  latencyMs: 5000,
+type Environment = Readonly<Record<string, string | undefined>>
+
+function development(env: Environment): StageSettings {
+  return {
+    door: 'function-url',
+    throttle: { rate: 100, burst: 200 },
+    domain: undefined,
+    reserveConcurrency: false,
+    customerKey: false,
+    versioning: false,
+    archiveDays: 7,
+    infrequentAccessDays: undefined,
+    logDays: 7,
+    buffer: { seconds: 60, mebibytes: 5 },
+    recentItems: true,
+    workers: 2,
+    cognigy: { baseUrl: 'https://api-trial.cognigy.ai', projects: listOf(env['COGNIGY_PROJECTS']) },
+    watchedLogGroups: [],
+    alertEmail: env['ALERT_EMAIL'],
+    firstUser: env['FIRST_USER'] || 'first-user@example.com',
+    budgetDollars: 10,
+    latencyMs: 5000,
+  }
 }
 
-const PRODUCTION: StageSettings = {
-  ...DEVELOPMENT,
-  customerKey: true,
-  versioning: true,
-  archiveDays: undefined,
-  infrequentAccessDays: 30,
-  logDays: 30,
-  buffer: { seconds: 300, mebibytes: 64 },
-  workers: 10,
-  budgetDollars: 100,
-  latencyMs: 2000,
+function production(env: Environment): StageSettings {
+  return {
+    ...development(env),
+    door: 'http-api',
+    throttle: { rate: 1000, burst: 2000 },
+    reserveConcurrency: true,
+    customerKey: true,
+    versioning: true,
+    archiveDays: undefined,
+    infrequentAccessDays: 30,
+    logDays: 30,
+    buffer: { seconds: 300, mebibytes: 64 },
+    workers: 10,
+    budgetDollars: 100,
+    latencyMs: 2000,
+  }
+}
+
+/** What whoever deploys may choose for any stage, in variables of the shell. */
+function chosen(env: Environment): Partial<StageSettings> {
+  const { DOOR, CUSTOMER_KEY: key, DOMAIN: name, DOMAIN_CERTIFICATE: certificateArn } = env
+  const door = DOORS.find((each) => each === DOOR)
+  if (DOOR && door === undefined) {
+    throw new Error(`DOOR is ${DOOR}; it may be function-url or http-api`)
+  }
+  if (key && key !== 'true' && key !== 'false') throw new Error(`CUSTOMER_KEY is ${key}; it may be true or false`)
+  if (name && !certificateArn) {
+    throw new Error('DOMAIN needs DOMAIN_CERTIFICATE, the ARN of a certificate of this name in the same region')
+  }
+  return {
+    ...(door !== undefined && { door }),
+    ...(key && { customerKey: key === 'true' }),
+    ...(name && certificateArn && { domain: { name, certificateArn } }),
+  }
 }
 
 function listOf(text = ''): string[] {
@@ -76,7 +117,14 @@ export function isProtected(stage: string): boolean {
   return stage === 'production'
 }
 
-/** The settings of a stage; every stage but `production` is a copy of `dev`. */
-export function stageSettings(stage: string): StageSettings {
-  return stage === 'production' ? PRODUCTION : DEVELOPMENT
+/**
+ * The settings of a stage; every stage but `production` is a copy of `dev`. `env` is the environment of the deployment.
+ * Throws when a variable of it has a value that none of the settings takes.
+ */
+export function stageSettings(stage: string, env: Environment = process.env): StageSettings {
+  const settings = { ...(stage === 'production' ? production(env) : development(env)), ...chosen(env) }
+  if (settings.domain !== undefined && settings.door !== 'http-api') {
+    throw new Error('DOMAIN needs DOOR=http-api: a function URL takes no name of yours')
+  }
+  return settings
 }

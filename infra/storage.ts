@@ -1,29 +1,33 @@
 /** What keeps logs: the key, the bucket, Firehose before it, the table, the queue with its dead letters. */
 
+import { type LifecycleRule, lifecycleRules, QUEUE, STREAM, TABLE } from './resources.ts'
 import type { StageSettings } from './stages.ts'
 
 export type Storage = ReturnType<typeof createStorage>
-
-/** Lambda's time-out of the worker; the queue hides a message six times as long, as AWS advises. */
-export const WORKER_SECONDS = 60
-const DEAD_LETTER_SECONDS = 14 * 86_400
-const RECEIVES_MAX = 5
-const MESSAGE_BYTES_MAX = 1_048_576
 
 export function createStorage(settings: StageSettings) {
   const key = settings.customerKey ? createKey() : undefined
   const bucket = createBucket(settings, key)
   const table = createTable(key)
-  const deadLetters = createQueue('DeadLetters', key, { messageRetentionSeconds: DEAD_LETTER_SECONDS })
-  const queue = createQueue('Ingest', key, {}, deadLetters)
+  const deadLetters = createQueue('DeadLetters', key)
+  const queue = createQueue('Ingest', key, deadLetters)
   const stream = createStream(settings, bucket, key)
   return { key, bucket, table, queue, deadLetters, stream }
 }
 
-/** One key for all that is stored; CloudWatch and SNS use it too, so their services are named. */
+/**
+ * One key for all that is stored. CloudWatch Logs may use it for this stage's log groups, as AWS asks for
+ * (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html), and alarms for the messages they
+ * publish (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html); everything else comes by its own role.
+ */
 function createKey(): aws.kms.Key {
   const account = aws.getCallerIdentityOutput({}).accountId
   const region = aws.getRegionOutput({}).region
+  const logGroups = [
+    `/aws/lambda/millrace-${$app.stage}-`,
+    `/millrace/${$app.stage}/`,
+    `/aws/vendedlogs/apis/millrace-${$app.stage}-`,
+  ]
   const policy = aws.iam.getPolicyDocumentOutput({
     statements: [
       {
@@ -33,14 +37,22 @@ function createKey(): aws.kms.Key {
         resources: ['*'],
       },
       {
-        sid: 'Services',
-        principals: [
+        sid: 'LogGroups',
+        principals: [{ type: 'Service', identifiers: [$interpolate`logs.${region}.amazonaws.com`] }],
+        actions: ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:DescribeKey'],
+        resources: ['*'],
+        conditions: [
           {
-            type: 'Service',
-            identifiers: [$interpolate`logs.${region}.amazonaws.com`, 'sns.amazonaws.com', 'cloudwatch.amazonaws.com'],
+            test: 'ArnLike',
+            variable: 'kms:EncryptionContext:aws:logs:arn',
+            values: logGroups.map((name) => $interpolate`arn:aws:logs:${region}:${account}:log-group:${name}*`),
           },
         ],
-        actions: ['kms:Encrypt', 'kms:Decrypt', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:DescribeKey'],
+      },
+      {
+        sid: 'Alarms',
+        principals: [{ type: 'Service', identifiers: ['cloudwatch.amazonaws.com'] }],
+        actions: ['kms:Decrypt', 'kms:GenerateDataKey*'],
         resources: ['*'],
         conditions: [{ test: 'StringEquals', variable: 'aws:SourceAccount', values: [account] }],
       },
@@ -55,9 +67,8 @@ function createKey(): aws.kms.Key {
 }
 
 function createBucket(settings: StageSettings, key: aws.kms.Key | undefined): sst.aws.Bucket {
-  const { archiveDays, infrequentAccessDays, versioning } = settings
   // The component blocks public access and refuses requests without TLS by itself.
-  const bucket = new sst.aws.Bucket('Archive', { versioning, cors: false })
+  const bucket = new sst.aws.Bucket('Archive', { versioning: settings.versioning, cors: false })
   new aws.s3.BucketServerSideEncryptionConfiguration('ArchiveEncryption', {
     bucket: bucket.name,
     rules: [
@@ -70,59 +81,42 @@ function createBucket(settings: StageSettings, key: aws.kms.Key | undefined): ss
   })
   new aws.s3.BucketLifecycleConfiguration('ArchiveLifecycle', {
     bucket: bucket.name,
-    rules: [
-      {
-        id: 'unfinished',
-        status: 'Enabled',
-        filter: { prefix: '' },
-        abortIncompleteMultipartUpload: { daysAfterInitiation: 1 },
-      },
-      ...(archiveDays === undefined
-        ? []
-        : [{ id: 'expire', status: 'Enabled', filter: { prefix: '' }, expiration: { days: archiveDays } }]),
-      ...(infrequentAccessDays === undefined
-        ? []
-        : [
-            {
-              id: 'seldom-read',
-              status: 'Enabled',
-              filter: { prefix: 'logs/' },
-              transitions: [{ days: infrequentAccessDays, storageClass: 'STANDARD_IA' }],
-            },
-          ]),
-      ...(versioning
-        ? [
-            {
-              id: 'old-versions',
-              status: 'Enabled',
-              filter: { prefix: '' },
-              noncurrentVersionExpiration: { noncurrentDays: 30 },
-            },
-          ]
-        : []),
-    ],
+    rules: lifecycleRules(settings).map(lifecycleRule),
   })
   return bucket
 }
 
-/** Recent items, ids of posted logs, the index of streams, incidents: one table, keys that spread. */
+function lifecycleRule({
+  id,
+  prefix,
+  abortUploadsDays,
+  expireDays,
+  seldomReadDays,
+  expireVersionsDays,
+}: LifecycleRule) {
+  return {
+    id,
+    status: 'Enabled',
+    filter: { prefix },
+    ...(abortUploadsDays !== undefined && {
+      abortIncompleteMultipartUpload: { daysAfterInitiation: abortUploadsDays },
+    }),
+    ...(expireDays !== undefined && { expiration: { days: expireDays } }),
+    ...(seldomReadDays !== undefined && { transitions: [{ days: seldomReadDays, storageClass: 'STANDARD_IA' }] }),
+    ...(expireVersionsDays !== undefined && { noncurrentVersionExpiration: { noncurrentDays: expireVersionsDays } }),
+  }
+}
+
 function createTable(key: aws.kms.Key | undefined): sst.aws.Dynamo {
+  const { incidentList, incidentWork } = TABLE.indexes
   return new sst.aws.Dynamo('Table', {
-    fields: {
-      pk: 'string',
-      sk: 'string',
-      listKey: 'string',
-      seenKey: 'string',
-      workShard: 'string',
-      workAtMs: 'number',
-    },
-    primaryIndex: { hashKey: 'pk', rangeKey: 'sk' },
-    // Incidents by state and by when they were last seen, and what is to be sent or closed by when.
+    fields: { ...TABLE.attributes },
+    primaryIndex: { ...TABLE.key },
     globalIndexes: {
-      incidentList: { hashKey: 'listKey', rangeKey: 'seenKey', projection: 'keys-only' },
-      incidentWork: { hashKey: 'workShard', rangeKey: 'workAtMs', projection: 'keys-only' },
+      incidentList: { ...incidentList, projection: 'keys-only' },
+      incidentWork: { ...incidentWork, projection: 'keys-only' },
     },
-    ttl: 'expiresAt',
+    ttl: TABLE.ttl,
     deletionProtection: $app.stage === 'production',
     transform: {
       table: {
@@ -133,29 +127,22 @@ function createTable(key: aws.kms.Key | undefined): sst.aws.Dynamo {
   })
 }
 
-function createQueue(
-  name: string,
-  key: aws.kms.Key | undefined,
-  args: Partial<aws.sqs.QueueArgs>,
-  deadLetters?: sst.aws.Queue,
-): sst.aws.Queue {
+function createQueue(name: string, key: aws.kms.Key | undefined, deadLetters?: sst.aws.Queue): sst.aws.Queue {
   return new sst.aws.Queue(name, {
-    visibilityTimeout: `${WORKER_SECONDS * 6} seconds`,
-    ...(deadLetters !== undefined && { dlq: { queue: deadLetters.arn, retry: RECEIVES_MAX } }),
+    visibilityTimeout: `${QUEUE.visibilitySeconds} seconds`,
+    ...(deadLetters !== undefined && { dlq: { queue: deadLetters.arn, retry: QUEUE.receivesMax } }),
     transform: {
       queue: {
-        maxMessageSize: MESSAGE_BYTES_MAX,
-        messageRetentionSeconds: DEAD_LETTER_SECONDS,
+        maxMessageSize: QUEUE.messageBytesMax,
+        messageRetentionSeconds: QUEUE.retentionSeconds,
         ...(key === undefined
           ? { sqsManagedSseEnabled: true }
           : { kmsMasterKeyId: key.arn, kmsDataKeyReusePeriodSeconds: 3600 }),
-        ...args,
       },
     },
   })
 }
 
-/** Records come as gzip members of lines: Firehose only joins them, so its own compression stays off. */
 function createStream(
   { buffer, logDays }: StageSettings,
   bucket: sst.aws.Bucket,
@@ -203,11 +190,10 @@ function createStream(
       bucketArn: bucket.arn,
       bufferingInterval: buffer.seconds,
       bufferingSize: buffer.mebibytes,
-      compressionFormat: 'UNCOMPRESSED',
-      fileExtension: '.gz',
-      prefix: 'logs/!{timestamp:yyyy/MM/dd/HH}/',
-      errorOutputPrefix: 'failed/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH}/',
-      customTimeZone: 'UTC',
+      compressionFormat: STREAM.compressionFormat,
+      fileExtension: STREAM.fileExtension,
+      prefix: STREAM.prefix,
+      errorOutputPrefix: STREAM.errorPrefix,
       cloudwatchLoggingOptions: { enabled: true, logGroupName: logGroup.name, logStreamName: logStream.name },
     },
   })

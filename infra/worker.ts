@@ -1,7 +1,7 @@
 /** The queue's worker: posted logs to objects of the archive. */
 
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
-import { WORKER_SECONDS } from './storage.ts'
+import { WORKER_SECONDS } from './resources.ts'
 
 const BATCH_SIZE = 100
 

@@ -14,6 +14,7 @@ import { DeleteDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-fir
 import { DescribeKeyCommand, KMSClient, ScheduleKeyDeletionCommand } from '@aws-sdk/client-kms'
 import { paginateGetResources, ResourceGroupsTaggingAPIClient } from '@aws-sdk/client-resource-groups-tagging-api'
 import { DeleteBucketCommand, DeleteObjectsCommand, ListObjectVersionsCommand, S3Client } from '@aws-sdk/client-s3'
+import { DeleteSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { DeleteTopicCommand, SNSClient } from '@aws-sdk/client-sns'
 import { DeleteQueueCommand, GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { DeleteParametersCommand, SSMClient } from '@aws-sdk/client-ssm'
@@ -70,6 +71,7 @@ function makeClients(options) {
     dynamodb: new DynamoDBClient(options),
     firehose: new FirehoseClient(options),
     ssm: new SSMClient(options),
+    secrets: new SecretsManagerClient(options),
     logs: new CloudWatchLogsClient(options),
     cognito: new CognitoIdentityProviderClient(options),
     kms: new KMSClient(options),
@@ -128,6 +130,11 @@ const REMOVERS = {
   // The ARN leaves out the slash that the name begins with. Names that do not exist are reported, not thrown.
   'ssm:parameter': ({ ssm }, { path }) =>
     leftover('parameter', `/${path}`, undefined, () => ssm.send(new DeleteParametersCommand({ Names: [`/${path}`] }))),
+  // At once: a name that waits for its deletion cannot be deployed again.
+  'secretsmanager:secret': ({ secrets }, { arn, path: name }) =>
+    leftover('secret', name, 'ResourceNotFoundException', () =>
+      secrets.send(new DeleteSecretCommand({ SecretId: arn, ForceDeleteWithoutRecovery: true })),
+    ),
   'logs:log-group': ({ logs }, { path: name }) => logGroup(logs, name.replace(/:\*$/, '')),
   'cognito-idp:userpool': ({ cognito }, { path: id }) =>
     leftover('user pool', id, 'ResourceNotFoundException', async () => {

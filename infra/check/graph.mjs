@@ -7,11 +7,13 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
+import { ACCOUNT, REGION, stateOf } from '../../test/infra/resource-graph.ts'
 
 /** Resources that wait for others register a moment after run() has returned. */
 const LATE_MS = 500
-const REGION = 'us-east-1'
-const ACCOUNT = '123456789012'
+
+/** By which Pulumi knows its own wrappers. */
+const SECRET_MARK = '4dabf18193072939515e22adb298388d'
 
 const stage = process.argv[2] ?? 'dev'
 const root = process.cwd()
@@ -47,7 +49,14 @@ const resources = mockEngine()
 await pulumi.runtime.runInPulumiStack(() => run())
 await setTimeout(LATE_MS)
 bootstrap.close()
-console.log(JSON.stringify({ app: $app, resources }))
+const { stage: _, ...declared } = $app
+console.log(JSON.stringify({ app: declared, resources }, withoutSecrecy))
+
+/** Pulumi wraps what is secret; under mocks nothing is. */
+function withoutSecrecy(_key, value) {
+  const isWrapped = typeof value === 'object' && value !== null && SECRET_MARK in value
+  return isWrapped ? value.value : value
+}
 
 /** Bundles into .sst/platform, from where the externals resolve, and gives the default export. */
 async function load(name, contents, options, extra = '') {
@@ -115,7 +124,7 @@ async function startBootstrap() {
   })
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   process.env.SST_SERVER = `http://127.0.0.1:${server.address().port}`
-  process.env.SST_SECRET_CognigyApiKey = 'a key'
+  process.env.SST_SECRET_CognigyApiKey = 'secret-of-CognigyApiKey'
   return server
 }
 
@@ -136,22 +145,7 @@ function mockEngine() {
     {
       newResource({ type, name, inputs }) {
         recorded.push({ type, name, inputs })
-        const arn = `arn:aws:mock:${REGION}:${ACCOUNT}:${name}`
-        const made = {
-          arn,
-          name,
-          bucket: name,
-          url: `https://mock/${name}`,
-          repositoryUrl: `mock/${name}`,
-          registryId: ACCOUNT,
-          functionUrl: `https://${name}.lambda-url.${REGION}.on.aws/`,
-          invokeArn: arn,
-          executionArn: arn,
-          apiEndpoint: `https://${name}.mock`,
-          ref: `mock/${name}@sha256:0`,
-          result: `secret-of-${name}`,
-        }
-        return { id: `${name}-id`, state: { ...made, ...inputs } }
+        return { id: `${name}-id`, state: { ...stateOf(name), ...inputs } }
       },
       call({ token, inputs }) {
         if (token === 'aws:iam/getPolicyDocument:getPolicyDocument') return { ...inputs, json: JSON.stringify(inputs) }

@@ -2,11 +2,13 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { CreateTableCommand, DynamoDBClient, type GlobalSecondaryIndex } from '@aws-sdk/client-dynamodb'
+import { CreateTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { CreateDeliveryStreamCommand, FirehoseClient } from '@aws-sdk/client-firehose'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { type FauxqsServer, startFauxqs } from 'fauxqs'
 import type { Test } from 'tap'
+import { queueAttributes, streamRequest, tableRequest } from '../../infra/emulated.ts'
+import { STREAM as STREAM_LAYOUT } from '../../infra/resources.ts'
 import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import type { Clock } from '../../src/ports/log-store.ts'
 import { awsEnvironment, type Endpoints, queueUrlAt, type ServiceName } from '../aws/endpoints.ts'
@@ -27,7 +29,7 @@ export interface LocalCloudOptions {
   /** Firehose's buffer: 60 seconds and 5 MiB when not given. */
   readonly bufferSeconds?: number
   readonly bufferMiB?: number
-  /** How long a received message is hidden; 30 seconds when not given. */
+  /** How long a received message is hidden; as deployed when not given. */
   readonly visibilitySeconds?: number
   /** Texts of Secrets Manager by name, read through SSM. */
   readonly secrets?: ReadonlyMap<string, string>
@@ -42,13 +44,11 @@ export interface ArchiveObject {
 
 export const TABLE = 'millrace'
 export const BUCKET = 'millrace-archive'
-export const PREFIX = 'logs/'
+export const PREFIX = STREAM_LAYOUT.prefix
 export const STREAM = 'millrace'
 export const QUEUE = 'millrace'
 export const DEAD_LETTER_QUEUE = 'millrace-dead-letters'
 export const TOPIC = 'millrace-incidents'
-/** Deliveries of a message before it goes to the dead letters. */
-const RECEIVES_MAX = 5
 
 /** A cloud of the test's own, gone when the test ends. */
 export async function startLocalCloud(t: Test, options: LocalCloudOptions = {}): Promise<LocalCloud> {
@@ -171,28 +171,7 @@ export class LocalCloud {
 
   async #createTable(): Promise<void> {
     const client = new DynamoDBClient(testClient(this.endpoints.get('dynamodb') as string, 3))
-    const created = client.send(
-      new CreateTableCommand({
-        TableName: TABLE,
-        BillingMode: 'PAY_PER_REQUEST',
-        AttributeDefinitions: [
-          { AttributeName: 'pk', AttributeType: 'S' },
-          { AttributeName: 'sk', AttributeType: 'S' },
-          { AttributeName: 'listKey', AttributeType: 'S' },
-          { AttributeName: 'seenKey', AttributeType: 'S' },
-          { AttributeName: 'workShard', AttributeType: 'S' },
-          { AttributeName: 'workAtMs', AttributeType: 'N' },
-        ],
-        KeySchema: [
-          { AttributeName: 'pk', KeyType: 'HASH' },
-          { AttributeName: 'sk', KeyType: 'RANGE' },
-        ],
-        GlobalSecondaryIndexes: [
-          keysOnlyIndex('incidentList', 'listKey', 'seenKey'),
-          keysOnlyIndex('incidentWork', 'workShard', 'workAtMs'),
-        ],
-      }),
-    )
+    const created = client.send(new CreateTableCommand(tableRequest(TABLE)))
     try {
       await unlessThere(created)
     } finally {
@@ -202,30 +181,9 @@ export class LocalCloud {
 
   async #createStream({ bufferSeconds = 60, bufferMiB = 5 }: LocalCloudOptions): Promise<void> {
     const client = new FirehoseClient(testClient(this.firehose.url, 3))
-    const destination = {
-      RoleARN: 'arn:aws:iam::000000000000:role/firehose',
-      BucketARN: `arn:aws:s3:::${BUCKET}`,
-      Prefix: PREFIX,
-      // Records are gzip members already.
-      CompressionFormat: 'UNCOMPRESSED' as const,
-      FileExtension: '.gz',
-      BufferingHints: { IntervalInSeconds: bufferSeconds, SizeInMBs: bufferMiB },
-    }
-    await client.send(
-      new CreateDeliveryStreamCommand({ DeliveryStreamName: STREAM, ExtendedS3DestinationConfiguration: destination }),
-    )
+    const buffer = { seconds: bufferSeconds, mebibytes: bufferMiB }
+    await client.send(new CreateDeliveryStreamCommand(streamRequest(STREAM, BUCKET, { buffer })))
     client.destroy()
-  }
-}
-
-function keysOnlyIndex(IndexName: string, hash: string, range: string): GlobalSecondaryIndex {
-  return {
-    IndexName,
-    KeySchema: [
-      { AttributeName: hash, KeyType: 'HASH' },
-      { AttributeName: range, KeyType: 'RANGE' },
-    ],
-    Projection: { ProjectionType: 'KEYS_ONLY' },
   }
 }
 
@@ -247,7 +205,7 @@ async function startParts(options: LocalCloudOptions): Promise<Parts> {
     logger: false,
     ...(folder !== undefined && { dataDir: join(folder, 'queues'), s3StorageDir: join(folder, 's3') }),
   })
-  setUpQueues(queues, options.visibilitySeconds ?? 30)
+  setUpQueues(queues, options.visibilitySeconds)
   const path = folder === undefined ? {} : { path: join(folder, 'dynamodb') }
   const dynamodb = await DynamodbDouble.start({ ...portOf(1), ...path })
   const s3 = new S3Client({ ...testClient(urlOf(queues.port), 3), forcePathStyle: true })
@@ -261,14 +219,13 @@ async function startParts(options: LocalCloudOptions): Promise<Parts> {
 }
 
 /** What is there already stays as it is. */
-function setUpQueues(queues: FauxqsServer, visibilitySeconds: number): void {
-  const deadLetterTargetArn = `arn:aws:sqs:us-east-1:000000000000:${DEAD_LETTER_QUEUE}`
-  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: RECEIVES_MAX })
-  const VisibilityTimeout = String(visibilitySeconds)
+function setUpQueues(queues: FauxqsServer, visibilitySeconds: number | undefined): void {
+  const hidden = visibilitySeconds === undefined ? {} : { VisibilityTimeout: String(visibilitySeconds) }
+  const deadLettersArn = `arn:aws:sqs:us-east-1:000000000000:${DEAD_LETTER_QUEUE}`
   queues.setup({
     queues: [
-      { name: DEAD_LETTER_QUEUE, attributes: { MessageRetentionPeriod: '1209600' } },
-      { name: QUEUE, attributes: { RedrivePolicy, VisibilityTimeout } },
+      { name: DEAD_LETTER_QUEUE, attributes: queueAttributes() },
+      { name: QUEUE, attributes: { ...queueAttributes(deadLettersArn), ...hidden } },
     ],
     topics: [{ name: TOPIC }],
     buckets: [BUCKET],

@@ -5,6 +5,7 @@ import { ECR } from '@aws-sdk/client-ecr'
 import { Firehose } from '@aws-sdk/client-firehose'
 import { KMS } from '@aws-sdk/client-kms'
 import { S3 } from '@aws-sdk/client-s3'
+import { SecretsManager } from '@aws-sdk/client-secrets-manager'
 import { SNS } from '@aws-sdk/client-sns'
 import { SQS } from '@aws-sdk/client-sqs'
 import { SSM } from '@aws-sdk/client-ssm'
@@ -46,6 +47,7 @@ async function leaveBehind(of: string): Promise<void> {
   await new SQS(options).createQueue({ QueueName: `millrace-${of}-ingest`, tags })
   await new SNS(options).createTopic({ Name: `millrace-${of}-alerts`, Tags })
   await new SSM(options).putParameter({ Name: `/millrace/${of}/users`, Type: 'SecureString', Value: 'agent:x', Tags })
+  await new SecretsManager(options).createSecret({ Name: `millrace/${of}/first-user`, SecretString: '{}', Tags })
   const logs = new CloudWatchLogs(options)
   await logs.createLogGroup({ logGroupName: `/millrace/${of}/delivery`, tags })
   await logs.createLogGroup({ logGroupName: `/aws/lambda/millrace-${of}-gateway` })
@@ -71,7 +73,7 @@ t.test('what a stage left behind is found, nothing of another stage, and removed
   for (const each of [stage, ...others]) await leaveBehind(each)
   const found = await findLeftovers(stage, options)
   t.comment(found.map(({ kind, name }) => `${kind} ${name}`).join('; '))
-  for (const kind of ['queue', 'topic', 'table', 'bucket', 'parameter', 'log group']) {
+  for (const kind of ['queue', 'topic', 'table', 'bucket', 'parameter', 'secret', 'log group']) {
     t.ok(
       found.some((each) => each.kind === kind),
       kind,

@@ -25,6 +25,7 @@ const arnsOf = (stage: string): readonly string[] => [
   `arn:aws:dynamodb:us-east-1:123456789012:table/millrace-${stage}-TableTable-abcd`,
   `arn:aws:s3:::millrace-${stage}-archivebucket-abcd`,
   `arn:aws:ssm:us-east-1:123456789012:parameter/millrace/${stage}/users`,
+  `arn:aws:secretsmanager:us-east-1:123456789012:secret:millrace/${stage}/first-user-AbCdEf`,
   `arn:aws:logs:us-east-1:123456789012:log-group:/millrace/${stage}/delivery`,
   `arn:aws:cognito-idp:us-east-1:123456789012:userpool/us-east-1_${stage}`,
   `arn:aws:kms:us-east-1:123456789012:key/key-of-${stage}`,
@@ -102,6 +103,7 @@ t.test('a stage is matched by its tags and whole names: no stage whose name begi
         'table',
         'bucket',
         'parameter',
+        'secret',
         'log group',
         'user pool',
         'key (deleted in 7 days)',
@@ -123,6 +125,6 @@ t.test('a stage is matched by its tags and whole names: no stage whose name begi
     t.equal(leftovers.at(-2)?.remove, undefined, 'what sst remove should have removed is listed, not removed')
   }
   for (const { remove } of await findLeftovers('dev', options)) await remove?.()
-  t.equal(deletes.length, 11)
+  t.equal(deletes.length, 12)
   for (const each of deletes) t.notMatch(each, /dev-2|dev2|production|other/, each)
 })
