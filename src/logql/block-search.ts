@@ -10,7 +10,7 @@ import { NeedleAutomaton } from './regexp/needles.ts'
 const STRETCH_LINES = 1024
 /** Bytes per search step, if more than one line: the slowest search takes milliseconds for them. */
 const STRETCH_BYTES = 32 * 1024
-/** Up to this many needles are searched one after the other, because the engine's own search is fast. */
+/** Up to this many needles are searched one by one, because the engine's own search is fast. */
 const FEW_NEEDLES = 4
 
 /** The end (exclusive) of the stretch from `from` and before `to`, the maximum for `find`. */
@@ -62,7 +62,7 @@ export class BlockSearch {
   readonly #filters: readonly SearchFilter[]
   /** The filter whose needles are searched in a whole stretch; the others check single lines. */
   readonly #driver: ByteFilter | undefined
-  readonly #found = new Uint32Array(STRETCH_LINES)
+  readonly #matches = new Uint32Array(STRETCH_LINES)
   #isPrepared = false
 
   constructor(stages: readonly LineFilterStage[]) {
@@ -98,11 +98,11 @@ export class BlockSearch {
   find(block: Block, from: number, to: number): Uint32Array {
     let count = this.#driver === undefined ? this.#listAll(from, to) : this.#findNeedles(block, from, to, this.#driver)
     for (const filter of this.#filters) count = this.#narrow(block, count, filter)
-    return this.#found.subarray(0, count)
+    return this.#matches.subarray(0, count)
   }
 
   #listAll(from: number, to: number): number {
-    for (let i = from; i < to; i++) this.#found[i - from] = i
+    for (let i = from; i < to; i++) this.#matches[i - from] = i
     return to - from
   }
 
@@ -123,7 +123,7 @@ export class BlockSearch {
       line = lineAt(block.lineEnds, line, to, nearest)
       // Lines are adjacent: a hit that extends into the next line does not count.
       const lineEnd = block.lineEnds[line] as number
-      if (searches.some(({ needle, at }) => at + needle.length <= lineEnd)) this.#found[count++] = line
+      if (searches.some(({ needle, at }) => at + needle.length <= lineEnd)) this.#matches[count++] = line
       line++
     }
     return count
@@ -134,11 +134,11 @@ export class BlockSearch {
     const text = bufferOf(block.text)
     let kept = 0
     for (let k = 0; k < count; k++) {
-      const line = this.#found[k] as number
+      const line = this.#matches[k] as number
       let keeps: boolean
       if (needles !== undefined && !hasAny(text, block.lineEnds, line, filter)) keeps = !isPositive
       else keeps = test === undefined ? isPositive : test(lineText(block, line))
-      if (keeps) this.#found[kept++] = line
+      if (keeps) this.#matches[kept++] = line
     }
     return kept
   }
@@ -176,7 +176,7 @@ function hasAny(text: Buffer, lineEnds: Uint32Array, line: number, { needles = [
 /** The line of [from, to) that the byte at `at` belongs to. */
 function lineAt(lineEnds: Uint32Array, from: number, to: number, at: number): number {
   let step = 1
-  // Hits are near each other more often than not: gallop, then halve.
+  // Hits are usually close together: gallop, then bisect.
   while (from + step < to && (lineEnds[from + step - 1] as number) <= at) step *= 2
   let low = from + (step >> 1)
   let high = Math.min(from + step, to - 1)

@@ -1,4 +1,4 @@
-/** Runs a log query over the blocks of a store, one after the other, in bounded memory. */
+/** Runs a log query over the blocks of a store, one by one, in bounded memory. */
 
 import { type Metadata, metadataWithLevel } from '../domain/entries/batch.ts'
 import { type Block, type StreamRun, startOf, timeRange } from '../domain/entries/block.ts'
@@ -53,9 +53,9 @@ const ENTRIES_PER_SLICE = 1000
 const ANSWER_CHARS_MAX = 128 * 1024 * 1024
 
 /**
- * Work in slices: see kit/slices.ts. Give it the blocks of a read in the read's order (LogStore.read with the same direction and time range), then ask for
- * the result. Throws query_malformed for a pipeline that cannot be compiled, query_refused when the answer would
- * be too large.
+ * Works in slices: see kit/slices.ts. Add the blocks of a read in the read's order (LogStore.read with the same
+ * direction and time range), then get the result. Throws query_malformed for a pipeline that cannot be compiled,
+ * query_refused if the result would be too large.
  */
 export class LogQuery {
   readonly matchers: readonly Matcher[]
@@ -143,9 +143,9 @@ export class LogQuery {
       if (!this.#isWanted(block, run, sequence, isBackward ? to - 1 : from)) return
       this.#lines += to - from
       this.#bytes += (block.lineEnds[to - 1] as number) - startOf(block.lineEnds, from)
-      const found = this.#search.find(block, from, to)
-      if (isBackward) found.reverse()
-      for (const index of found) {
+      const matches = this.#search.find(block, from, to)
+      if (isBackward) matches.reverse()
+      for (const index of matches) {
         if (!this.#addEntry(block, run, sequence, index)) return
         // A stage may be slow for a single line.
         if (this.#stage !== undefined) yield

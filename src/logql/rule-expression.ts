@@ -9,8 +9,9 @@ import { parseExpr } from './parse/parse.ts'
 import type { Expr, LogExpr, MetricExpr } from './parse/syntax.ts'
 
 /**
- * The metric query of a rule. A bare log query `Q` stands for `sum(count_over_time(Q[<interval of the group>])) > 0`: one
- * alert, whose value is the number of lines. Throws query_malformed or query_refused for what could never run.
+ * The metric query of a rule. A bare log query `Q` stands for `sum(count_over_time(Q[<interval of the group>])) > 0`:
+ * one alert, whose value is the number of lines. Throws query_malformed or query_refused for a query that can never
+ * run.
  */
 export function compileRuleExpr(text: string, intervalMs: number, limits: QueryLimits): MetricExpr {
   const expr = metricOf(text, intervalMs, limits)

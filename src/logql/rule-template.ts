@@ -15,7 +15,7 @@ import type { GoMap, GoValue } from './pipeline/template/value.ts'
 
 /** The input of a template. */
 export interface RuleTemplateInput {
-  /** Of the sample. */
+  /** The labels of the sample. */
   readonly labels: Labels
   readonly value: number
   /** The time of the evaluation. */
@@ -109,7 +109,7 @@ function humanizeDuration(seconds: number): string {
   return `${sign}${larger.join(' ')} ${whole % 60}s`
 }
 
-/** Four significant digits, as Go's %.4g. */
+/** Four significant digits, like Go's %.4g. */
 function significant(value: number): string {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'
   const [digits = '', exponent] = value.toPrecision(4).split('e')

@@ -39,13 +39,13 @@ export interface EntryParts {
 /** Processes the entry in place; false drops it. Never throws because of the content of a line. */
 export type Stage = (entry: PipelineEntry) => boolean
 
-/** Tells the parsers which labels a query needs. */
+/** Which labels a query needs. */
 export interface StageOptions {
   /**
-   * Names of the labels that the caller reads afterwards; undefined: all of them. What the stages read themselves is
-   * added by compileStages. When nothing is read at all, parsers do nothing and set no error.
+   * Names of the labels that the caller reads afterwards; undefined: all. compileStages adds those that the stages
+   * read. If no labels are read at all, parsers do nothing and set no error.
    */
-  readonly wanted?: ReadonlySet<string> | undefined
+  readonly needed?: ReadonlySet<string> | undefined
 }
 
 /**
@@ -57,8 +57,8 @@ export type CompileStages = (
 ) => Stage
 
 /**
- * pipeline/unwrap.ts has it. Gives the sample's value, or undefined where the entry has no such label or a filter after
- * the unwrap drops it. A value that does not convert gives 0 and sets `__error__` to SampleExtractionErr before those
- * filters run. The label stays in the set: taking it off the result is the aggregation's work.
+ * Returns the sample's value; undefined if the entry has no such label or a filter after the unwrap drops it. A value
+ * that cannot be converted gives 0 and sets `__error__` before those filters run. The label stays in the set; the
+ * aggregation removes it from the result. Implemented by pipeline/unwrap.ts.
  */
 export type CompileUnwrap = (unwrap: Unwrap) => (entry: PipelineEntry) => number | undefined

@@ -110,7 +110,7 @@ class PartAccumulator<Part> implements Accumulator {
   }
 
   tally(): void {
-    throw new TypeError('BUG: an unwrapped aggregation was asked to count')
+    throw new TypeError('BUG: an unwrapped aggregation cannot tally')
   }
 
   *finish(windows: Windows, series: Series): Slices<void> {
@@ -190,7 +190,7 @@ class OrderedAccumulator<Part> implements Accumulator {
   }
 
   tally(): void {
-    throw new TypeError('BUG: an unwrapped aggregation was asked to count')
+    throw new TypeError('BUG: an unwrapped aggregation cannot tally')
   }
 
   *finish(windows: Windows, series: Series): Slices<void> {
@@ -226,7 +226,7 @@ class QuantileAccumulator implements Accumulator {
   }
 
   tally(): void {
-    throw new TypeError('BUG: an unwrapped aggregation was asked to count')
+    throw new TypeError('BUG: an unwrapped aggregation cannot tally')
   }
 
   *finish(windows: Windows, series: Series): Slices<void> {

@@ -53,7 +53,7 @@ export function* operateVectors(
   }
 }
 
-/** The value, or undefined where a comparison filters it out; `kept` is what a filter lets through. */
+/** The value, or undefined if a comparison filters it out; `kept` is the value that a passing filter returns. */
 function operate({ operator, returnsBool }: BinaryOperation, left: number, right: number, kept: number) {
   if (isComparison(operator)) {
     const holds = compare(operator, left, right)
@@ -82,7 +82,7 @@ function* bySignature(matching: VectorMatching, input: readonly Series[]): Slice
   return groups
 }
 
-/** The values for which another vector has (or does not have) a value with the same signature at the step. */
+/** The values at steps for which another vector has (or does not have) a value with the same signature. */
 function* keepWhere(
   matching: VectorMatching,
   input: readonly Series[],
@@ -157,7 +157,7 @@ function* findPartners(
   ones: readonly Series[],
   count: number,
 ): Slices<Map<string, Partners>> {
-  const found = new Map<string, Partners>()
+  const partnersByGroup = new Map<string, Partners>()
   const stride = valueStride()
   for (const [group, members] of yield* bySignature(matching, ones)) {
     const partners: (Series | undefined)[] = new Array(count)
@@ -169,20 +169,20 @@ function* findPartners(
         partners[k] = one
       }
     }
-    found.set(group, partners)
+    partnersByGroup.set(group, partners)
   }
-  return found
+  return partnersByGroup
 }
 
 type Partners = readonly (Series | undefined)[]
 
 interface Result {
   readonly series: Series
-  /** 1 at the steps where a pair was found. */
+  /** 1 at the steps where a pair was matched. */
   readonly matched: Uint8Array
 }
 
-/** Where the values of one series of the many side go, by its partner: equal labels share a result. */
+/** Maps a series of the many side, by its partner, to its result series: equal labels share one. */
 function resultFinder(
   matching: VectorMatching,
   labels: Labels,
@@ -190,15 +190,15 @@ function resultFinder(
   results: Map<string, Result>,
   count: number,
 ): (one: Series) => Result {
-  const found = new Map<Series, Result>()
+  const resultByOne = new Map<Series, Result>()
   return (one) => {
-    const known = found.get(one)
+    const known = resultByOne.get(one)
     if (known !== undefined) return known
     const resultOwn = resultLabels(matching, labels, one.labels)
     const key = matching.many === 'none' ? group : formatLabels(resultOwn)
     const result = results.get(key) ?? { series: makeSeries(resultOwn, count), matched: new Uint8Array(count) }
     results.set(key, result)
-    found.set(one, result)
+    resultByOne.set(one, result)
     return result
   }
 }
@@ -221,7 +221,10 @@ function duplicateSeries({ many }: VectorMatching): GatewayError {
   )
 }
 
-/** One to one: what was matched on. Many to one: the many side's labels, with those asked for from the one side. */
+/**
+ * One to one: the labels that were matched on. Many to one: the labels of the many side, with the included ones of the
+ * one side.
+ */
 function resultLabels(matching: VectorMatching, manyLabels: Labels, one: Labels): Labels {
   const many = manyLabels.filter(({ value }) => value !== '')
   if (matching.many === 'none') {

@@ -29,7 +29,7 @@ export function matchKey(grouping: Grouping, labels: Labels): string {
 export function entryGroupKey(grouping: Grouping | undefined, labels: LabelSet): string {
   if (grouping !== undefined && !grouping.without) return labels.groupKey(grouping.labels)
   for (const name of grouping?.labels ?? []) labels.delete(name)
-  // Details of an error that was dropped are no label of a group.
+  // The details of a dropped error are not a group label.
   if (grouping !== undefined && !labels.hasError) labels.delete(ERROR_DETAILS_LABEL)
   return labels.key()
 }

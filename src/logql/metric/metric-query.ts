@@ -26,8 +26,8 @@ export type MetricTime =
   | { readonly kind: 'range'; readonly start: bigint; readonly end: bigint; readonly step: bigint }
 
 /**
- * Work in slices: see kit/slices.ts. For each of `reads`, read its matchers and time range from the store and `add` the blocks; then ask for the
- * result once. Throws what stepsOf and compileStages throw.
+ * Works in slices: see kit/slices.ts. For each of `reads`, read its matchers and time range from the store and `add`
+ * the blocks; then get the result, once. Throws like stepsOf and compileStages.
  */
 export class MetricQuery {
   readonly reads: readonly RangeRead[]

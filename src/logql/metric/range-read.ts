@@ -171,10 +171,10 @@ export class RangeRead {
     }
     for (let at = from; at < to; ) {
       const end = stretchEnd(block, at, to)
-      const found = this.#search.find(block, at, end)
+      const matches = this.#search.find(block, at, end)
       at = end
-      for (let k = 0; k < found.length; k++) {
-        const index = found[k] as number
+      for (let k = 0; k < matches.length; k++) {
+        const index = matches[k] as number
         if (!isPlain && !this.#isPlainEntry(block, index)) {
           this.#addEntry(block, run, sequence, bucket, index)
           // A stage may be slow for a single line.
@@ -183,7 +183,7 @@ export class RangeRead {
         }
         // Consecutive entries that need no individual processing are counted together.
         let last = index
-        while (found[k + 1] === last + 1 && (isPlain || this.#isPlainEntry(block, last + 1))) {
+        while (matches[k + 1] === last + 1 && (isPlain || this.#isPlainEntry(block, last + 1))) {
           k++
           last++
         }
@@ -281,9 +281,9 @@ export class RangeRead {
   }
 
   /** 1 at steps with an empty window. */
-  #absentSeries(found: Series | undefined): Series {
+  #absentSeries(series: Series | undefined): Series {
     const absent = makeSeries(absentLabels(this.matchers), this.#steps.count)
-    for (let k = 0; k < this.#steps.count; k++) if (found?.present[k] !== 1) setValue(absent, k, 1)
+    for (let k = 0; k < this.#steps.count; k++) if (series?.present[k] !== 1) setValue(absent, k, 1)
     return absent
   }
 }

@@ -35,16 +35,16 @@ export function compileSampling(
   const counts = operation === 'bytes_rate' || operation === 'bytes_over_time' ? 'bytes' : 'entries'
   const used = counts === 'bytes' ? range.log.stages : withoutIdleFormats(range.log.stages)
   const { filters, rest } = splitStages(withoutIdleDrops(used))
-  // Whether there is a series at all does not depend on its labels: nothing is parsed for them.
-  const wanted = wantedLabels(range.unwrap, operation === 'absent_over_time' ? NO_LABELS : grouping)
-  const stage: Stage | undefined = rest.length === 0 ? undefined : compileStages(rest, { wanted, nowMs })
+  // Whether there is a series does not depend on its labels, so nothing is parsed for them.
+  const needed = neededLabels(range.unwrap, operation === 'absent_over_time' ? NO_LABELS : grouping)
+  const stage: Stage | undefined = rest.length === 0 ? undefined : compileStages(rest, { needed, nowMs })
   const extract = range.unwrap === undefined ? undefined : compileUnwrap(range.unwrap)
   return {
     filters,
     isPlain: stage === undefined && extract === undefined,
     counts,
     readsLine: stage !== undefined,
-    reads: labelsRead(rest, wanted),
+    reads: labelsRead(rest, needed),
     sample(entry, storedLine, lineBytes) {
       if (stage !== undefined && !stage(entry)) return undefined
       if (extract !== undefined) return extract(entry)
@@ -58,7 +58,7 @@ const UTF8 = new TextEncoder()
 const NO_LABELS: Grouping = { without: false, labels: [] }
 
 /** The labels that are read from a result; undefined: all. */
-function wantedLabels(unwrap: RangeAggregation['range']['unwrap'], grouping: Grouping | undefined) {
+function neededLabels(unwrap: RangeAggregation['range']['unwrap'], grouping: Grouping | undefined) {
   if (grouping === undefined || grouping.without) return undefined
   return new Set([...grouping.labels, ...(unwrap === undefined ? [] : labelsOfUnwrap(unwrap))])
 }
@@ -68,7 +68,7 @@ const READING: readonly PipelineStage['kind'][] = [
   ...(['line_filter', 'json', 'logfmt', 'regexp', 'pattern', 'unpack', 'label_format'] as const),
 ]
 
-/** Leaves out each `| line_format` whose line nothing reads: as in Loki, its template then cannot fail either. */
+/** Drops each `| line_format` whose line is not read; as in Loki, its template then cannot fail either. */
 function withoutIdleFormats(stages: readonly PipelineStage[]): PipelineStage[] {
   const lastReader = stages.findLastIndex(({ kind }) => READING.includes(kind))
   return stages.filter(({ kind }, i) => kind !== 'line_format' || i < lastReader)

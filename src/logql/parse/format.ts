@@ -51,7 +51,7 @@ export function formatLine(expr: Expr): string {
   }
 }
 
-/** Six decimals, as Go prints a float; more where they are needed. */
+/** Six decimals, like Go's %f; more if needed. */
 function formatFloat(value: number): string {
   const text = value.toFixed(6)
   return Number(text) === value ? text : `${value}`

@@ -29,8 +29,8 @@ const DURATION_MAX = 2n ** 63n - 1n
 const DIGITS_MAX = 40
 
 /**
- * `1d12h` as Prometheus writes durations (y w d h m s ms, whole numbers, in order), or `1.5h` as Go does (also us and
- * ns, with a sign), in nanoseconds; undefined for other text and beyond 292 years.
+ * Parses `1d12h` in Prometheus's format (y w d h m s ms, whole numbers, in order), or `1.5h` in Go's (also us and ns,
+ * with a sign), to nanoseconds; undefined for other text and beyond 292 years.
  */
 export function parseDuration(text: string): bigint | undefined {
   if (text === '' || text.length > DIGITS_MAX) return undefined
@@ -62,7 +62,7 @@ export function formatDuration(ns: bigint): string {
   let rest = ns
   let text = ''
   for (const [name, unit] of LONG_UNITS) {
-    // Years and weeks only where they come out even, as Prometheus prints them.
+    // Years and weeks only if they divide evenly, as in Prometheus.
     if ((name === 'y' || name === 'w') && rest % unit !== 0n) continue
     if (rest >= unit) text += `${rest / unit}${name}`
     rest %= unit
@@ -70,7 +70,7 @@ export function formatDuration(ns: bigint): string {
   return text
 }
 
-/** As Go prints a duration: `1h0m0s`, `1.5s`, `20ms`. */
+/** Go's format of durations: `1h0m0s`, `1.5s`, `20ms`. */
 export function formatGoDuration(ns: bigint): string {
   if (ns < 0n) return `-${formatGoDuration(-ns)}`
   if (ns === 0n) return '0s'
@@ -92,7 +92,10 @@ function decimal(value: bigint, places: number): string {
 
 const SIZE = /^(\d+(?:\.\d*)?|\.\d+)([kKMGTPE]?)(i?)(B?)$/
 
-/** `5KB` (1000), `5KiB` (1024), `5B`, `5k`: the size in bytes; undefined for other text. Only `k` may be small, as in Loki. */
+/**
+ * `5KB` (1000), `5KiB` (1024), `5B`, `5k`: the size in bytes; undefined for other text. Only `k` may be lower case, as
+ * in Loki.
+ */
 export function parseSize(text: string): number | undefined {
   const match = SIZE.exec(text)
   if (match === null) return undefined
@@ -102,7 +105,7 @@ export function parseSize(text: string): number | undefined {
   return Math.trunc(Number(number) * (binary === '' ? 1000 : 1024) ** (prefix === '' ? 0 : power))
 }
 
-/** A size in the largest unit that shows all of it: `5KiB`, `1.5MB`, `1234567B`. */
+/** A size in the largest unit that is exact: `5KiB`, `1.5MB`, `1234567B`. */
 export function formatSize(bytes: number): string {
   for (const [base, suffix] of [
     [1000, 'B'],

@@ -16,8 +16,8 @@ const COMPARE_OPERATORS: ReadonlyMap<string, CompareOperator> = new Map([
 ])
 
 /**
- * `and` binds before `or`. A comma or a space joins what is before it with all that follows, as in Loki's grammar:
- * `a="1", b="2" or c="3"` is `a="1" and (b="2" or c="3")`.
+ * `and` binds more tightly than `or`. A comma or a space joins what precedes it with all that follows, as in Loki's
+ * grammar: `a="1", b="2" or c="3"` is `a="1" and (b="2" or c="3")`.
  */
 export function parseLabelFilter(reader: TokenReader): LabelFilter {
   let left = parseConjunction(reader)

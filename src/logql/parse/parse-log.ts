@@ -118,7 +118,7 @@ function parseExtractions(reader: TokenReader): LabelExtraction[] {
   return extractions
 }
 
-/** The beginning of a named group. */
+/** The start of a named group. */
 const NAMED_GROUP = /(?<!\\)(?:\\\\)*\(\?P?<(\w+)>/g
 
 function parseRegexp(reader: TokenReader): PipelineStage {

@@ -1,4 +1,4 @@
-/** Parses matchers, in selectors and other comparisons of labels with texts. */
+/** Parses matchers in selectors and label filters. */
 
 import type { Matcher, MatchOperator } from '../../domain/selector.ts'
 import { lateMatcher } from '../matcher.ts'
@@ -24,7 +24,7 @@ export function parseMatcher(reader: TokenReader): Matcher {
   return readMatcher(reader, name, operator.text as MatchOperator)
 }
 
-/** The matcher of the value that comes next. */
+/** Reads a value and returns its matcher. */
 export function readMatcher(reader: TokenReader, name: string, operator: MatchOperator): Matcher {
   const value = reader.expectString()
   if (operator === '=~' || operator === '!~') reader.compileLater(value, 'anchored')

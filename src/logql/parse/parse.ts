@@ -28,7 +28,7 @@ export function parseExpr(text: string, options: ParseOptions = {}): Expr {
   return finishSlices(exprSlices(text, options))
 }
 
-/** The same in slices: a query may hold thousands of regular expressions, or one of a hundred thousand characters. */
+/** The same in slices: a query may have thousands of regular expressions, or one of a hundred thousand characters. */
 export function* exprSlices(text: string, options: ParseOptions = {}): Slices<Expr> {
   const reader = openText(text, options)
   yield
@@ -58,7 +58,7 @@ export function* selectorSlices(text: string, options: ParseOptions = {}): Slice
   return matchers
 }
 
-/** Those who use the patterns find them compiled: see regexpSlices. */
+/** Compiles the patterns into the cache that their users read: see regexpSlices. */
 function* compilePatterns({ patterns }: TokenReader): Slices<void> {
   for (const { pattern, anchoring, check } of patterns) check(yield* regexpSlices(pattern, anchoring))
 }

@@ -36,7 +36,7 @@ export type LineFilterOperator = '|=' | '!=' | '|~' | '!~' | '|>' | '!>'
 export interface LineFilterStage {
   readonly kind: 'line_filter'
   readonly operator: LineFilterOperator
-  /** Never empty. Regular expressions were compiled once by the parser: they are valid. */
+  /** Never empty. The parser has compiled the regular expressions, so they are valid. */
   readonly operands: readonly LineFilterOperand[]
 }
 

@@ -24,7 +24,7 @@ const OPERATORS_MAX = 1000
 /** Loki lists the expected tokens only if they are few. */
 const WANTED_MAX = 4
 
-/** A regular expression of the text: it is compiled once all of the text was read. */
+/** A regular expression of the query, which is compiled after the whole text was parsed. */
 export interface PendingPattern {
   readonly pattern: string
   readonly anchoring: Anchoring
@@ -122,7 +122,7 @@ export class TokenReader {
     return result
   }
 
-  /** Has the pattern compiled once the text was read. */
+  /** Schedules the pattern for compilation after the text was parsed. */
   compileLater(pattern: string, anchoring: Anchoring, check: PendingPattern['check'] = () => undefined): void {
     this.patterns.push({ pattern, anchoring, check })
   }

@@ -6,15 +6,15 @@ import { parseGoDuration } from './convert.ts'
 const NUMBER =
   /^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?$|^[-+]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][-+]?\d+$/
 const UNITS = new Set(['ns', 'us', '\u00b5s', '\u03bcs', 'ms', 's', 'm', 'h'])
-/** What a double of 64 bits holds at most, in nanoseconds. */
+/** Maximum number of digits of 64-bit nanoseconds. */
 const WHOLE_DIGITS_MAX = 19
 
-/** For a text that parseGoFloat rejects. */
+/** The error text for a text that parseGoFloat rejects. */
 export function floatFault(text: string): string {
   return `strconv.ParseFloat: parsing ${quoteGo(text)}: ${NUMBER.test(text) ? 'value out of range' : 'invalid syntax'}`
 }
 
-/** For a text that parseGoDuration rejects. */
+/** The error text for a text that parseGoDuration rejects. */
 export function durationFault(text: string): string {
   const invalid = `time: invalid duration ${quoteTime(text)}`
   let rest = text.replace(/^[-+]/, '')
@@ -34,7 +34,7 @@ export function durationFault(text: string): string {
   return invalid
 }
 
-/** For a text that parseBytes rejects. */
+/** The error text for a text that parseBytes rejects. */
 export function bytesFault(text: string): string {
   const digits = (/^[\d.,]*/.exec(text) as RegExpExecArray)[0]
   const number = digits.replaceAll(',', '')
@@ -45,7 +45,7 @@ export function bytesFault(text: string): string {
 
 const UTF8 = new TextEncoder()
 
-/** Only what is printable ASCII stays; of the rest each byte is shown. */
+/** Printable ASCII is unchanged; every other byte is escaped. */
 function quoteTime(text: string): string {
   const shown = text.replace(/["\\]|[^\x20-\x7f]/gu, (char) => {
     if (char === '"' || char === '\\') return `\\${char}`

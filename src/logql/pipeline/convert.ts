@@ -17,8 +17,8 @@ const DURATION_NS_MAX = 2 ** 63
 const VALUE_CHARS_MAX = 256
 
 /**
- * Nanoseconds of a duration as Go's time.ParseDuration reads it (`1h15m30.5s`, units up to hours); undefined where it
- * is none. A double: exact below 104 days.
+ * Nanoseconds of a duration in the syntax of Go's time.ParseDuration (`1h15m30.5s`, units up to hours); undefined if
+ * invalid. A double: exact below 104 days.
  */
 export function parseGoDuration(text: string): number | undefined {
   const plain = parsePlainDuration(text)
@@ -62,7 +62,7 @@ for (const [power, letter] of ['', 'k', 'm', 'g', 't', 'p', 'e'].entries()) {
 }
 const SIZE = /^([0-9.,]+)\s*([a-zA-Z]*)\s*$/
 
-/** Bytes of a size such as `1.5KiB`, `1kb` (1000) or `1,024`, in any case; undefined where it is none. */
+/** Bytes of a size such as `1.5KiB`, `1kb` (1000) or `1,024`, in any case; undefined if invalid. */
 export function parseBytes(text: string): number | undefined {
   if (text.length > VALUE_CHARS_MAX) return undefined
   const [, digits = '', unit = ''] = SIZE.exec(text) ?? []
@@ -79,7 +79,7 @@ const STRAY = /(?<!\d)_|_(?!\d)/
 const STRAY_IN_HEXADECIMAL = /(?<![\da-fA-FxX])_|_(?![\da-fA-F])/
 const INFINITE = /^([-+]?)inf(?:inity)?$/i
 
-/** A number as Go's strconv.ParseFloat reads it; undefined where it is none or too large for a double. */
+/** A number in the syntax of Go's strconv.ParseFloat; undefined if invalid or too large for a double. */
 export function parseGoFloat(text: string): number | undefined {
   if (DECIMAL.test(text)) {
     const value = Number(text)

@@ -4,9 +4,8 @@ const ESCAPE = '\u001b'
 const CSI = '\u009b'
 
 /**
- * Control sequences (ESC [ or CSI, parameters, intermediates, final), operating system commands (ESC ] to BEL or
- * ESC \) and two-character escapes, as ECMA-48 has them. Its character classes exclude each other, so that no text
- * makes it try twice.
+ * Control sequences (ESC [ or CSI, parameters, intermediates, final), operating system commands (ESC ] to BEL or ESC \)
+ * and two-character escapes, by ECMA-48. Its character classes are disjoint, so it never backtracks.
  */
 const SEQUENCES = new RegExp(
   [

@@ -74,7 +74,7 @@ function parseV4(text: string): Address | undefined {
   return { isV4: true, value: BigInt(parts.reduce((sum, part) => sum * 256 + Number(part), 0)) }
 }
 
-/** What was found in a text may have a colon of the text before it, and a dot or colon behind it. */
+/** A candidate from a text may include a preceding colon and a following dot or colon. */
 function parseV6InText(text: string): Address | undefined {
   if (text.length > ADDRESS_CHARS_MAX + 2) return undefined
   return parseV6(text) ?? parseV6(text.replace(/^:(?!:)/, '').replace(/(?<!:):$|\.+$/, ''))

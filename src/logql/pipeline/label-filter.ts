@@ -10,8 +10,9 @@ import type { LabelSet } from './label-set.ts'
 export type LabelTest = (labels: LabelSet) => boolean
 
 /**
- * An absent label is the empty string to a string condition and fails every other one, also of an entry with an error,
- * which passes conditions on addresses only. A value that cannot be converted keeps the entry and sets `__error__` where there is none. Throws query_malformed for an ip pattern that cannot be read.
+ * A missing label is the empty string for a string condition and fails every other condition. An entry with an error
+ * fails number, duration and size conditions, and passes address conditions. A value that cannot be converted keeps the
+ * entry and sets `__error__` if there is none. Throws query_malformed for an invalid ip pattern.
  */
 export function compileLabelFilter(filter: LabelFilter): LabelTest {
   switch (filter.kind) {
@@ -50,7 +51,7 @@ export function labelsOfFilter(filter: LabelFilter): readonly string[] {
 }
 
 function compileBoth(kind: 'and' | 'or', left: LabelTest, right: LabelTest): LabelTest {
-  // Both are always run: the right one may set an error that an `or` around them then shows.
+  // Both sides always run: the right one may set an error that is visible if an `or` around them passes.
   if (kind === 'and') {
     return (labels) => {
       const isLeft = left(labels)
@@ -66,7 +67,7 @@ function compileStringTest(name: string, test: (value: string) => boolean): Labe
 
 function compileIpTest(name: string, operator: '=' | '!=', test: (value: string) => boolean): LabelTest {
   return (labels) => {
-    // Of all conditions this one alone lets errors through, in Loki as well.
+    // As in Loki, only this condition passes entries with an error.
     if (labels.hasError) return true
     const value = labels.get(name)
     return value !== undefined && test(value) === (operator === '=')
@@ -78,7 +79,7 @@ interface Comparison {
   readonly operator: CompareOperator
   readonly value: number
   readonly parse: (text: string) => number | undefined
-  /** Why a text is not taken. */
+  /** The error text for a text that cannot be converted. */
   readonly faultOf: (text: string) => string
 }
 

@@ -30,11 +30,11 @@ const PARSED = 3
 const NAMES_MAX = 10_000
 
 /**
- * Labels by slot: a name gets a number once and keeps it over all entries, so that an entry costs array writes only.
+ * Labels by slot: a name gets a slot once and keeps it for all entries, so that an entry only costs array writes.
  *
- * If several sources have a name, the plain name goes to the stream, else to structured metadata, else to the parser; the
- * others are kept as `name_extracted`, where a parsed value replaces metadata. Of two parsed values the first stays. See
- * grafana/loki pull requests 19485, 19568 and 19991.
+ * If several sources have a name, the plain name belongs to the stream, else to structured metadata, else to the
+ * parser; the others are kept as `name_extracted`, where a parsed value replaces metadata. Of two parsed values the
+ * first is kept. See grafana/loki pull requests 19485, 19568 and 19991.
  */
 export class LabelSet implements EntryLabels {
   readonly #slots = new Map<string, number>()
@@ -60,7 +60,7 @@ export class LabelSet implements EntryLabels {
   #preservesError = false
 
   reset(stream: Labels, metadata: Metadata): void {
-    // Entries of a stream come one after the other: unchanged labels can stay.
+    // Entries of a stream are usually consecutive: unchanged labels can stay.
     const isSame = stream === this.#stream && !this.#streamChanged && this.#names.length <= NAMES_MAX
     this.#clearFrom(isSame ? this.#streamCount : 0)
     this.#error = ''
@@ -102,7 +102,7 @@ export class LabelSet implements EntryLabels {
     return this.#error !== ''
   }
 
-  /** Sets `__error__`, and `__error_details__` if there are details; otherwise previous details stay. */
+  /** Sets `__error__`, and `__error_details__` if there are details; otherwise previous details are kept. */
   setError(error: PipelineError, details?: string): void {
     this.#error = error
     if (details !== undefined) this.#errorDetails = details
@@ -247,14 +247,14 @@ export class LabelSet implements EntryLabels {
     return errors
   }
 
-  /** Where a parser's value for the name belongs. */
+  /** The slot of a parser's value for the name. */
   #parsedSlot(name: string): number {
     const slot = this.#slotOf(name)
     const isTaken = this.#ofStream[slot] === true || this.#kinds[slot] === METADATA
     return isTaken ? this.#slotOf(name + EXTRACTED_SUFFIX) : slot
   }
 
-  /** Details of an error that was dropped are shown where the entry has other labels than its stream, as in Loki. */
+  /** As in Loki, the details of a dropped error are shown if the entry has other labels than its stream. */
   #showsDetails(): boolean {
     if (this.#errorDetails === '') return false
     return this.#error !== '' || this.#streamChanged || this.#usedCount > this.#streamCount
@@ -284,11 +284,11 @@ export class LabelSet implements EntryLabels {
     this.#kinds[slot] = ABSENT
   }
 
-  #slotOf(found: string): number {
-    const known = this.#slots.get(found)
+  #slotOf(text: string): number {
+    const known = this.#slots.get(text)
     if (known !== undefined) return known
     const slot = this.#names.length
-    const name = detached(found)
+    const name = detached(text)
     this.#slots.set(name, slot)
     this.#names.push(name)
     this.#values.push('')
@@ -336,13 +336,13 @@ function detached(name: string): string {
   return name.isWellFormed() ? UTF8_TEXT.decode(UTF8.encode(name)) : name
 }
 
-/** The labels of an entry as the one class they are. */
+/** The labels of an entry as LabelSet, their only class. */
 export function labelSetOf(entry: PipelineEntry): LabelSet {
   if (entry.labels instanceof LabelSet) return entry.labels
   throw new TypeError('BUG: an entry of a pipeline has other labels than a LabelSet')
 }
 
-/** Lengths in front, so that no name or value can pass for a border. */
+/** Prefixed with lengths, so that the boundaries of names and values are unambiguous. */
 function keyPart(name: string, value: string): string {
   return `${name.length},${value.length}:${name}${value}`
 }

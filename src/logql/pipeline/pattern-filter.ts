@@ -1,11 +1,11 @@
-/** `|> "<_> text <_>"`: whether a line has the shape of a pattern. */
+/** `|> "<_> text <_>"`: tests whether a line matches a pattern. */
 
 import { malformed, parsePattern } from './parsers/pattern-expression.ts'
 
 /**
- * `<_>` stands for any text of at least one character. Each literal is taken at its first place behind the one before;
- * a literal at the pattern's beginning may stand anywhere in the line, one at its end must end it. Linear in the line.
- * Throws query_malformed, for named captures as well.
+ * `<_>` matches any text of at least one character. Each literal matches at its first occurrence after the previous
+ * one; a leading literal may be anywhere in the line, a trailing one must be at its end. Linear in the line. Throws
+ * query_malformed, also for named captures.
  *
  * See Matcher.Test in pkg/logql/log/pattern of grafana/loki.
  */
@@ -23,9 +23,9 @@ export function compilePatternFilter(pattern: string): (line: string) => boolean
     if (line === '') return false
     let at = 0
     for (const [i, literal] of literals.entries()) {
-      const found = line.indexOf(literal, at)
-      if (found < 0 || (found === at && (i > 0 || !begins))) return false
-      at = found + literal.length
+      const index = line.indexOf(literal, at)
+      if (index < 0 || (index === at && (i > 0 || !begins))) return false
+      at = index + literal.length
     }
     return wantsRest === at < line.length
   }

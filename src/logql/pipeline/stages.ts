@@ -1,4 +1,4 @@
-/** The stages of a pipeline as one: what a log query and a metric query run on each entry. */
+/** Compiles the stages of a pipeline to one function, for log and metric queries. */
 
 import { compileLineFilter } from '../line-filter.ts'
 import type { LabelPick, PipelineStage } from '../parse/syntax.ts'
@@ -24,28 +24,28 @@ export interface CompileOptions extends StageOptions {
 /** One stage; false drops the entry. */
 type Step = (entry: PipelineEntry, labels: LabelSet) => boolean
 
-/** A stage before it knows what the others read. */
+/** A stage that is compiled once the labels read by all stages are known. */
 interface Draft {
-  /** Names of the labels that it reads; undefined: it may read any. */
+  /** Names of the labels that it reads; undefined: possibly any. */
   readonly reads: readonly string[] | ReadonlySet<string> | undefined
-  /** Undefined where there is nothing to do. */
+  /** Undefined if there is nothing to do. */
   readonly finish: (hint: ParserHint) => Step | undefined
 }
 
 /**
- * Compiles stages in the order written. Parsers look only for what the caller wants or a stage reads; when that is
- * nothing, they do not run and set no error. Where a caller that wants certain labels only, or one of its stages, reads
- * `__error__`, entries with an error get `__preserve_error__`, so that a metric query does not fail for them.
+ * Compiles stages in the order of the query. Parsers only set labels that the caller needs or a stage reads; if there
+ * are none, they do not run and set no error. If the caller needs only certain labels, and it or one of its stages
+ * reads `__error__`, entries with an error get `__preserve_error__`, so that a metric query does not fail for them.
  *
- * Throws query_malformed for a template, pattern, path or address that cannot be read.
+ * Throws query_malformed for an invalid template, pattern, path or address.
  */
 export function compileStages(stages: readonly PipelineStage[], options: CompileOptions): Stage {
   const nowNs = BigInt(Math.floor(options.nowMs)) * 1_000_000n
   const drafts = stages.map((stage) => draftStage(stage, nowNs))
-  const wanted = wantedLabels(drafts, options.wanted)
-  const hint = new ParserHint(wanted)
+  const needed = neededLabels(drafts, options.needed)
+  const hint = new ParserHint(needed)
   const steps = drafts.map((draft) => draft.finish(hint)).filter((step) => step !== undefined)
-  const preservesErrors = wanted?.has(ERROR_LABEL) === true
+  const preservesErrors = needed?.has(ERROR_LABEL) === true
   return (entry) => {
     const labels = labelSetOf(entry)
     for (const step of steps) if (!step(entry, labels)) return false
@@ -54,18 +54,20 @@ export function compileStages(stages: readonly PipelineStage[], options: Compile
   }
 }
 
-/** The names of all labels that the stages and their caller read; undefined: perhaps any. Throws as compileStages. */
-export function labelsRead(stages: readonly PipelineStage[], wanted: StageOptions['wanted']) {
-  return wantedLabels(
+/**
+ * The names of all labels that the stages and their caller read; undefined: possibly any. Throws like compileStages.
+ */
+export function labelsRead(stages: readonly PipelineStage[], needed: StageOptions['needed']) {
+  return neededLabels(
     stages.map((stage) => draftStage(stage, 0n)),
-    wanted,
+    needed,
   )
 }
 
-/** What the caller wants and the stages read; undefined: everything. */
-function wantedLabels(drafts: readonly Draft[], wanted: StageOptions['wanted']): ReadonlySet<string> | undefined {
-  if (wanted === undefined) return undefined
-  const names = new Set(wanted)
+/** The labels that the caller needs and the stages read; undefined: all. */
+function neededLabels(drafts: readonly Draft[], needed: StageOptions['needed']): ReadonlySet<string> | undefined {
+  if (needed === undefined) return undefined
+  const names = new Set(needed)
   for (const { reads } of drafts) {
     if (reads === undefined) return undefined
     for (const name of reads) names.add(name)
@@ -118,7 +120,7 @@ function step(run: Step): Draft {
   return { reads: [], finish: () => run }
 }
 
-/** A stage that only finds labels. It is compiled even where it need not run: its faults are the query's. */
+/** A stage that only sets labels. It is always compiled, because its faults make the query invalid. */
 function parser(compile: (hint: ParserHint) => EntryParser): Draft {
   return {
     reads: [],
@@ -136,7 +138,7 @@ function always(run: EntryParser): Step {
   }
 }
 
-/** With a matcher, a label goes only where its value matches. */
+/** With a matcher, a label is only dropped if its value matches. */
 function dropLabels(labels: LabelSet, picks: readonly LabelPick[]): true {
   for (const pick of picks) {
     if (pick.kind === 'name') labels.delete(pick.name)

@@ -11,9 +11,9 @@ import { labelSetOf } from './label-set.ts'
 export type SampleExtractor = (entry: PipelineEntry) => number | undefined
 
 /**
- * An entry whose label is absent or empty is dropped. A value that cannot be converted counts as 0 with `__error__` set, which the
- * filters behind the unwrap may still drop; without them the metric query fails. The label stays: an aggregation by it
- * may want it.
+ * An entry whose label is missing or empty is dropped. A value that cannot be converted counts as 0 with `__error__`
+ * set; the filters after the unwrap may still drop the entry, otherwise the metric query fails. The label is kept,
+ * because an aggregation may group by it.
  */
 export function compileUnwrap(unwrap: Unwrap): SampleExtractor {
   const { label, conversion } = unwrap

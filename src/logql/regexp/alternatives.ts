@@ -1,4 +1,4 @@
-/** Whether a text matches any alternative of an expression: literals by one look each, the rest in small groups. */
+/** Tests whether a text matches any alternative of an expression: literals by lookup, the rest in small groups. */
 
 import type { RE2JS } from 're2js'
 import type { Slices } from '../../kit/slices.ts'
@@ -10,13 +10,13 @@ import { matchCost, type RequiredLiterals, requiredLiterals } from './regexp-cos
 import type { RegexpNode, RegexpTree } from './regexp-tree.ts'
 import { writeRegexp } from './write-regexp.ts'
 
-/** Alternatives of one group: what RegExp may try at each place. */
+/** Maximum alternatives of a group, which RegExp may try at each position. */
 const GROUP_FACTOR_MAX = 32
-/** So many groups are compiled within one look at a line. */
+/** Up to this many groups may be compiled while one line is tested. */
 const GROUPS_FEW = 4
-/** Nodes that are looked at between two yields, about. */
+/** Approximate number of nodes processed between two yields. */
 const STRETCH = 64
-/** Needles of an expression that asks for more than literals: they are searched before it. */
+/** Maximum needles of an expression that is more than literals; they are searched before it. */
 const NEEDLES_MAX = 64
 
 const NOTHING_KNOWN: RequiredLiterals = { literals: [], isWhole: false }
@@ -56,8 +56,8 @@ export class Alternatives {
 }
 
 /**
- * The engine compiles an expression when it is first used, and again, to machine code, when it is used once more; for texts
- * of either width. Many of them would do so in the same look at one line.
+ * The engine compiles an expression at its first use, and compiles it to machine code at the second; separately for
+ * texts of one and of two bytes per unit. Without this, many expressions would be compiled while one line is tested.
  */
 function* warmUp(test: TextTest): Slices<void> {
   for (const text of ['a', 'a', '\u0100', '\u0100']) {
@@ -66,7 +66,7 @@ function* warmUp(test: TextTest): Slices<void> {
   }
 }
 
-/** The alternatives that only ask for literals, by their place, and the others. */
+/** The alternatives that are only literals, by place, and the others. */
 function* sortAlternatives(tree: RegexpTree, isAnchored: boolean) {
   const { ignoresCase } = tree
   const whole = yield* literalShape(tree, isAnchored)
@@ -88,13 +88,13 @@ function* sortAlternatives(tree: RegexpTree, isAnchored: boolean) {
   return { shapes, rest }
 }
 
-/** The alternatives of the whole; groups around them change nothing for a test. */
+/** The top-level alternatives; groups around them do not matter for a test. */
 function alternativesOf(node: RegexpNode): readonly RegexpNode[] {
   if (node.kind === 'group') return alternativesOf(node.body)
   return node.kind === 'alternation' ? node.items : [node]
 }
 
-/** Joins neighbours whose cost is known while they are cheap together. */
+/** Joins adjacent alternatives of known cost as long as they are cheap together. */
 function* groupRest(rest: readonly RegexpNode[], ignoresCase: boolean): Slices<RegexpTree[]> {
   const groups: RegexpNode[][] = []
   let factor = Number.POSITIVE_INFINITY
@@ -114,7 +114,7 @@ function* groupRest(rest: readonly RegexpNode[], ignoresCase: boolean): Slices<R
   }))
 }
 
-/** By RegExp for texts that are short enough, otherwise by re2js, which is compiled when it is first needed. */
+/** Uses RegExp for texts that are short enough, otherwise re2js, which is compiled on first use. */
 function testOf(tree: RegexpTree, isAnchored: boolean): TextTest {
   const own = ownEngine(tree, isAnchored)
   const source = `${tree.ignoresCase ? '(?i)' : ''}${writeRegexp(tree.root, 're2')}`
@@ -145,7 +145,7 @@ function requiredOf(
   return { literals: [...ofShapes, ...ofRest.flat()], isWhole }
 }
 
-/** Leaves out `.*` at both ends: for the question whether there is a match, not where, they change nothing. */
+/** Drops `.*` at both ends, which does not matter for whether there is a match. */
 function withoutOuterRuns(root: RegexpNode): RegexpNode {
   if (root.kind !== 'sequence') return root
   const isRun = (node: RegexpNode | undefined): boolean =>

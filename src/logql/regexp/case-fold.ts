@@ -1,8 +1,8 @@
-/** Unicode's simple case folding: texts that RE2's flag i takes for the same have one folded form. */
+/** Unicode's simple case folding: texts that are equal under RE2's flag i have the same folded form. */
 
 const ASCII = /^[\0-\x7f]*$/
 
-/** Where upper and lower case alone give another answer than Unicode's table. */
+/** Characters for which upper and lower case differ from Unicode's table. */
 const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
   ['\u0131', '\u0131'],
   ['\u1fd3', '\u0390'],
@@ -10,7 +10,7 @@ const EXCEPTIONS: ReadonlyMap<string, string> = new Map([
   ['\ufb05', '\ufb06'],
 ])
 
-/** As many characters as the text has; a text without letters beyond ASCII is only put in lower case. */
+/** Keeps the number of characters; a text without non-ASCII letters is just converted to lower case. */
 export function foldCase(text: string): string {
   if (ASCII.test(text)) return text.toLowerCase()
   let folded = ''
@@ -25,7 +25,7 @@ function foldChar(char: string): string {
   return oneChar(upper.toLowerCase()) ?? upper
 }
 
-/** The text if it is one character; letters such as ß become several in upper case. */
+/** The text if it is a single character; letters such as ß have several in upper case. */
 function oneChar(text: string): string | undefined {
   return text.length === ((text.codePointAt(0) as number) > 0xffff ? 2 : 1) ? text : undefined
 }

@@ -1,4 +1,4 @@
-/** Whether a text has one of many literals at a place, in a time that does not grow with their number. */
+/** Tests whether a text contains one of many literals at a place, in a time that does not depend on their number. */
 
 import type { Slices } from '../../kit/slices.ts'
 import { foldCase } from './case-fold.ts'
@@ -7,12 +7,12 @@ import { NeedleAutomaton, unitsOf } from './needles.ts'
 
 export type TextTest = (text: string) => boolean
 
-/** So many literals are searched one after the other: the engine's own search is fast. */
+/** Up to this many literals are searched one by one, because the engine's own search is fast. */
 const FEW = 4
-/** Literals that are put into a set between two yields. */
+/** Literals added to a set between two yields. */
 const STRETCH = 4096
 
-/** `ignoresCase` as RE2's flag i has it. */
+/** `ignoresCase` as for RE2's flag i. */
 export function* compileLiterals({ place, literals }: LiteralShape, ignoresCase: boolean): Slices<TextTest> {
   const folded = ignoresCase ? literals.map(foldCase) : literals
   const test = yield* compilePlace(place, folded)
@@ -46,7 +46,7 @@ function compileFew(place: LiteralShape['place'], literals: readonly string[]): 
   }
 }
 
-/** Different lengths are few, however many literals there are: their sum is the length of the query. */
+/** Few lengths are distinct, because their sum is bounded by the length of the query. */
 function* compileByLength(place: 'start' | 'end', literals: readonly string[]): Slices<TextTest> {
   const set = yield* setOf(literals)
   const lengths = [...new Set(literals.map(({ length }) => length))].sort((a, b) => a - b)

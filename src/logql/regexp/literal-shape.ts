@@ -1,26 +1,26 @@
-/** Regular expressions that only ask for one of some literals: what they ask, without the expression. */
+/** Recognises regular expressions that only match a list of literals. */
 
 import type { Slices } from '../../kit/slices.ts'
 import type { RegexpNode, RegexpTree } from './regexp-tree.ts'
 
-/** Where in a text a literal must stand. */
+/** Where in a text the literal must be. */
 export type LiteralPlace = 'whole' | 'start' | 'end' | 'anywhere'
 
-/** A text matches when any of the literals stands at the place. */
+/** A text matches if any of the literals is at the place. */
 export interface LiteralShape {
   readonly place: LiteralPlace
   readonly literals: readonly string[]
 }
 
-/** Literals, and their characters in all, that one expression may stand for. */
+/** Maximum number of literals of an expression, and of their characters. */
 const LITERALS_MAX = 50_000
 const CHARS_MAX = 1 << 20
-/** Items of an alternation that are read between two yields. */
+/** Items of an alternation processed between two yields. */
 const STRETCH = 512
 
 /**
- * The shape of an expression, as far as the question is whether a text matches and not where. `isAnchored`: the match must
- * be the whole text. Undefined for an expression that asks for more than literals.
+ * The shape of an expression, for whether a text matches but not where. `isAnchored`: the match must be the whole text.
+ * Undefined for an expression that is more than literals.
  */
 export function* literalShape({ root }: RegexpTree, isAnchored: boolean): Slices<LiteralShape | undefined> {
   const ends = stripEnds(root, isAnchored)
@@ -34,12 +34,12 @@ export function* literalShape({ root }: RegexpTree, isAnchored: boolean): Slices
 
 interface Ends {
   readonly items: readonly RegexpNode[]
-  /** Whether any text may stand before or behind what the items match. */
+  /** Whether any text may precede or follow the match of the items. */
   readonly isOpenBefore: boolean
   readonly isOpenBehind: boolean
 }
 
-/** Takes anchors and runs of any character off both ends; undefined where they mean more than an end. */
+/** Removes anchors and runs of any character from both ends; undefined if they have another meaning. */
 function stripEnds(root: RegexpNode, isAnchored: boolean): Ends | undefined {
   const items = [...itemsOf(root)]
   const before = countEnd(items, 'begin', !isAnchored)
@@ -54,7 +54,7 @@ function stripEnds(root: RegexpNode, isAnchored: boolean): Ends | undefined {
   }
 }
 
-/** How many items say whether the end is open, and whether it is; undefined where an anchor stands inside of a run. */
+/** How many items determine whether the end is open, and whether it is; undefined if an anchor is inside a run. */
 function countEnd(
   items: readonly RegexpNode[],
   anchor: 'begin' | 'end',
@@ -76,23 +76,23 @@ function countEnd(
   return { count, isOpen }
 }
 
-/** The items of a sequence, groups around the whole of it taken off. */
+/** The items of a sequence, without groups around the whole. */
 function itemsOf(node: RegexpNode): readonly RegexpNode[] {
   if (node.kind === 'group' && node.body.kind !== 'alternation') return itemsOf(node.body)
   return node.kind === 'sequence' ? node.items : [node]
 }
 
-/** `.*`, lazy or not. */
+/** `.*`, greedy or lazy. */
 function isRun(node: RegexpNode): node is RegexpNode & { readonly kind: 'repeat' } {
   return node.kind === 'repeat' && node.min === 0 && node.max === Number.POSITIVE_INFINITY && node.body.kind === 'set'
 }
 
-/** True for a run of a set that takes every character. */
+/** True for a run of a set that contains every character. */
 function takesAll({ body }: RegexpNode & { readonly kind: 'repeat' }): boolean {
   return body.kind === 'set' && body.source === '[^]'
 }
 
-/** What is left of LITERALS_MAX and CHARS_MAX. */
+/** The remaining part of LITERALS_MAX and CHARS_MAX. */
 class Room {
   #literals = LITERALS_MAX
   #chars = CHARS_MAX
@@ -104,7 +104,7 @@ class Room {
   }
 }
 
-/** All texts that the node matches; undefined where they are no short list. */
+/** All texts that the node matches; undefined if there are too many. */
 function* expand(node: RegexpNode, room: Room): Slices<readonly string[] | undefined> {
   switch (node.kind) {
     case 'char':
@@ -152,7 +152,7 @@ function* expandSequence(items: readonly RegexpNode[], room: Room): Slices<reado
   return run === '' ? all : all.map((head) => head + run)
 }
 
-/** `[.]` and other sets of one character. */
+/** `[.]` and other sets with one character. */
 function expandSet({ set }: RegexpNode & { readonly kind: 'set' }): readonly string[] | undefined {
   const first = set.indexOf(1)
   const isOne = first >= 0 && first < set.length - 1 && first === set.lastIndexOf(1)

@@ -1,14 +1,14 @@
-/** Looks for many needles in one pass over a text: Aho and Corasick's automaton. */
+/** Searches many needles in one pass over a text: the Aho-Corasick automaton. */
 
 import type { Slices } from '../../kit/slices.ts'
 
-/** Cells of a table with a place for every state and symbol: 4 bytes each. */
+/** Maximum number of cells (states times symbols) of a table, of 4 bytes each. */
 const TABLE_CELLS_MAX = 1 << 20
-/** States made between two yields. */
+/** States created between two yields. */
 const STRETCH = 8192
 const NONE = 0
 
-/** Bytes of UTF-8, or UTF-16 units. */
+/** UTF-8 bytes, or UTF-16 units. */
 export type Units = Uint8Array | Uint16Array
 
 /** The UTF-16 units of a text. */
@@ -19,15 +19,15 @@ export function unitsOf(text: string): Uint16Array {
 }
 
 /**
- * An automaton over units. A needle that holds another one is left out: where it is, the other is as well. Memory and
- * time to make it are linear in the needles' length.
+ * An automaton over units. A needle that contains another one is dropped, because a text with it also contains the
+ * other. Construction takes memory and time linear in the needles' total length.
  */
 export class NeedleAutomaton {
-  /** Units to symbols; 0: no needle has the unit. */
+  /** Maps units to symbols; 0: the unit is in no needle. */
   readonly #symbols: Uint16Array
   readonly #symbolCount: number
   readonly #trie: Trie
-  /** By state and symbol, where that fits; otherwise edges and failures are followed. */
+  /** The next state by state and symbol, if it is small enough; otherwise edges and failure links are followed. */
   readonly #table: Int32Array | undefined
 
   private constructor(symbols: Uint16Array, symbolCount: number, trie: Trie, table: Int32Array | undefined) {
@@ -37,7 +37,7 @@ export class NeedleAutomaton {
     this.#table = table
   }
 
-  /** The needles are all of the kind that the texts will be; none is empty. */
+  /** All needles must have the type of the texts; none is empty. */
   static *make(needles: readonly Units[]): Slices<NeedleAutomaton> {
     const symbols = new Uint16Array(needles[0] instanceof Uint8Array ? 256 : 65536)
     let symbolCount = 1
@@ -61,7 +61,7 @@ export class NeedleAutomaton {
     return new NeedleAutomaton(symbols, symbolCount, trie, fits ? yield* trie.tabulate() : undefined)
   }
 
-  /** Where the first needle to end within [from, to) ends (exclusive), or -1. */
+  /** The end (exclusive) of the first needle to end within [from, to), or -1. */
   findEnd(text: Uint8Array, from: number, to: number): number {
     const symbols = this.#symbols
     const table = this.#table
@@ -75,7 +75,7 @@ export class NeedleAutomaton {
     return -1
   }
 
-  /** Whether the text has a needle of UTF-16 units. */
+  /** Whether the text contains a needle of UTF-16 units. */
   isIn(text: string): boolean {
     const symbols = this.#symbols
     const table = this.#table
@@ -90,13 +90,13 @@ export class NeedleAutomaton {
   }
 }
 
-/** The needles' trie with failure links. State 0 is the root; edges are in a hash table of their own. */
+/** The needles' trie with failure links. State 0 is the root; edges are in a hash table. */
 class Trie {
   count = 1
   readonly #width: number
   readonly #final: Uint8Array
   readonly #failures: Int32Array
-  /** For each state but the root: where it was reached from, and by which symbol. */
+  /** For each state except the root: its parent, and the symbol from there. */
   readonly #parents: Int32Array
   readonly #symbols: Uint16Array
   readonly #slots: Int32Array
@@ -113,7 +113,7 @@ class Trie {
     this.#mask = capacity - 1
   }
 
-  /** The state after a symbol, or -1 where a needle ends. */
+  /** The state after a symbol, or -1 at the end of a needle. */
   next(from: number, symbol: number): number {
     const state = this.#step(from, symbol)
     return this.#final[state] === 1 ? -1 : state
@@ -122,7 +122,7 @@ class Trie {
   add(needle: Units, symbols: Uint16Array): void {
     let state = 0
     for (let i = 0; i < needle.length; i++) {
-      // A needle that begins with another one adds nothing.
+      // A needle that starts with another one adds nothing.
       if (this.#final[state] === 1) return
       const symbol = symbols[needle[i] as number] as number
       const known = this.#edge(state, symbol)
@@ -131,7 +131,7 @@ class Trie {
     this.#final[state] = 1
   }
 
-  /** Follows failures: over a whole text in no more steps than it has symbols. */
+  /** Follows failure links, in total at most as often as a text has symbols. */
   #step(from: number, symbol: number): number {
     if (symbol === 0) return 0
     for (let state = from; ; state = this.#failures[state] as number) {
@@ -141,7 +141,7 @@ class Trie {
     }
   }
 
-  /** Sets failures and what follows from them, states nearer to the root first. */
+  /** Sets failure links, in order of distance from the root. */
   *link(): Slices<void> {
     let done = 0
     for (const state of (yield* this.#levels()).flat()) {
@@ -153,13 +153,13 @@ class Trie {
     }
   }
 
-  /** The next state by state and symbol; -1 where a needle ends. */
+  /** The next state by state and symbol; -1 at the end of a needle. */
   *tabulate(): Slices<Int32Array> {
     const width = this.#width
     const table = new Int32Array(this.count * width)
     let done = 0
     for (const level of yield* this.#levels()) {
-      // A failure is nearer to the root; its row must have its children, which may be of this level.
+      // A failure state is nearer to the root; its row must have its children, which may be on this level.
       for (const state of level) {
         const cell = (this.#parents[state] as number) * width + (this.#symbols[state] as number)
         table[cell] = this.#final[state] === 1 ? -1 : state
@@ -173,11 +173,11 @@ class Trie {
     return table
   }
 
-  /** The states but the root, by their distance from it. */
+  /** The states except the root, by distance from it. */
   *#levels(): Slices<number[][]> {
     const depths = new Int32Array(this.count)
     const levels: number[][] = []
-    // A state is made after the one it is reached from.
+    // A state is created after its parent.
     for (let state = 1; state < this.count; state++) {
       const depth = (depths[this.#parents[state] as number] as number) + 1
       depths[state] = depth

@@ -1,23 +1,23 @@
-/** The engine's own RegExp for a tree, with the length of texts up to which it keeps its bound. */
+/** The engine's own RegExp for a tree, with the maximum length of texts for which its time is bounded. */
 
 import { type MatchCost, matchCost } from './regexp-cost.ts'
 import type { RegexpTree } from './regexp-tree.ts'
 import { writeRegexp } from './write-regexp.ts'
 
-/** Steps that RegExp may be asked to make for one text: some milliseconds at most, where it goes over the text once. */
+/** Maximum steps of RegExp for a text if it passes over the text once: some milliseconds. */
 const LINEAR_STEPS_MAX = 4_194_304
-/** The same where it may go back: well under a millisecond. */
+/** The same if it may backtrack: well under a millisecond. */
 const STEPS_MAX = 262_144
-/** Alternatives that RegExp may have to try one after the other at each place. */
+/** Maximum alternatives that RegExp may try one by one at each position. */
 const FACTOR_MAX = 1024
 
 export interface OwnEngine {
   readonly expression: RegExp
-  /** Longest text, in UTF-16 units, for which the expression stays within its bound. */
+  /** The longest text, in UTF-16 units, for which the expression stays within the limit. */
   readonly lengthMax: number
 }
 
-/** Undefined where the backtracking is not understood, or too much for any text. */
+/** Undefined if the backtracking is not understood, or too costly for any text. */
 export function ownEngine(tree: RegexpTree, isAnchored: boolean): OwnEngine | undefined {
   const cost = matchCost(tree)
   if (cost === undefined || cost.factor > FACTOR_MAX) return undefined
@@ -28,7 +28,7 @@ export function ownEngine(tree: RegexpTree, isAnchored: boolean): OwnEngine | un
 
 function lengthMax({ factor, degree, scans }: MatchCost, isAnchored: boolean): number {
   const power = degree + (scans ? 1 : 0) + (isAnchored ? 0 : 1)
-  // One pass over the text is what any engine needs.
+  // Any engine needs one pass over the text.
   if (power <= 1) return Math.floor(LINEAR_STEPS_MAX / factor)
   return Math.floor((STEPS_MAX / factor) ** (1 / power))
 }

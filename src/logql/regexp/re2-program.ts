@@ -1,18 +1,18 @@
-/** re2js within bounds: how large a pattern may be, before time and memory are spent on it. */
+/** Bounds re2js: limits the size of a pattern before time and memory are spent on it. */
 
 import { RE2JS, RE2JSException } from 're2js'
 import { GatewayError } from '../../domain/errors.ts'
 
-/** Instructions of one compiled pattern: re2js may visit all of them for each character. */
+/** Maximum instructions of a compiled pattern: re2js may visit all of them for each character. */
 export const PROGRAM_SIZE_MAX = 20_000
-/** What a pattern may weigh that is compiled in one go: about 20 ms. */
+/** Maximum weight of a pattern that is compiled in one step: about 20 ms. */
 export const WEIGHT_MAX = 4000
-/** What a Unicode class weighs, in characters of a pattern. */
+/** The weight of a Unicode class, in characters of a pattern. */
 const CLASS_WEIGHT = 50
 
 /**
- * Compiles, in one go, a pattern that weighs at most `weightMax`. Throws query_malformed in Go's words for one that is too
- * large or cannot be read.
+ * Compiles, in one step, a pattern with a weight of at most `weightMax`. Throws query_malformed with Go's error text
+ * for one that is too large or invalid.
  */
 export function compileRe2(pattern: string, flags: number, weightMax: number): RE2JS {
   try {
@@ -27,7 +27,10 @@ export function compileRe2(pattern: string, flags: number, weightMax: number): R
 
 const REPETITION = /\{(\d{1,4})(?:,(\d{0,4}))?\}/y
 
-/** About how many instructions a pattern makes: one for each character and bracket, times the counted repetitions around it. */
+/**
+ * Approximate number of instructions of a pattern: one for each character and bracket, multiplied by the counted
+ * repetitions around it.
+ */
 export function weightOf(pattern: string): number {
   const outer: number[] = []
   let size = 0

@@ -1,27 +1,29 @@
-/** How much backtracking a regular expression may cost the engine's own RegExp, and which literals a match must hold. */
+/** Estimates the cost of backtracking in the engine's own RegExp, and finds literals that every match contains. */
 
 import { type CharSet, OTHER_CHARS, type RegexpNode, type RegexpTree } from './regexp-tree.ts'
 
-/** At most about `factor * length ** degree` steps for one starting place in a text of `length` characters. */
+/** At most about `factor * length ** degree` steps for one start position in a text of `length` characters. */
 export interface MatchCost {
   readonly factor: number
   readonly degree: number
-  /** A single pass over the text that every attempt may make beside that. */
+  /** Whether each attempt may also pass over the text once. */
   readonly scans: boolean
 }
 
 const CHEAP: MatchCost = { factor: 1, degree: 0, scans: false }
 const NOTHING: CharSet = new Uint8Array(OTHER_CHARS + 1)
 
-/** Repetitions, groups and the like that are looked at: more are too costly for backtracking anyway. */
+/**
+ * Maximum number of repetitions, groups and the like to analyse: with more of them backtracking is too costly anyway.
+ */
 const PARTS_MAX = 2000
 
-/** The cost, or undefined for repetitions whose backtracking is not understood. */
+/** The cost; undefined for repetitions whose backtracking is not understood. */
 export function matchCost({ root, ignoresCase }: RegexpTree): MatchCost | undefined {
   return countParts(root) > PARTS_MAX ? undefined : costOf(root, NOTHING, ignoresCase)
 }
 
-/** Nodes that are more than characters. */
+/** Number of nodes other than characters. */
 function countParts(node: RegexpNode): number {
   switch (node.kind) {
     case 'char':
@@ -38,7 +40,7 @@ function countParts(node: RegexpNode): number {
   }
 }
 
-/** `follow` is what may stand behind the node in a match. */
+/** `follow` are the characters that may follow the node in a match. */
 function costOf(node: RegexpNode, follow: CharSet, ignoresCase: boolean): MatchCost | undefined {
   if (node.kind === 'group') return costOf(node.body, follow, ignoresCase)
   if (node.kind === 'alternation') {
@@ -70,12 +72,12 @@ function repeatCost(
   ignoresCase: boolean,
 ): MatchCost | undefined {
   const isSingle = body.kind === 'char' || body.kind === 'set'
-  // RegExp forgets the groups of the round before, and skips a round that takes nothing; RE2 does neither.
+  // RegExp clears the groups of the previous iteration, and skips an empty iteration; RE2 does neither.
   if (!isSingle && (isNullable(body) || (max > 1 && captures(body)))) return undefined
   const copies = max === min ? min : max === 1 ? 1 : undefined
   if (copies === undefined) {
     if (!isSingle) return undefined
-    // Where what follows cannot be part of the run, there is one way only to end it.
+    // If the following characters cannot be part of the run, there is only one way to end it.
     const isDetermined = !ignoresCase && !overlaps(firstOf(body, NOTHING), follow)
     return isDetermined ? { factor: 1, degree: 0, scans: true } : { factor: 1, degree: 1, scans: false }
   }
@@ -91,7 +93,7 @@ function multiply(a: MatchCost, b: MatchCost): MatchCost {
   return { factor: a.factor * b.factor, degree: a.degree + b.degree, scans: a.scans || b.scans }
 }
 
-/** What a match of the node, with `follow` behind it, may begin with. */
+/** The possible first characters of a match of the node followed by `follow`. */
 function firstOf(node: RegexpNode, follow: CharSet): CharSet {
   switch (node.kind) {
     case 'char':
@@ -140,7 +142,7 @@ function captures(node: RegexpNode): boolean {
   return (node.kind === 'sequence' || node.kind === 'alternation') && node.items.some(captures)
 }
 
-/** One set for each place of a CharSet: patterns may have a hundred thousand characters. */
+/** A set for each index of a CharSet, created once: patterns may have a hundred thousand characters. */
 const CHAR_SETS: readonly CharSet[] = Array.from({ length: OTHER_CHARS + 1 }, (_, place) => {
   const set = new Uint8Array(OTHER_CHARS + 1)
   set[place] = 1
@@ -159,7 +161,7 @@ function overlaps(a: CharSet, b: CharSet): boolean {
   return a.some((flag, code) => flag === 1 && b[code] === 1)
 }
 
-/** Every match contains at least one of `literals`; `isWhole` when that alone makes a match. */
+/** Every match contains at least one of `literals`; `isWhole` if every text that contains one matches. */
 export interface RequiredLiterals {
   readonly literals: readonly string[]
   readonly isWhole: boolean
@@ -168,7 +170,7 @@ export interface RequiredLiterals {
 const LITERALS_MAX = 16
 const NONE: RequiredLiterals = { literals: [], isWhole: false }
 
-/** The literals worth searching before the expression itself; none where the tree asks for none. */
+/** The literals worth searching before the expression itself; none if there are none. */
 export function requiredLiterals({ root, ignoresCase }: RegexpTree): RequiredLiterals {
   return ignoresCase ? NONE : literalsOf(root)
 }
@@ -186,7 +188,7 @@ function literalsOf(node: RegexpNode): RequiredLiterals {
   return node.kind === 'sequence' ? sequenceLiterals(node.items) : NONE
 }
 
-/** The run of plain characters that is longest, or the alternatives of an item that are longer. */
+/** The longest run of plain characters, or the alternatives of an item if they are longer. */
 function sequenceLiterals(items: readonly RegexpNode[]): RequiredLiterals {
   if (items.length > 0 && items.every((item) => item.kind === 'char')) {
     return { literals: [items.map((item) => item.char).join('')], isWhole: true }

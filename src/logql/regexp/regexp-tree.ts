@@ -1,4 +1,6 @@
-/** Reads the part of RE2's syntax that means the same to the engine's own RegExp; everything else is left to re2js. */
+/**
+ * Parses the part of RE2's syntax that has the same meaning in the engine's own RegExp; re2js handles everything else.
+ */
 
 import type { Slices } from '../../kit/slices.ts'
 
@@ -7,7 +9,7 @@ export type RegexpNode =
   | { readonly kind: 'set'; readonly set: CharSet; readonly source: string }
   | { readonly kind: 'begin' | 'end' | 'word_edge' }
   | { readonly kind: 'sequence' | 'alternation'; readonly items: readonly RegexpNode[] }
-  /** `name`: of a capturing group, '' where it has none; undefined: it does not capture. */
+  /** `name` of a capturing group, '' if it has none; undefined: it does not capture. */
   | { readonly kind: 'group'; readonly body: RegexpNode; readonly name: string | undefined }
   | {
       readonly kind: 'repeat'
@@ -17,7 +19,7 @@ export type RegexpNode =
       readonly isLazy: boolean
     }
 
-/** Which characters a place may take: one flag for each ASCII character, the last one for all others. */
+/** A set of characters: one flag for each ASCII character, the last one for all others. */
 export type CharSet = Uint8Array
 
 export interface RegexpTree {
@@ -28,8 +30,8 @@ export interface RegexpTree {
 export const OTHER_CHARS = 128
 
 /**
- * The tree of a pattern, or undefined where RE2 refuses it or it uses syntax beyond the subset. With `dotAll`, `.` takes
- * line breaks as well. What has a tree is valid for RE2.
+ * The tree of a pattern, or undefined if RE2 rejects it or it uses syntax outside the subset. With `dotAll`, `.`
+ * matches line breaks too. A pattern with a tree is valid for RE2.
  */
 export function* treeSlices(pattern: string, dotAll: boolean): Slices<RegexpTree | undefined> {
   const [prefix = '', flags = ''] = /^\(\?([is]+)\)/.exec(pattern) ?? []
@@ -44,12 +46,12 @@ export function* treeSlices(pattern: string, dotAll: boolean): Slices<RegexpTree
   }
 }
 
-/** Thrown where the subset ends. */
+/** Thrown for syntax outside the subset. */
 const BEYOND = new Error('BUG: the end of the regular expression subset was not caught')
 const DEPTH_MAX = 50
-/** Copies of a body that one repetition may ask for. */
+/** Maximum copies of a body by one repetition. */
 const REPEAT_MAX = 100
-/** Copies that nested repetitions may ask for together, in RE2 as well. */
+/** Maximum copies by nested repetitions together; RE2 has the same limit. */
 const COPIES_MAX = 1000
 
 function copiesOf(node: RegexpNode): number {
@@ -67,7 +69,7 @@ function copiesOf(node: RegexpNode): number {
 }
 
 const CONTROL_ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', f: '\f', v: '\v', a: '\u0007' }
-/** Classes by name as RE2 means them, inside of a set. */
+/** Named classes inside a set, with RE2's meaning. */
 const POSIX_CLASSES: Readonly<Record<string, string>> = {
   alnum: '0-9A-Za-z',
   alpha: 'A-Za-z',
@@ -84,17 +86,17 @@ const POSIX_CLASSES: Readonly<Record<string, string>> = {
   word: '0-9A-Za-z_',
   xdigit: '0-9A-Fa-f',
 }
-/** Perl classes as RE2 means them: ASCII only, and the vertical tab is no space. */
+/** Perl classes with RE2's meaning: ASCII only, and the vertical tab is not a space. */
 const PERL_CLASSES: Readonly<Record<string, string>> = { d: '0-9', w: '0-9A-Za-z_', s: '\\t\\n\\f\\r ' }
 const PUNCTUATION = /^[!-/:-@[-`{-~]$/
 
 const QUANTIFIERS: readonly string[] = ['*', '+', '?', '{']
 const PLAIN_CHAR = /^[A-Za-z0-9 _\-:/=,@]$/
-/** Characters that are read between two yields. */
+/** Characters parsed between two yields. */
 const STRETCH = 4096
-/** Nodes that take no character. */
+/** Nodes that match no character. */
 const EDGES: readonly RegexpNode['kind'][] = ['begin', 'end', 'word_edge']
-/** Characters of a repetition's braces that tell whether it is one. */
+/** Maximum characters in the braces of a repetition. */
 const BRACES_MAX = 12
 
 class RegexpReader {
@@ -134,7 +136,7 @@ class RegexpReader {
         yield
       }
       if (PLAIN_CHAR.test(char) && !QUANTIFIERS.includes(this.#chars[this.#at + 1] ?? '')) {
-        // Most characters of most patterns.
+        // The usual case.
         items.push({ kind: 'char', char })
         this.#at++
       } else if (char === '\\' && this.#chars[this.#at + 1] === 'Q')
@@ -144,7 +146,7 @@ class RegexpReader {
     return items.length === 1 ? (items[0] as RegexpNode) : { kind: 'sequence', items }
   }
 
-  /** `\Q…\E`: its last character may be repeated, which is left to re2js. */
+  /** `\Q…\E`; re2js handles a repetition of its last character. */
   #readQuoted(): RegexpNode[] {
     this.#at += 2
     const items: RegexpNode[] = []
@@ -166,7 +168,7 @@ class RegexpReader {
     if (bounds === undefined) return body
     if (EDGES.includes(body.kind)) throw BEYOND
     const isLazy = this.#take('?')
-    // A second operator: RE2 refuses what RegExp might read otherwise.
+    // A second operator: RE2 rejects what RegExp might interpret differently.
     if (QUANTIFIERS.includes(this.#peek() ?? '')) throw BEYOND
     return { kind: 'repeat', body, ...bounds, isLazy }
   }
@@ -188,7 +190,7 @@ class RegexpReader {
     return { min, max }
   }
 
-  /** A brace that begins no repetition stands for itself; repetitions of four digits are re2js's to refuse. */
+  /** A brace that does not start a repetition is literal; re2js rejects repetitions of four digits. */
   #readBrace(text: string): undefined {
     if (/^\d+(,\d*)?(\}|$)/.test(text)) throw BEYOND
   }
@@ -234,7 +236,7 @@ class RegexpReader {
     if (perl !== undefined) return setNode(char === char.toLowerCase() ? '' : '^', perl)
     if (char === 'A') return { kind: 'begin' }
     if (char === 'z') return { kind: 'end' }
-    // With the flag i, RegExp counts letters beyond ASCII among those of words.
+    // With the flag i, RegExp treats some non-ASCII letters as word characters.
     if (char === 'b' && !this.#ignoresCase) return { kind: 'word_edge' }
     return { kind: 'char', char: this.#escapedChar(char) }
   }
@@ -290,7 +292,7 @@ class RegexpReader {
     return setNode(negation, source)
   }
 
-  /** `[:digit:]`, behind its first bracket. */
+  /** `[:digit:]`, after its first bracket. */
   #readPosix(): string {
     const match = /^:([a-z]{5,6}):\]/.exec(this.#chars.slice(this.#at, this.#at + 9).join(''))
     const source = POSIX_CLASSES[match?.[1] ?? '']
@@ -315,7 +317,7 @@ class RegexpReader {
   }
 }
 
-/** Not half of a pair: such text cannot come from UTF-8. */
+/** Not a lone surrogate, which cannot come from UTF-8. */
 function isWhole(char: string): boolean {
   const code = char.codePointAt(0) as number
   return code < 0xd800 || code > 0xdfff
@@ -325,7 +327,7 @@ function quoteInSet(char: string): string {
   return PUNCTUATION.test(char) ? `\\${char}`.replace(/^\\([^\\\]^-])$/, '$1') : char
 }
 
-/** Sets that were read before: patterns repeat them, and each is tried on all of ASCII. */
+/** Cached sets: patterns repeat them, and each is tested against all of ASCII. */
 const SETS = new Map<string, RegexpNode & { readonly kind: 'set' }>()
 const SETS_MAX = 1000
 
@@ -336,7 +338,7 @@ function setNode(negation: '' | '^', inside: string): RegexpNode {
   const test = new RegExp(source, 'u')
   const set = new Uint8Array(OTHER_CHARS + 1)
   for (let code = 0; code < OTHER_CHARS; code++) set[code] = test.test(String.fromCharCode(code)) ? 1 : 0
-  // Characters beyond ASCII are one lump: taken when the set can take any of them.
+  // Non-ASCII characters share one flag, set if the set may contain any of them.
   set[OTHER_CHARS] = negation === '^' || [...inside].some((char) => char > '\u007f') ? 1 : 0
   const node = { kind: 'set', set, source } as const
   if (SETS.size >= SETS_MAX) SETS.clear()

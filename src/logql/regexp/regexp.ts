@@ -1,9 +1,9 @@
 /**
- * Regular expressions with RE2's meaning and a bound on their time.
+ * Regular expressions with RE2's meaning and bounded time.
  *
- * re2js is the truth and is linear, but slow: to compile, and to run. A pattern of the subset that RegExp reads alike
- * (regexp-tree.ts) is first asked for literals (literal-shape.ts), and what is left goes to RegExp for texts that are
- * short enough for its backtracking (regexp-cost.ts). Everything else goes to re2js.
+ * re2js is the reference and linear, but slow, both to compile and to run. A pattern of the subset that RegExp
+ * interprets in the same way (regexp-tree.ts) is first searched for literals (literal-shape.ts); the rest uses RegExp
+ * for texts that are short enough for its backtracking (regexp-cost.ts). re2js handles everything else.
  */
 
 import { RE2JS } from 're2js'
@@ -20,20 +20,20 @@ import { groupNamesOf } from './write-regexp.ts'
 /** A compiled pattern. */
 export interface Regexp {
   readonly source: string
-  /** Every match contains at least one of the literals (none: nothing is known). */
+  /** Every match contains at least one of the literals (empty: none is known). */
   readonly required: RequiredLiterals
-  /** Names of the groups by group number; '' for group 0 and groups without one. */
+  /** Names of the groups by group number; '' for group 0 and unnamed groups. */
   readonly groupNames: readonly string[]
-  /** Instructions of its program: a search by re2js may visit all of them at each character. */
+  /** Number of instructions of its program: a search by re2js may visit all of them at each character. */
   readonly programSize: number
-  /** True when the pattern matches somewhere; a pattern from compileAnchored: when it matches the whole text. */
+  /** True if the pattern matches anywhere in the text, or, from compileAnchored, the whole text. */
   test(text: string): boolean
   /**
-   * The leftmost match: the texts of group 0 and of all others, undefined for those that took no part. Throws
+   * The leftmost match: the texts of group 0 and of all others, undefined for groups without a match. Throws
    * query_refused for a text that is too long for a costly pattern.
    */
   match(text: string): readonly (string | undefined)[] | undefined
-  /** All matches that do not overlap, from the left, each with its place in the text (UTF-16 units). */
+  /** All matches that do not overlap, from left to right, each with its position in the text (UTF-16 units). */
   matchAll(text: string): Iterable<RegexpMatch>
 }
 
@@ -43,37 +43,37 @@ export interface RegexpMatch {
   readonly groups: readonly (string | undefined)[]
 }
 
-/** `anchored`: for a match of the whole text, in which `.` takes line breaks as well. */
+/** `anchored`: matches the whole text, and `.` matches line breaks too. */
 export type Anchoring = 'anchored' | 'search'
 
 /**
- * Compiles for a search anywhere in a text; `.` does not take a line break. For line filters, the regexp stage and the
- * template functions. Throws query_malformed with Go's words.
+ * Compiles for a search anywhere in a text; `.` does not match a line break. For line filters, the regexp stage and
+ * template functions. Throws query_malformed with Go's error text.
  */
 export function compileRegexp(pattern: string): Regexp {
   return finishSlices(regexpSlices(pattern, 'search'))
 }
 
 /**
- * Compiles for a match of the whole text; `.` takes line breaks as well. For label matchers, label filters and
- * label_replace. Throws query_malformed with Go's words.
+ * Compiles for a match of the whole text; `.` matches line breaks too. For label matchers, label filters and
+ * label_replace. Throws query_malformed with Go's error text.
  */
 export function compileAnchored(pattern: string): Regexp {
   return finishSlices(regexpSlices(pattern, 'anchored'))
 }
 
-/** Characters from which on a text is tested before its groups are looked for. */
+/** From this length on a text is tested for a match before its groups are searched. */
 const LONG_TEXT = 4096
-/** Instructions times characters that one search for groups may take: a second or two at worst, and far less as a rule. */
+/** Maximum instructions times characters of a search for groups: a second or two at worst, and usually far less. */
 const GROUP_STEPS_MAX = 33_554_432
 
-/** Patterns compiled lately: a query needs each of its own several times, and dashboards ask again and again. */
+/** A cache of compiled patterns: a query uses each several times, and dashboards repeat queries. */
 const REMEMBERED = new Map<string, Regexp>()
-/** Characters of their sources in all. */
+/** Maximum total length of their sources. */
 const REMEMBERED_CHARS_MAX = 1 << 20
 let rememberedChars = 0
 
-/** The same in slices. What was compiled lately is there at once. */
+/** The same in slices; a cached pattern is returned immediately. */
 export function* regexpSlices(pattern: string, anchoring: Anchoring): Slices<Regexp> {
   const key = `${anchoring} ${pattern}`
   const known = REMEMBERED.get(key)
@@ -121,7 +121,7 @@ class CompiledRegexp implements Regexp {
   #names: readonly string[] | undefined
   #truth: RE2JS | undefined
 
-  /** Without alternatives, everything is re2js's: it compiles at once, and says what is wrong. */
+  /** Without alternatives re2js is used for everything, and compiled immediately to report errors. */
   constructor(
     source: string,
     isAnchored: boolean,
@@ -155,7 +155,7 @@ class CompiledRegexp implements Regexp {
     this.#matcher ??= { own: tree === undefined ? undefined : ownEngine(tree, this.#isAnchored) }
     const { own } = this.#matcher
     if (own !== undefined && text.length <= own.lengthMax) return own.expression.exec(text) ?? undefined
-    // Whether there is a match is found much faster than where its groups are.
+    // A test for a match is much faster than a search for its groups.
     if (text.length > LONG_TEXT && !this.test(text)) return undefined
     refuseCostly(this.#exact.programSize() * text.length, text)
     const matcher = this.#exact.matcher(text)
@@ -168,14 +168,14 @@ class CompiledRegexp implements Regexp {
     while (matcher.find()) yield { start: matcher.start(), end: matcher.end(), groups: groupsOf(matcher) }
   }
 
-  /** The whole pattern by re2js: most never need it. */
+  /** The whole pattern in re2js, which most patterns never need. */
   get #exact(): RE2JS {
     return this.#truth ?? this.#compileTruth(PROGRAM_SIZE_MAX)
   }
 
   #compileTruth(weightMax: number): RE2JS {
     const plain = compileRe2(this.source, 0, weightMax)
-    // The flag is written into the pattern that error texts show: only a valid pattern gets it.
+    // Error texts show the pattern with the flag written into it, so only a valid pattern gets the flag.
     this.#truth = this.#isAnchored ? compileRe2(this.source, RE2JS.DOTALL, weightMax) : plain
     return this.#truth
   }

@@ -1,12 +1,12 @@
-/** The alternatives of a pattern whose syntax is beyond the subset, so that each is compiled by itself. */
+/** Splits a pattern outside the subset into alternatives, so that each is compiled separately. */
 
 const FLAGS = /^\(\?[imsU-]+\)/
 /** `[:^xdigit:]` */
 const CLASS_CHARS_MAX = 12
 
 /**
- * The texts between the `|` outside of brackets, each with the flags at the pattern's beginning; undefined where they
- * cannot be told apart, or would not mean the same alone: flags in the middle hold for what follows.
+ * The texts between the `|` outside of brackets, each with the flags at the start of the pattern; undefined if they
+ * cannot be separated, or would have another meaning alone: flags in the middle apply to everything after them.
  */
 export function splitAlternatives(pattern: string): readonly string[] | undefined {
   const flags = FLAGS.exec(pattern)?.[0] ?? ''
@@ -36,7 +36,7 @@ export function splitAlternatives(pattern: string): readonly string[] | undefine
   return depth === 0 ? [...parts, flags + pattern.slice(from)] : undefined
 }
 
-/** Where a set's closing bracket stands; one right at its beginning is a character of it. */
+/** The position of a set's closing bracket; one directly after the opening bracket is a member of the set. */
 function endOfSet(pattern: string, start: number): number | undefined {
   let at = start + (pattern[start + 1] === '^' ? 2 : 1)
   if (pattern[at] === ']') at++

@@ -1,10 +1,10 @@
-/** A tree as the source of a regular expression that means the same to RE2, or to the engine's own RegExp. */
+/** Formats a tree as a regular expression with the same meaning, for RE2 or for the engine's own RegExp. */
 
 import type { RegexpNode } from './regexp-tree.ts'
 
 const SYNTAX_CHARS = /[\\^$.*+?()[\]{}|/]/
 
-/** A set of every character, which RE2 has no brackets for. */
+/** A set of every character, which has no brackets in RE2. */
 const EVERYTHING = '[^]'
 
 export type Dialect = 're2' | 'own'
@@ -33,7 +33,7 @@ export function writeRegexp(node: RegexpNode, dialect: Dialect): string {
   }
 }
 
-/** The names of the groups in the order of their numbers; '' for group 0 and groups without one. */
+/** The names of the groups by group number; '' for group 0 and unnamed groups. */
 export function groupNamesOf(root: RegexpNode): string[] {
   const names = ['']
   const walk = (node: RegexpNode): void => {

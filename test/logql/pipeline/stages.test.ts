@@ -5,7 +5,7 @@ import { compileStages } from '../../../src/logql/pipeline/stages.ts'
 import { type EntryOptions, makeEntry, parsedOf, type TestEntry } from '../../language/make-entry.ts'
 
 interface RunOptions extends EntryOptions {
-  readonly wanted?: string[]
+  readonly needed?: string[]
 }
 
 /** The entry after the pipeline, or undefined where it was dropped. */
@@ -13,8 +13,8 @@ function run(pipeline: string, line: string, options: RunOptions = {}): TestEntr
   const expr = parseExpr(`{a="b"} ${pipeline}`)
   if (expr.kind !== 'log') throw new Error('a test needs a log query')
   const entry = makeEntry(line, { stream: { app: 'shop' }, ...options })
-  const wanted = options.wanted === undefined ? undefined : new Set(options.wanted)
-  const stage = compileStages(expr.stages, { wanted, nowMs: 1_700_000_000_000 })
+  const needed = options.needed === undefined ? undefined : new Set(options.needed)
+  const stage = compileStages(expr.stages, { needed, nowMs: 1_700_000_000_000 })
   return stage(entry) ? entry : undefined
 }
 
@@ -88,22 +88,22 @@ t.test('errors keep the entry, and may be filtered (trap 9)', async (t) => {
 })
 
 t.test('parsing is lazy (trap 10)', async (t) => {
-  t.equal(shown(run('| json', 'text', { wanted: [] })), 'text {}', 'no label wanted: not parsed, no error')
-  t.equal(shown(run('| logfmt --strict', '=', { wanted: [] })), '= {}')
-  t.equal(shown(run('| json x="a.b"', 'text', { wanted: [] })), 'text {}')
-  t.equal(shown(run('| json', 'text', { wanted: ['x'] })), 'text {__error__=JSONParserErr}')
-  t.equal(shown(run('| json', '{"x":1,"y":2}', { wanted: ['y'] })), '{"x":1,"y":2} {y=2}')
-  t.equal(shown(run('| json | x > 0', '{"x":1,"y":2,"z":3}', { wanted: ['y'] })), '{"x":1,"y":2,"z":3} {x=1 y=2}')
-  t.equal(shown(run('| json | line_format "{{.z}}"', '{"x":1,"z":3}', { wanted: [] })), '3 {z=3}')
-  t.equal(shown(run('| json | line_format "{{.}}"', '{"x":1}', { wanted: [] })), 'map[app:shop x:1] {x=1}')
-  t.equal(shown(run('| json | label_format y=x', '{"x":1,"z":3}', { wanted: ['y'] })), '{"x":1,"z":3} {y=1}')
-  t.equal(shown(run('| unpack', '{"p":"1","_entry":"t"}', { wanted: [] })), 't {}', 'unpack still changes the line')
-  t.equal(shown(run('| unpack', 'text', { wanted: [] })), 'text {}')
+  t.equal(shown(run('| json', 'text', { needed: [] })), 'text {}', 'no label needed: not parsed, no error')
+  t.equal(shown(run('| logfmt --strict', '=', { needed: [] })), '= {}')
+  t.equal(shown(run('| json x="a.b"', 'text', { needed: [] })), 'text {}')
+  t.equal(shown(run('| json', 'text', { needed: ['x'] })), 'text {__error__=JSONParserErr}')
+  t.equal(shown(run('| json', '{"x":1,"y":2}', { needed: ['y'] })), '{"x":1,"y":2} {y=2}')
+  t.equal(shown(run('| json | x > 0', '{"x":1,"y":2,"z":3}', { needed: ['y'] })), '{"x":1,"y":2,"z":3} {x=1 y=2}')
+  t.equal(shown(run('| json | line_format "{{.z}}"', '{"x":1,"z":3}', { needed: [] })), '3 {z=3}')
+  t.equal(shown(run('| json | line_format "{{.}}"', '{"x":1}', { needed: [] })), 'map[app:shop x:1] {x=1}')
+  t.equal(shown(run('| json | label_format y=x', '{"x":1,"z":3}', { needed: ['y'] })), '{"x":1,"z":3} {y=1}')
+  t.equal(shown(run('| unpack', '{"p":"1","_entry":"t"}', { needed: [] })), 't {}', 'unpack still changes the line')
+  t.equal(shown(run('| unpack', 'text', { needed: [] })), 'text {}')
 })
 
 t.test('a query that looks at __error__ preserves the errors', async (t) => {
-  const preserved = (pipeline: string, wanted?: string[]): string | undefined => {
-    return run(pipeline, 'text', wanted === undefined ? {} : { wanted })?.labels.get('__preserve_error__')
+  const preserved = (pipeline: string, needed?: string[]): string | undefined => {
+    return run(pipeline, 'text', needed === undefined ? {} : { needed })?.labels.get('__preserve_error__')
   }
   t.equal(preserved('| json', ['__error__']), 'true')
   t.equal(preserved('| json | __error__!=""', []), 'true')
@@ -115,7 +115,7 @@ t.test('collisions with the stream and metadata (trap 5)', async (t) => {
   const entry = run('| json', '{"app":"x","trace":"y"}', { metadata: [['trace', 't1']] })
   t.strictSame({ ...parsedOf(entry as TestEntry) }, { app_extracted: 'x', trace_extracted: 'y' })
   t.equal(shown(run('| json | app="x"', '{"app":"x"}')), 'dropped', 'the plain name is the stream’s')
-  t.equal(shown(run('| json | app_extracted="x"', '{"app":"x"}', { wanted: [] })), '{"app":"x"} {app_extracted=x}')
+  t.equal(shown(run('| json | app_extracted="x"', '{"app":"x"}', { needed: [] })), '{"app":"x"} {app_extracted=x}')
 })
 
 t.test('stages that cannot be compiled are refused', async (t) => {
@@ -141,10 +141,10 @@ t.test('labels found lazily are those found by parsing everything', async (t) =>
     '| pattern "<a> <b>"',
   )
   const names = fc.subarray(['a', 'b', 'c', 'a_b', 'app_extracted', 'x'], { minLength: 1 })
-  const property = fc.property(line, parser, names, (text, pipeline, wanted) => {
+  const property = fc.property(line, parser, names, (text, pipeline, needed) => {
     const whole = run(pipeline, text)
-    const lazy = run(pipeline, text, { wanted })
-    return wanted.every((name) => whole?.labels.get(name) === lazy?.labels.get(name))
+    const lazy = run(pipeline, text, { needed })
+    return needed.every((name) => whole?.labels.get(name) === lazy?.labels.get(name))
   })
   t.doesNotThrow(() => fc.assert(property, { numRuns: 1000 }))
 })

@@ -1,4 +1,4 @@
-/** `| json label="path", …`: chosen places of a JSON document as labels. */
+/** `| json label="path", …`: values at selected paths of a JSON document as labels. */
 
 import type { LabelExtraction } from '../../parse/syntax.ts'
 import type { EntryParser } from './json-parser.ts'
@@ -8,9 +8,9 @@ import { textOfJson } from './json-scanner.ts'
 import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
 
 /**
- * Strings come without quotes, objects and arrays as their source text, null as the empty string, and so does every
- * label that is not there yet and whose path the document has not. An empty line is passed over; one that begins like
- * no JSON has an error and no label. Throws query_malformed for a path that cannot be read.
+ * Strings are unquoted, objects and arrays are their source text, null is the empty string; so is every label that is
+ * not set and whose path is missing in the document. An empty line is skipped; a line that does not start like JSON
+ * gets an error and no labels. Throws query_malformed for an invalid path.
  */
 export function compileJsonExpressions(
   extractions: readonly LabelExtraction[],
@@ -24,7 +24,7 @@ export function compileJsonExpressions(
       labels.setError('JSONParserErr')
       return
     }
-    let found = 0
+    let count = 0
     findPlaces(line, paths, (path, place) => {
       if (place.kind === 'fault') {
         labels.setError('JSONParserErr', place.fault)
@@ -32,9 +32,9 @@ export function compileJsonExpressions(
       }
       const value = place.kind === 'null' ? '' : place.kind === 'object' ? place.raw : textOfJson(place.raw)
       labels.replaceParsed(names[path] as string, value)
-      found++
+      count++
     })
-    if (found === names.length) return
+    if (count === names.length) return
     for (const name of names) if (labels.get(name) === undefined) labels.setFormatted(name, '')
   }
 }

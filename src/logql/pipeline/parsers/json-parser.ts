@@ -6,15 +6,15 @@ import type { LabelSet } from '../label-set.ts'
 import { JsonScanner, textOfJson } from './json-scanner.ts'
 import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
 
-/** Reads an entry's line and sets labels, or an error; never throws for what is in the line. */
+/** Reads an entry's line and sets labels, or an error; never throws because of the content of a line. */
 export type EntryParser = (entry: PipelineEntry, labels: LabelSet) => void
 
-/** Objects in objects that are looked into; deeper ones are passed over. */
+/** Maximum nesting of objects; deeper ones are skipped. */
 const DEPTH_MAX = 64
 
 /**
- * Members of objects are joined with `_`, names sanitised, numbers kept as they are written; arrays, nulls and empty
- * names are left out; of a name that comes twice the first stays. What was found before a fault stays, too.
+ * Names of nested members are joined with `_` and sanitised, numbers keep their text; arrays, nulls and empty names are
+ * skipped; of duplicate names the first is kept. Labels before a fault are kept too.
  */
 export function compileJsonParser(hint: ParserHint = ALL_LABELS): EntryParser {
   const parser = new JsonParser(hint)
@@ -25,7 +25,7 @@ class JsonParser {
   readonly #hint: ParserHint
   readonly #scanner = new JsonScanner()
   #labels: LabelSet | undefined
-  #found = 0
+  #count = 0
 
   constructor(hint: ParserHint) {
     this.#hint = hint
@@ -35,11 +35,11 @@ class JsonParser {
     const scanner = this.#scanner
     scanner.begin(line)
     this.#labels = labels
-    this.#found = 0
+    this.#count = 0
     if (!this.#readObject('', 0) && scanner.fault !== '') labels.setError('JSONParserErr', scanner.fault)
   }
 
-  /** False at a fault, and when nothing more is wanted. */
+  /** False at a fault, and if no further labels are needed. */
   #readObject(prefix: string, depth: number): boolean {
     return this.#scanner.readMembers((key, start) => this.#readMember(prefix, key, start, depth))
   }
@@ -53,7 +53,7 @@ class JsonParser {
     return !this.#isSatisfied()
   }
 
-  /** The object that was passed over, which began at `start`. */
+  /** Reads the object that was skipped, which starts at `start`. */
   #readBelow(name: string, start: number, depth: number): boolean {
     if (depth >= DEPTH_MAX || name.length > NAME_CHARS_MAX || !this.#hint.wantsBelow(name)) return true
     const scanner = this.#scanner
@@ -69,15 +69,15 @@ class JsonParser {
   #set(name: string, start: number): void {
     const { kind, text, at } = this.#scanner
     const value = kind === 'string' ? textOfJson(text.slice(start + 1, at - 1)) : text.slice(start, at)
-    if ((this.#labels as LabelSet).setParsed(name, value)) this.#found++
+    if ((this.#labels as LabelSet).setParsed(name, value)) this.#count++
   }
 
   #isSatisfied(): boolean {
-    return this.#hint.isSatisfied(this.#found)
+    return this.#hint.isSatisfied(this.#count)
   }
 }
 
-/** A blank part of a path counts for nothing. */
+/** Blank parts of a path are ignored. */
 function joinNames(prefix: string, key: string): string {
   if (prefix === '') return labelNameOf(key)
   const part = labelNamePart(key)

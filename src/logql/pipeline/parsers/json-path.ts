@@ -4,11 +4,11 @@ import { GatewayError } from '../../../domain/errors.ts'
 import type { JsonStep } from './json-places.ts'
 import { unescapeJson } from './json-scanner.ts'
 
-/** Steps of a path; each costs one level of a walk. */
+/** Maximum number of steps of a path, each a level of the document. */
 const STEPS_MAX = 64
 const STEP = /\.?([^.[\]"\s]+)|\[\s*(?:(\d{1,9})|"((?:[^"\\]|\\.)*)")\s*\]/sy
 
-/** `a.b[0]["c d"]` as its steps. Throws query_malformed. */
+/** Parses `a.b[0]["c d"]` to steps. Throws query_malformed. */
 export function parseJsonPath(path: string): readonly JsonStep[] {
   const steps: JsonStep[] = []
   for (let at = 0; at < path.length; ) {
@@ -24,7 +24,7 @@ export function parseJsonPath(path: string): readonly JsonStep[] {
 }
 
 function stepOf([text, field, index, quoted]: RegExpExecArray, isFirst: boolean): JsonStep | undefined {
-  // Only the first field stands without a dot.
+  // Only the first field has no dot.
   if (field !== undefined) return text.startsWith('.') === isFirst ? undefined : field
   return index !== undefined ? Number(index) : unescapeJson(quoted as string)
 }

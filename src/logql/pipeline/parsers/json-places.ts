@@ -1,6 +1,6 @@
 /**
- * Finds chosen places of a JSON text, as the parser does that Loki uses: it walks over the characters and keeps count
- * of brackets, looks into no array but for elements that are asked for, and passes over what is no JSON.
+ * Finds paths in a JSON text in the same way as Loki's parser: it scans the characters and counts brackets, enters
+ * arrays only for requested elements, and skips invalid JSON.
  */
 
 import { JSON_FAULTS, JsonScanner, type JsonValueKind, unescapeJson } from './json-scanner.ts'
@@ -8,15 +8,15 @@ import { JSON_FAULTS, JsonScanner, type JsonValueKind, unescapeJson } from './js
 /** A step into an object by its key, or into an array by its index. */
 export type JsonStep = string | number
 
-/** A value that was found: its source text, without quotes for a string; or why it cannot be read. */
+/** A value: its source text, without quotes for a string; or the reason why it cannot be read. */
 export type JsonPlace =
   | { readonly kind: JsonValueKind; readonly raw: string }
   | { readonly kind: 'fault'; readonly fault: string }
 
-/** `path` is a place in the list of paths; -1 where the text is at fault. */
+/** `path` is an index in the list of paths; -1 for a fault in the text. */
 export type OnPlace = (path: number, place: JsonPlace) => void
 
-/** Each path is found once at most, in the order of the text. */
+/** Finds each path at most once, in document order. */
 export function findPlaces(text: string, paths: readonly (readonly JsonStep[])[], onPlace: OnPlace): void {
   new PlaceWalk(text, paths, onPlace).run()
 }
@@ -27,10 +27,10 @@ class PlaceWalk {
   readonly #onPlace: OnPlace
   readonly #isFound: boolean[]
   readonly #deepest: number
-  /** The keys that lead to where the walk stands, as far as a path reaches. */
+  /** The keys that lead to the current position, up to the length of the longest path. */
   readonly #keys: string[] = []
   #level = 0
-  #found = 0
+  #count = 0
 
   constructor(text: string, paths: readonly (readonly JsonStep[])[], onPlace: OnPlace) {
     this.#scanner.begin(text)
@@ -60,7 +60,9 @@ class PlaceWalk {
     }
   }
 
-  /** A string, and where it is a key, what it leads to. Leaves the position on its last character or the colon. */
+  /**
+   * Passes a string; if it is a key, also handles its value. The position is then on its last character or the colon.
+   */
   #passString(): boolean {
     const scanner = this.#scanner
     const start = scanner.at + 1
@@ -91,27 +93,27 @@ class PlaceWalk {
     return !this.#isComplete()
   }
 
-  /** Leaves the position on the closing bracket. */
+  /** The position is then on the closing bracket. */
   #passArray(): boolean {
     const scanner = this.#scanner
     if (this.#level < 0) {
       this.#onPlace(-1, { kind: 'fault', fault: JSON_FAULTS.malformed })
       return false
     }
-    const wanted = [...this.#paths.keys()].filter((i) => {
+    const active = [...this.#paths.keys()].filter((i) => {
       const path = this.#paths[i] as readonly JsonStep[]
       return !this.#isFound[i] && typeof path[this.#level] === 'number' && this.#leadsHere(path, this.#level)
     })
-    if (wanted.length === 0) {
+    if (active.length === 0) {
       const isWhole = scanner.skipBlock(91, 93)
       scanner.at--
       return isWhole
     }
     const depth = this.#level++
     const end = eachElement(scanner.text, scanner.at, (index, element) => {
-      for (const i of wanted) if (this.#paths[i]?.[depth] === index) this.#matchElement(i, depth, element)
+      for (const i of active) if (this.#paths[i]?.[depth] === index) this.#matchElement(i, depth, element)
     })
-    // The loop goes on behind this position, and meets the closing bracket.
+    // The loop continues after this position, with the closing bracket.
     scanner.at = end - 1
     return !this.#isComplete()
   }
@@ -129,11 +131,11 @@ class PlaceWalk {
 
   #mark(path: number): void {
     this.#isFound[path] = true
-    this.#found++
+    this.#count++
   }
 
   #isComplete(): boolean {
-    return this.#found === this.#paths.length
+    return this.#count === this.#paths.length
   }
 
   #leadsHere(path: readonly JsonStep[], length: number): boolean {
@@ -153,7 +155,7 @@ function valueFrom(text: string, at: number): JsonPlace {
   return { kind: scanner.kind, raw: scanner.text.slice(start + Number(isText), scanner.at - Number(isText)) }
 }
 
-/** The elements of the array that begins at `at`, up to a fault; returns where the walk ended. */
+/** Visits the elements of the array that starts at `at`, up to a fault; returns the position where it stopped. */
 function eachElement(
   text: string,
   at: number,
@@ -178,14 +180,14 @@ function eachElement(
   }
 }
 
-/** Where the value begins to which the steps lead; -1 where they lead nowhere. */
+/** The position of the value at these steps; -1 if there is none. */
 function searchPath(text: string, steps: readonly JsonStep[]): number {
   if (steps.length === 0) return 0
-  let found = -1
+  let position = -1
   findPlacesAt(text, steps, (at) => {
-    found = at
+    position = at
   })
-  return found
+  return position
 }
 
 /** Like findPlaces for one path, but returns the position of the value. */

@@ -1,4 +1,4 @@
-/** Reading JSON text step by step, without making values of what nobody asked for. */
+/** Scans JSON text step by step, without creating values that are not needed. */
 
 const QUOTE = 34
 const BACKSLASH = 92
@@ -15,7 +15,7 @@ const SHORT_ESCAPES = new Map([
   ['t', '\t'],
 ])
 
-/** What is wrong with a text, in the words of the parser that Loki uses: `__error_details__` shows them. */
+/** The error texts of Loki's parser, which `__error_details__` shows. */
 export const JSON_FAULTS = {
   malformed: 'Malformed JSON error',
   string: "Value is string, but can't find closing '\"' symbol",
@@ -28,20 +28,19 @@ export const JSON_FAULTS = {
 export type JsonValueKind = 'string' | 'number' | 'boolean' | 'null' | 'array' | 'object'
 
 /**
- * A position in a text, or in a part of it that ends at `end`. A reading method stands at its first character, and
- * leaves the position behind the last one; undefined or false means that the text is not what it should be there, and
- * `fault` says why.
+ * A position in a text, or in a part of it that ends at `end`. A method starts at the first character of what it reads,
+ * and ends after the last; undefined or false means that the text is invalid there, and `fault` is the reason.
  *
- * Lenient as Loki's parser is: control characters in strings, whatever follows a digit up to a separator, a comma
- * behind the last member and text behind the outermost value are taken. Of an object or array in it only the brackets
- * of its own kind are counted.
+ * As lenient as Loki's parser: it accepts control characters in strings, any characters after a digit up to a
+ * separator, a comma after the last member, and text after the outermost value. In skipped objects and arrays it only
+ * counts brackets of their own kind.
  */
 export class JsonScanner {
   text = ''
   at = 0
   end = 0
   fault = ''
-  /** What skipValue passed over. */
+  /** The kind of the value that skipValue passed. */
   kind: JsonValueKind = 'null'
 
   begin(text: string): void {
@@ -51,7 +50,7 @@ export class JsonScanner {
     this.fault = ''
   }
 
-  /** Skips white space; the next character's code, NaN at the end. */
+  /** Skips white space; returns the next character's code, NaN at the end. */
   next(): number {
     for (; this.at < this.end; this.at++) {
       const code = this.text.charCodeAt(this.at)
@@ -72,7 +71,7 @@ export class JsonScanner {
     return false
   }
 
-  /** Any value; says of which kind it is. */
+  /** Skips any value and sets `kind`. */
   skipValue(): boolean {
     const first = this.next()
     if (Number.isNaN(first)) return this.#fail(JSON_FAULTS.malformed)
@@ -91,7 +90,7 @@ export class JsonScanner {
     return this.#skipToken(first)
   }
 
-  /** A value that begins with this opening bracket. */
+  /** Skips a value that starts with this opening bracket. */
   skipBlock(open: number, close: number): boolean {
     const start = this.at
     for (let depth = 0; this.at < this.end; this.at++) {
@@ -123,7 +122,7 @@ export class JsonScanner {
     return true
   }
 
-  /** The key of a member and its colon, up to the value. */
+  /** Reads the key of a member and its colon, up to the value. */
   readKey(): string | undefined {
     const start = this.at + 1
     if (!this.skipString()) return this.#missing(JSON_FAULTS.malformed)
@@ -136,8 +135,8 @@ export class JsonScanner {
   }
 
   /**
-   * Walks over the members of the object that begins here. `onValue` gets each key with the position of its value,
-   * which was passed over; it returns false to end the walk. False at a fault, and where the walk was ended.
+   * Reads the members of the object that starts here. `onValue` gets each key with the position of its value, which has
+   * been skipped; it returns false to stop. False at a fault, and if it was stopped.
    */
   readMembers(onValue: (key: string, start: number) => boolean): boolean {
     if (this.next() !== 123) return this.#fail(JSON_FAULTS.object)
@@ -172,19 +171,19 @@ export class JsonScanner {
   }
 }
 
-/** A string's text between its quotes as a label's value: empty where an escape is wrong, a space for what is no text. */
+/** The contents of a string as a label value: empty if an escape is invalid, a space for each invalid character. */
 export function textOfJson(raw: string): string {
   const text = raw.includes('\\') ? unescapeJson(raw) : raw
   return text === undefined ? '' : text.replaceAll('\ufffd', ' ')
 }
 
-/** Undoes the escapes of a JSON string; undefined for one that JSON does not have, and for half of a pair. */
+/** Decodes the escapes of a JSON string; undefined for invalid escapes and for a lone surrogate. */
 export function unescapeJson(raw: string): string | undefined {
   const text = undoEscapes(raw, false)
   return text?.isWellFormed() === true ? text : undefined
 }
 
-/** The same without a look at pairs; `takesApostrophe` for an escape that JSON does not have and Go's decoder takes. */
+/** The same without checking surrogates; `takesApostrophe` also accepts `\'`, like Go's decoder. */
 export function undoEscapes(raw: string, takesApostrophe: boolean): string | undefined {
   let isValid = true
   const text = raw.replace(ESCAPE, (_, hex: string | undefined, char: string | undefined) => {

@@ -17,8 +17,8 @@ const INVALID_QUOTED = 'invalid quoted value'
 const UTF8 = new TextEncoder()
 
 /**
- * Pairs without a value are left out unless `keepsEmpty`; a bad pair is passed over, or ends the line with an error
- * when `isStrict`; the first of a repeated key stays.
+ * Pairs without a value are skipped unless `keepsEmpty`; an invalid pair is skipped, or, if `isStrict`, ends the line
+ * with an error; of duplicate keys the first is kept.
  */
 export function compileLogfmtParser(
   stage: Pick<LogfmtStage, 'isStrict' | 'keepsEmpty' | 'extractions'>,
@@ -32,20 +32,20 @@ export function compileLogfmtParser(
     const open = isStrict ? Number.POSITIVE_INFINITY : hint.openIn(labels)
     if (open === 0) return
     scanner.begin(line)
-    let found = 0
+    let count = 0
     while (scanner.readPair()) {
       const name = wantedName(scanner, hint)
       if (name === undefined || (scanner.isEmpty && !keepsEmpty)) continue
-      // What is no text becomes a space, as in JSON.
+      // Invalid characters become spaces, as in JSON.
       if (labels.setParsed(name, scanner.value.replaceAll('\ufffd', ' ')) && (isStrict || !labels.isTaken(name)))
-        found++
-      if (found >= open || hint.isSatisfied(found)) return
+        count++
+      if (count >= open || hint.isSatisfied(count)) return
     }
     setFault(scanner, labels)
   }
 }
 
-/** The label name of the pair read last; undefined where it is not wanted or none. */
+/** The label name of the last pair; undefined if it is not needed or has none. */
 function wantedName(scanner: LogfmtScanner, hint: ParserHint): string | undefined {
   if (scanner.hasPlainKey && !hint.wantsAll) return scanner.keyIn(hint)
   const name = labelNameOf(scanner.key)
@@ -53,23 +53,23 @@ function wantedName(scanner: LogfmtScanner, hint: ParserHint): string | undefine
 }
 
 /**
- * With expressions, labels of no stronger source begin empty, and each pair that is meant replaces what stood there;
- * beside a stronger source the first one counts.
+ * With expressions, labels that no source with higher precedence has are initially empty, and each matching pair
+ * replaces the previous value; beside such a source the first pair counts.
  */
 function compileExtractions(extractions: readonly LabelExtraction[], isStrict: boolean, hint: ParserHint): EntryParser {
   const scanner = new LogfmtScanner(isStrict)
   return ({ line }, labels) => {
     scanner.begin(line)
     for (const { label } of extractions) if (!labels.isTaken(label)) labels.replaceParsed(label, '')
-    const found = new Set<string>()
-    while (!hint.isSatisfied(found.size) && scanner.readPair()) {
+    const labelsSet = new Set<string>()
+    while (!hint.isSatisfied(labelsSet.size) && scanner.readPair()) {
       const key = labelNameOf(scanner.key)
       const value = scanner.value.includes('\ufffd') ? '' : scanner.value
       for (const { label, expression } of extractions) {
         if (expression !== key && expression !== scanner.key && label !== key) continue
         if (!labels.isTaken(label)) labels.replaceParsed(label, value)
         else labels.setParsed(label, value)
-        found.add(label)
+        labelsSet.add(label)
       }
     }
     setFault(scanner, labels)
@@ -84,13 +84,13 @@ function setFault(scanner: LogfmtScanner, labels: LabelSet): void {
 const PLAIN = Uint8Array.from({ length: 128 }, (_, code) => (/\w/.test(String.fromCharCode(code)) ? 1 : 0))
 
 /**
- * Reads pairs one after the other; white space and control characters stand between them. Texts are cut off the line
- * only when they are asked for.
+ * Reads pairs one by one, separated by white space and control characters. Texts are only sliced from the line on
+ * request.
  */
 class LogfmtScanner {
-  /** True when the key is a label name as it stands. */
+  /** True if the key is a valid label name. */
   hasPlainKey = false
-  /** What was wrong with a pair; only a strict scanner keeps it. */
+  /** The fault of a pair; only kept by a strict scanner. */
   fault = ''
   readonly #isStrict: boolean
   #line = ''
@@ -99,7 +99,7 @@ class LogfmtScanner {
   #keyEnd = 0
   #valueStart = 0
   #valueEnd = 0
-  /** The value where it is no part of the line. */
+  /** The value if it is not a part of the line. */
   #unescaped: string | undefined
 
   constructor(isStrict: boolean) {
@@ -124,12 +124,12 @@ class LogfmtScanner {
     return this.#unescaped === undefined ? this.#valueStart === this.#valueEnd : this.#unescaped === ''
   }
 
-  /** The key as one of the hint's names, without cutting it off. */
+  /** The key as one of the hint's names, without slicing it. */
   keyIn(hint: ParserHint): string | undefined {
     return hint.nameAt(this.#line, this.#keyStart, this.#keyEnd)
   }
 
-  /** The next good pair in key and value; false when there is none, or a strict scanner met a bad one. */
+  /** Reads the next valid pair into key and value; false if there is none, or a strict scanner found an invalid one. */
   readPair(): boolean {
     const line = this.#line
     for (;;) {
@@ -145,18 +145,18 @@ class LogfmtScanner {
     }
   }
 
-  /** Where it stands in bytes, from 1. */
+  /** The position in bytes, from 1. */
   #position(): number {
     return UTF8.encode(this.#line.slice(0, this.#at)).length + 1
   }
 
-  /** Empty, or what is wrong where the position stands. */
+  /** Returns the fault at the position, or an empty text. */
   #tryPair(): string {
     const line = this.#line
     const start = this.#at
     let at = start
     let code = line.charCodeAt(at)
-    // No name begins with a digit.
+    // A name does not start with a digit.
     let isPlain = code < 48 || code > 57
     let isText = true
     while (code > SPACE && code !== EQUALS && code !== QUOTE) {
@@ -208,7 +208,7 @@ class LogfmtScanner {
     this.#valueStart = start
     this.#valueEnd = at
     if (!hasEscape) return ''
-    // As in Go's decoder of JSON strings, half of a pair becomes the replacement character.
+    // As in Go's decoder of JSON strings, a lone surrogate becomes the replacement character.
     this.#unescaped = undoEscapes(line.slice(start, at), true)?.toWellFormed()
     return this.#unescaped === undefined ? INVALID_QUOTED : ''
   }

@@ -2,58 +2,55 @@
 
 import { EXTRACTED_SUFFIX, type LabelSet } from '../label-set.ts'
 
-/** Hints for a parser on the needed labels. */
+/** Tells a parser which labels are needed. */
 export class ParserHint {
-  readonly #wanted: ReadonlySet<string> | undefined
+  readonly #needed: ReadonlySet<string> | undefined
   readonly #names: readonly string[] = []
-  /** Labels after which a parser may stop; undefined where it must read on to the end. */
+  /** Number of labels after which a parser may stop; undefined if it must read to the end. */
   readonly #stopAfter: number | undefined
-  /** Wanted labels that a parser may find, each under its own name; undefined where not all are known by name. */
+  /** Needed labels that a parser may find under their own names; undefined if not all names are known. */
   readonly #findable: readonly string[] | undefined
 
-  /** `names` as the query writes them, perhaps with `_extracted`; undefined: everything is wanted. */
+  /** `names` as in the query, possibly with `_extracted`; undefined: all labels are needed. */
   constructor(names: ReadonlySet<string> | undefined) {
     if (names === undefined) return
-    const wanted = new Set<string>()
+    const needed = new Set<string>()
     let readsOn = false
     for (const name of names) {
-      wanted.add(name)
-      if (name.endsWith(EXTRACTED_SUFFIX)) wanted.add(name.slice(0, -EXTRACTED_SUFFIX.length))
-      // Which of the two a line has is not known beforehand, and an error may stand at a line's very end.
+      needed.add(name)
+      if (name.endsWith(EXTRACTED_SUFFIX)) needed.add(name.slice(0, -EXTRACTED_SUFFIX.length))
+      // With `_extracted` it is unknown which of the two a line has, and an error may be at the very end of a line.
       if (name.endsWith(EXTRACTED_SUFFIX) || name.startsWith('__error')) readsOn = true
     }
-    this.#wanted = wanted
-    this.#names = [...wanted]
-    if (!readsOn) this.#stopAfter = wanted.size
-    const findable = [...wanted].filter((name) => !name.startsWith('__error'))
+    this.#needed = needed
+    this.#names = [...needed]
+    if (!readsOn) this.#stopAfter = needed.size
+    const findable = [...needed].filter((name) => !name.startsWith('__error'))
     if (!findable.some((name) => name.endsWith(EXTRACTED_SUFFIX))) this.#findable = findable
   }
 
-  /** True when every label is wanted. */
+  /** True if all labels are needed. */
   get wantsAll(): boolean {
-    return this.#wanted === undefined
+    return this.#needed === undefined
   }
 
-  /** True when nothing is wanted: a parser that only finds labels need not run. */
+  /** True if no label is needed: a parser that only sets labels need not run. */
   get isIdle(): boolean {
-    return this.#wanted?.size === 0
+    return this.#needed?.size === 0
   }
 
   wants(name: string): boolean {
-    return this.#wanted === undefined || this.#wanted.has(name)
+    return this.#needed === undefined || this.#needed.has(name)
   }
 
-  /** The wanted name that the text has at [start, end); undefined where it has none, or everything is wanted. */
+  /** The needed name at [start, end) of the text; undefined if there is none, or all labels are needed. */
   nameAt(text: string, start: number, end: number): string | undefined {
-    if (this.#wanted === undefined) return undefined
+    if (this.#needed === undefined) return undefined
     for (const name of this.#names) if (name.length === end - start && text.startsWith(name, start)) return name
     return undefined
   }
 
-  /**
-   * How many different labels a parser may find before nothing it finds can be wanted any more. For parsers that
-   * never set an error.
-   */
+  /** Number of different labels after which no further one can be needed. For parsers that never set an error. */
   openIn(labels: LabelSet): number {
     if (this.#findable === undefined) return Number.POSITIVE_INFINITY
     let open = 0
@@ -61,14 +58,14 @@ export class ParserHint {
     return open
   }
 
-  /** True when a label may be wanted whose name begins with `prefix`. */
+  /** True if a label whose name starts with `prefix` may be needed. */
   wantsBelow(prefix: string): boolean {
-    if (this.#wanted === undefined) return true
-    for (const name of this.#wanted) if (name.startsWith(prefix)) return true
+    if (this.#needed === undefined) return true
+    for (const name of this.#needed) if (name.startsWith(prefix)) return true
     return false
   }
 
-  /** True when `count` different wanted labels were found and no more can come. */
+  /** True if `count` different labels were set and no further one can be needed. */
   isSatisfied(count: number): boolean {
     return this.#stopAfter !== undefined && count >= this.#stopAfter
   }

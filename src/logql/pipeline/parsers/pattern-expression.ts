@@ -1,21 +1,21 @@
-/** The patterns of `| pattern`, `|>` and `!>`: literal text with captures `<name>` and `<_>` in between. */
+/** Parses the patterns of `| pattern`, `|>` and `!>`: literals separated by captures `<name>` and `<_>`. */
 
 import { GatewayError } from '../../../domain/errors.ts'
 
 export interface PatternCapture {
-  /** Undefined for `<_>`, which takes text and forgets it. */
+  /** Undefined for `<_>`, which discards its text. */
   readonly name: string | undefined
 }
 
-/** A literal as its text. */
+/** A literal is its text. */
 export type PatternPart = string | PatternCapture
 
-/** Parts of a pattern; each costs one search of the line. */
+/** Maximum number of parts of a pattern, each a search in the line. */
 const PARTS_MAX = 1024
 const CAPTURE = /<([a-zA-Z_][a-zA-Z0-9_]*)>/g
 
 /**
- * Splits a pattern. No two captures are neighbours, no name comes twice. A `<` that begins no capture is text.
+ * Splits a pattern. Captures are never adjacent, and names are unique. A `<` that does not start a capture is text.
  * Throws query_malformed.
  */
 export function parsePattern(pattern: string): readonly PatternPart[] {

@@ -5,8 +5,8 @@ import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
 import { malformed, parsePattern } from './pattern-expression.ts'
 
 /**
- * A capture takes the text up to the next literal's first place. Where that literal is missing, the capture takes all
- * the rest and the search ends. A line that does not begin with the pattern's leading literal gets no labels.
+ * A capture is the text up to the first occurrence of the next literal. If that literal is missing, the capture is the
+ * rest of the line and parsing ends. A line that does not start with the pattern's leading literal gets no labels.
  *
  * Throws query_malformed; at least one capture must have a name.
  */

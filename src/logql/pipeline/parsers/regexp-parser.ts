@@ -7,8 +7,8 @@ import type { EntryParser } from './json-parser.ts'
 import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
 
 /**
- * A line without a match gets no labels and no error; a group that took no part gives an empty label. A line that is too
- * long for a costly pattern gets RegexpParserErr. Throws query_malformed for a pattern that cannot be read or has no named
+ * A line without a match gets no labels and no error; a group without a match gives an empty label. A line that is too
+ * long for a costly pattern gets RegexpParserErr. Throws query_malformed for a pattern that is invalid or has no named
  * group.
  */
 export function compileRegexpParser(pattern: string, hint: ParserHint = ALL_LABELS): EntryParser {
@@ -17,11 +17,11 @@ export function compileRegexpParser(pattern: string, hint: ParserHint = ALL_LABE
   if (groups.length === 0) {
     throw new GatewayError('query_malformed', 'parse error : at least one named capture must be supplied')
   }
-  const wanted = groups.filter(([, name]) => hint.wants(name))
+  const neededGroups = groups.filter(([, name]) => hint.wants(name))
   return ({ line }, labels) => {
-    const match = wanted.length === 0 ? undefined : matchOrFail(regexp, line, labels)
+    const match = neededGroups.length === 0 ? undefined : matchOrFail(regexp, line, labels)
     if (match === undefined) return
-    for (const [index, name] of wanted) labels.setParsed(name, match[index] ?? '')
+    for (const [index, name] of neededGroups) labels.setParsed(name, match[index] ?? '')
   }
 }
 

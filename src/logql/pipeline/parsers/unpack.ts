@@ -1,17 +1,18 @@
-/** `| unpack`: undoes Promtail's pack stage. */
+/** `| unpack`: reverses Promtail's pack stage. */
 
 import { labelNameOf } from '../label-name.ts'
 import type { EntryParser } from './json-parser.ts'
 import { JSON_FAULTS, JsonScanner, textOfJson, unescapeJson } from './json-scanner.ts'
 import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
 
-/** The member that holds the original line. */
+/** The member with the original line. */
 const ENTRY_MEMBER = '_entry'
 const NO_OBJECT = 'expecting json object(6), but it is not'
 
 /**
- * Members that are strings become labels, the last of a name, and `_entry` becomes the line; members of other kinds are passed over. An
- * object without `_entry` was not packed: it changes nothing. The line changes even where no label is wanted.
+ * String members become labels (of duplicate names the last is kept), and `_entry` becomes the line; other members are
+ * skipped. An object without `_entry` was not packed and changes nothing. The line changes even if no labels are
+ * needed.
  */
 export function compileUnpack(hint: ParserHint = ALL_LABELS): EntryParser {
   const scanner = new JsonScanner()
@@ -26,17 +27,17 @@ export function compileUnpack(hint: ParserHint = ALL_LABELS): EntryParser {
     const packed = members.findLast(([key]) => key === ENTRY_MEMBER)
     if (packed === undefined) return
     entry.line = unescapeJson(packed[1]) as string
-    const found = new Set<string>()
+    const names = new Set<string>()
     for (const [key, raw] of members) {
       const name = labelNameOf(key)
       if (key === ENTRY_MEMBER || name === '' || !hint.wants(name)) continue
-      if (found.has(name)) labels.replaceParsed(name, textOfJson(raw))
-      else if (labels.setParsed(name, textOfJson(raw))) found.add(name)
+      if (names.has(name)) labels.replaceParsed(name, textOfJson(raw))
+      else if (labels.setParsed(name, textOfJson(raw))) names.add(name)
     }
   }
 }
 
-/** Adds the members that are strings; what is wrong with the text, empty for nothing. */
+/** Adds the string members; returns the fault of the text, or an empty text. */
 function readStrings(scanner: JsonScanner, text: string, members: [key: string, raw: string][]): string {
   scanner.begin(text)
   let isEscapeWrong = false

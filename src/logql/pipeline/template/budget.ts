@@ -1,16 +1,16 @@
-/** What one run of a template may spend: a hostile template ends with an error, not with the process. */
+/** Limits on one run of a template: a hostile template ends with an error, not with the process. */
 
 import { GatewayError } from '../../../domain/errors.ts'
 
-/** Nodes walked and rounds of loops: some milliseconds. */
+/** Maximum number of nodes and loop iterations: some milliseconds. */
 const STEPS_MAX = 100_000
-/** Characters of all texts read by functions and made on the way: thirty-two of Loki's longest lines. */
+/** Maximum characters of all texts that functions read and create: thirty-two times the longest line. */
 const CHARS_MAX = 8 * 1024 * 1024
-/** Characters times instructions that regular expressions may have to try: one or two seconds at the very worst. */
+/** Maximum characters times instructions of regular expression searches: one or two seconds at worst. */
 const MATCHING_MAX = 64 * 1024 * 1024
-/** Characters of the result: more than any line that was taken in, less than would hurt an answer. */
+/** Maximum characters of the result: more than any accepted line, less than would harm a response. */
 export const OUTPUT_CHARS_MAX = 1024 * 1024
-/** Templates calling templates. */
+/** Maximum nesting of template calls. */
 const CALLS_MAX = 64
 
 /** One for each run. */
@@ -24,13 +24,13 @@ export class Budget {
     if (++this.#steps > STEPS_MAX) throw fault(`takes more than ${STEPS_MAX} steps`)
   }
 
-  /** Called before a text of so many characters is read or made. */
+  /** Called before a text of this length is read or created. */
   spend(chars: number): void {
     this.#chars += chars
     if (!(this.#chars <= CHARS_MAX)) throw fault(`handles more than ${CHARS_MAX} characters of text`)
   }
 
-  /** Called before a pattern of so many instructions is searched in a text. */
+  /** Called before a pattern with this many instructions is searched in a text. */
   spendMatching(chars: number, instructions: number): void {
     this.#matching += chars * instructions
     if (this.#matching > MATCHING_MAX) throw fault('searches too long a text with too large a regular expression')
@@ -45,7 +45,7 @@ export class Budget {
   }
 }
 
-/** What goes wrong while a template runs; line_format and label_format turn it into TemplateFormatErr. */
+/** An error of a running template; line_format and label_format convert it to TemplateFormatErr. */
 export function fault(problem: string): GatewayError {
   return new GatewayError('query_refused', `the template ${problem}`)
 }

@@ -1,4 +1,4 @@
-/** Exact decimal arithmetic for addf, subf, mulf and divf: 0.1 and 0.2 make 0.3. */
+/** Exact decimal arithmetic for addf, subf, mulf and divf: 0.1 plus 0.2 is 0.3. */
 
 import { fault } from './budget.ts'
 
@@ -8,12 +8,15 @@ interface Decimal {
   readonly exponent: number
 }
 
-/** Digits behind the point that a division keeps. */
+/** Decimal places that a division keeps. */
 const DIVISION_DIGITS = 16
 
 export type DecimalOperator = '+' | '-' | '*' | '/'
 
-/** Doubles in, the nearest double out; computed on their shortest decimals. Throws for a division by zero, NaN and Inf. */
+/**
+ * Computes on the shortest decimals of the doubles, and returns the nearest double. Throws for a division by zero, NaN
+ * and Inf.
+ */
 export function calculate(operator: DecimalOperator, values: readonly number[]): number {
   const [first, ...others] = values.map(toDecimal)
   if (first === undefined) return 0
@@ -49,7 +52,7 @@ function scale({ digits, exponent }: Decimal, target: number): bigint {
   return digits * 10n ** BigInt(exponent - target)
 }
 
-/** Products of many factors must not grow without bound: 800 digits hold every double and more. */
+/** Bounds the digits of products of many factors: 800 digits represent any double and more. */
 function shorten(decimal: Decimal): Decimal {
   const excess = decimal.digits.toString().length - 800
   if (excess <= 0) return decimal

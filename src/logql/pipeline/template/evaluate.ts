@@ -1,4 +1,4 @@
-/** Runs a template's tree over one entry. */
+/** Executes a template's tree for one entry. */
 
 import { checkArgument, constantAs } from './arguments.ts'
 import { type Budget, fault, OUTPUT_CHARS_MAX } from './budget.ts'
@@ -8,13 +8,15 @@ import { TIME_METHODS } from './functions/time-functions.ts'
 import type { Branch, Command, Operand, Pipeline, TemplateNode, TemplateTree } from './tree.ts'
 import { GoTime, type GoValue, isGoMap, isList, isTrue, typeName } from './value.ts'
 
-/** What printing a missing value gives. */
+/** The text of a missing value. */
 const NO_VALUE = '<no value>'
 
-/** How a list of nodes was left. */
+/** How the execution of a list of nodes ended. */
 type Flow = 'next' | 'break' | 'continue'
 
-/** What is handed to a function: `before` (a method's own value), then arguments of the command, then what is piped. */
+/**
+ * The arguments of a function: `before` (the value of a method), then arguments of the command, then the piped value.
+ */
 interface Call {
   readonly before: readonly GoValue[]
   readonly args: readonly Operand[]
@@ -27,7 +29,7 @@ interface Variable {
   value: GoValue
 }
 
-/** The text that the template makes of `data`. Throws query_refused where it fails or passes a bound. */
+/** The output of the template for `data`. Throws query_refused if it fails or exceeds a limit. */
 export function runTemplate(
   tree: TemplateTree,
   functions: ReadonlyMap<string, TemplateFunction>,
@@ -139,7 +141,7 @@ class Evaluator {
     }
   }
 
-  /** One variable gets the element, two the key and the element. */
+  /** One variable gets the element, two get the key and the element. */
   #setRangeVariables({ variables, isAssignment }: Pipeline, key: GoValue, element: GoValue): void {
     const [first, second] = variables
     if (first === undefined) return
@@ -177,7 +179,7 @@ class Evaluator {
     return value
   }
 
-  /** `piped` holds what comes from the command before, as the last argument. */
+  /** `piped` is the result of the previous command, passed as the last argument. */
   #runCommand([first, ...args]: Command, dot: GoValue, piped: readonly GoValue[]): GoValue {
     this.#budget.step()
     // A command has at least one operand.
@@ -199,7 +201,7 @@ class Evaluator {
     return this.#invoke(name, made, call)
   }
 
-  /** Stops at the first argument that decides, and gives that argument. */
+  /** Stops at the first argument that decides, and returns it. */
   #runLogic(name: 'and' | 'or', { args, dot, piped }: Call): GoValue {
     if (args.length + piped.length === 0) throw fault(`calls ${name} without arguments`)
     let value: GoValue
@@ -220,12 +222,12 @@ class Evaluator {
     for (const arg of args)
       values.push(checkArgument(this.#valueOf(arg, dot, kindAt(values.length)), kindAt(values.length), name))
     for (const value of piped) values.push(checkArgument(value, kindAt(values.length), name))
-    // What a function does with a text takes time in proportion to it.
+    // Functions on texts take time in proportion to their length.
     for (const value of values) if (typeof value === 'string') this.#budget.spend(value.length)
     return call(values, this.#context)
   }
 
-  /** A constant becomes the kind that is wanted, where it can. */
+  /** A constant is converted to the expected kind if possible. */
   #valueOf(operand: Operand, dot: GoValue, wanted: ParamKind = 'any'): GoValue {
     this.#budget.step()
     switch (operand.kind) {
@@ -252,7 +254,7 @@ class Evaluator {
     return operand.kind === 'variable' ? this.#find(operand.name).value : this.#valueOf(operand.operand, dot)
   }
 
-  /** Fields one after the other; only the last may be a method that takes arguments. */
+  /** Selects fields one by one; only the last may be a method with arguments. */
   #select(base: GoValue, names: readonly string[], call: Call): GoValue {
     const isCall = call.args.length + call.piped.length > 0
     if (names.length === 0 && isCall) throw fault('gives arguments to something that is not a function')

@@ -1,15 +1,15 @@
-/** Floats as Go's strconv and fmt write them. */
+/** Formats floats like Go's strconv and fmt. */
 
-/** Go decides by this exponent when the shortest digits are asked for: a million is 1e+06. */
+/** For shortest digits Go switches to the exponent form here: a million is 1e+06. */
 const EXPONENT_MAX = 6
 
-/** 0.digits × 10^point; no digits are zero. */
+/** 0.digits × 10^point; without digits it is zero. */
 interface Decimal {
   readonly digits: string
   readonly point: number
 }
 
-/** `%v`: the fewest digits that give the number back, with an exponent below 1e-04 and from 1e+06 on. */
+/** `%v`: the fewest digits that parse to the same number, with an exponent below 1e-04 and from 1e+06. */
 export function formatFloat(value: number): string {
   const special = formatSpecial(value)
   if (special !== undefined) return special
@@ -18,7 +18,7 @@ export function formatFloat(value: number): string {
   return signOf(value) + writeGeneral(decimal, EXPONENT_MAX)
 }
 
-/** `%f`, `%e` and `%g` with a precision; undefined: 6 for e and f, the shortest for g. Ties go to the even digit. */
+/** `%f`, `%e` and `%g` with a precision; undefined: 6 for e and f, the shortest for g. Ties round to even. */
 export function formatPrecise(value: number, verb: 'e' | 'f' | 'g', precision: number | undefined): string {
   const special = formatSpecial(value)
   if (special !== undefined) return special
@@ -54,7 +54,7 @@ function formatSpecial(value: number): string | undefined {
 const DOUBLE = new Float64Array(1)
 const BITS = new BigUint64Array(DOUBLE.buffer)
 
-/** Every digit that a double has: up to 767 of them. JavaScript's own toFixed rounds ties up, Go's to even. */
+/** All digits of a double, up to 767. JavaScript's own toFixed rounds ties up, Go rounds them to even. */
 function exactDecimal(size: number): Decimal {
   if (size === 0) return { digits: '', point: 1 }
   DOUBLE[0] = size
@@ -98,7 +98,7 @@ function writeFixed({ digits, point }: Decimal, places: number): string {
   return `${whole}.${fraction.slice(0, places).padEnd(places, '0')}`
 }
 
-/** Go writes at least two digits of an exponent, and its sign. */
+/** Go writes an exponent with its sign and at least two digits. */
 function writeExponent({ digits, point }: Decimal, places: number): string {
   const exponent = digits === '' ? 0 : point - 1
   const shown = digits.slice(0, places + 1).padEnd(places + 1, '0')

@@ -1,11 +1,11 @@
-/** Values as Go's fmt.Print writes them. */
+/** Formats values like Go's fmt.Print. */
 
 import { type Budget, fault } from './budget.ts'
 import { formatFloat } from './format-number.ts'
 import { formatTimeString } from './time/time-format.ts'
 import { GoTime, type GoValue, isGoMap, isList } from './value.ts'
 
-/** Lists in maps in lists. */
+/** Maximum nesting of lists and maps. */
 const DEPTH_MAX = 64
 
 /** `%v`. */

@@ -1,4 +1,4 @@
-/** Template text to tokens. */
+/** Splits template text into tokens. */
 
 import { GatewayError } from '../../../domain/errors.ts'
 import { unescapeGo } from '../../../domain/labels.ts'
@@ -25,7 +25,7 @@ export type TokenKind =
 
 export interface Token {
   readonly kind: TokenKind
-  /** A string without its quotes and escapes, a field without its dot. */
+  /** A string without quotes and escapes, a field without its dot. */
   readonly text: string
   readonly at: number
 }
@@ -52,12 +52,12 @@ const TOKENS: readonly [kind: TokenKind, pattern: RegExp][] = [
 const QUOTED = /"(?:[^"\\\n]|\\[^\n])*"|`[^`]*`/y
 const CHAR = /'(?:[^'\\\n]|\\[^\n]+?)'/y
 
-/** All tokens of a template, the last one `end`. Space inside actions is kept: it parts arguments. */
+/** All tokens of a template, the last one `end`. Space inside actions is kept, because it separates arguments. */
 export function lexTemplate(source: string): Token[] {
   return new Lexer(source).run()
 }
 
-/** An error of the template's text at a place in it. */
+/** An error in the template text, with its position. */
 export function templateError(source: string, at: number, problem: string): GatewayError {
   const line = source.slice(0, at).split('\n').length
   return new GatewayError('query_malformed', `parse error : invalid template: line ${line}: ${problem}`)
@@ -84,11 +84,11 @@ class Lexer {
 
   #readText(): void {
     const start = this.#at
-    const found = this.#source.indexOf(LEFT, start)
-    this.#at = found < 0 ? this.#source.length : found
+    const open = this.#source.indexOf(LEFT, start)
+    this.#at = open < 0 ? this.#source.length : open
     let text = this.#source.slice(start, this.#at)
     if (this.#trimsNext) text = text.replace(/^[ \t\r\n]+/, '')
-    if (found >= 0 && /^-[ \t\r\n]/.test(this.#source.slice(found + 2, found + 4))) text = trimEnd(text)
+    if (open >= 0 && /^-[ \t\r\n]/.test(this.#source.slice(open + 2, open + 4))) text = trimEnd(text)
     if (text !== '') this.#push('text', text, start)
   }
 
@@ -158,7 +158,7 @@ class Lexer {
   }
 }
 
-/** A loop: a pattern for space at the end would be tried at every space before it. */
+/** A loop, because a pattern for trailing space would be tried at every space before it. */
 function trimEnd(text: string): string {
   let end = text.length
   while (end > 0 && ' \t\r\n'.includes(text[end - 1] as string)) end--

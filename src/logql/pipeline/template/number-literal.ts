@@ -1,4 +1,4 @@
-/** Numbers as Go source has them. */
+/** Parses number literals of Go. */
 
 import { parseGoFloat } from '../convert.ts'
 import type { NumberLiteral } from './tree.ts'
@@ -7,7 +7,7 @@ const INTEGER = /^([-+]?)(0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+|[0-9][0-9_
 const INT_MAX = 2n ** 63n - 1n
 const INT_MIN = -(2n ** 63n)
 
-/** A number of a template, or the code of a character; undefined where it is none or does not fit. */
+/** A number in a template, or the code of a character; undefined if it is invalid or out of range. */
 export function parseNumber(text: string, isChar: boolean): NumberLiteral | undefined {
   if (isChar) {
     const code = text.codePointAt(0)
@@ -22,7 +22,7 @@ export function parseNumber(text: string, isChar: boolean): NumberLiteral | unde
   return { integer: fits ? BigInt(float) : undefined, float, isFloat: true }
 }
 
-/** An integer with Go's prefixes 0x, 0o, 0b (and 0 for octal) in 64 bits; undefined where it is none. */
+/** A 64-bit integer with Go's prefixes 0x, 0o, 0b (and 0 for octal); undefined if invalid. */
 export function parseGoInteger(text: string): bigint | undefined {
   const match = INTEGER.exec(text)
   if (match === null) return undefined

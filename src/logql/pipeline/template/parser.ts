@@ -1,12 +1,12 @@
-/** The text of a template to its tree. */
+/** Parses the text of a template to a tree. */
 
 import { PipelineParser } from './pipeline-parser.ts'
 import { TokenCursor } from './token-cursor.ts'
 import type { TemplateNode, TemplateTree } from './tree.ts'
 
 /**
- * Reads a template; `isFunction` knows the names that may be called. Throws query_malformed with the line and what was
- * wanted there.
+ * Parses a template; `isFunction` returns true for the names that may be called. Throws query_malformed with the line
+ * and what was expected there.
  */
 export function parseTemplate(source: string, isFunction: (name: string) => boolean): TemplateTree {
   return new Parser(new TokenCursor(source), isFunction).parse()
@@ -38,7 +38,7 @@ class Parser {
     return { body, definitions: this.#definitions, fields: this.#pipelines.fields }
   }
 
-  /** A node, nothing for a definition, or the word that ends the list. */
+  /** A node, undefined for a definition, or the word that ends the list. */
   #readNode(): TemplateNode | ListEnd | undefined {
     const token = this.#cursor.take()
     if (token.kind === 'text') return { kind: 'text', text: token.text }
@@ -75,7 +75,7 @@ class Parser {
     }
   }
 
-  /** Variables of the head live to the end of the block. */
+  /** Variables of the head are visible until the end of the block. */
   #readBranch(kind: BranchKind): TemplateNode {
     const read = (): TemplateNode => {
       const pipeline = this.#pipelines.readPipeline('close', kind)
@@ -114,7 +114,7 @@ class Parser {
     })
   }
 
-  /** A definition sees nothing of where it stands but the names of functions. */
+  /** A definition does not see variables of its surroundings. */
   #readDefinition(kind: 'define' | 'block'): TemplateNode | undefined {
     const name = this.#readName(kind)
     const pipeline = kind === 'block' ? this.#pipelines.readPipeline('close', kind) : undefined

@@ -1,14 +1,14 @@
-/** What stands inside the braces of a template: `$x := .a | upper (printf "%s" .b)`. */
+/** Parses the contents of template actions: `$x := .a | upper (printf "%s" .b)`. */
 
 import type { Token, TokenKind } from './lexer.ts'
 import { parseNumber } from './number-literal.ts'
 import { shorten, type TokenCursor } from './token-cursor.ts'
 import type { Command, Operand, Pipeline } from './tree.ts'
 
-/** Operands that are a value by themselves: they take no field, no arguments and nothing piped. */
+/** Operands that are plain values: without fields, arguments or piped values. */
 const VALUES: readonly Operand['kind'][] = ['bool', 'dot', 'nil', 'number', 'string']
 
-/** Reads pipelines, and knows the variables in sight and the labels read so far. */
+/** Parses pipelines, and tracks the visible variables and the labels read so far. */
 export class PipelineParser {
   readonly #cursor: TokenCursor
   readonly #isFunction: (name: string) => boolean
@@ -21,12 +21,12 @@ export class PipelineParser {
     this.#isFunction = isFunction
   }
 
-  /** Names of the labels that were read; undefined: any may be. */
+  /** Names of the labels that were read; undefined: possibly any. */
   get fields(): ReadonlySet<string> | undefined {
     return this.#readsAll ? undefined : this.#fields
   }
 
-  /** Forgets the variables that are declared while `read` runs. */
+  /** Removes the variables that are declared while `read` runs. */
   inScope<T>(read: () => T): T {
     const count = this.#variables.length
     const result = read()
@@ -34,7 +34,7 @@ export class PipelineParser {
     return result
   }
 
-  /** Lets `read` see no variable but `$`. */
+  /** Hides all variables except `$` from `read`. */
   inFreshScope<T>(read: () => T): T {
     const variables = this.#variables
     this.#variables = ['$']
@@ -43,7 +43,7 @@ export class PipelineParser {
     return result
   }
 
-  /** A pipeline up to `close`, which is taken as well. `what` is whose pipeline it is. */
+  /** A pipeline up to and including `close`. `what` is the action that it belongs to. */
   readPipeline(close: TokenKind, what: string): Pipeline {
     const cursor = this.#cursor
     cursor.skipSpace()
@@ -62,7 +62,7 @@ export class PipelineParser {
     return { variables, isAssignment, commands }
   }
 
-  /** `$x :=`, `$x =`, and `$i, $x :=` of a range; or nothing. */
+  /** `$x :=`, `$x =`, and `$i, $x :=` of a range; may be absent. */
   #readTargets(what: string): Pick<Pipeline, 'variables' | 'isAssignment'> {
     const targets = this.#cursor.attempt(() => this.#tryTargets(what === 'range' ? 2 : 1))
     if (targets?.isAssignment === true) for (const name of targets.variables) this.#requireVariable(name)

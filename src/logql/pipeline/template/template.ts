@@ -12,7 +12,7 @@ import { TIME_FUNCTIONS } from './functions/time-functions.ts'
 import { parseTemplate } from './parser.ts'
 import type { GoMap } from './value.ts'
 
-/** What a template is run over. */
+/** The input of a template. */
 export interface TemplateInput {
   readonly data: GoMap
   readonly line: string
@@ -20,9 +20,9 @@ export interface TemplateInput {
 }
 
 export interface Template {
-  /** Names of the labels it may read; undefined: any. */
+  /** Names of the labels it may read; undefined: possibly any. */
   readonly fields: ReadonlySet<string> | undefined
-  /** The text. Throws a GatewayError where the template fails on this entry. */
+  /** The output. Throws a GatewayError if the template fails for this entry. */
   run(input: TemplateInput): string
 }
 
@@ -33,13 +33,15 @@ const FUNCTIONS: ReadonlyMap<string, TemplateFunction> = new Map([
   ...NUMBER_FUNCTIONS,
   ...TIME_FUNCTIONS,
 ])
-/** Patterns kept per template: those of a template's text are few, those made of labels may be many. */
+/**
+ * Maximum number of cached patterns per template: a template's own are few, but patterns built from labels may be many.
+ */
 const REGEXPS_MAX = 32
 
 /** Every name that a template may call. */
 export const FUNCTION_NAMES: readonly string[] = [...FUNCTIONS.keys(), 'and', 'or']
 
-/** Reads a template once, to run it on many entries. Throws query_malformed. */
+/** Compiles a template, to run it on many entries. Throws query_malformed. */
 export function compileTemplate(source: string, nowNs: bigint): Template {
   const tree = parseTemplate(source, (name) => FUNCTION_NAMES.includes(name))
   const compile = cachedCompiler()

@@ -1,8 +1,8 @@
-/** A position in the tokens of a template, and the errors that name it. */
+/** A position in the tokens of a template, and errors at it. */
 
 import { lexTemplate, type Token, templateError } from './lexer.ts'
 
-/** Blocks in blocks and brackets in brackets. */
+/** Maximum nesting of blocks and brackets. */
 const DEPTH_MAX = 64
 const SHOWN_CHARS_MAX = 64
 
@@ -18,7 +18,7 @@ export class TokenCursor {
   }
 
   peek(): Token {
-    // The last token is `end`, and nobody reads past it.
+    // The last token is `end`, which is never passed.
     return this.#tokens[this.#at] as Token
   }
 
@@ -32,14 +32,14 @@ export class TokenCursor {
     while (this.peek().kind === 'space') this.#at++
   }
 
-  /** The `}}` of what has nothing more to say. */
+  /** Expects the `}}` of an action without further contents. */
   expectClose(what: string): void {
     this.skipSpace()
     const token = this.take()
     if (token.kind !== 'close') throw this.unexpected(token, `"}}" of ${what}`)
   }
 
-  /** Reads, and comes back here when that finds nothing. */
+  /** Runs `read`, and returns to this position if its result is undefined. */
   attempt<T>(read: () => T | undefined): T | undefined {
     const start = this.#at
     const result = read()
@@ -47,7 +47,7 @@ export class TokenCursor {
     return result
   }
 
-  /** Reads something that may hold its like. */
+  /** Runs a recursive part of the parser. */
   nest<T>(read: () => T): T {
     if (++this.#depth > DEPTH_MAX) throw this.error(`nested deeper than ${DEPTH_MAX}`)
     const result = read()
@@ -56,8 +56,8 @@ export class TokenCursor {
   }
 
   unexpected({ kind, text, at }: Token, wanted: string): Error {
-    const found = kind === 'end' ? 'the end of the template' : `"${shorten(text)}"`
-    return templateError(this.#source, at, `unexpected ${found}; wanted ${wanted}`)
+    const token = kind === 'end' ? 'the end of the template' : `"${shorten(text)}"`
+    return templateError(this.#source, at, `unexpected ${token}; wanted ${wanted}`)
   }
 
   error(problem: string, at = this.peek().at): Error {

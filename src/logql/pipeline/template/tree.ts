@@ -1,4 +1,4 @@
-/** The tree of a template: what parser.ts makes and evaluate.ts walks. See https://pkg.go.dev/text/template. */
+/** The tree of a template, built by parser.ts and executed by evaluate.ts. See https://pkg.go.dev/text/template. */
 
 export type TemplateNode =
   | { readonly kind: 'text'; readonly text: string }
@@ -17,14 +17,14 @@ export interface Branch {
 
 /** `$a, $b := first | second`. */
 export interface Pipeline {
-  /** With their `$`. */
+  /** Including their `$`. */
   readonly variables: readonly string[]
-  /** True for `=`: the variables were declared before. */
+  /** True for `=`, which assigns to declared variables. */
   readonly isAssignment: boolean
   readonly commands: readonly Command[]
 }
 
-/** A function or field with its arguments, or one value. Never empty. */
+/** A function or field with its arguments, or a single value. Never empty. */
 export type Command = readonly Operand[]
 
 export type Operand =
@@ -39,18 +39,18 @@ export type Operand =
   | { readonly kind: 'chain'; readonly operand: Operand; readonly names: readonly string[] }
   | { readonly kind: 'pipeline'; readonly pipeline: Pipeline }
 
-/** A constant has no type until it is used: `1.0` is an integer where one is wanted. */
+/** A constant has no type until it is used: `1.0` is an integer if one is expected. */
 export interface NumberLiteral {
   readonly integer: bigint | undefined
   readonly float: number
-  /** What it is where nothing is wanted in particular. */
+  /** Its type if none is expected. */
   readonly isFloat: boolean
 }
 
-/** A parsed template with those it defines. */
+/** A parsed template with the templates that it defines. */
 export interface TemplateTree {
   readonly body: readonly TemplateNode[]
   readonly definitions: ReadonlyMap<string, readonly TemplateNode[]>
-  /** Names of the labels it may read; undefined: any. */
+  /** Names of the labels it may read; undefined: possibly any. */
   readonly fields: ReadonlySet<string> | undefined
 }

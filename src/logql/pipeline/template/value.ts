@@ -1,21 +1,21 @@
-/** The values of a template while it runs. */
+/** The values of a running template. */
 
 /**
- * Go's types: string, bool, int64 (bigint), float64 (number), time, map, slice; undefined is nil and what a missing
- * key gives.
+ * Go's types: string, bool, int64 (bigint), float64 (number), time, map, slice; undefined is nil, also for a missing
+ * key.
  */
 export type GoValue = string | boolean | bigint | number | GoTime | GoMap | readonly GoValue[] | undefined
 
 /** A map with string keys: the labels, or an object of fromJson. */
 export interface GoMap {
   get(key: string): GoValue
-  /** By rising key. */
+  /** In ascending order of keys. */
   entries(): readonly (readonly [key: string, value: GoValue])[]
 }
 
-/** An instant with the zone to show it in. */
+/** An instant with a zone for display. */
 export class GoTime {
-  /** Since the epoch; may leave 64 bits (Go's zero time is the year 1). */
+  /** Since the epoch; may exceed 64 bits (Go's zero time is in the year 1). */
   readonly ns: bigint
   /** An IANA name, `UTC`, or a fixed offset in seconds east. */
   readonly zone: string | number
@@ -26,7 +26,7 @@ export class GoTime {
   }
 }
 
-/** 0001-01-01T00:00:00Z: what Go's time functions give when they fail. */
+/** 0001-01-01T00:00:00Z, the result of Go's time functions if they fail. */
 export const ZERO_TIME = new GoTime(-62_135_596_800_000_000_000n)
 
 export function isGoMap(value: GoValue): value is GoMap {
@@ -37,7 +37,7 @@ export function isList(value: GoValue): value is readonly GoValue[] {
   return Array.isArray(value)
 }
 
-/** Truth as `if` sees it: not false, 0, nil or of no length. */
+/** Truth as for `if`: false, 0, nil and empty values are false. */
 export function isTrue(value: GoValue): boolean {
   if (value === undefined || value === false || value === '' || value === 0 || value === 0n) return false
   if (isList(value)) return value.length > 0

@@ -1,13 +1,13 @@
-/** JSON text to values of a template. */
+/** fromJson: parses JSON to template values. */
 
 import { compareText } from '../../../../domain/labels.ts'
 import { type Budget, fault } from '../budget.ts'
 import type { GoMap, GoValue } from '../value.ts'
 
-/** Values in values. */
+/** Maximum nesting of values. */
 const DEPTH_MAX = 64
 
-/** Undefined where the text is not JSON (and for null). Numbers are floats, of a repeated key the last counts. */
+/** Undefined for invalid JSON (and for null). Numbers are floats; of duplicate keys the last is kept. */
 export function parseJsonValue(text: string, budget: Budget): GoValue {
   budget.spend(text.length)
   let value: unknown
@@ -19,7 +19,7 @@ export function parseJsonValue(text: string, budget: Budget): GoValue {
   return goValueOf(value, budget, 0)
 }
 
-/** An object; a key that it has not is nil. */
+/** An object; a missing key is nil. */
 class JsonObject implements GoMap {
   readonly #members: ReadonlyMap<string, GoValue>
   #entries: readonly (readonly [key: string, value: GoValue])[] | undefined
@@ -43,7 +43,7 @@ function goValueOf(value: unknown, budget: Budget, depth: number): GoValue {
   budget.step()
   if (typeof value === 'string') return value.toWellFormed()
   if (typeof value === 'boolean') return value
-  // A number too large for a double is none.
+  // A number too large for a double is invalid.
   if (typeof value === 'number') return Number.isFinite(value) ? value : undefined
   if (typeof value !== 'object' || value === null) return undefined
   if (Array.isArray(value)) return value.map((each) => goValueOf(each, budget, depth + 1))

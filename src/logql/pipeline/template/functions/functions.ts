@@ -1,10 +1,10 @@
-/** How a template function is declared. */
+/** Declarations of template functions. */
 
 import type { Budget } from '../budget.ts'
 import type { GoTime, GoValue } from '../value.ts'
 import type { SizedRegexp } from './sized-regexp.ts'
 
-/** What a parameter takes; `any` takes everything. */
+/** The type of a parameter; `any` accepts everything. */
 export type ParamKind = 'string' | 'int' | 'float' | 'time' | 'any'
 
 interface ParamTypes {
@@ -17,10 +17,10 @@ interface ParamTypes {
 
 type Arguments<P extends readonly ParamKind[]> = { [K in keyof P]: ParamTypes[P[K]] }
 
-/** What a function knows of the run it is called in. */
+/** The context in which a function is called. */
 export interface RunContext {
   readonly budget: Budget
-  /** The entry's line as it is at this stage. */
+  /** The entry's line at this stage. */
   readonly line: string
   /** The entry's time. */
   readonly ns: bigint
@@ -31,21 +31,21 @@ export interface RunContext {
 
 export interface TemplateFunction {
   readonly params: readonly ParamKind[]
-  /** Of the arguments behind `params`; undefined where there may be none. */
+  /** The kind of arguments after `params`; undefined if there are none. */
   readonly rest: ParamKind | undefined
   readonly call: (args: readonly GoValue[], context: RunContext) => GoValue
 }
 
-/** A function of fixed parameters. */
+/** Defines a function with fixed parameters. */
 export function define<const P extends readonly ParamKind[]>(
   params: P,
   call: (args: Arguments<P>, context: RunContext) => GoValue,
 ): TemplateFunction {
-  // The evaluator hands over what the kinds say: it checks before each call.
+  // The evaluator has checked the kinds before the call.
   return { params, rest: undefined, call: (args, context) => call(args as Arguments<P>, context) }
 }
 
-/** A function with any number of further arguments of one kind. */
+/** Defines a function with any number of further arguments of one kind. */
 export function defineRest<const P extends readonly ParamKind[], R extends ParamKind>(
   params: P,
   rest: R,

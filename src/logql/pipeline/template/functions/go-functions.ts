@@ -1,4 +1,4 @@
-/** The functions that Go's text/template brings, and those of sprig and Loki that are neither text nor number. */
+/** The functions of Go's text/template, and those of sprig and Loki for neither text nor numbers. */
 
 import { compareText } from '../../../../domain/labels.ts'
 import { type Budget, fault } from '../budget.ts'
@@ -9,7 +9,7 @@ import { define, defineRest, type TemplateFunction } from './functions.ts'
 import { sprintf } from './printf.ts'
 import { urlEncode, utf8Length, utf8Slice } from './text-functions.ts'
 
-/** `and` and `or` are not here: they do not evaluate all arguments, so the evaluator has them. */
+/** `and` and `or` are in the evaluator, because they do not evaluate all arguments. */
 export const GO_FUNCTIONS: readonly (readonly [name: string, made: TemplateFunction])[] = [
   ['__line__', define([], (_, { line }) => line)],
   ['__timestamp__', define([], (_, { ns }) => new GoTime(ns))],
@@ -82,7 +82,7 @@ function equalsAny(first: GoValue, others: readonly GoValue[]): boolean {
   return others.some((other) => equals(first, other))
 }
 
-/** Go compares values of one type only. */
+/** Go only compares values of the same type. */
 function equals(a: GoValue, b: GoValue): boolean {
   if (a === undefined || b === undefined) return a === b
   if (a instanceof GoTime && b instanceof GoTime) return a.ns === b.ns
@@ -121,7 +121,7 @@ const JS_ESCAPES = new Map([
   ['"', '\\"'],
 ])
 
-/** Everything that could end a script or a string in it. */
+/** Escapes everything that could end a script or a string in it. */
 function escapeJs(text: string, budget: Budget): string {
   budget.spend(text.length * 6)
   return text.replace(/[\\'"<>&=]|[^\p{L}\p{M}\p{N}\p{P}\p{S} ]/gu, (char) => {

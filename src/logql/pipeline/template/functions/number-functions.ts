@@ -1,4 +1,4 @@
-/** Template functions on numbers: sprig's, with its conversions, and Loki's for sizes and durations. */
+/** Template functions for numbers: sprig's, with its conversions, and Loki's for sizes and durations. */
 
 import { parseBytes, parseGoDuration, parseGoFloat } from '../../convert.ts'
 import { fault } from '../budget.ts'
@@ -39,7 +39,7 @@ export const NUMBER_FUNCTIONS: readonly (readonly [name: string, made: TemplateF
   ['duration_seconds', define(['string'], ([text]) => toSeconds(text))],
 ]
 
-/** 64 bits, truncated; what is no integer is 0, as in sprig. */
+/** 64 bits, truncated; 0 if it is not an integer, as in sprig. */
 export function toInteger(value: GoValue): bigint {
   switch (typeof value) {
     case 'bigint':
@@ -55,7 +55,7 @@ export function toInteger(value: GoValue): bigint {
   }
 }
 
-/** What is no number is 0, as in sprig. */
+/** 0 if it is not a number, as in sprig. */
 export function toFloat(value: GoValue): number {
   switch (typeof value) {
     case 'number':
@@ -85,7 +85,7 @@ function defineDecimal(operator: DecimalOperator): TemplateFunction {
   return defineRest(['any'], 'any', ([first], others) => calculate(operator, [first, ...others].map(toFloat)))
 }
 
-/** Away from zero where the rest is `roundOn` or more. */
+/** Rounds away from zero if the fraction is at least `roundOn`. */
 function round(value: number, places: number, roundOn: number): number {
   const power = 10 ** places
   const scaled = power * value

@@ -8,7 +8,7 @@ import { type GoValue, isGoMap, isList, typeName } from '../value.ts'
 
 /** A directive: flags, width, precision, verb, with `*` and `[n]` for arguments. */
 const DIRECTIVE = /%([-+# 0]*)(\[\d{1,6}\])?(\*|\d{1,7})?(\.(?:(\[\d{1,6}\])?(\*|\d{0,7})))?(\[\d{1,6}\])?([\s\S]?)/gu
-/** Go's own bound on widths and precisions. */
+/** Go's own limit on widths and precisions. */
 const WIDTH_MAX = 1_000_000
 
 interface Flags {
@@ -21,7 +21,7 @@ interface Flags {
   readonly precision: number | undefined
 }
 
-/** The text; like Go it never fails, but writes what is wrong: `%!d(string=hi)`. The budget may end it. */
+/** The formatted text; like Go's it never fails, but contains the fault: `%!d(string=hi)`. The budget may end it. */
 export function sprintf(format: string, args: readonly GoValue[], budget: Budget): string {
   const printer = new Printer(args, budget)
   let text = ''
@@ -64,7 +64,7 @@ class Printer {
     return this.#printArg(verb, parseFlags(marks, width, precision))
   }
 
-  /** What Go appends for arguments that no directive took. */
+  /** Go's text for arguments without a directive. */
   rest(): string {
     if (this.#isReordered || this.#next >= this.#args.length) return ''
     const extra = this.#args.slice(this.#next).map((arg) => this.#typed(arg))
@@ -98,7 +98,7 @@ class Printer {
 }
 
 function parseFlags(marks: string, width: number | undefined, precision: number | undefined): Flags {
-  // A negative width from `*` is a minus flag, a negative precision none at all.
+  // A negative width from `*` sets the minus flag; a negative precision is ignored.
   const minus = marks.includes('-') || (width ?? 0) < 0
   return {
     minus,
@@ -111,7 +111,7 @@ function parseFlags(marks: string, width: number | undefined, precision: number 
   }
 }
 
-/** Undefined where the verb is not for the argument's type. */
+/** Undefined if the verb does not apply to the argument's type. */
 function formatArg(arg: GoValue, verb: string, flags: Flags, budget: Budget): string | undefined {
   if (verb === 'T') return pad(typeName(arg), flags, budget)
   if (verb === 'v' || arg === undefined) {
@@ -140,7 +140,7 @@ function formatPlain(arg: GoValue, flags: Flags, budget: Budget): string {
   return pad(formatValue(arg, budget), flags, budget)
 }
 
-/** A verb reaches into lists and maps, as in Go. */
+/** A verb applies to each element of lists and maps, as in Go. */
 function formatEach(arg: GoValue, verb: string, flags: Flags, budget: Budget): string | undefined {
   const one = (value: GoValue): string => {
     budget.step()

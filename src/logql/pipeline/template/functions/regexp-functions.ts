@@ -30,7 +30,7 @@ export const REGEXP_FUNCTIONS: readonly (readonly [name: string, made: TemplateF
   ],
 ]
 
-/** All matches, without the empty ones right behind another: Go does not count them. */
+/** All matches except empty ones directly after another match, which Go does not count. */
 function* matchesOf({ regexp, size }: SizedRegexp, text: string, budget: Budget): Iterable<RegexpMatch> {
   budget.spendMatching(text.length, size)
   let last = -1
@@ -59,7 +59,7 @@ function replaceMatches(
   return replaced + text.slice(last)
 }
 
-/** `$1`, `${1}`, `$name`, `${name}`, and `$$` for a dollar; groups that are not there are empty. */
+/** `$1`, `${1}`, `$name`, `${name}`, and `$$` for a dollar; missing groups are empty. */
 function expand(template: string, { groups }: RegexpMatch, { groupNames }: Regexp): string {
   return template.replace(/\$(?:\$|\{([A-Za-z0-9_]+)\}|([A-Za-z0-9_]+))/g, (all, braced?: string, bare?: string) => {
     const name = braced ?? bare

@@ -1,10 +1,10 @@
-/** A regular expression with what a search by it may cost. */
+/** A regular expression with the cost of a search. */
 
 import { compileRegexp, type Regexp } from '../../../regexp/regexp.ts'
 
 export interface SizedRegexp {
   readonly regexp: Regexp
-  /** Instructions, all of which a search may visit at each character. */
+  /** Number of instructions; a search may visit all of them at each character. */
   readonly size: number
 }
 

@@ -1,4 +1,4 @@
-/** Template functions on text: Go's strings package, sprig's, and Loki's own. */
+/** Template functions for text: Go's strings package, sprig's, and Loki's own. */
 
 import type { Budget } from '../budget.ts'
 import { fault } from '../budget.ts'
@@ -11,7 +11,10 @@ const NOT_ASCII = /[^\0-\x7f]/
 /** unicode.IsSpace. */
 const SPACE = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/
 
-/** In the order of Loki's documentation; capitals are Go's own, with the text first, the others sprig's, text last. */
+/**
+ * In the order of Loki's documentation; upper-case names are Go's, with the text first, the others sprig's, with the
+ * text last.
+ */
 export const TEXT_FUNCTIONS: readonly (readonly [name: string, made: TemplateFunction])[] = [
   ['ToLower', define(['string'], ([text]) => text.toLowerCase())],
   ['ToUpper', define(['string'], ([text]) => text.toUpperCase())],
@@ -56,17 +59,17 @@ export const TEXT_FUNCTIONS: readonly (readonly [name: string, made: TemplateFun
   ['b64dec', define(['string'], ([text]) => base64Decode(text))],
 ]
 
-/** Bytes of the text in UTF-8: what Go's len counts. */
+/** Length of the text in UTF-8 bytes, like Go's len. */
 export function utf8Length(text: string): number {
   return NOT_ASCII.test(text) ? UTF8.encode(text).length : text.length
 }
 
-/** Bytes [start, end) of the text in UTF-8, as text: where it cuts a character, U+FFFD stands. */
+/** Bytes [start, end) of the text in UTF-8, as text; a truncated character becomes U+FFFD. */
 export function utf8Slice(text: string, start: number, end: number): string {
   return NOT_ASCII.test(text) ? UTF8_TEXT.decode(UTF8.encode(text).subarray(start, end)) : text.slice(start, end)
 }
 
-/** url.QueryEscape: a space is a plus, and only `-_.~` stay beside letters and digits. */
+/** url.QueryEscape: a space becomes a plus; letters, digits and `-_.~` are unchanged. */
 export function urlEncode(text: string, budget: Budget): string {
   budget.spend(text.length * 3)
   const encoded = encodeURIComponent(text.toWellFormed()).replaceAll('%20', '+')
@@ -84,14 +87,14 @@ function urlDecode(text: string): string {
   return UTF8_TEXT.decode(Uint8Array.from(bytes))
 }
 
-/** Makes the first letter of each word a capital; what parts words is what strings.Title takes for it. */
+/** Capitalises the first letter of each word, with the word separators of strings.Title. */
 function titleCase(text: string): string {
   return text.replace(/(?<![\p{L}\p{Nd}_]|[^\p{ASCII}\s])\p{L}/gu, (letter) => letter.toUpperCase())
 }
 
 function replaceText(text: string, rule: { old: string; by: string; times: number }, budget: Budget): string {
   const { old, by, times } = rule
-  // Go puts it before each character and at the end.
+  // Go inserts it before each character and at the end.
   const pieces = old === '' ? ['', ...text] : text.split(old)
   const gaps = Math.min(old === '' ? pieces.length : pieces.length - 1, times)
   budget.spend(text.length + gaps * by.length)
@@ -131,7 +134,7 @@ function trimSuffix(text: string, suffix: string): string {
   return text.endsWith(suffix) ? text.slice(0, text.length - suffix.length) : text
 }
 
-/** Below zero it keeps the end. */
+/** A negative count keeps the end. */
 function truncate(text: string, count: number): string {
   const length = utf8Length(text)
   if (count < 0) return length + count > 0 ? utf8Slice(text, length + count, length) : text
@@ -163,7 +166,7 @@ function repeat(text: string, times: bigint, budget: Budget): string {
   return text === '' ? '' : text.repeat(Number(times))
 }
 
-/** Fills with spaces, or cuts: the left form keeps the beginning, the right one the end. Counts characters. */
+/** Pads with spaces, or truncates: the left form keeps the start, the right one the end. Counts characters. */
 function align(text: string, width: bigint, side: 'left' | 'right', budget: Budget): string {
   if (width < 0n) return text
   const missing = Number(width) - countChars(text)
@@ -181,7 +184,7 @@ function base64Encode(text: string, budget: Budget): string {
   return btoa(binary)
 }
 
-/** Like sprig, gives the error's text where the input is no base64. */
+/** Like sprig, returns the error text for invalid base64. */
 function base64Decode(text: string): string {
   const fault = base64Fault(text)
   if (fault !== undefined) return `illegal base64 data at input byte ${fault}`
@@ -189,7 +192,7 @@ function base64Decode(text: string): string {
   return UTF8_TEXT.decode(Uint8Array.from(binary, (char) => char.charCodeAt(0)))
 }
 
-/** Where Go's decoder stops, in bytes; line breaks are passed over. Undefined where the text is whole. */
+/** The position in bytes at which Go's decoder fails; line breaks are skipped. Undefined if the text is valid. */
 function base64Fault(text: string): number | undefined {
   let inGroup = 0
   for (let at = 0; at < text.length; at++) {
@@ -197,13 +200,13 @@ function base64Fault(text: string): number | undefined {
     if (char === '\n' || char === '\r') continue
     if (/[A-Za-z0-9+/]/.test(char)) inGroup = (inGroup + 1) % 4
     else if (char === '=' && inGroup >= 2) return paddingFault(text, at, inGroup)
-    // What stands before is ASCII.
+    // The text before it is ASCII.
     else return at
   }
   return inGroup === 0 ? undefined : text.length - inGroup
 }
 
-/** From the first `=` on: it closes the group, alone or with one more, and nothing follows. */
+/** From the first `=` on: it must complete the group, alone or with a second one, and nothing may follow. */
 function paddingFault(text: string, first: number, inGroup: number): number | undefined {
   const next = (from: number): number => from + (/^[\r\n]*/.exec(text.slice(from))?.[0].length ?? 0)
   let at = first + 1

@@ -1,4 +1,4 @@
-/** Template functions on time, and what can be called on a time. `Local` is UTC: an answer must not depend on the server. */
+/** Template functions for time, and the methods of a time. `Local` is UTC: results must not depend on the server. */
 
 import { fault } from '../budget.ts'
 import { civilOf, dayOfYear, epochSeconds, formatTime, formatTimeString } from '../time/time-format.ts'
@@ -8,7 +8,7 @@ import { GoTime, type GoValue, ZERO_TIME } from '../value.ts'
 import { define, type RunContext, type TemplateFunction } from './functions.ts'
 
 const NS_PER_MS = 1_000_000n
-/** Nanoseconds in a unit, by the digits that an epoch of our days has in it. */
+/** Nanoseconds per unit, by the number of digits of a current epoch in it. */
 const NS_BY_DIGITS = new Map([
   [5, 86_400_000_000_000n],
   [10, 1_000_000_000n],
@@ -31,7 +31,7 @@ export const TIME_FUNCTIONS: readonly (readonly [name: string, made: TemplateFun
   ['unixToTime', define(['string'], ([text]) => parseEpoch(text))],
 ]
 
-/** Methods of time.Time that a template may call. */
+/** The methods of time.Time that a template may call. */
 export const TIME_METHODS: ReadonlyMap<string, TemplateFunction> = new Map([
   ['Format', define(['time', 'string'], ([time, layout], context) => printTime(time, layout, context))],
   ['String', define(['time'], ([time]) => formatTimeString(time))],
@@ -51,20 +51,20 @@ export const TIME_METHODS: ReadonlyMap<string, TemplateFunction> = new Map([
   ['IsZero', define(['time'], ([time]) => time.ns === ZERO_TIME.ns)],
 ])
 
-/** sprig: a number is seconds since the epoch, anything else that is no time is now. */
+/** sprig: a number is seconds since the epoch, any other value that is not a time is now. */
 function toTime(value: GoValue, { nowNs }: RunContext): GoTime {
   if (value instanceof GoTime) return value
   return new GoTime(typeof value === 'bigint' ? value * 1_000_000_000n : nowNs)
 }
 
 function printTime(time: GoTime, layout: string, { budget }: RunContext): string {
-  // An element is never longer than nine times its spelling.
+  // The output of an element is at most nine times as long as the element.
   budget.spend(layout.length * 9)
   if (time.ns > MAX_NS || time.ns < -MAX_NS) throw fault('prints a time outside of the calendar')
   return formatTime(time, layout)
 }
 
-/** What the platform's calendar reaches, less a day for the offsets. */
+/** The range of the platform's calendar, less a day for the offsets. */
 const MAX_NS = 8_639_900_000_000_000n * NS_PER_MS
 
 function floorDivide(value: bigint, by: bigint): bigint {

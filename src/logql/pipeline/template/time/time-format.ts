@@ -1,4 +1,4 @@
-/** Instants to text by Go's layouts. */
+/** Formats instants by Go's layouts. */
 
 import type { GoTime } from '../value.ts'
 import { type LayoutElement, type LayoutPart, MONTHS, parseLayout, WEEKDAYS } from './time-layout.ts'
@@ -6,10 +6,10 @@ import { zoneName, zoneOffset } from './zone.ts'
 
 const NS_PER_SECOND = 1_000_000_000n
 const DAY_MS = 86_400_000
-/** What Go's Time.String writes. */
+/** The layout of Go's Time.String. */
 const STRING_LAYOUT = parseLayout('2006-01-02 15:04:05.999999999 -0700 MST')
 
-/** A time in its zone, as calendar and clock show it. */
+/** A time in its zone, as shown by calendar and clock. */
 export interface Civil {
   readonly date: Date
   readonly nanos: number
@@ -32,7 +32,7 @@ export function epochSeconds(time: GoTime): bigint {
   return (time.ns - rest) / NS_PER_SECOND
 }
 
-/** `date` holds the zone's own calendar and clock in its UTC fields. */
+/** `date` has the zone's local calendar and clock in its UTC fields. */
 export function civilOf(time: GoTime): Civil {
   const seconds = Number(epochSeconds(time))
   const isFixed = typeof time.zone === 'number'

@@ -1,14 +1,16 @@
-/** Go's time layouts, which spell a reference time: `2006-01-02T15:04:05.000Z07:00`. See https://pkg.go.dev/time. */
+/**
+ * Parses Go's time layouts, which spell a reference time: `2006-01-02T15:04:05.000Z07:00`. See https://pkg.go.dev/time.
+ */
 
 export type LayoutPart =
   | { readonly kind: 'literal'; readonly text: string }
   | { readonly kind: 'element'; readonly name: LayoutElement }
-  /** A fraction of a second behind its `.` or `,`; trailing zeros are left out where it is written with nines. */
+  /** A fraction of a second after its `.` or `,`; trailing zeros are omitted if it is written with nines. */
   | { readonly kind: 'fraction'; readonly mark: string; readonly digits: number; readonly isTrimmed: boolean }
 
 export type LayoutElement = (typeof ELEMENTS)[number]
 
-/** Longer elements before those that they begin with. */
+/** Longer elements come before their prefixes. */
 const ELEMENTS = [
   'January',
   'Jan',
@@ -48,7 +50,7 @@ const ELEMENTS = [
 const BEGINNINGS = new Set<string>(ELEMENTS.map((element) => element[0] as string))
 const FRACTION = /[.,](0+|9+)(?!\d)/y
 
-/** A layout as its parts; whatever is no element is literal. */
+/** The parts of a layout; text that is not an element is literal. */
 export function parseLayout(layout: string): readonly LayoutPart[] {
   const parts: LayoutPart[] = []
   let literal = ''

@@ -1,10 +1,10 @@
-/** Text to instants by Go's layouts, as time.ParseInLocation does. */
+/** Parses times by Go's layouts, like time.ParseInLocation. */
 
 import { GoTime } from '../value.ts'
 import { type LayoutElement, type LayoutPart, MONTHS, parseLayout, WEEKDAYS } from './time-layout.ts'
 import { isZone, zoneOffset } from './zone.ts'
 
-/** What was read; what a layout does not name keeps Go's default. */
+/** The parsed fields; those that are not in the layout keep Go's defaults. */
 interface Fields {
   year: number
   month: number
@@ -15,11 +15,11 @@ interface Fields {
   second: number
   nanos: number
   isAfternoon: boolean | undefined
-  /** Seconds east, where the text says so. */
+  /** Seconds east, if the text has an offset. */
   offset: number | undefined
 }
 
-/** Undefined where the text does not fit the layout. A text without an offset is in `zone`, unknown zones are UTC. */
+/** Undefined if the text does not match the layout. A text without an offset is in `zone`; unknown zones are UTC. */
 export function parseTime(layout: string, text: string, zone: string): GoTime | undefined {
   const fields: Fields = {
     year: 0,
@@ -38,7 +38,7 @@ export function parseTime(layout: string, text: string, zone: string): GoTime | 
   for (const [index, part] of parts.entries()) {
     if (rest === undefined) return undefined
     rest = readPart(part, rest, fields)
-    // A fraction is taken behind the seconds even where the layout has none.
+    // A fraction is accepted after the seconds even if the layout has none.
     const isSecond = part.kind === 'element' && (part.name === '05' || part.name === '5')
     if (isSecond && parts[index + 1]?.kind !== 'fraction' && rest !== undefined)
       rest = readFraction(rest, fields) ?? rest
@@ -46,7 +46,7 @@ export function parseTime(layout: string, text: string, zone: string): GoTime | 
   return rest === '' ? instantOf(fields, isZone(zone) ? zone : 'UTC') : undefined
 }
 
-/** What is left of the text behind the part; undefined where it does not fit. */
+/** The rest of the text after the part; undefined if it does not match. */
 function readPart(part: LayoutPart, text: string, fields: Fields): string | undefined {
   if (part.kind === 'literal') return skipLiteral(part.text, text)
   if (part.kind === 'element') return readElement(part.name, text, fields)
@@ -55,7 +55,7 @@ function readPart(part: LayoutPart, text: string, fields: Fields): string | unde
   return rest !== undefined && text.length - rest.length === part.digits + 1 ? rest : undefined
 }
 
-/** Any number of spaces stands for any number of spaces. */
+/** Any number of spaces matches any number of spaces. */
 function skipLiteral(literal: string, text: string): string | undefined {
   let rest = text
   for (const piece of literal.match(/ +|[^ ]+/g) ?? []) {
@@ -205,7 +205,7 @@ function instantOf(fields: Fields, zone: string): GoTime | undefined {
   return new GoTime(BigInt(seconds) * 1_000_000_000n + BigInt(nanos), shown)
 }
 
-/** The offset at a local time: the one in effect there, guessed from the same count of seconds in UTC. */
+/** The offset in effect at a local time, found from the offset of the same number of seconds in UTC. */
 function localOffset(zone: string, local: number): number {
   return zoneOffset(zone, local - zoneOffset(zone, local))
 }

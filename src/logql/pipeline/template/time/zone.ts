@@ -1,9 +1,9 @@
 /** Offsets of time zones, from the platform's IANA database. */
 
 const MS_PER_SECOND = 1000
-/** Zones remembered; there are some 600. */
+/** Maximum number of cached zones; there are some 600. */
 const ZONES_MAX = 700
-/** The span that Date can show; instants outside get the offset at its end. */
+/** The range of Date; instants outside get the offset at its limit. */
 const DATE_MS_MAX = 8_640_000_000_000_000
 
 const formats = new Map<string, Intl.DateTimeFormat | undefined>()
@@ -25,7 +25,7 @@ export function zoneOffset(zone: string, epochSeconds: number): number {
   return Math.round(shown.getTime() / MS_PER_SECOND) - epochSeconds
 }
 
-/** The zone's short name at an instant, as `CET`; where English has none, its offset, as `+03`. */
+/** The zone's short name at an instant, such as `CET`; if English has none, its offset, such as `+03`. */
 export function zoneName(zone: string, epochSeconds: number): string {
   const name = partsAt(zone, epochSeconds)?.get('timeZoneName')
   if (name === undefined) return 'UTC'
@@ -46,7 +46,7 @@ function partsAt(zone: string, epochSeconds: number): ReadonlyMap<string, string
 
 function formatOf(zone: string): Intl.DateTimeFormat | undefined {
   if (formats.has(zone)) return formats.get(zone)
-  // Node also takes `+01:00`, which Go's zone files do not have.
+  // Node also accepts `+01:00`, which Go's zone files do not have.
   const format = /^[A-Za-z]/.test(zone) ? makeFormat(zone) : undefined
   if (formats.size >= ZONES_MAX) formats.clear()
   formats.set(zone, format)
@@ -68,11 +68,11 @@ function makeFormat(zone: string): Intl.DateTimeFormat | undefined {
       timeZoneName: 'short',
     })
   } catch {
-    return undefined // an unknown zone: that is all Intl says no to here
+    return undefined // an unknown zone, which is the only error of Intl here
   }
 }
 
-/** English knows the short names of a zone where they are used: CET in Britain, EST in America. */
+/** English locales have the short names of zones used in their countries: CET in Britain, EST in America. */
 function localeOf(zone: string): string {
   if (zone.startsWith('Australia/')) return 'en-AU'
   if (zone.startsWith('Asia/')) return 'en-IN'
