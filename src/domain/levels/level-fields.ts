@@ -30,11 +30,14 @@ const OTHER_FIELDS = [
   'PRIORITY',
 ]
 
+/** All names under which a level is looked for in a line; those of logfmt count in any case. */
+export const FIELD_NAMES: readonly string[] = [...LEVEL_FIELDS, ...OTHER_FIELDS]
+
 const UTF8 = new TextEncoder()
 /** JSON keys, compared as they are, by their length. */
-const JSON_FIELDS = byLength([...LEVEL_FIELDS, ...OTHER_FIELDS])
+const JSON_FIELDS = byLength(FIELD_NAMES)
 /** logfmt keys in lower case, each at its most trusted rank, by their length. */
-const LOGFMT_FIELDS = byLength([...new Set([...LEVEL_FIELDS, ...OTHER_FIELDS].map((field) => field.toLowerCase()))])
+const LOGFMT_FIELDS = byLength([...new Set(FIELD_NAMES.map((field) => field.toLowerCase()))])
 
 interface Field {
   readonly bytes: Uint8Array

@@ -18,19 +18,19 @@ const SPACE = 0x20
 
 /** Loki's boundaries of a word, and those that a word in capitals may have besides: `<ERROR>`, `production.ERROR:`. */
 const BEFORE = boundary(' \t\n[({"\'=|')
-const BEFORE_CAPITALS = boundary(' \t\n[({"\'|.:<>*!])')
+const BEFORE_CAPITALS = boundary(' \t\n[({"\'|.:<>*!]),;}#@~`')
 /** What a byte may be: the first letter of a word, what may stand before one. Most bytes end at this one look-up. */
 const LETTER = 1
 const BOUNDARY = 2
 const ROLES = rolesOfBytes()
 
 function rolesOfBytes(): Uint8Array {
-  const before = boundary(' \t\n[({"\'|.:<>*!])=-m')
+  const before = boundary(' \t\n[({"\'|.:<>*!]),;}#@~`=-m')
   return before.map((isBefore, byte) => (isBefore === 1 ? BOUNDARY : 0) | (SECOND_LETTERS[byte] === 0 ? 0 : LETTER))
 }
 
 const AFTER = boundary(' \t\n[({"\'=|])}:,!')
-const AFTER_CAPITALS = boundary(' \t\n[({"\'=|])}:,!>*.;')
+const AFTER_CAPITALS = boundary(' \t\n[({"\'=|])}:,!>*.;/#@~`?<')
 
 function boundary(chars: string): Uint8Array {
   const table = new Uint8Array(256)

@@ -168,6 +168,8 @@ const TEXT_LOGGERS: readonly LevelLine[] = [
   ['Python', '2026-11-29 12:00:00,000 - app - WARNING - error rate is high', 'warn'],
   ['Python', '2026-11-29 12:00:00,000 app.py:12 CRITICAL x', 'critical'],
   ['uvicorn', 'INFO:     127.0.0.1:1 - "GET /error HTTP/1.1" 200 OK', 'info'],
+  ['Celery', '[2026-11-29 12:00:00,000: ERROR/MainProcess] Task x raised unexpected', 'error'],
+  ['Celery', '[2026-11-29 12:00:00,000: INFO/MainProcess] Task x retried: error', 'info'],
   ['gunicorn', '[2026-11-29 12:00:00 +0000] [7] [ERROR] Worker timeout', 'error'],
   ['structlog', '2026-11-29 12:00:00 [error    ] request failed', 'error'],
   ['structlog', '2026-11-29 12:00:00 [info     ] error handled', 'info'],
@@ -253,6 +255,9 @@ const DETAILS: readonly LevelLine[] = [
   ['a colour', '␛[31mERROR␛[0m something broke', 'error'],
   ['a colour', '␛[1;31mfatal␛[0m something broke', 'fatal'],
   ['a colour within JSON', '{"msg":"\\u001b[33mWARN\\u001b[39m slow"}', 'warn'],
+  ['separators', 'a;ERROR;something broke', 'error'],
+  ['separators', '2026-11-29,app,WARN,slow', 'warn'],
+  ['a hash', '#ERROR# something broke', 'error'],
   ['stars', '***ERROR*** something broke', 'error'],
   ['a sentence', 'retrying: no error so far', 'unknown'],
   ['a sentence', 'INFO retrying: no error so far', 'info'],
@@ -267,6 +272,32 @@ const DETAILS: readonly LevelLine[] = [
   ['a path', 'GET /errors/42 404', 'unknown'],
   ['an exception', 'Error: boom', 'error'],
   ['a compound', 'TypeError: x is not a function', 'unknown'],
+]
+
+/** Forms of the word in capitals that a search for `ERROR` finds, and that are an error to a reader. */
+export const CAPITAL_FORMS: readonly string[] = [
+  'ERROR something broke',
+  'something broke: ERROR',
+  'ERROR: something broke',
+  '[ERROR] something broke',
+  '(ERROR) something broke',
+  '<ERROR> something broke',
+  '{ERROR} something broke',
+  '|ERROR| something broke',
+  '"ERROR" something broke',
+  '***ERROR*** something broke',
+  '!ERROR! something broke',
+  '#ERROR# something broke',
+  'level:ERROR something broke',
+  'level=ERROR something broke',
+  'production.ERROR: something broke',
+  'a;ERROR;x',
+  'a,ERROR,x',
+  'ERROR-42 something broke',
+  'ERROR/MainProcess something broke',
+  'ERROR? something broke',
+  'ERROR! something broke',
+  "'ERROR' something broke",
 ]
 
 export const LEVEL_LINES: readonly LevelLine[] = [...JSON_LOGGERS, ...LOGFMT_LOGGERS, ...TEXT_LOGGERS, ...DETAILS].map(
