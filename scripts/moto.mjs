@@ -3,9 +3,11 @@
 // names another one that already runs, such as LocalStack; EMULATOR_DYNAMODB_URL names one for DynamoDB alone.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { globSync } from 'node:fs'
+import { globSync, rmSync } from 'node:fs'
 import { createServer as createHttpServer, request as httpRequest } from 'node:http'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
 const START_MS_MAX = 30_000
@@ -18,7 +20,11 @@ else await runOnOther()
 async function runOnMoto() {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
-  const server = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' })
+  const recording = join(tmpdir(), `moto-${process.pid}`)
+  const server = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], {
+    stdio: 'ignore',
+    env: { ...process.env, MOTO_RECORDER_FILEPATH: recording },
+  })
   const failure = await Promise.race([
     once(server, 'error'),
     isUp(`${url}/moto-api/`),
@@ -27,6 +33,7 @@ async function runOnMoto() {
   if (failure === undefined) {
     process.exitCode = await runAll(url)
     server.kill()
+    rmSync(recording, { force: true })
   } else if (failure[0].code === 'ENOENT') {
     console.log(`skipped ${files.length} files: moto_server is not installed (pip install 'moto[server]')`)
   } else {

@@ -1,4 +1,4 @@
-/** `millrace redrive`: lists the worker's dead letters and moves them back to its queue. */
+/** `millrace redrive`: lists dead letters and brings each back to the consumer that gave it up. */
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
@@ -11,62 +11,97 @@ export interface GivenUp {
   readonly sentMs: number
   readonly bytes: number
   readonly reason: { readonly code: string; readonly text: string } | undefined
+  /** False for one that another consumer gave up: it stays where it is. */
+  readonly isOwn: boolean
 }
 
-/** Messages that were given up, as many as are not held. */
+/** Messages that one consumer gave up, as many as are not held. */
 export interface GivenUpMessages<M extends GivenUp> {
   /** Some, held for a few minutes; none when there are no others. */
   take(): Promise<readonly M[]>
   release(messages: readonly M[]): Promise<void>
-  /** False when the message is in both queues now. Rejects when it is still in the first only. */
+  /** False when the message is in both places now. Rejects when it is still in the dead letters only. */
   bringBack(message: M): Promise<boolean>
+}
+
+export const CONSUMERS = ['worker', 'alerts', 'poller'] as const
+export type Consumer = (typeof CONSUMERS)[number]
+
+export interface OpenedLetters<M extends GivenUp> {
+  /** Those whose settings are complete. */
+  readonly consumers: ReadonlyMap<Consumer, GivenUpMessages<M>>
   close(): void
 }
 
 const COUNT_DEFAULT = 1000
 const COUNT_MAX = 100_000
+const NEEDS: Readonly<Record<Consumer, string>> = {
+  worker: 'MILLRACE_QUEUE_URL and MILLRACE_DEAD_LETTER_URL',
+  alerts: 'MILLRACE_ALERT_FUNCTION and MILLRACE_ALERT_DEAD_LETTER_URL',
+  poller: 'MILLRACE_POLL_FUNCTION and MILLRACE_POLL_DEAD_LETTER_URL',
+}
 
 /** `open` reaches the queues; it is not called for wrong usage. */
-export function redriveCommand<M extends GivenUp>(
-  open: () => Promise<GivenUpMessages<M>>,
-  nowMs: () => number,
-): Command {
+export function redriveCommand<M extends GivenUp>(open: () => Promise<OpenedLetters<M>>, nowMs: () => number): Command {
   return {
     name: 'redrive',
-    summary: "Lists the worker's dead letters with their reasons, and moves them back to its queue.",
-    usage: `millrace redrive [--dry-run] [--max COUNT]
+    summary: 'Lists dead letters with their reasons, and brings each back to the consumer that gave it up.',
+    usage: `millrace redrive [--from worker|alerts|poller] [--dry-run] [--max COUNT]
 
+  --from NAME    dead letters of this consumer only; by default of each that is configured
   --dry-run      only list them
-  --max COUNT    maximum number; default ${COUNT_DEFAULT}
+  --max COUNT    maximum number for each consumer; default ${COUNT_DEFAULT}
 
-One line per message: time sent, id, size, reason. After an error run it again: lines that arrive twice are stored
-once. Needs MILLRACE_QUEUE_URL and MILLRACE_DEAD_LETTER_URL.`,
+One line per message: consumer, time sent, id, size, reason. Messages of the worker go to its queue; events of the alert
+processor and the poller are handed to their function again. After an error run it again: what arrives twice counts once.
+
+${CONSUMERS.map((name) => `${name.padEnd(6)} needs ${NEEDS[name]}`).join('\n')}`,
     run: async (args, terminal) => {
-      const { isDryRun, countMax } = readOptions(args)
-      const messages = await open()
+      const { from, isDryRun, countMax } = readOptions(args)
+      const { consumers, close } = await open()
       try {
-        const run = { messages, countMax, startedMs: nowMs(), terminal }
-        return isDryRun ? await list(run) : await bringBack(run)
+        const startedMs = nowMs()
+        for (const [consumer, messages] of pick(consumers, from)) {
+          const run = { consumer, messages, countMax, startedMs, terminal }
+          await (isDryRun ? list(run) : bringBack(run))
+        }
+        return 0
       } finally {
-        messages.close()
+        close()
       }
     },
   }
 }
 
-function readOptions(args: readonly string[]): { isDryRun: boolean; countMax: number } {
+function readOptions(args: readonly string[]) {
   const { values } = parseArgs({
     args: [...args],
-    options: { 'dry-run': { type: 'boolean' }, max: { type: 'string' } },
+    options: { from: { type: 'string' }, 'dry-run': { type: 'boolean' }, max: { type: 'string' } },
   })
   const countMax = values.max === undefined ? COUNT_DEFAULT : Number(values.max)
   if (!Number.isInteger(countMax) || countMax < 1 || countMax > COUNT_MAX) {
     throw new GatewayError('parameter_invalid', `--max must be a whole number from 1 to ${COUNT_MAX}`)
   }
-  return { isDryRun: values['dry-run'] === true, countMax }
+  const from = CONSUMERS.find((name) => name === values.from)
+  if (values.from !== undefined && from === undefined) {
+    throw new GatewayError('parameter_invalid', `--from must be one of ${CONSUMERS.join(', ')}`)
+  }
+  return { from, isDryRun: values['dry-run'] === true, countMax }
+}
+
+/** Throws config_invalid where nothing that is asked for is configured. */
+function pick<M extends GivenUp>(
+  consumers: ReadonlyMap<Consumer, GivenUpMessages<M>>,
+  from: Consumer | undefined,
+): readonly (readonly [Consumer, GivenUpMessages<M>])[] {
+  const picked = [...consumers].filter(([name]) => from === undefined || name === from)
+  if (picked.length > 0) return picked
+  const needs = from === undefined ? Object.values(NEEDS).join(', or ') : NEEDS[from]
+  throw new GatewayError('config_invalid', `redrive needs ${needs}; set them`)
 }
 
 interface Run<M extends GivenUp> {
+  readonly consumer: Consumer
   readonly messages: GivenUpMessages<M>
   readonly countMax: number
   readonly startedMs: number
@@ -74,51 +109,78 @@ interface Run<M extends GivenUp> {
 }
 
 /** All are held until the end, so that each is listed once. */
-async function list<M extends GivenUp>({ messages, countMax, terminal }: Run<M>): Promise<number> {
-  const held: M[] = []
-  try {
-    for (let more = true; more && held.length < countMax; ) {
-      const taken = await messages.take()
-      held.push(...taken)
-      for (const message of taken) terminal.out(formatRow(message))
-      more = taken.length > 0
-    }
-  } finally {
-    await messages.release(held)
-  }
-  terminal.note(`${countOf(held.length)} in the dead letters; nothing was changed\n`)
-  return 0
+async function list<M extends GivenUp>(run: Run<M>): Promise<void> {
+  const { consumer, countMax, terminal } = run
+  const seen = new Set<string>()
+  await lookAt(run, async (message) => {
+    if (seen.has(message.id)) return true
+    if (seen.size >= countMax) return false
+    seen.add(message.id)
+    terminal.out(formatRow(consumer, message))
+    return true
+  })
+  terminal.note(`${consumer}: ${countOf(seen.size)} in the dead letters; nothing was changed\n`)
 }
 
-async function bringBack<M extends GivenUp>({ messages, countMax, startedMs, terminal }: Run<M>): Promise<number> {
+async function bringBack<M extends GivenUp>(run: Run<M>): Promise<void> {
+  const { consumer, messages, countMax, startedMs, terminal } = run
+  const others = new Set<string>()
   let brought = 0
   let twice = 0
-  for (let more = true; more && brought < countMax; ) {
-    const taken = await messages.take()
+  await lookAt(run, async (message, letGo) => {
+    if (!message.isOwn) others.add(message.id)
     // Given up again since the start: bringing it back once more would never end.
-    const fresh = taken.filter(({ sentMs }) => sentMs < startedMs).slice(0, countMax - brought)
-    let next = 0
-    try {
-      for (const message of fresh) {
-        if (!(await messages.bringBack(message))) twice++
-        next++
-        terminal.out(formatRow(message))
-      }
-    } finally {
-      brought += next
-      await messages.release(taken.filter((message) => !fresh.slice(0, next).includes(message)))
-    }
-    more = fresh.length > 0
+    if (!message.isOwn || message.sentMs >= startedMs) return true
+    if (brought >= countMax) return false
+    if (await messages.bringBack(message)) letGo()
+    else twice++
+    brought++
+    terminal.out(formatRow(consumer, message))
+    return true
+  })
+  if (twice > 0) {
+    terminal.note(
+      `${consumer}: ${countOf(twice)} could not be deleted from the dead letters, and will be there again\n`,
+    )
   }
-  if (twice > 0)
-    terminal.note(`${countOf(twice)} could not be deleted from the dead letters, and will be there again\n`)
-  terminal.note(`${countOf(brought)} brought back\n`)
-  return 0
+  if (others.size > 0) {
+    terminal.note(`${consumer}: ${countOf(others.size)} of another consumer left in the dead letters\n`)
+  }
+  terminal.note(`${consumer}: ${countOf(brought)} brought back\n`)
 }
 
-function formatRow({ id, sentMs, bytes, reason }: GivenUp): string {
+/**
+ * Calls `visit` for each message, until it gives false, there are no others, or all have been seen: what is held for too
+ * long comes again. Releases what `visit` did not let go of, also after an error.
+ */
+async function lookAt<M extends GivenUp>(
+  { messages }: Run<M>,
+  visit: (message: M, letGo: () => void) => Promise<boolean>,
+): Promise<void> {
+  const held = new Map<string, M>()
+  try {
+    for (let goesOn = true; goesOn; ) {
+      const taken = await messages.take()
+      goesOn = taken.some(({ id }) => !held.has(id))
+      for (const message of taken) held.set(message.id, message)
+      for (const message of taken) {
+        if (!goesOn) break
+        goesOn = await visit(message, () => held.delete(message.id))
+      }
+    }
+  } finally {
+    await messages.release([...held.values()])
+  }
+}
+
+/** What would break a line, or move the cursor of a terminal. */
+const CONTROL = /\p{Cc}+/gu
+
+function formatRow(consumer: Consumer, { id, sentMs, bytes, reason, isOwn }: GivenUp): string {
   const why = reason === undefined ? 'received too often; see the log of the worker' : `${reason.code}: ${reason.text}`
-  return `${new Date(sentMs).toISOString()}  ${id}  ${bytes} bytes  ${why}\n`
+  const whose = isOwn ? '' : 'of another consumer, stays here; '
+  const text = `${whose}${why}`.replace(CONTROL, ' ')
+  return `${consumer}  ${new Date(sentMs).toISOString()}  ${id}  ${bytes} bytes  ${text}\n`
 }
 
 function countOf(messages: number): string {

@@ -13,6 +13,30 @@ export const WORKER_SETTINGS = {
     undefined,
     'Dead-letter queue of MILLRACE_QUEUE_URL: the worker moves unreadable messages there, with the reason; `millrace redrive` moves them back.',
   ),
+  alertFunction: setting(
+    'ALERT_FUNCTION',
+    optional(text('the name of a function', isFunctionName)),
+    undefined,
+    'Function of the alert processor: `millrace redrive` calls it again with what is in MILLRACE_ALERT_DEAD_LETTER_URL.',
+  ),
+  alertDeadLetterUrl: setting(
+    'ALERT_DEAD_LETTER_URL',
+    optional(text('the URL of an SQS queue', isQueueUrl)),
+    undefined,
+    'Dead-letter queue of MILLRACE_ALERT_FUNCTION.',
+  ),
+  pollerFunction: setting(
+    'POLL_FUNCTION',
+    optional(text('the name of a function', isFunctionName)),
+    undefined,
+    'Function of the poller: `millrace redrive` calls it again with what is in MILLRACE_POLL_DEAD_LETTER_URL.',
+  ),
+  pollerDeadLetterUrl: setting(
+    'POLL_DEAD_LETTER_URL',
+    optional(text('the URL of an SQS queue', isQueueUrl)),
+    undefined,
+    'Dead-letter queue of MILLRACE_POLL_FUNCTION.',
+  ),
   metricsNamespace: setting(
     'METRICS_NAMESPACE',
     text('a CloudWatch namespace of letters, digits and ._/#:-, not AWS/', (text) => NAMESPACE.test(text)),
@@ -26,6 +50,11 @@ export const WORKER_SETTINGS = {
     'How often MILLRACE_USERS is looked up again if it is a reference, ssm:<parameter>; a rejected password triggers a lookup immediately.',
   ),
 } as const
+
+/** A name, or an ARN. */
+function isFunctionName(text: string): boolean {
+  return /^[\w:-]{1,170}$/.test(text)
+}
 
 function isQueueUrl(text: string): boolean {
   return ['http:', 'https:'].includes(URL.parse(text)?.protocol ?? '')

@@ -1,7 +1,7 @@
-/** The parts of the queue worker: the queue, the archive, the dead letters. */
+/** The parts of the queue worker, and the dead letters of every consumer. */
 
 import { ArchiveBucket } from '../adapters/aws/archive-bucket.ts'
-import { DeadLetters } from '../adapters/aws/worker/dead-letters.ts'
+import { DeadLetters, type FunctionClient, functionOrigin, queueOrigin } from '../adapters/aws/worker/dead-letters.ts'
 import { DeadLetterSender, QueueConsumer } from '../adapters/aws/worker/queue-consumer.ts'
 import { QueueObjects } from '../adapters/aws/worker/queue-objects.ts'
 import type { Config } from '../config/read-config.ts'
@@ -10,6 +10,8 @@ import { type Lazy, lazy } from '../kit/lazy.ts'
 import { makeAwsClients } from './aws-clients.ts'
 
 type QueueSettings = Pick<Config['aws'], 'queueUrl' | 'deadLetterUrl'>
+type DeadLetterSettings = QueueSettings &
+  Pick<Config['aws'], 'alertFunction' | 'alertDeadLetterUrl' | 'pollerFunction' | 'pollerDeadLetterUrl'>
 type WorkerSettings = QueueSettings & Pick<Config['aws'], 'bucket' | 'archivePrefix' | 's3PathStyle'>
 
 export interface WorkerHome {
@@ -42,13 +44,38 @@ export function openWorker(settings: WorkerSettings): WorkerHome {
   }
 }
 
-/** Both queues for `millrace redrive`. Throws config_invalid if one is not set. */
-export function openDeadLetters({ queueUrl, deadLetterUrl }: QueueSettings): DeadLetters & { close(): void } {
-  if (queueUrl === undefined) throw missing('it', 'MILLRACE_QUEUE_URL')
-  if (deadLetterUrl === undefined) throw missing('it', 'MILLRACE_DEAD_LETTER_URL')
+/** The dead letters of each consumer whose settings are complete. Calls no service yet. */
+export function openDeadLetters(settings: DeadLetterSettings) {
+  const { queueUrl, deadLetterUrl, alertFunction, alertDeadLetterUrl, pollerFunction, pollerDeadLetterUrl } = settings
   const queues = makeQueueClient()
-  const deadLetters = new DeadLetters(queues.client, { queueUrl, deadLetterUrl })
-  return Object.assign(deadLetters, { close: queues.destroy })
+  const functions = makeFunctionClient()
+  const consumers = new Map<'worker' | 'alerts' | 'poller', DeadLetters>()
+  if (queueUrl !== undefined && deadLetterUrl !== undefined) {
+    consumers.set('worker', new DeadLetters(queues.client, deadLetterUrl, queueOrigin(queues.client, queueUrl)))
+  }
+  for (const [name, url, functionName] of [
+    ['alerts', alertDeadLetterUrl, alertFunction],
+    ['poller', pollerDeadLetterUrl, pollerFunction],
+  ] as const) {
+    if (url === undefined || functionName === undefined) continue
+    consumers.set(name, new DeadLetters(queues.client, url, functionOrigin(functions.client, functionName)))
+  }
+  const close = (): void => {
+    queues.destroy()
+    functions.destroy()
+  }
+  return { consumers, close }
+}
+
+function makeFunctionClient() {
+  let created: { destroy(): void } | undefined
+  const client: Lazy<FunctionClient> = lazy(async () => {
+    const { Lambda } = await import('@aws-sdk/client-lambda')
+    const lambda = new Lambda({ maxAttempts: ATTEMPTS_MAX })
+    created = lambda
+    return lambda
+  })
+  return { client, destroy: () => created?.destroy() }
 }
 
 function makeQueueClient() {

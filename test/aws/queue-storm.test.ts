@@ -4,7 +4,7 @@ import { S3 } from '@aws-sdk/client-s3'
 import { SQS } from '@aws-sdk/client-sqs'
 import t, { type Test } from 'tap'
 import { ArchiveBucket } from '../../src/adapters/aws/archive-bucket.ts'
-import { DeadLetters } from '../../src/adapters/aws/worker/dead-letters.ts'
+import { DeadLetters, queueOrigin } from '../../src/adapters/aws/worker/dead-letters.ts'
 import { DeadLetterSender, QueueConsumer } from '../../src/adapters/aws/worker/queue-consumer.ts'
 import { QueueObjects } from '../../src/adapters/aws/worker/queue-objects.ts'
 import { runCli } from '../../src/cli/commands.ts'
@@ -73,7 +73,7 @@ async function startWorker(t: Test, cloud: LocalCloud, plan: FaultPlan) {
     }
     await archiveQueue(parts, stopping.signal)
   }
-  const redrive = () => redriveAll(new DeadLetters(client, urls))
+  const redrive = () => redriveAll(new DeadLetters(client, urls.deadLetterUrl, queueOrigin(client, urls.queueUrl)))
   return { proxy, work, redrive }
 }
 
@@ -83,7 +83,7 @@ async function showAgain(consumer: QueueConsumer, messages: Parameters<QueueCons
 }
 
 async function redriveAll(letters: DeadLetters): Promise<number> {
-  const open = async () => Object.assign(letters, { close: () => undefined })
+  const open = async () => ({ consumers: new Map([['worker', letters] as const]), close: () => undefined })
   const terminal = {
     stdin: (async function* () {})(),
     isInteractive: false,

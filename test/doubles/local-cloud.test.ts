@@ -6,8 +6,10 @@ import { SNS } from '@aws-sdk/client-sns'
 import { SQS } from '@aws-sdk/client-sqs'
 import { SSM } from '@aws-sdk/client-ssm'
 import t from 'tap'
+import { DeadLetters, queueOrigin } from '../../src/adapters/aws/worker/dead-letters.ts'
+import { testClient } from '../aws/test-client.ts'
 import { FixedClock } from '../support/helper.ts'
-import { BUCKET, LocalCloud, STREAM, startLocalCloud, TABLE } from './local-cloud.ts'
+import { BUCKET, DEAD_LETTER_QUEUE, LocalCloud, STREAM, startLocalCloud, TABLE } from './local-cloud.ts'
 
 /** Clients made as the gateway makes them: from the environment alone. */
 function openClients(environment: Readonly<Record<string, string>>) {
@@ -95,4 +97,23 @@ t.test('a cloud with a folder is there again after a restart', async (t) => {
   t.match(await second.objects(), [{ key: 'logs/x' }])
   t.strictSame(second.messages(), ['message'])
   t.equal((await clients.dynamodb.scan({ TableName: TABLE })).Count, 1)
+})
+
+t.test('dead letters of a cloud with a folder are still there after a look at them, and after a restart', async (t) => {
+  const folder = t.testdir()
+  const bodies = Array.from({ length: 25 }, (_, i) => `b${String(i).padStart(2, '0')}`)
+  for (let start = 0; start < 2; start++) {
+    const cloud = await LocalCloud.start({ folder })
+    const sqs = new SQS(testClient(cloud.endpoints.get('sqs') as string))
+    const client = async () => sqs
+    if (start === 0) for (const body of bodies) cloud.queues.sendMessage(DEAD_LETTER_QUEUE, body)
+    const letters = new DeadLetters(client, cloud.deadLetterQueueUrl, queueOrigin(client, cloud.queueUrl))
+    const held = []
+    for (let taken = await letters.take(); taken.length > 0; taken = await letters.take()) held.push(...taken)
+    await letters.release(held)
+    t.same(cloud.deadLetters().sort(), bodies)
+    t.equal(cloud.queues.inspectQueue(DEAD_LETTER_QUEUE)?.messages.ready.length, bodies.length)
+    sqs.destroy()
+    await cloud.stop()
+  }
 })

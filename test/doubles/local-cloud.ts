@@ -199,7 +199,10 @@ interface Parts {
 async function startParts(options: LocalCloudOptions): Promise<Parts> {
   const { folder, clock = SYSTEM_CLOCK, firstPort, secrets, subscriber } = options
   const portOf = (place: number) => ({ port: firstPort === undefined ? 0 : firstPort + place })
-  if (folder !== undefined) mkdirSync(folder, { recursive: true })
+  if (folder !== undefined) {
+    mkdirSync(folder, { recursive: true })
+    await mendKeptQueues()
+  }
   const queues = await startFauxqs({
     ...portOf(0),
     logger: false,
@@ -216,6 +219,24 @@ async function startParts(options: LocalCloudOptions): Promise<Parts> {
   const ssm = await SsmDouble.start({ clock, ...(secrets && { secrets }), ...portOf(3) })
   const logs = await CloudWatchLogsDouble.start({ clock, ...(subscriber && { subscriber }), ...portOf(4) })
   return { queues, dynamodb, s3, firehose, ssm, logs }
+}
+
+interface KeptQueues {
+  readonly db: { prepare(statement: string): { run(messageId: string): void } }
+  updateMessageReady(messageId: string): void
+}
+
+/**
+ * fauxqs 2.4.1 loses a message whose time out is set to 0 while it keeps queues in a folder: it writes a count of
+ * receives that its own table refuses, after it forgot that the message was received.
+ */
+async function mendKeptQueues(): Promise<void> {
+  const path = new URL('persistence.js', import.meta.resolve('fauxqs')).href
+  const { PersistenceManager } = (await import(path)) as { PersistenceManager: { prototype: KeptQueues } }
+  const statement = 'UPDATE sqs_messages SET receipt_handle = NULL, visibility_deadline = NULL WHERE message_id = ?'
+  PersistenceManager.prototype.updateMessageReady = function (messageId) {
+    this.db.prepare(statement).run(messageId)
+  }
 }
 
 /** What is there already stays as it is. */
