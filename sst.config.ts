@@ -20,7 +20,7 @@ export default $config({
     const { stageSettings } = await import('./infra/stages.ts')
     const { createStorage } = await import('./infra/storage.ts')
     const { createIdentity } = await import('./infra/identity.ts')
-    const { createTopic } = await import('./infra/topic.ts')
+    const { createTopics } = await import('./infra/topic.ts')
     const { createImage } = await import('./infra/image.ts')
     const { createGateway } = await import('./infra/gateway.ts')
     const { createWorker } = await import('./infra/worker.ts')
@@ -31,9 +31,9 @@ export default $config({
     const settings = stageSettings($app.stage)
     const storage = createStorage(settings)
     const identity = createIdentity(settings, storage)
-    const topic = createTopic(settings, storage)
+    const { topic, errorTopic } = createTopics(settings, storage)
     const image = createImage()
-    const base = { settings, storage, identity, topic, image }
+    const base = { settings, storage, identity, topic, errorTopic, image }
     const gateway = createGateway(base)
     const worker = createWorker(base)
     const poller = createPoller(base)
@@ -47,6 +47,10 @@ export default $config({
       table: storage.table.name,
       queue: storage.queue.url,
       deadLetters: storage.deadLetters.url,
+      alertFunction: incidents.function.name,
+      alertDeadLetters: storage.alertDeadLetters.url,
+      pollerFunction: poller?.function.name,
+      pollerDeadLetters: storage.pollerDeadLetters?.url,
       firehose: storage.stream.name,
       userPool: identity.pool.id,
       userPoolClient: identity.client.id,

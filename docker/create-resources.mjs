@@ -72,7 +72,9 @@ async function createTopic() {
 async function createLogGroup(group) {
   const logs = new CloudWatchLogsClient()
   await create(`log group ${group}`, () => logs.send(new CreateLogGroupCommand({ logGroupName: group })))
-  await create('its count of errors', () => logs.send(new PutMetricFilterCommand(errorFilterRequest(group, STAGE))))
+  await create('its count of errors', () =>
+    logs.send(new PutMetricFilterCommand(errorFilterRequest(group, STAGE, settings))),
+  )
 }
 
 function nameOf(urlOrArn, separator) {

@@ -2,6 +2,8 @@
 
 import { type Alarm, errorNamespace, type Monitored, metricsNamespace } from './monitored.ts'
 
+/** Whose dead letters there are. */
+const CONSUMERS = ['the worker', 'the alert processor', 'the poller']
 /** CloudWatch's dashboards are 24 units wide. */
 const WIDTH = 24
 
@@ -46,13 +48,19 @@ export function dashboardBody(monitored: Monitored, alarms: readonly Alarm[]): $
         { label: 'waiting', stat: 'Maximum' },
       ],
       ['.', 'ApproximateAgeOfOldestMessage', '.', '.', { label: 'oldest, s', stat: 'Maximum', yAxis: 'right' }],
-      [
-        '.',
-        'ApproximateNumberOfMessagesVisible',
-        '.',
-        storage.deadLetters.nodes.queue.name,
-        { label: 'dead letters', stat: 'Maximum' },
-      ],
+      ...[storage.deadLetters, storage.alertDeadLetters, storage.pollerDeadLetters].flatMap((queue, index) =>
+        queue === undefined
+          ? []
+          : [
+              [
+                '.',
+                'ApproximateNumberOfMessagesVisible',
+                '.',
+                queue.nodes.queue.name,
+                { label: `dead letters of ${CONSUMERS[index]}`, stat: 'Maximum' },
+              ],
+            ],
+      ),
     ]),
     graph('Firehose', [
       ['AWS/Firehose', 'IncomingBytes', 'DeliveryStreamName', storage.stream.name],

@@ -3,6 +3,7 @@
 import type { CreateTableCommandInput, UpdateTimeToLiveCommandInput } from '@aws-sdk/client-dynamodb'
 import type { CreateDeliveryStreamCommandInput } from '@aws-sdk/client-firehose'
 import type { PutBucketLifecycleConfigurationCommandInput } from '@aws-sdk/client-s3'
+import { levelPattern } from '../src/adapters/aws/incidents/level-pattern.ts'
 import { ERROR_METRIC, lifecycleRules, QUEUE, STREAM, TABLE } from './resources.ts'
 import type { StageSettings } from './stages.ts'
 
@@ -89,13 +90,13 @@ export function lifecycleRequest(Bucket: string, settings: StageSettings): PutBu
   }
 }
 
-export function errorFilterRequest(logGroupName: string, stage: string) {
+export function errorFilterRequest(logGroupName: string, stage: string, { incidentLevel }: StageSettings) {
   return {
     logGroupName,
     filterName: 'errors',
-    filterPattern: ERROR_METRIC.pattern,
+    filterPattern: levelPattern(incidentLevel),
     metricTransformations: [
-      { metricName: ERROR_METRIC.name, metricNamespace: `LogMonitoring/${stage}`, metricValue: '1', defaultValue: 0 },
+      { metricName: ERROR_METRIC, metricNamespace: `LogMonitoring/${stage}`, metricValue: '1', defaultValue: 0 },
     ],
   }
 }

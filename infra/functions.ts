@@ -4,12 +4,12 @@ import type { Identity } from './identity.ts'
 import { metricsNamespace } from './monitored.ts'
 import type { StageSettings } from './stages.ts'
 import type { Storage } from './storage.ts'
+import type { Topics } from './topic.ts'
 
-export interface Base {
+export interface Base extends Topics {
   readonly settings: StageSettings
   readonly storage: Storage
   readonly identity: Identity
-  readonly topic: sst.aws.SnsTopic
   readonly image: $util.Output<string>
 }
 

@@ -1,6 +1,7 @@
 /** The front door: the Fastify application behind a function URL, or behind an HTTP API with Cognito's authorizer. */
 
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
+import { incidentEnvironment, rowStatements } from './incident-settings.ts'
 import { cursorArns, sourceEnvironment } from './poller.ts'
 import { rulesEnvironment } from './rules.ts'
 
@@ -27,6 +28,7 @@ export function createGateway(base: Base): Gateway {
     environment: {
       ...storageEnvironment(base),
       ...rulesEnvironment(),
+      ...incidentEnvironment(base),
       ...(settings.cognigy.projects.length > 0 && sourceEnvironment(settings)),
       MILLRACE_USERS: $interpolate`ssm:${identity.users.name}`,
       MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
@@ -52,6 +54,7 @@ export function createGateway(base: Base): Gateway {
         ],
         resources: [storage.table.arn, $interpolate`${storage.table.arn}/index/*`],
       },
+      ...rowStatements(base),
       { actions: ['s3:GetObject', 's3:PutObject'], resources: [$interpolate`${storage.bucket.arn}/logs/*`] },
       { actions: ['s3:ListBucket'], resources: [storage.bucket.arn] },
       { actions: ['sns:Publish'], resources: [topic.arn] },

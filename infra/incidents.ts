@@ -1,7 +1,9 @@
 /** From error lines to incidents and mails: the alert processor, its feeds, the topic, the rules' clock, the test emitter. */
 
+import { levelPattern } from '../src/adapters/aws/incidents/level-pattern.ts'
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
 import type { Gateway } from './gateway.ts'
+import { incidentEnvironment, rowStatements } from './incident-settings.ts'
 import type { Poller } from './poller.ts'
 import { rulesEnvironment } from './rules.ts'
 
@@ -9,10 +11,9 @@ export interface Incidents extends ImageFunction {
   readonly emitter: ImageFunction
   /** The log groups that are watched. */
   readonly watched: readonly { readonly id: string; readonly name: $util.Output<string> }[]
+  /** Lets through every line of watched groups that may raise an incident; the processor looks at each line's level. */
+  readonly pattern: string
 }
-
-/** What may be an error, before the processor looks at each line's level: CloudWatch hands on a third less that way. */
-export const ERROR_PATTERN = '?ERROR ?Error ?error ?FATAL ?Fatal ?fatal ?CRITICAL ?Critical ?critical ?PANIC ?panic'
 
 export function createIncidents(base: Base, gateway: Gateway, poller: Poller | undefined): Incidents {
   const { settings, storage, identity, topic } = base
@@ -26,11 +27,13 @@ export function createIncidents(base: Base, gateway: Gateway, poller: Poller | u
     bundle: 'alert-processor-lambda',
     seconds: 60,
     mebibytes: 512,
-    // Alert rules read the archive, by way of a cache.
+    // Alert rules and anomalies read the archive, by way of a cache.
     diskMebibytes: 2048,
     environment: {
       ...storageEnvironment(base),
       ...rulesEnvironment(),
+      ...incidentEnvironment(base),
+      ...(settings.anomalies && { MILLRACE_ANOMALIES: 'true' }),
       MILLRACE_KEY_SECRET: $interpolate`ssm:${identity.keySecret.name}`,
       MILLRACE_ALERT_SNS_TOPIC: topic.arn,
       MILLRACE_PUBLIC_URL: gateway.url,
@@ -50,11 +53,12 @@ export function createIncidents(base: Base, gateway: Gateway, poller: Poller | u
       },
       { actions: ['sns:Publish'], resources: [topic.arn] },
       { actions: ['ssm:GetParameters', 'ssm:GetParameter'], resources: [identity.keySecret.arn] },
-      // Alert rules ask the archive.
+      ...rowStatements(base),
+      // Alert rules and anomalies ask the archive.
       { actions: ['s3:GetObject'], resources: [$interpolate`${storage.bucket.arn}/logs/*`] },
       { actions: ['s3:ListBucket'], resources: [storage.bucket.arn] },
     ],
-    deadLetters: storage.deadLetters,
+    deadLetters: storage.alertDeadLetters,
   })
   new sst.aws.CronV2('AlertClock', {
     function: made.function.arn,
@@ -67,13 +71,15 @@ export function createIncidents(base: Base, gateway: Gateway, poller: Poller | u
     ...(poller === undefined ? [] : [{ id: 'Cognigy', name: poller.target.name }]),
     ...settings.watchedLogGroups.map((name, index) => ({ id: `Watched${index + 1}`, name: $output(name) })),
   ]
-  for (const group of watched) subscribe(made, group)
-  return { ...made, emitter, watched }
+  const pattern = levelPattern(settings.incidentLevel)
+  for (const group of watched) subscribe(made, group, pattern)
+  return { ...made, emitter, watched, pattern }
 }
 
 function subscribe(
   made: ImageFunction,
   { id, name }: { readonly id: string; readonly name: $util.Output<string> },
+  filterPattern: string,
 ): void {
   const account = aws.getCallerIdentityOutput({}).accountId
   const region = aws.getRegionOutput({}).region
@@ -86,7 +92,7 @@ function subscribe(
   })
   new aws.cloudwatch.LogSubscriptionFilter(
     `${id}Errors`,
-    { logGroup: name, filterPattern: ERROR_PATTERN, destinationArn: made.function.arn },
+    { logGroup: name, filterPattern, destinationArn: made.function.arn },
     { dependsOn: [permission] },
   )
 }

@@ -21,6 +21,7 @@ export function createMonitoring(monitored: Monitored): void {
     ...functionAlarms(monitored),
     ...doorAlarms(monitored),
     ...pollerAlarms(monitored),
+    ...notificationAlarms(monitored),
     ...ingestAlarms(monitored),
   ]
   new aws.cloudwatch.Dashboard('Dashboard', {
@@ -30,8 +31,8 @@ export function createMonitoring(monitored: Monitored): void {
   createBudget(monitored)
 }
 
-/** An alarm that mails when it rises and when it ends. */
-function createAlarm({ topic }: Monitored, id: string, options: AlarmOptions): Alarm {
+/** An alarm that notifies the topic when it rises and when it ends. */
+function createAlarm({ topic }: Pick<Monitored, 'topic'>, id: string, options: AlarmOptions): Alarm {
   const alarm = new aws.cloudwatch.MetricAlarm(id, {
     name: `millrace-${$app.stage}-${id}`,
     evaluationPeriods: 1,
@@ -44,21 +45,24 @@ function createAlarm({ topic }: Monitored, id: string, options: AlarmOptions): A
   return { id, arn: alarm.arn }
 }
 
-/** One error in one minute, in any watched group. */
+/**
+ * One error in one minute, in any watched group. Its error is an incident, which sends the mail that says what it is: this
+ * alarm has a topic of its own.
+ */
 function errorAlarms(monitored: Monitored): Alarm[] {
   for (const { id, name } of monitored.incidents.watched) {
     new aws.cloudwatch.LogMetricFilter(`${id}ErrorCount`, {
       name: `millrace-${$app.stage}-${id}-errors`,
       logGroupName: name,
-      pattern: ERROR_METRIC.pattern,
-      metricTransformation: { namespace: errorNamespace(), name: ERROR_METRIC.name, value: '1', defaultValue: '0' },
+      pattern: monitored.incidents.pattern,
+      metricTransformation: { namespace: errorNamespace(), name: ERROR_METRIC, value: '1', defaultValue: '0' },
     })
   }
   return [
-    createAlarm(monitored, 'ErrorAlarm', {
-      alarmDescription: 'At least one error line within a minute in a watched log group.',
+    createAlarm({ topic: monitored.errorTopic }, 'ErrorAlarm', {
+      alarmDescription: 'At least one line within a minute, in a watched log group, that may be an error.',
       namespace: errorNamespace(),
-      metricName: ERROR_METRIC.name,
+      metricName: ERROR_METRIC,
       statistic: 'Sum',
       period: 60,
       threshold: 1,
@@ -67,7 +71,7 @@ function errorAlarms(monitored: Monitored): Alarm[] {
 }
 
 function queueAlarms(monitored: Monitored): Alarm[] {
-  const { deadLetters, queue } = monitored.storage
+  const { deadLetters, alertDeadLetters, pollerDeadLetters, queue } = monitored.storage
   const sqs = (name: $util.Output<string>, metricName: string) => ({
     namespace: 'AWS/SQS',
     metricName,
@@ -75,14 +79,19 @@ function queueAlarms(monitored: Monitored): Alarm[] {
     dimensions: { QueueName: name },
   })
   const nameOf = (of: sst.aws.Queue) => of.nodes.queue.name
-  return [
-    createAlarm(monitored, 'DeadLetters', {
-      alarmDescription:
-        'Messages that could not be stored, or events that failed: `millrace redrive --dry-run` lists the reasons.',
-      ...sqs(nameOf(deadLetters), 'ApproximateNumberOfMessagesVisible'),
+  const deadLetterAlarm = (id: string, of: sst.aws.Queue, what: string) =>
+    createAlarm(monitored, id, {
+      alarmDescription: `${what}: \`millrace redrive --dry-run\` lists the reasons.`,
+      ...sqs(nameOf(of), 'ApproximateNumberOfMessagesVisible'),
       period: 60,
       threshold: 1,
-    }),
+    })
+  return [
+    deadLetterAlarm('DeadLetters', deadLetters, 'Posted logs could not be stored'),
+    deadLetterAlarm('AlertDeadLetters', alertDeadLetters, 'Events of the alert processor failed for good'),
+    ...(pollerDeadLetters === undefined
+      ? []
+      : [deadLetterAlarm('PollerDeadLetters', pollerDeadLetters, 'Runs of the poller failed for good')]),
     createAlarm(monitored, 'QueueDepth', {
       alarmDescription: 'The worker does not keep up with posted logs.',
       ...sqs(nameOf(queue), 'ApproximateNumberOfMessagesVisible'),
@@ -207,6 +216,19 @@ function pollerAlarms(monitored: Monitored): Alarm[] {
       comparisonOperator: 'LessThanThreshold',
       threshold: 1,
       treatMissingData: 'breaching',
+    }),
+  ]
+}
+
+function notificationAlarms(monitored: Monitored): Alarm[] {
+  return [
+    createAlarm(monitored, 'NotificationFailures', {
+      alarmDescription: 'An incident is open and a receiver did not take its notification; it is tried for 24 hours.',
+      namespace: metricsNamespace(),
+      metricName: 'NotificationsFailed',
+      statistic: 'Sum',
+      period: 300,
+      threshold: 1,
     }),
   ]
 }

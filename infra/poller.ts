@@ -67,7 +67,7 @@ export function createPoller(base: Base): Poller | undefined {
         resources: [storage.table.arn],
       },
     ],
-    deadLetters: storage.deadLetters,
+    deadLetters: storage.pollerDeadLetters,
   })
   new sst.aws.CronV2('EveryMinute', {
     function: made.function.arn,

@@ -49,10 +49,13 @@ export const STREAM = {
   fileExtension: '.gz',
 } as const
 
-/** Error lines of a watched log group, counted for the alarm: words as loggers write them; "no errors" is none of these. */
-export const ERROR_METRIC = {
-  name: 'ErrorCount',
-  pattern: '?ERROR ?FATAL ?CRITICAL ?"\\"level\\":\\"error\\"" ?"level=error"',
+/** Lines of a watched log group that may raise an incident, counted for the alarm. */
+export const ERROR_METRIC = 'ErrorCount'
+
+/** A row for each line that raised an incident, in the fields of the classic table of incidents. */
+export const ROW_TABLE = {
+  attributes: { incident_id: 'string' },
+  key: { hashKey: 'incident_id' },
 } as const
 
 /** A rule of the bucket's lifecycle; `days` since the object was written, or since a version was replaced. */

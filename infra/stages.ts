@@ -34,10 +34,21 @@ export interface StageSettings {
   readonly cognigy: { readonly baseUrl: string; readonly projects: readonly string[] }
   /** Log groups whose errors become incidents, beside the poller's and the test emitter's. */
   readonly watchedLogGroups: readonly string[]
+  /** The mildest level whose lines raise incidents, of pushes and of watched log groups. */
+  readonly incidentLevel: 'warn' | 'error' | 'critical' | 'fatal'
+  /**
+   * A table of this name gets a row for each line that raised an incident, such as LogIncidents; undefined: no rows. From
+   * INCIDENT_TABLE.
+   */
+  readonly incidentTable: string | undefined
+  /** Whether unusual rates of services open incidents. From ANOMALIES. */
+  readonly anomalies: boolean
   /** Where the topic's mails go; each address must confirm once. From ALERT_EMAIL, as addresses are nobody's business. */
   readonly alertEmail: string | undefined
   /** Mail address of the first user of the Cognito pool, whose password is generated. */
   readonly firstUser: string
+  /** Where the mails of ErrorAlarm go, whose errors are incidents already; undefined: nowhere. From ERROR_ALARM_EMAIL. */
+  readonly errorAlarmEmail: string | undefined
   /** Dollars a month at which the budget warns; undefined: no budget. */
   readonly budgetDollars: number | undefined
   /** Milliseconds that 99 of 100 requests must stay under. */
@@ -62,7 +73,11 @@ function development(env: Environment): StageSettings {
     workers: 2,
     cognigy: { baseUrl: 'https://api-trial.cognigy.ai', projects: listOf(env['COGNIGY_PROJECTS']) },
     watchedLogGroups: [],
+    incidentLevel: 'error',
+    incidentTable: env['INCIDENT_TABLE'] || undefined,
+    anomalies: false,
     alertEmail: env['ALERT_EMAIL'],
+    errorAlarmEmail: env['ERROR_ALARM_EMAIL'] || undefined,
     firstUser: env['FIRST_USER'] || 'first-user@example.com',
     budgetDollars: 10,
     latencyMs: 5000,
@@ -89,18 +104,22 @@ function production(env: Environment): StageSettings {
 
 /** What whoever deploys may choose for any stage, in variables of the shell. */
 function chosen(env: Environment): Partial<StageSettings> {
-  const { DOOR, CUSTOMER_KEY: key, DOMAIN: name, DOMAIN_CERTIFICATE: certificateArn } = env
+  const { DOOR, CUSTOMER_KEY: key, DOMAIN: name, DOMAIN_CERTIFICATE: certificateArn, ANOMALIES: anomalies } = env
   const door = DOORS.find((each) => each === DOOR)
   if (DOOR && door === undefined) {
     throw new Error(`DOOR is ${DOOR}; it may be function-url or http-api`)
   }
   if (key && key !== 'true' && key !== 'false') throw new Error(`CUSTOMER_KEY is ${key}; it may be true or false`)
+  if (anomalies && anomalies !== 'true' && anomalies !== 'false') {
+    throw new Error(`ANOMALIES is ${anomalies}; it may be true or false`)
+  }
   if (name && !certificateArn) {
     throw new Error('DOMAIN needs DOMAIN_CERTIFICATE, the ARN of a certificate of this name in the same region')
   }
   return {
     ...(door !== undefined && { door }),
     ...(key && { customerKey: key === 'true' }),
+    ...(anomalies && { anomalies: anomalies === 'true' }),
     ...(name && certificateArn && { domain: { name, certificateArn } }),
   }
 }

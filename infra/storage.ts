@@ -1,6 +1,6 @@
-/** What keeps logs: the key, the bucket, Firehose before it, the table, the queue with its dead letters. */
+/** What keeps logs: the key, the bucket, Firehose before it, the tables, the queue, and the dead letters of each consumer. */
 
-import { type LifecycleRule, lifecycleRules, QUEUE, STREAM, TABLE } from './resources.ts'
+import { type LifecycleRule, lifecycleRules, QUEUE, ROW_TABLE, STREAM, TABLE } from './resources.ts'
 import type { StageSettings } from './stages.ts'
 
 export type Storage = ReturnType<typeof createStorage>
@@ -9,10 +9,13 @@ export function createStorage(settings: StageSettings) {
   const key = settings.customerKey ? createKey() : undefined
   const bucket = createBucket(settings, key)
   const table = createTable(key)
+  const rowTable = settings.incidentTable === undefined ? undefined : createRowTable(settings.incidentTable, key)
   const deadLetters = createQueue('DeadLetters', key)
+  const alertDeadLetters = createQueue('AlertDeadLetters', key)
+  const pollerDeadLetters = settings.cognigy.projects.length > 0 ? createQueue('PollerDeadLetters', key) : undefined
   const queue = createQueue('Ingest', key, deadLetters)
   const stream = createStream(settings, bucket, key)
-  return { key, bucket, table, queue, deadLetters, stream }
+  return { key, bucket, table, rowTable, queue, deadLetters, alertDeadLetters, pollerDeadLetters, stream }
 }
 
 /**
@@ -118,13 +121,26 @@ function createTable(key: aws.kms.Key | undefined): sst.aws.Dynamo {
     },
     ttl: TABLE.ttl,
     deletionProtection: $app.stage === 'production',
-    transform: {
-      table: {
-        pointInTimeRecovery: { enabled: true },
-        serverSideEncryption: { enabled: true, ...(key !== undefined && { kmsKeyArn: key.arn }) },
-      },
-    },
+    transform: { table: guarded(key) },
   })
+}
+
+function createRowTable(name: string, key: aws.kms.Key | undefined): sst.aws.Dynamo {
+  return new sst.aws.Dynamo('IncidentRows', {
+    fields: { ...ROW_TABLE.attributes },
+    primaryIndex: { ...ROW_TABLE.key },
+    ttl: TABLE.ttl,
+    deletionProtection: $app.stage === 'production',
+    transform: { table: { name, ...guarded(key) } },
+  })
+}
+
+/** Tables can be restored to a point in time, and are encrypted. */
+function guarded(key: aws.kms.Key | undefined) {
+  return {
+    pointInTimeRecovery: { enabled: true },
+    serverSideEncryption: { enabled: true, ...(key !== undefined && { kmsKeyArn: key.arn }) },
+  }
 }
 
 function createQueue(name: string, key: aws.kms.Key | undefined, deadLetters?: sst.aws.Queue): sst.aws.Queue {

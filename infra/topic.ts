@@ -1,14 +1,26 @@
-/** The SNS topic for incidents and alarms, and its mail subscriptions. */
+/** SNS topics and their mails: one for incidents and alarms, one for the alarm whose errors are incidents already. */
 
 import type { StageSettings } from './stages.ts'
 import type { Storage } from './storage.ts'
 
-export function createTopic({ alertEmail }: StageSettings, { key }: Storage): sst.aws.SnsTopic {
-  const topic = new sst.aws.SnsTopic('Alerts', {
+export interface Topics {
+  readonly topic: sst.aws.SnsTopic
+  readonly errorTopic: sst.aws.SnsTopic
+}
+
+export function createTopics({ alertEmail, errorAlarmEmail }: StageSettings, storage: Storage): Topics {
+  return {
+    topic: createTopic('Alert', alertEmail, storage),
+    errorTopic: createTopic('ErrorAlarm', errorAlarmEmail, storage),
+  }
+}
+
+function createTopic(name: string, email: string | undefined, { key }: Storage): sst.aws.SnsTopic {
+  const topic = new sst.aws.SnsTopic(`${name}s`, {
     transform: { topic: key === undefined ? {} : { kmsMasterKeyId: key.arn } },
   })
-  if (alertEmail !== undefined) {
-    new aws.sns.TopicSubscription('AlertMail', { topic: topic.arn, protocol: 'email', endpoint: alertEmail })
+  if (email !== undefined) {
+    new aws.sns.TopicSubscription(`${name}Mail`, { topic: topic.arn, protocol: 'email', endpoint: email })
   }
   return topic
 }

@@ -7,21 +7,35 @@ import { IncidentLoop } from '../flows/incidents/incident-loop.ts'
 import { readLogGroups } from '../flows/incidents/read-log-groups.ts'
 import { openGroupReader } from '../homes/incident-home.ts'
 import type { Clock } from '../ports/log-store.ts'
+import type { EmfReporter } from '../telemetry/emf.ts'
+import { incidentTotals } from '../telemetry/incident-metrics.ts'
 import type { RecordsParts } from '../transport/lambda/cloudwatch-records.ts'
-import { closeIncidents, commonRounds, openIncidents, scheduleTimer } from './incidents.ts'
+import { closeIncidents, commonRounds, type Incidents, openIncidents, scheduleTimer } from './incidents.ts'
 import type { RunningProcess } from './process.ts'
+import { openReporter, reportInRounds, type WriteLine } from './report-metrics.ts'
 import { openScheduledWatch } from './scheduled-watch.ts'
 
 /** Rule groups have their own intervals, of at least a second. */
 const RULES_EVERY_MS = 1000
 
+export interface OpenProcessor extends RecordsParts {
+  /** Reports incidents and notifications to CloudWatch. */
+  readonly metrics: EmfReporter
+}
+
 /** What a function does with the events it is called with. Throws as openIncidents and openScheduledWatch do. */
-export async function openProcessor(config: Config, clock: Clock, log: Logger): Promise<RecordsParts> {
+export async function openProcessor(
+  config: Config,
+  clock: Clock,
+  log: Logger,
+  write?: WriteLine,
+): Promise<OpenProcessor> {
   const incidents = await openIncidents(config, clock, log)
   const watch = await openScheduledWatch(config, clock, log, incidents)
   return {
     ...incidents.cloudWatch,
     notify: incidents.notify,
+    metrics: openMetrics(config, incidents, write),
     sweep: async () => {
       await watch?.evaluateDue()
       return incidents.desk.sweep()
@@ -56,12 +70,18 @@ export async function runProcessor(config: Config, clock: Clock, log: Logger): P
   const loop = new IncidentLoop(rounds, scheduleTimer, onFailure)
   await readLogGroups(groups)
   loop.start()
+  const stopReports = config.service.home === 'aws' ? reportInRounds(openMetrics(config, incidents)) : undefined
   log.info({ logGroups, everyMs }, 'started: error lines become incidents')
   return {
     stop: () =>
       closeIncidents(incidents, async () => {
         await loop.stop()
         await watch?.close()
+        await stopReports?.()
       }),
   }
+}
+
+function openMetrics(config: Config, { totals }: Incidents, write?: WriteLine): EmfReporter {
+  return openReporter(config, 'alert-processor', incidentTotals(totals), write)
 }

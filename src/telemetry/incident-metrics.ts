@@ -1,6 +1,7 @@
-/** Prometheus metrics of incidents and notifications. */
+/** Metrics of incidents and notifications: for Prometheus, and for CloudWatch. */
 
 import { Counter, type Registry } from 'prom-client'
+import type { ReadTotals } from './emf.ts'
 
 /** Counts that only rise, by the name of what was counted. */
 type Totals = ReadonlyMap<string, number>
@@ -29,6 +30,20 @@ export function exportIncidentMetrics(registry: Registry, totals: IncidentTotals
     'notifier',
     totals.failed,
   )
+}
+
+/** The totals for CloudWatch, which has no dimension for the name of a notifier. */
+export function incidentTotals({ transitions, sent, failed }: IncidentTotals): ReadTotals {
+  const opened = (): number => (transitions.get('opened') ?? 0) + (transitions.get('reopened') ?? 0)
+  return async () => [
+    { name: 'IncidentsOpened', unit: 'Count', value: opened() },
+    { name: 'NotificationsSent', unit: 'Count', value: sumOf(sent) },
+    { name: 'NotificationsFailed', unit: 'Count', value: sumOf(failed) },
+  ]
+}
+
+function sumOf(totals: Totals): number {
+  return [...totals.values()].reduce((sum, value) => sum + value, 0)
 }
 
 function count(registry: Registry, name: string, help: string, label: string, totals: Totals): void {

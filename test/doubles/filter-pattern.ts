@@ -1,6 +1,10 @@
-/** CloudWatch Logs' filter patterns for unstructured text: terms, quoted phrases, `?any of`, `-not`. */
+/** CloudWatch Logs' filter patterns for unstructured text: terms, quoted phrases, `?any of`, `-not`, `%regex%`. */
 
 import { AwsFailure } from './json-service.ts'
+
+const PATTERN_CHARS_MAX = 1024
+/** Letters, digits, the signs and operators that the guide names; no groups. */
+const EXPRESSION = /^(?:[A-Za-z0-9:_#=@/;,^$?[\]{}|*+.-]|\\(?:x[0-9A-Fa-f]{2}|[dDsSwW^$?[\]{}|*+.\\]))+$/
 
 interface Term {
   readonly kind: 'all' | 'any' | 'none'
@@ -10,12 +14,17 @@ interface Term {
 /**
  * A function that tells whether a message matches: all plain terms are in it, none of the excluded, and, where only
  * optional terms are given, one of them. An empty pattern matches everything. Case matters. Throws
- * InvalidParameterException for patterns over JSON, fields or regular expressions, which the double does not know.
- * See "Filter pattern syntax" in the CloudWatch Logs user guide.
+ * InvalidParameterException for what the service does not take, and for patterns over JSON or fields, which the double
+ * does not know. See "Filter pattern syntax" and "Supported regular expressions (regex) syntax" in the CloudWatch Logs
+ * user guide.
  */
 export function parseFilterPattern(pattern: string): (message: string) => boolean {
   const text = pattern.trim()
-  if (/^[{[%]/.test(text)) {
+  if (text.length > PATTERN_CHARS_MAX) {
+    throw new AwsFailure('InvalidParameterException', `a filter pattern has ${PATTERN_CHARS_MAX} characters at most`)
+  }
+  if (text.startsWith('%')) return parseRegularExpression(text)
+  if (/^[{[]/.test(text)) {
     throw new AwsFailure('InvalidParameterException', `the double knows patterns of terms only, not ${text}`)
   }
   const terms = [...text.matchAll(/([?-]?)(?:"((?:\\.|[^"\\])*)"|(\S+))/g)].map(toTerm)
@@ -28,6 +37,15 @@ export function parseFilterPattern(pattern: string): (message: string) => boolea
     if (all.length > 0) return all.every(({ text }) => message.includes(text))
     return any.length === 0 || any.some(({ text }) => message.includes(text))
   }
+}
+
+function parseRegularExpression(pattern: string): (message: string) => boolean {
+  const [, expression = ''] = /^%(.*)%$/s.exec(pattern) ?? []
+  if (!EXPRESSION.test(expression) || expression.includes('[]')) {
+    throw new AwsFailure('InvalidParameterException', `not a regular expression of filter patterns: ${pattern}`)
+  }
+  const compiled = new RegExp(expression)
+  return (message) => compiled.test(message)
 }
 
 function toTerm([, sign, quoted, plain]: RegExpMatchArray): Term {

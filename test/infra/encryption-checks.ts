@@ -24,7 +24,7 @@ export function checkEncryption(t: Test, { customerKey }: StageSettings, found: 
     const [rule] = found.one(ENCRYPTION).inputs.rules
     t.equal(rule.applyServerSideEncryptionByDefault.sseAlgorithm, customerKey ? 'aws:kms' : 'AES256')
     t.equal(rule.bucketKeyEnabled, customerKey)
-    const table = found.one('aws:dynamodb/table:Table').inputs.serverSideEncryption
+    const table = found.one('aws:dynamodb/table:Table', 'TableTable').inputs.serverSideEncryption
     t.equal(table.enabled, true)
     t.equal(table.kmsKeyArn !== undefined, customerKey)
     for (const queue of found.ofType('aws:sqs/queue:Queue')) {
@@ -43,7 +43,9 @@ export function checkEncryption(t: Test, { customerKey }: StageSettings, found: 
     )) {
       t.equal(kept.inputs.kmsKeyId !== undefined, customerKey, kept.name)
     }
-    t.equal(found.one('aws:sns/topic:Topic').inputs.kmsMasterKeyId !== undefined, customerKey)
+    for (const topic of found.ofType('aws:sns/topic:Topic')) {
+      t.equal(topic.inputs.kmsMasterKeyId !== undefined, customerKey, topic.name)
+    }
   })
 
   if (!customerKey) return

@@ -7,6 +7,7 @@ import { COST_TAG, isProtected, type StageSettings } from '../../infra/stages.ts
 import { listSettings } from '../../src/config/read-config.ts'
 import { checkDoor } from './door-checks.ts'
 import { checkEncryption } from './encryption-checks.ts'
+import { checkIncidents } from './incident-checks.ts'
 import { ACCOUNT, type Graph, Lookup, type Resource } from './resource-graph.ts'
 
 // @ts-expect-error a script of plain JavaScript, which runs without the types
@@ -21,7 +22,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
   t.test('what outlives the stack', async (t) => {
     t.equal(app.removal, isProduction ? 'retain' : 'remove')
     t.equal(app.protect, isProduction)
-    t.equal(found.one('aws:dynamodb/table:Table').inputs.deletionProtectionEnabled, isProduction)
+    t.equal(found.one('aws:dynamodb/table:Table', 'TableTable').inputs.deletionProtectionEnabled, isProduction)
     t.equal(found.one('aws:cognito/userPool:UserPool').inputs.deletionProtection, isProduction ? 'ACTIVE' : 'INACTIVE')
   })
 
@@ -78,7 +79,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
   })
 
   t.test('the table expires items, can be restored to a point in time, and is paid by use', async (t) => {
-    t.match(found.one('aws:dynamodb/table:Table').inputs, {
+    t.match(found.one('aws:dynamodb/table:Table', 'TableTable').inputs, {
       billingMode: 'PAY_PER_REQUEST',
       ttl: { attributeName: 'expiresAt', enabled: true },
       pointInTimeRecovery: { enabled: true },
@@ -129,10 +130,6 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     }
     for (const group of found.ofType('aws:cloudwatch/logGroup:LogGroup')) {
       t.equal(group.inputs.retentionInDays, settings.logDays, group.name)
-    }
-    for (const name of ['LogAlertProcessor', 'Poller']) {
-      const { deadLetterConfig } = found.one('aws:lambda/function:Function', name).inputs
-      t.match(deadLetterConfig.targetArn, /DeadLetters/, `${name}: what fails for good is kept`)
     }
   })
 
@@ -209,6 +206,9 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     for (const wanted of [
       'ErrorAlarm',
       'DeadLetters',
+      'AlertDeadLetters',
+      'PollerDeadLetters',
+      'NotificationFailures',
       'QueueDepth',
       'QueueAge',
       'DeliveryFreshness',
@@ -241,14 +241,11 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
       evaluationPeriods: 1,
       statistic: 'Sum',
     })
-    t.match(found.one('aws:sns/topicSubscription:TopicSubscription').inputs, {
-      protocol: 'email',
-      endpoint: 'oncall@example.com',
-    })
     t.match(found.one('aws:budgets/budget:Budget').inputs, { limitUnit: 'USD' })
   })
 
   checkEncryption(t, settings, found)
+  checkIncidents(t, settings, found)
   checkDoor(t, settings, found)
 
   t.test('the dashboard shows alarms, errors and figures, side by side', async (t) =>

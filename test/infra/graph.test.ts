@@ -15,6 +15,12 @@ const DEPLOYMENTS: readonly (readonly [stage: string, what: string, variables: R
   ['dev', 'behind an HTTP API', { DOOR: 'http-api', FIRST_USER: 'ada@example.com' }],
   ['production', 'without a customer key', { CUSTOMER_KEY: 'false' }],
   ['production', 'behind a function URL', { DOOR: 'function-url' }],
+  [
+    'dev',
+    'with rows of incidents, anomalies and mails of the error alarm',
+    { INCIDENT_TABLE: 'LogIncidents', ANOMALIES: 'true', ERROR_ALARM_EMAIL: 'errors@example.com' },
+  ],
+  ['production', 'with rows of incidents', { INCIDENT_TABLE: 'LogIncidents' }],
   ['production', 'with a domain', { DOMAIN: 'logs.example.com', DOMAIN_CERTIFICATE: CERTIFICATE }],
   ['staging', 'a stage of somebody’s own', {}],
 ]
@@ -36,6 +42,7 @@ t.test('what whoever deploys asks for and cannot be is said before anything is c
     [{ DOOR: 'alb' }, /DOOR is alb; it may be function-url or http-api/],
     [{ CUSTOMER_KEY: 'yes' }, /CUSTOMER_KEY is yes; it may be true or false/],
     [{ DOOR: 'http-api', DOMAIN: 'logs.example.com' }, /DOMAIN needs DOMAIN_CERTIFICATE/],
+    [{ ANOMALIES: 'yes' }, /ANOMALIES is yes; it may be true or false/],
     [{ DOMAIN: 'logs.example.com', DOMAIN_CERTIFICATE: CERTIFICATE }, /DOMAIN needs DOOR=http-api/],
   ]
   for (const [env, message] of refused) t.throws(() => stageSettings('dev', env), message)

@@ -66,7 +66,7 @@ export function sstComponents(declare: Declare) {
       const { fields, primaryIndex, globalIndexes, ttl, deletionProtection, transform } = unwrap(args) as {
         fields: Record<string, string>
         primaryIndex: Args
-        globalIndexes: Record<string, Args>
+        globalIndexes?: Record<string, Args>
         ttl: string
         deletionProtection: boolean
         transform: Transforms
@@ -82,12 +82,14 @@ export function sstComponents(declare: Declare) {
         streamEnabled: false,
         pointInTimeRecovery: { enabled: true },
         ttl: { attributeName: ttl, enabled: true },
-        globalSecondaryIndexes: Object.entries(globalIndexes).map(([index, { hashKey, rangeKey, projection }]) => ({
-          name: index,
-          hashKey,
-          rangeKey,
-          projectionType: projection === 'keys-only' ? 'KEYS_ONLY' : 'ALL',
-        })),
+        globalSecondaryIndexes: Object.entries(globalIndexes ?? {}).map(
+          ([index, { hashKey, rangeKey, projection }]) => ({
+            name: index,
+            hashKey,
+            rangeKey,
+            projectionType: projection === 'keys-only' ? 'KEYS_ONLY' : 'ALL',
+          }),
+        ),
         deletionProtectionEnabled: deletionProtection,
         ...transform?.['table'],
       })
