@@ -45,7 +45,7 @@ function plain(value: unknown): unknown {
 const OWN_WORDS = new Set(['policy', 'assumeRolePolicy', 'inlinePolicies', 'accessLogSettings'])
 
 const DEPLOYMENTS: readonly (readonly [stage: string, variables: Readonly<Record<string, string>>])[] = [
-  ['dev', {}],
+  ['dev', { INCIDENT_TABLE: 'LogIncidents', ANOMALIES: 'true' }],
   ['production', { DOMAIN: 'logs.example.com', DOMAIN_CERTIFICATE: CERTIFICATE }],
 ]
 
