@@ -5,9 +5,10 @@ import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
 import { BLOCK_FORMAT, decodeBlock } from '../../protocol/blocks/block-format.ts'
-import { openFailure } from './database.ts'
+import { openFailure, upgradeDatabase } from './database.ts'
 import { makeFolder, syncFile, syncFolder } from './durable-files.ts'
-import { parseStreamIds, StreamTable } from './stream-table.ts'
+import { parseStreamIds } from './streams/stored-stream.ts'
+import { StreamTable } from './streams/stream-table.ts'
 
 /** The contents of a backup, counted in the copy. */
 export interface BackupReport {
@@ -21,7 +22,8 @@ const OWNER_ONLY = 0o600
 
 /**
  * Copies the databases and keys of `dataDir` to the new folder `target`, while a gateway may run, and verifies the copy:
- * SQLite's integrity check, and every block decoded against its checksums. The copy gets its final name only when it is
+ * SQLite's integrity check, and every block decoded against its checksums. A copy of a file of an earlier version is
+ * brought to the current schema. The copy gets its final name only when it is
  * complete. Throws parameter_invalid if there is nothing to copy or `target` exists, store_damaged if verification fails.
  */
 export function backUp(dataDir: string, target: string): BackupReport {
@@ -105,11 +107,14 @@ function check(folder: string): BackupReport {
   const files = listFiles(folder)
   let counted = { blocks: 0, entries: 0 }
   for (const name of files.filter((file) => file.endsWith('.db'))) {
-    const db = new DatabaseSync(join(folder, name), { readOnly: true })
+    const db = new DatabaseSync(join(folder, name), { readOnly: name !== LOG_FILE })
     try {
       const result = db.prepare('PRAGMA integrity_check(1)').get()?.['integrity_check']
       if (result !== 'ok') throw damaged(name, String(result))
-      if (name === LOG_FILE) counted = checkBlocks(db)
+      if (name === LOG_FILE) {
+        upgradeDatabase(db)
+        counted = checkBlocks(db)
+      }
     } catch (cause) {
       throw cause instanceof GatewayError ? cause : damaged(name, 'SQLite cannot read it', cause)
     } finally {

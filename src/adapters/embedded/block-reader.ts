@@ -3,19 +3,20 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { type Block, lowerBound, type StreamRun } from '../../domain/entries/block.ts'
-import type { GatewayError } from '../../domain/errors.ts'
+import { GatewayError } from '../../domain/errors.ts'
 import { compareText, type Labels } from '../../domain/labels.ts'
-import { matchesAll } from '../../domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
-import { Stride, sortSlices } from '../../kit/slices.ts'
+import { sortSlices } from '../../kit/slices.ts'
 import type { ReadBlock, ReadRequest, StreamRange } from '../../ports/log-store.ts'
 import { decodeColumns, discard, type EncodedBlock, PartialBlock } from '../../protocol/blocks/block-format.ts'
 import { BufferShelf, type Loan } from './buffer-shelf.ts'
 import { readFailure } from './database.ts'
-import { parseStreamIds, type StoredStream, type StreamTable } from './stream-table.ts'
+import { parseStreamIds, type StoredStream } from './streams/stored-stream.ts'
+import type { StreamTable } from './streams/stream-table.ts'
+import { WantedStreams } from './streams/wanted-streams.ts'
 
-/** Streams that are matched between two pauses. */
-const STREAMS_PER_STEP = 500
+/** Characters of the label sets that one call of `streams` returns, to bound its memory. */
+const STREAMS_CHARS_MAX = 32 * 1024 * 1024
 
 type Pause = () => Promise<void>
 
@@ -76,7 +77,7 @@ export class BlockReader {
   async *read(request: ReadRequest, signal?: AbortSignal): AsyncGenerator<ReadBlock> {
     const pause = request.pause ?? goRound
     const wanted = await this.#wantedStreams(request, pause)
-    if (wanted.size === 0) return
+    if (wanted === undefined) return
     const loads: Loading[] = []
     let damage: GatewayError | undefined
     let ahead = 1
@@ -85,7 +86,10 @@ export class BlockReader {
       while (!isDone && loads.length < ahead) {
         const { value: head, done } = await heads.next()
         isDone = done === true
-        if (head === undefined || !head.streamIds.some((id) => wanted.has(id))) continue
+        if (head === undefined) continue
+        const isWanted = attempt(() => head.streamIds.some((id) => wanted.has(id)))
+        await wanted.rest(pause)
+        if (!isWanted) continue
         if (request.wants?.(head.oldest, head.newest) === false) continue
         const loading = this.#load(head, wanted, request)
         // Awaited later, in order; avoids an unhandled rejection.
@@ -121,13 +125,19 @@ export class BlockReader {
     const pause = range.pause ?? goRound
     const wanted = await this.#wantedStreams(range, pause)
     const streams = new Map<number, StoredStream>()
-    if (wanted.size > 0) {
+    let chars = 0
+    if (wanted !== undefined) {
       for await (const head of this.#heads({ ...range, direction: 'backward' }, signal)) {
         for (const id of head.streamIds) {
-          const stream = wanted.get(id)
-          if (stream !== undefined) streams.set(id, stream)
+          if (streams.has(id) || !attempt(() => wanted.has(id))) continue
+          const stream = attempt(() => this.#table.streamById(id))
+          if (stream === undefined) continue
+          streams.set(id, stream)
+          chars += stream.key.length
+          if (chars > STREAMS_CHARS_MAX) throw tooManyStreams(streams.size)
         }
-        if (streams.size === wanted.size) break
+        if (streams.size === wanted.count) break
+        await wanted.rest(pause)
       }
     }
     const sorting = sortSlices([...streams.values()], (a, b) => compareText(a.key, b.key))
@@ -137,16 +147,16 @@ export class BlockReader {
     }
   }
 
-  async #wantedStreams({ tenant, matchers }: StreamRange, pause: Pause): Promise<Map<number, StoredStream>> {
-    const wanted = new Map<number, StoredStream>()
+  /** Undefined if no stream is wanted. */
+  async #wantedStreams({ tenant, matchers }: StreamRange, pause: Pause): Promise<WantedStreams | undefined> {
     const id = this.#table.tenantId(tenant)
-    if (id === undefined) return wanted
-    const stride = new Stride(STREAMS_PER_STEP)
-    for (const stream of this.#table.streamsOf(id)) {
-      if (matchesAll(matchers, stream.labels)) wanted.set(stream.id, stream)
-      if (stride.isDue()) await pause()
+    if (id === undefined) return undefined
+    try {
+      const wanted = await WantedStreams.open(this.#table, id, matchers, pause)
+      return wanted.count === 0 ? undefined : wanted
+    } catch (cause) {
+      throw readFailure(cause)
     }
-    return wanted
   }
 
   /**
@@ -179,14 +189,10 @@ export class BlockReader {
 
   /** The id of the last committed block. */
   #newest(): number {
-    try {
-      return (this.#newestId.get()?.['id'] as number | null) ?? 0
-    } catch (cause) {
-      throw readFailure(cause)
-    }
+    return attempt(() => (this.#newestId.get()?.['id'] as number | null) ?? 0)
   }
 
-  #load(head: BlockHead, wanted: ReadonlyMap<number, StoredStream>, request: ReadRequest): Loading {
+  #load(head: BlockHead, wanted: WantedStreams, request: ReadRequest): Loading {
     const memory = this.#shelf.lend()
     const loading = { head, memory, content: undefined, isReady: Promise.resolve(), help: () => false }
     try {
@@ -200,12 +206,7 @@ export class BlockReader {
   }
 
   /** The requested part of a block; undefined if no entry is requested or the block has expired. */
-  #open(
-    head: BlockHead,
-    wanted: ReadonlyMap<number, StoredStream>,
-    request: ReadRequest,
-    memory: Loan,
-  ): ReadBlock | undefined {
+  #open(head: BlockHead, wanted: WantedStreams, request: ReadRequest, memory: Loan): ReadBlock | undefined {
     const isLight = request.withoutText === true
     const row = (isLight ? this.#columns : this.#whole).get(head.id) as EncodedBlock | undefined
     if (row === undefined) return undefined
@@ -233,6 +234,11 @@ async function finish({ isReady, help }: Loading, pause: Pause): Promise<void> {
   await isReady
 }
 
+function tooManyStreams(streams: number): GatewayError {
+  const text = `the time range has more than ${streams} streams, whose labels are more than ${STREAMS_CHARS_MAX} characters; choose a shorter range or fewer streams`
+  return new GatewayError('query_refused', text)
+}
+
 function prepareHeads(db: DatabaseSync, column: 'newest' | 'oldest', order: 'ASC' | 'DESC'): StatementSync {
   const statement = db.prepare(`
     SELECT id, sequence, oldest, newest, streams FROM blocks
@@ -245,8 +251,12 @@ function prepareHeads(db: DatabaseSync, column: 'newest' | 'oldest', order: 'ASC
 }
 
 function headsOf(statement: StatementSync, bounds: Record<string, bigint | number>): BlockHead[] {
+  return attempt(() => statement.all(bounds).map(toHead))
+}
+
+function attempt<T>(read: () => T): T {
   try {
-    return statement.all(bounds).map(toHead)
+    return read()
   } catch (cause) {
     throw readFailure(cause)
   }
@@ -263,12 +273,7 @@ function toHead(row: Record<string, unknown>): BlockHead {
 }
 
 /** The runs of requested streams, clipped to the time range. */
-function narrowRuns(
-  block: Block,
-  head: BlockHead,
-  wanted: ReadonlyMap<number, StoredStream>,
-  { start, end }: ReadRequest,
-): StreamRun[] {
+function narrowRuns(block: Block, head: BlockHead, wanted: WantedStreams, { start, end }: ReadRequest): StreamRun[] {
   const isInside = head.oldest >= start && head.newest < end
   const runs: StreamRun[] = []
   for (const [index, run] of block.runs.entries()) {

@@ -10,7 +10,8 @@ import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { AppendResult, Clock } from '../../ports/log-store.ts'
 import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/blocks/block-format.ts'
 import { DecodedBlocks, RecentBlocks } from './recent-blocks.ts'
-import { formatLabelColumn, formatStreamIds, parseStreamIds, type StoredStream, StreamTable } from './stream-table.ts'
+import { formatStreamIds, parseStreamIds, type StoredStream } from './streams/stored-stream.ts'
+import { StreamTable } from './streams/stream-table.ts'
 
 export interface WriterSettings {
   /** Line bytes at which a block is full. */
@@ -62,7 +63,6 @@ export class BlockWriter {
   readonly #recent = new Map<number, RecentBlocks>()
   readonly #decoded = new DecodedBlocks()
   readonly #insertTenant: StatementSync
-  readonly #insertStream: StatementSync
   readonly #insertBlock: StatementSync
   readonly #setSequence: StatementSync
   readonly #selectId: StatementSync
@@ -77,7 +77,6 @@ export class BlockWriter {
     this.#events = events
     this.#table = new StreamTable(db)
     this.#insertTenant = db.prepare('INSERT INTO tenants (name) VALUES (?)')
-    this.#insertStream = db.prepare('INSERT INTO streams (tenant, key, labels) VALUES (?, ?, ?)')
     this.#insertBlock = db.prepare(`
       INSERT INTO blocks (tenant, sequence, oldest, newest, entries, line_bytes, committed_ms, format, streams, columns,
         metadata, text)
@@ -176,7 +175,7 @@ export class BlockWriter {
   /** Adds a durable block to the duplicate window, decoded if the caller has it decoded. */
   rememberBlock(row: BlockRow, streamIds: Iterable<number>, block?: Block): void {
     if (row.committedMs < this.#clock.nowMs() - this.#settings.duplicateWindowMs) return
-    this.#recentOf(row.tenant).add({ ...row, streamIds: new Set(streamIds) }, block)
+    this.#recentOf(row.tenant).add({ ...row, streamIds: Uint32Array.from(streamIds).sort() }, block)
   }
 
   forgetBlock(tenant: number, id: number): void {
@@ -262,10 +261,8 @@ export class BlockWriter {
   #streamId(tenant: number, { key, labels }: Pick<StoredStream, 'key' | 'labels'>, outcome: Outcome): number {
     const existing = this.#table.stream(tenant, key)
     if (existing !== undefined) return existing.id
-    const id = Number(this.#insertStream.run(tenant, key, formatLabelColumn(labels)).lastInsertRowid)
-    const stream = { id, key, labels }
-    this.#table.addStream(tenant, stream)
-    outcome.undo.push(() => this.#table.remove(tenant, stream))
+    const { id } = this.#table.insert(tenant, key, labels)
+    outcome.undo.push(() => this.#table.forget(id, tenant))
     return id
   }
 
@@ -289,7 +286,7 @@ export class BlockWriter {
         oldest: row['oldest'] as bigint,
         newest: row['newest'] as bigint,
         committedMs: Number(row['committed_ms']),
-        streamIds: new Set(parseStreamIds(row['streams'] as Uint8Array)),
+        streamIds: parseStreamIds(row['streams'] as Uint8Array).sort(),
       })
     }
   }

@@ -6,12 +6,15 @@ import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
 import { makeFolder } from './durable-files.ts'
 import { createDatabase, openDatabaseFile, SQLITE_FULL, type Synchronous, sqliteCode, takeLock } from './sqlite-file.ts'
+import { STREAMS_SCHEMA, upgradeStreams } from './streams/streams-schema.ts'
 
 const FILE = 'millrace.db'
 const LOCK_FILE = 'millrace.lock'
 /** Identifies a Millrace file: "MILL". */
 const APPLICATION_ID = 0x4d494c4c
-const SCHEMA_VERSION = 1
+const SCHEMA_VERSION = 2
+/** The oldest schema that is brought to the current one. */
+const SCHEMA_VERSION_MIN = 1
 
 /**
  * The row of a block has its time range in ns and its streams (u32 LE ids, one per run), so that a read prunes without
@@ -23,13 +26,7 @@ const SCHEMA = `
   PRAGMA page_size = 16384;
   PRAGMA auto_vacuum = INCREMENTAL;
   CREATE TABLE tenants (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
-  CREATE TABLE streams (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    tenant INTEGER NOT NULL,
-    key TEXT NOT NULL,
-    labels TEXT NOT NULL,
-    UNIQUE (tenant, key)
-  ) STRICT;
+  ${STREAMS_SCHEMA}
   CREATE TABLE blocks (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     tenant INTEGER NOT NULL,
@@ -130,8 +127,28 @@ function lockFolder(dataDir: string): DatabaseSync {
 function openWriter(path: string, synchronous: Synchronous): DatabaseSync {
   if (!existsSync(path) || isEmpty(path)) createDatabase(path, SCHEMA)
   const db = openDatabaseFile(path, synchronous)
-  db.exec('PRAGMA wal_autocheckpoint = 2000')
-  return db
+  try {
+    db.exec('PRAGMA wal_autocheckpoint = 2000')
+    upgradeDatabase(db)
+    return db
+  } catch (cause) {
+    db.close()
+    throw cause
+  }
+}
+
+/** Brings a file of schema SCHEMA_VERSION_MIN to the current one, in one transaction; leaves all others as they are. */
+export function upgradeDatabase(db: DatabaseSync): void {
+  if (pragma(db, 'user_version') !== SCHEMA_VERSION_MIN) return
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    upgradeStreams(db)
+    db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
+  } catch (cause) {
+    // On a full disk SQLite may already have rolled back.
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw cause
+  }
 }
 
 /**
@@ -143,13 +160,13 @@ function isEmpty(path: string): boolean {
   try {
     const version = pragma(db, 'user_version')
     const application = pragma(db, 'application_id')
-    if (version === SCHEMA_VERSION && application === APPLICATION_ID) return false
+    if (application === APPLICATION_ID && version >= SCHEMA_VERSION_MIN && version <= SCHEMA_VERSION) return false
     const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number }
     if (version === 0 && application === 0 && tables.count === 0) return true
     const what = application === APPLICATION_ID ? `has schema ${version}` : 'is not a Millrace database'
     throw new GatewayError(
       'store_damaged',
-      `'${path}' ${what}; this version reads schema ${SCHEMA_VERSION}: use the version that wrote it, or another MILLRACE_DATA_DIR`,
+      `'${path}' ${what}; this version reads schemas ${SCHEMA_VERSION_MIN} to ${SCHEMA_VERSION}: use the version that wrote it, or another MILLRACE_DATA_DIR`,
     )
   } finally {
     db.close()

@@ -9,7 +9,8 @@ import { msToNs } from '../../domain/time.ts'
 import type { Clock } from '../../ports/log-store.ts'
 import type { BlockEvents, BlockRow, BlockWriter } from './block-writer.ts'
 import { pragma } from './database.ts'
-import { parseStreamIds } from './stream-table.ts'
+import { dropEmptyStreams } from './streams/empty-streams.ts'
+import { parseStreamIds } from './streams/stored-stream.ts'
 
 export interface RetentionSettings {
   /** Entries older than this are deleted; undefined: no limit. */
@@ -108,7 +109,11 @@ export class Maintenance {
     // Steps that free space come first: on a full disk, joins fail, but old blocks must still be deleted.
     while (!isStopped() && this.#expireSome()) await setImmediate()
     if (isStopped()) return
-    if (this.#hasExpired && nowMs - this.#emptiedMs >= EMPTY_STREAMS_MS) this.#dropEmptyStreams(nowMs)
+    if (this.#hasExpired && nowMs - this.#emptiedMs >= EMPTY_STREAMS_MS) {
+      this.#hasExpired = false
+      this.#emptiedMs = nowMs
+      await dropEmptyStreams(this.#db, this.#writer, isStopped)
+    }
     this.#db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
     for (const group of this.#joinGroups()) {
       if (isStopped()) return
@@ -233,25 +238,6 @@ export class Maintenance {
   #forget(row: BlockRow): void {
     this.#writer.forgetBlock(row.tenant, row.id)
     this.#events.blockRemoved(row)
-  }
-
-  /** Removes streams without blocks from the index, which would otherwise grow forever. */
-  #dropEmptyStreams(nowMs: number): void {
-    this.#hasExpired = false
-    this.#emptiedMs = nowMs
-    const used = new Set<number>()
-    for (const row of this.#db.prepare('SELECT streams FROM blocks').iterate()) {
-      for (const id of parseStreamIds(row['streams'] as Uint8Array)) used.add(id)
-    }
-    const { table } = this.#writer
-    for (const [, tenant] of table.tenantNames()) {
-      const empty = [...table.streamsOf(tenant)].filter((stream) => !used.has(stream.id))
-      const remove = this.#db.prepare('DELETE FROM streams WHERE id = ?')
-      this.#writer.transaction(() => {
-        for (const stream of empty) remove.run(stream.id)
-      })
-      for (const stream of empty) table.remove(tenant, stream)
-    }
   }
 }
 

@@ -11,13 +11,17 @@ export interface RecentBlock {
   readonly oldest: bigint
   readonly newest: bigint
   readonly committedMs: number
-  readonly streamIds: ReadonlySet<number>
+  /** In ascending order. */
+  readonly streamIds: Uint32Array
 }
 
-/** Maximum size of the cache for all tenants, in bytes of lines and columns. */
+/** Maximum size of the cache for all tenants, in bytes of lines, columns and labels. */
 const DECODED_BYTES_MAX = 64 * 1024 * 1024
 /** Size of the columns of an entry, without its line and metadata. */
 const COLUMN_BYTES = 32
+/** Size of a run, without its labels, and of a character of these, which are there as key and as values. */
+const RUN_BYTES = 400
+const LABEL_CHARACTER_BYTES = 3
 
 interface DecodedBlock {
   readonly block: Block
@@ -41,7 +45,7 @@ export class DecodedBlocks {
 
   add(id: number, block: Block): DecodedBlock {
     this.remove(id)
-    const bytes = block.text.length + block.metadata.length + block.count * COLUMN_BYTES
+    const bytes = block.text.length + block.metadata.length + block.count * COLUMN_BYTES + labelBytes(block)
     const decoded = { block, batch: batchOfBlock('', block), bytes }
     this.#blocks.set(id, decoded)
     this.#bytes += bytes
@@ -56,6 +60,12 @@ export class DecodedBlocks {
     this.#bytes -= this.#blocks.get(id)?.bytes ?? 0
     this.#blocks.delete(id)
   }
+}
+
+function labelBytes({ runs }: Block): number {
+  let chars = 0
+  for (const { key } of runs) chars += key.length
+  return runs.length * RUN_BYTES + chars * LABEL_CHARACTER_BYTES
 }
 
 /** The recent blocks of one tenant; `load` decodes one from disk, or returns undefined if it is gone or unreadable. */
@@ -104,7 +114,7 @@ export class RecentBlocks {
     for (const recent of near) {
       // An unreadable block was removed, so that it is not tried for every stream.
       if (!this.#blocks.has(recent.id)) continue
-      if (recent.newest < oldest || recent.oldest > newest || !recent.streamIds.has(streamId)) continue
+      if (recent.newest < oldest || recent.oldest > newest || !includesId(recent.streamIds, streamId)) continue
       const decoded = this.#decodedBlock(recent.id)
       const run = decoded?.block.runs.find((candidate) => candidate.key === key)
       if (decoded === undefined || run === undefined) continue
@@ -123,4 +133,16 @@ export class RecentBlocks {
     this.remove(id)
     return undefined
   }
+}
+
+/** Whether the ids, in ascending order, include `id`. */
+function includesId(ids: Uint32Array, id: number): boolean {
+  let low = 0
+  let high = ids.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((ids[middle] as number) < id) low = middle + 1
+    else high = middle
+  }
+  return ids[low] === id
 }

@@ -7,7 +7,8 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { CommittedBlock, CommittedBlocks } from '../../ports/incidents.ts'
 import { BLOCK_FORMAT, decodeBlock, decodeColumns } from '../../protocol/blocks/block-format.ts'
 import { readFailure } from './database.ts'
-import { parseStreamIds, type StreamTable } from './stream-table.ts'
+import { parseStreamIds } from './streams/stored-stream.ts'
+import type { StreamTable } from './streams/stream-table.ts'
 
 /** Rows that are listed at once. */
 const PAGE_ROWS = 512

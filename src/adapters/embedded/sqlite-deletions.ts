@@ -9,7 +9,8 @@ import { GatewayError } from '../../domain/errors.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import type { Clock, Deletion, DeletionStore, KeepRuns, StreamRange } from '../../ports/log-store.ts'
 import type { BlockEvents, BlockRow, BlockWriter } from './block-writer.ts'
-import { parseStreamIds } from './stream-table.ts'
+import { parseStreamIds } from './streams/stored-stream.ts'
+import { WantedStreams } from './streams/wanted-streams.ts'
 
 /** Times are ns since the epoch; the id is the client's handle. */
 const SCHEMA = `
@@ -25,6 +26,8 @@ const SCHEMA = `
     UNIQUE (tenant, id)
   ) STRICT
 `
+
+const pause = (): Promise<void> => setImmediate()
 
 /** Block rows per statement. */
 const PAGE_ROWS = 64
@@ -92,19 +95,21 @@ export class SqliteDeletions implements DeletionStore {
     if (tenant === undefined) return 0
     let erased = 0
     let damaged = 0
+    const wanted = await WantedStreams.open(table, tenant, range.matchers, pause)
     for (let after = 0; ; ) {
       const rows = this.#blocksAfter(tenant, range, after)
       if (rows.length === 0) break
-      const streams = [...table.streamsOf(tenant)].filter(({ labels }) => matchesAll(range.matchers, labels))
-      const wanted = new Set(streams.map(({ id }) => id))
+      await pause()
       for (const { row, streamIds } of rows) {
         if (isStopped()) return erased
         after = row.id
-        if (!streamIds.some((id) => wanted.has(id)) || !this.#isThere(row.id)) continue
+        const isWanted = streamIds.some((id) => wanted.has(id))
+        await wanted.rest(pause)
+        if (!isWanted || !this.#isThere(row.id)) continue
         const block = this.#parts.writer.loadBlock(row.id)
         if (block === undefined) damaged++
         else erased += this.#rewrite(row, block, range, keep)
-        await setImmediate()
+        await pause()
       }
     }
     if (damaged === 0) return erased
