@@ -134,6 +134,18 @@ const PUSH_LIMIT_SETTINGS = {
     PUSH_LIMITS.activeStreamsMax,
     'Maximum number of active streams per tenant; a stream is active for an hour after its last line.',
   ),
+  pushLabelBytesMax: setting(
+    'PUSH_LABEL_BYTES_MAX',
+    bytes(),
+    PUSH_LIMITS.pushLabelBytesMax,
+    'Maximum size of the label sets of a push together, as text.',
+  ),
+  activeLabelBytesMax: setting(
+    'ACTIVE_LABEL_BYTES_MAX',
+    bytes(),
+    PUSH_LIMITS.activeLabelBytesMax,
+    'Maximum size of the label sets of the active streams of a tenant together, as text.',
+  ),
 } satisfies SettingsOf<PushLimits>
 
 const QUERY_SETTINGS = {
@@ -291,6 +303,12 @@ export const SETTINGS = {
   },
   push: {
     limits: PUSH_LIMIT_SETTINGS,
+    totalLabelBytesMax: setting(
+      'TOTAL_LABEL_BYTES_MAX',
+      bytes({ min: MIB }),
+      64 * MIB,
+      'Maximum size of the label sets of the active streams of all tenants; above this, tenants with more than their share get no new streams.',
+    ),
     discoverServiceName: setting(
       'DISCOVER_SERVICE_NAME',
       boolean(),

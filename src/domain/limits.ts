@@ -42,6 +42,13 @@ export interface PushLimits {
   readonly streamRate: Rate | undefined
   /** Streams of one tenant that received a line within the last hour. */
   readonly activeStreamsMax: number
+  /**
+   * Label text of the streams of one push, as characters. Within the limits of one stream, 200 KB in gzip could hold 70 MB of
+   * it. An agent's 5000 streams of 300 characters are 1.5 MB.
+   */
+  readonly pushLabelBytesMax: number
+  /** Label text of one tenant's active streams, as characters. */
+  readonly activeLabelBytesMax: number
 }
 
 export interface Rate {
@@ -68,6 +75,8 @@ export const PUSH_LIMITS: PushLimits = {
   tenantRate: undefined,
   streamRate: undefined,
   activeStreamsMax: 5000,
+  pushLabelBytesMax: 8 * MIB,
+  activeLabelBytesMax: 16 * MIB,
 }
 
 /** Limits on reads; Loki's documented defaults. */
@@ -126,5 +135,7 @@ export const REFUSAL_TEXTS_MAX = 10
  * Maximum number of refusals of one push whose texts are formatted: formatting millions would delay everything else.
  */
 export const REFUSALS_FORMATTED_MAX = 1000
+/** What an active stream takes in memory beside its label text. */
+export const ACTIVE_STREAM_BYTES = 200
 /** A stream is active for an hour after its last line. */
 export const STREAM_IDLE_MS = 3600_000

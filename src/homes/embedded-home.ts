@@ -7,7 +7,7 @@ import type { LimitsEvents } from '../adapters/files/limits-file.ts'
 import type { Config } from '../config/read-config.ts'
 import type { CommittedBlocks } from '../ports/incidents.ts'
 import type { Clock, Ports } from '../ports/log-store.ts'
-import { repeat } from './machine.ts'
+import { repeat, SYSTEM_HEAP } from './machine.ts'
 import { openTenantLimits } from './tenant-limits.ts'
 
 export interface EmbeddedHome {
@@ -38,6 +38,7 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
     blockBytes,
     queryTimeoutMs: config.query.timeoutMs,
     keepsCommitted: config.incidents.enabled,
+    memoryBytesMax: Math.min(MEMORY_BYTES_MAX, SYSTEM_HEAP.limitBytes / MEMORY_HEAP_PART),
   }
   const store = new SqliteLogStore(settings, clock, events, { repeat })
   const keys = {
@@ -54,6 +55,10 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
     },
   }
 }
+
+/** What the store keeps of streams and recent blocks, and the part of the heap that it takes at most: a fifth. */
+const MEMORY_BYTES_MAX = 128 * 2 ** 20
+const MEMORY_HEAP_PART = 5
 
 /** The 32-byte seed of the local issuer's key, shared by the gateway and `millrace token`. */
 export function loadLocalIssuerSeed(dataDir: string): Uint8Array {

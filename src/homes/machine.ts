@@ -1,6 +1,8 @@
 /** The machine's time, waits and chance: what entries hand to everything that must not read them itself. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Pacing } from '../adapters/aws/retry.ts'
 import type { Wait } from '../kit/backoff.ts'
 import { makeMonotonic } from '../kit/monotonic.ts'
@@ -22,4 +24,15 @@ export const SYSTEM_PACING: Pacing = { monotonicMs: SYSTEM_CLOCK.monotonicMs, wa
 export const repeat: Repeat = (run, ms) => {
   const timer = setInterval(run, ms).unref()
   return () => clearInterval(timer)
+}
+
+/** Node's heap, as HeapGuard reads it. */
+export const SYSTEM_HEAP = {
+  limitBytes: getHeapStatistics().heap_size_limit,
+  usedBytes: (): number => getHeapStatistics().used_heap_size,
+  collect: (): void => {
+    // Node has no call for it; the flag gives new contexts a function.
+    setFlagsFromString('--expose-gc')
+    runInNewContext('gc')()
+  },
 }

@@ -4,7 +4,7 @@ import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { openAws } from '../homes/aws-home.ts'
-import { SYSTEM_CLOCK } from '../homes/machine.ts'
+import { SYSTEM_CLOCK, SYSTEM_HEAP } from '../homes/machine.ts'
 import type { Settings } from '../homes/references.ts'
 import { Metrics } from '../telemetry/metrics.ts'
 import { hasCredentials } from '../transport/http/auth/binding.ts'
@@ -30,6 +30,7 @@ export async function openGatewayFunction({ config, openUsers }: Settings, log: 
     users: openUsers({ clock, random: Math.random, events: rotationEvents(metrics, log) }),
     metrics,
     version: VERSION,
+    heap: SYSTEM_HEAP,
     logger: requestLog(config, log),
   }
   const pushes = await buildPushApp(parts)

@@ -7,7 +7,7 @@ import { QueryTurns } from '../flows/query/query-turns.ts'
 import { type Home, openHome } from '../homes/home.ts'
 import { forgetCounted } from '../homes/incident-home.ts'
 import { linkSettings } from '../homes/incident-settings.ts'
-import { SYSTEM_CLOCK } from '../homes/machine.ts'
+import { SYSTEM_CLOCK, SYSTEM_HEAP } from '../homes/machine.ts'
 import type { Settings } from '../homes/references.ts'
 import type { Ports } from '../ports/log-store.ts'
 import { exportIncidentMetrics } from '../telemetry/incident-metrics.ts'
@@ -43,12 +43,16 @@ interface Opened {
   readonly closers: (() => Promise<void> | void)[]
 }
 
+/** Below this heap the gateway does not start. */
+const HEAP_BYTES_MIN = 128 * 2 ** 20
+
 /**
  * Opens everything. In the embedded home this process raises incidents for the lines it accepts, evaluates rules and
  * polls. In the aws home other processes do that, and the gateway shows their results. Throws config_invalid,
  * store_unavailable and store_damaged, and then leaves nothing open.
  */
 export async function openGateway({ config, openUsers }: Settings, log: Logger): Promise<Gateway> {
+  assertHeap()
   const clock = SYSTEM_CLOCK
   const opened: Opened = { config, clock, log, metrics: new Metrics(), turns: new QueryTurns(THREAD), closers: [] }
   const { metrics, turns, closers } = opened
@@ -70,6 +74,7 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
       metrics,
       turns,
       version: VERSION,
+      heap: SYSTEM_HEAP,
       rules,
       incidents: incidents && { store: incidents.home.store, desk: incidents.desk, links: linkSettings(config) },
       poller,
@@ -81,6 +86,14 @@ export async function openGateway({ config, openUsers }: Settings, log: Logger):
     await close()
     throw cause
   }
+}
+
+/** A smaller heap is nearly full before anything is stored. */
+function assertHeap(): void {
+  const { limitBytes } = SYSTEM_HEAP
+  if (limitBytes >= HEAP_BYTES_MIN) return
+  const text = `Node may use ${limitBytes} bytes of memory, and the gateway needs ${HEAP_BYTES_MIN}; raise --max-old-space-size in NODE_OPTIONS, or the memory of the container`
+  throw new GatewayError('config_invalid', text)
 }
 
 async function openGatewayIncidents({ config, clock, log, metrics }: Opened): Promise<Incidents | undefined> {

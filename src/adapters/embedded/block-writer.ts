@@ -18,6 +18,8 @@ export interface WriterSettings {
   readonly blockBytes: number
   /** How long after its commit an entry is found by duplicate detection, ms. */
   readonly duplicateWindowMs: number
+  /** Memory for streams and recent blocks that may be needed again, half for each; 128 MiB by default. */
+  readonly memoryBytesMax?: number
 }
 
 /** The row of a block in the database. */
@@ -55,13 +57,15 @@ interface Outcome {
   readonly undo: (() => void)[]
 }
 
+const MEMORY_BYTES_MAX = 128 * 1024 * 1024
+
 export class BlockWriter {
   readonly #db: DatabaseSync
   readonly #clock: Clock
   readonly #settings: WriterSettings
   readonly #table: StreamTable
   readonly #recent = new Map<number, RecentBlocks>()
-  readonly #decoded = new DecodedBlocks()
+  readonly #decoded: DecodedBlocks
   readonly #insertTenant: StatementSync
   readonly #insertBlock: StatementSync
   readonly #setSequence: StatementSync
@@ -75,7 +79,9 @@ export class BlockWriter {
     this.#clock = clock
     this.#settings = settings
     this.#events = events
-    this.#table = new StreamTable(db)
+    const { memoryBytesMax = MEMORY_BYTES_MAX } = settings
+    this.#table = new StreamTable(db, memoryBytesMax / 2)
+    this.#decoded = new DecodedBlocks(memoryBytesMax / 2)
     this.#insertTenant = db.prepare('INSERT INTO tenants (name) VALUES (?)')
     this.#insertBlock = db.prepare(`
       INSERT INTO blocks (tenant, sequence, oldest, newest, entries, line_bytes, committed_ms, format, streams, columns,

@@ -15,8 +15,6 @@ export interface RecentBlock {
   readonly streamIds: Uint32Array
 }
 
-/** Maximum size of the cache for all tenants, in bytes of lines, columns and labels. */
-const DECODED_BYTES_MAX = 64 * 1024 * 1024
 /** Size of the columns of an entry, without its line and metadata. */
 const COLUMN_BYTES = 32
 /** Size of a run, without its labels, and of a character of these, which are there as key and as values. */
@@ -31,8 +29,14 @@ interface DecodedBlock {
 
 /** LRU cache of decoded blocks by id, shared by all tenants. */
 export class DecodedBlocks {
+  readonly #bytesMax: number
   readonly #blocks = new Map<number, DecodedBlock>()
   #bytes = 0
+
+  /** `bytesMax`: of lines, columns and labels. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
 
   get(id: number): DecodedBlock | undefined {
     const block = this.#blocks.get(id)
@@ -50,7 +54,7 @@ export class DecodedBlocks {
     this.#blocks.set(id, decoded)
     this.#bytes += bytes
     for (const oldest of this.#blocks.keys()) {
-      if (this.#bytes <= DECODED_BYTES_MAX || oldest === id) break
+      if (this.#bytes <= this.#bytesMax || oldest === id) break
       this.remove(oldest)
     }
     return decoded

@@ -61,6 +61,11 @@ export interface StoreOptions {
   readonly repeat?: Repeat
 }
 
+/** What the columns of an entry take, and the labels of a stream: as a key, as values, and the objects. */
+const ENTRY_BYTES = 32
+const LABEL_CHARACTER_BYTES = 3
+const STREAM_BYTES = 600
+
 export class SqliteLogStore implements LogStore {
   /** Delete requests and their execution. */
   readonly deletions: DeletionStore
@@ -132,7 +137,7 @@ export class SqliteLogStore implements LogStore {
     if (this.#isClosed)
       return Promise.reject(new GatewayError('store_unavailable', 'the gateway is shutting down; retry'))
     // A batch keeps the whole request body of its lines in memory.
-    const bytes = batch.text.length + batch.metadata.length + batch.count * 32
+    const bytes = batch.text.length + batch.metadata.length + batch.count * ENTRY_BYTES + labelBytes(batch)
     if (this.#queueBytes > 0 && this.#queueBytes + bytes > this.#settings.queueBytesMax) {
       const text = `${this.#queueBytes} bytes are waiting for a commit; the limit is ${this.#settings.queueBytesMax}; retry later or raise MILLRACE_QUEUE_BYTES_MAX`
       return Promise.reject(new GatewayError('overloaded', text))
@@ -262,6 +267,12 @@ export class SqliteLogStore implements LogStore {
     }
     this.#versions.changed(row.tenant, row.oldest, row.newest)
   }
+}
+
+function labelBytes({ streams }: Batch): number {
+  let chars = 0
+  for (const { key } of streams) chars += key.length
+  return chars * LABEL_CHARACTER_BYTES + streams.length * STREAM_BYTES
 }
 
 type Totals = Pick<StoreFigures, 'blocks' | 'entries' | 'lineBytes'>

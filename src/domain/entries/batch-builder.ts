@@ -1,5 +1,6 @@
 /** Validates decoded entries, collects the valid ones in a Batch, and counts refusals with their reasons. */
 
+import { GatewayError } from '../errors.ts'
 import { checkLabels, shownLabels } from '../label-check.ts'
 import { formatLabels, type Label, type Labels, sortLabels } from '../labels.ts'
 import { LEVEL_NONE, LEVELS, levelCode, levelOfLabels, levelOfSeverityNumber } from '../levels/level.ts'
@@ -33,10 +34,13 @@ export interface Admission {
   readonly streams: StreamGate
 }
 
+/** The limit on active streams that keeps a stream out. */
+export type StreamLimit = 'streams' | 'label_bytes' | 'total_label_bytes'
+
 /** Tracks active streams and their rates; called before a line is kept. */
 export interface StreamGate {
-  /** False if the tenant has too many active streams to start this one. */
-  admitStream(tenant: string, key: string): boolean
+  /** True, or the limit on active streams that the stream would exceed. */
+  admitStream(tenant: string, key: string): true | StreamLimit
   /** False if the stream exceeds its rate. */
   admitBytes(tenant: string, key: string, bytes: number): boolean
 }
@@ -74,6 +78,8 @@ export class BatchBuilder implements PushSink {
   #text: Uint8Array = new Uint8Array(0)
   #stream: OpenStream | undefined
   #lineBytes = 0
+  /** Characters of the label sets so far. */
+  #labelBytes = 0
 
   /** `columns`: memory for the batch, which owns it until it is stored. */
   constructor(admission: Admission, columns = new BatchColumns()) {
@@ -102,6 +108,7 @@ export class BatchBuilder implements PushSink {
       this.#stream = known
       return
     }
+    this.#countLabels(ownKey)
     const complete = this.#admission.discoverServiceName ? withServiceName(received) : received
     const key = complete === received ? ownKey : formatLabels(complete)
     this.#begin(ownKey, {
@@ -118,6 +125,7 @@ export class BatchBuilder implements PushSink {
   }
 
   beginUnreadableStream(labelText: string, error: string): void {
+    this.#countLabels(labelText)
     const text = `error parsing labels '${shownLabels(labelText)}' with error: ${error}`
     this.#begin(`unreadable ${labelText}`, {
       labels: [],
@@ -182,6 +190,15 @@ export class BatchBuilder implements PushSink {
       lineBytes: this.#lineBytes,
       ids: this.#ids,
     }
+  }
+
+  /** Throws body_too_large for a push with more label text than a push may have. */
+  #countLabels(text: string): void {
+    const { pushLabelBytesMax } = this.#admission.limits
+    this.#labelBytes += text.length
+    if (this.#labelBytes <= pushLabelBytesMax) return
+    const message = `request body too large: the labels of its streams are more than ${pushLabelBytesMax} bytes; send fewer streams in one push, or raise MILLRACE_PUSH_LABEL_BYTES_MAX`
+    throw new GatewayError('body_too_large', message)
   }
 
   #begin(ownKey: string, stream: OpenStream): void {
@@ -283,9 +300,10 @@ export class BatchBuilder implements PushSink {
 
   #isAdmitted(stream: OpenStream, seconds: number, nanos: number, bytes: number): boolean {
     const { tenant, streams, limits } = this.#admission
-    if (stream.index === undefined && !streams.admitStream(tenant, stream.key)) {
+    const verdict = stream.index === undefined ? streams.admitStream(tenant, stream.key) : true
+    if (verdict !== true) {
       const text = (): string =>
-        `maximum active stream limit exceeded when trying to create stream ${shownLabels(stream.key)}, limit: ${limits.activeStreamsMax} streams, user: '${tenant}'`
+        `maximum active stream limit exceeded when trying to create stream ${shownLabels(stream.key)}, limit: ${describeLimit(verdict, limits)}, user: '${tenant}'`
       this.refusals.add('stream_limit', text)
       return false
     }
@@ -354,6 +372,12 @@ export class BatchBuilder implements PushSink {
     if (code === LEVEL_NONE) this.#metadata.addLevel(word)
     return code
   }
+}
+
+function describeLimit(limit: StreamLimit, { activeStreamsMax, activeLabelBytesMax }: PushLimits): string {
+  if (limit === 'streams') return `${activeStreamsMax} streams`
+  if (limit === 'label_bytes') return `${activeLabelBytesMax} bytes of labels (MILLRACE_ACTIVE_LABEL_BYTES_MAX)`
+  return 'labels of all tenants (MILLRACE_TOTAL_LABEL_BYTES_MAX)'
 }
 
 function formatParts(seconds: number, nanos: number): string {

@@ -11,6 +11,7 @@ import { type Auth, type AuthMemory, registerAuth, rememberAuth } from './auth/a
 import { registerClosing } from './closing.ts'
 import { registerCompression } from './compression.ts'
 import { answerError, registerErrors } from './errors.ts'
+import { type Heap, HeapGuard, registerHeapGuard } from './heap-guard.ts'
 import { registerLabelPolicy } from './label-policy.ts'
 import { PushReceiver } from './push/push-receiver.ts'
 import { BodyReader } from './push/request-body.ts'
@@ -24,6 +25,8 @@ export interface BaseParts {
   readonly keys: AppKeys
   readonly metrics: Metrics
   readonly version: string
+  /** Undefined: requests are accepted however full the heap is. */
+  readonly heap?: Heap
   readonly logger?: FastifyBaseLogger
   /** The current users, if they can change at run time. */
   readonly users?: UserSource | undefined
@@ -45,16 +48,20 @@ export interface AppState {
 
 /** How long a client may stop reading its response, which stays in memory until then. */
 const ANSWER_STALL_MS = 60_000
+/** Active streams take at most this part of the heap: an eighth. */
+const STREAMS_HEAP_PART = 8
 /** Drilldown's filters make long URLs. */
 const PARAM_LENGTH_MAX = 8192
 
 /** Throws like parseSelector for an invalid selector in MILLRACE_DROP_STREAMS. */
-export async function openState({ ports, config, metrics, users, logger }: BaseParts): Promise<AppState> {
+export async function openState({ ports, config, metrics, users, logger, heap }: BaseParts): Promise<AppState> {
   const bodies = new BodyReader({
     bodyBytesMax: config.push.limits.bodyBytesMax,
     inflightBytesMax: config.http.inflightBytesMax,
   })
-  const streams = new StreamGateKeeper(config.push.limits, ports.clock)
+  const heapShare = (heap?.limitBytes ?? Number.POSITIVE_INFINITY) / STREAMS_HEAP_PART
+  const streamBytesMax = Math.min(config.push.totalLabelBytesMax, heapShare)
+  const streams = new StreamGateKeeper(config.push.limits, ports.clock, streamBytesMax)
   const dropped = await parseSelectors(config.push.dropStreams)
   return {
     receiver: new PushReceiver({ ports, gate: streams, bodies, metrics }, { ...config.push, dropped }),
@@ -64,7 +71,7 @@ export async function openState({ ports, config, metrics, users, logger }: BaseP
 }
 
 /** Creates an application without routes and without authentication; see openAuth. */
-export function openApp({ config, metrics, logger }: BaseParts): FastifyInstance {
+export function openApp({ config, metrics, logger, heap, ports }: BaseParts): FastifyInstance {
   const app = Fastify({
     ...(logger === undefined ? { logger: false } : { loggerInstance: logger }),
     logController: new LogController({ disableRequestLogging: true }),
@@ -81,6 +88,7 @@ export function openApp({ config, metrics, logger }: BaseParts): FastifyInstance
     frameworkErrors: (error, request, reply) => void answerError(metrics, error, request, reply),
   })
   registerServerLimits(app)
+  if (heap !== undefined) registerHeapGuard(app, new HeapGuard(heap, ports.clock))
   registerLabelPolicy(app)
   acceptAnyBody(app)
   registerErrors(app, metrics)

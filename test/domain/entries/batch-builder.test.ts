@@ -509,7 +509,10 @@ t.test('any name becomes a Prometheus name, and one of them stays', async () => 
 t.test('asks the gate once a stream, and for the bytes of every line that is kept', async (t) => {
   const asked: string[] = []
   const streams = {
-    admitStream: (tenant: string, key: string) => asked.push(`${tenant} ${key}`) > 0 && !key.includes('full'),
+    admitStream: (tenant: string, key: string) => {
+      asked.push(`${tenant} ${key}`)
+      return key.includes('full') ? ('streams' as const) : true
+    },
     admitBytes: (tenant: string, key: string, bytes: number) =>
       asked.push(`${tenant} ${key} ${bytes}`) > 0 && bytes < 10,
   }
@@ -582,4 +585,13 @@ t.test('many entries are kept as they came', async (t) => {
     [0, 32, 33, 4999].map((i) => metadataOf(batch, i)),
     [0, 32, 33, 4999].map((i) => ({ i: `${i}`, a: 'x' })),
   )
+})
+
+t.test('a push with more label text than a push may have is too large, however small each stream is', async (t) => {
+  const limits = { pushLabelBytesMax: 100 }
+  const streams = ['a', 'b', 'c'].map((app) => one('x', NOW, {}, { app: app.repeat(30) }))
+  t.match(built([streams[0], streams[1], streams[0]] as PlainStream[], { limits }).batch, { count: 3 })
+  t.throws(() => built(streams, { limits }), { code: 'body_too_large', message: /MILLRACE_PUSH_LABEL_BYTES_MAX/ })
+  const builder = new BatchBuilder({ ...openAdmission(new FixedClock()), limits: { ...PUSH_LIMITS, ...limits } })
+  t.throws(() => builder.beginUnreadableStream('x'.repeat(101), 'no label'), { code: 'body_too_large' })
 })

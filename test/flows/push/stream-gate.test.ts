@@ -5,18 +5,18 @@ import { FixedClock } from '../../support/helper.ts'
 
 const HOUR_MS = 3600_000
 
-function gateWith(limits: Partial<PushLimits>): { gate: StreamGateKeeper; clock: FixedClock } {
+function gateWith(limits: Partial<PushLimits>, bytesMax?: number): { gate: StreamGateKeeper; clock: FixedClock } {
   const clock = new FixedClock()
-  return { gate: new StreamGateKeeper({ ...PUSH_LIMITS, ...limits }, clock), clock }
+  return { gate: new StreamGateKeeper({ ...PUSH_LIMITS, ...limits }, clock, bytesMax), clock }
 }
 
 t.test('the number of active streams of a tenant is limited, and known ones are accepted', async (t) => {
   const { gate } = gateWith({ activeStreamsMax: 2 })
-  t.ok(gate.admitStream('fake', 'a'))
-  t.ok(gate.admitStream('fake', 'b'))
-  t.notOk(gate.admitStream('fake', 'c'))
-  t.ok(gate.admitStream('fake', 'a'))
-  t.ok(gate.admitStream('__proto__', 'c'), 'another tenant has its own')
+  t.equal(gate.admitStream('fake', 'a'), true)
+  t.equal(gate.admitStream('fake', 'b'), true)
+  t.equal(gate.admitStream('fake', 'c'), 'streams')
+  t.equal(gate.admitStream('fake', 'a'), true)
+  t.equal(gate.admitStream('__proto__', 'c'), true, 'another tenant has its own')
   t.equal(gate.activeStreams, 3)
 })
 
@@ -25,11 +25,11 @@ t.test('a stream without a line for an hour no longer counts', async (t) => {
   gate.admitStream('fake', 'a')
   gate.admitStream('fake', 'b')
   clock.ms += HOUR_MS
-  t.notOk(gate.admitStream('fake', 'c'))
-  t.ok(gate.admitStream('fake', 'b'), 'b took a line')
+  t.equal(gate.admitStream('fake', 'c'), 'streams')
+  t.equal(gate.admitStream('fake', 'b'), true, 'b took a line')
   clock.ms += 60_000
-  t.ok(gate.admitStream('fake', 'c'))
-  t.notOk(gate.admitStream('fake', 'a'))
+  t.equal(gate.admitStream('fake', 'c'), true)
+  t.equal(gate.admitStream('fake', 'a'), 'streams')
   t.equal(gate.activeStreams, 2)
 })
 
@@ -37,11 +37,11 @@ t.test('idle streams are removed at most once a minute, however many are rejecte
   const { gate, clock } = gateWith({ activeStreamsMax: 1 })
   gate.admitStream('fake', 'a')
   clock.ms += HOUR_MS
-  t.notOk(gate.admitStream('fake', 'b'), 'not idle yet, by a millisecond')
+  t.equal(gate.admitStream('fake', 'b'), 'streams', 'not idle yet, by a millisecond')
   clock.ms += 1
-  t.notOk(gate.admitStream('fake', 'b'), 'looked for just now')
+  t.equal(gate.admitStream('fake', 'b'), 'streams', 'looked for just now')
   clock.ms += 59_999
-  t.ok(gate.admitStream('fake', 'b'))
+  t.equal(gate.admitStream('fake', 'b'), true)
 })
 
 t.test('each stream has its own rate', async (t) => {
@@ -76,9 +76,9 @@ t.test('a clock that is set back by years keeps no stream active for years', asy
   const { gate, clock } = gateWith({ activeStreamsMax: 1 })
   gate.admitStream('fake', 'a')
   clock.ms -= 1000 * 24 * HOUR_MS
-  t.notOk(gate.admitStream('fake', 'b'))
+  t.equal(gate.admitStream('fake', 'b'), 'streams')
   clock.ms += HOUR_MS + 1
-  t.ok(gate.admitStream('fake', 'b'))
+  t.equal(gate.admitStream('fake', 'b'), true)
   t.equal(gate.activeStreams, 1)
 })
 
@@ -86,16 +86,16 @@ t.test('a tenant with its own limits is limited by those, and they can change', 
   const { gate } = gateWith({ activeStreamsMax: 1, tenantRate: { bytesPerSecond: 100, burstBytes: 200 } })
   const own = { ...PUSH_LIMITS, activeStreamsMax: 2, streamRate: { bytesPerSecond: 1, burstBytes: 10 } }
   const bound = gate.withLimits(own)
-  for (const key of ['a', 'b']) t.ok(bound.admitStream('own', key))
-  t.notOk(bound.admitStream('own', 'c'))
+  for (const key of ['a', 'b']) t.equal(bound.admitStream('own', key), true)
+  t.equal(bound.admitStream('own', 'c'), 'streams')
   t.ok(bound.admitBytes('own', 'a', 10))
   t.notOk(bound.admitBytes('own', 'a', 1))
   t.ok(gate.admitPush('own', 1e9, own), 'no rate of the tenant’s own')
   t.notOk(gate.admitPush('fake', 201))
   const raised = { ...own, activeStreamsMax: 3, streamRate: { bytesPerSecond: 1, burstBytes: 50 } }
-  t.ok(gate.withLimits(raised).admitStream('own', 'c'))
+  t.equal(gate.withLimits(raised).admitStream('own', 'c'), true)
   t.ok(gate.withLimits(raised).admitBytes('own', 'b', 50))
-  t.notOk(gate.withLimits(own).admitStream('own', 'd'))
+  t.equal(gate.withLimits(own).admitStream('own', 'd'), 'streams')
 })
 
 t.test('a changed rate keeps the used tokens', async (t) => {
@@ -108,4 +108,27 @@ t.test('a changed rate keeps the used tokens', async (t) => {
   clock.ms += 1000
   t.ok(gate.admitPush('fake', 20, withRate(20)))
   t.notOk(gate.admitPush('fake', 1, withRate(20)))
+})
+
+t.test('the labels of the active streams of a tenant are limited', async (t) => {
+  const { gate } = gateWith({ activeLabelBytesMax: 100 })
+  t.equal(gate.admitStream('fake', 'a'.repeat(60)), true)
+  t.equal(gate.admitStream('fake', 'b'.repeat(41)), 'label_bytes')
+  t.equal(gate.admitStream('fake', 'b'.repeat(40)), true)
+  t.equal(gate.admitStream('other', 'b'.repeat(41)), true)
+})
+
+t.test('one user with many tenants fills the memory, and others still begin streams', async (t) => {
+  const { gate } = gateWith({}, 100 * 300)
+  const key = (i: number): string => `${i}`.padEnd(100, '.')
+  for (let i = 0; i < 90; i++) t.equal(gate.admitStream('large', key(i)), true)
+  for (let i = 0; i < 10; i++) t.equal(gate.admitStream(`small-${i}`, key(0)), true)
+  t.equal(gate.admitStream('large', key(90)), 'total_label_bytes', 'who has most gets no more')
+  for (let i = 0; i < 5; i++) t.equal(gate.admitStream('new', key(i)), true)
+  t.ok(gate.activeBytes <= 100 * 300, `${gate.activeBytes} bytes`)
+  for (let i = 0; i < 10; i++) t.equal(gate.admitStream(`small-${i}`, key(0)), true, 'known or taken again')
+  t.equal(gate.admitStream('large', key(89)), true, 'what was seen last is still known')
+  for (let i = 0; i < 20_000; i++) gate.admitStream(`tenant-${i}`, key(0))
+  t.equal(gate.admitStream('quiet', key(0)), true)
+  t.ok(gate.activeBytes <= 100 * 300, `${gate.activeBytes} bytes`)
 })

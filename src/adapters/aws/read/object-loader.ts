@@ -182,6 +182,7 @@ const STORED: Omit<Admission, 'tenant'> = {
     labelValueBytesMax: LINE_BYTES_MAX,
     metadataBytesMax: LINE_BYTES_MAX,
     metadataCountMax: LINE_BYTES_MAX,
+    pushLabelBytesMax: Number.POSITIVE_INFINITY,
   },
   nowMs: 0,
   discoverServiceName: false,

@@ -16,14 +16,16 @@ export class StreamTable {
   readonly #tenantNames = new Map<number, string>()
   /** Streams by tenant. */
   readonly #counts = new Map<number, number>()
-  readonly #cache = new StreamCache()
+  readonly #cache: StreamCache
   readonly #insert: StatementSync
   readonly #byHash: StatementSync
   readonly #byId: StatementSync
   readonly #ids: StatementSync
   #size = 0
 
-  constructor(db: DatabaseSync) {
+  /** `cacheBytes`: memory for streams that were used lately. */
+  constructor(db: DatabaseSync, cacheBytes?: number) {
+    this.#cache = new StreamCache(cacheBytes)
     for (const row of db.prepare('SELECT id, name FROM tenants').iterate()) {
       this.addTenant(row['name'] as string, row['id'] as number)
     }

@@ -1,0 +1,90 @@
+/** What an attack is: small inputs that a client may send, and what must hold all the same. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { GatewayProcess } from '../support/gateway-process.ts'
+
+export interface Attack {
+  /** What is attacked, as the argument of run.ts. */
+  readonly name: string
+  /** What must hold. */
+  readonly promise: string
+  /** Resolves to what was seen; throws Broken, or anything else, if the promise does not hold. */
+  run(field: Field): Promise<string>
+}
+
+/** The promise does not hold. */
+export class Broken extends Error {}
+
+export function assertHolds(holds: boolean, seen: string): asserts holds {
+  if (!holds) throw new Broken(seen)
+}
+
+export interface Start {
+  /** A folder of its own name in the field; attacks that restart use one again. */
+  readonly data?: string
+  readonly heapMb?: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Where an attack takes place: gateways of one checkout, in a temporary folder. All end with `clear`. */
+export class Field {
+  readonly #checkout: string | undefined
+  readonly #folder = mkdtempSync(join(tmpdir(), 'millrace-attack-'))
+  readonly #gateways: GatewayProcess[] = []
+
+  /** `checkout`: the folder of the gateway that is attacked; this one when undefined. */
+  constructor(checkout: string | undefined) {
+    this.#checkout = checkout
+  }
+
+  dataDir(name = 'data'): string {
+    return join(this.#folder, name)
+  }
+
+  async start({ data, heapMb, env = {} }: Start = {}): Promise<GatewayProcess> {
+    const gateway = await GatewayProcess.start({
+      dataDir: this.dataDir(data),
+      checkout: this.#checkout,
+      nodeFlags: heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`],
+      env,
+    })
+    this.#gateways.push(gateway)
+    return gateway
+  }
+
+  async clear(): Promise<void> {
+    for (const gateway of this.#gateways) await gateway.kill()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+export interface PushOptions {
+  readonly tenant?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** The status of a push in JSON; 0 if the connection broke. */
+export async function pushJson(
+  url: string,
+  body: string | Uint8Array<ArrayBuffer>,
+  { tenant = 'fake', headers = {} }: PushOptions = {},
+): Promise<number> {
+  try {
+    const response = await fetch(`${url}/loki/api/v1/push`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-scope-orgid': tenant, ...headers },
+      body,
+    })
+    await response.arrayBuffer()
+    return response.status
+  } catch {
+    return 0
+  }
+}
+
+/** Now, in nanoseconds, as text. */
+export function nowNs(offset = 0): string {
+  return String(BigInt(Date.now()) * 1_000_000n + BigInt(offset))
+}

@@ -1,0 +1,26 @@
+/**
+ * `npm run test:attack [-- NAME…] [--checkout FOLDER]`: small inputs that once broke a bound, each against gateways of its
+ * own. A line says what was seen; the exit code is 1 if a promise does not hold. With a checkout of an earlier version it
+ * shows what they did there.
+ */
+
+import { parseArgs } from 'node:util'
+import { type Attack, Field } from './attack.ts'
+import { longLabelPushes, storedLabels } from './label-text.ts'
+
+const ATTACKS: readonly Attack[] = [longLabelPushes, storedLabels]
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { checkout: { type: 'string' } } })
+
+for (const { name, promise, run } of ATTACKS) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue
+  const field = new Field(values.checkout)
+  try {
+    console.log(`${name}: held: ${promise}\n    ${await run(field)}`)
+  } catch (cause) {
+    console.log(`${name}: BROKEN: ${promise}\n    ${cause instanceof Error ? cause.message : cause}`)
+    process.exitCode = 1
+  } finally {
+    await field.clear()
+  }
+}
