@@ -1,14 +1,20 @@
 import { DynamoDB } from '@aws-sdk/client-dynamodb'
 import { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
 import t, { type Test } from 'tap'
+import { FixedClock } from '../support/helper.ts'
 import { DynamodbDouble } from './dynamodb-double.ts'
 
 const TableName = 'things'
 
 async function open(t: Test): Promise<DynamoDBDocument> {
-  const double = await DynamodbDouble.start()
+  return (await openBoth(t)).items
+}
+
+async function openBoth(t: Test) {
+  const clock = new FixedClock()
+  const double = await DynamodbDouble.start({ clock })
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
-  const client = new DynamoDB({ endpoint: double.url, region: 'us-east-1', credentials })
+  const client = new DynamoDB({ endpoint: double.url, region: 'us-east-1', credentials, maxAttempts: 1 })
   t.teardown(async () => {
     client.destroy()
     await double.stop()
@@ -23,7 +29,7 @@ async function open(t: Test): Promise<DynamoDBDocument> {
     const { Table } = await client.describeTable({ TableName })
     if (Table?.TableStatus === 'ACTIVE') break
   }
-  return DynamoDBDocument.from(client)
+  return { double, clock, items: DynamoDBDocument.from(client) }
 }
 
 const put = (id: string, version: number, ConditionExpression = 'attribute_not_exists(id)') => ({
@@ -74,4 +80,75 @@ t.test('of transactions at the same time one sees what the other wrote', async (
   t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
   const { Items = [] } = await items.scan({ TableName })
   t.equal(Items.length, 2)
+})
+
+t.test('a transaction that is sent again with its token is done once, as the SDK does by itself', async (t) => {
+  const items = await open(t)
+  const first = { TransactItems: [put('a', 1)], ClientRequestToken: 'token' }
+  await items.transactWrite(first)
+  await items.transactWrite(first)
+  await t.rejects(items.transactWrite({ ...first, TransactItems: [put('a', 2)] }), {
+    name: 'IdempotentParameterMismatchException',
+  })
+  await t.rejects(items.transactWrite({ TransactItems: [put('a', 1)] }), { name: 'TransactionCanceledException' })
+})
+
+t.test('a transaction may check an item that it does not write', async (t) => {
+  const items = await open(t)
+  const check = (id: string) => ({
+    ConditionCheck: { TableName, Key: { id }, ConditionExpression: 'attribute_exists(id)' },
+  })
+  await items.put({ TableName, Item: { id: 'a', version: 1 } })
+  await items.transactWrite({ TransactItems: [check('a'), put('b', 1)] })
+  await t.rejects(items.transactWrite({ TransactItems: [put('c', 1), check('none')] }))
+  const { Items = [] } = await items.scan({ TableName })
+  t.strictSame(Items.map(({ id }) => id).sort(), ['a', 'b'], 'a check leaves nothing behind')
+})
+
+t.test('a transaction is cancelled for others where the test says so', async (t) => {
+  const { double, items } = await openBoth(t)
+  double.cancels = (index) => (index === 0 ? 'TransactionConflict' : undefined)
+  t.match(await items.transactWrite({ TransactItems: [put('a', 1), put('b', 1)] }).catch((cause) => cause), {
+    name: 'TransactionCanceledException',
+    CancellationReasons: [{ Code: 'TransactionConflict' }, { Code: 'None' }],
+  })
+  await items.transactWrite({ TransactItems: [put('a', 1)] })
+})
+
+t.test('a page of a query has a megabyte', async (t) => {
+  const { items } = await openBoth(t)
+  for (let i = 0; i < 4; i++) await items.put({ TableName, Item: { id: `big${i}`, text: 'x'.repeat(390_000) } })
+  const { Items = [], LastEvaluatedKey } = await items.scan({ TableName })
+  t.equal(Items.length, 3)
+  t.ok(LastEvaluatedKey !== undefined)
+})
+
+t.test('a partition takes 1,000 write units and 3,000 read units in a second', async (t) => {
+  const { double, clock, items } = await openBoth(t)
+  double.throttles = true
+  const text = 'x'.repeat(350_000)
+  const write = (id: string) => items.put({ TableName, Item: { id, text } })
+  const throttled = { name: 'ProvisionedThroughputExceededException' }
+  // 342 units each: the third passes the quota, which a last call may.
+  for (let i = 0; i < 3; i++) await write('hot')
+  await t.rejects(write('hot'), throttled)
+  await t.rejects(items.delete({ TableName, Key: { id: 'hot' } }), throttled)
+  await write('cold')
+  const batch = { RequestItems: { [TableName]: ['hot', 'new'].map((id) => ({ PutRequest: { Item: { id } } })) } }
+  const { UnprocessedItems } = await items.batchWrite(batch)
+  t.match(UnprocessedItems, { [TableName]: [{ PutRequest: { Item: { id: 'hot' } } }] })
+  const TransactItems = [put('other', 1), { Delete: { TableName, Key: { id: 'hot' } } }]
+  t.match(await items.transactWrite({ TransactItems }).catch((cause) => cause), {
+    CancellationReasons: [{ Code: 'None' }, { Code: 'ThrottlingError' }],
+  })
+  clock.ms += 1000
+  await write('hot')
+  // 86 units each.
+  const read = () => items.get({ TableName, Key: { id: 'hot' }, ConsistentRead: true })
+  for (let i = 0; i < 35; i++) await read()
+  await t.rejects(read(), throttled)
+  const asked = { RequestItems: { [TableName]: { Keys: [{ id: 'hot' }, { id: 'cold' }] } } }
+  const { Responses, UnprocessedKeys } = await items.batchGet(asked)
+  t.equal(Responses?.[TableName]?.length, 1)
+  t.match(UnprocessedKeys, { [TableName]: { Keys: [{ id: 'hot' }] } })
 })

@@ -1,46 +1,60 @@
-/** DynamoDB: dynalite, with transactions of writes, which it does not have. */
+/** DynamoDB: dynalite, with transactions of writes, which it does not have, and quotas of partitions where asked for. */
 
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import dynalite from 'dynalite'
+import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
+import type { Clock } from '../../src/ports/log-store.ts'
+import { PartitionQuotas } from './dynamodb-throughput.ts'
+import {
+  type Answer,
+  type Cancellation,
+  cancelled,
+  isAnswer,
+  type Json,
+  Transactions,
+} from './dynamodb-transactions.ts'
 
-/** Items of one transaction, and their bytes. See the quotas of TransactWriteItems. */
-const ITEMS_MAX = 100
-const BYTES_MAX = 4 * 1024 * 1024
 const PREFIX = 'DynamoDB_20120810.'
 const TRANSACTION = `${PREFIX}TransactWriteItems`
 
-type Json = Record<string, unknown>
-type Answer = { readonly status: number; readonly body: Json }
-
-interface Action {
-  readonly operation: 'PutItem' | 'UpdateItem' | 'DeleteItem'
-  readonly input: Json & { readonly TableName: string }
-  readonly key: Json
+export interface DynamodbOptions {
+  /** 0, the default, takes a free one. */
+  readonly port?: number
+  /** The folder that keeps the items; in memory when not given. */
+  readonly path?: string
+  /** Of the quotas; the machine's when not given. */
+  readonly clock?: Clock
 }
 
 export class DynamodbDouble {
   readonly #dynalite: ReturnType<typeof dynalite>
   readonly #server: Server
+  readonly quotas: PartitionQuotas
+  readonly #writes = new Transactions()
   /** Calls under way that are no transaction. */
   #running = 0
   #idle: () => void = () => undefined
   #transactions: Promise<unknown> = Promise.resolve()
   /** Transactions that were asked for. */
   transactions = 0
+  /** True enforces `quotas`, in a second of the clock. */
+  throttles = false
+  /** Asked for each transaction, from 0: a reason cancels it, as AWS does when others write its items meanwhile. */
+  cancels: (index: number) => Cancellation | undefined = () => undefined
 
-  private constructor(options: { readonly path?: string }) {
-    this.#dynalite = dynalite({ createTableMs: 0, ...options })
+  private constructor({ path, clock = SYSTEM_CLOCK }: DynamodbOptions) {
+    this.#dynalite = dynalite({ createTableMs: 0, ...(path !== undefined && { path }) })
+    this.quotas = new PartitionQuotas(clock)
     this.#server = createServer((request, response) => void this.#serve(request, response))
   }
 
-  /** `port` 0, the default, takes a free one. */
-  static async start({ port = 0, path }: { port?: number; path?: string } = {}): Promise<DynamodbDouble> {
-    const double = new DynamodbDouble(path === undefined ? {} : { path })
+  static async start(options: DynamodbOptions = {}): Promise<DynamodbDouble> {
+    const double = new DynamodbDouble(options)
     double.#dynalite.listen(0, '127.0.0.1')
     await once(double.#dynalite, 'listening')
-    double.#server.listen(port, '127.0.0.1')
+    double.#server.listen(options.port ?? 0, '127.0.0.1')
     await once(double.#server, 'listening')
     return double
   }
@@ -57,18 +71,25 @@ export class DynamodbDouble {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    if (request.headers['x-amz-target'] !== TRANSACTION) {
-      await this.#transactions
-      this.#running++
-      response.once('close', () => {
-        this.#running--
-        if (this.#running === 0) this.#idle()
-      })
+    const target = String(request.headers['x-amz-target'])
+    if (target === TRANSACTION) {
+      const body = JSON.parse(await readBody(request)) as Json
+      send(response, await this.#alone(() => this.#transact(request, body)))
+      return
+    }
+    await this.#transactions
+    this.#running++
+    response.once('close', () => {
+      this.#running--
+      if (this.#running === 0) this.#idle()
+    })
+    if (!this.throttles) {
       this.#dynalite.emit('request', request, response)
       return
     }
-    const { status, body } = await this.#alone(async () => this.#transact(request, await readBody(request)))
-    response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(body))
+    const input = JSON.parse(await readBody(request)) as Json
+    const call = (operation: string, input: Json): Promise<Answer> => this.#call(request, operation, input)
+    send(response, await this.quotas.answer(target.slice(PREFIX.length), input, call))
   }
 
   /** Runs `work` when no other call is under way; others wait for it. */
@@ -87,20 +108,15 @@ export class DynamodbDouble {
     return running
   }
 
-  async #transact(request: IncomingMessage, text: string): Promise<Answer> {
-    this.transactions++
-    const items = (JSON.parse(text) as { TransactItems?: Record<string, Json>[] }).TransactItems ?? []
-    if (items.length === 0 || items.length > ITEMS_MAX || text.length > BYTES_MAX) {
-      return failure('ValidationException', `a transaction of ${items.length} items and ${text.length} bytes`)
-    }
+  async #transact(request: IncomingMessage, body: Json): Promise<Answer> {
+    const index = this.transactions++
     const call = (operation: string, input: Json): Promise<Answer> => this.#call(request, operation, input)
-    const actions: Action[] = []
-    for (const item of items) actions.push(await readAction(item, call))
-    const names = actions.map(({ input, key }) => JSON.stringify([input.TableName, key]))
-    if (new Set(names).size < names.length) {
-      return failure('ValidationException', 'Transaction request cannot include multiple operations on one item')
-    }
-    return apply(actions, call)
+    const actions = await this.#writes.read(body, call)
+    if (isAnswer(actions)) return actions
+    const Code = this.cancels(index)
+    if (Code !== undefined) return cancelled(actions.map((_, i) => ({ Code: i === 0 ? Code : 'None' })))
+    const refusal = this.throttles ? await this.quotas.answerTransaction(actions, call) : undefined
+    return refusal ?? this.#writes.write(body, actions, call)
   }
 
   async #call(request: IncomingMessage, operation: string, input: Json): Promise<Answer> {
@@ -119,52 +135,8 @@ export class DynamodbDouble {
   }
 }
 
-type Call = (operation: string, input: Json) => Promise<Answer>
-
-/** All or nothing: what was done before a condition did not hold is undone. */
-async function apply(actions: readonly Action[], call: Call): Promise<Answer> {
-  const undo: (() => Promise<unknown>)[] = []
-  const reasons: Json[] = []
-  for (const { operation, input, key } of actions) {
-    const { TableName } = input
-    const { body } = await call('GetItem', { TableName, Key: key, ConsistentRead: true })
-    const answer = await call(operation, input)
-    if (answer.status === 200) {
-      reasons.push({ Code: 'None' })
-      const Item = body['Item']
-      undo.push(() =>
-        Item === undefined ? call('DeleteItem', { TableName, Key: key }) : call('PutItem', { TableName, Item }),
-      )
-      continue
-    }
-    const type = String(answer.body['__type']).replace(/.*#/, '')
-    if (type !== 'ConditionalCheckFailedException') {
-      for (const step of undo) await step()
-      return answer
-    }
-    reasons.push({ Code: 'ConditionalCheckFailed', Message: 'The conditional request failed' })
-  }
-  if (undo.length === actions.length) return { status: 200, body: {} }
-  for (const step of undo) await step()
-  const codes = reasons.map(({ Code }) => Code).join(', ')
-  const { body } = failure('TransactionCanceledException', `Transaction cancelled: [${codes}]`)
-  return { status: 400, body: { ...body, CancellationReasons: reasons } }
-}
-
-async function readAction(item: Record<string, Json>, call: Call): Promise<Action> {
-  const [name = '', input = {}] = Object.entries(item)[0] ?? []
-  const TableName = String(input['TableName'])
-  const operation = `${name}Item` as Action['operation']
-  if (name !== 'Put') return { operation, input: { ...input, TableName }, key: input['Key'] as Json }
-  const { body } = await call('DescribeTable', { TableName })
-  const schema = ((body['Table'] as Json | undefined)?.['KeySchema'] ?? []) as { AttributeName: string }[]
-  const values = input['Item'] as Json
-  const key = Object.fromEntries(schema.map(({ AttributeName }) => [AttributeName, values[AttributeName]]))
-  return { operation, input: { ...input, TableName }, key }
-}
-
-function failure(type: string, message: string): Answer {
-  return { status: 400, body: { __type: `com.amazonaws.dynamodb.v20120810#${type}`, message } }
+function send(response: ServerResponse, { status, body }: Answer): void {
+  response.writeHead(status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(body))
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

@@ -146,3 +146,25 @@ t.test('with throttling on, what goes beyond the quota of a second fails', async
   clock.ms += 1000
   t.equal((await put(mebibyte)).FailedPutCount, 0)
 })
+
+t.test('a buffer may come later than promised, and behind later ones', async (t) => {
+  const { clock, double, objects, put } = await start(t)
+  double.latenessMs = (index) => (index === 0 ? 3_600_000 : 0)
+  await put('late')
+  clock.ms += 60_000
+  await double.deliverDue()
+  await put('in time')
+  clock.ms += 60_000
+  await double.deliverDue()
+  t.strictSame(
+    objects.map(({ body }) => String(body)),
+    ['in time'],
+  )
+  clock.ms += 3_540_000
+  await double.deliverDue()
+  t.strictSame(
+    objects.map(({ body }) => String(body)),
+    ['in time', 'late'],
+  )
+  t.match(objects[1]?.key, KEY, 'its name has the time of its oldest record')
+})

@@ -26,6 +26,8 @@ interface Buffered {
   readonly beganMs: number
   readonly records: Buffer[]
   bytes: number
+  /** When it may be written, once it is closed. */
+  readyMs: number
 }
 
 interface DeliveryStream {
@@ -54,6 +56,9 @@ export class FirehoseDouble extends ServiceDouble {
   throttles = false
   /** True writes every buffer twice, under two names, as at-least-once may. */
   deliversTwice = false
+  /** Asked for each buffer, from 0, when it is closed: so much later than promised it is delivered, behind later ones too. */
+  latenessMs: (index: number) => number = () => 0
+  #closed = 0
   /** Asked for each record of a PutRecordBatch: true fails that record alone. */
   failsRecord: (index: number) => boolean = () => false
 
@@ -82,13 +87,12 @@ export class FirehoseDouble extends ServiceDouble {
 
   /** Writes the buffers whose time is over, and those that S3 refused before. Rejects when S3 refuses. */
   async deliverDue(): Promise<void> {
-    const nowMs = this.#options.clock.nowMs()
-    await this.#deliver((stream, { beganMs }) => nowMs - beganMs >= stream.bufferMs)
+    await this.#deliver(this.#options.clock.nowMs())
   }
 
   /** Writes everything that is buffered. Rejects when S3 refuses; then it is kept. */
   async deliver(): Promise<void> {
-    await this.#deliver(() => true)
+    await this.#deliver(Number.POSITIVE_INFINITY)
   }
 
   #operations() {
@@ -176,40 +180,45 @@ export class FirehoseDouble extends ServiceDouble {
   }
 
   #add(stream: DeliveryStream, data: Buffer): string {
-    stream.open ??= { beganMs: this.#options.clock.nowMs(), records: [], bytes: 0 }
+    const nowMs = this.#options.clock.nowMs()
+    stream.open ??= { beganMs: nowMs, records: [], bytes: 0, readyMs: nowMs }
     stream.open.records.push(data)
     stream.open.bytes += data.length
     if (stream.open.bytes >= stream.bufferBytesMax) {
-      stream.closed.push(stream.open)
-      stream.open = undefined
+      this.#close(stream, stream.open, nowMs)
       // A failure of S3 is reported to the next request for delivery.
-      this.#deliver(() => false).catch(() => undefined)
+      this.#deliver(nowMs).catch(() => undefined)
     }
     return randomUUID()
   }
 
-  #deliver(isDue: (stream: DeliveryStream, buffered: Buffered) => boolean): Promise<void> {
+  #close(stream: DeliveryStream, buffered: Buffered, promisedMs: number): void {
+    buffered.readyMs = promisedMs + this.latenessMs(this.#closed++)
+    stream.closed.push(buffered)
+    stream.open = undefined
+  }
+
+  /** Writes what may be written up to `untilMs`. */
+  #deliver(untilMs: number): Promise<void> {
     const delivery = this.#delivering.then(async () => {
       for (const stream of this.#streams.values()) {
-        if (stream.open !== undefined && isDue(stream, stream.open)) {
-          stream.closed.push(stream.open)
-          stream.open = undefined
-        }
-        await this.#write(stream)
+        const { open, bufferMs } = stream
+        if (open !== undefined && open.beganMs + bufferMs <= untilMs) this.#close(stream, open, open.beganMs + bufferMs)
+        await this.#write(stream, untilMs)
       }
     })
     this.#delivering = delivery.catch(() => undefined)
     return delivery
   }
 
-  async #write(stream: DeliveryStream): Promise<void> {
-    for (let buffered = stream.closed[0]; buffered !== undefined; buffered = stream.closed[0]) {
+  async #write(stream: DeliveryStream, untilMs: number): Promise<void> {
+    for (const buffered of stream.closed.filter(({ readyMs }) => readyMs <= untilMs)) {
       const joined = Buffer.concat(buffered.records)
       const body = stream.destination.CompressionFormat === 'GZIP' ? gzipSync(joined) : joined
       for (let times = this.deliversTwice ? 2 : 1; times > 0; times--) {
         await this.#options.putObject(stream.bucket, objectKey(stream, buffered.beganMs), body)
       }
-      stream.closed.shift()
+      stream.closed = stream.closed.filter((other) => other !== buffered)
     }
   }
 }

@@ -20,7 +20,7 @@ import { FirehoseDouble } from './firehose-double.ts'
 import { SsmDouble } from './ssm-double.ts'
 
 export interface LocalCloudOptions {
-  /** The clock of Firehose, SSM and CloudWatch Logs; the machine's when not given. SQS and S3 always have the machine's. */
+  /** The clock of Firehose, DynamoDB, SSM and CloudWatch Logs; the machine's when not given. SQS and S3 always have the machine's. */
   readonly clock?: Clock
   /** Keeps queues, objects and items in this folder; in memory when not given. Firehose's buffers are never kept. */
   readonly folder?: string
@@ -63,7 +63,7 @@ export class LocalCloud {
   readonly logs: CloudWatchLogsDouble
   readonly queues: FauxqsServer
   readonly endpoints: Endpoints
-  readonly #dynamodb: DynamodbDouble
+  readonly dynamodb: DynamodbDouble
   readonly #s3: S3Client
 
   private constructor(parts: Parts) {
@@ -71,7 +71,7 @@ export class LocalCloud {
     this.ssm = parts.ssm
     this.logs = parts.logs
     this.queues = parts.queues
-    this.#dynamodb = parts.dynamodb
+    this.dynamodb = parts.dynamodb
     this.#s3 = parts.s3
     const queues = urlOf(parts.queues.port)
     this.endpoints = new Map<ServiceName, string>([
@@ -160,7 +160,7 @@ export class LocalCloud {
 
   async stop(): Promise<void> {
     this.#s3.destroy()
-    const services = [this.firehose, this.ssm, this.logs, this.queues, this.#dynamodb]
+    const services = [this.firehose, this.ssm, this.logs, this.queues, this.dynamodb]
     await Promise.all(services.map((service) => service.stop()))
   }
 
@@ -210,7 +210,7 @@ async function startParts(options: LocalCloudOptions): Promise<Parts> {
   })
   setUpQueues(queues, options.visibilitySeconds)
   const path = folder === undefined ? {} : { path: join(folder, 'dynamodb') }
-  const dynamodb = await DynamodbDouble.start({ ...portOf(1), ...path })
+  const dynamodb = await DynamodbDouble.start({ clock, ...portOf(1), ...path })
   const s3 = new S3Client({ ...testClient(urlOf(queues.port), 3), forcePathStyle: true })
   const putObject = async (Bucket: string, Key: string, Body: Uint8Array) => {
     await s3.send(new PutObjectCommand({ Bucket, Key, Body }))
