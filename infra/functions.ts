@@ -39,6 +39,18 @@ export interface ImageFunction {
   readonly logGroup: aws.cloudwatch.LogGroup
 }
 
+/**
+ * Of Lambda's own lines only warnings: its start and report of each call cost more than a small push. Of ours all: the
+ * functions filter by MILLRACE_LOG_LEVEL themselves. The format must be JSON for either; what is written to stdout, as
+ * ours is, passes as it is: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+ */
+const loggingTo = (logGroup: $util.Output<string>) => ({
+  logFormat: 'JSON',
+  systemLogLevel: 'WARN',
+  applicationLogLevel: 'TRACE',
+  logGroup,
+})
+
 export function createFunction(base: Base, name: string, options: FunctionOptions): ImageFunction {
   const { settings, storage, image } = base
   const functionName = `millrace-${$app.stage}-${name.toLowerCase()}`
@@ -75,8 +87,7 @@ export function createFunction(base: Base, name: string, options: FunctionOption
       ...(options.diskMebibytes !== undefined && { ephemeralStorage: { size: options.diskMebibytes } }),
       ...(options.concurrency !== undefined && { reservedConcurrentExecutions: options.concurrency }),
       ...(options.deadLetters !== undefined && { deadLetterConfig: { targetArn: options.deadLetters.arn } }),
-      // Lines of EMF must reach CloudWatch as they are written.
-      loggingConfig: { logFormat: 'Text', logGroup: logGroup.name },
+      loggingConfig: loggingTo(logGroup.name),
       environment: {
         variables: { MILLRACE_HOME: 'aws', MILLRACE_METRICS_NAMESPACE: metricsNamespace(), ...options.environment },
       },
@@ -86,6 +97,13 @@ export function createFunction(base: Base, name: string, options: FunctionOption
   return { name, function: lambda, logGroup }
 }
 
+/**
+ * The index of streams must not end before the objects it is of. These stay until the midnight after their last day
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-expire-general-considerations.html), and are written up
+ * to a day after the push.
+ */
+const INDEX_DAYS_MORE = 2
+
 /** The settings by which every part of the aws home finds what it keeps its data in. */
 export function storageEnvironment({ settings, storage }: Base): Record<string, $util.Input<string>> {
   return {
@@ -94,5 +112,6 @@ export function storageEnvironment({ settings, storage }: Base): Record<string, 
     MILLRACE_FIREHOSE_STREAM: storage.stream.name,
     MILLRACE_QUEUE_URL: storage.queue.url,
     MILLRACE_RECENT_ITEMS: String(settings.recentItems),
+    ...(settings.archiveDays !== undefined && { MILLRACE_RETENTION_AGE: `${settings.archiveDays + INDEX_DAYS_MORE}d` }),
   }
 }

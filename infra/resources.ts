@@ -69,12 +69,12 @@ export interface LifecycleRule {
 }
 
 export function lifecycleRules({ archiveDays, infrequentAccessDays, versioning }: StageSettings): LifecycleRule[] {
+  // S3 refuses a move that would come after the end.
+  const isMoved = infrequentAccessDays !== undefined && infrequentAccessDays < (archiveDays ?? Number.POSITIVE_INFINITY)
   return [
     { id: 'unfinished', prefix: '', abortUploadsDays: 1 },
     ...(archiveDays === undefined ? [] : [{ id: 'expire', prefix: '', expireDays: archiveDays }]),
-    ...(infrequentAccessDays === undefined
-      ? []
-      : [{ id: 'seldom-read', prefix: STREAM.prefix, seldomReadDays: infrequentAccessDays }]),
+    ...(isMoved ? [{ id: 'seldom-read', prefix: STREAM.prefix, seldomReadDays: infrequentAccessDays }] : []),
     ...(versioning ? [{ id: 'old-versions', prefix: '', expireVersionsDays: 30 }] : []),
   ]
 }

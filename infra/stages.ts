@@ -104,7 +104,8 @@ function production(env: Environment): StageSettings {
 
 /** What whoever deploys may choose for any stage, in variables of the shell. */
 function chosen(env: Environment): Partial<StageSettings> {
-  const { DOOR, CUSTOMER_KEY: key, DOMAIN: name, DOMAIN_CERTIFICATE: certificateArn, ANOMALIES: anomalies } = env
+  const { DOOR, ARCHIVE_DAYS: days, CUSTOMER_KEY: key, DOMAIN: name, ANOMALIES: anomalies } = env
+  const { DOMAIN_CERTIFICATE: certificateArn } = env
   const door = DOORS.find((each) => each === DOOR)
   if (DOOR && door === undefined) {
     throw new Error(`DOOR is ${DOOR}; it may be function-url or http-api`)
@@ -113,11 +114,15 @@ function chosen(env: Environment): Partial<StageSettings> {
   if (anomalies && anomalies !== 'true' && anomalies !== 'false') {
     throw new Error(`ANOMALIES is ${anomalies}; it may be true or false`)
   }
+  if (days && days !== 'off' && !/^[1-9]\d{0,4}$/.test(days)) {
+    throw new Error(`ARCHIVE_DAYS is ${days}; it may be a number of days, or off to keep logs for ever`)
+  }
   if (name && !certificateArn) {
     throw new Error('DOMAIN needs DOMAIN_CERTIFICATE, the ARN of a certificate of this name in the same region')
   }
   return {
     ...(door !== undefined && { door }),
+    ...(days && { archiveDays: days === 'off' ? undefined : Number(days) }),
     ...(key && { customerKey: key === 'true' }),
     ...(anomalies && { anomalies: anomalies === 'true' }),
     ...(name && certificateArn && { domain: { name, certificateArn } }),

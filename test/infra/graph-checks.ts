@@ -133,6 +133,27 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     }
   })
 
+  t.test('of Lambda’s own lines only warnings are logged, of the functions’ all', async (t) => {
+    for (const { name, inputs } of found.functions()) {
+      const { logFormat, systemLogLevel, applicationLogLevel } = inputs.loggingConfig
+      t.same([logFormat, systemLogLevel, applicationLogLevel], ['JSON', 'WARN', 'TRACE'], name)
+    }
+  })
+
+  t.test('the index of streams is kept for as long as the archive, and a little longer', async (t) => {
+    const lifecycle = found.one('aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration').inputs
+    const rules: readonly { expiration?: { days: number }; transitions?: { days: number }[] }[] = lifecycle.rules
+    const [days] = rules.flatMap(({ expiration }) => expiration?.days ?? [])
+    t.equal(days, settings.archiveDays)
+    for (const name of ['Gateway', 'Worker', 'LogAlertProcessor', 'Poller']) {
+      const { variables } = found.one('aws:lambda/function:Function', name).inputs.environment
+      t.equal(variables.MILLRACE_RETENTION_AGE, days === undefined ? undefined : `${days + 2}d`, name)
+    }
+    for (const move of rules.flatMap(({ transitions }) => transitions ?? [])) {
+      t.ok(move.days < (days ?? Number.POSITIVE_INFINITY), 'S3 refuses a move after the end')
+    }
+  })
+
   t.test('no secret is in an environment, only the name of its parameter', async (t) => {
     for (const { name, inputs } of found.ofType('aws:lambda/function:Function')) {
       const variables = JSON.stringify(inputs.environment?.variables ?? {})

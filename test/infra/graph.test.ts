@@ -22,6 +22,8 @@ const DEPLOYMENTS: readonly (readonly [stage: string, what: string, variables: R
   ],
   ['production', 'with rows of incidents', { INCIDENT_TABLE: 'LogIncidents' }],
   ['production', 'with a domain', { DOMAIN: 'logs.example.com', DOMAIN_CERTIFICATE: CERTIFICATE }],
+  ['production', 'which deletes what is a month old', { ARCHIVE_DAYS: '30' }],
+  ['dev', 'which keeps all', { ARCHIVE_DAYS: 'off' }],
   ['staging', 'a stage of somebody’s own', {}],
 ]
 
@@ -41,6 +43,7 @@ t.test('what whoever deploys asks for and cannot be is said before anything is c
   const refused: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
     [{ DOOR: 'alb' }, /DOOR is alb; it may be function-url or http-api/],
     [{ CUSTOMER_KEY: 'yes' }, /CUSTOMER_KEY is yes; it may be true or false/],
+    [{ ARCHIVE_DAYS: '0' }, /ARCHIVE_DAYS is 0; it may be a number of days, or off/],
     [{ DOOR: 'http-api', DOMAIN: 'logs.example.com' }, /DOMAIN needs DOMAIN_CERTIFICATE/],
     [{ ANOMALIES: 'yes' }, /ANOMALIES is yes; it may be true or false/],
     [{ DOMAIN: 'logs.example.com', DOMAIN_CERTIFICATE: CERTIFICATE }, /DOMAIN needs DOOR=http-api/],
