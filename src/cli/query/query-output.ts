@@ -1,12 +1,13 @@
-/** Output formats of lines: text for people, JSON for programs, or raw. */
+/** Output formats of lines: text for people, JSON for programs, raw, or requests of OpenSearch's bulk API. */
 
 import { type Label, labelValue } from '../../domain/labels.ts'
 import { LEVEL_FIELDS } from '../../domain/levels/level.ts'
 import { formatRfc3339, NS_PER_MS } from '../../domain/time.ts'
 import { formatLabelObject } from '../../protocol/loki/loki-result.ts'
 import type { ShownEntry } from '../client-answer.ts'
+import { formatBulk } from './bulk-output.ts'
 
-export const OUTPUTS = ['text', 'json', 'raw'] as const
+export const OUTPUTS = ['text', 'json', 'raw', 'bulk'] as const
 export type Output = (typeof OUTPUTS)[number]
 
 /** SGR colour codes (ECMA-48) of levels. */
@@ -30,6 +31,8 @@ export function formatEntry(entry: ShownEntry, output: Output, hasColors: boolea
       return `${entry.line}\n`
     case 'json':
       return formatJson(entry)
+    case 'bulk':
+      return formatBulk(entry, levelOf(entry))
     case 'text':
       return formatText(entry, hasColors)
   }

@@ -1,5 +1,6 @@
 /** Formats results of metric queries as tables. */
 
+import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels } from '../../domain/labels.ts'
 import { formatLabelObject } from '../../protocol/loki/loki-result.ts'
 import type { QueryAnswer, ShownSeries } from '../client-answer.ts'
@@ -7,7 +8,7 @@ import { formatLocal, type Output, withoutControls } from './query-output.ts'
 
 export type MetricAnswer = Exclude<QueryAnswer, { readonly kind: 'lines' }>
 
-/** The result as lines: a table, one JSON series per line, or only the values. */
+/** The result as lines: a table, one JSON series per line, or only the values. Throws parameter_invalid for bulk. */
 export function formatSeriesAnswer({ kind, series }: MetricAnswer, output: Output): string {
   switch (output) {
     case 'text':
@@ -16,6 +17,8 @@ export function formatSeriesAnswer({ kind, series }: MetricAnswer, output: Outpu
       return series.map((each) => `${formatJson(each)}\n`).join('')
     case 'raw':
       return series.flatMap(({ points }) => points.map(({ value }) => `${value}\n`)).join('')
+    case 'bulk':
+      throw new GatewayError('parameter_invalid', '--output bulk is for log queries; use json for a metric query')
   }
 }
 

@@ -29,7 +29,8 @@ ${TIME_USAGE}
   --direction WAY     backward (newest first, the default) or forward
   --step SECONDS      time between the points of a metric query
   --instant           evaluates a metric query at one time: --to, or now
-  --output FORM       text, json (one object per line) or raw (only the lines)
+  --output FORM       text, json (one object per line), raw (only the lines)
+                      or bulk (requests of OpenSearch's bulk API)
 ${CLIENT_USAGE}
 
   millrace query '{app="shop"} |= "error"' --since 15m

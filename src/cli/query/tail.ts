@@ -42,7 +42,8 @@ export function tailCommand(parts: TailParts): Command {
 
   --limit COUNT       maximum number of initial lines; default ${LIMIT_DEFAULT}
   --since TIME        how far back to start; default ${SINCE_DEFAULT}
-  --output FORM       text, json (one object per line) or raw (only the lines)
+  --output FORM       text, json (one object per line), raw (only the lines)
+                      or bulk (requests of OpenSearch's bulk API)
 ${CLIENT_USAGE}
 
   millrace tail '{app="shop"} |= "error"'
