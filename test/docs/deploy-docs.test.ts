@@ -10,10 +10,11 @@ const page = readFileSync('docs/deploy.md', 'utf8')
 t.test('the table of variables has those that the deployment reads', async (t) => {
   const read = ['infra/stages.ts', 'infra/image.ts'].map((path) => readFileSync(path, 'utf8')).join('\n')
   const named = [...read.matchAll(/\benv\['([A-Z_]+)'\]/g)].map(([, name = '']) => name)
-  const [, chosen = ''] = /const \{ ([^}]+) \} = env/.exec(read) ?? []
-  const wanted = [...named, ...chosen.split(',').map((each) => each.trim().split(':')[0] ?? '')]
+  const chosen = [...read.matchAll(/const \{ ([^}]+) \} = env/g)].flatMap(([, names = '']) => names.split(','))
+  const wanted = [...named, ...chosen.map((each) => each.trim().split(':')[0] ?? '')]
   const table = page.split('| variable | meaning |')[1]?.split('\n\n')[0] ?? ''
-  const listed = [...table.matchAll(/`([A-Z_]{3,})`/g)].map(([, name]) => name)
+  const cells = table.split('\n').map((row) => row.split(' | ')[0] ?? '')
+  const listed = cells.flatMap((cell) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name))
   t.same(listed.sort(), wanted.filter((name) => name !== 'MILLRACE_IMAGE_URI').sort())
 })
 

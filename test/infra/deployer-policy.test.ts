@@ -235,7 +235,7 @@ const allowing = (action: string, on: string) =>
   )
 
 const domain = { DOMAIN: 'logs.example.com', DOMAIN_CERTIFICATE: 'arn:aws:acm:us-east-1:123456789012:certificate/1' }
-const graphs = [await offlineGraph('dev'), await offlineGraph('production', domain)]
+const graphs = [await offlineGraph('dev', { INCIDENT_TABLE: 'LogIncidents' }), await offlineGraph('production', domain)]
 const resources = graphs.flatMap((graph) => graph.resources).filter(({ type }) => type.startsWith('aws:'))
 
 t.test('whoever deploys may create, read and delete every resource of dev and production', async (t) => {
