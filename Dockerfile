@@ -20,6 +20,11 @@ COPY docker/compile-cache.mjs /tmp/
 RUN ["node", "/tmp/compile-cache.mjs", "/var/task/dist"]
 CMD ["dist/gateway-lambda.handler"]
 
+# The compactor's function: DuckDB's library beside it, which no other needs.
+FROM lambda AS compactor-lambda
+COPY --from=build /build/node_modules/@duckdb ${LAMBDA_TASK_ROOT}/node_modules/@duckdb
+CMD ["dist/compactor-lambda.handler"]
+
 # The gateway by default; worker, poller and alert processor are dist/worker-loop.mjs, dist/poller-loop.mjs, dist/alert-processor-loop.mjs.
 FROM ${NODE_IMAGE} AS server
 ENV NODE_ENV=production NODE_COMPILE_CACHE=/app/.compile-cache MILLRACE_HOST=0.0.0.0 MILLRACE_DATA_DIR=/data
@@ -32,3 +37,12 @@ VOLUME /data
 EXPOSE 3100
 HEALTHCHECK --interval=5s --timeout=3s --start-period=5s --retries=6 CMD ["node", "docker/healthcheck.mjs"]
 CMD ["node", "dist/gateway-server.mjs"]
+
+# The same with DuckDB's library: the compactor as a container.
+FROM server AS compactor
+COPY --from=build /build/node_modules/@duckdb node_modules/@duckdb
+HEALTHCHECK NONE
+CMD ["node", "dist/compactor-loop.mjs"]
+
+# What a build without a target makes.
+FROM server

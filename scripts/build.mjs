@@ -97,6 +97,7 @@ async function bundle(paths, partsFolder = '', plugins = []) {
     sourcemap: 'external',
     sourcesContent: false,
     legalComments: 'none',
+    external: ['@duckdb/node-bindings'], // native: only the compactor's image has it
     define: { MILLRACE_VERSION: JSON.stringify(version), MILLRACE_PAGE: JSON.stringify(page) },
     banner: { js: `${banner};` },
     plugins: [replacements.plugin, ...plugins],

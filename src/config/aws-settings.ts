@@ -1,6 +1,6 @@
 /** Settings of the aws home. */
 
-import { boolean, bytes, duration, optional, text } from './kinds.ts'
+import { boolean, bytes, choice, duration, integer, optional, text } from './kinds.ts'
 import { setting } from './setting.ts'
 
 const MIB = 2 ** 20
@@ -22,17 +22,29 @@ export const AWS_SETTINGS = {
     'logs/',
     'Key prefix of the archive; Firehose must use the same.',
   ),
+  archivePath: setting(
+    'ARCHIVE_PATH',
+    choice(['firehose', 'direct']),
+    'firehose',
+    'How pushes reach the archive: through Firehose, or written by the gateway itself; `direct` needs the compactor.',
+  ),
+  archiveBuckets: setting(
+    'ARCHIVE_BUCKETS',
+    integer({ min: 1, max: 4096 }),
+    1,
+    'Into how many parts `direct` divides the tenants of a new archive: 16 for 100 GB a day. An archive that exists keeps its own.',
+  ),
   firehoseStream: setting(
     'FIREHOSE_STREAM',
     optional(text('the name of a stream')),
     undefined,
-    'Firehose stream that delivers pushes to the bucket.',
+    'Firehose stream that delivers pushes to the bucket; not used by `direct`.',
   ),
   queueUrl: setting(
     'QUEUE_URL',
     optional(text('the URL of a queue', (text) => URL.canParse(text))),
     undefined,
-    'SQS queue from `POST /logs` to the worker.',
+    'SQS queue from `POST /logs` to the worker; not used by `direct`.',
   ),
   recentItems: setting(
     'RECENT_ITEMS',
@@ -66,6 +78,12 @@ export const AWS_SETTINGS = {
     bytes(),
     256 * MIB,
     'Maximum compressed bytes of the archive and of recent items that one query may load; an object counts as at least 8 KiB.',
+  ),
+  compactorMemoryBytes: setting(
+    'COMPACTOR_MEMORY',
+    bytes({ min: 128 * MIB }),
+    1024 * MIB,
+    'Memory that the compactor may use for sorting; beyond it, it uses MILLRACE_CACHE_DIR.',
   ),
   keySecret: setting(
     'KEY_SECRET',

@@ -1,5 +1,8 @@
 /** The ports of the aws home: AWS services for the logs, a scratch store for reads, keys derived from one secret. */
 
+import { ArrivedRows } from '../adapters/aws/archive/arrived-rows.ts'
+import { DirectWrites } from '../adapters/aws/archive/direct-writes.ts'
+import { DynamoManifest } from '../adapters/aws/archive/dynamo-manifest.ts'
 import { ArchiveBucket } from '../adapters/aws/archive-bucket.ts'
 import { AwsLogStore } from '../adapters/aws/aws-log-store.ts'
 import { EntryIds } from '../adapters/aws/ids/entry-ids.ts'
@@ -8,6 +11,7 @@ import type { ReaderEvents } from '../adapters/aws/read/object-loads.ts'
 import { RecentItems } from '../adapters/aws/recent-items.ts'
 import { StreamIndex } from '../adapters/aws/stream-index.ts'
 import { FirehoseRecords } from '../adapters/aws/write/firehose-records.ts'
+import { FirehoseWrites } from '../adapters/aws/write/firehose-writes.ts'
 import { LogQueue } from '../adapters/aws/write/log-queue.ts'
 import { openDatabase } from '../adapters/embedded/database.ts'
 import { SqliteLogStore, type StoreEvents } from '../adapters/embedded/sqlite-log-store.ts'
@@ -54,19 +58,31 @@ export async function openAws(
   const table = settings.table
   const bucket = new ArchiveBucket(clients.objects, settings.bucket)
   const recent = new RecentItems(clients.items, table, config.aws.recentWindowMs)
+  const rows = new ArrivedRows(clients.items, table)
+  const manifest = new DynamoManifest(clients.items, { table, buckets: config.aws.archiveBuckets })
   const index = new StreamIndex(clients.items, { table, retentionMs: config.store.retentionAgeMs })
   const windowMs = config.store.duplicateWindowMs ?? 0
   const writes = {
-    records: new FirehoseRecords(clients.firehose, settings.firehoseStream, SYSTEM_PACING),
-    queue: new LogQueue(clients.queues, settings.queueUrl, SYSTEM_PACING),
-    recent,
-    bucket,
+    path: settings.firehose
+      ? new FirehoseWrites(
+          {
+            records: new FirehoseRecords(clients.firehose, settings.firehose.stream, SYSTEM_PACING),
+            queue: new LogQueue(clients.queues, settings.firehose.queueUrl, SYSTEM_PACING),
+            recent,
+            bucket,
+          },
+          firehoseSettings(config),
+        )
+      : new DirectWrites({ bucket, rows, manifest, clock }, config.aws.archivePrefix),
     ids: new EntryIds(clients.items, { table, windowMs }, clock, SYSTEM_PACING),
     index,
   }
   const openScratch = (folder: string): LogStore => openScratchStore(folder, config, clock, events)
-  const reader = new ArchiveReader({ bucket, recent, index, openScratch, clock, events }, readerSettings(config))
-  const store = new AwsLogStore(writes, reader, storeSettings(config), clock, events)
+  const reader = new ArchiveReader(
+    { bucket, manifest, rows, recent, index, openScratch, clock, events },
+    readerSettings(config),
+  )
+  const store = new AwsLogStore(writes, reader, { queueBytesMax: config.store.queueBytesMax }, clock, events)
   return {
     ports: { clock, store, ...(limits && { limits }) },
     keys: {
@@ -82,18 +98,14 @@ export async function openAws(
   }
 }
 
-function storeSettings({ aws, store }: Config) {
-  return {
-    prefix: aws.archivePrefix,
-    lateAfterMs: aws.lateAfterMs,
-    keepsRecentPushes: aws.recentItems,
-    queueBytesMax: store.queueBytesMax,
-  }
+function firehoseSettings({ aws }: Config) {
+  return { prefix: aws.archivePrefix, lateAfterMs: aws.lateAfterMs, keepsRecentPushes: aws.recentItems }
 }
 
 function readerSettings({ aws }: Config) {
   return {
     prefix: aws.archivePrefix,
+    listsObjects: aws.archivePath === 'firehose',
     timing: { lateAfterMs: aws.lateAfterMs, bufferMsMax: BUFFER_MS_MAX },
     recentWindowMs: aws.recentWindowMs,
     queryBytesMax: aws.archiveQueryBytesMax,
@@ -123,31 +135,34 @@ function scratchEvents(events: StoreEvents): StoreEvents {
 interface RequiredSettings {
   readonly table: string
   readonly bucket: string
-  readonly firehoseStream: string
-  readonly queueUrl: string
   readonly keySecret: string
+  /** Undefined for the direct path. */
+  readonly firehose: { readonly stream: string; readonly queueUrl: string } | undefined
 }
 
 /** Throws one error that lists all missing settings. */
 function requireSettings({ aws }: Config): RequiredSettings {
+  const isDirect = aws.archivePath === 'direct'
   const required = [
     ['MILLRACE_TABLE', aws.table],
     ['MILLRACE_BUCKET', aws.bucket],
-    ['MILLRACE_FIREHOSE_STREAM', aws.firehoseStream],
-    ['MILLRACE_QUEUE_URL', aws.queueUrl],
+    ...(isDirect
+      ? []
+      : ([
+          ['MILLRACE_FIREHOSE_STREAM', aws.firehoseStream],
+          ['MILLRACE_QUEUE_URL', aws.queueUrl],
+        ] as const)),
     ['MILLRACE_KEY_SECRET', aws.keySecret],
   ] as const
   const missing = required.filter(([, value]) => value === undefined).map(([variable]) => variable)
   const { table, bucket, firehoseStream, queueUrl, keySecret } = aws
+  const firehose =
+    firehoseStream === undefined || queueUrl === undefined || isDirect
+      ? undefined
+      : { stream: firehoseStream, queueUrl }
   // The comparisons narrow the types.
-  if (
-    table === undefined ||
-    bucket === undefined ||
-    firehoseStream === undefined ||
-    queueUrl === undefined ||
-    keySecret === undefined
-  ) {
+  if (table === undefined || bucket === undefined || keySecret === undefined || (firehose === undefined && !isDirect)) {
     throw new GatewayError('config_invalid', `MILLRACE_HOME=aws needs ${missing.join(', ')}; set them`)
   }
-  return { table, bucket, firehoseStream, queueUrl, keySecret }
+  return { table, bucket, keySecret, firehose }
 }

@@ -4,7 +4,7 @@ import pino, { type Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
 
 /** The name under which lines of a process are found. */
-export type ServiceName = 'millrace' | 'millrace-worker' | 'millrace-alerts'
+export type ServiceName = 'millrace' | 'millrace-worker' | 'millrace-alerts' | 'millrace-compactor'
 
 const STDOUT = 1
 const STDERR = 2

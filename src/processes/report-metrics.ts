@@ -14,7 +14,7 @@ const writeOut: WriteLine = (line) => process.stdout.write(line)
 /** What reports the totals of a service, as lines of the embedded metric format on stdout. */
 export function openReporter(
   { aws }: Config,
-  service: 'gateway' | 'worker' | 'alert-processor',
+  service: 'gateway' | 'worker' | 'alert-processor' | 'compactor',
   readTotals: ReadTotals,
   write: WriteLine = writeOut,
 ): EmfReporter {

@@ -11,10 +11,12 @@ import type { Test } from 'tap'
 import { ArchiveBucket } from '../../src/adapters/aws/archive-bucket.ts'
 import { QueueConsumer } from '../../src/adapters/aws/worker/queue-consumer.ts'
 import { QueueObjects } from '../../src/adapters/aws/worker/queue-objects.ts'
-import type { Environment } from '../../src/config/read-config.ts'
+import { type Environment, readConfig } from '../../src/config/read-config.ts'
 import { archiveMessages } from '../../src/flows/archive/archive-messages.ts'
+import { compactArrivals } from '../../src/flows/archive/compact-archive.ts'
 import type { AwsClients } from '../../src/homes/aws-clients.ts'
 import { openAws } from '../../src/homes/aws-home.ts'
+import { openCompactor } from '../../src/homes/compactor-home.ts'
 import { decodeMessage } from '../../src/transport/lambda/sqs-records.ts'
 import { BUCKET, type LocalCloud, PREFIX, startLocalCloud, TABLE } from '../doubles/local-cloud.ts'
 import { FixedClock } from '../support/helper.ts'
@@ -24,12 +26,16 @@ import { testClient } from './test-client.ts'
 
 export interface AwsTestApp extends TestApp {
   readonly cloud: LocalCloud
-  /** All that was acknowledged lies in the bucket from here on, and nowhere else: recent items are gone, as expired. */
+  /**
+   * All that was acknowledged lies in the bucket from here on, and nowhere else: recent items are gone, as expired. On the direct path the
+   * clock moves on, and all is in compacted files.
+   */
   archive(): Promise<void>
 }
 
 const ATTEMPTS = 3
 const VISIBILITY_MS = 60_000
+const SEALED_AFTER_MS = 14 * 60_000
 
 /** So that one test may have several applications, each with a folder of its own. */
 let started = 0
@@ -48,7 +54,32 @@ export async function buildAwsTestApp(t: Test, env: Environment = {}, beside?: A
     dataDir,
     openHome: (config, clock, events) => openAws(config, clock, events, clients),
   })
-  return { ...testApp, cloud, archive: () => archive(cloud, clients) }
+  const isDirect = env['MILLRACE_ARCHIVE_PATH'] === 'direct'
+  const folder = join(dataDir, 'compactor')
+  const compactAll = (): Promise<void> => compact({ clients, clock, folder })
+  return { ...testApp, cloud, archive: () => (isDirect ? compactAll() : archive(cloud, clients)) }
+}
+
+/** What the compactor does once the ten minutes of all arrivals are over. */
+async function compact(parts: { clients: AwsClients; clock: FixedClock; folder: string }): Promise<void> {
+  const { clients, clock, folder } = parts
+  const aws = {
+    ...readConfig({}).aws,
+    table: TABLE,
+    bucket: BUCKET,
+    archivePrefix: PREFIX,
+    cacheDir: folder,
+    compactorMemoryBytes: 256 * 2 ** 20,
+  }
+  const refuse = (facts: unknown, cause?: unknown): never => {
+    throw cause ?? new Error(JSON.stringify(facts))
+  }
+  const home = await openCompactor({ aws }, { sourceDamaged: refuse }, { ...clients, destroy: () => undefined })
+  const none = (): void => undefined
+  const reports = { sealed: none, merged: none, removed: none, failed: refuse, damaged: refuse }
+  clock.ms += SEALED_AFTER_MS
+  await compactArrivals({ ...home, nowMs: () => clock.nowMs(), retentionMs: undefined, reports })
+  await home.close()
 }
 
 async function archive(cloud: LocalCloud, clients: AwsClients): Promise<void> {

@@ -19,22 +19,31 @@ async function listen({ app }: TestApp): Promise<{ url: string; headers: Record<
   return { url: await app.listen({ port: 0, host: '127.0.0.1' }), headers: {} }
 }
 
-t.test('both homes answer all cases alike', async (t) => {
-  const embedded = await buildTestApp(t, PLAIN)
-  const aws = await buildAwsTestApp(t, PLAIN)
-  const options = { left: await listen(embedded), right: await listen(aws), files: FILES, nowMs: NOW_MS, run: 'homes' }
-  await loadCases(options)
-  const recent = await askCases(options)
-  t.ok(recent.compared > 400, `${recent.compared} queries`)
-  t.equal(formatComparison(recent), `${recent.compared} queries, 0 with a difference`, 'from recent items')
+for (const path of ['firehose', 'direct']) {
+  t.test(`both homes answer all cases alike, with the path ${path}`, async (t) => {
+    const env = { ...PLAIN, MILLRACE_ARCHIVE_PATH: path, MILLRACE_ARCHIVE_BUCKETS: '4' }
+    const embedded = await buildTestApp(t, PLAIN)
+    const aws = await buildAwsTestApp(t, env)
+    const options = {
+      left: await listen(embedded),
+      right: await listen(aws),
+      files: FILES,
+      nowMs: NOW_MS,
+      run: 'homes',
+    }
+    await loadCases(options)
+    const recent = await askCases(options)
+    t.ok(recent.compared > 400, `${recent.compared} queries`)
+    t.equal(formatComparison(recent), `${recent.compared} queries, 0 with a difference`, 'before it is archived')
 
-  await aws.archive()
-  for (const { clock } of [embedded, aws]) clock.ms += WINDOW_MS
-  // What the first container has read, it still holds.
-  const other = await buildAwsTestApp(t, PLAIN, aws)
-  const archived = await askCases({ ...options, right: await listen(other) })
-  t.equal(formatComparison(archived), `${recent.compared} queries, 0 with a difference`, 'from the archive')
-})
+    await aws.archive()
+    for (const { clock } of [embedded, aws]) clock.ms += WINDOW_MS
+    // What the first container has read, it still holds.
+    const other = await buildAwsTestApp(t, env, aws)
+    const archived = await askCases({ ...options, right: await listen(other) })
+    t.equal(formatComparison(archived), `${recent.compared} queries, 0 with a difference`, 'from the archive')
+  })
+}
 
 t.test('what is archived is read from the bucket alone', async (t) => {
   const aws = await buildAwsTestApp(t)

@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util'
 import { BUCKET, LocalCloud } from '../doubles/local-cloud.ts'
 import { awsEnvironment } from './endpoints.ts'
 
-const HELP = `Runs the aws home without an account: gateway, worker, poller and alert processor against S3, SQS, DynamoDB,
+const HELP = `Runs the aws home without an account: gateway, worker, compactor, poller and alert processor against S3, SQS, DynamoDB,
 Firehose, SSM, SNS and CloudWatch Logs in this process, and a Cognigy that makes up its entries.
 
   --folder <path>         keep queues, objects and items in this folder; in memory when left out
@@ -22,6 +22,7 @@ const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 const ENTRIES = [
   'src/entry/gateway-server.ts',
   'src/entry/worker-loop.ts',
+  'src/entry/compactor-loop.ts',
   'src/entry/poller-loop.ts',
   'src/entry/alert-processor-loop.ts',
 ]

@@ -1,6 +1,8 @@
 /** The archive bucket: objects are written once, listed in key order, and read as streams. */
 
 import type {
+  DeleteObjectsCommandInput,
+  DeleteObjectsCommandOutput,
   GetObjectCommandInput,
   GetObjectCommandOutput,
   ListObjectsV2CommandInput,
@@ -21,6 +23,7 @@ export interface ObjectClient {
   putObject(input: PutObjectCommandInput, options?: CallOptions): Promise<PutObjectCommandOutput>
   getObject(input: GetObjectCommandInput, options?: CallOptions): Promise<GetObjectCommandOutput>
   listObjectsV2(input: ListObjectsV2CommandInput, options?: CallOptions): Promise<ListObjectsV2CommandOutput>
+  deleteObjects(input: DeleteObjectsCommandInput): Promise<DeleteObjectsCommandOutput>
 }
 
 export interface StoredObject {
@@ -62,7 +65,7 @@ export class ArchiveBucket {
   async put(key: string, body: Uint8Array): Promise<void> {
     try {
       const client = await this.#client()
-      await client.putObject({ Bucket: this.#bucket, Key: key, Body: body, ContentType: 'application/gzip' })
+      await client.putObject({ Bucket: this.#bucket, Key: key, Body: body, ContentType: contentType(key) })
     } catch (cause) {
       throw storeFailure('S3 did not accept an object', cause)
     }
@@ -82,6 +85,38 @@ export class ArchiveBucket {
     } catch (cause) {
       if (isMissing(cause)) return undefined
       throw readFailure(cause, signal)
+    }
+  }
+
+  /**
+   * The bytes [start, end) of the object; undefined if the object does not exist. Rejects like `get`, and with store_damaged if the object
+   * is shorter.
+   */
+  async getRange(key: string, start: number, end: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    const chunks: Uint8Array[] = []
+    try {
+      const client = await this.#client()
+      const input = { Bucket: this.#bucket, Key: key, Range: `bytes=${start}-${end - 1}` }
+      const { Body } = await client.getObject(input, optionsOf(signal))
+      for await (const chunk of (Body ?? []) as AsyncIterable<Uint8Array>) chunks.push(chunk)
+    } catch (cause) {
+      if (isMissing(cause)) return undefined
+      throw readFailure(cause, signal)
+    }
+    const bytes = Buffer.concat(chunks)
+    if (bytes.length === end - start) return bytes
+    throw new GatewayError('store_damaged', `the object '${key}' of the archive is too short; restore the object`)
+  }
+
+  /** Deletes the objects, at most 1000; missing ones are no error. Rejects with store_unavailable or overloaded. */
+  async remove(keys: readonly string[]): Promise<void> {
+    try {
+      const client = await this.#client()
+      const input = { Bucket: this.#bucket, Delete: { Objects: keys.map((Key) => ({ Key })), Quiet: true } }
+      const { Errors = [] } = await client.deleteObjects(input)
+      if (Errors.length > 0) throw Object.assign(new Error(), { name: Errors[0]?.Code ?? 'Error' })
+    } catch (cause) {
+      throw storeFailure('S3 did not delete objects', cause)
     }
   }
 
@@ -131,6 +166,11 @@ async function* readBody(
   } catch (cause) {
     throw readFailure(cause, signal)
   }
+}
+
+function contentType(key: string): string {
+  if (key.endsWith('.parquet')) return 'application/vnd.apache.parquet'
+  return key.endsWith('.zst') ? 'application/zstd' : 'application/gzip'
 }
 
 function optionsOf(signal: AbortSignal | undefined): CallOptions {

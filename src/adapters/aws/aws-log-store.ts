@@ -1,11 +1,9 @@
 /**
- * LogStore on AWS services. An append is done when each of its entries is stored durably: fresh pushes in Firehose, fresh
- * logs in the queue and in a recent item, late or future entries in an object of their own hour. Names are content hashes
- * and reads remove duplicates, so a partly failed append can simply be retried.
+ * LogStore on AWS services. An append is done when each of its entries is stored durably by its path, and its streams are in
+ * the stream index. Names are content hashes and reads remove duplicates, so a partly failed append can simply be retried.
  */
 
 import type { Batch } from '../../domain/entries/batch.ts'
-import { timeRange } from '../../domain/entries/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
 import type {
@@ -18,25 +16,12 @@ import type {
   StoreFigures,
   StreamRange,
 } from '../../ports/log-store.ts'
-import { type ArchiveMember, encodeArchive } from '../../protocol/archive/archive-encode.ts'
-import { contentHash, freshRange, objectKey } from '../../protocol/archive/archive-names.ts'
-import type { ArchiveBucket } from './archive-bucket.ts'
-import { type ClaimedBatch, claimIds, eachOf } from './ids/claimed-batch.ts'
+import { allDone, type ClaimedBatch, claimIds, eachOf } from './ids/claimed-batch.ts'
 import type { EntryIds } from './ids/entry-ids.ts'
-import { packRecentBlocks } from './recent-block.ts'
-import type { RecentItems } from './recent-items.ts'
 import type { StreamIndex } from './stream-index.ts'
-import { type AppendPlan, planAppend } from './write/append-plan.ts'
-import { type FirehoseRecords, RECORD_BYTES_MAX } from './write/firehose-records.ts'
-import { type LogQueue, MESSAGE_MEMBER_BYTES_MAX } from './write/log-queue.ts'
+import type { AppendPlan } from './write/append-plan.ts'
 
 export interface AwsStoreSettings {
-  /** Key prefix of the archive, such as `logs/`. */
-  readonly prefix: string
-  /** Entries older than this on arrival are written to the archive immediately. */
-  readonly lateAfterMs: number
-  /** Whether pushes are also stored as recent items; otherwise queries see them after Firehose has written them. */
-  readonly keepsRecentPushes: boolean
   /** Bytes of batches being appended; above this, appends are rejected with overloaded. */
   readonly queueBytesMax: number
 }
@@ -50,12 +35,17 @@ export interface ArchiveReads {
   close(): Promise<void>
 }
 
+/** Where the entries of an append are stored. */
+export interface WritePath {
+  /** Decides where each entry goes; `leftOut` are not written. Throws body_too_large. */
+  plan(batch: Batch, leftOut: ReadonlySet<number>, arrivedMs: number): AppendPlan
+  /** Resolves when all entries are durable. Rejects, after everything has ended, with store_unavailable or overloaded. */
+  write(plan: AppendPlan, origin: BatchOrigin, arrivedMs: number): Promise<void>
+}
+
 /** The destinations of an append. */
 export interface AwsWrites {
-  readonly records: Pick<FirehoseRecords, 'put'>
-  readonly queue: Pick<LogQueue, 'send'>
-  readonly recent: Pick<RecentItems, 'put'>
-  readonly bucket: Pick<ArchiveBucket, 'put'>
+  readonly path: WritePath
   readonly ids: EntryIds
   readonly index: Pick<StreamIndex, 'announce'>
 }
@@ -68,10 +58,6 @@ export interface AwsStoreEvents {
   writeFailed(cause: unknown): void
 }
 
-/** Objects of late entries that an append writes concurrently: a backfill may have many hours. */
-const OBJECTS_AT_ONCE = 8
-/** An object may have any size; its gzip members are compressed one by one. */
-const OBJECT_MEMBER_BYTES_MAX = 64 * 2 ** 20
 const ITEMS_AT_ONCE = 8
 /** Consecutive failures after which the store reports trouble. */
 const TROUBLE_FAILURES = 3
@@ -172,7 +158,7 @@ export class AwsLogStore implements LogStore {
     try {
       const claimed = await this.#claim(batch)
       const arrivedMs = this.#clock.nowMs()
-      const plan = planAppend(claimed.batch, claimed.leftOut, freshRange(arrivedMs, this.#settings.lateAfterMs))
+      const plan = this.#writes.path.plan(claimed.batch, claimed.leftOut, arrivedMs)
       await this.#write(plan, origin, arrivedMs)
       await eachOf(claimed.claims, ITEMS_AT_ONCE, (claim) => this.#writes.ids.confirm(batch.tenant, claim))
       const duplicates = claimed.leftOut.size + plan.duplicates
@@ -189,54 +175,11 @@ export class AwsLogStore implements LogStore {
     return { batch, leftOut: new Set(), takenIds: new Map(), claims: [] }
   }
 
-  /** Writes all parts concurrently. Rejects, after all have ended, with the first failure. */
+  /** Writes the entries and their streams concurrently. Rejects, after both have ended, with the first failure. */
   async #write(plan: AppendPlan, origin: BatchOrigin, arrivedMs: number): Promise<void> {
-    const writes: Promise<void>[] = [this.#writeDirect(plan)]
-    if (plan.fresh.length > 0) {
-      writes.push(origin === 'push' ? this.#writeRecords(plan) : this.#writeMessages(plan))
-      if (origin === 'logs' || this.#settings.keepsRecentPushes) writes.push(this.#writeRecent(plan, arrivedMs))
-    }
-    if (plan.fresh.length + plan.direct.size > 0) writes.push(this.#writes.index.announce(plan.batch, arrivedMs))
-    await allDone(writes)
-  }
-
-  async #writeRecords({ batch, fresh }: AppendPlan): Promise<void> {
-    const members = await encodeArchive(batch, fresh, { memberBytesMax: RECORD_BYTES_MAX })
-    const [fitting, large] = bySize(members, RECORD_BYTES_MAX)
-    await allDone([this.#writes.records.put(fitting.map(({ bytes }) => bytes)), ...this.#putEach(large)])
-  }
-
-  async #writeMessages({ batch, fresh }: AppendPlan): Promise<void> {
-    const members = await encodeArchive(batch, fresh, { memberBytesMax: MESSAGE_MEMBER_BYTES_MAX })
-    const [fitting, large] = bySize(members, MESSAGE_MEMBER_BYTES_MAX)
-    await allDone([this.#writes.queue.send(fitting), ...this.#putEach(large)])
-  }
-
-  /** Writes an entry as an object whose escaped text is too large for a record. */
-  #putEach(members: readonly ArchiveMember[]): Promise<void>[] {
-    return members.map((member) => this.#putObject([member]))
-  }
-
-  async #writeRecent({ batch, freshOrder }: AppendPlan, arrivedMs: number): Promise<void> {
-    const packs = await packRecentBlocks(freshOrder)
-    await eachOf([...packs.entries()], ITEMS_AT_ONCE, ([part, { block, packed }]) =>
-      this.#writes.recent.put({ tenant: batch.tenant, part, packed, ...timeRange(block) }, arrivedMs),
-    )
-  }
-
-  async #writeDirect({ batch, direct }: AppendPlan): Promise<void> {
-    await eachOf([...direct.values()], OBJECTS_AT_ONCE, async (entries) =>
-      this.#putObject(await encodeArchive(batch, entries, { memberBytesMax: OBJECT_MEMBER_BYTES_MAX })),
-    )
-  }
-
-  /** Writes the members of one hour as an object. */
-  #putObject(members: readonly ArchiveMember[]): Promise<void> {
-    const content = Buffer.concat(members.map(({ bytes }) => bytes))
-    const oldest = members.map((member) => member.oldest).reduce((a, b) => (a < b ? a : b))
-    const newest = members.map((member) => member.newest).reduce((a, b) => (a > b ? a : b))
-    const range = { oldest, newest }
-    return this.#writes.bucket.put(objectKey(this.#settings.prefix, 'late', range, contentHash(content)), content)
+    if (plan.fresh.length + plan.direct.size === 0) return
+    const { path, index } = this.#writes
+    await allDone([path.write(plan, origin, arrivedMs), index.announce(plan.batch, arrivedMs)])
   }
 
   #succeeded(ms: number): void {
@@ -253,19 +196,4 @@ export class AwsLogStore implements LogStore {
     this.#failedMs = this.#clock.monotonicMs()
     this.#reason = cause instanceof GatewayError ? cause.message : 'the last pushes could not be stored'
   }
-}
-
-function bySize(
-  members: readonly ArchiveMember[],
-  bytesMax: number,
-): [fitting: ArchiveMember[], large: ArchiveMember[]] {
-  return [
-    members.filter(({ bytes }) => bytes.length <= bytesMax),
-    members.filter(({ bytes }) => bytes.length > bytesMax),
-  ]
-}
-
-/** Rejects with the first failure, but only after all have ended, because the caller then reuses the batch's memory. */
-async function allDone(writes: readonly Promise<void>[]): Promise<void> {
-  for (const outcome of await Promise.allSettled(writes)) if (outcome.status === 'rejected') throw outcome.reason
 }

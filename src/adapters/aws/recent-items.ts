@@ -45,6 +45,9 @@ export interface RecentBlock {
   readonly newest: bigint
 }
 
+/** A push of the direct path, or a part of one: a result of packRecentBlock, or an object of archive lines. */
+export type ArrivedContent = { readonly block: Uint8Array } | { readonly key: string; readonly bytes: number }
+
 /** An item read from DynamoDB. */
 export interface RecentItem {
   /** The sort key: items of a bucket and shard are read in this order, and a later query may start after it. */
@@ -54,6 +57,8 @@ export interface RecentItem {
   readonly newest: bigint
   /** Size of the packed block. */
   readonly bytes: number
+  /** Of a row of the direct path: what has its entries. Nothing is decoded then. */
+  readonly row?: ArrivedContent
   /** Decodes the block; throws store_damaged. */
   readonly decode: () => Block
 }

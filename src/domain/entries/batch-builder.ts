@@ -108,6 +108,11 @@ export class BatchBuilder implements PushSink {
       this.#stream = known
       return
     }
+    // Half a surrogate pair, which JSON can escape, is U+FFFD in UTF-8, and so it is in Loki.
+    if (received.some(({ name, value }) => !name.isWellFormed() || !value.isWellFormed())) {
+      this.beginStream(received.map(({ name, value }) => ({ name: name.toWellFormed(), value: value.toWellFormed() })))
+      return
+    }
     this.#countLabels(ownKey)
     const complete = this.#admission.discoverServiceName ? withServiceName(received) : received
     const key = complete === received ? ownKey : formatLabels(complete)

@@ -88,7 +88,7 @@ const FAILURE_ROWS: [name: string, error: Error, code: string][] = [
 for (const [name, error, code] of FAILURE_ROWS) {
   t.test(`${name} is ${code} for every call`, async (t) => {
     const refuse = () => Promise.reject(error)
-    const client: ObjectClient = { putObject: refuse, getObject: refuse, listObjectsV2: refuse }
+    const client: ObjectClient = { putObject: refuse, getObject: refuse, listObjectsV2: refuse, deleteObjects: refuse }
     const bucket = new ArchiveBucket(async () => client, 'archive')
     await t.rejects(bucket.put('a', new Uint8Array(0)), { code, cause: error })
     await t.rejects(bucket.get('a'), { code })

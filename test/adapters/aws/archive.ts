@@ -38,6 +38,9 @@ export function openScratch(dataDir: string, clock: Clock, blockBytes = 1024 * 1
   return new SqliteLogStore(settings, clock, new RecordedEvents(), { open })
 }
 
+/** Of an archive that has only been written by the firehose path. */
+const NO_MANIFEST = { buckets: async () => undefined, state: async () => undefined, days: async () => [] }
+
 export class Archive {
   readonly clock = new FixedClock()
   readonly objects = new MemoryObjects()
@@ -65,6 +68,8 @@ export class Archive {
     const reader = new ArchiveReader(
       {
         bucket: this.bucket,
+        manifest: NO_MANIFEST,
+        rows: { query: () => Promise.reject(new Error('BUG: there is no manifest')) as never },
         recent: this.recent,
         index: this.index,
         clock: this.clock,
@@ -76,6 +81,7 @@ export class Archive {
       },
       {
         prefix: PREFIX,
+        listsObjects: true,
         timing: TIMING,
         recentWindowMs: HOUR_MS,
         queryBytesMax: 2 ** 28,

@@ -7,6 +7,7 @@ import { PACKED_BYTES_MAX, unpackRecentBlock } from '../../../src/adapters/aws/r
 import type { RecentBlock } from '../../../src/adapters/aws/recent-items.ts'
 import { HOURS_MAX } from '../../../src/adapters/aws/write/append-plan.ts'
 import { RECORD_BYTES_MAX } from '../../../src/adapters/aws/write/firehose-records.ts'
+import { type FirehoseSettings, FirehoseWrites } from '../../../src/adapters/aws/write/firehose-writes.ts'
 import type { Batch } from '../../../src/domain/entries/batch.ts'
 import { batchOfBlock } from '../../../src/domain/entries/block-builder.ts'
 import { GatewayError } from '../../../src/domain/errors.ts'
@@ -20,7 +21,7 @@ import { Breaker, openTable, TABLE } from './items.ts'
 import { SteppedPacing } from './stepped-pacing.ts'
 
 const HOUR_MS = 3600_000
-const SETTINGS: AwsStoreSettings = {
+const SETTINGS: AwsStoreSettings & FirehoseSettings = {
   prefix: 'logs/',
   lateAfterMs: HOUR_MS,
   keepsRecentPushes: true,
@@ -100,7 +101,7 @@ const NO_READS: ArchiveReads = {
   close: async () => {},
 }
 
-function open(settings: Partial<AwsStoreSettings> = {}, ids?: EntryIds) {
+function open(settings: Partial<AwsStoreSettings & FirehoseSettings> = {}, ids?: EntryIds) {
   const clock = new FixedClock()
   const services = new FakeServices()
   const events = new RecordedEvents()
@@ -110,8 +111,9 @@ function open(settings: Partial<AwsStoreSettings> = {}, ids?: EntryIds) {
     clock,
     new SteppedPacing(),
   )
+  const path = new FirehoseWrites(services, { ...SETTINGS, ...settings })
   const store = new AwsLogStore(
-    { ...services, ids: ids ?? unused },
+    { path, index: services.index, ids: ids ?? unused },
     NO_READS,
     { ...SETTINGS, ...settings },
     clock,
@@ -354,14 +356,13 @@ async function openWithIds(t: Test) {
     clock,
     new SteppedPacing(),
   )
-  const writes = {
+  const parts = {
     records: breaker.around(services.records),
     queue: breaker.around(services.queue),
     recent: breaker.around(services.recent),
     bucket: breaker.around(services.bucket),
-    index: breaker.around(services.index),
-    ids,
   }
+  const writes = { path: new FirehoseWrites(parts, SETTINGS), index: breaker.around(services.index), ids }
   const store = new AwsLogStore(writes, NO_READS, SETTINGS, clock, opened.events)
   const push = (streams: readonly PlainStream[]) => store.append(makeBatch(streams, openAdmission(clock)), 'logs')
   return { ...opened, clock, breaker, store, push }

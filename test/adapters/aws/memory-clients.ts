@@ -8,6 +8,7 @@ import type { ItemClient } from '../../../src/adapters/aws/recent-items.ts'
 type PutObject = ObjectClient['putObject']
 type GetObject = ObjectClient['getObject']
 type ListObjects = ObjectClient['listObjectsV2']
+type DeleteObjects = ObjectClient['deleteObjects']
 
 export class MemoryObjects implements ObjectClient {
   readonly objects = new Map<string, Uint8Array>()
@@ -26,13 +27,19 @@ export class MemoryObjects implements ObjectClient {
     return { $metadata: {} }
   }
 
-  getObject: GetObject = async ({ Key = '' }, options) => {
+  deleteObjects: DeleteObjects = async ({ Delete }) => {
+    for (const { Key = '' } of Delete?.Objects ?? []) this.objects.delete(Key)
+    return { $metadata: {} }
+  }
+
+  getObject: GetObject = async ({ Key = '', Range }, options) => {
     this.gets.push(Key)
     await this.beforeGet(Key, options?.abortSignal)
     const bytes = this.objects.get(Key)
     if (bytes === undefined) throw Object.assign(new Error('The specified key does not exist.'), { name: 'NoSuchKey' })
+    const [, start = 0, end = bytes.length - 1] = /^bytes=(\d+)-(\d+)$/.exec(Range ?? '')?.map(Number) ?? []
     // The SDK's type requires more of a body than is used.
-    return { $metadata: {}, Body: this.bodyOf(bytes) as never }
+    return { $metadata: {}, Body: this.bodyOf(bytes.subarray(start, end + 1)) as never }
   }
 
   listObjectsV2: ListObjects = async ({ Prefix = '', Delimiter, StartAfter = '', ContinuationToken }) => {

@@ -1,14 +1,18 @@
 /** The store of the aws home over in-process S3 and DynamoDB, with Firehose and the queue in memory, for the contract suites. */
 
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { CreateTableCommand, DescribeTableCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { S3 } from '@aws-sdk/client-s3'
 import { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
-import dynalite from 'dynalite'
 import { startFauxqs } from 'fauxqs'
 import type { Test } from 'tap'
+import { ArchiveObjects } from '../../../src/adapters/aws/archive/archive-objects.ts'
+import { ArrivedRows } from '../../../src/adapters/aws/archive/arrived-rows.ts'
+import { DirectWrites } from '../../../src/adapters/aws/archive/direct-writes.ts'
+import { DynamoManifest } from '../../../src/adapters/aws/archive/dynamo-manifest.ts'
+import { RowArrivals } from '../../../src/adapters/aws/archive/gathered-arrivals.ts'
 import { ArchiveBucket } from '../../../src/adapters/aws/archive-bucket.ts'
 import { AwsLogStore } from '../../../src/adapters/aws/aws-log-store.ts'
 import { EntryIds } from '../../../src/adapters/aws/ids/entry-ids.ts'
@@ -16,6 +20,9 @@ import { ArchiveReader } from '../../../src/adapters/aws/read/archive-reader.ts'
 import { RecentItems } from '../../../src/adapters/aws/recent-items.ts'
 import { StreamIndex } from '../../../src/adapters/aws/stream-index.ts'
 import { FirehoseRecords, type RecordClient } from '../../../src/adapters/aws/write/firehose-records.ts'
+import { FirehoseWrites } from '../../../src/adapters/aws/write/firehose-writes.ts'
+import { DuckdbFiles } from '../../../src/adapters/duckdb/duckdb-files.ts'
+import { type CompactionWork, compactArrivals, mergeFiles } from '../../../src/flows/archive/compact-archive.ts'
 import { SYSTEM_PACING } from '../../../src/homes/machine.ts'
 import { type Lazy, lazy } from '../../../src/kit/lazy.ts'
 import type { Clock } from '../../../src/ports/log-store.ts'
@@ -23,13 +30,14 @@ import type { ArchiveMember } from '../../../src/protocol/archive/archive-encode
 import { contentHash, hourFolder, objectKey } from '../../../src/protocol/archive/archive-names.ts'
 import { testClient } from '../../aws/test-client.ts'
 import type { ContractSettings, OpenedStore, StoreTraits } from '../../contract/opened-store.ts'
+import { DynamodbDouble } from '../../doubles/dynamodb-double.ts'
 import type { FixedClock } from '../../support/helper.ts'
 import { RecordedEvents } from '../../support/helper.ts'
 import { openScratch } from './archive.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
-const BUCKET = 'archive'
+export const BUCKET = 'archive'
 /** Objects of late entries have no order of arrival; the times of the suites are an hour old. */
 const LATE_AFTER_MS = 3 * HOUR
 export const RECENT_WINDOW_MS = 5 * MINUTE
@@ -63,15 +71,11 @@ export class Services {
   static async start(t: Test): Promise<Services> {
     const queues = await startFauxqs({ port: 0, logger: false })
     queues.setup({ buckets: [BUCKET] })
-    const dynamodb = dynalite({ createTableMs: 0 })
-    dynamodb.listen(0, '127.0.0.1')
-    await once(dynamodb, 'listening')
-    const port = (dynamodb.address() as AddressInfo).port
-    const services = new Services(`http://127.0.0.1:${port}`, `http://127.0.0.1:${queues.port}`)
+    const dynamodb = await DynamodbDouble.start()
+    const services = new Services(dynamodb.url, `http://127.0.0.1:${queues.port}`)
     t.teardown(async () => {
       for (const client of [services.#dynamodb, services.s3]) client.destroy()
-      dynamodb.closeAllConnections()
-      await Promise.all([queues.stop(), new Promise((resolve) => dynamodb.close(resolve))])
+      await Promise.all([queues.stop(), dynamodb.stop()])
     })
     return services
   }
@@ -153,15 +157,48 @@ class TickingClock implements Clock {
 
 export interface AwsOpened extends OpenedStore {
   readonly store: AwsLogStore
-  /** Delivers Firehose's records, and writes the messages of the queue as objects like the worker. */
+  /**
+   * Delivers Firehose's records, and writes the messages of the queue as objects like the worker. On the direct path lets time pass and
+   * compacts, hours and days too.
+   */
   settle(): Promise<void>
+  /** What a compactor of this store works with. */
+  readonly compaction: CompactionWork
+  /** The prefix of its keys in the bucket. */
+  readonly prefix: string
 }
 
 let stores = 0
 
 export interface AwsSettings extends ContractSettings {
   readonly lateAfterMs?: number
+  readonly path?: 'firehose' | 'direct'
+  /** Awaited before each call that a reader makes to the manifest, to rows and for files. */
+  readonly beforeRead?: (call: string) => Promise<void>
 }
+
+/** The object with `before` awaited ahead of each of its functions: those that iterate, and those that resolve. */
+export function withSteps<T extends object>(target: T, before: (call: string) => Promise<void>): T {
+  return new Proxy(target, {
+    get: (object, name) => {
+      const member: unknown = Reflect.get(object, name)
+      if (typeof member !== 'function') return member
+      const call = (args: unknown[]): unknown => Reflect.apply(member, object, args)
+      if (name === 'query' || name === 'list') {
+        return async function* (...args: unknown[]) {
+          await before(String(name))
+          yield* call(args) as AsyncGenerator<unknown>
+        }
+      }
+      return async (...args: unknown[]) => {
+        await before(String(name))
+        return call(args)
+      }
+    },
+  })
+}
+
+const DIRECT_SETTLES_MS = 14 * MINUTE
 
 /** For `logStoreContract`: a store with its own table and its own part of the bucket. */
 export function openAwsStore(services: Services, t: Test, clock: FixedClock, settings: AwsSettings): AwsOpened {
@@ -184,14 +221,23 @@ export function openAwsStore(services: Services, t: Test, clock: FixedClock, set
   }
   let store = makeStore(parts)
   t.teardown(() => store.close())
+  const compaction = makeCompaction(parts, t)
   return {
     store,
+    compaction,
+    prefix: place.prefix,
     reopen: async () => {
       await store.close()
       store = makeStore(parts)
       return store
     },
     settle: async () => {
+      if (settings.path === 'direct') {
+        clock.ms += DIRECT_SETTLES_MS
+        await compactArrivals(compaction)
+        await mergeFiles(compaction)
+        return
+      }
       await firehose.deliver()
       for (const member of messages.splice(0)) {
         const Key = objectKey(place.prefix, 'queue', member, contentHash(member.bytes))
@@ -213,14 +259,19 @@ interface StoreParts {
 
 function makeStore({ services, clock, settings, place, firehose, queue, items }: StoreParts): AwsLogStore {
   const { prefix, table, folder } = place
-  const { lateAfterMs = LATE_AFTER_MS } = settings
+  const { lateAfterMs = LATE_AFTER_MS, path = 'firehose' } = settings
   const bucket = new ArchiveBucket(async () => services.s3, BUCKET)
   const recent = new RecentItems(items, table, RECENT_WINDOW_MS)
   const index = new StreamIndex(items, { table, retentionMs: undefined })
   const ids = new EntryIds(items, { table, windowMs: 24 * HOUR }, clock, SYSTEM_PACING)
+  const rows = new ArrivedRows(items, table)
+  const manifest = new DynamoManifest(items, { table, buckets: BUCKETS })
+  const { beforeRead = async () => undefined } = settings
   const reader = new ArchiveReader(
     {
-      bucket,
+      bucket: withSteps(bucket, beforeRead),
+      manifest: withSteps(manifest, beforeRead),
+      rows: withSteps(rows, beforeRead),
       recent,
       index,
       clock,
@@ -229,17 +280,47 @@ function makeStore({ services, clock, settings, place, firehose, queue, items }:
     },
     {
       prefix,
+      listsObjects: path === 'firehose',
       timing: { lateAfterMs, bufferMsMax: 15 * MINUTE },
       recentWindowMs: RECENT_WINDOW_MS,
       queryBytesMax: 2 ** 28,
       cache: { folder, bytesMax: 2 ** 28 },
     },
   )
-  return new AwsLogStore(
-    { records: new FirehoseRecords(async () => firehose, 'logs', SYSTEM_PACING), queue, recent, bucket, ids, index },
-    reader,
-    { prefix, lateAfterMs, keepsRecentPushes: true, queueBytesMax: 2 ** 26 },
-    clock,
-    new RecordedEvents(),
-  )
+  const records = new FirehoseRecords(async () => firehose, 'logs', SYSTEM_PACING)
+  const writes =
+    path === 'direct'
+      ? new DirectWrites({ bucket, rows, manifest, clock }, prefix)
+      : new FirehoseWrites({ records, queue, recent, bucket }, { prefix, lateAfterMs, keepsRecentPushes: true })
+  return new AwsLogStore({ path: writes, ids, index }, reader, { queueBytesMax: 2 ** 26 }, clock, new RecordedEvents())
+}
+
+/** More than one, so that tenants have different ones. */
+const BUCKETS = 3
+
+function makeCompaction({ services, clock, place, items }: StoreParts, t: Test): CompactionWork {
+  const { prefix, table } = place
+  const folder = join(t.testdirName, `compactor-${table}`)
+  mkdirSync(folder, { recursive: true })
+  const bucket = new ArchiveBucket(async () => services.s3, BUCKET)
+  const manifest = new DynamoManifest(items, { table, buckets: BUCKETS })
+  const rows = new ArrivedRows(items, table)
+  const damaged = (name: string): void => void services.damages.push(name)
+  return {
+    manifest,
+    arrivals: new RowArrivals({ rows, manifest, bucket, damaged, makeName: randomUUID }, { prefix, folder }),
+    builder: new DuckdbFiles({ folder, memoryBytes: 256 * 2 ** 20, fileLineBytes: 2 ** 28 }),
+    objects: new ArchiveObjects(bucket, { prefix, folder, makeName: randomUUID }),
+    nowMs: () => clock.nowMs(),
+    retentionMs: undefined,
+    reports: {
+      sealed: () => undefined,
+      merged: () => undefined,
+      removed: () => undefined,
+      damaged: () => undefined,
+      failed: (_, cause) => {
+        throw cause
+      },
+    },
+  }
 }

@@ -83,3 +83,8 @@ export async function eachOf<T>(
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, run))
   if (failure !== undefined) throw failure.cause
 }
+
+/** Rejects with the first failure, but only after all have ended, because the caller then reuses the batch's memory. */
+export async function allDone(writes: readonly Promise<void>[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(writes)) if (outcome.status === 'rejected') throw outcome.reason
+}

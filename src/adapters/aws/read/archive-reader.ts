@@ -1,5 +1,5 @@
 /**
- * Reads of the aws home. Recent items and archive objects are sources, each with the time range that its entries may have.
+ * Reads of the aws home. Rows, files, recent items and archive objects are sources, each with the time range that its entries may have.
  * A read loads sources, in the order in which it needs them, into a scratch store, which removes duplicates. It returns a
  * slice of time from there as soon as no source that is still to be loaded can have entries in that slice.
  *
@@ -13,19 +13,26 @@ import type { Labels } from '../../../domain/labels.ts'
 import { msToNs, NS_PER_MS } from '../../../domain/time.ts'
 import type { Clock, ReadBlock, ReadRequest, StreamRange } from '../../../ports/log-store.ts'
 import { AHEAD_MS_MAX, type FirehoseTiming, type NameRange, SKEW_MS } from '../../../protocol/archive/archive-names.ts'
+import { bucketOf } from '../../../protocol/archive/archive-place.ts'
+import { type ArrivedRows, ROW_KEPT_MS } from '../archive/arrived-rows.ts'
+import type { DynamoManifest } from '../archive/dynamo-manifest.ts'
 import type { ArchiveBucket } from '../archive-bucket.ts'
 import type { RecentItems } from '../recent-items.ts'
 import type { StreamIndex } from '../stream-index.ts'
 import { ArchiveSources } from './archive-sources.ts'
+import { FileReads } from './file-reads.ts'
+import { listBoth, ManifestSources } from './manifest-sources.ts'
 import { ObjectLoads, type ReaderEvents } from './object-loads.ts'
 import { RecentLoads } from './recent-loads.ts'
 import { cacheFailure, type Generation, type OpenScratch, ScratchCache, type ScratchSettings } from './scratch-cache.ts'
 import { unlessAborted } from './shared-loads.ts'
-import { SourceQueue } from './source-queue.ts'
+import { type SourceList, SourceQueue } from './source-queue.ts'
 
 export interface ReaderSettings {
   /** Key prefix of the archive, such as `logs/`. */
   readonly prefix: string
+  /** Whether the firehose path is in use, whose objects are listed and whose recent items are read; otherwise only where some exist. */
+  readonly listsObjects: boolean
   readonly timing: FirehoseTiming
   /** How long a recent item may exist after its arrival. */
   readonly recentWindowMs: number
@@ -35,7 +42,9 @@ export interface ReaderSettings {
 }
 
 export interface ReaderParts {
-  readonly bucket: Pick<ArchiveBucket, 'list' | 'get'>
+  readonly bucket: Pick<ArchiveBucket, 'list' | 'get' | 'getRange'>
+  readonly manifest: Pick<DynamoManifest, 'buckets' | 'state' | 'days'>
+  readonly rows: Pick<ArrivedRows, 'query'>
   readonly recent: Pick<RecentItems, 'query'>
   readonly index: Pick<StreamIndex, 'streams'>
   readonly openScratch: OpenScratch
@@ -43,32 +52,46 @@ export interface ReaderParts {
   readonly events: ReaderEvents
 }
 
+/** How long it is remembered that the firehose path has no objects, ms. */
+const LOOK_MS = 300_000
+
 /** The loaded sources of a scratch store. */
 interface Loads {
   readonly objects: ObjectLoads
   readonly recent: RecentLoads
+  /** Rows of the direct path. */
+  readonly rows: RecentLoads
 }
 
 export class ArchiveReader {
   readonly #parts: ReaderParts
   readonly #settings: ReaderSettings
   readonly #sources: ArchiveSources
+  readonly #manifest: ManifestSources
+  /** When objects of the firehose path were last looked for and not found. */
+  #noneListedMs = Number.NEGATIVE_INFINITY
+  #listsObjects: boolean
   readonly #cache: ScratchCache<Loads>
   #isClosed = false
 
   constructor(parts: ReaderParts, settings: ReaderSettings) {
-    const { bucket, recent, openScratch, clock, events } = parts
+    const { bucket, manifest, rows, recent, openScratch, clock, events } = parts
     this.#parts = parts
     this.#settings = settings
+    this.#listsObjects = settings.listsObjects
     this.#sources = new ArchiveSources(bucket, settings.prefix, settings.timing)
+    this.#manifest = new ManifestSources({ manifest, bucket, files: new FileReads(bucket) })
+    const loads = { clock, bytesMax: settings.queryBytesMax, events }
+    const rowItems: Pick<RecentItems, 'query'> = {
+      query: async function* (query, _nowMs, signal) {
+        const buckets = await manifest.buckets()
+        if (buckets !== undefined) yield* rows.query(bucketOf(query.tenant, buckets), query, signal)
+      },
+    }
     this.#cache = new ScratchCache(settings.cache, openScratch, (store) => ({
       objects: new ObjectLoads(bucket, store, events),
-      recent: new RecentLoads(recent, store, {
-        clock,
-        windowMs: settings.recentWindowMs,
-        bytesMax: settings.queryBytesMax,
-        events,
-      }),
+      recent: new RecentLoads(recent, store, { ...loads, windowMs: settings.recentWindowMs }),
+      rows: new RecentLoads(rowItems, store, { ...loads, windowMs: ROW_KEPT_MS }),
     }))
   }
 
@@ -86,7 +109,7 @@ export class ArchiveReader {
       signal?.throwIfAborted()
       throw cause
     } finally {
-      lease.release(memory.objects.isBroken || memory.recent.isBroken)
+      lease.release(memory.objects.isBroken || memory.recent.isBroken || memory.rows.isBroken)
     }
   }
 
@@ -112,17 +135,26 @@ export class ArchiveReader {
     request: ReadRequest,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<ReadBlock, void, undefined> {
-    const { objects, recent } = generation.memory
+    const { objects, recent, rows } = generation.memory
     // Earlier arrivals have no entries in the range: those would have been too far in the future.
     const sinceMs = Number(request.start / NS_PER_MS) - AHEAD_MS_MAX - 1
-    const queue = new SourceQueue(this.#sources, request, {
+    const plan = await this.#manifest.plan(request.tenant, request.start, request.end)
+    let damage = plan && (await unlessAborted(rows.load(request.tenant, plan.sinceMs, plan.shards), signal))
+    const isListed = this.#listsObjects || (await this.#findObjects(signal))
+    const list: SourceList['list'] = (range, signal) => {
+      const lists = [
+        ...(plan === undefined ? [] : [this.#manifest.list(plan, rows, request, range, signal)]),
+        ...(isListed ? [this.#sources.list(range, signal)] : []),
+      ]
+      return listBoth(lists, range.direction)
+    }
+    const queue = new SourceQueue({ list }, request, {
       isLoaded: (source) => objects.hasWhole(source),
-      recent: this.#recentRange(),
+      recent: isListed ? this.#recentRange() : undefined,
       bytesMax: this.#settings.queryBytesMax,
       signal,
     })
     await queue.checkWhole()
-    let damage: GatewayError | undefined
     for await (const step of queue.steps()) {
       if (step.kind === 'load') {
         damage = (await objects.load(step.sources, signal)) ?? damage
@@ -131,6 +163,20 @@ export class ArchiveReader {
     }
     signal?.throwIfAborted()
     if (damage !== undefined) throw damage
+  }
+
+  /**
+   * Whether the bucket has folders of years, as the firehose path makes them: looked for once in a while, since a gateway that has always
+   * used the direct path has none.
+   */
+  async #findObjects(signal: AbortSignal | undefined): Promise<boolean> {
+    const { clock, bucket } = this.#parts
+    if (clock.monotonicMs() - this.#noneListedMs < LOOK_MS) return false
+    for await (const { folders } of bucket.list({ prefix: this.#settings.prefix, delimiter: '/' }, signal)) {
+      if (folders.some((folder) => /\/\d{4}\/$/.test(folder))) this.#listsObjects = true
+    }
+    this.#noneListedMs = clock.monotonicMs()
+    return this.#listsObjects
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Lists the archive objects in the order of a read, only as far as needed. */
 
+import type { Batch } from '../../../domain/entries/batch.ts'
 import { NS_MAX, NS_MIN, NS_PER_MS } from '../../../domain/time.ts'
 import {
   AHEAD_MS_MAX,
@@ -11,9 +12,23 @@ import {
   SKEW_MS,
 } from '../../../protocol/archive/archive-names.ts'
 import type { ArchiveBucket, StoredObject } from '../archive-bucket.ts'
+import type { Damage } from './object-loader.ts'
 
 /** An object that may have entries of the range, between `oldest` and `newest`. */
-export interface ArchiveSource extends StoredObject, NameRange {}
+export interface ArchiveSource extends StoredObject, NameRange {
+  /** Loads the entries; without it the object is gzip of archive lines. */
+  readonly load?: LoadEntries
+  /** Sorts by arrival; without it the oldest entry does, before all that have one. */
+  readonly arrival?: string
+  /** Its bytes are in memory already. */
+  readonly isHeld?: boolean
+}
+
+/**
+ * Passes batches to `append`, which may use each until it resolves, and resolves with the damage of the source, if any. Rejects with
+ * store_unavailable, overloaded, or the signal's reason.
+ */
+export type LoadEntries = (append: (batch: Batch) => Promise<void>, signal: AbortSignal) => Promise<Damage | undefined>
 
 /** The part of the archive that a read needs. */
 export interface SourceRange {

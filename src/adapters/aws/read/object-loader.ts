@@ -172,7 +172,7 @@ class Inflation {
 }
 
 /** Stored entries were validated on arrival and are accepted unchanged. */
-const STORED: Omit<Admission, 'tenant'> = {
+export const STORED: Omit<Admission, 'tenant'> = {
   limits: {
     ...PUSH_LIMITS,
     ageMsMax: undefined,
@@ -195,7 +195,7 @@ const STORED: Omit<Admission, 'tenant'> = {
 }
 
 /** Decodes complete lines to entries and counts invalid lines. `text` is overwritten and used by the batches. */
-function decodeText(text: Uint8Array): { batches: Batch[]; wrong: number } {
+export function decodeText(text: Uint8Array): { batches: Batch[]; wrong: number } {
   const builders: BatchBuilder[] = []
   const { entries, refused } = decodeArchiveLines(text, (tenant) => {
     const builder = new BatchBuilder({ ...STORED, tenant })

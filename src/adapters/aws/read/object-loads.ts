@@ -4,6 +4,7 @@ import type { Batch } from '../../../domain/entries/batch.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { LogStore } from '../../../ports/log-store.ts'
 import type { ArchiveBucket, StoredObject } from '../archive-bucket.ts'
+import type { LoadEntries } from './archive-sources.ts'
 import { type Damage, loadObject } from './object-loader.ts'
 import { cacheFailure } from './scratch-cache.ts'
 import { SharedLoads, unlessAborted } from './shared-loads.ts'
@@ -17,6 +18,11 @@ export interface ReaderEvents {
 const FETCHED_BYTES_MAX = 8 * 1024 * 1024
 /** Attempts to read an object whose connection breaks. */
 const ATTEMPTS = 3
+
+/** An object, or a part of one that has a way to load its entries. */
+export interface LoadedObject extends StoredObject {
+  readonly load?: LoadEntries
+}
 
 /** The archive objects in a scratch store. */
 export class ObjectLoads {
@@ -45,7 +51,7 @@ export class ObjectLoads {
    * Loads the objects, keeping the order of their entries, and resolves with the first damage among them. Rejects with
    * store_unavailable, overloaded, or the signal's reason, which ends the loads that no other read waits for.
    */
-  async load(objects: readonly StoredObject[], signal?: AbortSignal): Promise<GatewayError | undefined> {
+  async load(objects: readonly LoadedObject[], signal?: AbortSignal): Promise<GatewayError | undefined> {
     let before: Promise<unknown> = Promise.resolve()
     const loading = objects.map((object) => {
       const turn = before
@@ -58,18 +64,18 @@ export class ObjectLoads {
     let damage: GatewayError | undefined
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === 'rejected') throw outcome.reason
-      if (outcome.value !== undefined) damage ??= damageOf((objects[i] as StoredObject).key, outcome.value)
+      if (outcome.value !== undefined) damage ??= damageOf((objects[i] as LoadedObject).key, outcome.value)
     }
     return damage
   }
 
-  async #loadOne(object: StoredObject, turn: Promise<unknown>, signal?: AbortSignal): Promise<string | undefined> {
+  async #loadOne(object: LoadedObject, turn: Promise<unknown>, signal?: AbortSignal): Promise<string | undefined> {
     const name = nameOf(object)
     if (this.#loaded.has(name)) return this.#loaded.get(name)
     return this.#loads.join(name, (signal) => this.#fetchAndStore(object, turn, signal), signal)
   }
 
-  async #fetchAndStore(object: StoredObject, turn: Promise<unknown>, signal: AbortSignal): Promise<string | undefined> {
+  async #fetchAndStore(object: LoadedObject, turn: Promise<unknown>, signal: AbortSignal): Promise<string | undefined> {
     for (let attempt = 1; ; attempt++) {
       try {
         const damage = await this.#loadBody(object, turn, signal)
@@ -87,11 +93,18 @@ export class ObjectLoads {
   }
 
   async #loadBody(
-    object: StoredObject,
+    object: LoadedObject,
     turn: Promise<unknown>,
     signal: AbortSignal,
     careFrom?: number,
   ): Promise<Damage | undefined> {
+    if (object.load !== undefined) {
+      const append = async (batch: Batch): Promise<void> => {
+        await unlessAborted(turn, signal)
+        await this.#append(batch)
+      }
+      return object.load(append, signal)
+    }
     const body = await this.#fetch(object, turn, signal)
     await unlessAborted(turn, signal)
     const options = careFrom === undefined ? { signal } : { signal, careFrom }

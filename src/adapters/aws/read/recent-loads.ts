@@ -1,11 +1,18 @@
-/** Loads recent items into the scratch store: first those of the requested time, then only new ones. */
+/** Loads recent items, or rows of the direct path, into the scratch store: first those of the requested time, then only new ones. */
 
 import type { Block } from '../../../domain/entries/block.ts'
 import { batchOfBlock } from '../../../domain/entries/block-builder.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { Clock, LogStore } from '../../../ports/log-store.ts'
-import { SKEW_MS } from '../../../protocol/archive/archive-names.ts'
-import { BUCKET_MS, type RecentItem, type RecentItems, SHARDS, sortKeyAt } from '../recent-items.ts'
+import { type NameRange, SKEW_MS } from '../../../protocol/archive/archive-names.ts'
+import {
+  type ArrivedContent,
+  BUCKET_MS,
+  type RecentItem,
+  type RecentItems,
+  SHARDS,
+  sortKeyAt,
+} from '../recent-items.ts'
 import type { ReaderEvents } from './object-loads.ts'
 import { cacheFailure } from './scratch-cache.ts'
 
@@ -38,7 +45,25 @@ interface TenantRecent {
   next: { sinceMs: number; readonly look: Promise<void> } | undefined
   /** Lookups of older items, one after the other. */
   back: Promise<void>
+  /** Rows of the direct path by sort key. */
+  readonly rows: Map<string, ArrivedSource>
+  /** Over how many partitions items are spread, at most. */
+  shards: number
 }
+
+/** A row of the direct path, which a read loads when it needs its times. */
+export interface ArrivedSource extends NameRange {
+  /** Sorts by arrival. */
+  readonly sortKey: string
+  readonly arrivedMs: number
+  /** Undefined for a block that was loaded. */
+  content: ArrivedContent | undefined
+}
+
+/** How long rows are remembered for reads that began before compaction took them, ms. */
+const ROWS_KEPT_MS = 3600_000
+/** Blocks of rows in memory, of all tenants, which no read has needed yet. */
+const HELD_BYTES_MAX = 64 * 2 ** 20
 
 export interface RecentSettings {
   readonly clock: Clock
@@ -57,6 +82,7 @@ export class RecentLoads {
   readonly #settings: RecentSettings
   /** Least recently used first. */
   readonly #tenants = new Map<string, TenantRecent>()
+  #heldBytes = 0
 
   constructor(items: Pick<RecentItems, 'query'>, store: LogStore, settings: RecentSettings) {
     this.#items = items
@@ -67,17 +93,36 @@ export class RecentLoads {
   /**
    * Loads the tenant's items that arrived at `sinceMs` or later and were written before the call. Resolves with
    * store_damaged if one of them cannot be read. Rejects with query_refused if they exceed the limit of a lookup, with
-   * store_unavailable or overloaded.
+   * store_unavailable or overloaded. `shards`: over how many partitions the items are spread.
    */
-  async load(tenant: string, sinceMs = 0): Promise<GatewayError | undefined> {
+  async load(tenant: string, sinceMs = 0, shards = SHARDS): Promise<GatewayError | undefined> {
     const recent = this.#recentOf(tenant)
+    recent.shards = Math.max(recent.shards, shards)
+    for (const [sortKey, row] of recent.rows) {
+      if (row.arrivedMs >= sinceMs - ROWS_KEPT_MS) continue
+      this.release(row)
+      recent.rows.delete(sortKey)
+    }
     await this.#look(tenant, recent, sinceMs)
     await this.#lookBack(tenant, recent, sinceMs)
-    const oldestMs = this.#settings.clock.nowMs() - this.#settings.windowMs
+    const oldestMs = Math.max(sinceMs, this.#settings.clock.nowMs() - this.#settings.windowMs)
     for (const [sortKey, arrivedMs] of recent.damaged) if (arrivedMs < oldestMs) recent.damaged.delete(sortKey)
     if (recent.damaged.size === 0) return undefined
     const text = `${recent.damaged.size} recent items cannot be read; the archive has their entries within minutes`
     return new GatewayError('store_damaged', text)
+  }
+
+  /** The rows of loaded items that arrived at `sinceMs` or later, in the order of arrival. Call it after `load`. */
+  rowsOf(tenant: string, sinceMs: number): readonly ArrivedSource[] {
+    const found = [...this.#recentOf(tenant).rows.values()].filter(({ arrivedMs }) => arrivedMs >= sinceMs)
+    return found.sort((a, b) => (a.sortKey < b.sortKey ? -1 : 1))
+  }
+
+  /** Lets go of a row's block, which is in the scratch store or no longer needed. */
+  release(row: ArrivedSource): void {
+    if (row.content === undefined || !('block' in row.content)) return
+    this.#heldBytes -= row.content.block.length
+    row.content = undefined
   }
 
   /** A running lookup may have missed items written since it started, so another one follows it. */
@@ -137,7 +182,7 @@ export class RecentLoads {
     const appends: Promise<void>[] = []
     let bytes = 0
     try {
-      for await (const item of this.#itemsOf(tenant, arrivals, clock.nowMs())) {
+      for await (const item of this.#itemsOf(tenant, recent.shards, arrivals, clock.nowMs())) {
         if (recent.seen.has(item.sortKey)) continue
         bytes += item.bytes
         if (bytes > bytesMax) throw tooMuch(bytesMax)
@@ -155,6 +200,7 @@ export class RecentLoads {
   /** Items in the order of arrival, bucket by bucket. */
   async *#itemsOf(
     tenant: string,
+    shards: number,
     { fromMs, beforeMs }: Arrivals,
     nowMs: number,
   ): AsyncGenerator<RecentItem, void, undefined> {
@@ -162,7 +208,7 @@ export class RecentLoads {
     const first = Math.floor(fromMs / BUCKET_MS)
     const last = Math.floor(Math.min(nowMs + SKEW_MS, beforeMs - 1) / BUCKET_MS)
     const openBucket = (bucket: number): ShardHead[] =>
-      Array.from({ length: SHARDS }, (_, shard) => {
+      Array.from({ length: shards }, (_, shard) => {
         const items = this.#items.query({ tenant, bucketMs: bucket * BUCKET_MS, shard, after }, nowMs)
         const head = items.next()
         head.catch(() => undefined)
@@ -180,6 +226,13 @@ export class RecentLoads {
   }
 
   async #append(tenant: string, recent: TenantRecent, item: RecentItem): Promise<void> {
+    if (item.row !== undefined) {
+      const { sortKey, arrivedMs, oldest, newest, row: content } = item
+      this.#heldBytes += item.bytes
+      recent.rows.set(sortKey, { sortKey, arrivedMs, oldest, newest, content })
+      recent.seen.set(sortKey, arrivedMs)
+      return
+    }
     const block = this.#decode(recent, item)
     if (block !== undefined) {
       try {
@@ -212,12 +265,19 @@ export class RecentLoads {
       running: undefined,
       next: undefined,
       back: Promise.resolve(),
+      rows: new Map(),
+      shards: 1,
     }
     // The map is ordered by use.
     this.#tenants.delete(tenant)
     this.#tenants.set(tenant, recent)
-    const [longestUnused] = this.#tenants.keys()
-    if (this.#tenants.size > TENANTS_MAX && longestUnused !== undefined) this.#tenants.delete(longestUnused)
+    for (const [longestUnused, old] of this.#tenants) {
+      const isFull = this.#tenants.size > TENANTS_MAX || this.#heldBytes > HELD_BYTES_MAX
+      if (!isFull || old === recent) break
+      for (const row of old.rows.values())
+        if (row.content && 'block' in row.content) this.#heldBytes -= row.content.block.length
+      this.#tenants.delete(longestUnused)
+    }
     return recent
   }
 }

@@ -3,18 +3,23 @@
 import { GatewayError } from '../../../domain/errors.ts'
 import type { ReadRequest } from '../../../ports/log-store.ts'
 import type { NameRange } from '../../../protocol/archive/archive-names.ts'
-import type { ArchiveSource, ArchiveSources, ListedHour } from './archive-sources.ts'
+import type { ArchiveSource, ListedHour, SourceRange } from './archive-sources.ts'
 
 /** Load the sources in this order, then the recent items; or return the entries in [start, end) from the scratch store. */
 export type ReadStep =
   | { readonly kind: 'load'; readonly sources: readonly ArchiveSource[]; readonly recent: boolean }
   | { readonly kind: 'slice'; readonly start: bigint; readonly end: bigint }
 
+/** Lists sources in the order of a read. */
+export interface SourceList {
+  list(range: SourceRange, signal?: AbortSignal): AsyncGenerator<ListedHour, void, undefined>
+}
+
 export interface QueueSettings {
   /** True for sources that need not be loaded again. */
   readonly isLoaded: (source: ArchiveSource) => boolean
-  /** The times that entries of recent items may have. */
-  readonly recent: NameRange
+  /** The times that entries of recent items may have; undefined if they are not read. */
+  readonly recent: NameRange | undefined
   /** Maximum compressed bytes to load. */
   readonly bytesMax: number
   readonly signal: AbortSignal | undefined
@@ -48,13 +53,13 @@ export class SourceQueue {
   #bound: bigint | undefined = NOTHING_LISTED
   #loaded = { bytes: 0, objects: 0 }
 
-  constructor(sources: Pick<ArchiveSources, 'list'>, request: ReadRequest, settings: QueueSettings) {
+  constructor(sources: SourceList, request: ReadRequest, settings: QueueSettings) {
     const { start, end, direction } = request
     this.#request = request
     this.#settings = settings
     this.#isBackward = direction === 'backward'
     this.#listing = sources.list({ oldest: start, newest: end - 1n, direction }, settings.signal)
-    if (this.#isNeeded(settings.recent)) {
+    if (settings.recent !== undefined && this.#isNeeded(settings.recent)) {
       this.#pending.push({ source: undefined, first: this.#firstOf(settings.recent) })
     }
   }
@@ -113,7 +118,7 @@ export class SourceQueue {
     let taken = 0
     for (const { source, first } of this.#pending) {
       if (this.#bound !== undefined && first >= this.#bound) break
-      if (source === undefined) recent = this.#isNeeded(this.#settings.recent)
+      if (source === undefined) recent = this.#settings.recent !== undefined && this.#isNeeded(this.#settings.recent)
       else if (!this.#settings.isLoaded(source) && this.#isNeeded(source)) {
         const isFull = group.length >= GROUP_SOURCES_MAX || bytes + source.bytes > GROUP_BYTES_MAX
         if (isFull && group.length > 0) break
@@ -162,8 +167,8 @@ export class SourceQueue {
 
   /** Counts the sources as loaded. Throws query_refused above the limit. */
   #count(sources: readonly ArchiveSource[]): void {
-    for (const { bytes } of sources) {
-      this.#loaded.bytes += Math.max(bytes, OBJECT_BYTES_MIN)
+    for (const { bytes, isHeld } of sources) {
+      this.#loaded.bytes += isHeld === true ? bytes : Math.max(bytes, OBJECT_BYTES_MIN)
       this.#loaded.objects++
     }
     const { bytesMax } = this.#settings
@@ -192,7 +197,12 @@ function byPlace(a: Placed, b: Placed): number {
   return a.first < b.first ? -1 : a.first > b.first ? 1 : 0
 }
 
-/** Orders by the start of the Firehose buffer or, for the gateway's own objects, the oldest entry; within a second by name. */
+/**
+ * Orders by arrival, as far as it is known: for Firehose's objects by the start of the buffer, for late ones by the oldest entry; within a
+ * second by name.
+ */
 function byArrival(a: ArchiveSource, b: ArchiveSource): number {
+  const [first = '', second = ''] = [a.arrival, b.arrival]
+  if (first !== second) return first < second ? -1 : 1
   return a.oldest < b.oldest ? -1 : a.oldest > b.oldest ? 1 : a.key < b.key ? -1 : 1
 }

@@ -28,8 +28,8 @@ export const HOURS_MAX = 1000
  * entries the first counts. `leftOut` are not written. Throws body_too_large for direct entries of more than HOURS_MAX hours.
  */
 export function planAppend(batch: Batch, leftOut: ReadonlySet<number>, freshTimes: NameRange): AppendPlan {
-  const order = orderEntries([batch], (_, entry) => leftOut.has(entry))
-  const duplicates = order.duplicates[0] as number
+  const whole = planWhole(batch, leftOut)
+  const { fresh: all, duplicates } = whole
   const { oldest, newest } = freshTimes
   const streamBytes = batch.streams.map(({ key }) => Buffer.byteLength(key))
   const isDirect = (entry: number): boolean => {
@@ -37,9 +37,8 @@ export function planAppend(batch: Batch, leftOut: ReadonlySet<number>, freshTime
     const bytes = entryBytes(batch, entry) + (streamBytes[batch.streamIndexes[entry] as number] as number)
     return ns < oldest || ns > newest || bytes > ENTRY_BYTES_MAX
   }
-  const all = entriesOf(order)
   const fresh = all.filter((entry) => !isDirect(entry))
-  if (fresh.length === all.length) return { batch, fresh, freshOrder: order, direct: new Map(), duplicates }
+  if (fresh.length === all.length) return whole
   const direct = byHour(batch, all.filter(isDirect))
   if (direct.size > HOURS_MAX) {
     const text = `the push has late lines of ${direct.size} different hours; the limit is ${HOURS_MAX}; send fewer hours at once`
@@ -47,6 +46,18 @@ export function planAppend(batch: Batch, leftOut: ReadonlySet<number>, freshTime
   }
   const freshOrder = orderEntries([batch], (_, entry) => leftOut.has(entry) || isDirect(entry))
   return { batch, fresh, freshOrder, direct, duplicates }
+}
+
+/** All entries are fresh, whatever their times and sizes. Of equal entries the first counts; `leftOut` are not written. */
+export function planWhole(batch: Batch, leftOut: ReadonlySet<number>): AppendPlan {
+  const order = orderEntries([batch], (_, entry) => leftOut.has(entry))
+  return {
+    batch,
+    fresh: entriesOf(order),
+    freshOrder: order,
+    direct: new Map(),
+    duplicates: order.duplicates[0] as number,
+  }
 }
 
 function entriesOf({ streams, entryOf }: EntryOrder): Uint32Array {

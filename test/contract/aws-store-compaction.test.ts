@@ -1,0 +1,221 @@
+/** Compaction of the direct path: whatever is killed and whoever reads meanwhile, each line is there once. */
+
+import t, { type Test } from 'tap'
+import { type CompactionWork, compactArrivals, mergeFiles } from '../../src/flows/archive/compact-archive.ts'
+import { BUCKET, openAwsStore, Services, withSteps } from '../adapters/aws/opened-store.ts'
+import {
+  asSorted,
+  asStored,
+  FixedClock,
+  makeBatch,
+  openAdmission,
+  type PlainStream,
+  readAll,
+} from '../support/helper.ts'
+import { Random } from '../support/random.ts'
+import { CONTRACT_SETTINGS } from './opened-store.ts'
+
+const services = await Services.start(t)
+const MINUTE = 60_000
+const SPAN = 10 * MINUTE
+
+/** A store with lines in rows, objects and files, and what was pushed to it so far. */
+function open(t: Test, beforeRead?: (call: string) => Promise<void>) {
+  const clock = new FixedClock()
+  const opened = openAwsStore(services, t, clock, {
+    ...CONTRACT_SETTINGS,
+    path: 'direct',
+    ...(beforeRead && { beforeRead }),
+  })
+  const random = new Random(7)
+  const pushed: PlainStream[] = []
+  let lines = 0
+  const push = async (bytes: number, tenant = 'fake'): Promise<void> => {
+    const entries = [0n, 1n].map((ns) => ({ ns: clock.nowNs + ns, line: `${lines++} ${random.hex(bytes)}` }))
+    const streams = [{ labels: { app: `a${lines % 3}` }, entries }]
+    await opened.store.append(makeBatch(streams, openAdmission(clock, tenant)))
+    if (tenant === 'fake') pushed.push(...streams)
+  }
+  return { ...opened, clock, push, pushed }
+}
+
+/** A small push, which is a row alone, and a large one, which is an object; then the time at which they are compacted. */
+async function pushBoth({ push, clock }: ReturnType<typeof open>): Promise<void> {
+  await push(10)
+  await push(20_000)
+  await push(10, 'other')
+  clock.ms += SPAN + 4 * MINUTE
+}
+
+const everything = async (work: CompactionWork): Promise<void> => {
+  await compactArrivals(work)
+  await mergeFiles(work)
+}
+
+class Killed extends Error {}
+
+/** The work, killed at its call number `at`: before or after that took effect. `step` is awaited before each call. */
+function killable(work: CompactionWork, at: number, isDone: boolean, step: () => Promise<void>) {
+  const counted = { calls: 0 }
+  const around = <T extends object>(target: T): T =>
+    new Proxy(target, {
+      get: (object, name) => {
+        const member: unknown = Reflect.get(object, name)
+        if (typeof member !== 'function') return member
+        return async (...args: unknown[]) => {
+          // Once dead it does nothing more; local files are no part of the archive.
+          if (counted.calls >= at) throw new Killed()
+          counted.calls++
+          await step()
+          if (counted.calls === at && !isDone) throw new Killed()
+          const result: unknown = await Reflect.apply(member, object, args)
+          if (counted.calls === at) throw new Killed()
+          return result
+        }
+      },
+    })
+  const { manifest, arrivals, builder, objects } = work
+  const parts = {
+    manifest: around(manifest),
+    arrivals: around(arrivals),
+    builder: around(builder),
+    objects: around(objects),
+  }
+  return { work: { ...work, ...parts }, counted }
+}
+
+t.test('killed at any step, with a reader at every step: each line is there once', async (t) => {
+  const opened = open(t)
+  const { compaction, pushed, clock } = opened
+  const check = async (): Promise<void> => {
+    t.same(asSorted(await readAll(opened.store)), asStored(pushed))
+  }
+  let [at, isDone] = [1, false]
+  for (;;) {
+    await pushBoth(opened)
+    const { work, counted } = killable(compaction, at, isDone, check)
+    let isKilled = false
+    try {
+      await everything(work)
+    } catch (cause) {
+      if (!(cause instanceof Killed)) throw cause
+      isKilled = true
+    }
+    await check()
+    clock.ms += 20 * MINUTE
+    await everything(compaction)
+    await check()
+    if (!isKilled) break
+    if (isDone) at = counted.calls + 1
+    isDone = !isDone
+  }
+  t.ok(at > 12, `${at} steps`)
+  t.same(asSorted(await readAll(await opened.reopen())), asStored(pushed), 'from files alone')
+})
+
+t.test('a compaction between any two calls of a reader neither hides a line nor doubles it', async (t) => {
+  for (const killer of ['buckets', 'state', 'days', 'query', 'getRange', 'get']) {
+    let before = async (_call: string): Promise<void> => undefined
+    const opened = open(t, (call) => before(call))
+    const { compaction, pushed } = opened
+    await pushBoth(opened)
+    await everything(compaction)
+    await pushBoth(opened)
+    let calls = 0
+    before = async (call) => {
+      if (call !== killer || calls++ > 2) return
+      await everything(compaction)
+    }
+    t.same(asSorted(await readAll(opened.store)), asStored(pushed), `before ${killer}`)
+    t.ok(calls > 0, `${killer} is called`)
+    before = async () => undefined
+    t.same(asSorted(await readAll(await opened.reopen())), asStored(pushed), 'afterwards')
+  }
+})
+
+t.test('of two compactors that seal the same, one wins', async (t) => {
+  const opened = open(t)
+  const { compaction, pushed } = opened
+  for (let i = 0; i < 3; i++) await pushBoth(opened)
+  let arrived = 0
+  let open2: () => void = () => undefined
+  const both = new Promise<void>((resolve) => {
+    open2 = resolve
+  })
+  // Both have built their files before either commits.
+  const atCommit = withSteps(compaction.manifest, async (call) => {
+    if (call !== 'commit') return
+    if (++arrived === 2) open2()
+    await both
+  })
+  const work = { ...compaction, manifest: atCommit }
+  await Promise.all([compactArrivals(work), compactArrivals(work)])
+  t.same(asSorted(await readAll(opened.store)), asStored(pushed))
+  const { Contents = [] } = await services.s3.listObjectsV2({ Bucket: BUCKET, Prefix: `${opened.prefix}parquet/` })
+  const days = (await Promise.all([0, 1, 2].map((bucket) => compaction.manifest.days(bucket)))).flat()
+  t.same(Contents.map(({ Key }) => Key).sort(), days.flatMap(({ files }) => files.map(({ key }) => key)).sort())
+})
+
+t.test('an object that cannot be read costs only its own lines, and is kept', async (t) => {
+  const opened = open(t)
+  const { compaction, pushed, prefix, push } = opened
+  await push(20_000)
+  const { Contents = [] } = await services.s3.listObjectsV2({ Bucket: BUCKET, Prefix: `${prefix}l0/` })
+  t.equal(Contents.length, 1)
+  await services.s3.putObject({ Bucket: BUCKET, Key: Contents[0]?.Key, Body: Buffer.from('broken') })
+  pushed.splice(0)
+  await pushBoth(opened)
+  await everything(compaction)
+  t.same(asSorted(await readAll(opened.store)), asStored(pushed))
+  const bad = await services.s3.listObjectsV2({ Bucket: BUCKET, Prefix: `${prefix}bad/fake/` })
+  t.equal(bad.Contents?.length, 1)
+})
+
+t.test(
+  'files of an hour and of a day become one, and what they replace is deleted after the longest query',
+  async (t) => {
+    const opened = open(t)
+    const { compaction, clock, pushed } = opened
+    const filesOf = async () =>
+      (await Promise.all([0, 1, 2].map((bucket) => compaction.manifest.days(bucket))))
+        .flat()
+        .map(({ files }) => files.length)
+    for (let i = 0; i < 4; i++) {
+      await pushBoth(opened)
+      await everything(compaction)
+    }
+    t.ok((await filesOf()).some((count) => count > 1))
+    for (let i = 0; i < 30; i++) {
+      clock.ms += 60 * MINUTE
+      await everything(compaction)
+    }
+    t.ok(
+      (await filesOf()).every((count) => count <= 1),
+      (await filesOf()).join(),
+    )
+    const { Contents = [] } = await services.s3.listObjectsV2({ Bucket: BUCKET, Prefix: `${opened.prefix}parquet/` })
+    t.equal(
+      Contents.length,
+      (await filesOf()).reduce((a, b) => a + b),
+      'nothing else is left',
+    )
+    t.same(asSorted(await readAll(await opened.reopen())), asStored(pushed))
+  },
+)
+
+t.test('days beyond the retention go, and no others', async (t) => {
+  const opened = open(t)
+  const { compaction, clock, pushed } = opened
+  await pushBoth(opened)
+  await everything(compaction)
+  clock.ms += 5 * 86_400_000
+  const old = pushed.splice(0).length
+  t.ok(old > 0)
+  await pushBoth(opened)
+  await everything({ ...compaction, retentionMs: 3 * 86_400_000 })
+  t.same(asSorted(await readAll(await opened.reopen())), asStored(pushed))
+  clock.ms += 20 * MINUTE
+  await everything({ ...compaction, retentionMs: 3 * 86_400_000 })
+  const { Contents = [] } = await services.s3.listObjectsV2({ Bucket: BUCKET, Prefix: `${opened.prefix}parquet/` })
+  t.equal(Contents.length, 2, 'of two tenants in two buckets')
+})
