@@ -8,4 +8,4 @@ const services = await Services.start(t)
 const open: OpenStore = (t, clock, settings) => openAwsStore(services, t, clock, { ...settings, path: 'direct' })
 
 t.test('contract', async (t) => logStoreContract(t, open, AWS_TRAITS))
-t.test('model', async (t) => logStoreModel(t, open, { numRuns: 12, traits: AWS_TRAITS }))
+t.test('model', async (t) => logStoreModel(t, open, { numRuns: 6, traits: AWS_TRAITS }))
