@@ -17,6 +17,7 @@ import { compactArrivals } from '../../src/flows/archive/compact-archive.ts'
 import type { AwsClients } from '../../src/homes/aws-clients.ts'
 import { openAws } from '../../src/homes/aws-home.ts'
 import { openCompactor } from '../../src/homes/compactor-home.ts'
+import type { HomeEvents } from '../../src/homes/home.ts'
 import { decodeMessage } from '../../src/transport/lambda/sqs-records.ts'
 import { BUCKET, type LocalCloud, PREFIX, startLocalCloud, TABLE } from '../doubles/local-cloud.ts'
 import { FixedClock } from '../support/helper.ts'
@@ -40,8 +41,13 @@ const SEALED_AFTER_MS = 14 * 60_000
 /** So that one test may have several applications, each with a folder of its own. */
 let started = 0
 
-/** As buildTestApp; Firehose has the application's clock. `beside`: one whose services and clock are shared. */
-export async function buildAwsTestApp(t: Test, env: Environment = {}, beside?: AwsTestApp): Promise<AwsTestApp> {
+/** As buildTestApp; Firehose has the application's clock. `beside`: one whose services and clock are shared. `events`: instead of those that fail a test. */
+export async function buildAwsTestApp(
+  t: Test,
+  env: Environment = {},
+  beside?: AwsTestApp,
+  events: Partial<HomeEvents> = {},
+): Promise<AwsTestApp> {
   const clock = beside?.clock ?? new FixedClock()
   const cloud = beside?.cloud ?? (await startLocalCloud(t, { clock }))
   const clients = makeClients(cloud.endpoints)
@@ -52,7 +58,7 @@ export async function buildAwsTestApp(t: Test, env: Environment = {}, beside?: A
   const testApp = await buildTestApp(t, settings, {
     clock,
     dataDir,
-    openHome: (config, clock, events) => openAws(config, clock, events, clients),
+    openHome: (config, clock, own) => openAws(config, clock, { ...own, ...events }, clients),
   })
   const isDirect = env['MILLRACE_ARCHIVE_PATH'] === 'direct'
   const folder = join(dataDir, 'compactor')

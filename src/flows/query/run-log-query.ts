@@ -7,6 +7,7 @@ import { LogQuery } from '../../logql/log-query.ts'
 import type { LogExpr } from '../../logql/parse/syntax.ts'
 import type { Clock, LogStore } from '../../ports/log-store.ts'
 import { type QueryTurn, UNSHARED } from './query-turns.ts'
+import { tolerantRead } from './tolerant-read.ts'
 
 export interface LogQueryRequest {
   readonly tenant: string
@@ -27,7 +28,8 @@ export interface LogQueryResult {
 
 /**
  * Reads blocks until the result is complete, in the turns of the query. Throws query_refused if a limit is exceeded,
- * the errors of the compiled query, and the reason of the turn's signal once it is aborted.
+ * the errors of the compiled query, and the reason of the turn's signal once it is aborted. What the store cannot read is added to
+ * `warnings`, or without them thrown as store_damaged.
  */
 export async function runLogQuery(
   store: LogStore,
@@ -35,6 +37,7 @@ export async function runLogQuery(
   limits: QueryLimits,
   request: LogQueryRequest,
   turn: QueryTurn = UNSHARED,
+  warnings?: string[],
 ): Promise<LogQueryResult> {
   const { tenant, expr, start, end, limit, direction, intervalNs } = request
   if (limit > limits.entriesMax) {
@@ -43,7 +46,8 @@ export async function runLogQuery(
   }
   const startedMs = clock.monotonicMs()
   const query = new LogQuery(expr, { direction, limit, intervalNs, nowMs: clock.nowMs() })
-  const blocks = store.read(
+  const blocks = tolerantRead(
+    store,
     {
       tenant,
       matchers: query.matchers,
@@ -55,6 +59,7 @@ export async function runLogQuery(
       pause: turn.pause,
     },
     turn.signal,
+    warnings,
   )
   for await (const { block, runs, sequence } of blocks) await turn.run(query.add(block, runs, sequence))
   const streams = await turn.run(query.result())

@@ -7,6 +7,7 @@ import type { Steps } from '../../logql/metric/steps.ts'
 import type { MetricExpr } from '../../logql/parse/syntax.ts'
 import type { Clock, LogStore, StreamRange } from '../../ports/log-store.ts'
 import { type QueryTurn, UNSHARED } from './query-turns.ts'
+import { tolerantRead } from './tolerant-read.ts'
 
 export interface MetricQueryRequest {
   readonly tenant: string
@@ -30,8 +31,11 @@ export interface MetricPlan {
   readonly steps: Steps
   /** False if the result may depend on the current time. */
   readonly isTimeless: boolean
-  /** Reads the data of all range aggregations once, and evaluates. Throws like runMetricQuery. Call it once. */
-  run(store: LogStore, turn?: QueryTurn): Promise<MetricQueryResult>
+  /**
+   * Reads the data of all range aggregations once, and evaluates. Throws like runMetricQuery; with `warnings`, what the store cannot read is
+   * one of the result instead of store_damaged. Call it once.
+   */
+  run(store: LogStore, turn?: QueryTurn, warnings?: string[]): Promise<MetricQueryResult>
 }
 
 /** Throws whatever the compiled query throws. */
@@ -47,9 +51,11 @@ export function planMetricQuery(
     reads: query.reads.map(({ matchers, start, end }) => ({ tenant, matchers, start, end })),
     steps: query.steps,
     isTimeless: query.isTimeless,
-    run: async (store, turn = UNSHARED) => {
-      const stats = await readAll(store, tenant, query, turn)
-      const result = await turn.run(query.result())
+    run: async (store, turn = UNSHARED, warnings) => {
+      const stats = await readAll(store, tenant, query, turn, warnings)
+      const found = await turn.run(query.result())
+      const all = [...(found.warnings ?? []), ...(warnings ?? [])]
+      const result = all.length === 0 ? found : { ...found, warnings: all }
       return { result, stats: { ...stats, seconds: (clock.monotonicMs() - startedMs) / 1000 } }
     },
   }
@@ -74,6 +80,7 @@ async function readAll(
   tenant: string,
   query: MetricQuery,
   turn: QueryTurn,
+  warnings: string[] | undefined,
 ): Promise<Omit<QueryStats, 'seconds'>> {
   const stats = { bytes: 0, lines: 0, linesAfterFilter: 0, entriesReturned: 0 }
   for (const read of query.reads) {
@@ -81,7 +88,7 @@ async function readAll(
     const wants = (oldest: bigint, newest: bigint): boolean => read.wants(oldest, newest)
     const range = { tenant, matchers, start, end, direction: 'forward' as const }
     const request = { ...range, withoutText, scans, wants, readsAll: true, pause: turn.pause }
-    for await (const { block, runs, sequence } of store.read(request, turn.signal)) {
+    for await (const { block, runs, sequence } of tolerantRead(store, request, turn.signal, warnings)) {
       await turn.run(read.add(block, runs, sequence))
     }
     stats.lines += read.figures.lines

@@ -27,10 +27,11 @@ export function* formatStreamsAnswer(
   streams: readonly ResultStream[],
   categorized: boolean,
   stats: QueryStats,
+  warnings: readonly string[] = [],
 ): Slices<Body> {
   const shown = categorized ? streams : yield* mergeLabels(streams)
   const body = new BodyWriter()
-  body.write('{"status":"success","data":{"resultType":"streams",')
+  body.write(`{"status":"success",${formatWarnings(warnings)}"data":{"resultType":"streams",`)
   body.write(`${categorized ? '"encodingFlags":["categorize-labels"],' : ''}"result":[`)
   for (const [i, { labels, entries }] of shown.entries()) {
     body.write(`${i === 0 ? '' : ','}{"stream":${formatLabelObject(labels)},"values":[`)
@@ -41,11 +42,15 @@ export function* formatStreamsAnswer(
   return body.finish()
 }
 
+function formatWarnings(warnings: readonly string[]): string {
+  return warnings.length === 0 ? '' : `"warnings":${JSON.stringify(warnings)},`
+}
+
 /** The response to a metric query: times are seconds as numbers, values are strings. */
 export function* formatMetricAnswer(result: MetricResult, stats: QueryStats): Slices<Body> {
   const body = new BodyWriter()
   const { warnings = [] } = result
-  body.write(`{"status":"success",${warnings.length === 0 ? '' : `"warnings":${JSON.stringify(warnings)},`}`)
+  body.write(`{"status":"success",${formatWarnings(warnings)}`)
   body.write(`"data":{"resultType":"${result.kind}","result":`)
   if (result.kind === 'scalar') body.write(formatPoint(result))
   else {

@@ -106,7 +106,7 @@ export class ManifestSources {
     const { sortKey, oldest, newest, content } = row
     const source = { key: `row ${tenant} ${sortKey}`, etag: '', oldest, newest, arrival: sortKey }
     if (content !== undefined && 'key' in content) {
-      return { ...source, bytes: content.bytes, load: this.#loadOf(content.key) }
+      return { ...source, key: content.key, bytes: content.bytes, load: this.#loadOf(content.key) }
     }
     const load: LoadEntries = async (append) => {
       if (row.content === undefined || !('block' in row.content)) return undefined

@@ -80,8 +80,9 @@ async function queryRange(parts: QueryParts, query: QueryRequest): Promise<Body>
   }
   if (lines.intervalNs < 0n) throw new GatewayError('parameter_invalid', 'interval must not be negative')
   await assertBytes(store, [{ tenant, matchers: expr.matchers, start, end }], asked, turn)
-  const { streams, stats } = await runLogQuery(store, clock, limits, lines, turn)
-  return turn.run(formatStreamsAnswer(streams, wantsCategories(request), stats))
+  const warnings: string[] = []
+  const { streams, stats } = await runLogQuery(store, clock, limits, lines, turn, warnings)
+  return turn.run(formatStreamsAnswer(streams, wantsCategories(request), stats, warnings))
 }
 
 async function queryInstant(parts: QueryParts, query: QueryRequest): Promise<Body> {
@@ -116,7 +117,7 @@ function metricAnswer(parts: QueryParts, query: QueryRequest, expr: MetricExpr, 
   const asked = span === undefined || !isTimeless ? undefined : { ...span, question: ['metric', ...question] }
   return cachedAnswer(parts, query, asked, async () => {
     await assertBytes(parts.store, reads, own, turn)
-    const { result, stats } = await run(parts.store, turn)
+    const { result, stats } = await run(parts.store, turn, [])
     return turn.run(formatMetricAnswer(result, stats))
   })
 }
