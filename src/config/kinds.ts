@@ -4,7 +4,7 @@ import { formatDuration, parseDuration } from '../domain/duration.ts'
 import type { Rate } from '../domain/limits.ts'
 import { NS_PER_MS, parseRfc3339 } from '../domain/time.ts'
 
-/** A value, or what was wanted (never what came: it may be a secret). */
+/** A value, or a description of valid values (never the invalid value, which may be a secret). */
 export type Parsed<T> = { readonly value: T } | { readonly fault: string }
 
 export interface Kind<T> {
@@ -134,7 +134,7 @@ function formatBytes(value: number): string {
   return unit === undefined ? String(value) : `${value / (BYTE_UNITS.get(unit.toLowerCase()) as number)}${unit}`
 }
 
-/** A hundred years. More is a typing error, and int64 nanoseconds overflow soon after. */
+/** A hundred years. More is a typing mistake, and int64 nanoseconds overflow soon after. */
 const DURATION_MS_MAX = 36_500 * 86_400_000
 
 /** A duration in milliseconds, written with the largest unit first: `1h30m`. */

@@ -92,7 +92,7 @@ class LimitsReader {
       )
     }
     if (limits.query.queryBytesMax > query.queryBytesMax) {
-      // The server's room for request line and headers follows from the longest query of all tenants.
+      // The maximum size of request line and headers follows from the longest query of all tenants.
       const { variable, kind } = SETTINGS.query.queryBytesMax
       this.faults.push(
         `${tenant}.queryBytesMax: larger than ${variable}, ${kind.format(query.queryBytesMax)}; raise that too`,

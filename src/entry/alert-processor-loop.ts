@@ -1,4 +1,4 @@
-/** The alert processor as a process that polls the log groups itself: in a container, or on a machine. */
+/** The alert processor as a process that polls the log groups itself. */
 
 import { SYSTEM_CLOCK } from '../homes/machine.ts'
 import { runProcessor } from '../processes/incident-processor.ts'

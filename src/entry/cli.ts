@@ -56,7 +56,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit()
 })
 process.exitCode = await runCli(process.argv.slice(2), COMMANDS, TERMINAL)
-// A command that was stopped leaves its input open, which would keep the process alive.
+// A stopped command leaves stdin open, which would keep the process alive.
 process.stdin.destroy()
 
 /** Aborted by the first SIGINT or SIGTERM; the second one ends the process. */

@@ -1,4 +1,4 @@
-/** The queue worker as a process: in a container, or on a machine. */
+/** The queue worker as a process. */
 
 import { archiveQueue } from '../flows/archive/archive-queue.ts'
 import { runProcess } from '../processes/process.ts'

@@ -28,7 +28,7 @@ export interface AwsHome {
   readonly ports: Ports
   /** Keys shared by all containers: one signs page tokens, the other is the seed of the local issuer's key. */
   readonly keys: { readonly pageToken: Uint8Array; readonly localIssuer: Uint8Array | undefined }
-  /** The client of the table, for what is kept there beside the logs. */
+  /** The client of the table, for other data in it than logs. */
   readonly items: AwsClients['items']
   close(): Promise<void>
 }

@@ -1,4 +1,4 @@
-/** Where counts of lines are recorded in the aws home: loaded by every gateway function, so that it loads little itself. */
+/** Where the aws home records counts of lines. Every gateway function loads this module, so it loads little itself. */
 
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
@@ -15,7 +15,7 @@ export interface CountHome {
   readonly hash: KeyedHash
 }
 
-/** For a gateway, which leaves it to the alert processor to apply counts. Throws config_invalid. */
+/** For a gateway; the alert processor applies the counts. Throws config_invalid. */
 export async function openCountHome(config: Config, clock: Clock, items: AwsClients['items']): Promise<CountHome> {
   const counts = await openCounts(config, clock, items)
   return { record: (record) => counts.record(record), hash: openHash(deriveKey(config, 'incidents')) }

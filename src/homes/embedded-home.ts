@@ -14,7 +14,7 @@ export interface EmbeddedHome {
   readonly ports: Ports
   /** Keys that survive a restart: one signs page tokens, the other is the seed of the local issuer's key. */
   readonly keys: { readonly pageToken: Uint8Array; readonly localIssuer: Uint8Array | undefined }
-  /** What incidents are counted from. */
+  /** The blocks from which incidents are counted. */
   readonly blocks: CommittedBlocks
   close(): Promise<void>
 }

@@ -1,4 +1,4 @@
-/** What incidents work with: their store, the key of their ids, and notifiers. By home, loaded where it is used. */
+/** The parts of incidents by home: their store, the key of their ids, and notifiers. Loaded on demand. */
 
 import type { SNS } from '@aws-sdk/client-sns'
 import { type IncidentLog, LogNotifier } from '../adapters/outside/log-notifier.ts'
@@ -44,7 +44,10 @@ export async function openIncidentHome(config: Config, clock: Clock, log: Incide
   }
 }
 
-/** Without incidents, lines are not counted, and blocks are joined: the next start with them begins at its own time. */
+/**
+ * For a gateway without incidents, whose blocks are joined without being counted: if incidents are turned on later,
+ * counting starts at that time.
+ */
 export async function forgetCounted({ service }: Config): Promise<void> {
   if (service.home !== 'embedded') return
   const { forgetCountedBlocks } = await import('../adapters/embedded/incident-database.ts')
@@ -114,7 +117,7 @@ async function openNotifiers(
   return notifiers
 }
 
-/** Reads log groups as the settings say. No service is asked for anything yet. */
+/** Opens a reader of the configured log groups. Calls no service yet. */
 export async function openGroupReader({ incidents }: Config): Promise<LogGroupReader> {
   const { CloudWatchGroupReader } = await import('../adapters/aws/incidents/cloudwatch-group-reader.ts')
   const client = lazy(async () => {

@@ -1,4 +1,4 @@
-/** What incidents have in common wherever they are made or shown: their hash, and what their links are made of. */
+/** The common parts of incidents in all processes: their hash, and the settings of links. */
 
 import { createHmac, createSecretKey } from 'node:crypto'
 import type { Config } from '../config/read-config.ts'
@@ -7,9 +7,9 @@ import type { KeyedHash } from '../domain/incidents/incident.ts'
 /** Hexadecimal digits of a hash: 128 bits. */
 const HASH_CHARS = 32
 
-/** HMAC-SHA256, cut to 128 bits. The length of each part comes before it. */
+/** HMAC-SHA256, truncated to 128 bits. Each part is prefixed with its length. */
 export function openHash(key: Uint8Array): KeyedHash {
-  // Made once: from bytes, each hash would make one, which takes ten times as long as the rest.
+  // Created once: creating the key object for each hash would take ten times as long as the rest.
   const secret = createSecretKey(key)
   return (parts) => {
     const hmac = createHmac('sha256', secret)
@@ -21,7 +21,7 @@ export function openHash(key: Uint8Array): KeyedHash {
   }
 }
 
-/** What links in notifications and responses are made of. */
+/** The settings of links in notifications and responses. */
 export function linkSettings({ incidents, poll }: Pick<Config, 'incidents' | 'poll'>) {
   return { ...incidents.links, region: poll.awsRegion }
 }

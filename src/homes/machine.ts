@@ -1,4 +1,4 @@
-/** The machine's time, waits and chance: what entries hand to everything that must not read them itself. */
+/** The real clock, timers and randomness, which entries pass to code that must not use them directly. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
@@ -15,7 +15,7 @@ export const SYSTEM_CLOCK: Clock = {
 }
 
 export const wait: Wait = async (ms, signal) => {
-  // Rejects only when it is aborted, and then the wait is over.
+  // It rejects only if it is aborted, which ends the wait.
   await sleep(ms, undefined, { signal }).catch(() => undefined)
 }
 

@@ -7,7 +7,10 @@ import { repeat } from './machine.ts'
 /** The contents of rules are checked by flows/rules/check-rules.ts. */
 export type RulesParts = Pick<RulesFileParts, 'checksOf' | 'events' | 'faultyStart'>
 
-/** Returns undefined if no rules are configured. Throws config_invalid with all faults of invalid files, where a faulty start is to throw. */
+/**
+ * Returns undefined if no rules are configured. Throws config_invalid with all faults of invalid files if `faultyStart`
+ * is 'throw'.
+ */
 export function openRules(
   { rules, auth }: Pick<Config, 'rules' | 'auth'>,
   { checksOf, events, faultyStart }: RulesParts,

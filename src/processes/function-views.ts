@@ -21,7 +21,9 @@ export interface ViewParts {
   readonly ports: Pick<Ports, 'limits'>
 }
 
-/** To be called at the first request for more than a push. Never throws for what is shown: that is an error of its own route. */
+/**
+ * Called at the first request other than a push. Never throws for faults of a view: those are errors of its own routes.
+ */
 export async function openViews(parts: ViewParts): Promise<Views> {
   const { config, clock, log } = parts
   const { incidents: settings, poll, rules } = config

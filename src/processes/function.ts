@@ -1,4 +1,4 @@
-/** What every Lambda function begins with: its settings and its log. */
+/** The start of every Lambda function: its settings and its log. */
 
 import type { Logger } from 'pino'
 import { loadSettings, type Settings } from '../homes/references.ts'
@@ -9,8 +9,8 @@ export interface FunctionStart extends Settings {
 }
 
 /**
- * Reads the environment. To be awaited while the function's module loads, so that faulty settings fail the start. Throws
- * config_invalid, or source_unavailable when a referenced setting cannot be read.
+ * Reads the environment. Awaited while the function's module loads, so that invalid settings fail the start. Throws
+ * config_invalid, or source_unavailable if a referenced setting cannot be read.
  */
 export async function startFunction(service: ServiceName, env: NodeJS.ProcessEnv): Promise<FunctionStart> {
   const settings = await loadSettings(env)

@@ -1,4 +1,4 @@
-/** The gateway in a Lambda function: pushes and health at its start, everything else at its first use. */
+/** The gateway in a Lambda function: starts with pushes and health, and loads the rest on first use. */
 
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
@@ -16,7 +16,7 @@ import { countPushes } from './push-counts.ts'
 import { openGatewayReporter, reportAfterEach } from './report-metrics.ts'
 import { VERSION } from './version.ts'
 
-/** No service is asked for anything yet. Throws config_invalid. */
+/** Calls no service yet. Throws config_invalid. */
 export async function openGatewayFunction({ config, openUsers }: Settings, log: Logger): Promise<LambdaHandler> {
   assertFit(config)
   const metrics = new Metrics()

@@ -37,9 +37,9 @@ interface Opened {
   readonly clock: Ports['clock']
   readonly log: Logger
   readonly metrics: Metrics
-  /** User queries and alert rules take turns on the one thread. */
+  /** Shared by user queries and alert rules. */
   readonly turns: QueryTurns
-  /** Called in order; the part opened last comes first. */
+  /** Called in order; the last opened part is first. */
   readonly closers: (() => Promise<void> | void)[]
 }
 
@@ -112,7 +112,7 @@ async function openGatewayIncidents({ config, clock, log, metrics }: Opened): Pr
   return incidents
 }
 
-/** Lines that are accepted here raise incidents; the ports to go on with. */
+/** Counts error lines of accepted pushes; returns the ports to use instead. */
 async function countLines(
   { config, clock, log, closers }: Opened,
   home: Home,
@@ -128,7 +128,7 @@ async function countLines(
   return countPushes(config, clock, home, log)
 }
 
-/** In the aws home the alert processor evaluates them: here they are only shown. */
+/** In the aws home the alert processor evaluates rules; the gateway only shows them. */
 function openRules(
   { config, log, metrics, turns, closers }: Opened,
   ports: Ports,

@@ -1,4 +1,4 @@
-/** Logs the events of a home and, where metrics are served, counts them. */
+/** Logs the events of a home and counts them if the process serves metrics. */
 
 import type { HomeEvents } from '../homes/home.ts'
 import type { RotationEvents } from '../homes/rotating-users.ts'

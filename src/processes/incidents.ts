@@ -1,4 +1,4 @@
-/** Incidents put together: for the gateway, the function and the process that reads log groups. */
+/** Assembles incidents for the gateway, the function and the process that reads log groups. */
 
 import type { Config } from '../config/read-config.ts'
 import { AcceptedCounter } from '../flows/incidents/count-accepted.ts'
@@ -23,9 +23,9 @@ export interface Incidents {
   readonly desk: IncidentDesk
   readonly notify: NotifyDesk
   readonly rules: LineRules
-  /** What events of CloudWatch Logs are counted with. */
+  /** The parts that count events of CloudWatch Logs. */
   readonly cloudWatch: GroupParts
-  /** Counts for metrics: transitions by name, messages sent and failed by notifier. */
+  /** Counts for metrics: transitions by name, sent and failed notifications by notifier. */
   readonly totals: IncidentCounts
 }
 
@@ -35,12 +35,12 @@ export interface IncidentCounts {
   readonly failed: Map<string, number>
 }
 
-/** How long the last notifications may take once the process is to stop. */
+/** Maximum time for the last notifications when the process stops. */
 const LAST_MESSAGES_MS = 5_000
-/** All targets of an item may take their time one after the other before another process tries. */
+/** All targets of an item may use their timeouts one after another before another process tries. */
 const LEASE_FACTOR = 3
 
-/** Opens what incidents need. Throws as openIncidentHome does, and config_invalid for a filter that cannot be read. */
+/** Opens incidents. Throws like openIncidentHome, and config_invalid for an invalid filter. */
 export async function openIncidents(config: Config, clock: Clock, log: IncidentHomeLog): Promise<Incidents> {
   const rules = await readLineRules(config, clock)
   const home = await openIncidentHome(config, clock, log)
@@ -77,7 +77,7 @@ export async function openIncidents(config: Config, clock: Clock, log: IncidentH
   return { home, desk, notify, rules, cloudWatch: parts, totals }
 }
 
-/** Rounds of every process that stays up. */
+/** The periodic tasks of every long-running process. */
 export function commonRounds({ desk, notify }: Incidents): readonly Round[] {
   return [
     { everyMs: OUTBOX_EVERY_MS, run: () => notify.sendDue() },
@@ -86,18 +86,18 @@ export function commonRounds({ desk, notify }: Incidents): readonly Round[] {
 }
 
 export interface RunningIncidents {
-  /** Counts what was accepted last, notifies of it, and closes the store. */
+  /** Counts the last accepted lines, sends their notifications, and closes the store. */
   stop(): Promise<void>
 }
 
 export interface StartParts {
-  /** Of the gateway's own store. */
+  /** The blocks of the gateway's own store. */
   readonly blocks: CommittedBlocks
   readonly clock: Clock
   readonly log: IncidentHomeLog
 }
 
-/** Counts the lines that a gateway of the embedded home accepts. Rejects with store_unavailable. */
+/** Counts the accepted lines of a gateway in the embedded home. Rejects with store_unavailable. */
 export async function startIncidents(
   incidents: Incidents,
   { blocks, clock, log }: StartParts,
@@ -118,7 +118,10 @@ export async function startIncidents(
   }
 }
 
-/** Lets `finish` find the last incidents, sends notifications while receivers answer soon, and closes the store. */
+/**
+ * Runs `finish` to count the last lines, sends notifications as long as receivers respond quickly, and closes the
+ * store.
+ */
 export async function closeIncidents({ home, notify }: Incidents, finish: () => Promise<void>): Promise<void> {
   const cancel = scheduleTimer(() => notify.abandon(), LAST_MESSAGES_MS)
   try {
@@ -130,7 +133,7 @@ export async function closeIncidents({ home, notify }: Incidents, finish: () => 
   }
 }
 
-/** A timer of the machine's. */
+/** Schedules with a real timer. */
 export function scheduleTimer(run: () => void, ms: number): () => void {
   const timer = setTimeout(run, ms)
   return () => clearTimeout(timer)

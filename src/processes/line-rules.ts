@@ -1,4 +1,4 @@
-/** Which lines raise incidents, from the settings. */
+/** Reads from the settings which lines raise incidents. */
 
 import type { Config } from '../config/read-config.ts'
 import { GatewayError } from '../domain/errors.ts'
@@ -6,7 +6,7 @@ import { LEVELS } from '../domain/levels/level.ts'
 import type { LineRules } from '../flows/incidents/open-counter.ts'
 import type { Clock } from '../ports/log-store.ts'
 
-/** The filter's compiler is loaded where there is a filter. Throws config_invalid for one that cannot be compiled. */
+/** Loads the filter's compiler only if there is a filter. Throws config_invalid for an invalid filter. */
 export async function readLineRules({ incidents }: Config, clock: Clock): Promise<LineRules> {
   const { levelMin, filter, identityLabels, closesAfterMs } = incidents.lines
   return {

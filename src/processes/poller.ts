@@ -62,18 +62,18 @@ export async function openPoller({
   }
 }
 
-/** A poller that is no part of a gateway, with the gateway's store where that is a sink. */
+/** A poller outside of a gateway, with the gateway's store if that is a sink. */
 export interface PollerProcess {
   readonly poller: SourcePoller
   /** Starts polling every MILLRACE_POLL_INTERVAL. */
   start(): void
-  /** Finishes the run that is at work, and closes everything. */
+  /** Finishes the current run, and closes everything. */
   stop(): Promise<void>
 }
 
 /**
- * For a function, or a process of its own. Throws config_invalid where nothing is to be polled, and in the embedded home
- * for the store as a sink: only one process opens that, and its gateway polls.
+ * For a function or a separate process. Throws config_invalid if nothing is configured, and in the embedded home if the
+ * store is a sink: only one process can open it, and its gateway polls.
  */
 export async function openPollerProcess(config: Config, clock: Clock, log: PollLog): Promise<PollerProcess> {
   if (config.poll.projects.length === 0) {

@@ -12,7 +12,7 @@ export interface PushCountLog {
   error(facts: object, text: string): void
 }
 
-/** The ports to go on with: as they are where incidents are off. Throws config_invalid. */
+/** Returns the ports to use; unchanged if incidents are off. Throws config_invalid. */
 export async function countPushes(config: Config, clock: Clock, home: AwsHome, log: PushCountLog): Promise<Ports> {
   if (!config.incidents.enabled) return home.ports
   const rules = await readLineRules(config, clock)

@@ -1,4 +1,4 @@
-/** When counts are written for CloudWatch: by a function after each call, by a process in rounds. */
+/** Writes counts for CloudWatch: a function after each call, a process periodically. */
 
 import type { Config } from '../config/read-config.ts'
 import { SYSTEM_CLOCK } from '../homes/machine.ts'
@@ -11,7 +11,7 @@ export type WriteLine = (line: string) => void
 
 const writeOut: WriteLine = (line) => process.stdout.write(line)
 
-/** What reports the totals of a service, as lines of the embedded metric format on stdout. */
+/** A reporter of a service's totals, as lines of the embedded metric format on stdout. */
 export function openReporter(
   { aws }: Config,
   service: 'gateway' | 'worker' | 'alert-processor' | 'compactor',
@@ -21,12 +21,12 @@ export function openReporter(
   return new EmfReporter({ namespace: aws.metricsNamespace, service, readTotals, clock: SYSTEM_CLOCK, write })
 }
 
-/** Reports what the gateway counts. */
+/** A reporter of the gateway's totals. */
 export function openGatewayReporter(config: Config, metrics: Metrics, write?: WriteLine): EmfReporter {
   return openReporter(config, 'gateway', gatewayTotals(metrics), write)
 }
 
-/** The same handler, which reports before its answer leaves: a function is frozen from then on. */
+/** The same handler, with a report before its response: a function is frozen after that. */
 export function reportAfterEach<Event, Context, Answer>(
   reporter: EmfReporter,
   handle: (event: Event, context: Context) => Promise<Answer>,
@@ -38,7 +38,7 @@ export function reportAfterEach<Event, Context, Answer>(
   }
 }
 
-/** Reports every ten seconds; the returned function reports the rest and ends it. */
+/** Reports every ten seconds; the returned function stops it and reports the rest. */
 export function reportInRounds(reporter: EmfReporter): () => Promise<void> {
   const rounds = setInterval(() => void reporter.report(), ROUND_MS)
   rounds.unref()
@@ -48,7 +48,9 @@ export function reportInRounds(reporter: EmfReporter): () => Promise<void> {
   }
 }
 
-/** Reports what a gateway that stays up counts. The embedded home reports nothing here: Prometheus scrapes it. */
+/**
+ * Reports the totals of a long-running gateway. In the embedded home it does nothing, because Prometheus scrapes it.
+ */
 export function reportGateway(config: Config, metrics: Metrics, write?: WriteLine): () => Promise<void> {
   if (config.service.home !== 'aws') return async () => undefined
   return reportInRounds(openGatewayReporter(config, metrics, write))

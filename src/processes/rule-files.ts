@@ -1,4 +1,4 @@
-/** Alert rule files, checked with the limits of their tenant: for the process that evaluates them, and for a view. */
+/** Opens alert rule files, validated with the limits of their tenant, for the evaluating process and for views. */
 
 import type { Config } from '../config/read-config.ts'
 import type { QueryLimits } from '../domain/limits.ts'
@@ -34,7 +34,7 @@ export function openRuleFiles(config: Config, ports: Pick<Ports, 'limits'>, even
 
 /**
  * For a process that only shows them. Invalid files are reported to `events`, and the list is an error until they are
- * corrected: a view stops nothing else, least of all pushes.
+ * fixed; nothing else fails, in particular no pushes.
  */
 export function viewRuleFiles(
   config: Config,

@@ -1,4 +1,4 @@
-/** A gateway on a port: listens, says where, and stops. */
+/** A gateway on a port: listens, reports the address, and stops. */
 
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
@@ -9,10 +9,10 @@ import { openGateway } from './gateway.ts'
 import type { RunningProcess } from './process.ts'
 import { reportGateway } from './report-metrics.ts'
 
-/** Called once it listens: with its URL, and where its lines are kept, in words. */
+/** Called once it listens: with its URL, and where its lines are stored, as text. */
 export type OnListening = (address: string, place: string) => void
 
-/** Throws as openGateway does, and config_invalid for an address that cannot be listened on; nothing is left open then. */
+/** Throws like openGateway, and config_invalid if it cannot listen on the address; then nothing is left open. */
 export async function serve(settings: Settings, log: Logger, onListening: OnListening): Promise<RunningProcess> {
   const { config } = settings
   assertSafeBinding(config)

@@ -1,4 +1,4 @@
-/** The queue's worker: what its function and its process share, and the process. */
+/** The queue worker: the common parts of its function and its process, and the process. */
 
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
@@ -19,7 +19,7 @@ export interface Worker {
   readonly metrics: EmfReporter
 }
 
-/** No service is asked for anything yet. Throws config_invalid where settings are missing. */
+/** Calls no service yet. Throws config_invalid if settings are missing. */
 export function openWorker(config: Config, log: Logger): Worker {
   const home = openWorkerHome(config.aws)
   const { archive, deadLetters } = home
@@ -33,7 +33,7 @@ export function openWorker(config: Config, log: Logger): Worker {
   return { home, reports, parts, metrics: openReporter(config, 'worker', reports.totals) }
 }
 
-/** What a worker outside Lambda does, which receives its messages itself. Throws config_invalid without a queue. */
+/** The work of a worker outside Lambda, which receives messages itself. Throws config_invalid without a queue. */
 export function queueWorkOf({ home, parts, reports }: Worker): QueueWork {
   if (home.queue === undefined) {
     throw new GatewayError('config_invalid', 'the worker needs MILLRACE_QUEUE_URL; set it')

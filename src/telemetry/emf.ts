@@ -28,8 +28,8 @@ const COUNT_MIN = 1000
 const METRICS_MAX = 100
 
 /**
- * Writes by how much the totals rose since the previous line. There are no dimensions for tenants or other names from
- * clients: each value of a dimension is a metric to pay for.
+ * Writes how much the totals increased since the previous line. There are no dimensions with tenants or other names
+ * from clients, because CloudWatch bills every value of a dimension as a metric.
  */
 export class EmfReporter {
   readonly #parts: EmfParts
@@ -42,7 +42,7 @@ export class EmfReporter {
 
   /**
    * Call it at the end of a unit of work, before the response: a function is frozen after that. Writes a line if ten
-   * seconds have passed since the last one, or if a counter rose by a thousand; otherwise a later call reports it.
+   * seconds have passed since the last one, or if a counter increased by a thousand; otherwise a later call reports it.
    */
   async report(): Promise<void> {
     const rises = this.#rises(await this.#parts.readTotals())

@@ -3,17 +3,17 @@
 import { Counter, type Registry } from 'prom-client'
 import type { ReadTotals } from './emf.ts'
 
-/** Counts that only rise, by the name of what was counted. */
+/** Monotonic counts by name. */
 type Totals = ReadonlyMap<string, number>
 
 export interface IncidentTotals {
   readonly transitions: Totals
-  /** Messages by notifier. */
+  /** Notifications by notifier. */
   readonly sent: Totals
   readonly failed: Totals
 }
 
-/** Makes the counters; they read `totals` when Prometheus asks. */
+/** Registers counters that read `totals` when Prometheus scrapes. */
 export function exportIncidentMetrics(registry: Registry, totals: IncidentTotals): void {
   count(
     registry,

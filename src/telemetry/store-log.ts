@@ -7,7 +7,7 @@ export interface StoreLog {
 
 /** Events that a store reports. */
 export interface StoreReports {
-  /** A commit took so many milliseconds. */
+  /** A commit took this many milliseconds. */
   committed(ms: number): void
   writeFailed(cause: unknown): void
   blockDamaged(blockId: number, cause: unknown): void
@@ -16,7 +16,7 @@ export interface StoreReports {
   limitsRefused(cause: unknown): void
 }
 
-/** Logs the first of commits that fail in a row, and the success that ends them. */
+/** Logs the first of consecutive failed commits, and the success that ends them. */
 export function logStore(log: StoreLog): StoreReports {
   // Agents keep pushing while the disk is full: logging every failed commit would flood the log, on a full disk.
   let isFailing = false

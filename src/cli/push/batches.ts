@@ -1,11 +1,11 @@
-/** Gathers lines into pushes: by size, and by time where lines come slowly. */
+/** Groups lines into pushes: by size, and by time if lines arrive slowly. */
 
 import { RisingNs } from '../../domain/entries/rising-ns.ts'
 import type { Wait } from '../../kit/backoff.ts'
 import type { PushWriter } from '../../protocol/loki/loki-push-writer.ts'
 import type { ReadLines } from './read-lines.ts'
 
-/** A push to be. Its entries are valid until the next batch is asked for. */
+/** The lines of one push. Its entries are valid until the next batch is requested. */
 export interface Batch {
   readonly entries: PushWriter
   /** The number of each entry's line in the input. */
@@ -16,20 +16,20 @@ export interface Batch {
   readonly bytesRead: number
 }
 
-/** The time that a line states for itself, in ns since the epoch. */
+/** The timestamp in a line, in ns since the epoch. */
 export type TimeOf = (line: Uint8Array) => bigint | undefined
 
 export interface BatchLimits {
   /** A batch ends when its entries have this many bytes. */
   readonly bytesMax: number
-  /** How long the first line of a batch waits for others, ms. */
+  /** How long the first line of a batch waits for more lines, ms. */
   readonly waitMs: number
 }
 
 /**
- * Batches of `reads`. Each line gets the time at which it was read, rising so that order is kept; `timeOf` may give it
- * another, and lines without one then follow the line before. Ends with the input, or when `stop` is aborted: what was
- * read by then comes as the last batch.
+ * Batches of `reads`. The time of a line is when it was read, strictly increasing to keep the order; `timeOf` may
+ * return another, and lines without one then follow the previous line. Ends with the input, or when `stop` is aborted:
+ * the last batch contains what was read until then.
  */
 export async function* gatherBatches(
   reads: AsyncIterable<ReadLines>,
@@ -89,7 +89,7 @@ export async function* gatherBatches(
 
 type PushEvent = 'due' | 'stopped' | IteratorResult<ReadLines>
 
-/** What happens, one after the other. Racing a promise that stays pending would keep every result in memory. */
+/** Events in order. Racing a promise that stays pending would keep every result in memory. */
 class EventQueue {
   #events: PushEvent[] = []
   #error: { readonly cause: unknown } | undefined
@@ -105,7 +105,7 @@ class EventQueue {
     this.#wake()
   }
 
-  /** The next event; rejects with what `fail` was given once the events before it are taken. */
+  /** The next event; after the events before it, rejects with the argument of `fail`. */
   async take(): Promise<PushEvent> {
     for (;;) {
       const event = this.#events.shift()
@@ -123,7 +123,7 @@ class Gathering {
   readonly #limits: BatchLimits
   readonly #timeOf: TimeOf
   readonly #rising = new RisingNs()
-  /** The time of the last line that stated one. */
+  /** The time of the last line with a timestamp. */
   #statedNs: bigint | undefined
   #numbers: number[] = []
   #tooLong: number[] = []
@@ -143,7 +143,7 @@ class Gathering {
     return { entries: this.#writer, numbers: this.#numbers, tooLong: this.#tooLong, bytesRead: this.#bytesRead }
   }
 
-  /** Adds what was read; gives the batch each time it is full. */
+  /** Adds lines; yields the batch each time it is full. */
   *add({ lines, numbers, tooLong, atMs, bytes }: ReadLines): Generator<Batch> {
     this.#tooLong.push(...tooLong)
     this.#bytesRead = bytes
@@ -161,7 +161,7 @@ class Gathering {
     this.#tooLong = []
   }
 
-  /** Lines of a stack trace state no time of their own: they follow the line above. */
+  /** Lines of a stack trace have no timestamp: they follow the previous line. */
   #stated(line: Uint8Array): bigint | undefined {
     const stated = this.#timeOf(line)
     if (stated !== undefined) this.#statedNs = stated

@@ -1,4 +1,4 @@
-/** The time that a log line states for itself, in the forms that loggers write. */
+/** Finds the timestamp in a log line, in the formats of common loggers. */
 
 import { msToNs, NS_PER_MS, parseRfc3339 } from '../../domain/time.ts'
 
@@ -11,10 +11,10 @@ const ACCESS_LOG = /\[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)
 const EPOCH =
   /(?:"(?:time|ts|timestamp|@timestamp|t)" ?: ?"?|(?:^| )(?:time|ts|timestamp|t)="?)(\d{10,19})(?:\.(\d{1,9}))?(?![\d\w])/
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
-/** A date further in is part of the message. JSON writes its fields in any order. */
+/** A later date is part of the message. JSON fields can be in any order. */
 const PLAIN_CHARS_MAX = 80
 const TEXT_CHARS_MAX = 2_000
-/** Numbers below are the unit named after them, from 2001 to 2286. */
+/** Numbers up to this many digits have this unit, for the years 2001 to 2286. */
 const UNITS: readonly (readonly [digitsMax: number, nsPerUnit: bigint])[] = [
   [11, 1_000_000_000n],
   [14, NS_PER_MS],
@@ -22,9 +22,9 @@ const UNITS: readonly (readonly [digitsMax: number, nsPerUnit: bigint])[] = [
   [19, 1n],
 ]
 
-/** In ns since the epoch; undefined if the line states none. A time without a zone is local time. */
+/** In ns since the epoch; undefined if the line has none. A time without a zone is local time. */
 export function lineTime(line: Uint8Array): bigint | undefined {
-  // Times are ASCII; each byte as a character keeps their place.
+  // Times are ASCII; decoding each byte as a character preserves positions.
   const text = Buffer.from(line.buffer, line.byteOffset, Math.min(line.length, TEXT_CHARS_MAX)).toString('latin1')
   const head = text.startsWith('{') ? text : text.slice(0, PLAIN_CHARS_MAX)
   return dateTime(head) ?? accessLogTime(text) ?? epochTime(head)
@@ -38,7 +38,7 @@ function dateTime(head: string): bigint | undefined {
   const digits = fraction === '' ? '' : `.${fraction}`
   if (zone !== undefined) return parseRfc3339(`${instant}${digits}${zoneOffset(zone)}`)
   const ms = Date.parse(instant)
-  // The same digits in UTC tell whether there is such a date at all.
+  // Parsing it as UTC shows whether the date exists.
   if (Number.isNaN(ms) || parseRfc3339(`${instant}Z`) === undefined) return undefined
   return msToNs(ms) + BigInt(fraction.padEnd(9, '0'))
 }

@@ -1,23 +1,26 @@
-/** Pushes a batch to a gateway or any Loki: retries what may pass later, and finds the lines that are rejected for good. */
+/**
+ * Pushes a batch to a gateway or any Loki: retries temporary failures, and finds the lines that are rejected
+ * permanently.
+ */
 
 import { GatewayError } from '../../domain/errors.ts'
 import { type BackoffLimits, backoffMs, NO_CHANCE, type Wait } from '../../kit/backoff.ts'
 import type { Batch } from './batches.ts'
 
 export interface PushTarget {
-  /** The whole address of the push endpoint. */
+  /** The complete URL of the push endpoint. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** What became of a batch. */
+/** The outcome of a batch. */
 export interface PushReport {
   readonly pushed: number
   /** Rejected lines whose number is known. */
   readonly rejected: readonly Rejected[]
   /** Further rejected lines, which the server counted. */
   readonly others: number
-  /** Lines of pushes that the server rejected at least in part, without saying which: some may be stored. */
+  /** Lines of pushes that the server rejected at least partly, without saying which: some may be stored. */
   readonly unknown: number
 }
 
@@ -29,21 +32,24 @@ export interface Rejected {
 const ATTEMPTS_MAX = 8
 /** 0.5 s doubling to 30 s: about a minute and a half in all. */
 const RETRY: BackoffLimits = { firstMs: 500, maxMs: 30_000 }
-/** Rejected lines of a batch that are named; finding each costs some more requests. */
+/** Maximum number of rejected lines of a batch to find, because each takes several requests. */
 const NAMED_MAX = 10
 const REASON_CHARS_MAX = 300
 
 const NOTHING: PushReport = { pushed: 0, rejected: [], others: 0, unknown: 0 }
 
 /**
- * Pushes all entries; those that are valid are stored even if others are rejected. Throws source_unavailable when the
- * server cannot be reached, answers 429 or 5xx to every attempt, or does not take the credentials.
+ * Pushes all entries; valid ones are stored even if others are rejected. Throws source_unavailable if the server cannot
+ * be reached, returns 429 or 5xx to every attempt, or rejects the credentials.
  */
 export async function pushBatch(target: PushTarget, batch: Batch, wait: Wait): Promise<PushReport> {
   return pushPart(target, batch, { from: 0, to: batch.numbers.length }, wait, { named: 0 })
 }
 
-/** Halves what is rejected until the lines are found. What is pushed twice meanwhile is stored once. */
+/**
+ * Bisects a rejected part until its invalid lines are found. Lines that are pushed twice in the process are stored
+ * once.
+ */
 async function pushPart(
   target: PushTarget,
   batch: Batch,
@@ -59,7 +65,7 @@ async function pushPart(
     search.named++
     return { ...NOTHING, rejected: [{ number: batch.numbers[from] as number, reason: response.text }] }
   }
-  // Millrace says how many it rejected; Loki does not.
+  // Millrace returns how many it rejected; Loki does not.
   const { rejected } = response
   if (rejected !== undefined && search.named + rejected > NAMED_MAX) {
     return { ...NOTHING, pushed: count - rejected, others: rejected }

@@ -1,4 +1,4 @@
-/** `millrace push`: pushes lines of files, of stdin or of its options to a gateway or any Loki. */
+/** `millrace push`: pushes lines from files, stdin or options to a gateway or any Loki. */
 
 import { createReadStream, statSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -15,9 +15,9 @@ import { type PushTarget, pushBatch } from './push-client.ts'
 import { readLines } from './read-lines.ts'
 import { PushTotals } from './totals.ts'
 
-/** A push is sent when it has this many bytes of lines, or a second after its first line: as Promtail does. */
+/** A push is sent when it has this many bytes of lines, or a second after its first line, as in Promtail. */
 const BATCH = { bytesMax: 1024 * 1024, waitMs: 1000 }
-/** Loki takes 256 KiB by default; a longer line than this is not worth a request. */
+/** Loki accepts 256 KiB by default, so a longer line is not worth a request. */
 const LINE_BYTES_MAX = 4 * 1024 * 1024
 const READ_BYTES = 64 * 1024
 
@@ -25,11 +25,11 @@ export interface PushParts {
   /** Reads the clock, ms since the epoch. */
   readonly nowMs: () => number
   readonly wait: Wait
-  /** Aborted when the process is asked to stop: what was read by then is still pushed. */
+  /** Aborted when the process must stop: lines read until then are still pushed. */
   readonly stop?: (() => AbortSignal) | undefined
 }
 
-/** Where lines come from: a file, stdin, or the command line. */
+/** The origin of lines: a file, stdin, or the command line. */
 interface Input {
   readonly name: string
   readonly bytes: number | undefined
@@ -126,7 +126,7 @@ function readLabel(text: string): Label {
   return { name, value: text.slice(at + 1) }
 }
 
-/** Throws parameter_invalid before anything is pushed if there is no such file. */
+/** Throws parameter_invalid before anything is pushed if the file does not exist. */
 function fileInput(path: string): Input {
   const stats = statSync(path, { throwIfNoEntry: false })
   if (stats === undefined || stats.isDirectory()) {
@@ -140,7 +140,7 @@ function fileInput(path: string): Input {
     file.on('error', (error) => gunzip.destroy(error))
     return file.pipe(gunzip)
   }
-  // The size of a pipe or of what is compressed says nothing about how far we are.
+  // The size of a pipe or a compressed file is not useful for progress.
   return { name: path, bytes: stats.isFile() && !path.endsWith('.gz') ? stats.size : undefined, open }
 }
 

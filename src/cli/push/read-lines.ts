@@ -1,6 +1,6 @@
 /** Splits bytes into lines as they arrive, in bounded memory. */
 
-/** The lines that one read completed. They may share its memory: use them before the next read. */
+/** The lines completed by one read. They may share its memory: use them before the next read. */
 export interface ReadLines {
   readonly lines: readonly Uint8Array[]
   /** The number of each line in its input, counted from 1. */
@@ -17,8 +17,8 @@ const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
 
 /**
- * The lines of `chunks`. A line ends with LF or CRLF; the last one may end with the input. Empty lines are left
- * out: Loki stores none. A line of more than `lineBytesMax` bytes is skipped without being held in memory.
+ * The lines of `chunks`. A line ends with LF or CRLF; the last one may end with the input. Empty lines are skipped,
+ * because Loki stores none. A line of more than `lineBytesMax` bytes is skipped without being kept in memory.
  */
 export async function* readLines(
   chunks: AsyncIterable<Uint8Array>,
@@ -39,7 +39,7 @@ type Split = Pick<ReadLines, 'lines' | 'numbers' | 'tooLong'>
 class LineSplitter {
   readonly #lineBytesMax: number
   #number = 1
-  /** The line that has no end yet, and how many bytes of it were read. */
+  /** The current incomplete line, and how many bytes of it were read. */
   #parts: Buffer[] = []
   #partBytes = 0
   #lines: Uint8Array[] = []

@@ -1,9 +1,9 @@
-/** What a run of `millrace push` came to: counts, rejected lines by name, progress on a terminal. */
+/** The totals of a run of `millrace push`: counts, rejected lines, progress on a terminal. */
 
 import type { Terminal } from '../commands.ts'
 import type { PushReport } from './push-client.ts'
 
-/** Rejected lines that are printed; further ones are only counted. */
+/** Maximum number of printed rejected lines; further ones are only counted. */
 const PRINTED_MAX = 20
 const MIB = 1024 * 1024
 const ERASE_LINE = '\r\u001b[K'
@@ -27,14 +27,14 @@ export class PushTotals {
     this.#unknown += unknown
   }
 
-  /** One line of `input` is rejected. */
+  /** Reports a rejected line of `input`. */
   reject(input: string, number: number, reason: string): void {
     this.#rejected++
     if (this.#printed === PRINTED_MAX) this.#note('further rejected lines are only counted\n')
     if (++this.#printed <= PRINTED_MAX) this.#note(`${input}:${number}: rejected: ${reason}\n`)
   }
 
-  /** Shows how far the run is, if people are watching. */
+  /** Shows progress on a terminal. */
   progress(input: string, bytesRead: number, bytes: number | undefined): void {
     if (this.#terminal.showsProgress !== true) return
     const part =
@@ -44,7 +44,7 @@ export class PushTotals {
     this.#hasProgress = true
   }
 
-  /** The run ends early. */
+  /** Reports that the run ends early. */
   stop(why: string): void {
     this.#note(`${this.#summary()}; ${why}\n`)
   }

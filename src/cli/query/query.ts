@@ -13,7 +13,7 @@ import { readTimes, TIME_OPTIONS, TIME_USAGE } from './query-time.ts'
 
 const LIMIT_DEFAULT = 100
 const LIMIT_MAX = 1_000_000_000
-/** Rows of a metric table if no step is given. */
+/** Rows of a metric table if no step is set. */
 const ROWS_WANTED = 24
 const STEPS_SECONDS = [1, 5, 10, 15, 30, 60, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400]
 

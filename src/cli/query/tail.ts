@@ -18,7 +18,7 @@ export interface TailParts {
   readonly nowMs: () => number
   readonly wait: Wait
   readonly timer: Timer
-  /** 0 up to 1: tails that lost one gateway together do not come back together. */
+  /** A random number from 0 up to 1, so that tails that lost the same gateway do not reconnect at the same time. */
   readonly random: () => number
   readonly hasColors: boolean
   /** Ends the tail; without it, the tail runs until the process is stopped. */
@@ -105,7 +105,7 @@ class Tail {
     }
   }
 
-  /** A connection that ended without a failure is made again after the shortest wait. */
+  /** A connection that ended without a failure is reopened after the shortest wait. */
   #pause(failures: number): Promise<void> {
     const { wait, random, signal } = this.#parts
     return wait(backoffMs(failures + 1, RETRY, random), signal)

@@ -81,7 +81,7 @@ export function openApp({ config, metrics, logger, heap, ports }: BaseParts): Fa
     schemaController: { compilersFactory },
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
-    // closing.ts rejects what comes while closing, in the form of the route.
+    // closing.ts rejects requests while closing, in the format of the route.
     return503OnClosing: false,
     // Bodies are read by request-body.ts, which has its own limits.
     bodyLimit: Number.MAX_SAFE_INTEGER,

@@ -4,9 +4,9 @@ import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
 
 /**
- * Finishes requests in progress and then ends all connections. Node alone would wait for connections without any request,
- * which browsers and load balancers open in advance. Requests that come meanwhile get 503, which every agent retries:
- * some drop what got a 500. Call it before registering routes.
+ * Finishes requests in progress and then ends all connections. Node alone would wait for connections without any
+ * request, which browsers and load balancers open in advance. New requests in the meantime get 503, which every agent
+ * retries; some agents drop a batch that gets a 500. Call it before registering routes.
  */
 export function registerClosing(app: FastifyInstance): void {
   let underWay = 0

@@ -65,7 +65,7 @@ const IncidentsPage = Type.Object({
   hasMore: Type.Boolean(),
   nextToken: Type.Optional(Type.String()),
 })
-/** For the document; what is sent was written by a formatter that keeps labels of any name. */
+/** For the OpenAPI document; responses are written by formatters that keep labels of any name. */
 const documented = <T extends object>(schema: T): { content: Record<string, { schema: T }>; description: string } => ({
   description: 'See the schema',
   content: { 'application/json': { schema } },
@@ -158,7 +158,7 @@ function parseWanted(text: string): ReturnType<typeof parseLabels> {
   try {
     if (text.length <= LABELS_CHARS_MAX) return parseLabels(text)
   } catch {
-    // The error names this parameter.
+    // The error shows this parameter.
   }
   throw new GatewayError('parameter_invalid', 'labels cannot be read; wanted {name="value", …}, equality alone')
 }

@@ -1,6 +1,6 @@
 /**
- * The application that a function starts with: pushes and health, of the many routes there are. The whole application
- * has these, too, and does the same with them; what only that one needs is not loaded for this one.
+ * The application that a function starts with: pushes and health only. It behaves like the whole application for these
+ * routes, without loading the rest.
  */
 
 import type { FastifyInstance } from 'fastify'
@@ -10,9 +10,11 @@ import { registerHealth } from './service-routes.ts'
 
 export interface PushApp {
   readonly app: FastifyInstance
-  /** To build the whole application with. */
+  /** For building the whole application. */
   readonly state: AppState
-  /** False for whatever is not exactly one of the routes: a path with a slash at its end is the whole application's. */
+  /**
+   * True only for an exact path of a route; for example, a path with a trailing slash belongs to the whole application.
+   */
   hasRoute(method: string, path: string): boolean
 }
 

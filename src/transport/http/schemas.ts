@@ -1,4 +1,4 @@
-/** What Fastify makes of the routes' schemas: nothing before a request needs it, so that a function starts at once. */
+/** Compiles the routes' schemas on first use, so that functions start fast. */
 
 import type { FastifyServerOptions } from 'fastify'
 import { GatewayError } from '../../domain/errors.ts'
@@ -8,7 +8,7 @@ type BuildValidator = (externalSchemas: unknown, options: unknown) => (route: Ro
 
 interface RouteSchema {
   readonly schema: unknown
-  /** What of a request the schema is about: params, querystring. */
+  /** The validated part of the request: params, querystring. */
   readonly httpPart?: string
 }
 
@@ -22,21 +22,21 @@ const buildValidator: BuildValidator = (externalSchemas, options) => (route) => 
   return async (data: unknown) => {
     compiled ??= loadAjv().then((build) => build(externalSchemas, options)(route))
     const validate = await compiled
-    // Reads texts as the types they stand for and fills in defaults, in place.
+    // Converts texts to the types of the schema and adds defaults, in place.
     if (validate(data) === true) return
     const [fault] = validate.errors ?? []
     throw new GatewayError('parameter_invalid', `${route.httpPart}${fault?.instancePath ?? ''} ${fault?.message}`)
   }
 }
 
-/** For Fastify's option of the same name. What does not fit its schema is a parameter_invalid. */
+/** For Fastify's option of the same name. A value that does not match its schema is a parameter_invalid. */
 export const compilersFactory = {
   buildValidator,
-  // Answers are sent as they are: response schemas only describe them.
+  // Response schemas are only for the OpenAPI document; they do not change responses.
   buildSerializer: () => () => JSON.stringify,
-} as unknown as Compilers // whose types know what Ajv makes, and nothing else
+} as unknown as Compilers // their types require Ajv's additional members
 
-/** Fastify's own compiler of validators. */
+/** Fastify's own validator compiler. */
 async function loadAjv(): Promise<BuildValidator> {
   const { default: makeBuildValidator } = await import('@fastify/ajv-compiler')
   return makeBuildValidator() as unknown as BuildValidator

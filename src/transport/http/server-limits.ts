@@ -1,4 +1,4 @@
-/** Every limit of Node's HTTP server, set on purpose: what a client may send before a route sees the request. */
+/** All limits of Node's HTTP server, set explicitly: they apply before a route gets the request. */
 
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
@@ -7,33 +7,36 @@ import type { Config } from '../../config/read-config.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 
-/** Percent-encoding makes three bytes of one. */
+/** Percent-encoding may triple the bytes. */
 const ENCODED_FACTOR = 3
-/** Request line and headers beside the query: tokens and cookies are a few KiB. */
+/** Bytes of request line and headers in addition to the query: tokens and cookies have a few KiB. */
 const HEADER_BYTES_BESIDE = 64 * 1024
-/** Header lines of one request. Before Node 24 the server dropped what came beyond its count, a tenant's name perhaps. */
+/** Maximum header lines of a request. Before Node 24 the server dropped further ones, possibly the tenant. */
 const HEADER_COUNT_MAX = 1000
-/** How long a client may take for the request line and the headers. */
+/** Timeout for the request line and the headers. */
 const HEADERS_TIMEOUT_MS = 60_000
-/** How long a client may take for one whole request: slow senders must not hold connections for ever. */
+/** Timeout for a whole request: slow senders must not hold connections forever. */
 const REQUEST_TIMEOUT_MS = 120_000
 /** How often both are checked. */
 const TIMEOUT_CHECK_MS = 10_000
-/** How long a connection may be idle between two requests: longer than the 60 s of common load balancers. */
+/** Timeout of idle connections: longer than the 60 s of common load balancers. */
 const KEEP_ALIVE_MS = 72_000
-/** Requests of one connection; 0: agents keep theirs for as long as they run. */
+/** Maximum requests per connection; 0: unlimited, because agents keep their connection as long as they run. */
 const REQUESTS_PER_CONNECTION = 0
 /** How long the rest of a rejected request is read and ignored. */
 const LINGER_MS = 2000
-/** Connections at once; Node closes what comes beyond. An idle one takes some 10 KB. */
+/** Maximum connections; Node closes further ones. An idle one takes some 10 KB. */
 const CONNECTIONS_MAX = 16_384
 
-/** Bytes of request line and headers: room for the longest query, percent-encoded. */
+/** Maximum bytes of request line and headers: enough for the longest query, percent-encoded. */
 export function headerBytesMax({ query }: Config): number {
   return query.queryBytesMax * ENCODED_FACTOR + HEADER_BYTES_BESIDE
 }
 
-/** Bytes of a form that is sent by POST: room for the longest query, percent-encoded, and for long lists of others. */
+/**
+ * Maximum bytes of a form sent by POST: enough for the longest query, percent-encoded, and long lists of other
+ * parameters.
+ */
 export function formBytesMax(queryBytesMax: number): number {
   return Math.max(1024 * 1024, queryBytesMax * ENCODED_FACTOR + HEADER_BYTES_BESIDE)
 }
@@ -54,7 +57,7 @@ export function serverOptions(config: Config, metrics: Metrics) {
   }
 }
 
-/** The limits that are no options; to be called before all routes. */
+/** The limits that are not options; call it before registering routes. */
 export function registerServerLimits(app: FastifyInstance): void {
   app.server.maxHeadersCount = HEADER_COUNT_MAX + 1
   app.server.maxConnections = CONNECTIONS_MAX
@@ -67,7 +70,7 @@ export function registerServerLimits(app: FastifyInstance): void {
   })
 }
 
-/** What Node's parser refused, in our words. */
+/** Our error for a request that Node's parser rejected. */
 function refusalOf(code: string | undefined, config: Config): GatewayError {
   if (code === 'HPE_HEADER_OVERFLOW') {
     const { queryBytesMax } = config.query
@@ -84,7 +87,7 @@ function refusalOf(code: string | undefined, config: Config): GatewayError {
   return new GatewayError('parameter_invalid', `the request is not HTTP/1.1 (${code ?? 'no reason is known'})`)
 }
 
-/** No request exists yet, so there is no route to ask for its form: plain text, as Loki's routes answer. */
+/** There is no request yet, so the route and its error format are unknown: plain text, as for Loki's routes. */
 function answerClientError(error: GatewayError, metrics: Metrics, socket: Socket): void {
   metrics.errors.inc({ code: error.code })
   if (!socket.writable) return void socket.destroy()
@@ -96,7 +99,7 @@ function answerClientError(error: GatewayError, metrics: Metrics, socket: Socket
     'Connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
-  // Closed while data is unread, the connection would be reset and the response lost.
+  // If unread data remains when the socket closes, the connection is reset and the response lost.
   socket
     .removeAllListeners('data')
     .on('data', () => undefined)

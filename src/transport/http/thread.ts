@@ -1,4 +1,4 @@
-/** The thread that requests and queries share: Node's clock and event loop. */
+/** The thread shared by requests and queries: Node's clock and event loop. */
 
 import type { EventLoop } from '../../flows/query/query-turns.ts'
 

@@ -1,12 +1,12 @@
-/** Memory for requests: bounded all together, and used again, since fresh large buffers cost more than what fills them. */
+/** Pooled memory for requests, with a bounded total; buffers are reused because allocating large ones is expensive. */
 
 import { GatewayError } from '../../../domain/errors.ts'
 
-/** Buffers from here on are worth keeping; smaller ones come cheap from Node's own pool. */
+/** Smaller buffers are not pooled, because Node's own pool makes them cheap. */
 const POOLED_BYTES_MIN = 64 * 1024
-/** Larger buffers are given back to the system: they are rare, and a few would fill the pool. */
+/** Larger buffers are not pooled: they are rare, and a few would fill the pool. */
 const POOLED_BYTES_MAX = 4 * 1024 * 1024
-/** Idle buffers kept of one size. */
+/** Maximum number of idle buffers of one size. */
 const POOLED_BUFFERS_MAX = 16
 
 export class BufferPool {
@@ -14,24 +14,24 @@ export class BufferPool {
   readonly #idle = new Map<number, Buffer[]>()
   #heldBytes = 0
 
-  /** `bytesMax`: bytes that may be taken and not given back. */
+  /** `bytesMax`: maximum number of bytes in use. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
   }
 
-  /** Bytes that are taken and not given back. */
+  /** Number of bytes in use. */
   get heldBytes(): number {
     return this.#heldBytes
   }
 
-  /** A buffer of at least `bytes`, with anything in it. Throws overloaded when too much is held already. */
+  /** An uninitialised buffer of at least `bytes`. Throws overloaded if too much is in use. */
   take(bytes: number): Buffer {
     const size = bufferSize(bytes)
     this.hold(size)
     return this.#idle.get(size)?.pop() ?? Buffer.allocUnsafe(size)
   }
 
-  /** Counts memory that came from elsewhere. Throws overloaded when too much is held already. */
+  /** Counts memory that was allocated elsewhere. Throws overloaded if too much is in use. */
   hold(bytes: number): void {
     if (this.#heldBytes > 0 && this.#heldBytes + bytes > this.#bytesMax) {
       const text = `${this.#heldBytes} bytes of requests are being worked on; the limit is ${this.#bytesMax}; retry later or raise MILLRACE_INFLIGHT_BYTES_MAX`
@@ -44,7 +44,7 @@ export class BufferPool {
     this.#heldBytes -= bytes
   }
 
-  /** Takes a buffer of `take` back; nobody may look at it any more. */
+  /** Returns a buffer from `take`, which must not be used afterwards. */
   give(buffer: Buffer): void {
     this.#heldBytes -= buffer.length
     if (buffer.length < POOLED_BYTES_MIN || buffer.length > POOLED_BYTES_MAX) return
@@ -54,7 +54,7 @@ export class BufferPool {
   }
 }
 
-/** Pooled sizes are powers of two, so that a few sizes serve all. */
+/** Powers of two, so that a few sizes are enough. */
 function bufferSize(bytes: number): number {
   if (bytes < POOLED_BYTES_MIN || bytes > POOLED_BYTES_MAX) return Math.max(bytes, 1)
   return 2 ** Math.ceil(Math.log2(bytes))

@@ -1,4 +1,4 @@
-/** POST /logs: plain JSON of programs that know nothing of Loki. */
+/** POST /logs: plain JSON for programs without a Loki client. */
 
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply } from 'fastify'
@@ -15,7 +15,7 @@ import { mediaTypeOf } from './request-body.ts'
 const JSON_TYPES = ['application/json', 'text/json']
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson', 'application/jsonl', 'application/x-jsonlines']
 
-// Written out, without the library of schemas: what takes pushes is loaded at a function's start.
+// Written out instead of using the schema library, because push routes are loaded when a function starts.
 const CREATED = {
   type: 'object',
   required: ['id', 'datetime'],
@@ -49,7 +49,7 @@ const CREATED_MANY = {
     },
   },
 }
-/** For the document; what is sent was written by formatters that keep numbers and keys as they were posted. */
+/** For the OpenAPI document; responses are written by formatters that keep posted numbers and keys unchanged. */
 const ANSWERS = {
   201: {
     description: 'See the schema',
@@ -88,7 +88,7 @@ export function registerLogsPush(app: FastifyInstance, receiver: PushReceiver, a
   )
 }
 
-/** What a log of the request is answered: stored under an id at a time, or not, and why. */
+/** The result for a log: its id and time if stored, otherwise the reason. */
 type Answer = { readonly id: string; readonly ns: bigint } | LogProblem
 
 function logsForm(header: string | undefined): 'json' | 'ndjson' {
@@ -99,7 +99,7 @@ function logsForm(header: string | undefined): 'json' | 'ndjson' {
   throw new GatewayError('media_type_invalid', text)
 }
 
-/** Hands the valid logs to the builder; the answers come in the order of the body. */
+/** Passes the valid logs to the builder; returns the results in the order of the body. */
 function placeLogs(
   results: readonly (LogItem | LogProblem)[],
   builder: BatchBuilder,
@@ -128,7 +128,7 @@ function placeLogs(
       return
     }
     kept = builder.count
-    // An id that the client chose makes its retry recognisable; one of our own cannot come back.
+    // A client's own id identifies a retry; generated ids never repeat.
     if (givenIds.has(item)) builder.identifyLast(item.id as string)
     answers[index] = { id: item.id as string, ns }
   }
@@ -159,7 +159,7 @@ function answerMany(reply: FastifyReply, answers: readonly Answer[], outcome: Pu
     .send(`{"accepted":${accepted},"rejected":${rejected},"items":[${items.join(',')}]}`)
 }
 
-/** An id that was taken before is answered as it was then. */
+/** A used id gets the same response as the first time. */
 function formatCreated({ id, ns }: { id: string; ns: bigint }, { takenIds }: PushOutcome): string {
   return JSON.stringify({ id, datetime: formatDatetime(takenIds.get(id) ?? ns) })
 }

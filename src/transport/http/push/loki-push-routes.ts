@@ -54,8 +54,7 @@ function decodeJson(bytes: Uint8Array, { sink }: Push): void {
 }
 
 /**
- * Loki's 204 for a protobuf push, the JSON answer for a JSON push or whoever asks for it, and Loki's grouped text where
- * something was refused.
+ * Loki's 204 for a protobuf push, JSON for a JSON push or if requested, and Loki's grouped text if lines were refused.
  */
 function answer(request: FastifyRequest, reply: FastifyReply, outcome: PushOutcome, isJson: boolean): FastifyReply {
   const { accepted, refusals } = outcome

@@ -47,7 +47,7 @@ function decodeProtobuf(bytes: Uint8Array, { sink, nowMs }: Push): void {
   decodeOtlpProtobuf(bytes, sink, { nowMs })
 }
 
-/** Loki takes these two names without parameters only; parameters do no harm. */
+/** Loki accepts these two media types only without parameters, which are harmless. */
 function isJsonMedia(header: string | undefined): boolean {
   const type = mediaTypeOf(header)
   if (type === 'application/json') return true

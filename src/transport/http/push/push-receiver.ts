@@ -1,4 +1,4 @@
-/** The one way of a push through every route: read, decompress, decode, accept, release. */
+/** The common path of pushes through every route: read, decompress, decode, accept, release. */
 
 import type { FastifyRequest } from 'fastify'
 import { BatchColumns } from '../../../domain/entries/batch.ts'
@@ -16,38 +16,40 @@ import { Push, type PushRequest } from './push.ts'
 import type { BodyReader, RequestBody } from './request-body.ts'
 
 export interface PushSettings {
-  /** For tenants without limits of their own. The limit on decompressed bytes is the same for all tenants. */
+  /** For tenants without their own limits. The limit on decompressed bytes is the same for all tenants. */
   readonly limits: PushLimits
   readonly discoverServiceName: boolean
   readonly discoverLevels: boolean
-  /** Selectors of the streams that are dropped on purpose. */
+  /** Selectors of the streams to drop. */
   readonly dropped: readonly (readonly Matcher[])[]
-  /** No push is accepted before this instant, ms since the epoch. */
+  /** Pushes are rejected before this time, ms since the epoch. */
   readonly blockedUntilMs: number | undefined
   readonly blockedStatus: number
 }
 
-/** A push after it was accepted, with what its decoder returned. */
+/** A push after it was accepted, with the result of its decoder. */
 export interface ReceivedPush<Result> {
   readonly outcome: PushOutcome
   readonly decoded: Result
 }
 
-/** Columns kept for further pushes: how many, and how large at most, so that one huge push does not stay for ever. */
+/**
+ * Maximum number and size of columns kept for further pushes, so that the memory of one huge push is not kept forever.
+ */
 const IDLE_COLUMNS_MAX = 16
 const COLUMN_ENTRIES_MAX = 32_768
 const COLUMN_METADATA_BYTES_MAX = 4 * 1024 * 1024
 
-/** Receives the pushes of all routes. One for each process: its limits hold across applications. */
+/** Receives the pushes of all routes. One per process, so that its limits apply across applications. */
 export class PushReceiver {
   readonly bodies: BodyReader
-  /** Gives times to logs that have none. */
+  /** Times for logs without one. */
   readonly times = new RisingNs()
   readonly #settings: PushSettings
   readonly #ports: Pick<Ports, 'store' | 'feed' | 'limits' | 'clock'>
   readonly #gate: StreamGateKeeper
   readonly #metrics: Metrics
-  /** Columns of batches that are stored, for the next pushes. */
+  /** Columns of stored batches, for the next pushes. */
   readonly #idleColumns: BatchColumns[] = []
 
   constructor(
@@ -62,9 +64,9 @@ export class PushReceiver {
   }
 
   /**
-   * Reads the request's body, decodes it and stores the valid part; all memory of the push is free again when it settles.
-   * Throws ingestion_blocked while the operator blocks pushes, whatever BodyReader and `decode` throw, and whatever
-   * acceptPush throws; nothing is stored then.
+   * Reads the request's body, decodes it and stores the valid part; the memory of the push is released when it settles.
+   * Throws ingestion_blocked while the operator blocks pushes, and the errors of BodyReader, `decode` and acceptPush;
+   * then nothing is stored.
    */
   async receive<Result>(request: FastifyRequest, wanted: PushRequest<Result>): Promise<ReceivedPush<Result>> {
     this.#assertOpen(wanted.tenant)
@@ -136,7 +138,7 @@ export class PushReceiver {
     this.#metrics.dropped.inc(outcome.dropped)
   }
 
-  /** The batch is stored, or never will be: its columns are free. */
+  /** The batch is stored or rejected, so its columns are free. */
   #keepColumns(columns: BatchColumns): void {
     if (columns.levels.length > COLUMN_ENTRIES_MAX || columns.metadata.length > COLUMN_METADATA_BYTES_MAX) return
     if (this.#idleColumns.length >= IDLE_COLUMNS_MAX) return
@@ -145,7 +147,7 @@ export class PushReceiver {
   }
 }
 
-/** Adds to the error of a body that cannot be read what it looks like. */
+/** Adds to the error of an invalid body what it looks like. */
 function withHint<Result>(bytes: Uint8Array, form: BodyForm, decode: () => Result): Result {
   try {
     return decode()
@@ -158,7 +160,9 @@ function withHint<Result>(bytes: Uint8Array, form: BodyForm, decode: () => Resul
 
 const SHARD_CHARS_MAX = 128
 
-/** Loki's header of a backfill: the age of its lines is not checked. Throws parameter_invalid in Loki's words. */
+/**
+ * Loki's header for a backfill, for which the age of lines is not checked. Throws parameter_invalid with Loki's text.
+ */
 function isBackfill(request: FastifyRequest): boolean {
   const shard = request.headers['x-loki-backfill-shard'] ?? ''
   if (shard.length <= SHARD_CHARS_MAX) return shard !== ''

@@ -1,4 +1,4 @@
-/** Every route that takes pushes. */
+/** All push routes. */
 
 import type { FastifyInstance } from 'fastify'
 import type { Auth } from '../auth/auth.ts'

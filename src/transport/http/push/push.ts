@@ -1,4 +1,4 @@
-/** One push: what its decoder needs while it reads the body. */
+/** A push while its body is decoded: limits, the sink and memory. */
 
 import type { BatchColumns } from '../../../domain/entries/batch.ts'
 import type { BatchBuilder } from '../../../domain/entries/batch-builder.ts'
@@ -7,23 +7,23 @@ import type { BodyForm } from '../../../protocol/bytes/body-hint.ts'
 import type { PushProtocol } from '../../../telemetry/metrics.ts'
 import type { RequestBody } from './request-body.ts'
 
-/** What a route says about the push that it takes. */
+/** The parts of a push that depend on its route. */
 export interface PushRequest<Result> {
   readonly tenant: string
-  /** The wire form: it labels the metrics and decides how many labels a stream may have. */
+  /** The protocol, which is the label of metrics and decides how many labels a stream may have. */
   readonly protocol: PushProtocol
-  /** How the body is written, for the error of one that is not. */
+  /** The expected format of the body, for error texts. */
   readonly form: BodyForm
-  /** Reads the decompressed body into `push.sink`. Throws a GatewayError for a body that cannot be read at all. */
+  /** Decodes the decompressed body into `push.sink`. Throws a GatewayError if the whole body is invalid. */
   readonly decode: (bytes: Uint8Array, push: Push) => Result
 }
 
 export class Push {
-  /** Where the decoder puts streams and entries. */
+  /** The destination of streams and entries. */
   readonly sink: BatchBuilder
   /** The tenant's limits. */
   readonly limits: PushLimits
-  /** The bytes that the body may decompress to. */
+  /** Maximum size of the decompressed body. */
   readonly decompressedBytesMax: number
   /** The clock's reading when the body was complete, ms since the epoch. */
   readonly nowMs: number

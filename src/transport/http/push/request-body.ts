@@ -1,49 +1,49 @@
-/** Bodies as raw bytes, bounded each and all together. */
+/** Reads request bodies as bytes, with a limit for each and for their total. */
 
 import type { FastifyRequest } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
 import { decompressBody } from '../../../protocol/bytes/decompress.ts'
 import { BufferPool } from './buffer-pool.ts'
 
-/** A body on loan: `release` gives its memory back, and must come after the last look at any of it. */
+/** A body in borrowed memory: `release` returns it, after which nothing of the body may be used. */
 export interface RequestBody {
   readonly bytes: Uint8Array
-  /** Further memory on the same loan, for what the body decompresses to: exactly `bytes` long, with anything in it. */
+  /** Allocates exactly `bytes` of uninitialised memory for the decompressed body, released with it. */
   allocate(bytes: number): Buffer
-  /** Counts memory that was found elsewhere as part of the loan. Throws overloaded when too much is held. */
+  /** Counts memory that was allocated elsewhere, until the release. Throws overloaded if too much is in use. */
   count(bytes: number): void
   release(): void
 }
 
-/** What a body without Content-Length is first given. */
+/** Initial buffer of a body without Content-Length. */
 const UNKNOWN_LENGTH_BYTES = 64 * 1024
-/** What a body is first given whatever it declares: who sends slowly, or nothing, must not hold what others need. */
+/** Maximum initial buffer whatever length is declared: slow or silent clients must not block memory. */
 const DECLARED_BYTES_MAX = 1024 * 1024
 
-/** Bodies that are inflated at once: while it goes on, nobody knows what they will take. */
+/** Maximum concurrent decompressions, because their memory is unknown until they end. */
 const INFLATING_MAX = 2
 
-/** Reads bodies within limits. One for an app. */
+/** Reads bodies within limits. One per application. */
 export class BodyReader {
   readonly #bodyBytesMax: number
   readonly #pool: BufferPool
   #inflating = 0
   readonly #waiting: (() => void)[] = []
 
-  /** `bodyBytesMax`: bytes of one body as it arrives; `inflightBytesMax`: of all that are held at once. */
+  /** `bodyBytesMax`: maximum size of a body as received; `inflightBytesMax`: maximum total in use. */
   constructor(limits: { readonly bodyBytesMax: number; readonly inflightBytesMax: number }) {
     this.#bodyBytesMax = limits.bodyBytesMax
     this.#pool = new BufferPool(limits.inflightBytesMax)
   }
 
-  /** Bytes of bodies that are held now. */
+  /** Bytes of bodies in use. */
   get heldBytes(): number {
     return this.#pool.heldBytes
   }
 
   /**
-   * Reads the whole body. Throws body_too_large beyond the limit (without reading on), overloaded when too much is held
-   * already, body_malformed when the client goes away in the middle.
+   * Reads the whole body. Throws body_too_large beyond the limit (without reading on), overloaded if too much is in
+   * use, body_malformed if the client disconnects.
    */
   async read(request: FastifyRequest): Promise<RequestBody> {
     const declared = Number(request.headers['content-length'] ?? Number.NaN)
@@ -67,11 +67,11 @@ export class BodyReader {
   }
 
   /**
-   * What the body is without its Content-Encoding, at most `bytesMax` long; it counts as held until the body is
-   * released. Throws what decompressBody throws, and overloaded when too much is held.
+   * The body without its Content-Encoding, at most `bytesMax` long; it counts as in use until the release. Throws like
+   * decompressBody, and overloaded if too much is in use.
    */
   async decompress(body: RequestBody, encoding: string | undefined, bytesMax: number): Promise<Uint8Array> {
-    // Most pushes need none of this, and need not wait for those that do.
+    // Most pushes need no slot, and must not wait for those that do.
     if (encoding === undefined || encoding === 'snappy') return decompressBody(body.bytes, encoding, bytesMax)
     while (this.#inflating >= INFLATING_MAX) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.#inflating++
@@ -131,10 +131,10 @@ class BodyLoan implements RequestBody {
   }
 }
 
-/** Go's words, and what to do. */
+/** Go's error text, and what to do. */
 export const NO_MEDIA_TYPE = 'mime: no media type; send a Content-Type, such as application/json'
 
-/** What a Content-Type names, in lower case. Throws media_type_invalid, in the words of Go's MIME parser. */
+/** The media type of a Content-Type, in lower case. Throws media_type_invalid, with the text of Go's MIME parser. */
 export function mediaTypeOf(header: string | undefined): string {
   if (header === undefined || header.trim() === '') {
     throw new GatewayError('media_type_invalid', NO_MEDIA_TYPE)

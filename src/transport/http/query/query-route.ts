@@ -44,11 +44,14 @@ export interface QueryRequest {
   readonly params: QueryParams
   /** The result of joinTenants. */
   readonly tenant: string
-  /** The tenant's, lowered by those of the request. */
+  /** The tenant's limits, lowered by those of the request. */
   readonly limits: QueryLimits
-  /** What the request wants beside. */
+  /** Limits that only the request sets. */
   readonly asked: AskedLimits
-  /** True where too many series give a part of them and a warning instead of an error: for Logs Drilldown, as in Loki. */
+  /**
+   * True: with too many series the result has some of them and a warning, instead of an error. For Logs Drilldown, as
+   * in Loki.
+   */
   readonly isPartial: boolean
   readonly request: FastifyRequest
   /** For headers and status. */
@@ -57,14 +60,14 @@ export interface QueryRequest {
   readonly turn: QueryTurn
 }
 
-/** Parses a query of the request. Throws query_malformed, and query_refused for what the request does not want. */
+/** Parses a query of the request. Throws query_malformed, and query_refused if it exceeds the request's own limits. */
 export async function readExpr({ turn, limits, asked }: QueryRequest, text: string): Promise<Expr> {
   const expr = await turn.run(exprSlices(text, { bytesMax: limits.queryBytesMax }))
   for (const matchers of selectorsOf(expr)) assertMatchers(matchers, asked)
   return expr
 }
 
-/** Parses a selector of the request. Throws as readExpr does. */
+/** Parses a selector of the request. Throws like readExpr. */
 export async function readSelector(
   { turn, limits, asked }: QueryRequest,
   text: string,
@@ -75,7 +78,7 @@ export async function readSelector(
   return matchers
 }
 
-/** The time range of the request. Throws query_refused for one that is longer than the request wants. */
+/** The time range of the request. Throws query_refused if it is longer than the request allows. */
 export function readRange({ clock }: QueryParts, { params, asked }: QueryRequest): { start: bigint; end: bigint } {
   const nowMs = clock.nowMs()
   const range = withinLookback(params.range(nowMs), asked, nowMs)
@@ -138,7 +141,7 @@ async function answerQuery(
   return sendBody(reply.type('application/json; charset=UTF-8'), body)
 }
 
-/** A header's text; several of a name are joined. */
+/** The text of a header; duplicates are joined. */
 export function headerOf({ headers }: Pick<FastifyRequest, 'headers'>, name: string): string | undefined {
   const value = headers[name]
   return Array.isArray(value) ? value.join(',') : value

@@ -15,7 +15,7 @@ interface TimeRange {
   readonly end: bigint
 }
 
-/** The tenant's limits, lowered by those of the request: none is ever raised. */
+/** The tenant's limits, lowered by those of the request, never raised. */
 export function lowerLimits(limits: QueryLimits, asked: AskedLimits): QueryLimits {
   const { rangeMsMax = limits.rangeMsMax, entriesMax = limits.entriesMax, timeoutMs = limits.timeoutMs } = asked
   return {
@@ -26,14 +26,14 @@ export function lowerLimits(limits: QueryLimits, asked: AskedLimits): QueryLimit
   }
 }
 
-/** The part of a range that the request's lookback leaves; empty, at the border, for a range before it. */
+/** The part of a range within the request's lookback; for an older range an empty range at its limit. */
 export function withinLookback({ start, end }: TimeRange, { lookbackMs }: AskedLimits, nowMs: number): TimeRange {
   if (lookbackMs === undefined) return { start, end }
   const oldest = msToNs(nowMs) - BigInt(lookbackMs) * NS_PER_MS
   return { start: start < oldest ? oldest : start, end: end < oldest ? oldest : end }
 }
 
-/** Throws query_refused in Loki's words for a range that is longer than `rangeMsMax`. */
+/** Throws query_refused with Loki's text if a range is longer than `rangeMsMax`. */
 export function assertRange({ start, end }: TimeRange, rangeMsMax: number): void {
   if (end - start <= BigInt(rangeMsMax) * NS_PER_MS) return
   const length = formatGoDuration(end - start)
@@ -42,7 +42,7 @@ export function assertRange({ start, end }: TimeRange, rangeMsMax: number): void
   throw new GatewayError('query_refused', text)
 }
 
-/** Throws query_refused in Loki's words for a selector without the matchers that the request wants. */
+/** Throws query_refused with Loki's text if a selector lacks matchers that the request requires. */
 export function assertMatchers(matchers: readonly Matcher[], { labelsRequired, matchersMin }: AskedLimits): void {
   const present = matchers.map(({ name }) => name)
   const missing = labelsRequired.filter((name) => !present.includes(name))
@@ -56,7 +56,7 @@ export function assertMatchers(matchers: readonly Matcher[], { labelsRequired, m
   }
 }
 
-/** Throws query_refused in Loki's words for a range aggregation over more than the request wants. */
+/** Throws query_refused with Loki's text if the interval of a range aggregation exceeds the request's limit. */
 export function assertIntervals(intervals: readonly bigint[], { intervalMsMax }: AskedLimits): void {
   if (intervalMsMax === undefined) return
   const limit = BigInt(intervalMsMax) * NS_PER_MS
@@ -66,7 +66,7 @@ export function assertIntervals(intervals: readonly bigint[], { intervalMsMax }:
   throw new GatewayError('query_refused', text)
 }
 
-/** Throws query_refused in Loki's words where the ranges hold more bytes of lines than the request wants read. */
+/** Throws query_refused with Loki's text if the ranges contain more bytes of lines than the request allows. */
 export async function assertBytes(
   store: LogStore,
   ranges: readonly Omit<StreamRange, 'pause'>[],
@@ -81,7 +81,7 @@ export async function assertBytes(
   throw new GatewayError('query_refused', text)
 }
 
-/** `12 KiB`, `1.5 MiB`: as Loki prints sizes in errors. */
+/** `12 KiB`, `1.5 MiB`: Loki's format of sizes in errors. */
 function formatIBytes(bytes: number): string {
   const power = Math.min(6, Math.max(0, Math.floor(Math.log2(Math.max(1, bytes)) / 10)))
   const unit = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'][power]

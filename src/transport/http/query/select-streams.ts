@@ -11,8 +11,8 @@ const STREAMS_PER_SLICE = 500
 /** Label of streams that Loki has split; Loki hides the name. */
 const SHARD_LABEL = '__stream_shard__'
 /**
- * A shorter range is widened to this length. Grafana's "Show context" asks with the time of a line as start and end, in
- * milliseconds; Loki finds the stream, as its index ignores times within a file.
+ * A shorter range is widened to this length. Grafana's "Show context" requests the time of a line as both start and
+ * end, in milliseconds; Loki finds the stream because its index ignores times within a file.
  */
 const RANGE_NS_MIN = 60n * NS_PER_SECOND
 

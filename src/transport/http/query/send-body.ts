@@ -1,10 +1,10 @@
-/** Sends an answer that was written in pieces: a small one whole, a large one piece by piece. */
+/** Sends a body that was written in pieces: a small one at once, a large one piece by piece. */
 
 import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { type Body, bodyBytes } from '../../../protocol/bytes/body-writer.ts'
 
-/** Bytes that are copied together in well under a millisecond. */
+/** Bytes that are joined in well under a millisecond. */
 const WHOLE_BYTES_MAX = 1024 * 1024
 
 export function sendBody(reply: FastifyReply, body: Body): FastifyReply {
@@ -15,7 +15,7 @@ export function sendBody(reply: FastifyReply, body: Body): FastifyReply {
   return reply.header('content-length', bytes).send(new BodyStream(body))
 }
 
-/** A stream that is all there: other than a live tail it may be held back to be compressed. */
+/** A stream whose data is complete: unlike a live tail, it may be buffered for compression. */
 export class BodyStream extends Readable {
   readonly #body: Body
   #next = 0

@@ -1,4 +1,4 @@
-/** Logs queries that take long, without a word of the data. */
+/** Logs slow queries, without any text of the data. */
 
 import type { FastifyBaseLogger } from 'fastify'
 import type { EventLoop } from '../../../flows/query/query-turns.ts'
@@ -7,15 +7,15 @@ import { maskQuery } from '../../../logql/parse/mask.ts'
 export interface ReportedQuery {
   readonly route: string
   readonly tenant: string
-  /** Of X-Query-Tags; undefined where none came. */
+  /** From X-Query-Tags; undefined if absent. */
   readonly tags: string | undefined
   readonly query: string | undefined
 }
 
 export interface QueryReport {
-  /** To be called once the query has left the queue. */
+  /** Must be called when the query has left the queue. */
   running(): void
-  /** To be called when it is over, however it ended. */
+  /** Must be called when the query has ended in any way. */
   readonly end: () => void
 }
 
@@ -23,7 +23,7 @@ export class SlowQueries {
   readonly #slowMs: number | undefined
   readonly #clock: Pick<EventLoop, 'nowMs'>
 
-  /** `slowMs` undefined: none is logged. */
+  /** `slowMs` undefined: no query is logged. */
   constructor(slowMs: number | undefined, clock: Pick<EventLoop, 'nowMs'>) {
     this.#slowMs = slowMs
     this.#clock = clock
