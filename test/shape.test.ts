@@ -2,7 +2,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 
-/** Which folder of src may import which. A folder may always import itself. The data's way goes from left to right. */
+/** Which folder of src may import which, in the order of the data flow. A folder may always import itself. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   kit: [],
   domain: ['kit'],
@@ -34,7 +34,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   entry: ['processes', 'homes', 'transport', 'telemetry', 'flows', 'cli', 'config', 'domain'],
 }
 
-/** What a folder may take from npm and Node. */
+/** What a folder may import from npm and Node. */
 const MAY_USE: Record<string, RegExp> = {
   kit: /^$/,
   domain: /^$/,
@@ -56,20 +56,20 @@ const MAY_USE: Record<string, RegExp> = {
   entry: /^(node:|aws-lambda$)/,
 }
 
-/** Folders whose tests stand at the same path under test. */
+/** Folders whose tests have the same path under test. */
 const ROOMS = [...new Set(Object.keys(MAY_IMPORT).map((name) => name.split('/')[0]))]
 
-/** A folder that holds more is two folders. */
+/** A folder with more files should be split. */
 const FILES_IN_FOLDER_MAX = 20
 
-/** Calls that make an answer depend on more than its arguments. */
+/** Calls that make a result depend on more than its arguments. */
 const IMPURE = /\b(Date\.now|performance\.now|new Date\(\)|Math\.random|randomUUID|set(Timeout|Interval|Immediate))\b/
 
 const folderOf = (path: string) => Object.keys(MAY_IMPORT).find((name) => path.startsWith(`src/${name}/`))
 
 const IMPORT = /^(?:import|export)\b[^'=(;]*?\bfrom '([^']+)'|^import '([^']+)'|\bimport\('([^']+)'\)/gm
 
-/** Source without its comments, near enough for a search of calls. */
+/** Source without its comments, accurate enough for a search of calls. */
 const withoutComments = (text: string) => text.replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, '')
 
 const importsOf = (file: string) =>
@@ -124,19 +124,19 @@ t.test('only the configuration reads the environment', async (t) => {
   )
 })
 
-t.test('no folder of src holds more files than a reader takes in at a glance', async (t) => {
+t.test('no folder of src has too many files', async (t) => {
   const counts = new Map<string, number>()
   for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1)
   for (const [folder, count] of counts) t.ok(count <= FILES_IN_FOLDER_MAX, `${folder} holds ${count} files`)
 })
 
-t.test('domain and flows use no clock, timer or randomness of their own', async (t) => {
+t.test('domain and flows use no clock, timer or randomness directly', async (t) => {
   const pure = files.filter((file) => /^src\/(domain|flows|kit)\//.test(file))
   const impure = pure.filter((file) => IMPURE.test(withoutComments(readFileSync(file, 'utf8'))))
   t.strictSame(impure, [], 'time and chance come in as arguments')
 })
 
-t.test('a test of a file of src stands at its path; what tests several stands in a suite of its own', async (t) => {
+t.test('the test of a file in src has the same path; a test of several files is in another folder', async (t) => {
   for (const test of globSync(`test/{${ROOMS.join(',')}}/**/*.test.ts`).sort()) {
     const source = test.replace(/^test/, 'src').replace(/\.test\.ts$/, '.ts')
     t.ok(existsSync(source), `${test} tests ${source}`)

@@ -1,26 +1,26 @@
-/** `millrace redrive`: lists dead letters and brings each back to the consumer that gave it up. */
+/** `millrace redrive`: lists dead letters and moves each back to its consumer. */
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
 import type { Command, Terminal } from './commands.ts'
 
-/** A message that was given up. */
+/** A dead letter. */
 export interface GivenUp {
   readonly id: string
   /** Milliseconds since the epoch. */
   readonly sentMs: number
   readonly bytes: number
   readonly reason: { readonly code: string; readonly text: string } | undefined
-  /** False for one that another consumer gave up: it stays where it is. */
+  /** False for a dead letter of another consumer, which stays there. */
   readonly isOwn: boolean
 }
 
-/** Messages that one consumer gave up, as many as are not held. */
+/** The dead letters of one consumer, except held ones. */
 export interface GivenUpMessages<M extends GivenUp> {
-  /** Some, held for a few minutes; none when there are no others. */
+  /** Takes some, holding them for a few minutes; none if there are no others. */
   take(): Promise<readonly M[]>
   release(messages: readonly M[]): Promise<void>
-  /** False when the message is in both places now. Rejects when it is still in the dead letters only. */
+  /** False if the message is now in both places. Rejects if it is still only in the dead letters. */
   bringBack(message: M): Promise<boolean>
 }
 
@@ -28,7 +28,7 @@ export const CONSUMERS = ['worker', 'alerts', 'poller'] as const
 export type Consumer = (typeof CONSUMERS)[number]
 
 export interface OpenedLetters<M extends GivenUp> {
-  /** Those whose settings are complete. */
+  /** The consumers whose settings are complete. */
   readonly consumers: ReadonlyMap<Consumer, GivenUpMessages<M>>
   close(): void
 }
@@ -41,7 +41,7 @@ const NEEDS: Readonly<Record<Consumer, string>> = {
   poller: 'MILLRACE_POLL_FUNCTION and MILLRACE_POLL_DEAD_LETTER_URL',
 }
 
-/** `open` reaches the queues; it is not called for wrong usage. */
+/** `open` creates the clients; it is not called for wrong usage. */
 export function redriveCommand<M extends GivenUp>(open: () => Promise<OpenedLetters<M>>, nowMs: () => number): Command {
   return {
     name: 'redrive',
@@ -89,7 +89,7 @@ function readOptions(args: readonly string[]) {
   return { from, isDryRun: values['dry-run'] === true, countMax }
 }
 
-/** Throws config_invalid where nothing that is asked for is configured. */
+/** Throws config_invalid if none of the requested consumers is configured. */
 function pick<M extends GivenUp>(
   consumers: ReadonlyMap<Consumer, GivenUpMessages<M>>,
   from: Consumer | undefined,
@@ -108,7 +108,7 @@ interface Run<M extends GivenUp> {
   readonly terminal: Terminal
 }
 
-/** All are held until the end, so that each is listed once. */
+/** Holds all messages until the end, so that each is listed once. */
 async function list<M extends GivenUp>(run: Run<M>): Promise<void> {
   const { consumer, countMax, terminal } = run
   const seen = new Set<string>()
@@ -129,7 +129,7 @@ async function bringBack<M extends GivenUp>(run: Run<M>): Promise<void> {
   let twice = 0
   await lookAt(run, async (message, letGo) => {
     if (!message.isOwn) others.add(message.id)
-    // Given up again since the start: bringing it back once more would never end.
+    // A message that failed again since the start would be moved back forever.
     if (!message.isOwn || message.sentMs >= startedMs) return true
     if (brought >= countMax) return false
     if (await messages.bringBack(message)) letGo()
@@ -150,8 +150,8 @@ async function bringBack<M extends GivenUp>(run: Run<M>): Promise<void> {
 }
 
 /**
- * Calls `visit` for each message, until it gives false, there are no others, or all have been seen: what is held for too
- * long comes again. Releases what `visit` did not let go of, also after an error.
+ * Calls `visit` for each message, until it returns false, there are no others, or all have been seen (messages that are
+ * held too long are returned again). Releases the messages that `visit` did not consume, also after an error.
  */
 async function lookAt<M extends GivenUp>(
   { messages }: Run<M>,
@@ -173,7 +173,7 @@ async function lookAt<M extends GivenUp>(
   }
 }
 
-/** What would break a line, or move the cursor of a terminal. */
+/** Characters that would break a line, or move the cursor of a terminal. */
 const CONTROL = /\p{Cc}+/gu
 
 function formatRow(consumer: Consumer, { id, sentMs, bytes, reason, isOwn }: GivenUp): string {

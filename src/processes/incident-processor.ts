@@ -1,4 +1,4 @@
-/** The alert processor: log groups raise incidents, and rules are evaluated beside them. In a function or a process. */
+/** The alert processor, in a function or a process: raises incidents from log groups, and evaluates rules. */
 
 import type { Logger } from 'pino'
 import type { Config } from '../config/read-config.ts'
@@ -23,7 +23,7 @@ export interface OpenProcessor extends RecordsParts {
   readonly metrics: EmfReporter
 }
 
-/** What a function does with the events it is called with. Throws as openIncidents and openScheduledWatch do. */
+/** Returns the handler of a function's events. Throws like openIncidents and openScheduledWatch. */
 export async function openProcessor(
   config: Config,
   clock: Clock,
@@ -47,8 +47,8 @@ export async function openProcessor(
 }
 
 /**
- * Reads the log groups itself, in rounds, and applies what gateways of the aws home counted, until it is stopped. Resolves
- * after the first round. Throws as openProcessor does, and config_invalid where it would have nothing to do.
+ * Reads the log groups itself, in rounds, and applies counts of gateways in the aws home, until it is stopped. Resolves
+ * after the first round. Throws like openProcessor, and config_invalid if it would have nothing to do.
  */
 export async function runProcessor(config: Config, clock: Clock, log: Logger): Promise<RunningProcess> {
   const { logGroups, everyMs } = config.incidents.cloudWatch

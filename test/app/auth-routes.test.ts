@@ -1,11 +1,11 @@
 import t from 'tap'
 import { buildTestApp } from '../support/test-app.ts'
 
-/** What docs/security.md says stays open. */
+/** The routes that are public according to docs/security.md. */
 const OPEN = ['/healthz', '/ready', '/openapi.json', '/loki/api/v1/status/buildinfo']
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-t.test('every route wants credentials, by every method and spelling, but those that stay open', async (t) => {
+t.test('every route except the public ones requires credentials, by every method and spelling', async (t) => {
   const { app } = await buildTestApp(t, { MILLRACE_USERS: 'ann:secret' })
   const { paths } = (await app.inject({ url: '/openapi.json' })).json<{ paths: Record<string, object> }>()
   const known = Object.keys(paths)
@@ -16,7 +16,7 @@ t.test('every route wants credentials, by every method and spelling, but those t
     for (const spelling of [url, `${url}/`, `${url}?access_token=x`, url.replace(/[a-z]/, encodeFirst)]) {
       for (const method of METHODS) {
         const { statusCode } = await app.inject({ method, url: spelling })
-        // Either there is no such route, or it asks who comes.
+        // Either the route does not exist, or it requires credentials.
         if (statusCode !== 401 && statusCode !== 404) found.push(`${method} ${spelling} ${statusCode}`)
       }
     }
@@ -29,7 +29,7 @@ t.test('every route wants credentials, by every method and spelling, but those t
   t.strictSame(found, [])
 })
 
-t.test('what stays open is there without credentials', async (t) => {
+t.test('public routes need no credentials', async (t) => {
   const { app } = await buildTestApp(t, { MILLRACE_USERS: 'ann:secret' })
   for (const url of OPEN) t.equal((await app.inject({ url })).statusCode, 200, url)
 })

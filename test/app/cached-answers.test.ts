@@ -12,7 +12,7 @@ const HOUR_MS = 3600_000
 const HOUR = 3600n * 1_000_000_000n
 const START = BigInt(Date.UTC(2026, 10, 18)) * 1_000_000n
 
-/** The application over a store that joins, expires and deletes, with a cache. */
+/** The application with a cache, over a store that joins, expires and deletes blocks. */
 async function open(t: Test, folder: string, env: Environment = {}) {
   const clock = new FixedClock(Number(START / 1_000_000n) + 30 * HOUR_MS)
   const config = readConfig({ MILLRACE_MULTI_TENANT_QUERIES: 'true', ...env })
@@ -87,7 +87,7 @@ const QUESTIONS: readonly (readonly [path: string, params: Readonly<Record<strin
   ['index/volume_range', { targetLabels: 'app', step: '2h' }],
 ]
 
-/** Asks everything twice, the second time for a fresh answer; how many of the first were kept ones. */
+/** Sends every request twice, the second one bypassing the cache, and compares; returns the number of cache hits. */
 async function compareAnswers(
   app: FastifyInstance,
   { tenant, hour, length }: { readonly tenant: string; readonly hour: number; readonly length: number },
@@ -134,19 +134,19 @@ async function runActions(t: Test, actions: readonly Action[], folder: string): 
     else if (action.kind === 'maintain') await store.maintain()
     else if (action.kind === 'wait') clock.ms += action.hours * HOUR_MS
     else if (action.kind === 'ask') hits += await compareAnswers(app, action)
-    // What was kept a moment ago is what a change makes wrong.
+    // These results were just cached, and the change below makes them wrong.
     hits += await compareAnswers(app, { tenant: 'a|b', hour: 0, length: 30 }, QUESTIONS.slice(2, 4))
   }
   await close()
   return hits
 }
 
-/** What a rule of deletions refuses is no matter here. */
+/** Rejections by the rules of deletions do not matter here. */
 function isRefusal(error: { code?: string }): void {
   if (!['query_refused', 'parameter_invalid'].includes(error.code ?? '')) throw error
 }
 
-t.test('kept answers are what they would be now, under pushes, late lines, deletions, joins and expiry', async (t) => {
+t.test('cached results equal fresh ones, despite pushes, late lines, deletions, joins and expiry', async (t) => {
   let round = 0
   let hits = 0
   const property = fc.asyncProperty(fc.array(action, { minLength: 10, maxLength: 30 }), async (actions) => {
@@ -214,19 +214,22 @@ for (const [name, path, params, outcomes] of KEPT) {
   })
 }
 
-t.test('keeps nothing where that is off, and gives nothing kept to who asks for fresh answers', async (t) => {
-  t.strictSame(await (await openOne(t, { MILLRACE_QUERY_CACHE_BYTES: 'off' })).twice('query_range', METRIC), [
-    'off',
-    'off',
-  ])
-  const { outcome, twice } = await openOne(t)
-  await outcome('query_range', METRIC)
-  for (const control of ['no-cache', 'max-age=0, no-store']) {
-    t.strictSame(await twice('query_range', METRIC, { 'cache-control': control }), ['off', 'off'])
-  }
-})
+t.test(
+  'caches nothing if it is off, and never returns a cached result to a client that wants a fresh one',
+  async (t) => {
+    t.strictSame(await (await openOne(t, { MILLRACE_QUERY_CACHE_BYTES: 'off' })).twice('query_range', METRIC), [
+      'off',
+      'off',
+    ])
+    const { outcome, twice } = await openOne(t)
+    await outcome('query_range', METRIC)
+    for (const control of ['no-cache', 'max-age=0, no-store']) {
+      t.strictSame(await twice('query_range', METRIC, { 'cache-control': control }), ['off', 'off'])
+    }
+  },
+)
 
-t.test('a range within one step has one answer; another tenant has its own', async (t) => {
+t.test('requests within one step share a result; another tenant has its own', async (t) => {
   const { outcome } = await openOne(t)
   const within = { ...METRIC, start: '1763500010', end: '1763599990' }
   t.equal(await outcome('query_range', METRIC), 'miss')
@@ -236,7 +239,7 @@ t.test('a range within one step has one answer; another tenant has its own', asy
   t.equal(await outcome('query_range', METRIC, { 'x-scope-orgid': 'other' }), 'miss')
 })
 
-t.test('a late line makes the answers of its time anew, and only those', async (t) => {
+t.test('a late line invalidates only the results of its time', async (t) => {
   const { outcome, clock, store } = await openOne(t)
   const old = { ...METRIC, start: '1763400000', end: '1763410000' }
   for (const params of [METRIC, old]) await outcome('query_range', params)
@@ -246,7 +249,7 @@ t.test('a late line makes the answers of its time anew, and only those', async (
   t.equal(await outcome('query_range', old), 'hit')
 })
 
-t.test('what is deleted, taken back or expired makes answers anew', async (t) => {
+t.test('deleting, cancelling and expiry invalidate results', async (t) => {
   const { app, clock, store, deletions, close } = await open(t, t.testdir())
   const entries = Array.from({ length: 20 }, (_, i) => ({ ns: START + BigInt(i), line: `line ${i}` }))
   await store.append(makeBatch([{ labels: { app: 'x' }, entries }], openAdmission(clock, 'a')))

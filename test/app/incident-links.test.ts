@@ -1,4 +1,4 @@
-/** Links of incidents, followed: each leads to the lines behind it, in both homes and from every source. */
+/** Follows the links of incidents: each leads to the lines behind it, in both homes and from every source. */
 
 import { CloudWatchLogs, CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
 import fc from 'fast-check'
@@ -62,7 +62,7 @@ const LINKS = {
 }
 const LISTING = { tenant: 'fake', states: undefined, sinceMs: undefined, labels: [], limit: 100, after: undefined }
 
-/** Pushes each line as a service of its own, at the clock's time. */
+/** Pushes each line as a separate service, at the clock's time. */
 async function pushAll(app: FastifyInstance, clock: FixedClock): Promise<void> {
   const streams = LINES.map((line, i) => ({
     stream: { service_name: `service-${i}` },
@@ -72,7 +72,7 @@ async function pushAll(app: FastifyInstance, clock: FixedClock): Promise<void> {
   if (response.statusCode >= 300) throw new Error(response.body)
 }
 
-/** Follows the link of each incident, and looks for the line of its service. */
+/** Follows the link of each incident, and checks for the line of its service. */
 async function followAll(t: Test, app: FastifyInstance, incidents: readonly Incident[]): Promise<void> {
   t.equal(incidents.length, LINES.length)
   for (const incident of incidents) {
@@ -122,7 +122,7 @@ t.test('embedded: polled Cognigy entries', async (t) => {
   t.same(await followQuery(app, link), ['the webhook of flow 7 did not answer'])
 })
 
-/** A gateway and an alert processor of the aws home, over one cloud. */
+/** A gateway and an alert processor of the aws home, on one cloud. */
 async function openAwsHome(t: Test) {
   const clock = new FixedClock()
   let deliver = async (_event: unknown): Promise<void> => undefined
@@ -231,7 +231,7 @@ async function subscribe(endpoint: string, logGroupName: string): Promise<void> 
   logs.destroy()
 }
 
-t.test('the console of other partitions, and of a region that is not known', async (t) => {
+t.test('the console of other partitions, and of an unknown region', async (t) => {
   const incident = { logGroup: { name: '/a/b c' }, firstSeenMs: -5, lastSeenMs: 0 } as Incident
   const linkOf = (region: string | undefined) => linksOf(incident, { ...LINKS, region }).query ?? ''
   t.equal(readConsoleLink(linkOf('cn-north-1')).host, 'console.amazonaws.cn')
@@ -240,7 +240,7 @@ t.test('the console of other partitions, and of a region that is not known', asy
   t.same([group, region, params.get('start'), params.get('filterPattern')], ['/a/b c', null, '0', null])
 })
 
-t.test('whatever a line is, the query and the pattern of its incident find it', async (t) => {
+t.test('the query and the pattern of an incident find any line', async (t) => {
   const clock = new FixedClock()
   const line = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 80 }),

@@ -56,7 +56,7 @@ t.test('an incident is listed, shown, acknowledged and closed', async (t) => {
   t.match(await ask('POST', `/incidents/${id}/ack`), { status: 409, body: { error: { code: 'state_conflict' } } })
 })
 
-t.test('pages lead from one to the next, for the question they belong to', async (t) => {
+t.test('a page token is valid for the same filters', async (t) => {
   const { ask, raise } = await open(t)
   for (let i = 0; i < 7; i++) await raise(`failure ${i}`)
   const seen: string[] = []
@@ -109,7 +109,7 @@ for (const [name, method, url, status, code] of REFUSED) {
   })
 }
 
-t.test('a tenant sees, acknowledges and closes its own alone', async (t) => {
+t.test('a tenant sees, acknowledges and closes only its own incidents', async (t) => {
   const basic = (user: string) => ({ authorization: `Basic ${Buffer.from(user).toString('base64')}` })
   const users = JSON.stringify([
     { name: 'ann', password: 'ann-password', tenant: 'a' },
@@ -134,7 +134,7 @@ t.test('a tenant sees, acknowledges and closes its own alone', async (t) => {
   t.equal(id, incidentIdOf({ tenant: 'a', kind: 'line', key: 'of a' }))
 })
 
-t.test('any question gives JSON, and no fault of ours', async (t) => {
+t.test('any request gets JSON, and never a 5xx', async (t) => {
   const { app, raise } = await open(t)
   await raise('one')
   const text = fc.string({ unit: 'binary', maxLength: 60 })
@@ -158,7 +158,7 @@ t.test('any question gives JSON, and no fault of ours', async (t) => {
   t.pass()
 })
 
-t.test('a token opens as it was sealed, and any other text is refused', async (t) => {
+t.test('a sealed token can be opened, and any other text is rejected', async (t) => {
   const place = fc.record({
     lastSeenMs: fc.integer({ min: 0, max: 8.64e15 }),
     id: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex')),

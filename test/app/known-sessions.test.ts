@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { startLocalCloud } from '../doubles/local-cloud.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
 
-/** The sessions that people know from the systems that Millrace unites, over a socket, with the gateway's defaults. */
+/** Sessions of the systems that Millrace replaces, over a socket, with the gateway's defaults. */
 
 type Environment = Readonly<Record<string, string>>
 
@@ -14,7 +14,7 @@ const HOMES: readonly (readonly [name: string, environment: (t: Test) => Promise
 ]
 
 for (const [home, environment] of HOMES) {
-  t.test(`the session of a Loki endpoint behind basic auth works as its users know it: ${home}`, async (t) => {
+  t.test(`a session with a Loki endpoint behind basic auth works: ${home}`, async (t) => {
     const gateway = await GatewayProcess.start({
       dataDir: t.testdir(),
       env: { MILLRACE_USERS: 'stytch-logs-ingestion:1234', ...(await environment(t)) },
@@ -39,14 +39,14 @@ for (const [home, environment] of HOMES) {
     t.match(await read.text(), '["1748893746595000000","<log line 0>"]', 'the line is there, to the nanosecond')
   })
 
-  t.test(`the session of a logging service behind tokens works as its users know it: ${home}`, async (t) => {
+  t.test(`a session with a logging service behind tokens works: ${home}`, async (t) => {
     const dataDir = t.testdir()
     const env = { MILLRACE_LOCAL_ISSUER: 'true', ...(await environment(t)) }
     const gateway = await GatewayProcess.start({ dataDir, env })
     t.teardown(() => gateway.kill())
     const logs = `${gateway.url}/logs`
     t.equal((await fetch(logs)).status, 401, 'not without a token')
-    // The bare token, without a word before it.
+    // The bare token, without a scheme.
     const authorization = await makeToken({ ...env, MILLRACE_DATA_DIR: dataDir })
     const posted = await fetch(logs, {
       method: 'POST',

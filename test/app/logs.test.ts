@@ -62,12 +62,12 @@ t.test('without a severity it is info, without a message empty', async (t) => {
   t.match((await page(app)).items, [{ severity: 'info', message: '' }])
 })
 
-t.test('without logs there is an empty page', async (t) => {
+t.test('without logs the page is empty', async (t) => {
   const { app } = await buildTestApp(t)
   t.strictSame(await page(app), { items: [], hasMore: false })
 })
 
-t.test('what is posted is there for Loki too', async (t) => {
+t.test('posted logs are also in a Loki stream', async (t) => {
   const testApp = await buildTestApp(t)
   await post(testApp.app, { message: 'hello', service: 'disk' })
   t.strictSame(await storedLines(testApp), ['{"message":"hello","service":"disk"}'])
@@ -115,7 +115,7 @@ t.test('Content-Types', async (t) => {
   }
 })
 
-t.test('an array is answered log by log, and the good ones are stored', async (t) => {
+t.test('an array gets a result for each log, and valid ones are stored', async (t) => {
   const { app } = await buildTestApp(t)
   const response = await post(app, [{ message: 'one' }, { message: 'two', severity: 7 }, 'three', { id: 'four' }])
   t.equal(response.statusCode, 201)
@@ -132,14 +132,14 @@ t.test('an array is answered log by log, and the good ones are stored', async (t
   t.strictSame(await allMessages(app), ['', 'one'])
 })
 
-t.test('an array of nothing good is answered 400', async (t) => {
+t.test('an array without valid logs gets 400', async (t) => {
   const { app } = await buildTestApp(t)
   const response = await post(app, [1, 2])
   t.equal(response.statusCode, 400)
   t.match(response.json(), { accepted: 0, rejected: 2 })
 })
 
-t.test('lines of JSON, one of them broken', async (t) => {
+t.test('NDJSON with an invalid line', async (t) => {
   const { app } = await buildTestApp(t)
   const body = '{"message":"one"}\r\n\nnot json\n{"message":"two"}\n'
   const response = await post(app, body, { 'content-type': 'application/x-ndjson' })
@@ -148,7 +148,7 @@ t.test('lines of JSON, one of them broken', async (t) => {
   t.strictSame(await allMessages(app), ['two', 'one'])
 })
 
-t.test('a log that passes a limit is refused by its place', async (t) => {
+t.test('a log over a limit is rejected with its position', async (t) => {
   const { app } = await buildTestApp(t, { MILLRACE_LINE_BYTES_MAX: '40' })
   const single = await post(app, { message: 'x'.repeat(40) })
   t.equal(single.statusCode, 400)
@@ -197,7 +197,7 @@ t.test('an id makes a retry idempotent', async (t) => {
   })
 })
 
-t.test('what is posted at one instant keeps its order', async (t) => {
+t.test('logs posted at the same instant keep their order', async (t) => {
   const { app } = await buildTestApp(t)
   for (const n of [1, 2, 3]) await post(app, { message: `single ${n}` })
   await post(app, [{ message: 'array 1' }, { message: 'array 2' }])
@@ -205,7 +205,7 @@ t.test('what is posted at one instant keeps its order', async (t) => {
 })
 
 t.test('pages', async (t) => {
-  await t.test('lead through all logs, each once, while others are written', async (t) => {
+  await t.test('pages have all logs, each once, while others are written', async (t) => {
     const { app, clock } = await buildTestApp(t)
     const messages = Array.from({ length: 250 }, (_, i) => `old ${i}`)
     await post(
@@ -225,7 +225,7 @@ t.test('pages', async (t) => {
     t.strictSame(seen, messages.toReversed())
   })
 
-  await t.test('of one nanosecond lead through all of it', async (t) => {
+  await t.test('pages within one nanosecond have all its logs', async (t) => {
     const { app, clock } = await buildTestApp(t)
     const values = Array.from({ length: 20 }, (_, i) => [String(clock.nowNs), `{"message":"${i}"}`])
     const streams = [{ stream: { source: 'logs', severity: 'info' }, values }]
@@ -249,7 +249,7 @@ t.test('pages', async (t) => {
     t.match((await page(after.app, { limit: '1', nextToken })).items, [{ message: 'one' }])
   })
 
-  await t.test('take no token that was changed, or made for another question', async (t) => {
+  await t.test('reject a token that was changed, or that is for other filters', async (t) => {
     const { app } = await buildTestApp(t)
     await post(app, [{ message: 'one' }, { message: 'two' }])
     const { nextToken = '' } = await page(app, { limit: '1' })

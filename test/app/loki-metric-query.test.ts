@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
 import { ask, buildTestApp, pushJson, type TestApp } from '../support/test-app.ts'
 
-/** Twelve o'clock, where the clock of tests stands, in seconds. */
+/** Noon, the time of the tests' clock, in seconds. */
 const NOON = Date.UTC(2026, 10, 21, 12) / 1000
 
-/** One line each ten seconds of the last five minutes: `app="a"` all of them, `app="b"` every third. */
+/** A line every ten seconds of the last five minutes: all with `app="a"`, every third with `app="b"`. */
 async function appWithLines(t: Test): Promise<TestApp> {
   const testApp = await buildTestApp(t)
   const { app, clock } = testApp

@@ -5,7 +5,7 @@ import { CONTENT_TYPES, ENCODINGS, JSON_DETAILS, LEGACY, SIZES } from './push-fo
 import { VALIDATION, WHOLES } from './push-refusal-rows.ts'
 import { NS, OK_JSON, PROTOBUF, push, type Row, type Rows, stream, typed } from './push-row.ts'
 
-/** Each row has a tenant of its own in one application, or an application of its own where it wants settings. */
+/** Each row has its own tenant in one application, or its own application if it needs settings. */
 async function checkRows(rows: Rows): Promise<void> {
   let shared: TestApp | undefined
   await t.test('an application for rows without settings', async (t) => {
@@ -45,7 +45,7 @@ function checkAnswer(t: Test, response: LightMyRequestResponse, { status, text }
 
 for (const rows of [CONTENT_TYPES, ENCODINGS, SIZES, JSON_DETAILS, WHOLES, VALIDATION, LEGACY]) await checkRows(rows)
 
-t.test('answers JSON to whoever asks for it', async (t) => {
+t.test('responds with JSON on request', async (t) => {
   const { app } = await buildTestApp(t, { MILLRACE_LINE_BYTES_MAX: '5' })
   const headers = { accept: 'application/json' }
   const send = (payload: Uint8Array) =>
@@ -75,7 +75,7 @@ t.test('answers JSON to whoever asks for it', async (t) => {
   t.match(none.json(), { status: 'error', accepted: 0, rejected: 1 })
 })
 
-t.test('a push that is sent again is stored once and answered as before', async (t) => {
+t.test('a retried push is stored once and gets the same response', async (t) => {
   const testApp = await buildTestApp(t)
   const body = [
     {
@@ -95,7 +95,7 @@ t.test('a push that is sent again is stored once and answered as before', async 
   t.strictSame((await storedLines(testApp)).sort(), ['one', 'one', 'two'], 'other metadata makes another entry')
 })
 
-t.test('the same stream in other words is the same stream', async (t) => {
+t.test('different spellings of a label set are the same stream', async (t) => {
   const testApp = await buildTestApp(t)
   const spellings = [
     '{app="é", b="c"}',

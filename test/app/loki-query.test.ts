@@ -12,7 +12,7 @@ interface StreamsAnswer {
   }
 }
 
-/** An application that holds the streams; `at(n)` is n nanoseconds after the clock's time. */
+/** An application with these streams; `at(n)` is n nanoseconds after the clock's time. */
 async function appWith(t: Test, streams: (at: (ns: number) => string) => readonly JsonStream[]): Promise<TestApp> {
   const testApp = await buildTestApp(t)
   const response = await pushJson(
@@ -58,7 +58,7 @@ t.test('nanoseconds come back as they were sent', async (t) => {
   )
 })
 
-t.test('lines of one nanosecond keep the order of arrival, and are turned around backward', async (t) => {
+t.test('lines of one nanosecond keep the order of arrival, reversed for backward', async (t) => {
   const testApp = await appWith(t, (at) => [
     { stream: { app: 'a' }, values: ['one', 'two', 'three'].map((line) => [at(-5), line]) },
   ])
@@ -297,7 +297,7 @@ t.test('labels, their values and series', async (t) => {
   })
 })
 
-t.test('a large answer is compressed for whoever takes that', async (t) => {
+t.test('a large response is compressed if the client accepts that', async (t) => {
   const { app } = await appWith(t, (at) => [
     { stream: { app: 'a' }, values: Array.from({ length: 100 }, (_, i) => [at(-i - 1), `line ${i}`]) },
   ])
@@ -307,7 +307,7 @@ t.test('a large answer is compressed for whoever takes that', async (t) => {
   t.equal(plain.headers['content-encoding'], undefined)
 })
 
-t.test('paging by time gives every line once, forward and backward', async (t) => {
+t.test('paging by time returns every line once, forward and backward', async (t) => {
   const { app, clock } = await appWith(t, (at) => [
     { stream: { app: 'a' }, values: Array.from({ length: 50 }, (_, i) => [at(-50 + i), `a${i}`]) },
     { stream: { app: 'b' }, values: Array.from({ length: 50 }, (_, i) => [at(-50 + i), `b${i}`]) },

@@ -15,7 +15,7 @@ async function openWithLines(t: Test, env: Environment = ON): Promise<TestApp> {
   return parts
 }
 
-t.test('a query of several tenants gives the lines of all, each with its tenant, within one limit', async (t) => {
+t.test('a query of several tenants returns the lines of all, each with its tenant, within one limit', async (t) => {
   const { app } = await openWithLines(t)
   const answer = await ask(app, 'query_range', { query: '{app="shop"}', limit: '3' }, SEVERAL)
   t.equal(answer.statusCode, 200)
@@ -32,7 +32,7 @@ t.test('a query of several tenants gives the lines of all, each with its tenant,
   )
 })
 
-t.test('numbers are taken over all tenants, or by tenant', async (t) => {
+t.test('aggregations are over all tenants, or by tenant', async (t) => {
   const { app } = await openWithLines(t)
   const count = async (query: string) => (await ask(app, 'query', { query }, SEVERAL)).json().data.result
   t.match(await count('sum(count_over_time({app="shop"}[1m]))'), [{ metric: {}, value: [Number, '4'] }])
@@ -57,7 +57,7 @@ t.test('labels, values, series and volumes are merged', async (t) => {
   t.equal((await ask(app, 'detected_fields', { query: '{app="shop"}' }, SEVERAL)).statusCode, 200)
 })
 
-t.test('one tenant is read as ever, named once or twice', async (t) => {
+t.test('one tenant, named once or twice, is read as usual', async (t) => {
   const { app } = await openWithLines(t)
   for (const tenant of ['a', 'a|a']) {
     const { data } = (await ask(app, 'labels', {}, { 'x-scope-orgid': tenant })).json()
@@ -111,7 +111,7 @@ for (const [name, env, tenants, status, text, headers = {}] of REFUSED) {
   })
 }
 
-t.test('pushes, deletions and tails take one tenant, whatever queries may', async (t) => {
+t.test('pushes, deletions and tails accept only one tenant', async (t) => {
   const { app } = await buildTestApp(t, ON)
   const push = await pushJson(app, [{ stream: { a: 'b' }, values: [] }], SEVERAL)
   t.equal(push.statusCode, 400)

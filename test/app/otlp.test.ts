@@ -30,13 +30,13 @@ function send(
   return app.inject({ method: 'POST', url, headers: { 'content-type': 'application/json', ...headers }, payload })
 }
 
-/** A protobuf field of bytes shorter than 128. */
+/** A length-delimited protobuf field shorter than 128 bytes. */
 function field(number: number, ...parts: readonly (string | Uint8Array)[]): Buffer {
   const value = Buffer.concat(parts.map((part) => Buffer.from(part)))
   return Buffer.concat([Buffer.of(number * 8 + 2, value.length), value])
 }
 
-/** A record of `one` at the clock's time. */
+/** A record with the body `one` at the clock's time. */
 function protobufOne(): Buffer {
   const time = Buffer.alloc(9)
   time[0] = 1 * 8 + 1
@@ -61,7 +61,7 @@ for (const url of ['/otlp/v1/logs', '/v1/logs']) {
   })
 }
 
-t.test('a push that is sent again is stored once', async (t) => {
+t.test('a retried push is stored once', async (t) => {
   const testApp = await buildTestApp(t)
   for (const _ of [1, 2]) t.equal((await send(testApp.app, ONE)).statusCode, 200)
   t.strictSame(await storedLines(testApp), ['one'])
@@ -107,7 +107,7 @@ t.test('attributes become labels and structured metadata', async (t) => {
   })
 })
 
-t.test('18 promoted attributes are taken, though Loki takes 15 labels', async (t) => {
+t.test('18 promoted attributes are accepted, although Loki’s limit is 15 labels', async (t) => {
   const testApp = await buildTestApp(t)
   const names = [
     'service.namespace service.instance.id deployment.environment deployment.environment.name cloud.region',
@@ -122,7 +122,7 @@ t.test('18 promoted attributes are taken, though Loki takes 15 labels', async (t
   t.strictSame(await storedLines(testApp), ['one'])
 })
 
-t.test('a record without times has the time of its coming', async (t) => {
+t.test('a record without times has the time of its arrival', async (t) => {
   const testApp = await buildTestApp(t)
   t.equal((await send(testApp.app, logs([{ body: { kvlistValue: { values: [] } } }]))).statusCode, 200)
   t.strictSame(await storedLines(testApp), ['{}'])
@@ -151,7 +151,7 @@ t.test('ids in other forms are stored as hex, and wrong ones refused for their r
   t.strictSame(await storedLines(testApp), ['base64'])
 })
 
-t.test('a push refused in part says so in partialSuccess', async (t) => {
+t.test('a partly refused push has partialSuccess', async (t) => {
   const testApp = await buildTestApp(t, { MILLRACE_LINE_BYTES_MAX: '5' })
   const long = { timeUnixNano: NS, body: { stringValue: 'much too long' } }
   const response = await send(testApp.app, logs([{ timeUnixNano: NS, body: { stringValue: 'fits' } }, long]))
@@ -160,7 +160,7 @@ t.test('a push refused in part says so in partialSuccess', async (t) => {
   t.strictSame(await storedLines(testApp), ['fits'])
 })
 
-t.test('what is refused whole is a google.rpc.Status with its status', async (t) => {
+t.test('a completely refused push gets a google.rpc.Status', async (t) => {
   const rows = [
     ['a misspelt key', { resourceLog: [] }, {}, 400],
     ['no JSON', '{"resourceLogs":', {}, 400],
@@ -178,14 +178,14 @@ t.test('what is refused whole is a google.rpc.Status with its status', async (t)
     })
   }
 
-  await t.test('in protobuf for whoever sent protobuf', async (t) => {
+  await t.test('in protobuf if the request was protobuf', async (t) => {
     const response = await send(app, Buffer.from('no protobuf'), { 'content-type': 'application/x-protobuf' })
     t.equal(response.statusCode, 400)
     t.equal(response.headers['content-type'], 'application/x-protobuf')
     t.equal(response.rawPayload[0], 2 * 8 + 2, 'field 2 of google.rpc.Status is the message')
   })
 
-  await t.test('429 where a limit passes with time', async (t) => {
+  await t.test('429 for limits that a retry can pass', async (t) => {
     const limited = await buildTestApp(t, { MILLRACE_TENANT_RATE: '1:1' })
     const response = await send(limited.app, ONE)
     t.equal(response.statusCode, 429)
@@ -193,7 +193,7 @@ t.test('what is refused whole is a google.rpc.Status with its status', async (t)
   })
 })
 
-t.test('gzip and parameters of the media type do no harm', async (t) => {
+t.test('gzip and media type parameters are accepted', async (t) => {
   const testApp = await buildTestApp(t)
   const headers = { 'content-encoding': 'gzip', 'content-type': 'application/json; charset=utf-8' }
   t.equal((await send(testApp.app, gzipSync(JSON.stringify(ONE)), headers)).statusCode, 200)

@@ -1,4 +1,4 @@
-/** The poller as it is started: a function that is called, a container that polls. */
+/** The poller as started in production: a function that is invoked, and a container that polls. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -48,7 +48,7 @@ const startServices = async (t: Test) => {
   return { fake, ssm, logs, env, add, stored }
 }
 
-/** A Node process of its own, and what it wrote so far. */
+/** A Node process, and its output so far. */
 class Running {
   readonly child: ChildProcess
   readonly #closed: Promise<unknown>

@@ -16,7 +16,7 @@ const ENV = {
   MILLRACE_USERS: 'ann:right',
 }
 
-/** What the services say that nobody tries again: a role without rights. */
+/** The services' error for a role without permissions, which is not retried. */
 const DENIED = Object.assign(new Error('no rights'), {
   name: 'AccessDeniedException',
   $fault: 'client',

@@ -1,4 +1,4 @@
-/** Pushes in every form and coding, and what becomes of them. */
+/** Pushes in every format and encoding, and their results. */
 
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import snappy from 'snappyjs'

@@ -1,4 +1,4 @@
-/** Pushes that are refused in whole or in part, each with Loki's words, beside those just within a limit. */
+/** Pushes that are rejected completely or partly, each with Loki's error text, and those just within a limit. */
 
 import {
   JSON_TYPE,

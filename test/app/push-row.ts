@@ -1,4 +1,4 @@
-/** What the tables of push requests are made of. */
+/** The rows of the tables of push requests. */
 
 import type { Environment } from '../../src/config/read-config.ts'
 import { encodePush, type PushEntry, type PushStream } from '../../src/protocol/loki/loki-push-encode.ts'
@@ -9,13 +9,13 @@ export const NS = String(NOW)
 export const PROTOBUF = 'application/x-protobuf'
 export const JSON_TYPE = 'application/json'
 
-/** A request and what becomes of it. */
+/** A request and its result. */
 export interface Row {
   readonly url?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body: string | Uint8Array
   readonly status: number
-  /** The whole body, or what it matches. */
+  /** The whole body of the response, or a pattern that it matches. */
   readonly text?: string | RegExp
   /** Lines that are stored afterwards. */
   readonly lines?: readonly string[]

@@ -3,7 +3,7 @@ import { ask, buildTestApp, pushJson, type TestApp } from '../support/test-app.t
 
 const LIMITS = 'x-loki-query-limits'
 
-/** Ten streams of one line each, a millisecond apart, the first a second before now. */
+/** Ten streams with one line each, a millisecond apart, the first a second before now. */
 async function filled(t: Test, env: Record<string, string> = {}): Promise<TestApp> {
   const built = await buildTestApp(t, env)
   const streams = Array.from({ length: 10 }, (_, i) => ({
@@ -95,7 +95,7 @@ t.test('a request cannot raise its limits', async (t) => {
   t.match((await ask(app, 'query_range', { query: '{app="shop"}', limit: '5' }, raised)).body, /limit: 30m0s/)
 })
 
-t.test('what lies before the lookback of a request is not read', async (t) => {
+t.test('data before the lookback of a request is not read', async (t) => {
   const { app } = await filled(t)
   const near = await ask(app, 'query_range', { query: '{app="shop"}' }, { [LIMITS]: '{"maxQueryLookback":"5m"}' })
   t.equal(near.json().data.result.length, 10)

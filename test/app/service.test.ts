@@ -5,7 +5,7 @@ import t from 'tap'
 import type { LogStore } from '../../src/ports/log-store.ts'
 import { buildTestApp, pushJson } from '../support/test-app.ts'
 
-/** The store with another opinion of its health. */
+/** The store, reported as unhealthy. */
 function troubled(store: LogStore, trouble: string): LogStore {
   return {
     append: (batch) => store.append(batch),
@@ -28,7 +28,7 @@ t.test('/healthz and /ready report whether pushes can be stored', async (t) => {
   t.equal(ready.body, 'ready\n')
 })
 
-t.test('/healthz and /ready say what is wrong', async (t) => {
+t.test('/healthz and /ready report the fault', async (t) => {
   const { app } = await buildTestApp(t, {}, { wrapStore: (store) => troubled(store, 'the disk is full') })
   const healthz = await app.inject('/healthz')
   t.equal(healthz.statusCode, 503)
@@ -62,7 +62,7 @@ t.test('buildinfo has the facts that Grafana reads', async (t) => {
   })
 })
 
-t.test('/metrics counts what was taken and what was refused', async (t) => {
+t.test('/metrics counts accepted and refused entries', async (t) => {
   const { app, clock } = await buildTestApp(t, { MILLRACE_LINE_BYTES_MAX: '5' })
   const now = String(clock.nowNs)
   const streams = [
@@ -135,7 +135,7 @@ t.test('/openapi.json is a document of every route', async (t) => {
   t.doesNotThrow(() => compileSchemas(document), 'its schemas are JSON schemas')
 })
 
-/** Every schema of the document, compiled by the JSON schema compiler that Fastify has with it. */
+/** Compiles every schema of the document with Fastify's JSON schema compiler. */
 function compileSchemas(document: OpenApi): void {
   const require = createRequire(createRequire(import.meta.url).resolve('fastify'))
   const Ajv = require('ajv') as new (options: object) => { compile(schema: object): unknown }
@@ -146,7 +146,7 @@ function compileSchemas(document: OpenApi): void {
   })
 }
 
-t.test('what is not there is a 404 in JSON', async (t) => {
+t.test('an unknown route is a 404 in JSON', async (t) => {
   const { app } = await buildTestApp(t)
   for (const [method, url] of [
     ['GET', '/nothing'],
@@ -183,7 +183,7 @@ t.test('a path that cannot be decoded is an error like any other', async (t) => 
   t.match((await app.inject({ url: '/metrics' })).body, 'millrace_errors_total{code="parameter_invalid"} 3')
 })
 
-t.test('a client that stops reading its answer does not hold it for ever', async (t) => {
+t.test('the response to a client that stops reading is dropped after a while', async (t) => {
   const { app } = await buildTestApp(t)
   const sockets: Socket[] = []
   app.server.on('connection', (socket) => sockets.push(socket))

@@ -15,7 +15,7 @@ const REPORT: SourceReport = {
   latest: undefined,
 }
 
-/** Only what the route uses of it. */
+/** Only the part that the route uses. */
 const AUTH = { authenticate: async () => {} } as unknown as Auth
 
 const ask = async (reports: readonly SourceReport[] | undefined) => {
@@ -90,7 +90,7 @@ t.test('without anything to poll the list is empty', async (t) => {
   t.same((await ask(undefined)).json(), { sources: [] })
 })
 
-t.test('asks who it is', async (t) => {
+t.test('requires credentials', async (t) => {
   const app = Fastify()
   const refuse = async () => {
     throw Object.assign(new Error('who are you?'), { statusCode: 401 })

@@ -9,7 +9,7 @@ import { buildApp } from '../../src/transport/http/app.ts'
 import { FixedClock } from '../support/helper.ts'
 import { ask, pushJson } from '../support/test-app.ts'
 
-/** The application with a limits file of this content, as the gateway has it. */
+/** The application with a limits file of this content, set up like the gateway. */
 async function open(t: Test, limits: object, env: Environment = {}) {
   const folder = t.testdir()
   const path = join(folder, 'limits.json')

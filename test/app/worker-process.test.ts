@@ -1,4 +1,4 @@
-/** The worker as it is started: a process that polls, a function that is called. */
+/** The worker as started in production: a process that polls, and a function that is invoked. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,7 +11,7 @@ const LINE = { ns: NOON, line: 'a line' }
 
 type Settings = Readonly<Record<string, string>>
 
-/** A Node process with these arguments, and what it wrote so far. */
+/** A Node process with these arguments, and its output so far. */
 class Process {
   readonly #child: ChildProcess
   readonly #exited: Promise<unknown>
@@ -34,7 +34,7 @@ class Process {
     t.teardown(() => this.#child.kill('SIGKILL'))
   }
 
-  /** Resolves once it has written this on stderr; rejects when it ends before. */
+  /** Resolves once it has written this to stderr; rejects if it exits before. */
   async logs(words: string): Promise<void> {
     const heard = new Promise<void>((resolve) => {
       this.#heard = () => {
@@ -86,7 +86,7 @@ t.test('the process archives the messages of the queue, and reports its metrics 
   t.notMatch(worker.notes + worker.out, 'a line')
 })
 
-t.test('the function archives a delivery, and puts aside what cannot be read', async (t) => {
+t.test('the function archives a delivery, and moves unreadable messages to the dead letters', async (t) => {
   const cloud = await startLocalCloud(t)
   const record = (messageId: string, body: string) => ({ messageId, body, attributes: {}, messageAttributes: {} })
   const event = { Records: [record('good', messageBody([LINE])), record('bad', 'poison')] }
@@ -123,7 +123,7 @@ const refused: readonly (readonly [name: string, env: Settings, says: RegExp])[]
 ]
 
 for (const [name, env, says] of refused) {
-  t.test(`the process does not start without ${name}, and says so`, async (t) => {
+  t.test(`the process does not start without ${name}, and reports it`, async (t) => {
     const worker = new Process(t, ['src/entry/worker-loop.ts'], env)
     t.equal(await worker.exit(), 1)
     t.match(worker.notes, says)

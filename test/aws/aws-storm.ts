@@ -1,4 +1,4 @@
-/** A storm over the aws home: its store between clients and services whose calls fail. */
+/** A storm on the aws home: its store between clients and failing services. */
 
 import { DynamoDB } from '@aws-sdk/client-dynamodb'
 import { Firehose } from '@aws-sdk/client-firehose'
@@ -23,9 +23,9 @@ import { UnansweredCalls } from './unanswered-calls.ts'
 
 export interface AwsStormOptions {
   readonly seed: number
-  /** Pushes of each writer. */
+  /** Number of pushes of each writer. */
   readonly pushes: number
-  /** Where the read side keeps what it loaded. */
+  /** The cache folder of reads. */
   readonly cacheDir: string
   readonly chances?: FaultChances
   readonly outages?: Outages
@@ -36,11 +36,11 @@ export interface AwsStormOptions {
 export interface AwsStormReport extends StormReport {
   readonly calls: number
   readonly faults: readonly FaultCount[]
-  /** What the store found damaged; nothing is what is wanted. */
+  /** Damage that the store reported; should be empty. */
   readonly damages: readonly string[]
 }
 
-/** About every fourth call fails in one way or another. */
+/** About every fourth call fails in some way. */
 export const STORMY: FaultChances = {
   throttle: 0.06,
   serverError: 0.04,
@@ -52,10 +52,10 @@ export const STORMY: FaultChances = {
   delay: 0.05,
 }
 
-/** Longer than any adapter goes on trying, so that whole appends fail. */
+/** Longer than the retries of any adapter, so that whole appends fail. */
 export const OUTAGES: Outages = { chance: 0.01, callsMax: 40 }
 
-/** Runs one against services of its own. Objects and buffers are written twice now and then, too. */
+/** Runs a storm on its own services. Objects and buffers are also written twice occasionally. */
 export async function stormAws(options: AwsStormOptions): Promise<AwsStormReport> {
   const random = new Random(options.seed)
   const cloud = await LocalCloud.start()
@@ -96,7 +96,7 @@ export async function stormAws(options: AwsStormOptions): Promise<AwsStormReport
   }
 }
 
-/** In a storm failed writes are what is wanted; damage is not. */
+/** In a storm failed writes are expected; damage is not. */
 function eventsInto(damages: string[]): AwsEvents {
   return {
     committed: () => undefined,
@@ -129,7 +129,7 @@ function makeClients(endpoints: Endpoints, unanswered: UnansweredCalls): AwsClie
   }
 }
 
-/** The SDK's tries without its waits, which begin at half a second after a throttle. */
+/** The SDK's attempts without its waits, which start at half a second after a throttle. */
 function impatient(attempts: number) {
   const token = (retries: number) => ({ getRetryCount: () => retries, getRetryDelay: () => 1 })
   return {

@@ -1,4 +1,4 @@
-/** Throttling and internal errors in each service's own form: JSON, query XML, REST XML. */
+/** Throttling and internal errors in each service's own format: JSON, query XML, REST XML. */
 
 import type { ServiceName } from './endpoints.ts'
 import type { Call } from './fault-plan.ts'

@@ -1,11 +1,13 @@
-/** Batches of which a part fails: what is forwarded, and what is said of the rest. */
+/** Makes a part of a batch fail: forwards the rest, and adds the failures to the response. */
 
 import type { Random } from '../support/random.ts'
 
-/** A batch call split in two: `forwarded` goes on, undefined when nothing is left; `join` puts both halves together. */
+/**
+ * A split batch call: `forwarded` is sent to the service, undefined if nothing is left; `join` combines both halves.
+ */
 export interface SplitBatch {
   readonly forwarded: Json | undefined
-  /** The answer to the whole call, from the service's answer to what was forwarded ({} when nothing was). */
+  /** The response to the whole call, from the service's response to the forwarded part ({} if there was none). */
   readonly join: (answer: Json) => Json
 }
 
@@ -37,7 +39,7 @@ export function canSplit(operation: string): boolean {
   return SPLITS.has(operation)
 }
 
-/** Fails about half of a batch. The body is one that the SDK wrote for this operation. */
+/** Fails about half of a batch. The body is from the SDK, for this operation. */
 export function splitBatch(operation: string, body: Buffer, random: Random): SplitBatch {
   const split = SPLITS.get(operation)
   if (split === undefined) throw new Error(`BUG: ${operation} is not a batch`)

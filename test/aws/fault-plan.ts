@@ -1,18 +1,18 @@
-/** Which calls go wrong, and how. */
+/** Decides which calls fail, and how. */
 
 import type { Random } from '../support/random.ts'
 import type { ServiceName } from './endpoints.ts'
 
-/** What may happen to a call; the first two groups never reach the service, the third was carried out. */
+/** The kinds of faults: in the first two groups the service does not get the call, in the third it executes it. */
 export const FAULT_KINDS = [
   'throttle',
   'serverError',
   'noAnswer',
   'cutBefore',
-  // carried out, and the caller cannot know
+  // executed, but the caller cannot know
   'cutAfter',
   'serverErrorAfter',
-  // carried out, in part or late
+  // executed partly or late
   'partial',
   'delay',
 ] as const
@@ -21,26 +21,26 @@ export type FaultKind = (typeof FAULT_KINDS)[number]
 
 export interface Call {
   readonly service: ServiceName
-  /** As the service names it, such as PutRecordBatch. */
+  /** The service's name for it, such as PutRecordBatch. */
   readonly operation: string
 }
 
-/** Decides over one call; undefined lets it pass. */
+/** Decides on a call; undefined lets it pass. */
 export type FaultPlan = (call: Call) => FaultKind | undefined
 
-/** Lets everything pass. */
+/** Lets all calls pass. */
 export const CALM: FaultPlan = () => undefined
 
 export interface Outages {
-  /** That a call begins an outage of its service. */
+  /** Probability that a call starts an outage of its service. */
   readonly chance: number
-  /** How many calls an outage lasts, at most. */
+  /** Maximum number of calls in an outage. */
   readonly callsMax: number
 }
 
 export type FaultChances = Readonly<Partial<Record<FaultKind, number>>>
 
-/** Faults at random: each kind with its own chance from 0 to 1; together they must not pass 1. */
+/** Random faults, each kind with its own probability from 0 to 1; their sum must not exceed 1. */
 export function randomFaults(random: Random, chances: FaultChances): FaultPlan {
   return () => {
     let left = random.next()
@@ -52,8 +52,8 @@ export function randomFaults(random: Random, chances: FaultChances): FaultPlan {
 }
 
 /**
- * The plan, after each kind of fault has met a call that it can meet, and then a call of each service: so that a short
- * storm has them all, however the machine orders its calls. A `partial` meets `canSplit` operations only.
+ * The plan, but first each kind of fault occurs on a call that it applies to, and then on a call of each service: so a
+ * short storm has all of them, in any order of calls. `partial` only applies to `canSplit` operations.
  */
 export function withEach(plan: FaultPlan, canSplit: (operation: string) => boolean): FaultPlan {
   const kinds = new Set<FaultKind>(FAULT_KINDS)
@@ -71,7 +71,7 @@ export function withEach(plan: FaultPlan, canSplit: (operation: string) => boole
   }
 }
 
-/** The plan, but now and then one service refuses everything for a while. */
+/** The plan, but occasionally one service rejects everything for a while. */
 export function withOutages(random: Random, plan: FaultPlan, { chance, callsMax }: Outages): FaultPlan {
   const left = new Map<string, number>()
   return (call) => {

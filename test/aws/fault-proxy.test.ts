@@ -39,7 +39,7 @@ async function start(t: Test) {
   return { proxy, ...clients, failWith: (kind: FaultKind) => once(proxy, kind) }
 }
 
-/** The next call fails so, what comes after it passes. */
+/** Makes the next call fail in this way; later calls pass. */
 function once(proxy: FaultProxy, kind: FaultKind): void {
   proxy.plan = () => {
     proxy.plan = CALM
@@ -49,7 +49,7 @@ function once(proxy: FaultProxy, kind: FaultKind): void {
 
 const QueueUrl = cloud.queueUrl
 
-t.test('what no plan stops passes as it is', async (t) => {
+t.test('calls without a planned fault pass unchanged', async (t) => {
   const { proxy, s3, sqs, sns, dynamodb, firehose, ssm } = await start(t)
   const Body = Buffer.from(Array.from({ length: 256 }, (_, at) => at))
   await s3.putObject({ Bucket: BUCKET, Key: 'bytes', Body })
@@ -99,7 +99,7 @@ t.test('throttling and internal errors have the form of each service', async (t)
   )
 })
 
-t.test('a client retries what the service throttled', async (t) => {
+t.test('a client retries throttled calls', async (t) => {
   const { proxy, failWith } = await start(t)
   const patient = new S3({ ...testClient(proxy.endpoints.get('s3') as string, 3), forcePathStyle: true })
   t.teardown(() => patient.destroy())

@@ -1,4 +1,4 @@
-/** Stands between SDK clients and the services, and lets calls fail in all the ways that calls fail. */
+/** A proxy between SDK clients and services that makes calls fail in various ways. */
 
 import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http'
@@ -12,19 +12,19 @@ import { CALM, type Call, type FaultKind, type FaultPlan } from './fault-plan.ts
 import { CALL_HEADER } from './unanswered-calls.ts'
 
 export interface FaultProxyOptions {
-  /** Where the services listen. */
+  /** The addresses of the services. */
   readonly endpoints: Endpoints
-  /** Lets everything pass when not given; may be changed later. */
+  /** Default: all calls pass; may be changed later. */
   readonly plan?: FaultPlan
-  /** For what a plan leaves open: which records of a batch fail, how long a delay is. */
+  /** For random details of faults: which records of a batch fail, how long a delay is. */
   readonly seed?: number
   readonly delayMsMax?: number
   readonly wait?: (ms: number) => Promise<unknown>
-  /** Called with the name of a call that gets no answer. */
+  /** Called with the name of a call that gets no response. */
   readonly onUnanswered?: (call: string | undefined) => void
 }
 
-/** How often one kind of fault met one operation. */
+/** How often one kind of fault occurred on one operation. */
 export interface FaultCount extends Call {
   readonly kind: FaultKind
   count: number
@@ -35,11 +35,11 @@ interface Incoming extends Call {
   readonly body: Buffer
 }
 
-/** Everything that a call may bring; the largest is a put into S3. */
+/** Larger than any call; the largest is a put into S3. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024
 const DELAY_MS_MAX = 50
 
-/** All services on one port: a request names its service in the scope of its signature. */
+/** All services on one port: the scope of a request's signature contains its service. */
 export class FaultProxy {
   plan: FaultPlan
   readonly #options: FaultProxyOptions
@@ -47,7 +47,7 @@ export class FaultProxy {
   readonly #server: Server
   readonly #agent = new Agent({ keepAlive: true })
   readonly #counts = new Map<string, FaultCount>()
-  /** Calls that came, those that failed included. */
+  /** Number of calls, including failed ones. */
   calls = 0
 
   private constructor(options: FaultProxyOptions) {
@@ -64,18 +64,18 @@ export class FaultProxy {
     return proxy
   }
 
-  /** To be used instead of the services' own. */
+  /** Replaces the services' own endpoints. */
   get endpoints(): Endpoints {
     const url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
     return new Map([...this.#options.endpoints.keys()].map((service) => [service, url]))
   }
 
-  /** The faults so far, by kind and operation, the most frequent first. */
+  /** The faults so far, by kind and operation, most frequent first. */
   get faults(): readonly FaultCount[] {
     return [...this.#counts.values()].sort((a, b) => b.count - a.count)
   }
 
-  /** Stops, and cuts whoever still waits for an answer. */
+  /** Stops, and closes connections that still wait for a response. */
   async stop(): Promise<void> {
     this.#server.close()
     this.#server.closeAllConnections()
@@ -90,12 +90,12 @@ export class FaultProxy {
       const incoming = { request, body, ...callOf(request, body) }
       await this.#answer(incoming, response, this.#decide(incoming))
     } catch {
-      // A service that is gone, or a client that is: both look like a cut connection.
+      // A missing service or a disconnected client: both appear as a broken connection.
       response.destroy()
     }
   }
 
-  /** A plan's wish for a part of a batch is granted to batches only. */
+  /** `partial` only applies to batches. */
   #decide({ service, operation }: Call): FaultKind | undefined {
     const kind = this.plan({ service, operation })
     if (kind === undefined || (kind === 'partial' && !canSplit(operation))) return undefined

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { stormGateway } from './gateway-storm.ts'
 
-t.test('what the gateway acknowledged is there once, though calls fail and processes are killed', async (t) => {
+t.test('acknowledged lines are stored once, although calls fail and processes are killed', async (t) => {
   const report = await stormGateway({ seed: 20261121, pushes: 3, folder: t.testdir() })
   t.strictSame(report.wrongs, [], `nothing lost, doubled or made up in ${report.pushes} pushes, ${report.kills} kills`)
   t.equal(report.foundLines, report.lines, 'every line, by query_range')

@@ -1,4 +1,4 @@
-/** A storm over the whole aws home: gateway and worker as processes that are killed, services whose calls fail. */
+/** A storm on the whole aws home: gateway and worker as processes that are killed, and failing services. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,19 +16,19 @@ import { gatewayTarget, messageOf } from './storm-targets.ts'
 
 export interface GatewayStormOptions {
   readonly seed: number
-  /** Pushes of each writer. */
+  /** Number of pushes of each writer. */
   readonly pushes: number
-  /** For what the processes keep on disk. */
+  /** The folder for the processes' files. */
   readonly folder: string
 }
 
 export interface GatewayStormReport extends AwsStormReport {
   readonly kills: number
-  /** Objects of the archive that the worker wrote. */
+  /** Number of archive objects that the worker wrote. */
   readonly workerObjects: number
 }
 
-/** Less than half of what a store takes alone: the processes wait in seconds for what has no answer. */
+/** Less than half of the storm on a store alone: the processes wait seconds for calls without a response. */
 const CHANCES: FaultChances = {
   throttle: 0.03,
   serverError: 0.02,
@@ -40,7 +40,7 @@ const CHANCES: FaultChances = {
   delay: 0.05,
 }
 const OUTAGES = { chance: 0.002, callsMax: 20 }
-/** That a process is killed between two reads. */
+/** Probability that a process is killed between two reads. */
 const KILL_CHANCE = 0.15
 /** Ends a test that hangs; a visibility timeout is a minute, and the machine may be slow. */
 const WORKER_MS_MAX = 900_000
@@ -92,7 +92,7 @@ async function countWorkerObjects(cloud: LocalCloud): Promise<number> {
   return (await cloud.objects()).filter(({ key }) => key.includes('/queue_')).length
 }
 
-/** Mostly it did long ago. What a worker held that was killed is hidden until its visibility timeout is over. */
+/** Usually it already has. Messages held by a killed worker are hidden until their visibility timeout. */
 async function untilWorkerWrote(cloud: LocalCloud): Promise<void> {
   const deadlineMs = Date.now() + WORKER_MS_MAX
   while ((await countWorkerObjects(cloud)) === 0) {
@@ -107,7 +107,7 @@ interface ProcessOptions {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** A gateway and a worker that come back after each kill, on the same port and the same folder. */
+/** A gateway and a worker that are restarted after each kill, on the same port and folder. */
 class Processes {
   readonly #options: ProcessOptions
   #gateway: GatewayProcess | undefined

@@ -1,4 +1,4 @@
-/** The whole way from the gateway's queue to objects of the archive, with services that fail in all their ways. */
+/** The path from the gateway's queue to archive objects, with services that fail in all ways. */
 
 import { S3 } from '@aws-sdk/client-s3'
 import { SQS } from '@aws-sdk/client-sqs'
@@ -24,7 +24,9 @@ const NOON = 1_795_262_400_000_000_000n // 2026-11-21T12:00:00Z
 const HOUR_NS = 3600_000_000_000n
 const TIMING = { lateAfterMs: 0, bufferMsMax: 0 }
 
-/** A worker against the cloud by way of a proxy; waits cost no time, and what failed is shown again at once. */
+/**
+ * A worker that reaches the cloud through a proxy; waits take no time, and failed messages are visible again at once.
+ */
 async function startWorker(t: Test, cloud: LocalCloud, plan: FaultPlan) {
   const proxy = await FaultProxy.start({ endpoints: cloud.endpoints, plan })
   const endpoint = proxy.endpoints.get('sqs') as string
@@ -77,7 +79,7 @@ async function startWorker(t: Test, cloud: LocalCloud, plan: FaultPlan) {
   return { proxy, work, redrive }
 }
 
-/** Until it succeeds: the proxy may refuse this as well. */
+/** Retries until it succeeds, because the proxy may reject this too. */
 async function showAgain(consumer: QueueConsumer, messages: Parameters<QueueConsumer['hide']>[0]): Promise<void> {
   for (let i = 0; i < 5; i++) await consumer.hide(messages, 0)
 }
@@ -113,14 +115,14 @@ async function archivedLines(t: Test, cloud: LocalCloud): Promise<string[]> {
   return [...new Set(lines)].sort()
 }
 
-t.test('every line that was sent is in the archive once the queue is empty, whatever failed', async (t) => {
+t.test('every sent line is in the archive when the queue is empty, despite any failures', async (t) => {
   const random = new Random(7)
   const cloud = await startLocalCloud(t, { visibilitySeconds: 60 })
   const sent = makeMessages(random, 60)
   for (const lines of sent) cloud.queues.sendMessage(QUEUE, messageBody(lines))
   const refusing = randomFaults(random, { throttle: 0.1, serverError: 0.1, cutBefore: 0.05 })
   const losing = randomFaults(random, { throttle: 0.1, serverErrorAfter: 0.1, cutAfter: 0.1, partial: 0.1 })
-  // A receive whose answer is lost hides its messages for a minute, which no test waits for.
+  // A receive whose response is lost hides its messages for a minute, for which no test waits.
   const plan: FaultPlan = (call) => (call.operation === 'ReceiveMessage' ? refusing(call) : losing(call))
   const { proxy, work, redrive } = await startWorker(t, cloud, plan)
   await work()
@@ -149,7 +151,7 @@ t.test(
   },
 )
 
-t.test('the same messages delivered again overwrite the object that they made', async (t) => {
+t.test('redelivered messages overwrite their object', async (t) => {
   const cloud = await startLocalCloud(t)
   const { work } = await startWorker(t, cloud, () => undefined)
   const bodies = ['a', 'b', 'c'].map((line, index) => messageBody([{ ns: NOON + BigInt(index), line }]))

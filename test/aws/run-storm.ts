@@ -1,4 +1,4 @@
-/** `npm run test:storm -- --pushes 200 --rounds 5 [--through gateway]`: the storm for longer. */
+/** `npm run test:storm -- --pushes 200 --rounds 5 [--through gateway]`: a longer storm. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

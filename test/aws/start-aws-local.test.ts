@@ -1,4 +1,4 @@
-/** The whole aws home as `npm run start:aws-local` starts it: what is typed into it, and what lies in its bucket then. */
+/** The whole aws home as started by `npm run start:aws-local`: runs the session of the README and checks the bucket. */
 
 import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,17 +13,17 @@ import { BUCKET, PREFIX } from '../doubles/local-cloud.ts'
 import { testClient } from './test-client.ts'
 
 const run = promisify(execFile)
-/** Ends a test that hangs; nothing here takes as long, on however slow a machine. */
+/** Ends a test that hangs; longer than anything here takes on a slow machine. */
 const PATIENCE_MS = 600_000
 const LOOK_MS = 100
-/** As fast as a test wants it. */
+/** Short intervals, for the test. */
 const SETTINGS = { MILLRACE_POLL_INTERVAL: '1s', MILLRACE_ALERT_POLL_EVERY: '1s' }
 
 function has(tool: string): boolean {
   return spawnSync(tool, ['--version']).status === 0
 }
 
-/** Looks again and again until there is something. */
+/** Repeats until there is a result. */
 async function found<T>(look: () => Promise<T | undefined>, what: string): Promise<T> {
   for (const deadlineMs = Date.now() + PATIENCE_MS; Date.now() < deadlineMs; await delay(LOOK_MS)) {
     const thing = await look()
@@ -34,7 +34,7 @@ async function found<T>(look: () => Promise<T | undefined>, what: string): Promi
 
 class LocalHome {
   readonly #child: ChildProcess
-  /** What it has written so far. */
+  /** Its output so far. */
   text = ''
 
   constructor(t: Test, cacheDir: string) {
@@ -50,7 +50,7 @@ class LocalHome {
     t.teardown(() => this.stop())
   }
 
-  /** What the first group of the pattern is in its words, once it has written them. */
+  /** The first group of the pattern in its output, once it matches. */
   logged(pattern: RegExp): Promise<string> {
     return found(async () => {
       if (this.#child.exitCode !== null) throw new Error(`it ended before it logged ${pattern}: ${this.text}`)
@@ -58,7 +58,7 @@ class LocalHome {
     }, String(pattern))
   }
 
-  /** As Ctrl-C does; gives the exit status. */
+  /** Like Ctrl-C; returns the exit code. */
   async stop(): Promise<number | null> {
     if (this.#child.exitCode === null) {
       this.#child.kill('SIGINT')
@@ -68,7 +68,7 @@ class LocalHome {
   }
 }
 
-/** The bucket as files of a folder, however deep its keys are. */
+/** The bucket as files in a folder, without the folders of keys. */
 class Bucket {
   readonly #s3: S3Client
   readonly #folder: string
@@ -105,7 +105,7 @@ const ZCAT = /^zcat .*$/m.exec(readFileSync('docs/aws-home.md', 'utf8'))?.[0] ??
 const hasSessionTools = has('bash') && has('curl')
 const hasBucketTools = has('zcat') && has('jq')
 
-t.test('the aws home of one command', { skip: hasSessionTools ? false : 'bash or curl is not here' }, async (t) => {
+t.test('one command runs the aws home', { skip: hasSessionTools ? false : 'bash or curl is not here' }, async (t) => {
   const folder = t.testdir({ objects: {}, cache: {} })
   const home = new LocalHome(t, join(folder, 'cache'))
   const url = await home.logged(/speaks Loki at (\S+); its data is in the bucket millrace-archive\n/)
@@ -123,7 +123,7 @@ t.test('the aws home of one command', { skip: hasSessionTools ? false : 'bash or
     t.match(stdout, /"source":"logs"/, 'the log is a Loki stream as well')
   })
 
-  await t.test('what was pushed and posted lies in the bucket, for zcat and jq', async (t) => {
+  await t.test('zcat and jq can read pushed and posted lines in the bucket', async (t) => {
     const files = await found(async () => {
       const files = await bucket.download()
       return linesIn(files, 'mill').length >= 2 && files.some((file) => file.includes('_queue_')) ? files : undefined
@@ -141,7 +141,7 @@ t.test('the aws home of one command', { skip: hasSessionTools ? false : 'bash or
     t.strictSame(stdout.trim().split('\n').sort(), linesIn(files, 'mill').sort(), ZCAT)
   })
 
-  await t.test('what the poller found is there for queries, and its errors are incidents', async (t) => {
+  await t.test('polled entries can be queried, and their errors are incidents', async (t) => {
     const query = new URLSearchParams({ query: '{source="cognigy"} | detected_level="error"' })
     const polled = await found(async () => {
       const body = await (await fetch(`${url}/loki/api/v1/query_range?${query}`)).text()
@@ -170,7 +170,7 @@ function jsonLines(file: string): ArchivedLine[] {
   return texts.map((text) => JSON.parse(text) as ArchivedLine)
 }
 
-/** As the documents' jq gives them: the time, then the line. */
+/** Like the jq command in the documents: the time, then the line. */
 function linesIn(files: readonly string[], app: string): string[] {
   const lines = files.flatMap((file) => jsonLines(file)).filter(({ labels }) => labels['app'] === app)
   return lines.map(({ time, line }) => `${time} ${line}`)

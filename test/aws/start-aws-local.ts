@@ -1,4 +1,4 @@
-/** `npm run start:aws-local`: the aws home on this machine, its processes against services in this one. */
+/** `npm run start:aws-local`: the aws home on this machine, with its services emulated in this process. */
 
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,7 +16,7 @@ Firehose, SSM, SNS and CloudWatch Logs in this process, and a Cognigy that makes
   --aws-port <port>       the first of six ports, for the services and Cognigy (4566); 0: any that are free
   --buffer-seconds <s>    how long Firehose keeps lines before they are objects in S3 (5)
 `
-/** How often it is looked which of Firehose's buffers and subscriptions are due, ms. */
+/** How often Firehose's buffers and subscriptions are checked, ms. */
 const DELIVERY_MS = 500
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
 const ENTRIES = [
@@ -28,7 +28,7 @@ const ENTRIES = [
 ]
 const AWS_PORTS = 5
 const COGNIGY_KEY = 'fake-key'
-/** One project of Cognigy is polled into CloudWatch Logs and the store; its errors become incidents. */
+/** One Cognigy project is polled into CloudWatch Logs and the store; its errors become incidents. */
 const SETTINGS = {
   MILLRACE_POLL_PROJECTS: 'demo=507f1f77bcf86cd799439011',
   MILLRACE_POLL_SINKS: 'cloudwatch,store',
@@ -66,14 +66,14 @@ async function run(): Promise<void> {
   }
   const children = ENTRIES.map((entry) => start(entry, [], environment))
   let isStopping = false
-  // Only once: a second signal ends a process without finishing.
+  // Only once: a second signal ends a process immediately.
   const stop = (): void => {
     if (isStopping) return
     isStopping = true
     for (const child of children) child.kill('SIGTERM')
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop)
-  // When one ends, by itself or by a signal, so do the others.
+  // When one ends, by itself or by a signal, the others are stopped.
   await Promise.race(children.map((child) => once(child, 'exit')))
   stop()
   await Promise.all(children.map(ended))
@@ -84,7 +84,7 @@ async function run(): Promise<void> {
   process.exitCode = children.some(({ exitCode }) => exitCode !== 0 && exitCode !== null) ? 1 : 0
 }
 
-/** Ends the process, and says why, where a port is taken. */
+/** If a port is in use, reports it and exits. */
 async function startCloud(): Promise<LocalCloud> {
   try {
     return await LocalCloud.start({
@@ -103,7 +103,7 @@ function endForPort(): never {
   process.exit(1)
 }
 
-/** A Cognigy of its own, once it listens. */
+/** A simulated Cognigy, once it listens. */
 async function startCognigy(port: number): Promise<{ child: ChildProcess; url: string }> {
   const child = start('test/cognigy/serve.ts', ['--port', String(port)], process.env, 'pipe')
   const [text] = await Promise.race([once(child.stdout as Readable, 'data'), once(child, 'exit')])
@@ -111,7 +111,7 @@ async function startCognigy(port: number): Promise<{ child: ChildProcess; url: s
   return { child, url }
 }
 
-/** In a process group of its own: Ctrl-C is this process's to pass on. */
+/** In its own process group, because this process forwards Ctrl-C. */
 function start(entry: string, args: string[], env: NodeJS.ProcessEnv, output: 'inherit' | 'pipe' = 'inherit') {
   const stdio: StdioOptions = ['ignore', output, 'inherit']
   return spawn(process.execPath, [entry, ...args], { cwd: CHECKOUT, env, stdio, detached: true })

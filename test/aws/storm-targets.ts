@@ -1,4 +1,4 @@
-/** What a storm can drive: a store by its port, a gateway by HTTP. */
+/** Targets of a storm: a store through its port, a gateway over HTTP. */
 
 import { GatewayError } from '../../src/domain/errors.ts'
 import { NS_MAX } from '../../src/domain/time.ts'
@@ -8,15 +8,15 @@ import { readEntries } from '../support/read-back.ts'
 import type { StormPush, StormTarget } from './storm.ts'
 
 const SERVICE = 'storm'
-/** What a client may mend by sending again, or asking again. */
+/** Errors that a client can retry. */
 const RETRYABLE_CODES: readonly string[] = ['store_unavailable', 'overloaded', 'query_timeout']
 const RETRYABLE_STATUSES: readonly number[] = [429, 500, 502, 503, 504]
-/** Ends a test that hangs; no gateway takes as long, on however slow a machine. */
+/** Ends a test that hangs; longer than any gateway takes on a slow machine. */
 const ANSWER_MS_MAX = 600_000
-/** Times of arrival may run a little ahead of the clock. */
+/** Times of arrival may be slightly ahead of the clock. */
 const READ_AHEAD_NS = 60_000_000_000n
 
-/** The store, without anything in front of it. */
+/** The store itself. */
 export function storeTarget(store: LogStore, clock: Clock): StormTarget {
   return {
     async send(push) {
@@ -45,7 +45,7 @@ async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
 }
 
 /**
- * A gateway: pushes in Loki's JSON and POST /logs, read by query_range. One that is gone is waited for, as agents do.
+ * A gateway: pushes in Loki's JSON and POST /logs, reads by query_range. Waits for a gateway that is down, like agents.
  */
 export function gatewayTarget(url: string): StormTarget {
   return {
@@ -99,12 +99,12 @@ function logsRequest({ lines }: StormPush): { path: string; body: object } {
   return { path: '/logs', body: lines.map(({ line }) => ({ id: idOf(line), service: SERVICE, message: line })) }
 }
 
-/** Writer, push and line: the same for each time it is sent. */
+/** Writer, push and line: equal for every attempt. */
 function idOf(line: string): string {
   return line.split(' ').slice(0, 5).join(' ')
 }
 
-/** A line of POST /logs is stored as JSON; what was sent is its message. */
+/** A line of POST /logs is stored as JSON; its message is what was sent. */
 export function messageOf(line: string): string {
   return line.startsWith('{') ? (JSON.parse(line) as { message: string }).message : line
 }

@@ -7,7 +7,7 @@ import { Random } from '../support/random.ts'
 import { type StormTarget, storm } from './storm.ts'
 import { storeTarget } from './storm-targets.ts'
 
-/** A short storm over the embedded store, whose archive is what the store reads. */
+/** A short storm on the embedded store, whose reads also serve as the archive. */
 async function run(t: Test, wrap: (target: StormTarget) => StormTarget = (target) => target, store?: LogStore) {
   const target = storeTarget(store ?? openStore(t, SYSTEM_CLOCK), SYSTEM_CLOCK)
   return await storm({
@@ -21,7 +21,7 @@ async function run(t: Test, wrap: (target: StormTarget) => StormTarget = (target
   })
 }
 
-t.test('a store that keeps its word comes out of it with every line', async (t) => {
+t.test('a correct store has every line after the storm', async (t) => {
   const report = await run(t)
   t.strictSame(report.wrongs, [])
   t.equal(report.pushes, 30)
@@ -30,7 +30,7 @@ t.test('a store that keeps its word comes out of it with every line', async (t) 
   t.ok(report.reads > 0)
 })
 
-t.test('pushes that are refused or unanswered are sent again and found once', async (t) => {
+t.test('pushes that are rejected or get no response are retried and stored once', async (t) => {
   const random = new Random(3)
   const report = await run(t, (target) => ({
     ...target,
@@ -64,7 +64,7 @@ t.test('a line that is read twice is reported', async (t) => {
   t.match(report.wrongs.join('\n'), /stored 2 times/)
 })
 
-t.test('a push that is never taken ends the storm', async (t) => {
+t.test('a push that is never accepted ends the storm', async (t) => {
   const target = { send: async () => false, read: async () => [] }
   await t.rejects(
     run(t, () => target),

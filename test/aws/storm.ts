@@ -1,34 +1,34 @@
-/** A storm: clients push without pause, and send again, while calls to AWS fail; then every line has to be accounted for. */
+/** A storm: clients push continuously and retry while AWS calls fail; then every line is checked. */
 
 import { Ledger, type SentPush } from '../crash/ledger.ts'
 import type { Random } from '../support/random.ts'
 
-/** One push as it is sent, again and again, until it is acknowledged. */
+/** A push, retried unchanged until it is acknowledged. */
 export interface StormPush {
-  /** `logs` are posted by programs: each line has an id, and its time is when it arrives. */
+  /** `logs` are posted by programs: each line has an id, and its time is its arrival. */
   readonly intake: 'push' | 'logs'
   readonly stream: string
   readonly lines: readonly { readonly ns: bigint; readonly line: string }[]
 }
 
-/** Who takes pushes and gives them back: a store, or a gateway. */
+/** Accepts pushes and returns their lines: a store, or a gateway. */
 export interface StormTarget {
-  /** Sends it once. False when it was refused for now, or nobody answered: whether it was stored is open. */
+  /** Sends it once. False if it was rejected temporarily or got no response: then it may or may not be stored. */
   send(push: StormPush): Promise<boolean>
-  /** Lines of entries from `sinceNs` on; undefined when a read fails for now. */
+  /** Lines of entries from `sinceNs` on; undefined if the read fails temporarily. */
   read(sinceNs: bigint): Promise<readonly string[] | undefined>
 }
 
 export interface StormOptions {
   readonly target: StormTarget
   readonly random: Random
-  /** Pushes of each writer. */
+  /** Number of pushes of each writer. */
   readonly pushes: number
-  /** Called now and then while it goes on, such as to deliver what is buffered. */
+  /** Called occasionally during the storm, for example to deliver buffers. */
   readonly stir: () => Promise<void>
-  /** Ends the faults; from then on every call has to succeed. */
+  /** Ends the faults; from then on every call must succeed. */
   readonly calm: () => Promise<void>
-  /** All lines that are in the archive, or on their way, without the help of what is tested. */
+  /** All lines in the archive or on their way, read without the tested code. */
   readonly archived: () => Promise<readonly string[]>
   readonly wait: (ms: number) => Promise<unknown>
 }
@@ -36,16 +36,16 @@ export interface StormOptions {
 export interface StormReport {
   readonly pushes: number
   readonly lines: number
-  /** Sends that were not acknowledged. */
+  /** Number of unacknowledged sends. */
   readonly retries: number
-  /** The longest that a single send took, acknowledged or not, ms. */
+  /** The longest send, acknowledged or not, ms. */
   readonly slowestSendMs: number
-  /** Reads during the storm, and those of them that failed. */
+  /** Number of reads during the storm, and of failed ones. */
   readonly reads: number
   readonly failedReads: number
   readonly foundLines: number
   readonly archivedLines: number
-  /** What is wrong, at most some; none is what is wanted. */
+  /** Faults, up to a limit; should be empty. */
   readonly wrongs: readonly string[]
   readonly wrongCount: number
 }
@@ -53,19 +53,19 @@ export interface StormReport {
 const PUSH_WRITERS = 4
 const LOGS_WRITERS = 2
 const LINES_MAX = 30
-/** An agent's patience; without an end a storm that stores nothing would not end either. */
+/** Maximum number of attempts, so that a storm that stores nothing ends. */
 const SENDS_MAX = 500
 const RETRY_MS_MAX = 20
-/** Every so many pushes of a writer are late. */
+/** Every nth push of a writer is late. */
 const LATE_EVERY = 5
 /** Far more than the hour after which entries are late. */
 const LATE_NS = 3n * 3600n * 1_000_000_000n
-/** Reads during the storm go on until one succeeds: on a slow machine its writers may be done before. */
+/** Reads during the storm are repeated until one succeeds: on a slow machine the writers may finish before. */
 const READS_MAX = 1000
-/** Reads of the end may need a moment to see the end of what was cut. */
+/** The final reads may be repeated if a connection still breaks. */
 const LAST_READS_MAX = 3
 
-/** Runs a storm to its end. Rejects when a push is not taken in SENDS_MAX tries, or a target throws. */
+/** Runs a storm. Rejects if a push is not acknowledged in SENDS_MAX attempts, or a target throws. */
 export function storm(options: StormOptions): Promise<StormReport> {
   return new Storm(options).run()
 }
@@ -96,7 +96,7 @@ class Storm {
     const found = await this.#readLast()
     this.#ledger.compare(found, this.#beganNs, 'read in the end')
     const kept = await archived()
-    // The archive may hold a line twice: it is reads that give it once.
+    // The archive may contain a line twice; reads return it once.
     this.#ledger.compare([...new Set(kept)], this.#beganNs, 'in the archive')
     const { pushes, lines, faults: wrongs, faultCount: wrongCount } = this.#ledger
     return {
@@ -149,7 +149,7 @@ class Storm {
     return { push: { intake, stream: `${name}-${number % 3}`, lines }, sent: this.#ledger.add(texts, madeNs) }
   }
 
-  /** Reads while writers write: what was acknowledged before a read began has to be in it. */
+  /** Reads during writes: lines acknowledged before the start of a read must be in its result. */
   async #readMeanwhile(isOver: () => boolean): Promise<void> {
     while (!isOver() || (this.#reads === this.#failedReads && this.#reads < READS_MAX)) {
       await this.#options.stir()

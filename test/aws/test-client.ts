@@ -1,4 +1,4 @@
-/** How tests make SDK clients: against an endpoint of this process, without retries, so that each call is one call. */
+/** SDK clients for tests: for an endpoint in this process, without retries, so that each call is made once. */
 
 export function testClient(endpoint: string, maxAttempts = 1) {
   return {

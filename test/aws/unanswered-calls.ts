@@ -1,17 +1,19 @@
-/** Calls whose time-out is over when the fault proxy leaves them without an answer, and not before: nothing waits for it. */
+/**
+ * Timeouts that expire exactly when the fault proxy leaves a call without a response, so that no test waits for them.
+ */
 
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 
 type Handle = NodeHttpHandler['handle']
 
-/** Names the call from the client to the proxy. */
+/** Identifies the call to the proxy. */
 export const CALL_HEADER = 'x-test-call'
 
 export class UnansweredCalls {
   readonly #running = new Map<string, AbortController>()
   #count = 0
 
-  /** For SDK clients; each needs one of its own. */
+  /** For SDK clients; each needs its own. */
   makeHandler(): NodeHttpHandler {
     const begin = (): { id: string; controller: AbortController } => {
       const id = String(++this.#count)
@@ -28,7 +30,7 @@ export class UnansweredCalls {
           return await super.handle(request, { ...options, abortSignal: controller.signal })
         } catch (cause) {
           if (!controller.signal.aborted) throw cause
-          // As the SDK's own time-out rejects.
+          // The same rejection as by the SDK's own timeout.
           throw Object.assign(new Error('the request timed out'), { name: 'TimeoutError' })
         } finally {
           end(id)

@@ -36,7 +36,7 @@ t.test('@myunisoft/loki: learns why a push is rejected', async (t) => {
   t.match(error, { statusCode: 400, data: /unexpected character inside braces: '-'/ })
 })
 
-t.test('workers-loki-logger: every line comes back with its level', async (t) => {
+t.test('workers-loki-logger: every line is stored with its level', async (t) => {
   const gateway = await RestartableGateway.start(t)
   const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
   const logger = new Logger({
@@ -63,9 +63,9 @@ t.test('workers-loki-logger: every line comes back with its level', async (t) =>
   )
 })
 
-t.test('@miketako3/cloki: every line comes back', async (t) => {
+t.test('@miketako3/cloki: every line is stored', async (t) => {
   const gateway = await RestartableGateway.start(t)
-  // It speaks HTTPS only, and prints each line: TLS ends before the gateway, as behind a proxy.
+  // The client only supports HTTPS and prints each line: TLS ends before the gateway, as behind a proxy.
   const send = globalThis.fetch
   globalThis.fetch = (url, init) => send(String(url).replace('https:', 'http:'), init)
   t.capture(console, 'log')

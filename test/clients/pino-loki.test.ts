@@ -5,7 +5,7 @@ import { type LokiOptions, pinoLoki } from 'pino-loki'
 import t, { type Test } from 'tap'
 import { Happening, inOneMillisecond, RestartableGateway, sortedLines } from './restarts.ts'
 
-t.test('pino-loki: every line comes back, in order inside one millisecond', async (t) => {
+t.test('pino-loki: every line is stored, in order within a millisecond', async (t) => {
   const gateway = await RestartableGateway.start(t)
   const { logger, close } = openLogger(gateway.url)
   const sent = Array.from({ length: 500 }, (_, i) => `line ${i}`)
@@ -28,7 +28,7 @@ t.test('pino-loki: every line comes back, in order inside one millisecond', asyn
   t.match(error?.metadata, { requestId: 'r-1', attempt: '3', detected_level: 'error' })
 })
 
-t.test('pino-loki: labels that are numbers are taken as their text', async (t) => {
+t.test('pino-loki: numeric labels become text', async (t) => {
   const gateway = await RestartableGateway.start(t)
   const { logger, close } = openLogger(gateway.url, { propsToLabels: ['shard'] })
   logger.info({ shard: 7 }, 'of a shard')
@@ -36,23 +36,26 @@ t.test('pino-loki: labels that are numbers are taken as their text', async (t) =
   t.match(await gateway.read('{shard="7"}'), [{ line: 'of a shard' }])
 })
 
-t.test('pino-loki does not retry: across kill -9 it loses what got no answer, and nothing that got one', async (t) => {
-  const gateway = await RestartableGateway.start(t)
-  const { sent, answered } = await writeAcrossKills(t, gateway, fetch)
-  const found = sortedLines(await gateway.read('{app="pino"}'))
-  t.equal(new Set(found).size, found.length, 'nothing is doubled')
-  t.strictSame(
-    answered.filter((line) => !found.includes(line)),
-    [],
-    'every line that was acknowledged is there',
-  )
-  t.strictSame(
-    found.filter((line) => !sent.includes(line)),
-    [],
-    'nothing else is there',
-  )
-  t.ok(found.length < sent.length, `the client lost ${sent.length - found.length} of ${sent.length} lines`)
-})
+t.test(
+  'pino-loki does not retry: across kill -9 it loses unacknowledged lines, and no acknowledged ones',
+  async (t) => {
+    const gateway = await RestartableGateway.start(t)
+    const { sent, answered } = await writeAcrossKills(t, gateway, fetch)
+    const found = sortedLines(await gateway.read('{app="pino"}'))
+    t.equal(new Set(found).size, found.length, 'nothing is doubled')
+    t.strictSame(
+      answered.filter((line) => !found.includes(line)),
+      [],
+      'every line that was acknowledged is there',
+    )
+    t.strictSame(
+      found.filter((line) => !sent.includes(line)),
+      [],
+      'nothing else is there',
+    )
+    t.ok(found.length < sent.length, `the client lost ${sent.length - found.length} of ${sent.length} lines`)
+  },
+)
 
 t.test('pino-loki with a fetch that tries again: nothing is lost and nothing doubled across kill -9', async (t) => {
   const gateway = await RestartableGateway.start(t)
@@ -60,7 +63,7 @@ t.test('pino-loki with a fetch that tries again: nothing is lost and nothing dou
   t.strictSame(sortedLines(await gateway.read('{app="pino"}')), sent.toSorted())
 })
 
-/** Logs while the gateway is killed and started again, twice, in the middle of pushes, through the global fetch that is handed in. */
+/** Logs while the gateway is killed and restarted, twice, during pushes, through the configured fetch. */
 async function writeAcrossKills(t: Test, gateway: RestartableGateway, send: typeof fetch) {
   const answered: string[] = []
   const pushes: Promise<unknown>[] = []
@@ -72,7 +75,7 @@ async function writeAcrossKills(t: Test, gateway: RestartableGateway, send: type
       const noteAnswer = ({ ok }: Response): void => {
         if (ok) answered.push(...linesOf(String(args[1]?.body)))
       }
-      // A push that fails is the client's affair.
+      // The client handles a failed push.
       pushes.push(push.then(noteAnswer, () => undefined))
       return push
     },
@@ -99,20 +102,20 @@ async function writeAcrossKills(t: Test, gateway: RestartableGateway, send: type
   }
   await write('up at last')
   await close()
-  // The client waits for its last push only; those before may still be trying again.
+  // The client only waits for its last push; earlier ones may still be retrying.
   await Promise.all(pushes)
   intercepted.restore()
   return { sent, answered }
 }
 
-/** What a user can put in front of a client that does not retry. */
+/** A fetch with retries, for a client that does not retry. */
 async function fetchAgain(gateway: RestartableGateway, ...args: Parameters<typeof fetch>): Promise<Response> {
   const [url, { signal: _, ...init } = {}] = args
   for (;;) {
     await gateway.listening()
     const response = await fetchOnce(url, init).catch(() => undefined)
     if (response !== undefined && response.status < 500) return response
-    // Once more around the event loop: the news of the kill may be on its way.
+    // Another turn of the event loop, because the kill may not have been noticed yet.
     await setImmediate()
   }
 }

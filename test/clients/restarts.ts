@@ -1,4 +1,4 @@
-/** What the tests of real clients share: a gateway that can be killed and started again on its port and folder. */
+/** Common parts of the tests of real clients: a gateway that can be killed and restarted on its port and folder. */
 
 import type { Test } from 'tap'
 import { GatewayProcess } from '../support/gateway-process.ts'
@@ -38,19 +38,19 @@ export class RestartableGateway {
     this.#running.resolve()
   }
 
-  /** Resolves when it listens: at once, or after the next restart. */
+  /** Resolves when it listens: immediately, or after the next restart. */
   listening(): Promise<void> {
     return this.#running.promise
   }
 
-  /** All entries of the last and the next hour that the selector takes, oldest first. */
+  /** All entries of the selector within an hour of now, oldest first. */
   read(query: string): Promise<FoundEntry[]> {
     const nowNs = BigInt(Date.now()) * 1_000_000n
     return readEntries(this.url, { query, startNs: nowNs - HOUR_NS, endNs: nowNs + HOUR_NS })
   }
 }
 
-/** Something that happens again and again in a client, such as a push that begins. */
+/** A repeated event in a client, such as the start of a push. */
 export class Happening {
   #next = Promise.withResolvers<void>()
 
@@ -59,13 +59,13 @@ export class Happening {
     this.#next = Promise.withResolvers()
   }
 
-  /** Resolves when it happens for the first time after this call. */
+  /** Resolves at the first event after this call. */
   next(): Promise<void> {
     return this.#next.promise
   }
 }
 
-/** Calls `write` with the clock standing still: all lines of it share a millisecond. */
+/** Calls `write` with a fixed clock, so that all its lines share a millisecond. */
 export function inOneMillisecond(t: Test, write: () => void): void {
   const nowMs = Date.now()
   const stopped = t.intercept(Date, 'now', { value: () => nowMs })
@@ -73,7 +73,7 @@ export function inOneMillisecond(t: Test, write: () => void): void {
   stopped.restore()
 }
 
-/** Lines of the entries, sorted; for comparing what is stored with what was sent, whatever the order. */
+/** Lines of the entries, sorted, for comparing stored with sent lines in any order. */
 export function sortedLines(entries: readonly FoundEntry[]): string[] {
   return entries.map(({ line }) => line).sort()
 }

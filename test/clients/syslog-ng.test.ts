@@ -11,10 +11,10 @@ import { RestartableGateway } from './restarts.ts'
 const SYSLOG_NG = '/usr/sbin/syslog-ng'
 const hasHttp = existsSync(SYSLOG_NG) && globSync('/usr/lib/syslog-ng/*/libhttp.so').length > 0
 const LINES = 2000
-/** How often the gateway is asked for the lines before the test gives up. */
+/** Maximum number of reads before the test fails. */
 const READS_MAX = 6000
 
-/** Lines by TCP to batches of Loki's JSON. */
+/** A configuration that reads lines from TCP and pushes Loki's JSON in batches. */
 function configOf(port: number, url: string, dir: string): string {
   return `@version: 3.35
 @include "scl.conf"
@@ -32,7 +32,7 @@ log { source(s); destination(d); flags(flow-control); };
 }
 
 const skip = hasHttp ? false : 'skipped: syslog-ng with its HTTP module is not installed here'
-t.test('syslog-ng: every line comes back, quotes, backslashes and UTF-8 included', { skip }, async (t) => {
+t.test('syslog-ng: every line is stored, including quotes, backslashes and UTF-8', { skip }, async (t) => {
   const gateway = await RestartableGateway.start(t)
   const dir = t.testdir()
   const port = await freePort()
@@ -54,7 +54,7 @@ t.test('syslog-ng: every line comes back, quotes, backslashes and UTF-8 included
 
   let found: string[] = []
   for (let reads = 0; reads < READS_MAX && found.length < LINES; reads++) {
-    await delay(100) // until the batches have come
+    await delay(100) // until the batches have arrived
     found = (await gateway.read('{app="syslog-ng"}')).map(({ line }) => line)
   }
   t.strictSame(found.toSorted(), sent.toSorted())

@@ -8,7 +8,9 @@ const FORMS = [
   ['JSON', true],
 ] as const
 
-/** The client waits 60 s after a failed push, and says nowhere when a push begins: the test reaches into it. */
+/**
+ * The client waits 60 s after a failed push, and has no event for the start of a push, so the test uses its internals.
+ */
 interface Batcher {
   circuitBreakerInterval: number
   readonly batch: { readonly streams: readonly unknown[] }
@@ -16,7 +18,7 @@ interface Batcher {
 }
 
 for (const [form, json] of FORMS) {
-  t.test(`winston-loki in ${form}: every line comes back, in order inside one millisecond`, async (t) => {
+  t.test(`winston-loki in ${form}: every line is stored, in order within a millisecond`, async (t) => {
     const gateway = await RestartableGateway.start(t)
     const { logger, transport } = openLogger(t, gateway.url, json)
     const sent = numbered('line', 500)

@@ -1,4 +1,4 @@
-/** CloudWatch Logs in memory, as a client that takes the SDK's commands: its limits, its order, its way of paging. */
+/** An in-memory CloudWatch Logs with the interface of an SDK client: its limits, order and paging. */
 
 import { createHash } from 'node:crypto'
 import type { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs'
@@ -14,9 +14,9 @@ export class FakeCloudWatch {
   readonly streams = new Map<string, StoredEvent[]>()
   readonly groups = new Set<string>()
   readonly calls: { readonly name: string; readonly input: Record<string, unknown> }[] = []
-  /** Called before (`isDone` false) and behind each call; what it throws is the call's outcome. */
+  /** Called before (`isDone` false) and after each call; what it throws is the outcome of the call. */
   fault: (name: string, isDone: boolean) => void = () => {}
-  /** As old endpoints do: a put needs the token of the put before. */
+  /** Like old endpoints: a put needs the token of the previous put. */
   needsTokens = false
   readonly #nowMs: () => number
   readonly #tokens = new Map<string, string>()
@@ -85,7 +85,7 @@ export class FakeCloudWatch {
     }
   }
 
-  /** Pages of 1000; the token of the end is given again and again. */
+  /** Pages of 1000; the token of the end is repeated. */
   #get(stored: readonly StoredEvent[], input: Record<string, unknown>): object {
     const start = Number(input['startTime'] ?? 0)
     const end = Number(input['endTime'] ?? Number.MAX_SAFE_INTEGER)

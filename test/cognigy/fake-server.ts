@@ -14,28 +14,28 @@ export interface FakeEntry {
   readonly meta: object
 }
 
-/** A fault instead of an answer, or in it. */
+/** A fault instead of a response, or in it. */
 export type Fault = 'status_500' | 'status_503' | 'cut' | 'truncated' | 'stall' | 'bad_gateway_page'
 
 export interface FakeOptions {
   readonly key: string
   readonly nowMs: () => number
-  /** How `next` is understood: as a place in the order asked for, or only as a bound of the ids. */
+  /** The meaning of `next`: a position in the requested order, or only a bound on the ids. */
   readonly cursor: 'position' | 'id'
-  /** Names of the cursors in JSON: v2.1's types, or the page of v2.0. */
+  /** Names of the cursors in JSON: those of v2.1's types, or of the v2.0 page. */
   readonly cursorNames: 'nextCursor' | 'next'
-  /** What is sent to a client that asks for any type. */
+  /** The type of the response if the client accepts any. */
   readonly defaultType: 'application/json' | 'application/hal+json'
   readonly honoursStartDate: boolean
   readonly honoursSort: boolean
   readonly retentionMs: number
   readonly requestsMax: number
   readonly requestsWindowMs: number
-  /** The fault of the next request, or none. */
+  /** The fault of the next request; undefined: none. */
   readonly nextFault: () => Fault | undefined
-  /** Called when a request stalls: it gets no answer. */
+  /** Called when a request stalls, which gets no response. */
   readonly onStall: () => void
-  /** Called before each answer: a place to let entries arrive while somebody pages. */
+  /** Called before each response: a test can add entries between pages. */
   readonly onRequest: () => void
 }
 
@@ -72,7 +72,7 @@ export class FakeCognigy {
     this.#server = createServer((request, response) => this.#handle(request, response))
   }
 
-  /** Listens on loopback and gives the base URL. */
+  /** Listens on loopback and returns the base URL. */
   async listen(port = 0, host = '127.0.0.1'): Promise<string> {
     await new Promise<void>((resolve) => this.#server.listen(port, host, resolve))
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
@@ -83,7 +83,7 @@ export class FakeCognigy {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
-  /** Adds an entry that becomes visible now; its id is made now, its time may lie before. */
+  /** Adds an entry that is visible from now on; its id is created now, its time may be earlier. */
   add(project: string, given: Partial<FakeEntry> & { readonly ms: number }): FakeEntry {
     const { ms, ...fields } = given
     const entry = {
@@ -97,7 +97,7 @@ export class FakeCognigy {
     }
     const rows = this.#rows.get(project) ?? []
     this.#rows.set(project, rows)
-    // Rows are kept by time and then by id.
+    // Rows are sorted by time, then by id.
     let at = rows.length
     while (at > 0 && isAfter(rows[at - 1] as Row, ms, entry._id)) at--
     rows.splice(at, 0, { entry, ms })
@@ -142,7 +142,7 @@ export class FakeCognigy {
     }
   }
 
-  /** The limit of the source's address, as 429 with Retry-After. */
+  /** The limit per source address: 429 with Retry-After. */
   #admits(nowMs: number, response: ServerResponse): boolean {
     const { requestsMax, requestsWindowMs } = this.options
     this.#recent = this.#recent.filter((ms) => ms > nowMs - requestsWindowMs)
@@ -156,7 +156,7 @@ export class FakeCognigy {
     return false
   }
 
-  /** Undefined where a parameter is not as the documents have it. */
+  /** Undefined if a parameter is not as documented. */
   #page(project: string, query: URLSearchParams, nowMs: number): Page | undefined {
     const { honoursSort, honoursStartDate, retentionMs, cursor } = this.options
     const limit = Number(query.get('limit') ?? 25)
@@ -242,7 +242,7 @@ function firstNotBefore(rows: readonly Row[], ms: number): number {
   return low
 }
 
-/** RFC 7807, with the members that Cognigy adds. */
+/** RFC 7807, with Cognigy's additional members. */
 function problem(response: ServerResponse, status: number, title: string): void {
   response.writeHead(status, { 'content-type': 'application/problem+json' })
   const members = { type: 'about:blank', title, status, detail: title, instance: '/logs', code: 1000 + status }

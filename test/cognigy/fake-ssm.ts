@@ -1,11 +1,11 @@
-/** SSM parameters in memory, as a client that takes the SDK's commands: versions rise by one, values end at 4 KB. */
+/** In-memory SSM parameters with the interface of an SDK client: versions increase by one, values have at most 4 KB. */
 
 import type { SSMClient } from '@aws-sdk/client-ssm'
 
 export class FakeSsm {
   readonly parameters = new Map<string, { Value: string; Version: number }>()
   readonly calls: string[] = []
-  /** Called before (`isDone` false) and behind each call; what it throws is the call's outcome. */
+  /** Called before (`isDone` false) and after each call; what it throws is the outcome of the call. */
   fault: (name: string, isDone: boolean) => void = () => {}
 
   get client(): Pick<SSMClient, 'send'> {

@@ -1,4 +1,6 @@
-/** A Cognigy to try the poller with: `node test/cognigy/serve.ts [--host 127.0.0.1] [--port 4599] [--rate 5]`. */
+/**
+ * A simulated Cognigy for trying the poller: `node test/cognigy/serve.ts [--host 127.0.0.1] [--port 4599] [--rate 5]`.
+ */
 
 import { parseArgs } from 'node:util'
 import { FakeCognigy } from './fake-server.ts'
@@ -10,9 +12,9 @@ const { values } = parseArgs({
   options: {
     port: { type: 'string', default: '4599' },
     host: { type: 'string', default: '127.0.0.1' },
-    /** Entries a second. */
+    /** Entries per second. */
     rate: { type: 'string', default: '2' },
-    /** Entries of the last hours that are there at once. */
+    /** Entries of the last hours that exist at the start. */
     history: { type: 'string', default: '500' },
   },
 })

@@ -12,7 +12,7 @@ const ROWS: readonly (readonly [name: string, options: Omit<SoakOptions, 'entrie
 ]
 
 for (const [name, options] of ROWS) {
-  t.test(`every entry comes once to both sinks, whatever fails: ${name}`, async (t) => {
+  t.test(`every entry is stored once in both sinks, despite any failures: ${name}`, async (t) => {
     const report = await runSoak({ entries: 1500, ...options })
     t.same(report.cloudwatch, CLEAN)
     t.same(report.store, CLEAN)

@@ -1,8 +1,8 @@
 /**
- * Every entry exactly once in both sinks, whatever happens: entries that come late and out of order, 429s, 5xx, cut and
- * stalled connections, overlapping runs, and runs that end at any await, before or behind its effect.
+ * Every entry is stored exactly once in both sinks despite late and unordered entries, 429s, 5xx, broken and stalled
+ * connections, overlapping runs, and runs that die at any await, before or after its effect.
  *
- * By hand: `node test/cognigy/soak.ts --entries 100000 --seed 7 --walk forward --cursors ssm`
+ * Manually: `node test/cognigy/soak.ts --entries 100000 --seed 7 --walk forward --cursors ssm`
  */
 
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -32,7 +32,7 @@ export interface SoakOptions {
   readonly seed: number
   /** `backward`: a server that honours neither `sort` nor `startDate`. */
   readonly walk: 'forward' | 'backward'
-  /** How the server understands `next`. */
+  /** The server's meaning of `next`. */
   readonly cursor: 'position' | 'id'
   readonly cursors: 'ssm' | 'sqlite'
 }
@@ -48,7 +48,7 @@ export interface SoakReport {
   readonly requests: number
   readonly refusedRequests: number
   readonly puts: number
-  /** Entries that were found in a sink by looking after a crash. */
+  /** Entries that were found in a sink after a crash. */
   readonly found: number
   readonly cloudwatch: Tally
   readonly store: Tally
@@ -66,7 +66,7 @@ const MINUTE_MS = 60_000
 const DRAIN_MINUTES_MAX = 1000
 const LATE_MS_MAX = 4.5 * MINUTE_MS
 
-/** A small generator with a seed: mulberry32. */
+/** A small seeded generator: mulberry32. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -112,7 +112,7 @@ class Soak {
   #crashes = 0
   #found = 0
   #handedTwice = 0
-  /** Runs that began in the middle of another one. */
+  /** Runs that started during another one. */
   #others: Promise<unknown>[] = []
   #holders = 0
   readonly #timeouts = new StallTimeouts()
@@ -140,7 +140,7 @@ class Soak {
     this.#url = await this.#fake.listen()
   }
 
-  /** Minutes in which entries come and everything may fail. */
+  /** Minutes in which entries arrive and everything may fail. */
   async live(): Promise<void> {
     const { entries } = this.#options
     const perMinute = Math.max(5, Math.ceil(entries / 400))
@@ -157,7 +157,7 @@ class Soak {
     }
   }
 
-  /** Runs in peace, until everything that can come has come. */
+  /** Runs without faults, until everything has arrived. */
   async drain(): Promise<void> {
     this.#isCalm = true
     this.#fake.options = { ...this.#fake.options, requestsMax: 1000 }
@@ -236,7 +236,7 @@ class Soak {
     return dice < 0.055 ? 'bad_gateway_page' : undefined
   }
 
-  /** One run of a process of its own, which may die. */
+  /** A run as a separate process, which may die. */
   async #run(): Promise<ProjectOutcome | undefined> {
     const startAnother = (): void => {
       if (!this.#isCalm && this.#random() < 0.05) this.#others.push(this.#run())
@@ -296,7 +296,7 @@ class Soak {
     return outcome
   }
 
-  /** The store finds duplicates by itself, too; here each that it is given counts as doubled. */
+  /** The store detects duplicates too; here every duplicate append counts as doubled. */
   #strictStore(): LogStore {
     const append: LogStore['append'] = async (batch) => {
       const result = await this.#store.append(batch)
@@ -317,7 +317,7 @@ class Soak {
     })
   }
 
-  /** Its calls can be the last thing that a process does, too: between two batches of one write. */
+  /** A process may also die in its calls: between two batches of one write. */
   #cloudwatchSink(life: Life, wait: (ms: number) => Promise<void>): LogSink {
     const client = this.#cloudwatch.client
     const send = (command: never) => life.step(() => client.send(command))
@@ -336,7 +336,7 @@ function bound(store: object, name: string | symbol): unknown {
   return typeof member === 'function' ? member.bind(store) : member
 }
 
-/** A process: once it has died, nothing it calls has an effect any more. */
+/** A process: after its death its calls have no effect. */
 class Life {
   isOver = false
   readonly #dies: () => boolean

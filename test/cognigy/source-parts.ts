@@ -1,4 +1,4 @@
-/** A client and a source on a fake Cognigy, with a clock that waiting moves. */
+/** A client and a source on a fake Cognigy, with a clock that only waits advance. */
 
 import type { Test } from 'tap'
 import { CognigyClient, type CognigySettings } from '../../src/adapters/outside/cognigy-client.ts'
@@ -15,7 +15,7 @@ export interface SourceParts {
   readonly fake: FakeCognigy
   readonly client: CognigyClient
   readonly source: CognigyLogSource
-  /** Every wait that was asked for, ms. */
+  /** All requested waits, ms. */
   readonly waits: number[]
   /** Projects that turned out to be read backward. */
   readonly backward: string[]

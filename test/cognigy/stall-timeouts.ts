@@ -1,4 +1,4 @@
-/** Time-outs that are over when the server stalls, and not before: no test waits for one. */
+/** Timeouts that expire exactly when the server stalls, so that no test waits for one. */
 
 export class StallTimeouts {
   readonly #running = new Set<AbortController>()
@@ -10,7 +10,7 @@ export class StallTimeouts {
     return controller.signal
   }
 
-  /** For the server: the requests under way are timed out. */
+  /** For the server: expires the timeouts of the current requests. */
   readonly expire = (): void => {
     for (const controller of this.#running) controller.abort(new DOMException('The server stalls', 'TimeoutError'))
     this.#running.clear()

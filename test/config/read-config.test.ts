@@ -27,7 +27,7 @@ t.test('every default can be written and read back', async (t) => {
   }
 })
 
-/** [name, environment, the part of the config to look at, what it should be] */
+/** [name, environment, the part of the config to check, its expected value] */
 const ACCEPTED: [string, Record<string, string>, (config: Config) => unknown, unknown][] = [
   ['bytes with IEC units', { MILLRACE_LINE_BYTES_MAX: '1MiB' }, (c) => c.push.limits.lineBytesMax, 2 ** 20],
   ['bytes with SI units', { MILLRACE_LINE_BYTES_MAX: '64KB' }, (c) => c.push.limits.lineBytesMax, 64_000],
@@ -120,7 +120,7 @@ for (const [name, env, part, wanted] of ACCEPTED) {
   t.test(`reads ${name}`, async (t) => t.same(part(readConfig(env)), wanted))
 }
 
-/** [name, environment, what the message says] */
+/** [name, environment, the expected message] */
 const REFUSED: [string, Record<string, string>, RegExp][] = [
   [
     'a port that is not a number',
@@ -162,7 +162,7 @@ for (const [name, env, wanted] of REFUSED) {
   })
 }
 
-/** [name, value, what the message says] */
+/** [name, value, the expected message] */
 const USERS_REFUSED: [string, string, RegExp][] = [
   ['a missing colon', 'ann:x,hunter2', /in entry 2 name:password/],
   ['a missing name', ':hunter2', /in entry 1 a name without colons/],

@@ -7,9 +7,9 @@ import type { OpenStore } from './opened-store.ts'
 
 const services = await Services.start(t)
 
-/** A store whose recent items are gone once it has settled: it reads the archive alone. */
+/** A store whose recent items are gone once it has settled, so that it reads only the archive. */
 const open: OpenStore = (t: Test, clock: FixedClock, settings) => {
-  // Objects of late entries would know no order of arrival.
+  // Objects of late entries have no order of arrival.
   const opened = openAwsStore(services, t, clock, { ...settings, lateAfterMs: 10 * 86_400_000 })
   return {
     ...opened,

@@ -2,7 +2,7 @@ import t from 'tap'
 import { AWS_TRAITS, openAwsStore, Services } from '../adapters/aws/opened-store.ts'
 import { logStoreModel } from './log-store-model.ts'
 
-// By itself: the contract's file and this one have each their own time.
+// A separate file, so that the contract and the model each have their own test timeout.
 const services = await Services.start(t)
 
 t.test('model', async (t) =>

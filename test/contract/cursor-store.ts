@@ -1,4 +1,4 @@
-/** What every CursorStore must do: `cursorContract` runs against each of them. */
+/** The contract of every CursorStore: `cursorContract` runs against each implementation. */
 
 import type { Test } from 'tap'
 import type { SourceCursor } from '../../src/domain/sources/source-cursor.ts'
@@ -6,7 +6,7 @@ import type { CursorStore } from '../../src/ports/sources.ts'
 
 export interface OpenedCursors {
   readonly cursors: CursorStore
-  /** The same state as another process sees it. */
+  /** The same state as seen by another process. */
   reopen(): CursorStore
 }
 
@@ -34,7 +34,7 @@ export function cursorContract(t: Test, open: OpenCursors): void {
     t.match(await cursors.load(PROJECT), { cursor: undefined, lease: undefined })
   })
 
-  t.test('gives back what was saved, also to another process', async (t) => {
+  t.test('loads what was saved, also in another process', async (t) => {
     const { cursors, reopen } = open(t)
     const revision = await cursors.claim(PROJECT, await cursors.load(PROJECT), LEASE)
     t.match(await reopen().load(PROJECT), { cursor: undefined, lease: LEASE })
@@ -45,7 +45,7 @@ export function cursorContract(t: Test, open: OpenCursors): void {
     t.same(await reopen().load(PROJECT), { cursor, lease: undefined, revision: last })
   })
 
-  t.test('of runs that loaded the same, one gets the lease', async (t) => {
+  t.test('of runs that loaded the same revision, one gets the lease', async (t) => {
     const { cursors, reopen } = open(t)
     const others = reopen()
     const loaded = await cursors.load(PROJECT)
@@ -69,7 +69,7 @@ export function cursorContract(t: Test, open: OpenCursors): void {
     )
   })
 
-  t.test('a lease that is over can be taken', async (t) => {
+  t.test('an expired lease can be claimed', async (t) => {
     const { cursors, reopen } = open(t)
     await cursors.claim(PROJECT, await cursors.load(PROJECT), LEASE)
     const others = reopen()

@@ -1,4 +1,4 @@
-/** What every DeletionStore must do: `deletionContract` runs against each of them. */
+/** The contract of every DeletionStore: `deletionContract` runs against each implementation. */
 
 import type { Test } from 'tap'
 import type { StreamRun } from '../../src/domain/entries/block.ts'
@@ -12,7 +12,7 @@ export interface OpenedDeletions {
   readonly deletions: DeletionStore
   /** Closes the store and opens the same data again. */
   reopen(): Promise<OpenedDeletions>
-  /** Lets the store do now whatever it does behind its callers. */
+  /** Runs the store's background work now. */
   settle(): Promise<void>
 }
 
@@ -41,7 +41,7 @@ const KEEP_NONE: KeepRuns = () => []
 
 export function deletionContract(t: Test, open: OpenDeletions): void {
   t.test('requests are kept, changed and removed, across a restart', async (t) => testRequests(t, open))
-  t.test('erase removes what is left out, and only that', async (t) => testErase(t, open))
+  t.test('erase removes only the dropped entries', async (t) => testErase(t, open))
   t.test('erase reaches blocks that are joined', async (t) => testJoined(t, open))
   t.test('erase stops on request, and continues in another call', async (t) => testStop(t, open))
 }

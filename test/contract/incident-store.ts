@@ -1,4 +1,4 @@
-/** What every IncidentStore promises. */
+/** The contract of every IncidentStore. */
 
 import { createHash } from 'node:crypto'
 import type { Test } from 'tap'
@@ -29,7 +29,7 @@ export interface OpenedIncidents {
   readonly store: IncidentStore
   /** Closes the store and opens the same data again. */
   reopen(): Promise<IncidentStore>
-  /** Whether `prune` deletes by itself: DynamoDB does so in its own time. */
+  /** Whether `prune` deletes; DynamoDB expires items itself. */
   readonly prunes: boolean
 }
 
@@ -68,7 +68,7 @@ export function lineCount(clock: FixedClock, more: Partial<LineCount> = {}): Lin
   return { ...facts, count: 1, firstMs: clock.ms, lastMs: clock.ms, samples, ...more }
 }
 
-/** Writes a report as the flow does. */
+/** Writes a report like the flow. */
 export async function record(
   store: IncidentStore,
   clock: FixedClock,
@@ -92,7 +92,7 @@ export const deciderOf = (clock: FixedClock): CountDecider => ({
   },
 })
 
-/** Writes counts as the flow does, and applies them. */
+/** Writes counts like the flow, and applies them. */
 export async function recordCounts(
   store: IncidentStore,
   clock: FixedClock,
@@ -118,7 +118,7 @@ const LISTING: IncidentListing = {
 }
 
 export function incidentStoreContract(t: Test, open: OpenIncidents): void {
-  t.test('an incident comes back as it was written, across a restart', async (t) => testWrite(t, open))
+  t.test('an incident is unchanged after a restart', async (t) => testWrite(t, open))
   t.test('a report that is repeated counts once', async (t) => testReports(t, open))
   t.test('a delivery counts once', async (t) => testDeliveries(t, open))
   t.test('a cursor that another moved refuses the counts', async (t) => testMoves(t, open))
@@ -127,11 +127,13 @@ export function incidentStoreContract(t: Test, open: OpenIncidents): void {
   )
   t.test('many kinds of one delivery are all counted', async (t) => testManyKinds(t, open))
   t.test('lists by tenant, state, time and labels, page after page', async (t) => testList(t, open))
-  t.test('finds what is quiet', async (t) => testQuiet(t, open))
-  t.test('an outbox item is taken by one, and comes again until it is settled', async (t) => testOutbox(t, open))
-  t.test('counts sendings by the minute', async (t) => testSendings(t, open))
+  t.test('lists quiet incidents', async (t) => testQuiet(t, open))
+  t.test('an outbox item is taken by one caller, and returned again until it is settled', async (t) =>
+    testOutbox(t, open),
+  )
+  t.test('counts notifications by the minute', async (t) => testSendings(t, open))
   t.test('cursors outlive a restart', async (t) => testCursors(t, open))
-  t.test('forgets what is old', async (t) => testPrune(t, open))
+  t.test('deletes expired data', async (t) => testPrune(t, open))
   t.test('a decision that throws writes nothing', async (t) => testThrow(t, open))
 }
 
@@ -237,7 +239,7 @@ async function testList(t: Test, open: OpenIncidents): Promise<void> {
   const states: IncidentState[] = ['open', 'acknowledged', 'closed']
   for (let i = 0; i < 12; i++) {
     const key = `failure ${i}`
-    // Two share each time.
+    // Pairs of entries have the same time.
     const ms = clock.ms + Math.floor(i / 2) * 1000
     const labels = [{ name: 'app', value: i < 6 ? 'shop' : 'mail' }]
     const seen = report(clock, { key, title: key, labels, eventId: key, ms })

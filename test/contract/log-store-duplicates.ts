@@ -1,4 +1,4 @@
-/** What a LogStore takes for an entry that it has, and what for another. */
+/** The contract of a LogStore on duplicates: which entries are equal. */
 
 import type { Test } from 'tap'
 import { asSorted, asStored, type PlainStream, readAll } from '../support/helper.ts'
@@ -6,7 +6,7 @@ import { A, at, begin, type OpenStore, type StoreTraits, stream } from './opened
 
 interface DuplicateRow {
   readonly name: string
-  /** Batches before, each an append of its own. */
+  /** Earlier batches, each in its own append. */
   readonly before: readonly (readonly PlainStream[])[]
   readonly push: readonly PlainStream[]
   readonly stored: number
@@ -120,27 +120,27 @@ const DUPLICATE_ROWS: readonly DuplicateRow[] = [
   },
 ]
 
-export function testDuplicates(t: Test, open: OpenStore, { tellsDuplicates }: StoreTraits): void {
+export function testDuplicates(t: Test, open: OpenStore, { reportsDuplicates }: StoreTraits): void {
   // If duplicates of other batches are not reported, reads must still return them once, so the stored entries are compared.
   for (const { name, before, push, stored, duplicates } of DUPLICATE_ROWS) {
     t.test(`${name}: ${stored} stored, ${duplicates} there before`, async (t) => {
       const opened = begin(t, open)
       for (const streams of before) await opened.push(streams)
       const result = await opened.push(push)
-      if (tellsDuplicates) t.same(result, { stored, duplicates, takenIds: new Map() })
+      if (reportsDuplicates) t.same(result, { stored, duplicates, takenIds: new Map() })
       else t.equal(result.stored + result.duplicates, stored + duplicates)
       t.same(asSorted(await readAll(opened.store)), [...new Set(asStored([...before.flat(), ...push]))].sort())
     })
-    t.test(`${name}: the same after a reopen, in one moment or settled`, async (t) => {
+    t.test(`${name}: the same after a reopen, immediately or settled`, async (t) => {
       const opened = begin(t, open)
       for (const streams of before) await opened.push(streams)
       await opened.settle()
       await opened.reopen()
       const result = await opened.push(push)
-      if (tellsDuplicates) t.match(result, { stored, duplicates })
+      if (reportsDuplicates) t.match(result, { stored, duplicates })
       const together = begin(t, open)
       const results = await Promise.all([...before, push].map((streams) => together.push(streams)))
-      if (tellsDuplicates)
+      if (reportsDuplicates)
         t.match(results.at(-1), { stored, duplicates }, 'batches before it in one commit count as well')
       const all = await readAll(together.store)
       t.same(asSorted(all), asSorted(await readAll(opened.store)))
@@ -149,7 +149,7 @@ export function testDuplicates(t: Test, open: OpenStore, { tellsDuplicates }: St
 
   t.test(
     'a duplicate is found until the window ends, not after it',
-    { skip: tellsDuplicates ? false : 'this store finds duplicates when it reads' },
+    { skip: reportsDuplicates ? false : 'this store finds duplicates when it reads' },
     async (t) => {
       const opened = begin(t, open, { duplicateWindowMs: 60_000 })
       await opened.push([one('x')])

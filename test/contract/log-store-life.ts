@@ -1,11 +1,11 @@
-/** A LogStore beside its callers: reads during appends, readers that leave, closing. */
+/** The contract of a LogStore on concurrency: reads during appends, readers that stop early, closing. */
 
 import type { Test } from 'tap'
 import { readAll } from '../support/helper.ts'
 import { A, begin, type OpenStore, readBlocks, type StoreTraits, stream, WHOLE } from './opened-store.ts'
 
 export function testLife(t: Test, open: OpenStore, { countsStored }: StoreTraits): void {
-  t.test('a read sees what resolved before it began, all along', async (t) => {
+  t.test('a read sees all appends that resolved before it started', async (t) => {
     const opened = begin(t, open, { blockBytes: 300 })
     const early = Array.from({ length: 20 }, (_, i) => stream(A, [`early ${i}`], i * 10))
     for (const each of early) await opened.push([each])
@@ -27,7 +27,7 @@ export function testLife(t: Test, open: OpenStore, { countsStored }: StoreTraits
     t.equal((await readAll(opened.store)).length, 20 + late)
   })
 
-  t.test('a reader that stops early leaves the store as it was', async (t) => {
+  t.test('a reader that stops early does not affect the store', async (t) => {
     const opened = begin(t, open)
     for (const offset of [0, 10, 20]) await opened.push([stream(A, [`${offset}`], offset)])
     for await (const _ of opened.store.read(WHOLE)) break
@@ -53,7 +53,7 @@ export function testLife(t: Test, open: OpenStore, { countsStored }: StoreTraits
     t.equal(given, 1)
   })
 
-  t.test('close finishes what was accepted, and nothing is taken after it', async (t) => {
+  t.test('close finishes accepted appends, and later ones are rejected', async (t) => {
     const opened = begin(t, open)
     const results = Array.from({ length: 10 }, (_, i) => opened.push([stream(A, [`${i}`], i)]))
     const store = opened.store

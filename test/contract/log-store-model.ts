@@ -80,7 +80,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   },
 )
 
-/** All that a store must remember: for each tenant and stream its entries in order of arrival, none twice. */
+/** The expected contents: for each tenant and stream its entries in order of arrival, without duplicates. */
 class Model {
   readonly #tenants = new Map<string, Map<string, Map<string, bigint>>>()
 
@@ -200,8 +200,8 @@ async function compareRead(
 type Counts = Pick<AppendResult, 'stored' | 'duplicates'>
 
 /** If duplicates are not reported, all entries are counted. */
-function assertResults(found: readonly Counts[], wanted: readonly Counts[], { tellsDuplicates }: StoreTraits): void {
-  const shown = (counts: Counts) => (tellsDuplicates ? counts : counts.stored + counts.duplicates)
+function assertResults(found: readonly Counts[], wanted: readonly Counts[], { reportsDuplicates }: StoreTraits): void {
+  const shown = (counts: Counts) => (reportsDuplicates ? counts : counts.stored + counts.duplicates)
   assertSame(found.map(shown), wanted.map(shown))
 }
 

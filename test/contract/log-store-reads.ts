@@ -1,4 +1,4 @@
-/** What a LogStore gives back, and in which order. */
+/** The contract of a LogStore on the results of reads and their order. */
 
 import type { Test } from 'tap'
 import { timeRange } from '../../src/domain/entries/block.ts'
@@ -67,7 +67,7 @@ export function testReads(t: Test, open: OpenStore, { countsStored }: StoreTrait
     ['a line of a mebibyte', [stream({ a: 'b' }, ['x'.repeat(1024 * 1024)])]],
   ]
   for (const [name, streams] of rows) {
-    t.test(`gives back ${name}`, async (t) => {
+    t.test(`returns ${name}`, async (t) => {
       const opened = begin(t, open)
       const count = streams.reduce((sum, { entries }) => sum + entries.length, 0)
       t.same(await opened.push(streams), { stored: count, duplicates: 0, takenIds: new Map() })
@@ -88,7 +88,7 @@ export function testReads(t: Test, open: OpenStore, { countsStored }: StoreTrait
     t.same(await blocksOf(store), [])
   })
 
-  t.test('appends of one moment are all stored', async (t) => {
+  t.test('concurrent appends are all stored', async (t) => {
     const { store, push } = begin(t, open)
     const pushes = Array.from({ length: 30 }, (_, i) => [stream({ app: `a${i % 3}` }, [`line ${i}`], i)])
     const results = await Promise.all(pushes.map((streams) => push(streams)))

@@ -1,4 +1,4 @@
-/** What a LogStore gives of what it has: tenants, matchers, times, columns. */
+/** The contract of a LogStore on the selection of entries: tenants, matchers, times, columns. */
 
 import type { Test } from 'tap'
 import { formatLabels } from '../../src/domain/labels.ts'

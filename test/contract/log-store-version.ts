@@ -1,4 +1,4 @@
-/** The version of a time range. */
+/** The contract of a LogStore on versions of a time range. */
 
 import type { Test } from 'tap'
 import type { OpenStore } from './opened-store.ts'
@@ -11,7 +11,7 @@ function versionOf({ store }: Pick<OpenedStore, 'store'>, tenant = 'fake', from 
 }
 
 export function testVersion(t: Test, open: OpenStore): void {
-  t.test('a version is another one once a push of its time range is stored', async (t) => {
+  t.test('a version changes when a push in its time range is stored', async (t) => {
     const opened = begin(t, open)
     const seen = new Set([versionOf(opened)])
     for (const line of ['one', 'two', 'three']) {
@@ -23,7 +23,7 @@ export function testVersion(t: Test, open: OpenStore): void {
     }
   })
 
-  t.test('a version stays while nothing is stored, and whatever other tenants store', async (t) => {
+  t.test('a version does not change if nothing is stored, or if other tenants store', async (t) => {
     const opened = begin(t, open)
     await opened.push([stream(A, ['one'])])
     const version = versionOf(opened)

@@ -1,4 +1,4 @@
-/** What every LogStore must do, whatever it keeps its blocks in: `logStoreContract` runs against each of them. */
+/** The contract of every LogStore: `logStoreContract` runs against each implementation. */
 
 import type { Test } from 'tap'
 import { testDuplicates, testIds } from './log-store-duplicates.ts'

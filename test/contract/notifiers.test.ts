@@ -78,7 +78,7 @@ t.test('a webhook gets JSON, an id that stays, and a signature that can be check
 })
 
 for (const status of [302, 400, 404, 429, 500, 503]) {
-  t.test(`a webhook that answers ${status} has not taken it`, async (t) => {
+  t.test(`a webhook that responds ${status} counts as failed`, async (t) => {
     const { url, received } = await receiver(t, status, { location: 'http://127.0.0.1:9/elsewhere' })
     const notifier = new WebhookNotifier({ url, secret: SECRET, format: 'json', links: LINKS }, CLOCK)
     await t.rejects(notifier.send(messageOf(1), never), { code: 'source_unavailable' })
@@ -86,7 +86,7 @@ for (const status of [302, 400, 404, 429, 500, 503]) {
   })
 }
 
-t.test('a webhook that is not there, or takes too long, has not taken it', async (t) => {
+t.test('a webhook that is down or too slow counts as failed', async (t) => {
   const { url } = await receiver(t, 200)
   const settings = { secret: undefined, format: 'slack' as const, links: LINKS }
   await t.rejects(new WebhookNotifier({ url: 'http://127.0.0.1:1/', ...settings }, CLOCK).send(messageOf(1), never))
@@ -110,7 +110,7 @@ t.test('a webhook receives the name and the password of its URL, which no error 
   }
 })
 
-t.test('a mail server that repeats what it refuses does not have it in our log', async (t) => {
+t.test('the text of a mail server that rejects a mail is not logged', async (t) => {
   const refused = Object.assign(new Error('554 spam: payments down'), { responseCode: 554, response: 'payments down' })
   const transport = { sendMail: () => Promise.reject(refused) }
   const notifier = new SmtpNotifier({ from: 'a@example.com', to: [], links: LINKS }, async () => transport)
@@ -139,7 +139,7 @@ t.test('SNS gets a subject that mail can have, a text, and attributes to filter 
   t.match(second?.['Message'], /and 480 more/)
 })
 
-t.test('SNS that refuses has not taken it, and its words stay inside', async (t) => {
+t.test('a rejection by SNS counts as failed, and its text is not shown', async (t) => {
   const refused = Object.assign(new Error('of a secret'), { name: 'AuthorizationErrorException' })
   const client = async () => ({ publish: () => Promise.reject(refused) }) as never
   const settings = { topic: 'arn', links: LINKS }

@@ -1,4 +1,4 @@
-/** A store under test, and what the suites of the contract do with it. */
+/** A store under test, and helpers for the suites of the contract. */
 
 import type { Test } from 'tap'
 import type { Block } from '../../src/domain/entries/block.ts'
@@ -6,12 +6,12 @@ import { NS_MAX, NS_MIN, nsColumnOf } from '../../src/domain/time.ts'
 import type { AppendResult, LogStore, ReadBlock, ReadRequest } from '../../src/ports/log-store.ts'
 import { FixedClock, makeBatch, openAdmission, type PlainStream } from '../support/helper.ts'
 
-/** A store under test, with what the suite must be able to do to it. */
+/** A store under test, with the controls that the suite needs. */
 export interface OpenedStore {
   readonly store: LogStore
   /** Closes the store and opens the same data again. */
   reopen(): Promise<LogStore>
-  /** Lets the store do now whatever it does behind its callers. */
+  /** Runs the store's background work now. */
   settle(): Promise<void>
 }
 
@@ -21,26 +21,26 @@ export interface ContractSettings {
   readonly blockBytes: number
 }
 
-/** Where stores may differ by design: which of them do says why. All else is the same for every store. */
+/** Where stores may differ by design, with reasons. Everything else is the same for every store. */
 export interface StoreTraits {
-  /** False: what was there before, another batch brought. Appends count it as stored, and reads give it once, for ever. */
-  readonly tellsDuplicates: boolean
-  /** False: `wants` is asked of other ranges than those of single blocks, as well. */
+  /** False: appends count duplicates of other batches as stored, but reads always return them once. */
+  readonly reportsDuplicates: boolean
+  /** False: `wants` may be called with other ranges than those of single blocks. */
   readonly wantsExactly: boolean
-  /** False: figures count what one process did, not what is stored. */
+  /** False: figures count the work of one process, not what is stored. */
   readonly countsStored: boolean
-  /** False: entries of equal times have the order of their appends only where one began after the other was done. */
+  /** False: entries of equal times have the order of their appends only if these did not overlap. */
   readonly ordersConcurrent: boolean
 }
 
 export const ALL_TRAITS: StoreTraits = {
-  tellsDuplicates: true,
+  reportsDuplicates: true,
   wantsExactly: true,
   countsStored: true,
   ordersConcurrent: true,
 }
 
-/** Runs the appends at once or, where they would have no order then, one after the other. */
+/** Runs the appends concurrently, or one after another if their order would otherwise be undefined. */
 export async function appendAll<T>(
   appends: readonly (() => Promise<T>)[],
   { ordersConcurrent }: StoreTraits,
@@ -57,11 +57,11 @@ export type OpenStore = (t: Test, clock: FixedClock, settings: ContractSettings)
 export const CONTRACT_SETTINGS: ContractSettings = { duplicateWindowMs: 3600_000, blockBytes: 1024 * 1024 }
 
 const T0 = Date.UTC(2026, 10, 21, 11)
-/** The instant `offset` nanoseconds after the suite's own beginning. */
+/** The time `offset` nanoseconds after the start of the suite. */
 export const at = (offset: number | bigint): bigint => BigInt(T0) * 1_000_000n + BigInt(offset)
 export const WHOLE: ReadRequest = { tenant: 'fake', matchers: [], start: NS_MIN, end: NS_MAX, direction: 'forward' }
 
-/** Streams of one entry a line, a nanosecond apart. */
+/** Streams with one entry per line, a nanosecond apart. */
 export function stream(labels: Record<string, string>, lines: readonly string[], first = 0): PlainStream {
   return { labels, entries: lines.map((line, i) => ({ ns: at(first + i), line })) }
 }
@@ -99,7 +99,7 @@ export async function readBlocks(blocks: AsyncIterable<ReadBlock>): Promise<Read
   return read
 }
 
-/** A block is good only until the next one is asked for. */
+/** A block is only valid until the next one is requested. */
 function copyOf({ runs, count, timestamps, levels, lineEnds, text, metadataEnds, metadata }: Block): Block {
   return {
     runs,

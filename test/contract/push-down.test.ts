@@ -25,7 +25,7 @@ import {
 } from '../support/helper.ts'
 import { Random } from '../support/random.ts'
 
-/** Raise them for a longer run by hand: FUZZ_RUNS=200 node test/contract/push-down.test.ts */
+/** Increase it for a longer manual run: FUZZ_RUNS=200 node test/contract/push-down.test.ts */
 const STORES = Number(process.env['FUZZ_RUNS'] ?? 6)
 const QUERIES = 120
 const SECOND = 1_000_000_000n
@@ -43,7 +43,7 @@ const LINES = [
   'v=-0.5 level=warn',
 ]
 
-/** Reads everything of the tenant, always, and narrows what it got itself, entry by entry. */
+/** Always reads everything of the tenant, and filters the entries itself. */
 function carelessStore(store: LogStore): LogStore {
   return {
     append: (batch) => store.append(batch),
@@ -65,7 +65,7 @@ function carelessStore(store: LogStore): LogStore {
   }
 }
 
-/** Entries of a run are by time. */
+/** Entries of a run are sorted by time. */
 function narrow(times: BigInt64Array, run: StreamRun, from: bigint, to: bigint): StreamRun {
   let { start, end } = run
   while (start < end && (times[start] as bigint) < from) start++
@@ -106,7 +106,7 @@ function makeQuestion(random: Random, maker: QueryMaker): Question {
   }
 }
 
-/** The answer as text, sums to nine digits as their order may differ; or the code of the error. */
+/** The result as text, with sums to nine digits because their order may differ; or the code of the error. */
 async function answer(store: LogStore, clock: FixedClock, question: Question): Promise<string> {
   const { expr, limit, direction, intervalNs } = question
   const start = clock.nowNs + BigInt(question.start) * SECOND
@@ -140,7 +140,7 @@ function shown(result: MetricResult): string {
   return rows.join('\n')
 }
 
-/** Twenty to forty pushes of some entries each, in any order of time: so many blocks. */
+/** Twenty to forty pushes of a few entries each, in any order of time, which makes as many blocks. */
 async function fill(store: LogStore, clock: FixedClock, random: Random): Promise<void> {
   for (let push = 20 + random.integer(21); push > 0; push--) {
     const streams = Array.from({ length: 1 + random.integer(2) }, (): PlainStream => {

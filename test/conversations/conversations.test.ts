@@ -5,7 +5,7 @@ import { HOMES } from '../support/homes.ts'
 
 for (const home of HOMES) {
   for (const file of globSync('test/conversations/*.txt').sort()) {
-    // Whoever wants a line gone from the aws home's bucket deletes it there.
+    // In the aws home, lines are deleted from the bucket directly.
     const skip = file.endsWith('delete.txt') && !home.deletes && 'this home takes no delete requests'
     t.test(`${file} goes as recorded in ${home.name}`, { skip }, async (t) => {
       const { app, settle } = await home.start(t)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { crash } from './crash.ts'
 
-t.test('what was acknowledged is there exactly once after 20 kills at random moments', async (t) => {
+t.test('acknowledged lines are stored exactly once after 20 kills at random moments', async (t) => {
   const report = await crash({ dataDir: t.testdir(), rounds: 20, seed: 20261121 })
   t.strictSame(report.faults, [], `nothing lost, doubled or made up in ${report.pushes} pushes`)
   t.equal(report.faultCount, 0)

@@ -1,4 +1,4 @@
-/** Kills the gateway at random moments while clients push, and looks whether it kept its word. */
+/** Kills the gateway at random moments while clients push, and checks that acknowledged lines are stored. */
 
 import { setTimeout as delay, setImmediate } from 'node:timers/promises'
 import { freePort, GatewayProcess } from '../support/gateway-process.ts'
@@ -19,29 +19,31 @@ export interface CrashReport {
   readonly kills: number
   readonly pushes: number
   readonly lines: number
-  /** Pushes that were sent again because no answer had come. */
+  /** Number of pushes that were retried because they got no response. */
   readonly retries: number
-  /** What is wrong, at most some; none is what is wanted. */
+  /** Faults, up to a limit; should be empty. */
   readonly faults: readonly string[]
   readonly faultCount: number
-  /** Lines that were stored in the end, by both ways of reading. */
+  /** Number of lines stored at the end, by both ways of reading. */
   readonly foundLines: number
   readonly foundLogs: number
 }
 
-/** Pushes that begin before the kill, and turns of the event loop from the last of them to the kill. */
+/**
+ * Number of pushes that start before the kill, and of turns of the event loop between the last of them and the kill.
+ */
 const ROUND_PUSHES = { min: 5, max: 80 }
 const TURNS_MAX = 20
-/** Every so many rounds the gateway is killed while it starts, too. */
+/** In every nth round the gateway is also killed while it starts. */
 const START_KILL_EVERY = 4
-/** How far a start may be when it is killed, as a part of what the last whole one took. */
+/** The latest time of a kill during a start, relative to the duration of the last complete start. */
 const START_KILL_SHARE_MAX = 1.2
-/** Times of POST /logs may run a little ahead of the clock. */
+/** Times of POST /logs may be slightly ahead of the clock. */
 const READ_AHEAD_NS = 60_000_000_000n
 
 /**
- * Each round: restart on the same folder, compare what is there with what was acknowledged, push for a moment, SIGKILL.
- * The last round lets every client finish and compares everything.
+ * Each round: restart on the same folder, compare stored with acknowledged lines, push for a moment, SIGKILL. The last
+ * round lets every client finish and compares everything.
  */
 export async function crash(options: CrashOptions): Promise<CrashReport> {
   const run = new CrashRun(options, await freePort())
@@ -92,7 +94,7 @@ class CrashRun {
     this.#options.onRound?.(round, this.#ledger)
   }
 
-  /** Lets every client finish, and compares all there is, read in both directions and by GET /logs. */
+  /** Lets every client finish, and compares everything, read in both directions and by GET /logs. */
   async conclude(): Promise<CrashReport> {
     const { url } = await this.#start()
     await this.#compare(url, this.#beganNs, 'before the last retries')
@@ -145,7 +147,7 @@ class CrashRun {
   }
 }
 
-/** A line of POST /logs is stored as JSON; what was sent is its message. */
+/** A line of POST /logs is stored as JSON; its message is what was sent. */
 function messageOf(line: string): string {
   return line.startsWith('{') ? (JSON.parse(line) as { message: string }).message : line
 }

@@ -1,15 +1,15 @@
-/** What was sent and what was acknowledged, against what is stored. */
+/** Compares sent and acknowledged lines with stored ones. */
 
-/** The lines of one push; it is sent again, the very same, until it is acknowledged. */
+/** The lines of one push, retried unchanged until it is acknowledged. */
 export interface SentPush {
   readonly lines: readonly string[]
-  /** When it was made: no line of it has an earlier time. */
+  /** When it was created; none of its lines has an earlier time. */
   readonly madeNs: bigint
   isAcknowledged: boolean
 }
 
-/** Faults kept word for word; further ones are only counted. */
-const FAULTS_TOLD_MAX = 20
+/** Maximum number of recorded faults; further ones are only counted. */
+const FAULTS_RECORDED_MAX = 20
 
 export class Ledger {
   readonly #pushOf = new Map<string, SentPush>()
@@ -17,7 +17,7 @@ export class Ledger {
   readonly faults: string[] = []
   faultCount = 0
 
-  /** Notes a push before it is first sent. */
+  /** Records a push before it is first sent. */
   add(lines: readonly string[], madeNs: bigint): SentPush {
     const push = { lines, madeNs, isAcknowledged: false }
     for (const line of lines) this.#pushOf.set(line, push)
@@ -33,14 +33,14 @@ export class Ledger {
     return this.#pushOf.size
   }
 
-  /** The time of the oldest push that nobody acknowledged; undefined when there is none. */
+  /** The time of the oldest unacknowledged push; undefined if there is none. */
   get oldestPendingNs(): bigint | undefined {
     return this.#pushes.find((push) => !push.isAcknowledged)?.madeNs
   }
 
   /**
-   * Compares with the lines that a read from `sinceNs` on gave: acknowledged ones must be there once, the others at
-   * most once, and nothing else. `isTaken` selects the lines that the read can return.
+   * Compares with the lines of a read from `sinceNs` on: acknowledged lines must be there once, others at most once,
+   * and nothing else. `isTaken` selects the lines that the read can return.
    */
   compare(found: readonly string[], sinceNs: bigint, where: string, isTaken = (_line: string): boolean => true): void {
     const counts = new Map<string, number>()
@@ -59,6 +59,6 @@ export class Ledger {
 
   #fault(text: string): void {
     this.faultCount++
-    if (this.faults.length < FAULTS_TOLD_MAX) this.faults.push(text)
+    if (this.faults.length < FAULTS_RECORDED_MAX) this.faults.push(text)
   }
 }

@@ -1,4 +1,4 @@
-/** `node test/crash/run.ts --rounds 200`: the crash test for longer. */
+/** `node test/crash/run.ts --rounds 200`: a longer crash test. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

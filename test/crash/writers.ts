@@ -1,13 +1,13 @@
-/** Clients that push without pause, one for each form, and send again what was not acknowledged. */
+/** Clients that push continuously, one for each protocol, and retry unacknowledged pushes. */
 
 import { encodePush } from '../../src/protocol/loki/loki-push-encode.ts'
 import type { Random } from '../support/random.ts'
 import type { Ledger, SentPush } from './ledger.ts'
 
-/** Every stream of these tests has it, whatever form it came in. */
+/** A label of every stream of these tests, in any protocol. */
 export const SERVICE = 'crash'
 const LINES_MAX = 40
-/** Ends a test that hangs; no gateway takes as long, on however slow a machine. */
+/** Ends a test that hangs; longer than any gateway takes on a slow machine. */
 const ANSWER_MS_MAX = 600_000
 
 interface Request {
@@ -16,7 +16,7 @@ interface Request {
   readonly body: string | Uint8Array<ArrayBuffer>
 }
 
-/** One line to be, with the nanosecond it says. Two neighbours share theirs. */
+/** A line with its nanosecond. Two adjacent lines share theirs. */
 interface TimedLine {
   readonly ns: bigint
   readonly line: string
@@ -40,7 +40,7 @@ export class Writer {
     this.#random = random
   }
 
-  /** Pushes until it is stopped or the gateway is gone; calls `onPush` for each push that begins. */
+  /** Pushes until it is stopped or the gateway is down; calls `onPush` at the start of each push. */
   async run(url: string, isStopped: () => boolean, onPush: () => void): Promise<void> {
     while (!isStopped()) {
       const pushed = this.#pushOnce(url)
@@ -50,14 +50,14 @@ export class Writer {
     }
   }
 
-  /** Sends what is still pending, if anything is. */
+  /** Sends the pending push, if there is one. */
   async finish(url: string): Promise<void> {
     if (this.#pending === undefined) return
     if (!(await this.#pushOnce(url))) throw new Error(`${this.name}: the gateway is gone while nobody killed it`)
     this.#pending = undefined
   }
 
-  /** True when the pending push, or a new one, was acknowledged; false when no answer came. */
+  /** True if the pending push, or a new one, was acknowledged; false if there was no response. */
   async #pushOnce(url: string): Promise<boolean> {
     if (this.#pending !== undefined) this.retries++
     this.#pending ??= this.#make()
@@ -71,10 +71,10 @@ export class Writer {
         signal: AbortSignal.timeout(ANSWER_MS_MAX),
       })
     } catch {
-      return false // the gateway was killed: whether the push was stored is what this test is about
+      return false // the gateway was killed; the test checks whether the push was stored
     }
     if (!response.ok) throw new Error(`${this.name}: answered ${response.status}: ${await response.text()}`)
-    // The status line is the acknowledgement: a body cut short by the kill takes nothing back.
+    // The status line is the acknowledgement, even if the kill truncates the body.
     push.isAcknowledged = true
     await response.arrayBuffer().catch(() => undefined)
     return true
@@ -129,7 +129,7 @@ const otlp: Encode = (lines, stream) => ({
   }),
 })
 
-/** The line is its own id: what makes the retry recognisable, as the time is the server's. */
+/** The line is its own id, which identifies the retry, because the server sets the time. */
 const logs: Encode = (lines) => ({
   path: '/logs',
   contentType: 'application/json',
@@ -143,7 +143,7 @@ const FORMS: readonly (readonly [name: string, encode: Encode])[] = [
   ['logs', logs],
 ]
 
-/** Two writers of each form. */
+/** Two writers for each protocol. */
 export function makeWriters(ledger: Ledger, random: Random): Writer[] {
   return FORMS.flatMap(([name, encode]) => [1, 2].map((n) => new Writer(`${name}${n}`, encode, ledger, random)))
 }

@@ -14,7 +14,7 @@ const streams = (...list: readonly unknown[]) =>
   reply(200, `{"status":"success","data":{"resultType":"streams","result":${JSON.stringify(list)},"stats":{}}}`)
 const one = (metric: object, value: string) => ({ metric, value: [1, value] })
 
-t.test('replies that say the same are no difference', async (t) => {
+t.test('equivalent replies are not a difference', async (t) => {
   const rows = [
     [
       'other statistics',
@@ -56,7 +56,7 @@ t.test('each difference has its kind', async (t) => {
   for (const [kind, left, right] of rows) t.equal(compareReplies(QUESTION, left, right)?.kind, kind, kind)
 })
 
-t.test('topk has kinds of its own, as it may keep any of equal values; sort may put either first', async (t) => {
+t.test('topk has its own kinds, because it may keep any of equal values; sort may order them either way', async (t) => {
   const [a, b] = [one({ a: '1' }, '2'), one({ a: '2' }, '2')]
   const topk = { ...QUESTION, query: 'topk(1, rate({app="a"}[1m]))' }
   t.equal(compareReplies(topk, vector(a), vector(b))?.kind, 'labels of series under topk')

@@ -53,7 +53,7 @@ t.test('smaller queries are shorter, and those of a query that can be read can b
   t.ok(smallerQueries('sum(rate({').every((each) => each.length < 'sum(rate({'.length))
 })
 
-t.test('a pipeline is changed wherever it stands, and a query that cannot be read stays', async (t) => {
+t.test('every pipeline of a query is changed, and an invalid query is unchanged', async (t) => {
   const withoutJson = (query: string) => mapStages(query, (stages) => stages.filter(({ kind }) => kind !== 'json'))
   t.equal(withoutJson('sum(rate({a="b"} | json[5m])) + vector(1)'), '(sum(rate({a="b"}[5m])) + vector(1.000000))')
   t.equal(withoutJson('{a="b"} | logfmt'), '{a="b"} | logfmt')

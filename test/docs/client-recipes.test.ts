@@ -1,4 +1,4 @@
-/** docs/clients: whole configurations, whose forms and questions are checked as far as they can be without the clients. */
+/** Checks the configurations and queries in docs/clients as far as possible without the clients. */
 
 import { globSync, readFileSync } from 'node:fs'
 import t from 'tap'

@@ -26,10 +26,10 @@ function tableRows(name: string): string[][] {
 
 const column = (name: string, index: number): string[] => tableRows(name).map((cells) => cells[index] ?? '')
 
-/** What stands between back-quotes. */
+/** The texts between back-quotes. */
 const codes = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
 
-/** Keys of a record that the compiler holds complete. */
+/** The keys of a record, which the compiler checks for completeness. */
 const STAGES: Record<PipelineStage['kind'], true> = {
   line_filter: true,
   json: true,
@@ -63,7 +63,7 @@ t.test('every endpoint of the gateway is listed, and no other', async (t) => {
   t.strictSame(listed.sort(), served.sort())
 })
 
-t.test('what the document calls missing is missing', async (t) => {
+t.test('endpoints documented as missing are missing', async (t) => {
   const { app } = await buildTestApp(t)
   const missing = codes(/\*\*Missing\*\* \(404\):[^.]*\./.exec(document)?.[0] ?? '')
   t.ok(missing.length > 5)
@@ -116,7 +116,7 @@ t.test('every limit is listed with its default, and no other', async (t) => {
   t.strictSame(
     tableRows('limits').map(([variable = '', initial = '']) => `${codes(variable).join()} ${codes(initial).join()}`),
     limits.map(({ variable, kind, default: initial }) => {
-      // Each kind formats the values that it reads; which of them goes with which default is lost in the list.
+      // Each kind formats its own values; the list loses the relation between a kind and its default.
       const format = kind.format as (value: unknown) => string
       return `${variable} ${format(initial)}`
     }),

@@ -47,7 +47,7 @@ t.test('the settings in the documents are as the script writes them', async (t) 
 })
 
 t.test('every setting that an error text or a document names exists', async (t) => {
-  // Of the shell, and of the infrastructure.
+  // Variables of the shell and of the infrastructure.
   const others = ['MILLRACE_PASSWORD', 'MILLRACE_IMAGE_URI']
   for (const document of ['README.md', ...globSync('docs/**/*.md')]) {
     const named = (readFileSync(document, 'utf8').match(/MILLRACE_[A-Z_]+[A-Z]/g) ?? []).filter(
@@ -71,7 +71,7 @@ t.test('docs/errors.md lists exactly the codes and reasons of the code, with the
 
 t.test('docs/operations.md lists exactly the metrics of /metrics', async (t) => {
   const { app, metrics } = await buildTestApp(t)
-  // What a gateway adds that raises incidents, evaluates rules and polls.
+  // The metrics of a gateway that also raises incidents, evaluates rules and polls.
   const { registry } = metrics
   exportIncidentMetrics(registry, { transitions: new Map(), sent: new Map(), failed: new Map() })
   new WatchMetrics(registry, SILENT).observe({ figures: { series: 0, ignored: 0, anomalies: 0 } })

@@ -3,12 +3,12 @@ import t from 'tap'
 import { LEVEL_LINES } from '../domain/levels/level-lines.ts'
 import { lokiLevel } from '../support/loki-level.ts'
 
-/** A line as a cell of a table shows it. */
+/** A line as a table cell. */
 function cell(line: string): string {
   return `\`${line.replaceAll('\u001b', '␛').replaceAll('|', '\\|')}\``
 }
 
-t.test('docs/levels.md lists each line of the table that Loki gives another level', async (t) => {
+t.test('docs/levels.md lists each line for which Loki has another level', async (t) => {
   const wanted = LEVEL_LINES.filter(([, line, level]) => lokiLevel(line) !== level).map(
     ([logger, line, level]) => `| ${logger} | ${cell(line)} | ${lokiLevel(line)} | ${level} |`,
   )

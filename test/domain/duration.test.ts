@@ -24,7 +24,7 @@ for (const [text, wanted] of READ) {
   t.test(`reads ${JSON.stringify(text)}`, async (t) => t.equal(parseDuration(text), wanted))
 }
 
-t.test('reads what it wrote', async (t) => {
+t.test('decodes what it encoded', async (t) => {
   const property = fc.property(fc.nat(2 ** 45), (ms) => parseDuration(formatDuration(ms)) === ms)
   t.doesNotThrow(() => fc.assert(property))
   t.equal(formatDuration(14 * 86_400_000 + 1), '14d1ms')

@@ -73,7 +73,7 @@ t.test('formatted times can be read back', async () => {
   )
 })
 
-t.test('seconds and nanos give the exact nanosecond in a column', async () => {
+t.test('seconds and nanos are stored as exact nanoseconds', async () => {
   const parts = fc.record({
     seconds: fc.integer({ min: -9_223_372_035, max: 9_223_372_035 }),
     nanos: fc.nat(999_999_999),

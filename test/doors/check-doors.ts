@@ -1,4 +1,4 @@
-/** The cases against one home of the application, each as a test. */
+/** Runs the cases against a home of the application, each as a test. */
 
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
@@ -7,7 +7,7 @@ import { fillIn, readDoorCases } from './door-file.ts'
 import { type DoorTarget, differenceOf, faultOf, runDoorCase } from './door-run.ts'
 
 export function checkDoors(home: TestHome): void {
-  t.test(`${home.name}: pushes that clients really send are stored, or refused in words`, async (t) => {
+  t.test(`${home.name}: mistakes of real clients are stored, or rejected with a message`, async (t) => {
     const { app, clock } = await home.start(t, { MILLRACE_AGE_MAX: 'off' })
     await app.listen({ host: '127.0.0.1', port: 0 })
     const { port } = app.server.address() as AddressInfo

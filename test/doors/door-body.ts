@@ -1,4 +1,4 @@
-/** The steps by which a case's text becomes the bytes that are sent. */
+/** The steps that convert a case's text to the bytes of the body. */
 
 import { readFileSync } from 'node:fs'
 import { brotliCompressSync, crc32, deflateSync, gzipSync } from 'node:zlib'
@@ -50,7 +50,9 @@ function jsonOf(body: Buffer): Record<string, unknown> {
   return JSON.parse(body.toString()) as Record<string, unknown>
 }
 
-/** One uncompressed chunk of snappy's framing format: its name, then length, masked CRC-32C (not checked here) and data. */
+/**
+ * One uncompressed chunk of snappy's framing format: its name, then length, masked CRC-32C (not checked here) and data.
+ */
 function frameSnappy(body: Buffer): Buffer {
   const name = Buffer.from('ff060000734e61507059', 'hex')
   const head = Buffer.alloc(8)

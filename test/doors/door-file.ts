@@ -1,4 +1,6 @@
-/** Reads the cases of test/doors/cases: pushes in plain text, each with what was meant and what becomes of it. */
+/**
+ * Reads the cases of test/doors/cases: pushes as plain text, each with the client's intention and the expected result.
+ */
 
 import { globSync, readFileSync } from 'node:fs'
 
@@ -6,15 +8,15 @@ import { globSync, readFileSync } from 'node:fs'
  * A case in a file:
  *
  *     == its name
- *     from: where it was met (may be left out)
+ *     from: where it was met (optional)
  *     POST /path
- *     Header: value           (Body: how the text becomes bytes; Query: what finds the lines)
+ *     Header: value           (Body: how the text becomes bytes; Query: finds the lines)
  *
- *     the body, with <case>, <ns>, <us>, <ms>, <s> and <rfc3339> put in
+ *     the body, in which <case>, <ns>, <us>, <ms>, <s> and <rfc3339> are replaced
  *     --
  *     sent: a line that the client meant to store
- *     400 words of the answer
- *     stored: a line that is stored (left out: all that was sent where the status is a success, else none)
+ *     400 words of the response
+ *     stored: a stored line (default: everything sent if the status is a success, else nothing)
  */
 export interface DoorCase {
   readonly file: string
@@ -78,7 +80,7 @@ function valuesOf(text: string, key: string): string[] {
   return Array.from(text.matchAll(new RegExp(`^${key}: (.*)$`, 'gm')), ([, value = '']) => value)
 }
 
-/** Puts the case's own name and times of now into a text. `<ns+1>` and `<s/1000000>` are reckoned. */
+/** Inserts the case's name and current times into a text. `<ns+1>` and `<s/1000000>` are computed. */
 export function fillIn(text: string, id: string, nowMs: number): string {
   const units: Record<string, bigint> = {
     ns: BigInt(nowMs) * 1_000_000n,

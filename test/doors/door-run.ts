@@ -1,4 +1,4 @@
-/** Sends the pushes of the cases to a Loki-compatible URL, looks what is stored, and judges both. */
+/** Sends the pushes of the cases to a Loki-compatible URL, reads what was stored, and rates the result. */
 
 import { request } from 'node:http'
 import { bytesOf } from './door-body.ts'
@@ -8,9 +8,9 @@ export interface DoorTarget {
   readonly url: string
   /** Sent with every request, such as X-Scope-OrgID. */
   readonly headers: Readonly<Record<string, string>>
-  /** The target's time: lines are pushed at it. */
+  /** The target's time, which pushed lines have. */
   readonly nowMs: () => number
-  /** Makes the labels of one run its own. */
+  /** Distinguishes the labels of one run. */
   readonly run: string
 }
 
@@ -21,7 +21,7 @@ export interface DoorOutcome {
   readonly sent: readonly string[]
 }
 
-/** An answer for a path that the target does not serve. */
+/** The status of a path that the target does not serve. */
 export const NOT_SERVED = 404
 
 export async function runDoorCase(door: DoorCase, index: number, target: DoorTarget): Promise<DoorOutcome> {
@@ -34,7 +34,7 @@ export async function runDoorCase(door: DoorCase, index: number, target: DoorTar
   return { status, text, stored, sent: door.sent.map(fill) }
 }
 
-/** What is wrong with an outcome by any server's measure: lost lines, or a refusal without words. Undefined: nothing. */
+/** A fault that is one for any server: lost lines, or a rejection without a reason. Undefined: none. */
 export function faultOf({ sent, stored, status, text }: DoorOutcome): string | undefined {
   const missing = sent.filter((line) => !stored.includes(line))
   if (status >= 500) return `answered ${status}`
@@ -48,10 +48,10 @@ export function faultOf({ sent, stored, status, text }: DoorOutcome): string | u
   return undefined
 }
 
-/** What differs from the answer that the case gives; undefined where nothing does. */
+/** The difference from the case's expected result; undefined if there is none. */
 export function differenceOf(door: DoorCase, outcome: DoorOutcome, fill: (text: string) => string): string | undefined {
   if (outcome.status !== door.status) return `status ${outcome.status}, wanted ${door.status}: ${outcome.text.trim()}`
-  // Within JSON the quotes of a message are escaped.
+  // In JSON the quotes of a message are escaped.
   if (!outcome.text.replaceAll('\\"', '"').includes(door.words)) return `"${outcome.text.trim()}" lacks "${door.words}"`
   const wanted = door.stored.map(fill).toSorted()
   const stored = outcome.stored.toSorted()
@@ -59,7 +59,7 @@ export function differenceOf(door: DoorCase, outcome: DoorOutcome, fill: (text: 
   return `stored ${JSON.stringify(stored)}, wanted ${JSON.stringify(wanted)}`
 }
 
-/** Answers that name what was refused beside a success: OTLP's partial success, `rejected` of POST /logs. */
+/** Successful responses that report rejections: OTLP's partial success, `rejected` of POST /logs. */
 function saysRejected(text: string): boolean {
   return /"rejectedLogRecords"|"rejected":[1-9]/.test(text)
 }
@@ -79,7 +79,7 @@ function post(target: DoorTarget, door: DoorCase, body: Buffer): Promise<{ statu
 }
 
 const QUARTER_DAY_MS = 6 * 3_600_000
-/** Everything within six hours behind and ten minutes ahead: where a person would look. */
+/** Everything from six hours ago to ten minutes ahead, where a person would look. */
 async function readLines(target: DoorTarget, query: string, nowMs: number): Promise<string[]> {
   const params = new URLSearchParams({
     query,

@@ -1,8 +1,9 @@
 /**
- * npm run doors -- --url URL: sends pushes that clients really get wrong to any Loki-compatible URL, and prints a score.
+ * npm run doors -- --url URL: sends pushes with mistakes of real clients to any Loki-compatible URL, and prints a
+ * score.
  *
- * A push counts where it is stored as it was meant, or refused with a message and without storing it whole. Exit code 1
- * where one is lost. Lines have labels of this run; nothing is deleted.
+ * A push passes if it is stored as intended, or rejected with a message and not stored completely. The exit code is 1
+ * if a push is lost. Lines have labels of this run; nothing is deleted.
  */
 
 import { parseArgs } from 'node:util'
@@ -12,7 +13,7 @@ import { type DoorOutcome, type DoorTarget, faultOf, NOT_SERVED, runDoorCase } f
 const { values } = parseArgs({
   options: {
     url: { type: 'string', default: 'http://127.0.0.1:3100' },
-    /** `Name: value`, as often as needed. */
+    /** `Name: value`, may be repeated. */
     header: { type: 'string', multiple: true, default: [] },
     verbose: { type: 'boolean', default: false },
   },

@@ -92,7 +92,7 @@ t.test('events that are too old, too new or beyond retention are rejected and re
   t.equal(double.events(logGroupName, logStreamName).length, 5)
 })
 
-t.test('sequence tokens are given and not asked for', async (t) => {
+t.test('sequence tokens are returned but not required', async (t) => {
   const { put, at } = await start(t)
   t.match((await put([at(0)])).nextSequenceToken, /^\d{56}$/)
   await t.resolves(put([at(0)], 'nonsense'))
@@ -111,7 +111,7 @@ t.test('an old endpoint demands the token of the put before', async (t) => {
   t.equal(double.events(logGroupName, logStreamName).length, 3)
 })
 
-t.test('GetLogEvents pages in both directions and gives the same token at the end', async (t) => {
+t.test('GetLogEvents pages in both directions and repeats the token at the end', async (t) => {
   const { client, put, at } = await start(t)
   await put([at(0, 'a'), at(1, 'b'), at(2, 'c'), at(3, 'd'), at(4, 'e')])
   const messages = (page: { events?: { message?: string | undefined }[] | undefined }) =>
@@ -128,7 +128,7 @@ t.test('GetLogEvents pages in both directions and gives the same token at the en
   t.equal(messages(range), 'bc', 'the end is not part of it')
 })
 
-t.test('FilterLogEvents gives every matching event of all streams once, page by page', async (t) => {
+t.test('FilterLogEvents returns every matching event of all streams once, page by page', async (t) => {
   const { client, put, at, double } = await start(t)
   await client.createLogStream({ logGroupName, logStreamName: 'other' })
   await put([at(0, 'error one'), at(2, 'fine'), at(4, 'error three')])
@@ -155,7 +155,7 @@ t.test('FilterLogEvents gives every matching event of all streams once, page by 
   await t.rejects(readAll('{ $.level = "error" }'), { name: 'InvalidParameterException' })
 })
 
-t.test('a subscription filter delivers a control message, then what matches, at least once', async (t) => {
+t.test('a subscription filter delivers a control message, then matching events, at least once', async (t) => {
   const got: { messageType: string; logGroup: string; logStream: string; logEvents: { message: string }[] }[] = []
   let isDown = false
   const { client, put, at, double } = await start(t, ({ awslogs }, destination) => {

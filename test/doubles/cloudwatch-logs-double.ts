@@ -1,4 +1,4 @@
-/** CloudWatch Logs in process: groups, streams, events, subscription filters; with the service's limits and refusals. */
+/** CloudWatch Logs in process: groups, streams, events, subscription filters; with the service's limits and errors. */
 
 import type {
   CreateLogStreamRequest,
@@ -26,7 +26,10 @@ import { ServiceDouble } from './service-double.ts'
 export interface CloudWatchLogsOptions {
   readonly clock: Clock
   readonly port?: number
-  /** Gets what matches a subscription filter, with the filter's destination. A rejection keeps it for the next time. */
+  /**
+   * Gets the events that match a subscription filter, with the filter's destination. Rejected events are delivered
+   * again later.
+   */
   readonly subscriber?: Subscriber
 }
 
@@ -41,7 +44,7 @@ interface LogGroup {
 interface LogStream {
   readonly name: string
   readonly createdMs: number
-  /** By time, equal times as they came. */
+  /** By time; equal times in order of arrival. */
   readonly events: StoredEvent[]
   readonly tokens: SequenceTokens
 }
@@ -55,11 +58,11 @@ export class CloudWatchLogsDouble extends ServiceDouble {
   readonly #groups = new Map<string, LogGroup>()
   readonly #outbox: SubscriptionOutbox
   #nextEventId = 1n
-  /** True answers as endpoints did before 2023: a put needs the token that the one before gave. */
+  /** True behaves like endpoints before 2023: a put needs the token that the previous one returned. */
   demandsSequenceTokens = false
-  /** True hands every delivery over twice, as at-least-once may. */
+  /** True delivers everything twice, which at-least-once delivery allows. */
   deliversTwice = false
-  /** True puts an empty page with a token before each page of FilterLogEvents, as the service may. */
+  /** True returns an empty page with a token before each page of FilterLogEvents, which the service may do. */
   givesEmptyPages = false
 
   private constructor(options: CloudWatchLogsOptions) {
@@ -73,12 +76,12 @@ export class CloudWatchLogsDouble extends ServiceDouble {
     return double.serve('Logs_20140328', double.#operations(), options.port)
   }
 
-  /** The events of a stream by time; none when there is no such stream. */
+  /** The events of a stream by time; none if the stream does not exist. */
   events(groupName: string, streamName: string): readonly StoredEvent[] {
     return this.#groups.get(groupName)?.streams.get(streamName)?.events ?? []
   }
 
-  /** Hands what waits to the subscriber. What it rejects waits for the next call; the first rejection is thrown. */
+  /** Delivers waiting events to the subscriber. Rejected ones wait for the next call; throws the first rejection. */
   deliver(): Promise<void> {
     return this.#outbox.deliver(this.deliversTwice ? 2 : 1)
   }
@@ -122,7 +125,7 @@ export class CloudWatchLogsDouble extends ServiceDouble {
   }
 
   #group(name: string | undefined): LogGroup {
-    // An identifier may be the group's ARN.
+    // The identifier may be the group's ARN.
     const group = this.#groups.get(name ?? '') ?? this.#groups.get(name?.split(':')[6] ?? '')
     if (group === undefined) throw notFound('log group')
     return group

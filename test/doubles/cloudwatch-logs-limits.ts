@@ -1,4 +1,4 @@
-/** What CloudWatch Logs takes in one PutLogEvents: sizes, order, span, ages, and the sequence tokens of old. */
+/** The limits of PutLogEvents: sizes, order, span, ages, and the former sequence tokens. */
 
 import { createHash } from 'node:crypto'
 import type { PutLogEventsRequest } from '@aws-sdk/client-cloudwatch-logs'
@@ -9,7 +9,7 @@ export interface GivenEvent {
   readonly message: string
 }
 
-/** Which events of a call were not taken; starts are inclusive, ends exclusive, as the service counts. */
+/** The rejected events of a call; starts are inclusive, ends exclusive, as in the service. */
 export interface RejectedInfo {
   tooNewLogEventStartIndex?: number
   tooOldLogEventEndIndex?: number
@@ -20,12 +20,12 @@ export const DAY_MS = 24 * 3600_000
 const EVENTS_MAX = 10_000
 const CALL_BYTES_MAX = 1_048_576
 const EVENT_BYTES_MAX = 1_048_576
-/** Counted for each event beside the UTF-8 of its message. */
+/** Size of an event in addition to the UTF-8 of its message. */
 const EVENT_OVERHEAD_BYTES = 26
 const PAST_MS_MAX = 14 * DAY_MS
 const FUTURE_MS_MAX = 2 * 3600_000
 
-/** The events of a call that the service takes as a whole. Throws InvalidParameterException with the service's words. */
+/** The events of an accepted call. Throws InvalidParameterException with the service's text. */
 export function checkPutLogEvents({ logEvents = [] }: PutLogEventsRequest): GivenEvent[] {
   const events = logEvents.map(({ timestamp = 0, message = '' }) => ({ timestamp, message }))
   if (events.length === 0) refuse(constraint("'[]' at 'logEvents'", 'length greater than or equal to 1'))
@@ -54,7 +54,7 @@ function checkSizes(events: readonly GivenEvent[]): void {
   if (total > CALL_BYTES_MAX) refuse(`Upload too large: ${total} bytes exceeds limit of ${CALL_BYTES_MAX}`)
 }
 
-/** Events that are too old, too new or beyond the group's retention are left out of a call that is taken otherwise. */
+/** Finds events that are too old, too new or beyond the group's retention; the others of the call are accepted. */
 export function findRejected(
   events: readonly GivenEvent[],
   nowMs: number,
@@ -76,17 +76,17 @@ export function findRejected(
   return { info: Object.keys(info).length > 0 ? info : undefined, isTaken: (at) => at >= start && at < tooNewStart }
 }
 
-/** The sequence tokens of one stream. Every put gives a new one; only old endpoints want it back. */
+/** The sequence tokens of a stream. Every put returns a new one; only old endpoints require it. */
 export class SequenceTokens {
   #puts = 0
   #lastDigest = ''
 
-  /** What the next put has to bring; undefined for a stream that had none. */
+  /** The token that the next put must have; undefined for a new stream. */
   get next(): string | undefined {
     return this.#puts === 0 ? undefined : tokenOf(this.#puts)
   }
 
-  /** Takes a put and gives the next token. Throws the two exceptions of old where tokens are demanded. */
+  /** Accepts a put and returns the next token. Throws the two former exceptions if tokens are required. */
   take({ sequenceToken, logEvents }: PutLogEventsRequest, areDemanded: boolean): string {
     const digest = createHash('sha256').update(JSON.stringify(logEvents)).digest('hex')
     if (areDemanded && sequenceToken !== this.next) this.#refuse(sequenceToken, digest)
@@ -115,7 +115,7 @@ export class SequenceTokens {
   }
 }
 
-/** Tokens are numbers of 56 digits. */
+/** Tokens are numbers with 56 digits. */
 function tokenOf(puts: number): string {
   return `4960${String(puts).padStart(52, '0')}`
 }

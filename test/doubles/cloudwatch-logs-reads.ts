@@ -1,4 +1,4 @@
-/** What GetLogEvents and FilterLogEvents give: ranges, patterns, pages. */
+/** The results of GetLogEvents and FilterLogEvents: ranges, patterns, pages. */
 
 import type { FilterLogEventsRequest, GetLogEventsRequest } from '@aws-sdk/client-cloudwatch-logs'
 import { parseFilterPattern } from './filter-pattern.ts'
@@ -6,7 +6,7 @@ import { AwsFailure } from './json-service.ts'
 
 export interface StoredEvent {
   readonly eventId: string
-  /** Milliseconds of the epoch. */
+  /** Milliseconds since the epoch. */
   readonly timestamp: number
   readonly ingestionTime: number
   readonly message: string
@@ -14,12 +14,12 @@ export interface StoredEvent {
 
 const PAGE_EVENTS_MAX = 10_000
 const PAGE_BYTES_MAX = 1_048_576
-/** Sorts behind the place of every event. */
+/** Sorts after the position of every event. */
 const END = '~'
 
 /**
- * A page of one stream's events, [startTime, endTime). A token is `f/` or `b/` and the place of an event: those behind
- * it, or those before it, are next. At an end the token that was given comes back, as the service has it.
+ * A page of one stream's events, [startTime, endTime). A token is `f/` or `b/` and the position of an event: the next
+ * page has the events after it, or before it. At the end the same token is returned, as in the service.
  */
 export function getLogEvents(stream: readonly StoredEvent[], input: GetLogEventsRequest): object {
   const { startTime = 0, endTime = Number.MAX_SAFE_INTEGER, startFromHead = false } = input
@@ -44,8 +44,8 @@ export function getLogEvents(stream: readonly StoredEvent[], input: GetLogEvents
 }
 
 /**
- * A page of a group's events, [startTime, endTime]: unlike GetLogEvents, the end belongs to the range. With
- * `givesEmptyPages` each page comes after an empty one with a token, as the service may do.
+ * A page of a group's events, [startTime, endTime]: unlike in GetLogEvents, the end is inclusive. With
+ * `givesEmptyPages` an empty page with a token precedes each page, which the service may do.
  */
 export function filterLogEvents(
   streams: readonly { readonly name: string; readonly events: readonly StoredEvent[] }[],
@@ -76,7 +76,7 @@ export function filterLogEvents(
   return { events, searchedLogStreams: [], ...(!isEnd && { nextToken: placeOf(last) }) }
 }
 
-/** As many of the first events as a page's bytes hold, one at least. */
+/** The first events that fit into a page, at least one. */
 function fullPage<T extends StoredEvent>(events: readonly T[]): T[] {
   let bytes = 0
   const end = events.findIndex(({ message }, at) => {

@@ -1,4 +1,4 @@
-/** Subscription filters of CloudWatch Logs: what matches is delivered, gzipped and in base64, at least once. */
+/** Subscription filters of CloudWatch Logs: matching events are delivered at least once, as base64 of gzip. */
 
 import { gzipSync } from 'node:zlib'
 import type { PutSubscriptionFilterRequest } from '@aws-sdk/client-cloudwatch-logs'
@@ -12,7 +12,7 @@ export interface SubscriptionFilter {
   readonly destinationArn: string
 }
 
-/** What a Lambda function gets: `data` is base64 of gzipped JSON. */
+/** The event of a Lambda function: `data` is base64 of gzipped JSON. */
 export interface SubscriptionEvent {
   readonly awslogs: { readonly data: string }
 }
@@ -27,7 +27,7 @@ interface Delivery {
 const ACCOUNT = '000000000000'
 const FILTERS_PER_GROUP_MAX = 2
 
-/** Adds or changes one of a group's filters. Throws LimitExceededException for a third. */
+/** Creates or changes a filter of a group. Throws LimitExceededException for a third one. */
 export function putSubscriptionFilter(
   filters: Map<string, SubscriptionFilter>,
   { filterName = '', filterPattern = '', destinationArn = '' }: PutSubscriptionFilterRequest,
@@ -39,7 +39,7 @@ export function putSubscriptionFilter(
   filters.set(filterName, { filterName, filterPattern, destinationArn })
 }
 
-/** Deliveries that wait until they are asked for. */
+/** Deliveries that wait for `deliver`. */
 export class SubscriptionOutbox {
   readonly #subscriber: Subscriber | undefined
   #deliveries: Delivery[] = []
@@ -48,7 +48,7 @@ export class SubscriptionOutbox {
     this.#subscriber = subscriber
   }
 
-  /** What a destination is sent once, to see whether it is there; it holds no logs. */
+  /** A control message, sent once to check the destination; it contains no logs. */
   addControlMessage(destinationArn: string, nowMs: number): void {
     this.#add(destinationArn, {
       messageType: 'CONTROL_MESSAGE',
@@ -77,7 +77,7 @@ export class SubscriptionOutbox {
     }
   }
 
-  /** Hands over what waits, each `times` times. What is rejected waits on; the first rejection is thrown at the end. */
+  /** Delivers waiting events, each `times` times. Rejected ones keep waiting; throws the first rejection at the end. */
   async deliver(times: number): Promise<void> {
     const waiting = this.#deliveries
     this.#deliveries = []

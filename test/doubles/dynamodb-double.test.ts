@@ -36,7 +36,7 @@ const put = (id: string, version: number, ConditionExpression = 'attribute_not_e
   Put: { TableName, Item: { id, version }, ConditionExpression },
 })
 
-t.test('a transaction writes all of it', async (t) => {
+t.test('a transaction writes all items', async (t) => {
   const items = await open(t)
   await items.put({ TableName, Item: { id: 'c', version: 1 } })
   const Key = { id: 'c' }
@@ -51,7 +51,7 @@ t.test('a transaction writes all of it', async (t) => {
   }
 })
 
-t.test('a condition that does not hold leaves everything as it was, and is named', async (t) => {
+t.test('a failed condition leaves everything unchanged, and is reported', async (t) => {
   const items = await open(t)
   await items.put({ TableName, Item: { id: 'b', version: 7 } })
   const gone = { Delete: { TableName, Key: { id: 'b' } } }
@@ -72,7 +72,7 @@ t.test('more than a transaction takes is refused', async (t) => {
   await t.rejects(items.transactWrite({ TransactItems: [put('a', 1), put('a', 2)] }), { name: 'ValidationException' })
 })
 
-t.test('of transactions at the same time one sees what the other wrote', async (t) => {
+t.test('of concurrent transactions, one sees what the other wrote', async (t) => {
   const items = await open(t)
   const outcomes = await Promise.allSettled(
     Array.from({ length: 8 }, (_, i) => items.transactWrite({ TransactItems: [put('a', i), put(`b${i}`, i)] })),

@@ -12,11 +12,11 @@ interface Term {
 }
 
 /**
- * A function that tells whether a message matches: all plain terms are in it, none of the excluded, and, where only
- * optional terms are given, one of them. An empty pattern matches everything. Case matters. Throws
- * InvalidParameterException for what the service does not take, and for patterns over JSON or fields, which the double
- * does not know. See "Filter pattern syntax" and "Supported regular expressions (regex) syntax" in the CloudWatch Logs
- * user guide.
+ * Returns a function that tests a message: it contains all plain terms, none of the excluded ones, and, if all terms
+ * are optional, at least one of them. An empty pattern matches everything. Case-sensitive. Throws
+ * InvalidParameterException for patterns that the service rejects, and for patterns on JSON or fields, which the double
+ * does not support. See "Filter pattern syntax" and "Supported regular expressions (regex) syntax" in the CloudWatch
+ * Logs user guide.
  */
 export function parseFilterPattern(pattern: string): (message: string) => boolean {
   const text = pattern.trim()
@@ -33,7 +33,7 @@ export function parseFilterPattern(pattern: string): (message: string) => boolea
   const none = terms.filter(({ kind }) => kind === 'none')
   return (message) => {
     if (none.some(({ text }) => message.includes(text))) return false
-    // Optional terms beside required ones change nothing, as the guide says.
+    // Optional terms have no effect beside required ones, as the guide says.
     if (all.length > 0) return all.every(({ text }) => message.includes(text))
     return any.length === 0 || any.some(({ text }) => message.includes(text))
   }

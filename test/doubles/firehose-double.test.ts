@@ -56,7 +56,7 @@ t.test('a stream is described once it is created', async (t) => {
   await t.rejects(none, { name: 'ResourceNotFoundException' })
 })
 
-t.test('records lie in S3 after the interval, one behind the other with nothing between', async (t) => {
+t.test('records are in S3 after the interval, concatenated without separators', async (t) => {
   const { clock, double, objects, put, client } = await start(t)
   const answer = await put('a', gzipSync('b'))
   t.match(answer, { FailedPutCount: 0, RequestResponses: [{ RecordId: String }, { RecordId: String }] })
@@ -82,7 +82,7 @@ t.test('a buffer that is full is delivered before its time', async (t) => {
   )
 })
 
-t.test('what S3 refuses is kept and delivered later', async (t) => {
+t.test('objects rejected by S3 are kept and delivered later', async (t) => {
   const { double, objects, put, bucket } = await start(t)
   await put('a')
   bucket.isDown = true
@@ -122,7 +122,7 @@ t.test('calls beyond the limits are refused as a whole', async (t) => {
   await t.resolves(put(...Array(500).fill('x')), '500 records are taken')
 })
 
-t.test('single records can be made to fail', async (t) => {
+t.test('individual records can fail', async (t) => {
   const { put, double, objects } = await start(t)
   double.failsRecord = (index) => index === 1
   const answer = await put('a', 'b', 'c')
@@ -136,7 +136,7 @@ t.test('single records can be made to fail', async (t) => {
   t.equal(objects[0]?.body.toString(), 'ac')
 })
 
-t.test('with throttling on, what goes beyond the quota of a second fails', async (t) => {
+t.test('with throttling, records beyond the quota of a second fail', async (t) => {
   const { put, double, clock } = await start(t)
   double.throttles = true
   const mebibyte = Buffer.alloc(1_000_000)

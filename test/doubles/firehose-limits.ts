@@ -1,9 +1,9 @@
-/** What Firehose takes in one call, and in one second. */
+/** The limits of Firehose per call and per second. */
 
 import type { Clock } from '../../src/ports/log-store.ts'
 import { AwsFailure } from './json-service.ts'
 
-/** A record as it comes over the wire: base64. */
+/** A record on the wire: base64. */
 export interface WireRecord {
   readonly Data: string
 }
@@ -13,7 +13,7 @@ const RECORDS_MAX = 500
 const RECORD_BYTES_MAX = 1_024_000
 const CALL_BYTES_MAX = 4 * 1024 * 1024
 
-/** The records' bytes. Throws what the service answers to a call that is too large. */
+/** The records' bytes. Throws the service's error for a call that is too large. */
 export function checkPut(records: readonly WireRecord[]): Buffer[] {
   if (records.length === 0) refuse(`Value '[]' at 'records'`, 'length greater than or equal to 1')
   if (records.length > RECORDS_MAX) refuse(`Value at 'records'`, `length less than or equal to ${RECORDS_MAX}`)
@@ -47,7 +47,7 @@ export class PutQuota {
     this.#clock = clock
   }
 
-  /** How many of the first records fit into this second; 0 when the call itself does not. */
+  /** How many of the first records fit into this second; 0 if the call itself does not. */
   take(data: readonly Buffer[]): number {
     const second = Math.floor(this.#clock.nowMs() / 1000)
     if (second !== this.#second) this.#used = { requests: 0, records: 0, bytes: 0 }

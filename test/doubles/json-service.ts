@@ -1,11 +1,11 @@
-/** An AWS service that speaks JSON (X-Amz-Target) over node:http, made of functions: what the doubles stand on. */
+/** The base of the doubles: an AWS service with a JSON protocol (X-Amz-Target) over node:http, made of functions. */
 
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** An answer that an SDK client turns into an exception of that name; `fields` go beside the message. */
+/** A response that an SDK client converts to an exception of that name; `fields` are added to the message. */
 export class AwsFailure extends Error {
   readonly code: string
   readonly status: number
@@ -23,14 +23,14 @@ export function throttled(): AwsFailure {
   return new AwsFailure('ThrottlingException', 'Rate exceeded')
 }
 
-/** What an operation does with its decoded body. Blobs come as base64 text, times as seconds of the epoch. */
+/** Handles an operation with its decoded body. Blobs are base64 text, times are seconds since the epoch. */
 export type Operation = (input: never) => object | Promise<object>
 
 export interface JsonServiceOptions {
   /** The part of X-Amz-Target before the dot, such as `Logs_20140328`. */
   readonly target: string
   readonly operations: Readonly<Record<string, Operation>>
-  /** 0, the default, takes a free one. */
+  /** 0, the default, selects a free one. */
   readonly port?: number
 }
 
@@ -41,14 +41,14 @@ interface PlannedFailure {
 }
 
 const CONTENT_TYPE = 'application/x-amz-json-1.1'
-/** More than any call of any service here may hold. */
+/** Larger than any call of these services. */
 const BODY_BYTES_MAX = 32 * 1024 * 1024
 
 export class JsonService {
   readonly #server: Server
   readonly #options: JsonServiceOptions
   readonly #planned: PlannedFailure[] = []
-  /** How often each operation was asked for, refused calls included. */
+  /** Number of calls by operation, including rejected ones. */
   readonly calls = new Map<string, number>()
 
   private constructor(options: JsonServiceOptions) {
@@ -67,7 +67,7 @@ export class JsonService {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  /** The next call of the operation fails: before it does anything, or after it did everything. May be said often. */
+  /** Makes the next call of the operation fail, before or after its effect. May be called repeatedly. */
   failNext(operation: string, failure: AwsFailure, happens: 'before' | 'after' = 'before'): void {
     this.#planned.push({ operation, failure, happens })
   }
@@ -106,7 +106,7 @@ export class JsonService {
   }
 }
 
-/** A body is what an SDK client wrote, whose types the operations name: there is nothing to check here but that it is JSON. */
+/** The body is from an SDK client, with the types that the operations declare: only the JSON syntax is checked. */
 function parse(body: string): never {
   try {
     return JSON.parse(body === '' ? '{}' : body) as never

@@ -11,7 +11,7 @@ import { testClient } from '../aws/test-client.ts'
 import { FixedClock } from '../support/helper.ts'
 import { BUCKET, DEAD_LETTER_QUEUE, LocalCloud, STREAM, startLocalCloud, TABLE } from './local-cloud.ts'
 
-/** Clients made as the gateway makes them: from the environment alone. */
+/** Clients like the gateway's: configured only by the environment. */
 function openClients(environment: Readonly<Record<string, string>>) {
   const before = { ...process.env }
   Object.assign(process.env, environment)

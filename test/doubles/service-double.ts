@@ -1,11 +1,11 @@
-/** What the doubles of JSON services share: the server that they answer by. */
+/** The common part of the doubles of JSON services: their server. */
 
 import { JsonService, type JsonServiceOptions } from './json-service.ts'
 
 export abstract class ServiceDouble {
   #service: JsonService | undefined
 
-  /** Starts the server, on a free port where none is given, and gives the double. */
+  /** Starts the server, on a free port by default, and returns the double. */
   protected async serve(target: string, operations: JsonServiceOptions['operations'], port = 0): Promise<this> {
     this.#service = await JsonService.start({ target, operations, port })
     return this

@@ -15,7 +15,7 @@ async function start(t: Test, secrets = new Map<string, string>()) {
   return { clock, double, client }
 }
 
-t.test('a parameter is read as it was put, with its version', async (t) => {
+t.test('a parameter is returned as it was put, with its version', async (t) => {
   const { client, clock, double } = await start(t)
   t.match(await client.putParameter({ Name: '/a/cursor', Value: '1', Type: 'String' }), { Version: 1 })
   await t.rejects(client.putParameter({ Name: '/a/cursor', Value: '2' }), { name: 'ParameterAlreadyExists' })
@@ -29,7 +29,7 @@ t.test('a parameter is read as it was put, with its version', async (t) => {
   await t.rejects(client.deleteParameter({ Name: '/a/cursor' }), { name: 'ParameterNotFound' })
 })
 
-t.test('a SecureString is ciphertext unless decryption is asked for', async (t) => {
+t.test('a SecureString is ciphertext unless decryption is requested', async (t) => {
   const { client } = await start(t)
   await client.putParameter({ Name: '/key', Value: 'secret value', Type: 'SecureString' })
   const sealed = await client.getParameter({ Name: '/key' })
@@ -38,7 +38,7 @@ t.test('a SecureString is ciphertext unless decryption is asked for', async (t) 
   t.equal(open.Parameter?.Value, 'secret value')
 })
 
-t.test('a version or a label can be asked for', async (t) => {
+t.test('a version or a label can be requested', async (t) => {
   const { client, double } = await start(t)
   double.set('/key', 'one')
   double.set('/key', 'two')
@@ -53,7 +53,7 @@ t.test('a version or a label can be asked for', async (t) => {
   t.strictSame([await value(arn), await value(`${arn}:1`)], ['by ARN', 'by ARN'])
 })
 
-t.test('GetParameters names what is not there, and takes ten names', async (t) => {
+t.test('GetParameters lists missing names, and accepts ten names', async (t) => {
   const { client, double } = await start(t)
   double.set('/a', '1')
   const answer = await client.getParameters({ Names: ['/a', '/none'] })

@@ -15,7 +15,7 @@ import { ServiceDouble } from './service-double.ts'
 export interface SsmOptions {
   readonly clock: Clock
   readonly port?: number
-  /** Texts of Secrets Manager by name, read as `/aws/reference/secretsmanager/<name>`. May change at any time. */
+  /** Secrets of Secrets Manager by name, read as `/aws/reference/secretsmanager/<name>`. May change at any time. */
   readonly secrets?: ReadonlyMap<string, string>
 }
 
@@ -34,7 +34,7 @@ const VALUE_BYTES_MAX = { Standard: 4096, Advanced: 8192 }
 const NAMES_MAX = 10
 const PAGE_MAX = 10
 const VERSIONS_MAX = 100
-/** What GetParameter, GetParameters and GetParametersByPath share by default. */
+/** The default quota shared by GetParameter, GetParameters and GetParametersByPath. */
 const CALLS_PER_SECOND_MAX = 40
 
 export class SsmDouble extends ServiceDouble {
@@ -43,7 +43,7 @@ export class SsmDouble extends ServiceDouble {
   readonly #parameters = new Map<string, Version[]>()
   #second = 0
   #callsOfSecond = 0
-  /** True refuses what goes beyond 40 reads a second of the clock. */
+  /** True rejects more than 40 reads per second of the clock. */
   throttles = false
 
   private constructor(options: SsmOptions) {
@@ -56,12 +56,12 @@ export class SsmDouble extends ServiceDouble {
     return double.serve('AmazonSSM', double.#operations(), options.port)
   }
 
-  /** The newest value as it was put; undefined when there is no such parameter. */
+  /** The newest value as it was put; undefined if the parameter does not exist. */
   value(name: string): string | undefined {
     return this.#parameters.get(name)?.at(-1)?.value
   }
 
-  /** Puts a parameter without a call: for a test's beginning, and for a rotation behind the reader's back. */
+  /** Sets a parameter without a call: for the start of a test, and for a rotation that the reader does not notice. */
   set(name: string, value: string, type: ParameterType = 'String'): void {
     this.#put({ Name: name, Value: value, Type: type, Overwrite: true })
   }
@@ -96,7 +96,7 @@ export class SsmDouble extends ServiceDouble {
     const tier = tierFor(Value, Tier ?? latest?.tier ?? 'Standard')
     const modifiedMs = this.#options.clock.nowMs()
     versions.push({ type: type as ParameterType, value: Value, tier, modifiedMs, labels: new Set() })
-    // The oldest go, but their numbers are not given again.
+    // The oldest versions are deleted, and their numbers are not reused.
     if (versions.length > VERSIONS_MAX) delete versions[versions.length - 1 - VERSIONS_MAX]
     this.#parameters.set(Name, versions)
     return { Version: versions.length, Tier: tier }
@@ -152,7 +152,7 @@ export class SsmDouble extends ServiceDouble {
     const number = ParameterVersion ?? versions.length
     const version = versions[number - 1]
     if (version === undefined) throw versionNotFound(`${Name}:${number}`)
-    // A label is on one version at a time: it moves.
+    // A label belongs to one version at a time, so it moves.
     for (const label of Labels) {
       for (const other of versions) other?.labels.delete(label)
       version.labels.add(label)
@@ -211,7 +211,7 @@ function arnOf(name: string): string {
   return `arn:aws:ssm:us-east-1:000000000000:parameter${name.startsWith('/') ? '' : '/'}${name}`
 }
 
-/** `name:3` and `name:label` ask for a version; instead of a name that is a path its ARN may stand. */
+/** `name:3` and `name:label` select a version; the ARN may replace a name that is a path. */
 function splitSelector(text: string): { name: string; selector: string | undefined } {
   const path = text.replace(/^arn:[^:]*:ssm:[^:]*:[^:]*:parameter/, '')
   const colon = path.lastIndexOf(':')
@@ -247,7 +247,7 @@ function tierFor(value: string, wanted: string): 'Standard' | 'Advanced' {
   )
 }
 
-/** Not the text, and recognisable: what reads without decryption get. */
+/** Recognisable but not the value: the result of reads without decryption. */
 function encrypt(value: string): string {
   return `AQICAH${Buffer.from(value).toString('base64url').split('').reverse().join('')}`
 }

@@ -9,7 +9,7 @@ import { LocalIssuer } from '../../src/transport/http/auth/local-issuer.ts'
 import { readToken } from '../../src/transport/http/auth/token.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
 
-/** Ends a command that hangs; none takes as long, on however slow a machine. */
+/** Ends a command that hangs; longer than any command takes on a slow machine. */
 const HANG_MS = 600_000
 const SCRIPT = fileURLToPath(new URL('../../src/entry/cli.ts', import.meta.url))
 
@@ -66,7 +66,7 @@ t.test('lines that come slowly are pushed while the input is open; SIGTERM ends 
   const push = spawn(process.execPath, [SCRIPT, 'push', '--label', 'app=slow', '--url', gateway.url])
   push.stdin.write('one line\n')
   const query = new URL(`${gateway.url}/loki/api/v1/query_range?query={app="slow"}`)
-  // The process of the test has a limit of its own, should the line never come.
+  // The test's own timeout ends this if the line never arrives.
   while (!(await (await fetch(query)).text()).includes('one line'));
   push.kill('SIGTERM')
   const [[code], out] = await Promise.all([once(push, 'close'), text(push.stdout)])

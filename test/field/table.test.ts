@@ -15,7 +15,7 @@ const PARTLY: FieldRow = {
 const SKIPPED: FieldRow = { area: 'agents', name: 'kills', outcome: { skipped: 'PROMTAIL_BIN is not set' } }
 const FAILED: FieldRow = { area: 'emulators', name: 'moto', outcome: { failed: 'no answer' } }
 
-t.test('the table has a row for each comparison, and says what was skipped and why', async (t) => {
+t.test('the table has a row for each comparison, and reasons for skipped ones', async (t) => {
   t.equal(
     formatTable([PASSED, PARTLY, SKIPPED, FAILED]),
     [
@@ -28,7 +28,7 @@ t.test('the table has a row for each comparison, and says what was skipped and w
   )
 })
 
-t.test('what is skipped is no fault; what failed or did not pass whole is one', async (t) => {
+t.test('a skipped row is not a fault; a failed or incomplete one is', async (t) => {
   t.equal(isClean([PASSED, SKIPPED]), true)
   t.equal(isClean([PASSED, PARTLY]), false)
   t.equal(isClean([FAILED]), false)

@@ -3,7 +3,7 @@ import t from 'tap'
 import { GatewayProcess } from '../support/gateway-process.ts'
 import { type Bomb, makeBombs } from './bombs.ts'
 
-/** What a gateway may hold at most while it refuses a bomb: its limit of 256 MiB, what the decoder holds, itself. */
+/** Maximum memory of a gateway while it rejects a bomb: its limit of 256 MiB, the decoder's memory, its own. */
 const PEAK_BYTES_MAX = 1000e6
 /** The same for eight bombs at once; Node inflates four at a time. */
 const CROWD_PEAK_BYTES_MAX = 2000e6
@@ -36,7 +36,7 @@ t.test('eight bombs at once are refused in bounded memory, while other pushes ar
   t.ok(peak < CROWD_PEAK_BYTES_MAX, `it held ${Math.round(peak / 1e6)} MB at most`)
 })
 
-/** Throws the bombs, and pushes one line after the other until they are all answered. */
+/** Sends the bombs, and pushes one line after another until all have a response. */
 async function servedMeanwhile(gateway: GatewayProcess, thrown: readonly Bomb[]) {
   const url = `${gateway.url}/loki/api/v1/push`
   let isOver = false

@@ -1,4 +1,4 @@
-/** Small bodies that would fill the memory of whoever unpacks them without a limit. */
+/** Small bodies that would exhaust memory if decompressed without a limit. */
 
 import { once } from 'node:events'
 import { createDeflate, createGzip, createZstdCompress, gzipSync } from 'node:zlib'
@@ -7,7 +7,7 @@ export interface Bomb {
   readonly name: string
   readonly headers: Readonly<Record<string, string>>
   readonly body: Uint8Array<ArrayBuffer>
-  /** What the gateway answers: 413 beyond the limit; within it, what such a body deserves. */
+  /** The expected status: 413 beyond the limit, otherwise that of the contents. */
   readonly status: number
 }
 
@@ -49,7 +49,7 @@ function bomb(name: string, contentType: string, encoding: string, body: Uint8Ar
 
 type Packer = ReturnType<typeof createGzip> | ReturnType<typeof createZstdCompress>
 
-/** `bytes` of one byte, and what comes behind them, packed. */
+/** `bytes` times one byte, followed by `rest`, compressed. */
 async function packed(packer: Packer, bytes: number, fill = 0, rest = Buffer.alloc(0)): Promise<Buffer> {
   const chunks: Buffer[] = []
   packer.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -63,8 +63,8 @@ async function packed(packer: Packer, bytes: number, fill = 0, rest = Buffer.all
 }
 
 /**
- * A snappy block of zeros: the length, a literal of one byte, then copies of 64 bytes from one byte before.
- * See format_description.txt of google/snappy.
+ * A snappy block of zeros: the length, a literal of one byte, then copies of 64 bytes from one byte back. See
+ * format_description.txt of google/snappy.
  */
 function snappyZeros(bytes: number): Buffer {
   const length: number[] = []

@@ -4,7 +4,7 @@ import t from 'tap'
 import { buildTestApp } from '../support/test-app.ts'
 import { fuzzHttp } from './http.ts'
 
-// Memory is compared after garbage was collected.
+// Memory is compared after a garbage collection.
 setFlagsFromString('--expose-gc')
 globalThis.gc = runInNewContext('gc') as NodeJS.GCFunction
 

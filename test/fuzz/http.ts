@@ -1,4 +1,4 @@
-/** Random and mutated requests at every route that takes pushes, and what the gateway makes of them. */
+/** Sends random and mutated requests to every push route, and checks the responses. */
 
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
@@ -11,16 +11,16 @@ export interface FuzzOptions {
   readonly app: FastifyInstance
   readonly count: number
   readonly seed: number
-  /** The clock's reading: valid bodies are of about this time. */
+  /** The clock's reading: valid bodies have times near it. */
   readonly nowNs: bigint
-  /** Called from time to time. */
+  /** Called occasionally. */
   readonly onProgress?: (done: number) => void
 }
 
 export interface FuzzReport {
-  /** Answers by status. */
+  /** Number of responses by status. */
   readonly statuses: ReadonlyMap<number, number>
-  /** Answers that no documentation allows, word for word, at most some. */
+  /** Undocumented responses, up to a limit. */
   readonly faults: readonly string[]
   readonly faultCount: number
   readonly seconds: number
@@ -33,7 +33,7 @@ export interface Memory {
 }
 
 const PATHS = ['/loki/api/v1/push', '/api/prom/push', '/otlp/v1/logs', '/logs'] as const
-/** What pushes may be answered; 429 only for the count of streams, as no rate is limited here. */
+/** Allowed statuses of pushes; 429 only for the number of streams, because no rate is limited here. */
 const ALLOWED: ReadonlySet<number> = new Set([200, 201, 204, 400, 413, 422, 429])
 const MEDIA_TYPES = [
   'application/json',
@@ -48,9 +48,9 @@ const MEDIA_TYPES = [
 const CODINGS = ['gzip', 'snappy', 'deflate', 'zstd', 'lz4', 'br', 'identity', 'gzip, gzip', 'snappy, gzip', ',,']
 const ACCEPTS = ['application/json', '*/*', 'text/html;q=0.1', '\u00ff']
 const TENANTS = ['a', 'b', '..', 'a|b', 'x'.repeat(200), '/']
-/** Requests under way at once: they share commits, as they do in life. */
+/** Concurrent requests, which share commits as in production. */
 const CONCURRENCY = 32
-const FAULTS_TOLD_MAX = 10
+const FAULTS_RECORDED_MAX = 10
 const PROGRESS_EVERY = 50_000
 
 interface FuzzRequest {
@@ -59,7 +59,7 @@ interface FuzzRequest {
   readonly payload: Buffer
 }
 
-/** Sends `count` requests. Throws only when the application itself fails to answer. */
+/** Sends `count` requests. Throws only if the application itself does not respond. */
 export async function fuzzHttp(options: FuzzOptions): Promise<FuzzReport> {
   const { app, count, seed, nowNs } = options
   const random = new Random(seed)
@@ -77,10 +77,10 @@ export async function fuzzHttp(options: FuzzOptions): Promise<FuzzReport> {
       statuses.set(response.statusCode, (statuses.get(response.statusCode) ?? 0) + 1)
       if (ALLOWED.has(response.statusCode)) continue
       faultCount++
-      if (faults.length < FAULTS_TOLD_MAX) faults.push(describeFault(request, response.statusCode, response.body))
+      if (faults.length < FAULTS_RECORDED_MAX) faults.push(describeFault(request, response.statusCode, response.body))
     }
   }
-  // What the first requests make once (compiled code, pools) is no leak.
+  // Memory that the first requests allocate once (compiled code, pools) is not a leak.
   const warmed = Math.min(count, 2000)
   for (let i = 0; i < warmed; i++) await app.inject({ method: 'POST', ...makeRequest(random, seeds) })
   const before = measureMemory()
@@ -90,7 +90,7 @@ export async function fuzzHttp(options: FuzzOptions): Promise<FuzzReport> {
   return { statuses, faults, faultCount, seconds, memory: { before, after: measureMemory() } }
 }
 
-/** Heap and resident memory, after garbage was collected where Node was started with --expose-gc. */
+/** Heap and resident memory, after a garbage collection if Node was started with --expose-gc. */
 function measureMemory(): Memory {
   globalThis.gc?.()
   const { heapUsed, arrayBuffers, rss } = process.memoryUsage()
@@ -101,7 +101,7 @@ function describeFault({ url, headers, payload }: FuzzRequest, status: number, b
   return `${status} for ${url} ${JSON.stringify(headers)} ${payload.toString('base64').slice(0, 2000)}: ${body}`
 }
 
-/** A valid push: what mutations begin with. `pack` is what is done to it after it was mutated, so that they reach it. */
+/** A valid push as a starting point. `pack` is applied after mutation, so that mutations reach the decoder. */
 interface Seed {
   readonly url: (typeof PATHS)[number]
   readonly headers: Readonly<Record<string, string>>
@@ -169,7 +169,7 @@ function toJson(value: unknown): Buffer {
   return Buffer.from(JSON.stringify(value))
 }
 
-/** Most requests are like a valid one whose body was mutated; in the others nothing need fit. */
+/** Most requests are valid except for a mutated body; the others are arbitrary. */
 function makeRequest(random: Random, seeds: readonly Seed[]): FuzzRequest {
   const seed = random.pick(seeds)
   const payload = Buffer.from(seed.pack(makeBody(random, seed.body, seeds)))
@@ -186,7 +186,7 @@ function makeRequest(random: Random, seeds: readonly Seed[]): FuzzRequest {
 function makeBody(random: Random, valid: Buffer, seeds: readonly Seed[]): Buffer {
   if (random.chance(0.03)) return Buffer.from(random.bytes(random.integer(300)))
   let body: Buffer = Buffer.from(valid)
-  // Some stay as they are: valid pushes among the broken ones.
+  // Some are unchanged: valid pushes among the invalid ones.
   for (let n = random.integer(4); n > 0; n--) body = mutate(random, body, random.pick(seeds).body)
   return body
 }

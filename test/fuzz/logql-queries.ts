@@ -1,10 +1,10 @@
-/** Random LogQL: from the grammar, from queries that are known, and from tokens in any order. */
+/** Random LogQL: from the grammar, from known queries, and from random tokens. */
 
 import { LOG_RANGE_OPERATIONS, UNWRAPPED_RANGE_OPERATIONS, VECTOR_OPERATIONS } from '../../src/logql/parse/syntax.ts'
 import { FUNCTION_NAMES } from '../../src/logql/pipeline/template/template.ts'
 import type { Random } from '../support/random.ts'
 
-/** What is usual, and what is odd or wrong: a query that is made of wrong parts only never reaches the engine. */
+/** Usual, odd and wrong parts: a query with only wrong parts never reaches the engine. */
 interface Choice {
   readonly usual: readonly string[]
   readonly odd: readonly string[]
@@ -76,7 +76,7 @@ export class QueryMaker {
   readonly #random: Random
   readonly #known: readonly string[]
 
-  /** `known`: queries that mutations begin with. */
+  /** `known`: queries to mutate. */
   constructor(random: Random, known: readonly string[]) {
     this.#random = random
     this.#known = known
@@ -198,7 +198,7 @@ export class QueryMaker {
     return `${this.#one(NAMES)} ${operator} ${value}`
   }
 
-  /** A template: text and actions that call functions with arguments of any kind. */
+  /** A template: text and actions that call functions with arguments of any type. */
   #template(depth: number): string {
     const random = this.#random
     const call = (): string => `${random.pick(FUNCTION_NAMES)} ${this.#times(3, () => this.#operand(depth)).join(' ')}`

@@ -41,7 +41,7 @@ t.test('the random queries are of every kind', async (t) => {
       kinds.add(expr.kind)
       if (expr.kind === 'log') for (const { kind } of expr.stages) kinds.add(kind)
     } catch {
-      // Those that are no queries are not counted here.
+      // Texts that are not queries are not counted here.
     }
   }
   const metric = ['range_aggregation', 'vector_aggregation', 'binary_operation', 'label_replace', 'vector', 'literal']

@@ -1,4 +1,4 @@
-/** Random queries through the parser, the formatter and the engine: each gives an answer or a documented refusal. */
+/** Runs random queries through the parser, the formatter and the engine: each gives a result or a documented error. */
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { type ErrorCode, GatewayError } from '../../src/domain/errors.ts'
@@ -20,15 +20,15 @@ import { QueryMaker } from './logql-queries.ts'
 export interface LogqlFuzzOptions {
   readonly count: number
   readonly seed: number
-  /** Called after each hundred thousand. */
+  /** Called every hundred thousand queries. */
   readonly onProgress?: (report: LogqlReport) => void
 }
 
 export interface LogqlReport {
   done: number
-  /** How many had an answer, and how many each code of an error. */
+  /** Number of queries with a result, and by error code. */
   readonly outcomes: Map<string, number>
-  /** What must not be: another error, text that does not read back, a query of more than a second. At most some. */
+  /** Faults: another error, formatted text that does not parse, a query of more than a second. Up to a limit. */
   readonly faults: string[]
   faultCount: number
   /** In units of costOf. */
@@ -37,11 +37,11 @@ export interface LogqlReport {
   seconds: number
 }
 
-/** The codes that docs/errors.md has for a query by itself. */
+/** The codes that docs/errors.md has for queries. */
 const DOCUMENTED: readonly ErrorCode[] = ['query_malformed', 'query_refused', 'query_unsupported', 'parameter_invalid']
 /** In units of costOf: about a second on a common machine. */
 const QUERY_COST_MAX = 1000
-const FAULTS_TOLD_MAX = 20
+const FAULTS_RECORDED_MAX = 20
 const PROGRESS_EVERY = 100_000
 const SECOND = 1_000_000_000n
 const LIMITS = { seriesMax: 500, pointsMax: 11_000 }
@@ -63,7 +63,7 @@ const LINES = [
   ],
 ]
 
-/** Three blocks of which two overlap, of three streams. */
+/** Three blocks, two of them overlapping, with three streams. */
 const BLOCKS = [0, 1, 2].map((part) =>
   makeBlock(
     LINES.map(
@@ -106,7 +106,7 @@ export function fuzzLogql({ count, seed, onProgress }: LogqlFuzzOptions): LogqlR
   return report
 }
 
-/** A collection of garbage may fall into one run, but not into two of the same query. */
+/** A garbage collection may fall into one run, but not into two of the same query. */
 function noteSlow(report: LogqlReport, query: string, mode: number, first: number): void {
   const cost = Math.min(
     first,
@@ -120,7 +120,7 @@ function noteSlow(report: LogqlReport, query: string, mode: number, first: numbe
 
 function addFault(report: LogqlReport, fault: string): void {
   report.faultCount++
-  if (report.faults.length < FAULTS_TOLD_MAX) report.faults.push(fault)
+  if (report.faults.length < FAULTS_RECORDED_MAX) report.faults.push(fault)
 }
 
 /** `answer`, the code of a documented error, or `fault`. */
@@ -138,7 +138,7 @@ function tryQuery(query: string, mode: number, onFault: (fault: string) => void)
   }
 }
 
-/** What is formatted must mean the same: be formatted the same after it is read. */
+/** A formatted query must have the same meaning: parsed and formatted again, it must be equal. */
 function readsBack(expr: Expr, isPretty: boolean): string | undefined {
   const line = formatLine(expr)
   // Folded literals may be NaN or infinite, which have no spelling.

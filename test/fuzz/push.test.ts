@@ -1,4 +1,4 @@
-/** The law of every push decoder: any bytes give a result or a GatewayError, in bounded time. */
+/** Every push decoder returns a result or throws a GatewayError for any bytes, in bounded time. */
 
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
@@ -12,7 +12,7 @@ import { decodePushJson } from '../../src/protocol/loki/loki-push-json.ts'
 import { decodePushProtobuf } from '../../src/protocol/loki/loki-push-protobuf.ts'
 import { RecordingSink } from '../support/recording-sink.ts'
 
-/** Raise it for a longer run by hand: FUZZ_RUNS=100000 node test/fuzz/push.test.ts */
+/** Increase it for a longer manual run: FUZZ_RUNS=100000 node test/fuzz/push.test.ts */
 const RUNS = Number(process.env['FUZZ_RUNS'] ?? 1000)
 const LIMIT = 100_000
 
@@ -75,7 +75,7 @@ const decoders: [name: string, valid: Uint8Array, decode: Decode][] = [
   ['legacy JSON', Buffer.from(legacy), intoSink(decodePushJson)],
 ]
 
-/** Changes a valid body: bytes set, cut out, doubled; then perhaps cut off. */
+/** Changes a valid body: bytes set, removed, doubled; then possibly truncated. */
 const change = fc.record({
   kind: fc.constantFrom('set', 'remove', 'repeat', 'cut'),
   at: fc.nat(),

@@ -1,4 +1,4 @@
-/** `node test/fuzz/run-logql.ts --count 10000000 --processes 2`: the fuzz of queries for longer. */
+/** `node test/fuzz/run-logql.ts --count 10000000 --processes 2`: a longer fuzz test of queries. */
 
 import { fork } from 'node:child_process'
 import { parseArgs } from 'node:util'

@@ -1,4 +1,4 @@
-/** `node --expose-gc test/fuzz/run.ts --count 1000000`: the HTTP fuzz for longer. */
+/** `node --expose-gc test/fuzz/run.ts --count 1000000`: a longer HTTP fuzz test. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -35,7 +35,7 @@ t.test('the store is maintained and the limits are read again by timers, until t
   clock.ms += 48 * 3600_000
   writeFileSync(limitsFile, '{"a":{"lineBytesMax":"2KiB"},"b":{}}')
   for (const run of running) run()
-  // Both do their work in turns of the event loop, which end by themselves.
+  // Both work in turns of the event loop until they are done.
   while (home.ports.store.figures().blocks > 0 || news.length === 0) await new Promise(setImmediate)
   t.equal(home.ports.limits?.of('a').push.lineBytesMax, 2048)
   await home.close()

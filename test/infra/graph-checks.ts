@@ -19,7 +19,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
   const isProduction = stage === 'production'
   const found = new Lookup(graph)
 
-  t.test('what outlives the stack', async (t) => {
+  t.test('resources that outlive the stack', async (t) => {
     t.equal(app.removal, isProduction ? 'retain' : 'remove')
     t.equal(app.protect, isProduction)
     t.equal(found.one('aws:dynamodb/table:Table', 'TableTable').inputs.deletionProtectionEnabled, isProduction)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { finishSlices, type Slices, sortSlices } from '../../src/kit/slices.ts'
 
-t.test('work that is finished at once gives its result, and its error', async (t) => {
+t.test('work that is finished at once returns its result or throws its error', async (t) => {
   function* work(fails: boolean): Slices<number> {
     yield
     if (fails) throw new Error('broken')

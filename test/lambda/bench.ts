@@ -1,6 +1,6 @@
 /**
- * How long a function takes to start: from its process's birth to its first question for an event, above what Node
- * alone takes. `node scripts/lambda-runtime.mjs bench [runs]`
+ * Measures how long a function takes to start: from the creation of its process to its first request for an event,
+ * minus the time of Node alone. `node scripts/lambda-runtime.mjs bench [runs]`
  */
 
 import { spawnSync } from 'node:child_process'
@@ -13,7 +13,7 @@ const runs = Number(process.argv[2] ?? 15)
 const folder = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
 const bundles = join(folder, 'dist')
 
-/** What functions are configured with here; no service is asked for anything before the first event. */
+/** The functions' settings here; no service is called before the first event. */
 const ENVIRONMENT: Readonly<Record<string, string>> = {
   MILLRACE_HOME: 'aws',
   MILLRACE_TABLE: 'millrace',
@@ -29,7 +29,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
 
 spawnSync(process.execPath, ['scripts/build.mjs', bundles], { stdio: 'inherit' })
 const functions = globSync(`${bundles}/*-lambda.mjs`).sort()
-// What the SDK's packages are called once they are parts of the bundle.
+// The names of the SDK's packages as parts of the bundle.
 const clients = globSync(`${bundles}/parts/gateway-lambda/dist-es-*.mjs`).map(
   (path) => `import './parts/gateway-lambda/${basename(path)}'`,
 )
@@ -64,7 +64,7 @@ async function startOf(name: string, env: Readonly<Record<string, string>> = {})
   return ready - began
 }
 
-/** As the image does it: the code that Node compiled is kept, for this version of Node on this kind of machine. */
+/** Like the image: keeps Node's compiled code, for this version of Node on this kind of machine. */
 function warmCache(name: string): Record<string, string> {
   const cache = join(folder, `cache-${name}`)
   mkdirSync(cache, { recursive: true })

@@ -1,18 +1,18 @@
-/** Events as AWS's services send them; only what a test is about is handed in. */
+/** Events of AWS services; a test passes only the relevant parts. */
 
 import type { ALBEvent, APIGatewayProxyEvent, APIGatewayProxyEventV2 } from 'aws-lambda'
 
 export interface EventParts {
   readonly method?: string
   readonly path?: string
-  /** As it stands in the URL, without its question mark. */
+  /** As in the URL, without the question mark. */
   readonly query?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
   readonly stage?: string
 }
 
-/** What every request shows of its sender. */
+/** The sender's address in every request. */
 export const SOURCE_IP = '203.0.113.7'
 
 /** API Gateway's HTTP API, and a Function URL. */
@@ -40,7 +40,7 @@ export function eventV2(parts: EventParts = {}): APIGatewayProxyEventV2 {
   } as unknown as APIGatewayProxyEventV2
 }
 
-/** API Gateway's REST API: names and values of the query come decoded. */
+/** API Gateway's REST API: names and values of the query are decoded. */
 export function eventV1(parts: EventParts = {}): APIGatewayProxyEvent {
   const { method = 'GET', path = '/', query = '', headers = {}, stage = 'prod' } = parts
   const lists = listsOf(new URLSearchParams(query))
@@ -61,7 +61,7 @@ export function eventV1(parts: EventParts = {}): APIGatewayProxyEvent {
   } as unknown as APIGatewayProxyEvent
 }
 
-/** A load balancer: the query comes as it stands in the URL, still encoded, the last of a name only. */
+/** A load balancer: the query is still encoded as in the URL, with only the last value of each name. */
 export function eventAlb(parts: EventParts = {}): ALBEvent {
   const { method = 'GET', path = '/', query = '', headers = {} } = parts
   return {
@@ -76,7 +76,7 @@ export function eventAlb(parts: EventParts = {}): ALBEvent {
   }
 }
 
-/** The same where the target group wants lists. */
+/** The same with a target group that uses multi-value headers. */
 export function eventAlbLists(parts: EventParts = {}): ALBEvent {
   const { headers = {}, queryStringParameters: _, ...rest } = eventAlb(parts)
   const pairs = splitQuery(parts.query ?? '')

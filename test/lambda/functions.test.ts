@@ -1,4 +1,7 @@
-/** The other functions under AWS's own runtime client: worker, poller, alert processor, emitter, and what the gateway shows of them. */
+/**
+ * The other functions under AWS's own runtime client: worker, poller, alert processor, emitter, and the gateway's views
+ * of them.
+ */
 
 import { spawnSync } from 'node:child_process'
 import { gunzipSync, gzipSync } from 'node:zlib'
@@ -22,7 +25,7 @@ function testFunctions(): void {
     if (build.status !== 0) throw new Error(build.stderr)
   })
 
-  /** A function of the bundle; `call` gives what it answered. */
+  /** A function of the bundle; `call` returns its response. */
   const start = async (t: Test, cloud: LocalCloud, name: string, env: Readonly<Record<string, string>> = {}) => {
     const common = {
       MILLRACE_USERS: 'agent:secret',
@@ -43,26 +46,29 @@ function testFunctions(): void {
     return { running, call }
   }
 
-  t.test('posted logs go by the queue and the worker into the bucket; one bad message fails alone', async (t) => {
-    const cloud = await startLocalCloud(t)
-    const gateway = await start(t, cloud, 'gateway')
-    const headers = { ...USER, 'content-type': 'application/json' }
-    const body = Buffer.from('{"message":"by the queue"}')
-    t.match(await gateway.call(eventV2({ method: 'POST', path: '/logs', headers, body })), { statusCode: 201 })
-    const [message = ''] = cloud.messages()
-    const worker = await start(t, cloud, 'worker')
-    const record = (messageId: string, text: string) => ({
-      messageId,
-      body: text,
-      attributes: { ApproximateReceiveCount: '1' },
-      messageAttributes: {},
-    })
-    const answer = await worker.call({ Records: [record('good', message), record('bad', 'no message of ours')] })
-    t.same(answer, { batchItemFailures: [] }, 'the bad one is put aside, with its reason')
-    t.same(cloud.deadLetters(), ['no message of ours'])
-    const [object] = await cloud.objects('logs/')
-    t.match(gunzipSync(object?.body ?? '').toString(), /by the queue/)
-  })
+  t.test(
+    'posted logs reach the bucket through the queue and the worker; an invalid message does not affect others',
+    async (t) => {
+      const cloud = await startLocalCloud(t)
+      const gateway = await start(t, cloud, 'gateway')
+      const headers = { ...USER, 'content-type': 'application/json' }
+      const body = Buffer.from('{"message":"by the queue"}')
+      t.match(await gateway.call(eventV2({ method: 'POST', path: '/logs', headers, body })), { statusCode: 201 })
+      const [message = ''] = cloud.messages()
+      const worker = await start(t, cloud, 'worker')
+      const record = (messageId: string, text: string) => ({
+        messageId,
+        body: text,
+        attributes: { ApproximateReceiveCount: '1' },
+        messageAttributes: {},
+      })
+      const answer = await worker.call({ Records: [record('good', message), record('bad', 'no message of ours')] })
+      t.same(answer, { batchItemFailures: [] }, 'the bad one is put aside, with its reason')
+      t.same(cloud.deadLetters(), ['no message of ours'])
+      const [object] = await cloud.objects('logs/')
+      t.match(gunzipSync(object?.body ?? '').toString(), /by the queue/)
+    },
+  )
 
   t.test('error lines of a log group become an incident, which the gateway lists and closes', async (t) => {
     const cloud = await startLocalCloud(t)
@@ -106,7 +112,7 @@ function testFunctions(): void {
     t.match(JSON.parse(sources.body), { sources: [{ source: 'cognigy', projectId: PROJECT }] })
   })
 
-  t.test('the emitter writes as many errors as it is asked for', async (t) => {
+  t.test('the emitter writes the requested number of errors', async (t) => {
     const emitter = await start(t, await startLocalCloud(t), 'emitter')
     t.match(await emitter.call({ error_count: 3 }), { statusCode: 200, body: { errors_emitted: 3 } })
     t.match(await emitter.call({}), { body: { errors_emitted: 'random' } })

@@ -1,4 +1,4 @@
-/** The built functions under AWS's own runtime client, before services in process. */
+/** The built functions under AWS's own runtime client, with in-process services. */
 
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -26,7 +26,7 @@ function testFunctions(): void {
     writeFileSync(join(taskRoot, 'throws.mjs'), "throw new TypeError('the module is broken')\n")
   })
 
-  t.test('the gateway keeps what it is sent, by each kind of event', async (t) => {
+  t.test('the gateway stores pushes from each kind of event', async (t) => {
     const gateway = await startGateway(t, taskRoot)
     const line = `\u0000\uffff ${Array.from({ length: 3000 }, (_, at) => String.fromCodePoint(at + 1)).join('')}`
     const ns = BigInt(Date.now()) * 1_000_000n

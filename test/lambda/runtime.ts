@@ -1,6 +1,6 @@
 /**
- * AWS's side of a function: the Lambda Runtime API, four routes, as "Using the Lambda runtime API" in AWS's documentation
- * has them, and AWS's own runtime client started on a handler.
+ * The AWS side of a function: the Lambda Runtime API, with the four routes of "Using the Lambda runtime API" in AWS's
+ * documentation, and AWS's own runtime client running a handler.
  */
 
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -9,13 +9,13 @@ import { existsSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** Where `node scripts/lambda-runtime.mjs` puts AWS's runtime client. */
+/** Where `node scripts/lambda-runtime.mjs` installs AWS's runtime client. */
 const CLIENT = 'node_modules/.cache/lambda-runtime/node_modules/aws-lambda-ric/index.mjs'
 const CLIENT_BINARY = 'node_modules/.cache/lambda-runtime/node_modules/aws-lambda-ric/rapid-client.node'
 const ROUTES = '/2018-06-01/runtime'
 const INVOCATION_MS_MAX = 900_000
 
-/** What the function said to one event, or to its start: JSON. */
+/** The function's response to an event, or to its start: JSON. */
 export interface Outcome {
   readonly kind: 'response' | 'error' | 'init/error'
   readonly body: string
@@ -24,21 +24,21 @@ export interface Outcome {
 export interface FunctionParts {
   /** The folder of the bundle. */
   readonly taskRoot: string
-  /** `<module>.<export>`, without the module's ending. */
+  /** `<module>.<export>`, without the module's extension. */
   readonly handler: string
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** True where the runtime client was built. */
+/** True if the runtime client is installed. */
 export function hasRuntimeClient(): boolean {
   return existsSync(CLIENT_BINARY)
 }
 
 /** A function that runs until it is stopped. */
 export class LocalFunction {
-  /** Milliseconds since the epoch at which the function asked for its first event: its start is over then. */
+  /** When the function requested its first event, ms since the epoch: the end of its start. */
   readonly ready: Promise<number>
-  /** Everything the function wrote on its own output. */
+  /** The function's own output. */
   output = ''
   readonly #server: Server
   #child: ChildProcess | undefined
@@ -62,14 +62,14 @@ export class LocalFunction {
     return started
   }
 
-  /** Hands in an event, and gives what the function made of it. One at a time, as in Lambda. */
+  /** Sends an event, and returns the function's response. One at a time, as in Lambda. */
   invoke(event: unknown): Promise<Outcome> {
     this.#events.push(event)
     this.#handOut()
     return this.outcome()
   }
 
-  /** The next thing that the function says. */
+  /** The function's next response. */
   outcome(): Promise<Outcome> {
     const known = this.#outcomes.shift()
     return known === undefined ? new Promise((resolve) => this.#listeners.push(resolve)) : Promise.resolve(known)

@@ -1,4 +1,4 @@
-/** Blocks made of plain entries, for tests of queries. */
+/** Blocks from plain entries, for tests of queries. */
 
 import { type Metadata, writeVarint } from '../../src/domain/entries/batch.ts'
 import { type Block, lowerBound, type StreamRun } from '../../src/domain/entries/block.ts'
@@ -7,7 +7,7 @@ import { DETECTED_LEVEL, LEVELS } from '../../src/domain/levels/level.ts'
 import { makeNsColumn } from '../../src/domain/time.ts'
 
 export interface TestEntry {
-  /** Label text as formatLabels prints it: the stream's key. */
+  /** Label text in the format of formatLabels: the stream's key. */
   readonly stream: string
   readonly ns: bigint
   readonly line: string
@@ -17,7 +17,7 @@ export interface TestEntry {
 
 const UTF8 = new TextEncoder()
 
-/** A block as a store would hand it over: streams by their text, each by time, equal times as given. */
+/** A block like those of a store: streams by their text, each by time, equal times in the order of `entries`. */
 export function makeBlock(entries: readonly TestEntry[]): Block {
   const sorted = entries
     .map((entry, i) => ({ ...entry, i }))
@@ -55,7 +55,7 @@ export function makeBlock(entries: readonly TestEntry[]): Block {
   }
 }
 
-/** The runs of the streams that are wanted, narrowed to [start, end). */
+/** The runs of the selected streams, narrowed to [start, end). */
 export function selectRuns(
   { runs, timestamps }: Block,
   isWanted: (run: StreamRun) => boolean,

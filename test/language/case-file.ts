@@ -1,19 +1,19 @@
 /**
  * Reads test/language/cases/*.txt. A file is a list of
  *
- *     load                                      what is stored, for all that follows until the next load
+ *     load                                      the stored entries, until the next load
  *       10s {app="web"} GET / 200               time, stream, line
- *       20s {app="web"} [trace=x] "a\nb"        with structured metadata; a line in Go quotes may hold anything
+ *       20s {app="web"} [trace=x] "a\nb"        with structured metadata; a line in Go quotes may contain anything
  *
- *     instant 60s <metric query>                and the samples of the answer, in its order
+ *     instant 60s <metric query>                followed by the samples of the result, in order
  *       {app="web"} 3
  *     range 0s 5m 1m <metric query>             start, end, step
  *       {app="web"} 1@2m 2@3m               the value of each step that has one
  *     logs backward 0s 5m 100 <log query>       start, end, limit; direction backward or forward
  *       20s {app="web"} [trace=x] <status=200> the line
  *
- * An answer without rows is `(nothing)`, a scalar is `scalar 2`, a refusal is `error <a part of its text>`.
- * Times are counted from the epoch. Values are compared to nine digits. `#` at the start of a row is a comment.
+ * An empty result is `(nothing)`, a scalar is `scalar 2`, an error is `error <a part of its text>`. Times are since the
+ * epoch. Values are compared to nine digits. A row that starts with `#` is a comment.
  */
 
 import { parseLabels, quoteGo, unescapeGo } from '../../src/domain/labels.ts'
@@ -92,14 +92,14 @@ function unquote(text: string): string {
   return /^".*"$/.test(text) ? (unescapeGo(text.slice(1, -1), '"') ?? text) : text
 }
 
-/** `[a=b c="d e"]`, nothing for no pairs. */
+/** `[a=b c="d e"]`; empty without pairs. */
 export function writePairs(pairs: readonly (readonly [string, string])[], open: string, close: string): string {
   if (pairs.length === 0) return ''
   const words = pairs.map(([name, value]) => `${name}=${/^[^\s"[\]<>]*$/.test(value) ? value : quoteGo(value)}`)
   return `${open}${words.join(' ')}${close} `
 }
 
-/** A line as a case file shows it. */
+/** A line in the format of a case file. */
 export function writeLine(line: string): string {
   return /^[^"\s]([^\n]*[^\s])?$/.test(line) ? line : quoteGo(line)
 }

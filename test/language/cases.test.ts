@@ -17,7 +17,7 @@ import { type QueryCase, readCases, readTime, writeLine, writePairs } from './ca
 const LIMITS = { seriesMax: 500, pointsMax: 11_000 }
 const FOLDER = new URL('./cases/', import.meta.url)
 
-/** How the same entries may lie in blocks: no answer may depend on it. */
+/** Ways to distribute the same entries over blocks, which must not change any result. */
 const LAYOUTS: readonly (readonly [name: string, cut: (entries: readonly TestEntry[]) => Block[]])[] = [
   ['one block', (entries) => (entries.length === 0 ? [] : [makeBlock(entries)])],
   ['a block an entry', (entries) => entries.map((entry) => makeBlock([entry]))],
@@ -116,7 +116,7 @@ function metricRows(result: MetricResult): string[] {
   })
 }
 
-/** Word for word, numbers to nine digits, errors by a part of their text. */
+/** Equal texts, with numbers to nine digits, and errors by a part of their text. */
 function isEqual(found: string, wanted: string): boolean {
   if (wanted.startsWith('error ')) return found.startsWith('error ') && found.includes(wanted.slice(6))
   const [a, b] = [found.split(' '), wanted.split(' ')]

@@ -20,7 +20,7 @@ async function startGateway(t: Test): Promise<{ app: FastifyInstance; url: strin
   return { app, url: await listen(t, app) }
 }
 
-/** Passes everything on to the gateway, but asks it for the smallest where the largest are wanted. */
+/** A proxy to the gateway that requests the smallest instead of the largest values. */
 function startLiar(t: Test, app: FastifyInstance): Promise<string> {
   const liar = Fastify()
   liar.removeAllContentTypeParsers()

@@ -1,6 +1,6 @@
 /**
- * `node test/language/compare.ts --left http://127.0.0.1:3100 --right http://loki:3100 [case files]`: tells where two
- * answer differently. Exit status 1 where there is a difference, 2 where nothing could be compared.
+ * `node test/language/compare.ts --left http://127.0.0.1:3100 --right http://loki:3100 [case files]`: reports
+ * differences between two servers. The exit code is 1 if there are any, 2 if nothing could be compared.
  */
 
 import { randomBytes } from 'node:crypto'

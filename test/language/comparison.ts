@@ -11,9 +11,9 @@ import type { Expr, LogExpr, MetricExpr } from '../../src/logql/parse/syntax.ts'
 import type { TestEntry } from './blocks.ts'
 import { type QueryCase, readCases, readTime } from './case-file.ts'
 
-/** One of the two that are compared. */
+/** One of the two compared servers. */
 export interface Side {
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   readonly url: string
   /** Sent with every request: credentials, a tenant. */
   readonly headers: Readonly<Record<string, string>>
@@ -23,9 +23,9 @@ export interface ComparisonOptions {
   readonly left: Side
   readonly right: Side
   readonly files: readonly string[]
-  /** Cases begin at an hour before this, ms since the epoch: Loki takes no old lines. */
+  /** Cases start an hour before this, ms since the epoch, because Loki rejects old lines. */
   readonly nowMs: number
-  /** Distinguishes the lines of this run from all others. */
+  /** Distinguishes the lines of this run. */
   readonly run: string
 }
 
@@ -37,31 +37,33 @@ export interface Comparison {
 export interface Difference {
   /** `file:row kind arguments query`. */
   readonly place: string
-  /** Rows that only one side has, times from the case's own beginning. */
+  /** Rows that only one side has, with times relative to the case. */
   readonly left: readonly string[]
   readonly right: readonly string[]
 }
 
-/** The label that every line of a run has, and every selector asks for. */
+/** A label of every line of a run, which every selector matches. */
 const RUN_LABEL = 'compare_run'
 const HOUR = 3600n * NS_PER_SECOND
-/** A side that takes longer for a case gives no answer. */
+/** A side that takes longer for a case counts as not responding. */
 const ANSWER_MS_MAX = 20_000
 
-/** As loadCases and askCases together. */
+/** loadCases followed by askCases. */
 export async function compareAnswers(options: ComparisonOptions): Promise<Comparison> {
   await loadCases(options)
   return askCases(options)
 }
 
-/** Pushes the lines of all cases to both sides. Throws where a side cannot be reached or does not take them. */
+/** Pushes the lines of all cases to both sides. Throws if a side cannot be reached or rejects them. */
 export async function loadCases(options: ComparisonOptions): Promise<void> {
   for (const { entries, run, base } of loadsOf(options)) {
     for (const side of [options.left, options.right]) await load(side, entries, run, base)
   }
 }
 
-/** Asks both sides all cases, whose lines they have. Throws where a side cannot be reached: that is no difference. */
+/**
+ * Sends all cases to both sides, which have their lines. Throws if a side cannot be reached, which is not a difference.
+ */
 export async function askCases(options: ComparisonOptions): Promise<Comparison> {
   const differences: Difference[] = []
   let compared = 0
@@ -77,7 +79,7 @@ export async function askCases(options: ComparisonOptions): Promise<Comparison> 
   return { compared, differences }
 }
 
-/** What a file loads at one place, and the cases that ask for it. */
+/** The entries of one `load` in a file, and the cases that use them. */
 interface Load {
   readonly file: string
   readonly entries: readonly TestEntry[]
@@ -107,7 +109,7 @@ export function formatComparison({ compared, differences }: Comparison): string 
   return [...lines, `${compared} queries, ${differences.length} with a difference`].join('\n')
 }
 
-/** Where the case's zero lies: a whole hour, as steps are multiples since the epoch, and all lines are of the past. */
+/** The time of the case's zero: a full hour, because steps are multiples since the epoch, and before now. */
 function baseOf(entries: readonly TestEntry[], nowMs: number): bigint {
   const latest = entries.reduce((max, { ns }) => (ns > max ? ns : max), 0n)
   return ((BigInt(nowMs) * NS_PER_MS - latest) / HOUR) * HOUR
@@ -131,7 +133,7 @@ async function load(side: Side, entries: readonly TestEntry[], run: string, base
   if (!response.ok) throw new Error(`${side.url} does not take the lines: ${response.status} ${await response.text()}`)
 }
 
-/** The rows of the answer, or one row for a refusal. */
+/** The rows of the result, or one row for an error. */
 async function ask(side: Side, each: QueryCase, run: string, base: bigint): Promise<string[]> {
   const params = new URLSearchParams(paramsOf(each, base))
   params.set('query', withRun(each.query, run))
@@ -144,10 +146,10 @@ async function ask(side: Side, each: QueryCase, run: string, base: bigint): Prom
     response = await fetch(`${side.url}/loki/api/v1/${path}?${params}`, { headers, signal })
     body = await response.text()
   } catch (error) {
-    // A side that hangs or dies on a case is one difference, and not the end of the run.
+    // A side that hangs or crashes on a case counts as one difference and does not end the run.
     return [`no answer: ${error instanceof Error ? error.message : error}`]
   }
-  // The texts of errors are each one's own; clients go by the status.
+  // Error texts may differ; clients use the status.
   return response.status === 200 ? rowsOf(JSON.parse(body) as WireAnswer, base) : [`status ${response.status}`]
 }
 
@@ -159,7 +161,7 @@ function paramsOf({ kind, args }: QueryCase, base: bigint): Record<string, strin
   return { start: at(first), end: at(second), step: String(Number(readTime(third ?? '')) / 1e9) }
 }
 
-/** The query with one more matcher in each selector; a text without one, or that is no query, stays as it is. */
+/** The query with another matcher in each selector; unchanged if it has none or is not a query. */
 function withRun(query: string, run: string): string {
   let expr: Expr
   try {
@@ -204,7 +206,7 @@ interface WireAnswer {
       }
 }
 
-/** Series and streams by their labels; the entries of a stream, and what a query sorts, as they came. */
+/** Series and streams sorted by labels; entries of a stream, and the results of a sort, in their order. */
 function rowsOf({ data }: WireAnswer, base: bigint): string[] {
   const shownNs = (ns: bigint): string => formatGoDuration(ns - base)
   const shown = ([seconds, value]: Point): string =>
@@ -241,7 +243,7 @@ function areSame(left: readonly string[], right: readonly string[]): boolean {
   return left.length === right.length && left.every((row, i) => isSameRow(row, right[i] ?? ''))
 }
 
-/** Word for word, and values to nine digits: a sum may be made in another order. */
+/** Equal texts, with values to nine digits: a sum may be computed in another order. */
 function isSameRow(left: string, right: string): boolean {
   if (left === right) return true
   const [a, b] = [left.split(' '), right.split(' ')]
@@ -257,7 +259,7 @@ function isSameRow(left: string, right: string): boolean {
   )
 }
 
-/** What one side has and the other has not; where they differ in order alone, all of it. */
+/** The rows that only one side has; if only the order differs, all rows. */
 function without(rows: readonly string[], others: readonly string[]): readonly string[] {
   const only = rows.filter((row) => !others.some((other) => isSameRow(row, other)))
   const isOrder = only.length === 0 && rows.length === others.length

@@ -27,7 +27,7 @@ function rename(target: string, source: string): LabelAssignment {
 }
 
 t.test('line_format', async (t) => {
-  t.test('makes the line of labels of every kind', async (t) => {
+  t.test('builds the line from labels of every kind', async (t) => {
     const entry = entryWith({ n: '1' })
     compileLineFormat('{{.app}} {{.trace}} {{.n}} {{ __line__ }}', 0n).run(entry, entry.labels)
     t.equal(entry.line, 'shop t1 1 the line')

@@ -6,7 +6,7 @@ import { makeBlock } from './blocks.ts'
 
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
-t.test('any bytes of a line have one text, whatever kind of array they lie in', async (t) => {
+t.test('the text of a line does not depend on the type of its array', async (t) => {
   const nasty = fc.constantFrom([0xef, 0xbb, 0xbf], [0xc3, 0x28], [0xed, 0xa0, 0x80], [0xf0, 0x9f, 0x92], [0xc3, 0xa9])
   const bytes = fc.array(
     fc.oneof(

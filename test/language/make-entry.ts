@@ -1,4 +1,4 @@
-/** Entries for the tests of a pipeline's parts. */
+/** Entries for tests of pipeline stages. */
 
 import type { Metadata } from '../../src/domain/entries/batch.ts'
 import type { Label } from '../../src/domain/labels.ts'
@@ -26,7 +26,7 @@ export function makeEntry(line: string, options: EntryOptions = {}): TestEntry {
   return { ns: options.ns ?? 0n, line, labels }
 }
 
-/** The parsed labels as an object without a prototype, the error's details left out. */
+/** The parsed labels as an object without a prototype, and without the error's details. */
 export function parsedOf(entry: TestEntry): Record<string, string> {
   const parsed: Record<string, string> = Object.create(null)
   for (const [name, value] of entry.labels.parts().parsed) if (name !== '__error_details__') parsed[name] = value

@@ -141,7 +141,7 @@ const ENTRY = fc.record({
   ),
 })
 
-/** The answer as text, or the code of the error; `inBlocks` says which entries lie together. */
+/** The result as text, or the code of the error; `inBlocks` says which entries share a block. */
 function answer(query: string, expr: Expr, lists: readonly (readonly TestEntry[])[], isInstant: boolean): string {
   const blocks = lists.filter((list) => list.length > 0).map(makeBlock)
   try {
@@ -185,7 +185,7 @@ function shown(result: MetricResult): string {
     .join('\n')
 }
 
-t.test('any query gives an answer or a refusal, the same however entries lie in blocks', async (t) => {
+t.test('any query has a result or an error, the same for any blocks', async (t) => {
   fc.assert(
     fc.property(
       fc.oneof(METRIC, LOG),
@@ -208,7 +208,7 @@ t.test('any query gives an answer or a refusal, the same however entries lie in 
         )
         if (together !== alone) throw new Error(`${query}\n${together}\nbut with a block an entry\n${alone}`)
         const line = formatLine(expr)
-        // Folded literals may be NaN or infinite, which have no spelling.
+        // Folded literals may be NaN or infinite, which cannot be written.
         if (/NaN|Infinity/.test(line)) return
         if (formatLine(parseExpr(line)) !== line) throw new Error(`${query} does not read back`)
       },

@@ -67,10 +67,10 @@ t.test('pattern filter: the line has the shape, as Loki tests it', async (t) => 
   const rows: [pattern: string, line: string, matches: boolean][] = [
     ['<_> POST <_>', 'x POST y', true],
     ['<_> POST <_>', 'x GET y', false],
-    ['POST <_>', 'x POST y', true], // a literal in front may stand anywhere
+    ['POST <_>', 'x POST y', true], // a leading literal may be anywhere
     ['<_> y', 'x POST y', true],
     ['<_> y', 'x y z', false],
-    ['<_>a', 'banana', false], // each literal is taken at its first place
+    ['<_>a', 'banana', false], // each literal matches at its first occurrence
     ['<_>a x', 'banana x', true],
     ['x <_>', 'x ', false],
     ['<_>', 'x', true],
@@ -123,7 +123,7 @@ t.test('decolorize takes out escape sequences', async (t) => {
   for (const [name, line, after] of rows) t.equal(decolorize(line), after, name)
 })
 
-t.test('any text and any pattern give an answer', async (t) => {
+t.test('any text and any pattern have a result', async (t) => {
   const text = fc.oneof(
     fc.string({ unit: 'binary' }),
     fc

@@ -21,7 +21,7 @@ function parseLog(query: string): LogExpr {
   return expr
 }
 
-/** Runs a query over blocks as a store hands them over, and gives what came out and how many blocks were read. */
+/** Runs a query over blocks, like those of a store, and returns the result and the number of blocks read. */
 function run(blocks: readonly Block[], asked: Asked) {
   const { query, direction = 'backward', limit = 100, intervalNs = 0n, start = 0n, end = 1_000_000n } = asked
   const logQuery = new LogQuery(parseLog(query), { direction, limit, intervalNs, nowMs: 0 })
@@ -47,7 +47,7 @@ const STREAM = '{a="b"}'
 const entry = (ns: number, line: string, stream = STREAM): TestEntry => ({ stream, ns: BigInt(ns), line })
 const LETTERS = makeBlock([entry(1, 'alpha'), entry(2, 'beta'), entry(3, 'gamma'), entry(4, 'delta'), entry(5, 'βήτα')])
 
-t.test('line filters keep what they say', async (t) => {
+t.test('line filters keep matching lines', async (t) => {
   for (const [name, filters, wanted] of [
     ['nothing asked', '', 'alpha beta gamma delta βήτα'],
     ['contains', '|= "et"', 'beta'],
@@ -106,7 +106,7 @@ t.test('the limit counts over all streams, by time', async (t) => {
   t.same(lines(blocks, { query: '{a=~".+"}', limit: 3, direction: 'forward' }), ['one', 'three', 'two'])
 })
 
-t.test('blocks that cannot matter are not asked for', async (t) => {
+t.test('blocks that cannot matter are not requested', async (t) => {
   const blocks = [1, 2, 3, 4].map((i) => makeBlock([entry(i * 10, `old ${i}`), entry(i * 10 + 1, `new ${i}`)]))
   t.same(run(blocks, { query: STREAM, limit: 2 }).read, 1)
   t.same(run(blocks, { query: STREAM, limit: 3 }).read, 2)
@@ -114,7 +114,7 @@ t.test('blocks that cannot matter are not asked for', async (t) => {
   t.same(run(blocks, { query: `${STREAM} |= "1"`, limit: 2 }).read, 4)
 })
 
-t.test('entries of one nanosecond keep the order they came in, and backward is the reverse', async (t) => {
+t.test('entries of one nanosecond keep the order of arrival, and backward is the reverse', async (t) => {
   const first = makeBlock([entry(5, 'a'), entry(5, 'b')])
   const second = makeBlock([entry(5, 'c'), entry(5, 'd', '{a="c"}')])
   const blocks = [first, second]
@@ -123,7 +123,7 @@ t.test('entries of one nanosecond keep the order they came in, and backward is t
   t.same(lines(blocks, { query: STREAM, direction: 'backward', limit: 2 }), ['c', 'b'])
 })
 
-t.test('exact duplicates are given once', async (t) => {
+t.test('exact duplicates are returned once', async (t) => {
   const metadata = [['trace', 'x']] as const
   const blocks = [
     makeBlock([entry(1, 'same'), { ...entry(1, 'same'), metadata }, entry(1, 'same', '{a="c"}')]),
@@ -132,7 +132,7 @@ t.test('exact duplicates are given once', async (t) => {
   t.equal(lines(blocks, { query: '{a=~".+"}' }).length, 4)
 })
 
-t.test('an entry tells its metadata, its level among it', async (t) => {
+t.test('an entry has its metadata, including its level', async (t) => {
   const metadata = [
     ['detected_level', 'error'],
     ['trace', 'x'],
@@ -141,7 +141,7 @@ t.test('an entry tells its metadata, its level among it', async (t) => {
   t.same(streams, [{ labels: [{ name: 'a', value: 'b' }], entries: [{ ns: 1n, line: 'x', metadata, parsed: [] }] }])
 })
 
-t.test('an interval leaves out what follows too soon, over all streams', async (t) => {
+t.test('an interval skips entries that follow too soon, over all streams', async (t) => {
   const blocks = [
     makeBlock([entry(10, 'a'), entry(12, 'b', '{a="c"}'), entry(20, 'c')]),
     makeBlock([entry(11, 'd'), entry(29, 'e', '{a="c"}'), entry(30, 'f')]),
@@ -156,7 +156,7 @@ t.test('an interval leaves out what follows too soon, over all streams', async (
   t.equal(run(blocks, { query, intervalNs: 1n, limit: 1 }).streams.length, 1)
 })
 
-t.test('figures tell what was looked at', async (t) => {
+t.test('figures count the scanned data', async (t) => {
   const { figures } = run([LETTERS], { query: `${STREAM} |= "et"` })
   t.same(figures, { lines: 5, bytes: 27, linesAfterFilter: 1 })
 })
@@ -194,7 +194,7 @@ const FILTERS = fc.array(
   { maxLength: 3 },
 )
 
-t.test('gives what a plain walk over all entries gives', async (t) => {
+t.test('equals a plain walk over all entries', async (t) => {
   fc.assert(
     fc.property(
       fc.array(fc.array(ENTRY, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 5 }),

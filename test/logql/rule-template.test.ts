@@ -33,7 +33,7 @@ for (const [source, value, text] of ROWS) {
   })
 }
 
-t.test('what nothing defines is refused when it is read', async (t) => {
+t.test('undefined names are rejected by the parser', async (t) => {
   for (const source of ['{{ $other }}', '{{ query "up" }}', '{{ ', '{{ if $value }}']) {
     t.throws(() => compileRuleTemplate(source), { code: 'query_malformed' })
   }

@@ -10,7 +10,7 @@ import { LokiClient, NOON, ns, PLAIN } from './loki-client.ts'
 const JSON_TYPE = { 'content-type': 'application/json' }
 const PROTOBUF = { 'content-type': 'application/x-protobuf' }
 const CATEGORIZED = { 'x-loki-response-encoding-flags': 'categorize-labels' }
-/** The labels that a gateway finds by itself. */
+/** The labels that a gateway derives. */
 const FOUND = { MILLRACE_DISCOVER_SERVICE_NAME: 'true', MILLRACE_DISCOVER_LEVELS: 'true' }
 
 type Headers = Readonly<Record<string, string>>
@@ -23,7 +23,7 @@ function post(
   return app.inject({ method: 'POST', url: '/loki/api/v1/push', headers, payload: Buffer.from(payload) })
 }
 
-/** One entry a second before noon under each text of labels. */
+/** A push with an entry a second before noon for each label text. */
 function protobuf(...labels: readonly string[]): Uint8Array {
   return encodePush(labels.map((each): PushStream => ({ labels: each, entries: [{ ns: BigInt(ns(-1)), line: 'x' }] })))
 }
@@ -31,7 +31,7 @@ function protobuf(...labels: readonly string[]): Uint8Array {
 const jsonPush = (...values: readonly unknown[]): string =>
   JSON.stringify({ streams: [{ stream: { app: 'a' }, values }] })
 
-t.test('protobuf in a snappy block is taken with Content-Encoding: snappy and without', async (t) => {
+t.test('protobuf in a snappy block is accepted with and without Content-Encoding: snappy', async (t) => {
   const client = await LokiClient.start(t)
   for (const [name, headers] of [
     ['a', {}],
@@ -43,7 +43,7 @@ t.test('protobuf in a snappy block is taken with Content-Encoding: snappy and wi
   }
 })
 
-t.test('what was stored, was there already or is empty is answered 204 without a body', async (t) => {
+t.test('stored, duplicate and empty pushes get 204 without a body', async (t) => {
   const client = await LokiClient.start(t)
   for (const [name, body] of [
     ['new', protobuf('{app="a"}')],
@@ -56,7 +56,7 @@ t.test('what was stored, was there already or is empty is answered 204 without a
   t.strictSame(await client.lines('{app=~".+"}'), [[{ app: 'a' }, [[-1, 'x']]]])
 })
 
-t.test('400 is for what can never be taken, 429 and 5xx for what can be later', async (t) => {
+t.test('400 is permanent; 429 and 5xx can be retried', async (t) => {
   const client = await LokiClient.start(t, [], { MILLRACE_AGE_MAX: '7d' })
   for (const [name, body, headers] of [
     ['no JSON', '{', JSON_TYPE],
@@ -80,7 +80,7 @@ t.test('400 is for what can never be taken, 429 and 5xx for what can be later', 
   t.equal(await statusOfFailure(t, new Error('BUG')), 500, 'a fault of our own')
 })
 
-/** What a push is answered whose append fails. */
+/** The status of a push whose append fails. */
 async function statusOfFailure(t: Test, error: Error): Promise<number> {
   const wrapStore = (store: LogStore): LogStore => ({
     append: () => Promise.reject(error),
@@ -95,7 +95,7 @@ async function statusOfFailure(t: Test, error: Error): Promise<number> {
   return (await post({ app }, jsonPush([ns(-1), 'x']), JSON_TYPE)).statusCode
 }
 
-t.test('the valid part of a push is stored, and its answer groups what was refused', async (t) => {
+t.test('the valid part of a push is stored, and its response groups the refusals', async (t) => {
   const client = await LokiClient.start(t, [], { ...PLAIN, MILLRACE_AGE_MAX: '7d' })
   const old = ns(-8 * 86_400)
   const response = await post(client, jsonPush([old, 'a'], [old, 'b'], [ns(-1), 'good'], [ns(3600), 'new']), JSON_TYPE)
@@ -249,7 +249,7 @@ t.test(
   },
 )
 
-t.test('service_name and detected_level are found when a line comes, and are labels of it', async (t) => {
+t.test('service_name and detected_level are derived when a line is pushed, and are its labels', async (t) => {
   const client = await LokiClient.start(
     t,
     [
@@ -278,7 +278,7 @@ t.test('service_name and detected_level are found when a line comes, and are lab
   )
 })
 
-t.test('Logs Drilldown’s endpoints answer in their own forms', async (t) => {
+t.test('Logs Drilldown’s endpoints have their own response formats', async (t) => {
   const client = await LokiClient.start(t, [
     [{ app: 'a' }, [[-2, 'took=12ms', { trace: 'abc' }]]],
     [{ app: 'b' }, [[-1, '{"n":{"id":4}} and more']]],
@@ -336,7 +336,7 @@ t.test('errors, names that clash and absent labels are as a client sees them in 
   ])
 })
 
-t.test('errors are plain texts that begin with the words clients look for', async (t) => {
+t.test('errors are plain texts that start with the text that clients match', async (t) => {
   const client = await LokiClient.start(t, [], { MILLRACE_QUERY_BYTES_MAX: '200B' })
   const rows = [
     ['query_range', { query: '{app="a"' }, 400, /^parse error at line 1, col \d+: syntax error: /],

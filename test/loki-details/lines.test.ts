@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { LokiClient, NOON } from './loki-client.ts'
 
-/** What a pipeline makes of one line of `{app="a"}`, a second before noon: its labels and text, or nothing. */
+/** The labels and text of a line of `{app="a"}`, a second before noon, after a pipeline; or nothing. */
 async function labelsOf(t: Test, query: string, line: string, metadata?: Record<string, string>): Promise<unknown> {
   const client = await LokiClient.start(t, [
     [{ app: 'a' }, [metadata === undefined ? [-1, line] : [-1, line, metadata]]],
@@ -150,7 +150,7 @@ t.test('a stage that fails drops no line: it sets __error__, which a metric quer
   )
 })
 
-t.test('what no label is asked of is not parsed, and does not fail', async (t) => {
+t.test('a line of which no label is needed is not parsed, and does not fail', async (t) => {
   const client = await LokiClient.start(t, [[{ app: 'a' }, [[-9, 'no json']]]])
   t.strictSame(await client.instant('sum(count_over_time({app="a"} | json [1m]))'), [[{}, '1']])
   t.match(await client.instant('sum by (v) (count_over_time({app="a"} | json [1m]))'), [400, /JSONParserErr/])
@@ -252,7 +252,7 @@ t.test('drop with a value drops where the value is so; keep never takes away err
   ])
 })
 
-t.test('words of the language are names of labels as well', async (t) => {
+t.test('keywords may be label names', async (t) => {
   const names = [
     'level',
     'by',

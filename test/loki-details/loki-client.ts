@@ -1,4 +1,7 @@
-/** A client of the read API for tests: lines are loaded at seconds from noon, answers come without their envelope. */
+/**
+ * A client of the read API for tests: lines are loaded at seconds from noon, results are returned without their
+ * envelope.
+ */
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +10,7 @@ import type { Test } from 'tap'
 import type { Environment } from '../../src/config/read-config.ts'
 import { ask, buildTestApp, pushJson } from '../support/test-app.ts'
 
-/** Where the clock of tests stands. */
+/** The time of the tests' clock. */
 export const NOON = Date.UTC(2026, 10, 21, 12) / 1000
 
 type Labels = Readonly<Record<string, string>>
@@ -26,10 +29,10 @@ interface WireAnswer {
   }
 }
 
-/** Adds no label of its own, so that answers have what the test loaded. */
+/** Adds no derived labels, so that results only have what the test loaded. */
 export const PLAIN = { MILLRACE_DISCOVER_SERVICE_NAME: 'false', MILLRACE_DISCOVER_LEVELS: 'false' }
 
-/** So that one test may have several applications, each with a folder of its own. */
+/** Numbers the applications of a test, because each has its own folder. */
 let started = 0
 
 export class LokiClient {
@@ -77,7 +80,7 @@ export class LokiClient {
     return this.answer('query_range', { query, start: ns(start), end: ns(end), step })
   }
 
-  /** The answer in those forms, or `[status, text]` of a refusal. */
+  /** The result in those forms, or `[status, text]` of an error. */
   async answer(path: string, params: Labels, headers: Labels = {}): Promise<unknown> {
     const response = await this.ask(path, params, headers)
     if (response.statusCode !== 200) return [response.statusCode, response.body]

@@ -103,7 +103,7 @@ t.test('a comparison filters and keeps the left value; with bool it is 0 or 1', 
   t.equal(await client.instant('1 > bool 2'), '0')
 })
 
-t.test('by and without stand at those range aggregations alone that are over one value of many', async (t) => {
+t.test('by and without are only allowed for some range aggregations', async (t) => {
   const client = await LokiClient.start(t, [
     [
       APP,
@@ -137,7 +137,8 @@ t.test(
     const values = [1, 3, 1, 2, 5].map((v, i) => [-50 + 10 * i, `v=${v}`] as const)
     const client = await LokiClient.start(t, [[APP, values]])
     t.strictSame(await client.instant('rate({app="a"} | logfmt | unwrap v [1m])'), [[APP, '0.2']])
-    // 5 - 1 and 3 of the reset; 40 s are sampled, 10 s missing at the end, and 40 / 7 s back the counter would be zero.
+    // 5 - 1 plus 3 after the reset; the samples cover 40 s, 10 s are missing at the end, and 40 / 7 s before the first
+    // the counter would be zero.
     const found = (await client.instant('rate_counter({app="a"} | logfmt | unwrap v [1m])')) as [[object, string]]
     t.strictSame(found[0][0], APP)
     t.ok(Math.abs(Number(found[0][1]) - (7 * (40 + 10 + 40 / 7)) / 40 / 60) < 1e-12, found[0][1])
@@ -240,7 +241,7 @@ t.test('a vector is sorted by labels but where the query orders it; topk of a ra
   ])
 })
 
-t.test('vectors that do not match are refused in Loki’s words', async (t) => {
+t.test('vectors that do not match are rejected with Loki’s text', async (t) => {
   const client = await LokiClient.start(t, [
     [{ app: 'a', pod: '1' }, [[-1, 'x']]],
     [{ app: 'a', pod: '2' }, [[-1, 'x']]],

@@ -42,7 +42,7 @@ t.test('objects are put, read and listed', async (t) => {
   t.match(rest?.objects, [{ key: 'logs/2026/11/21/13/late_3_4_b.gz', bytes: 5 }])
 })
 
-t.test('a listing goes on over a thousand objects', async (t) => {
+t.test('a listing has more than a thousand objects', async (t) => {
   const { bucket } = await openBucket()
   const keys = Array.from({ length: 1003 }, (_, at) => `logs/${String(at).padStart(5, '0')}`)
   for (let at = 0; at < keys.length; at += 50) {
@@ -56,7 +56,7 @@ t.test('a listing goes on over a thousand objects', async (t) => {
   )
 })
 
-t.test('what Firehose takes is in the bucket', async (t) => {
+t.test('records accepted by Firehose are in the bucket', async (t) => {
   const { Bucket, bucket } = await openBucket()
   const DeliveryStreamName = uniqueName('stream')
   await firehose.createDeliveryStream({

@@ -26,7 +26,7 @@ const options = { ...motoClient(), forcePathStyle: true }
 const stage = `s${Date.now().toString(36)}`
 const s3 = new S3(options)
 
-/** One of each kind, with the tags and names of the stage. */
+/** One resource of each kind, with the tags and names of the stage. */
 async function leaveBehind(of: string): Promise<void> {
   const bucket = `millrace-${of}-archive`
   const tags = { project: 'millrace', stage: of }
@@ -68,7 +68,7 @@ async function leaveBehind(of: string): Promise<void> {
   })
 }
 
-t.test('what a stage left behind is found, nothing of another stage, and removed for good', async (t) => {
+t.test('resources left by a stage are found and removed, those of other stages are not', async (t) => {
   const others = [`${stage}-2`, `${stage}2`]
   for (const each of [stage, ...others]) await leaveBehind(each)
   const found = await findLeftovers(stage, options)

@@ -1,4 +1,4 @@
-/** Where moto_server listens; `node scripts/moto.mjs` starts it and says so. */
+/** The address of moto_server, which `node scripts/moto.mjs` starts and passes on. */
 
 import { testClient } from '../aws/test-client.ts'
 
@@ -8,7 +8,7 @@ export function motoClient() {
   return testClient(url, 3)
 }
 
-/** Names of one run: moto keeps what earlier ones made. */
+/** Names of one run, because moto keeps the resources of earlier ones. */
 export function uniqueName(name: string): string {
   return `${name}-${Date.now().toString(36)}`
 }

@@ -16,7 +16,7 @@ t.teardown(() => {
   logs.destroy()
 })
 
-t.test('parameters are read decrypted, and one that is not there is not in the answer', async (t) => {
+t.test('parameters are decrypted, and missing ones are not in the result', async (t) => {
   const Name = `/${uniqueName('millrace')}/users`
   await ssm.putParameter({ Name, Value: 'agent:secret', Type: 'SecureString' })
   t.not((await ssm.getParameter({ Name })).Parameter?.Value, 'agent:secret', 'not without decryption')
@@ -26,7 +26,7 @@ t.test('parameters are read decrypted, and one that is not there is not in the a
   t.strictSame([...(await read())], [[Name, 'agent:rotated']])
 })
 
-// Unlike AWS, moto answers with the secret's bare name, so that this is the SDK's call and not fetchParameters.
+// Unlike AWS, moto returns the secret's bare name, so this uses the SDK instead of fetchParameters.
 t.test('a secret is read through the reference path', async (t) => {
   const name = uniqueName('users')
   const SecretString = '{"username":"agent","password":"one"}'
@@ -36,7 +36,7 @@ t.test('a secret is read through the reference path', async (t) => {
   t.match(Parameters, [{ Value: '{"username":"agent","password":"one"}' }])
 })
 
-t.test('of two runs that loaded the same cursor one gets it', async (t) => {
+t.test('of two runs that loaded the same cursor, one gets the lease', async (t) => {
   const folder = `/${uniqueName('cognigy')}`
   const names = { lastTs: `${folder}/last-ts-ms`, cursor: `${folder}/cursor`, sequenceToken: `${folder}/seq-token` }
   const parts = { client: ssm, names, isShared: false, overlapMs: 300_000, doubtfulUntilMs: () => NOW }
@@ -84,7 +84,10 @@ t.test('events that are too old are reported', async (t) => {
   t.ok(rejectedLogEventsInfo?.tooOldLogEventEndIndex !== undefined)
 })
 
-/** Without its client, which nothing else needs: moto knows the service by the scope of an unchecked signature. */
+/**
+ * Without the SDK's client, which nothing else needs: moto recognises the service by the scope of an unverified
+ * signature.
+ */
 async function callSecretsManager(operation: string, body: object): Promise<void> {
   const scope = 'Credential=test/20261121/us-east-1/secretsmanager/aws4_request'
   const response = await fetch(process.env['MOTO_URL'] as string, {

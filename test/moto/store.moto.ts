@@ -18,7 +18,7 @@ const EVENTS = {
   sourceDamaged: () => undefined,
 }
 
-/** The whole store, with the clients that the gateway makes, over resources of its own. */
+/** The whole store, with the gateway's own clients, on its own resources. */
 async function openStore(t: Test, settings: Readonly<Record<string, string>> = {}) {
   const environment = { ...(await createResources()), MILLRACE_CACHE_DIR: t.testdir(), ...settings }
   const home = await openAws(readConfig(environment), SYSTEM_CLOCK, EVENTS)

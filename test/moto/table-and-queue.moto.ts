@@ -52,7 +52,7 @@ t.test('the table has a time to live, and items keep theirs', async (t) => {
   t.strictSame(Buffer.from(found.Items?.[0]?.['block'] as Uint8Array), Buffer.from([0, 255]))
 })
 
-t.test('a conditional write is done by one of two', async (t) => {
+t.test('one of two conditional writes succeeds', async (t) => {
   const TableName = await createTable()
   const claim = (owner: string) =>
     items.put({

@@ -1,6 +1,6 @@
 /**
- * What the embedded home promises to keep, one actor each: `act` does what a client asks for, as its retry does again, and `look`
- * says what there is. `node actors.ts NAME act|look ROOT` does it in the folder `data` of ROOT and prints the facts as JSON.
+ * The guarantees of the embedded home, one actor each: `act` makes a client's request, also as its retry, and `look`
+ * reads the state. `node actors.ts NAME act|look ROOT` runs in the folder `data` of ROOT and prints the facts as JSON.
  */
 
 import { join } from 'node:path'
@@ -16,20 +16,23 @@ import { mark } from './shim.ts'
 
 export const ACTORS_SCRIPT = fileURLToPath(import.meta.url)
 
-/** What a client may rely on once it was answered, in words that compare. */
+/** What a client may rely on after the response, as comparable texts. */
 export type Facts = readonly string[]
 
 export interface Actor {
   readonly name: string
   act(dataDir: string): Promise<Facts>
   look(dataDir: string): Promise<Facts>
-  /** What comes of lines is not synced by itself, as it can be made of them again: only what a restart found stays. */
+  /**
+   * The data is derived from lines and not synced itself, because it can be derived again: only what a restart found
+   * must be kept.
+   */
   readonly isRemade?: boolean
-  /** The file itself is what is kept: it is not there before. */
+  /** The actor tests the file itself, which does not exist before. */
   readonly isMade?: boolean
 }
 
-/** The mark that follows the answer in the journal. */
+/** The mark in the journal after the response. */
 export const ANSWERED = 'answered'
 
 const clock = new FixedClock()
@@ -37,7 +40,7 @@ const SOURCE = 'cognigy'
 const PROJECT = 'abcdefabcdefabcdefabcdef'
 const RANGE = { start: 0n, end: clock.nowNs }
 
-/** Opens a store, and closes it when the work is done; a test looks at many folders. */
+/** Opens a store, and closes it after the work, because a test reads many folders. */
 async function withStore(dataDir: string, work: (store: SqliteLogStore) => Promise<Facts>): Promise<Facts> {
   const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir }, clock, new RecordedEvents())
   try {

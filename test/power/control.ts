@@ -1,25 +1,25 @@
-/** What the shim does to a running process: rules on a page that both map, changed at any time. */
+/** Controls the shim of a running process: rules on a shared memory page, which can change at any time. */
 
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
 import { KINDS, type Kind } from './journal.ts'
 
 /**
- * `kill`: SIGKILL before the operation. `kill-half`: in the middle of a write, before any other. `fail`: with an errno.
- * `short`: half of a write. `delay`: by microseconds. `swallow`: a sync that is not done, as if it were not in the code.
- * `flip`: one bit of what is read.
+ * `kill`: SIGKILL before the operation. `kill-half`: in the middle of a write, before any other operation. `fail`: with
+ * an errno. `short`: half of a write. `delay`: by microseconds. `swallow`: skips a sync, as if the code did not call
+ * it. `flip`: flips one bit of what is read.
  */
 const ACTIONS = ['kill', 'kill-half', 'fail', 'short', 'delay', 'swallow', 'flip'] as const
 
 export interface Rule {
   readonly action: (typeof ACTIONS)[number]
   readonly kinds: readonly Kind[]
-  /** The n-th matching operation from now on, once; or, with `chance`, each by chance. */
+  /** Fires once, at the n-th matching operation from now on; or, with `chance`, at random. */
   readonly after?: number
   /** 0 to 1. */
   readonly chance?: number
   /** The errno of `fail`, the microseconds of `delay`. */
   readonly value?: number
-  /** Only files whose path ends so; at most 88 bytes. */
+  /** Only files whose path has this suffix; at most 88 bytes. */
   readonly ending?: string
 }
 
@@ -42,29 +42,29 @@ export class Control {
     this.space = undefined
   }
 
-  /** Operations that changed a file or a name, or tried to, so far. */
+  /** Number of operations so far that changed a file or a name, or tried to. */
   get operations(): number {
     const bytes = Buffer.alloc(8)
     readSync(this.#file, bytes, 0, 8, AT.operations)
     return Number(bytes.readBigUInt64LE())
   }
 
-  /** What the chances are drawn from. */
+  /** The seed of the random choices. */
   set seed(seed: number) {
     this.#set(AT.seed, BigInt(seed))
   }
 
-  /** True: syncs are recorded but not done, so that a slow disk costs nothing. */
+  /** True: syncs are recorded but not executed, so that a slow disk does not matter. */
   set skipsSync(skips: boolean) {
     this.#set(AT.skipSync, skips ? 1n : 0n)
   }
 
-  /** Bytes by which files may still grow before ENOSPC; undefined: no bound. */
+  /** Bytes by which files may still grow before ENOSPC; undefined: unlimited. */
   set space(bytes: number | undefined) {
     this.#set(AT.space, bytes === undefined ? -1n : BigInt(bytes))
   }
 
-  /** Puts these rules in place of those before. */
+  /** Replaces the previous rules. */
   set rules(rules: readonly Rule[]) {
     if (rules.length > RULES_MAX) throw new Error(`${rules.length} rules; ${RULES_MAX} fit`)
     const bytes = Buffer.alloc(RULES_MAX * RULE_BYTES)
@@ -72,7 +72,7 @@ export class Control {
     writeSync(this.#file, bytes, 0, bytes.length, HEADER_BYTES)
   }
 
-  /** How many matching operations are still to come before rule `i` fires; 0 once it has. */
+  /** Number of matching operations before rule `i` fires; 0 once it has. */
   left(i: number): number {
     const bytes = Buffer.alloc(8)
     readSync(this.#file, bytes, 0, 8, HEADER_BYTES + i * RULE_BYTES + AFTER_AT)

@@ -1,25 +1,28 @@
-/** One file of the disk model: what the page cache shows, what is on disk, and what may get there before a loss of power. */
+/** A file of the disk model: the page cache, the disk, and what may reach the disk before a power failure. */
 
 import type { Random } from '../support/random.ts'
 
-/** What the kernel writes back as one. */
+/** The kernel's unit of writeback. */
 const PAGE_BYTES = 4096
-/** What a disk writes as one. */
+/** The disk's unit of writing. */
 const SECTOR_BYTES = 512
 
-/** How far a loss of power went: what was written and not synced before is there or not. */
+/** The extent of a power failure: unsynced writes may or may not be on disk. */
 export type FileCut =
-  /** Nothing of it. */
+  /** None of them. */
   | { readonly mode: 'none' }
-  /** All of it: what a process leaves that is killed. */
+  /** All of them, as after a killed process. */
   | { readonly mode: 'all' }
-  /** All up to this operation, nothing later. */
+  /** All up to this operation, no later ones. */
   | { readonly mode: 'prefix'; readonly until: number }
-  /** Each page as it was at any moment since the sync; or each sector. Names as of an operation: file systems keep their order. */
+  /**
+   * Each page, or each sector, as at any moment since the sync. Names as of one operation, because file systems keep
+   * their order.
+   */
   | { readonly mode: 'subset' | 'torn'; readonly until: number; readonly random: Random }
 
 interface Version {
-  /** The number of the operation that made it. */
+  /** The number of the operation that created it. */
   readonly at: number
   readonly page: Buffer
 }
@@ -32,10 +35,10 @@ interface Size {
 const ZEROS = Buffer.alloc(PAGE_BYTES)
 
 export class DiskFile {
-  /** What reads give; its end is the file's end. */
+  /** The contents that reads return; its end is the file's end. */
   #cached: Buffer
   #durable: Buffer
-  /** By page number, oldest first: what was written since the last sync. */
+  /** Unsynced contents by page number, oldest first. */
   #versions = new Map<number, Version[]>()
   #sizes: Size[] = []
 
@@ -56,7 +59,7 @@ export class DiskFile {
     const before = this.#cached.length
     if (size === before) return
     this.#resize(at, size)
-    // Should the file grow again, what was cut off is zeros.
+    // If the file grows again, the truncated part is zeros.
     if (size < before) this.#snapshot(at, size, before)
   }
 
@@ -67,13 +70,16 @@ export class DiskFile {
     this.#sizes = []
   }
 
-  /** An fsync that failed: each page was written or not, and is clean in any case, so that no later sync writes it. */
+  /**
+   * A failed fsync: each page may have been written or not, and is clean in either case, so that no later sync writes
+   * it.
+   */
   failSync(random: Random): void {
     for (const [page, versions] of this.#versions) if (random.chance(0.5)) this.#write(page, versions.at(-1) as Version)
     this.#versions.clear()
   }
 
-  /** True when a loss of power may lose something. */
+  /** True if a power failure may lose data. */
   get isPending(): boolean {
     return this.#versions.size > 0 || this.#sizes.length > 0
   }
@@ -109,7 +115,7 @@ export class DiskFile {
     this.#sizes.push({ at, bytes })
   }
 
-  /** The kernel knows pages: a byte makes the whole page of it dirty, with what else is in it. */
+  /** The kernel works on pages: one byte makes its whole page dirty, with its other contents. */
   #snapshot(at: number, start: number, end: number): void {
     for (let page = Math.floor(start / PAGE_BYTES); page * PAGE_BYTES < end; page++) {
       const part = this.#cached.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
@@ -138,7 +144,7 @@ export class DiskFile {
   }
 }
 
-/** Each unit of the target stays, or is that of one of the versions. */
+/** Each unit of the target is unchanged, or from one of the versions. */
 function mix(target: Buffer, versions: readonly Version[], unit: number, random: Random): void {
   for (let at = 0; at < target.length; at += unit) {
     const chosen = random.integer(versions.length + 1)

@@ -7,7 +7,7 @@ const PAGE = 4096
 
 type Step = [kind: Kind, path: string, more?: Partial<Operation>]
 
-/** Operations of plain values; a file's inode is the first letter of its first name. */
+/** Operations from plain values; a file's inode is the first letter of its first name. */
 function operations(...steps: readonly Step[]): Operation[] {
   return steps.map(([kind, path, more], i) => ({
     kind,
@@ -95,7 +95,7 @@ for (const [name, steps, none, all] of CASES) {
   })
 }
 
-t.test('of pages that were not synced each may be there, as it was at any time', async (t) => {
+t.test('each unsynced page may be on disk, as it was at any time', async (t) => {
   const letters = (letter: string): string => letter.repeat(PAGE)
   const disk = made(
     ['open', 'a'],
@@ -137,7 +137,7 @@ t.test('pages of an fsync that failed are lost for good, or written, unless they
   t.same([...outcomes].sort(), ['\0', 'x'])
 })
 
-t.test('a journal that names what it did not open is an error', async (t) => {
+t.test('a journal with an operation on an unknown file is an error', async (t) => {
   t.throws(() => made(write('a', 'x')), /did not open: a/)
   t.throws(() => made(['open', 'd/a']), /folder that is not there: 'd'/)
 })

@@ -1,6 +1,7 @@
 /**
- * A model of a disk with the page cache before it, fed by a journal: what a killed process leaves, and what a loss of power
- * leaves. The content of a file is on disk once the file is synced, a name once its folder is; no more than POSIX promises.
+ * A model of a disk with a page cache, driven by a journal: the state after a killed process, and after a power
+ * failure. The contents of a file are on disk once the file is synced, a name once its folder is; POSIX guarantees no
+ * more.
  */
 
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -18,7 +19,7 @@ type Names = Map<string, Entry>
 interface NameChange {
   readonly at: number
   readonly name: string
-  /** Undefined: the name goes. */
+  /** Undefined: the name is removed. */
   readonly entry: Entry | undefined
 }
 
@@ -49,14 +50,14 @@ export class Disk {
     this.#random = random
   }
 
-  /** A disk that holds what is in the folder, all of it durable. */
+  /** A disk with the contents of the folder, all of it durable. */
   static of(folder: string, random: Random): Disk {
     const disk = new Disk(random)
     disk.#root = load(folder)
     return disk
   }
 
-  /** Operations so far: the numbers that `prefix` cuts at. */
+  /** Number of operations so far, at which `prefix` cuts. */
   get operations(): number {
     return this.#operations
   }
@@ -74,7 +75,7 @@ export class Disk {
     return disk
   }
 
-  /** The disk after a loss of power: nothing is pending on it. `random` chooses what of the pending got there. */
+  /** The disk after a power failure, with nothing pending. `random` chooses which pending data was written. */
   cut(mode: CutMode, random: Random): Disk {
     const until = random.integer(this.#operations + 1)
     const cut: FileCut = { mode, until, random }
@@ -83,12 +84,12 @@ export class Disk {
     return disk
   }
 
-  /** Writes what a process would see now into the folder, which is made: a kill, seen by the next process. */
+  /** Writes what a process would see now to a new folder: a kill, as seen by the next process. */
   writeTo(folder: string): void {
     write(this.#root, folder)
   }
 
-  /** The paths of all files as a process would see them, with their content. */
+  /** The paths and contents of all files as a process would see them. */
   files(): Map<string, Buffer> {
     return new Map(listFiles(this.#root, ''))
   }
@@ -183,7 +184,7 @@ function load(path: string): Folder {
   return folder
 }
 
-/** SQLite makes it anew when the first process opens the database. */
+/** SQLite creates it when the first process opens the database. */
 function isSharedMemory(name: string): boolean {
   return name.endsWith('-shm')
 }

@@ -1,4 +1,7 @@
-/** Takes from a log file what later versions added, and dies with its write-ahead log full: `node drop-deletions.ts ROOT`. */
+/**
+ * Removes from a log file what later versions added, and dies with a full write-ahead log: `node drop-deletions.ts
+ * ROOT`.
+ */
 
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'

@@ -1,4 +1,4 @@
-/** A real ext4 in a file, whose power can be lost: the kernel itself says what was on disk. */
+/** A real ext4 file system in a file, with simulated power failures: the kernel decides what was on disk. */
 
 import { spawnSync } from 'node:child_process'
 import { closeSync, ftruncateSync, mkdirSync, openSync } from 'node:fs'
@@ -9,7 +9,7 @@ import { noShim } from './shim.ts'
 const BYTES = 128 * 1024 * 1024
 const TOOLS = ['mkfs.ext4', 'losetup', 'mount', 'umount']
 
-/** Why there is none here; false where there may be one. */
+/** The reason why it is not possible here; false if it may be. */
 export function noVolume(): string | false {
   const missing = noShim()
   if (missing !== false) return missing
@@ -21,12 +21,12 @@ export function noVolume(): string | false {
 }
 
 export class Ext4Volume {
-  /** Where it is mounted. */
+  /** The mount point. */
   readonly root: string
   readonly #device: string
   readonly #shutdown: string
 
-  /** Makes it in `work`, and mounts it. Throws with the words of the tool that failed. */
+  /** Creates it in `work`, and mounts it. Throws with the output of the failed tool. */
   constructor(work: string) {
     mkdirSync(work, { recursive: true })
     const image = join(work, 'image')
@@ -42,12 +42,12 @@ export class Ext4Volume {
     run('mount', this.#device, this.root)
   }
 
-  /** Writes all there is to disk. */
+  /** Writes everything to disk. */
   sync(): void {
     run('sync', '-f', this.root)
   }
 
-  /** The power fails, and comes back: what a folder shows now is what was on disk, and what the journal could repair. */
+  /** Simulates a power failure: afterwards a folder shows what was on disk, and what the journal could repair. */
   losePower(): void {
     run(this.#shutdown, this.root)
     run('umount', this.root)

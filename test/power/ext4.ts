@@ -1,6 +1,7 @@
 /**
- * `npm run test:power:ext4`: the laws of recovery and opening on a real ext4, with real kills; the judge of the disk model. Each
- * case: a process is killed before one of its file calls, the next one answers, the power fails, and what it answered is looked for.
+ * `npm run test:power:ext4`: the tests of recovery and opening on a real ext4 with real kills, which validate the disk
+ * model. Each case: a process is killed before one of its file calls, the next one responds, the power fails, and its
+ * response is checked.
  */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -42,7 +43,7 @@ class Judge {
     this.#work = work
   }
 
-  /** Killed before each of its syncs in turn, asked again, power lost. */
+  /** Killed before each of its syncs in turn, retried, power lost. */
   async recovery(actor: Actor): Promise<Tally> {
     const tally: Tally = { name: actor.name, cases: 0, faults: [] }
     for (let n = 1, isKilled = true; isKilled; n++) {
@@ -84,7 +85,7 @@ class Judge {
     return root
   }
 
-  /** False when the process came to its end before the n-th such call. */
+  /** False if the process ended before the n-th such call. */
   async #killed(root: string, n: number, kinds: readonly Kind[], script: string, args: string[]): Promise<boolean> {
     const rig = new Rig(root, join(this.#work, 'rig'), { isRecorded: false })
     try {

@@ -1,4 +1,7 @@
-/** How the first version made its log file, under its own name: `node first-start-before.ts ROOT`. It could die in between. */
+/**
+ * Creates a log file like the first version, directly under its name: `node first-start-before.ts ROOT`. It can die in
+ * between.
+ */
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'

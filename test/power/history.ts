@@ -1,4 +1,6 @@
-/** Histories of several crashes over one disk: a process is killed, the next one goes on, the power fails, and so on. */
+/**
+ * Histories of several crashes on one disk: a process is killed, the next one continues, the power fails, and so on.
+ */
 
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
@@ -7,29 +9,29 @@ import type { CutMode, Disk } from './disk.ts'
 import type { Operation } from './journal.ts'
 import { type Ended, Rig } from './shim.ts'
 
-/** One process of a history: what it did, in its own numbers, and how it ended. */
+/** A process of a history: its operations, numbered, and how it ended. */
 export interface Life extends Ended {
   readonly operations: readonly Operation[]
 }
 
 export class History {
-  /** What the processes see now, and what of it is on disk. */
+  /** What processes see now, and which part of it is on disk. */
   readonly disk: Disk
   readonly #work: string
   #folders = 0
 
-  /** `work` is a folder of its own for the folders that processes work in. */
+  /** `work` is an empty folder, in which processes get their folders. */
   constructor(disk: Disk, work: string) {
     this.disk = disk
     this.#work = work
   }
 
-  /** Another history from here on; this one stays as it is. */
+  /** Another history from here on; this one is unchanged. */
   fork(work: string): History {
     return new History(this.disk.clone(), work)
   }
 
-  /** Writes the disk to a new folder, as a process that starts now finds it. */
+  /** Writes the disk to a new folder, as a process that starts now sees it. */
   materialize(): string {
     const folder = join(this.#work, `folder-${this.#folders++}`)
     this.disk.writeTo(folder)
@@ -37,8 +39,8 @@ export class History {
   }
 
   /**
-   * Runs a script to its end on the disk as it is; `args` get the folder. What it did is not applied: that it was killed
-   * before the n-th operation is `apply(operations.slice(0, n))`. `prepare` may set rules.
+   * Runs a script to its end on the current disk; `args` gets the folder. Its operations are not applied:
+   * `apply(operations.slice(0, n))` applies a kill before the n-th operation. `prepare` may set rules.
    */
   async run(
     script: string,
@@ -60,15 +62,15 @@ export class History {
     this.disk.apply(operations)
   }
 
-  /** The power fails: a new history of what is left. */
+  /** A power failure: a new history of what is left. */
   cut(mode: CutMode, seed: number, work: string): History {
     return new History(this.disk.cut(mode, new Random(seed)), work)
   }
 }
 
 /**
- * The places in a life at which a kill differs: before each operation that `isPlace` takes, and at the end. Where the same is
- * seen, and the same is on disk, only the first counts.
+ * The distinct kill points of a life: before each operation that `isPlace` accepts, and at the end. Of points with the
+ * same visible state and the same disk only the first counts.
  */
 export function killPoints(
   start: Disk,
@@ -90,7 +92,7 @@ export function killPoints(
   return points
 }
 
-/** The same for the same files with the same content. */
+/** Equal for equal files with equal contents. */
 export function digest(disk: Disk): string {
   const hash = createHash('sha256')
   for (const [path, content] of [...disk.files()].sort(([a], [b]) => (a < b ? -1 : 1))) {

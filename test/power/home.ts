@@ -1,6 +1,6 @@
 /**
- * The embedded home with every file it has. `node home.ts STEP ROOT` takes a step in a folder: `open` opens or makes `data`,
- * `backup` copies it to `copy`, `restore` puts that into `restored`.
+ * The embedded home with all its files. `node home.ts STEP ROOT` runs a step in a folder: `open` opens or creates
+ * `data`, `backup` copies it to `copy`, `restore` restores that to `restored`.
  */
 
 import { join } from 'node:path'
@@ -15,11 +15,11 @@ import { FixedClock, makeBatch, openAdmission, RecordedEvents, readAll } from '.
 import { mark } from './shim.ts'
 
 export type Step = 'open' | 'backup' | 'restore'
-/** The mark that follows a step in the journal. */
+/** The mark in the journal after a step. */
 export const STEPPED = 'stepped'
 
 const clock = new FixedClock()
-/** With the key of the local issuer, so that every file is made. */
+/** With the key of the local issuer, so that every file is created. */
 const configOf = (dataDir: string) => readConfig({ MILLRACE_DATA_DIR: dataDir, MILLRACE_LOCAL_ISSUER: 'true' })
 
 interface OpenedHome {
@@ -48,7 +48,7 @@ export function openHome(dataDir: string): OpenedHome {
   }
 }
 
-/** Opens the home, stores one more line, and gives the lines that were there before. */
+/** Opens the home, stores another line, and returns the lines from before. */
 export async function useHome(dataDir: string, line: string): Promise<readonly string[]> {
   const home = openHome(dataDir)
   try {

@@ -1,8 +1,8 @@
-/** The journal of a process under the shim: what it did to the files of one folder, in order. */
+/** The journal of a process under the shim: its operations on the files of one folder, in order. */
 
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 
-/** In the order of the shim's own numbers, from 1 on. `sync-folder` makes names durable, `sync` the content of a file. */
+/** In the order of the shim's own numbers, from 1. `sync-folder` makes names durable, `sync` the contents of a file. */
 export const KINDS = [
   'open',
   'write',
@@ -21,21 +21,21 @@ export type Kind = (typeof KINDS)[number]
 
 export interface Operation {
   readonly kind: Kind
-  /** The errno it ended with; 0: it was done. */
+  /** The resulting errno; 0: success. */
   readonly error: number
-  /** The inode number; one that is freed may come again for another file. 0 for operations on names. */
+  /** The inode number, which may be reused for another file. 0 for operations on names. */
   readonly inode: number
-  /** Of a write, its first byte; of a truncate, the new size. */
+  /** The first byte of a write; the new size of a truncate. */
   readonly offset: number
-  /** Below the folder, '' for itself; the text of a mark. */
+  /** Relative to the folder, '' for itself; the text of a mark. */
   readonly path: string
   /** The new name of a rename or link. */
   readonly other: string
-  /** What was written. */
+  /** The written bytes. */
   readonly bytes: Buffer
-  /** Of an open: the file was not there before. */
+  /** For an open: whether it created the file. */
   readonly isCreated: boolean
-  /** Bytes of the journal up to and with this operation: what a position means. */
+  /** Size of the journal up to and including this operation: a position. */
   readonly end: number
 }
 
@@ -43,12 +43,12 @@ const MAGIC = 0x31525750
 const HEAD_BYTES = 48
 const CREATED = 1
 
-/** Bytes of the journal so far: noted when an answer comes, it says what had happened by then. */
+/** Current size of the journal: recorded at a response, it shows what had happened by then. */
 export function journalBytes(path: string): number {
   return existsSync(path) ? statSync(path).size : 0
 }
 
-/** The operations behind position `from`, which must be the end of one. A record that is being written is left for later. */
+/** The operations after position `from`, which must be the end of one. An incomplete record at the end is skipped. */
 export function readJournal(path: string, from = 0): Operation[] {
   if (!existsSync(path)) return []
   const file = openSync(path, 'r')

@@ -16,9 +16,9 @@ import { workFolder } from './work-folder.ts'
 
 const scriptOf = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 const SKIP = { skip: noShim() }
-/** A kill, and the worst losses of power. */
+/** A kill, and the worst power failures. */
 const CUTS = ['all', 'none', 'torn'] as const
-/** What is enough where a longer way to the same files is tried. */
+/** Enough for a longer path to the same files. */
 const KILLS = ['all'] as const
 const EIO = 5
 
@@ -63,7 +63,7 @@ t.test('a first start of the first version that died at any file call: this vers
   await check(t, { history, operations, cuts: CUTS, use: isUsable }, work)
 })
 
-/** A history in which a home holds a line, the first version's tables, and a log that its process left. */
+/** A history in which a home has a line, the first version's tables, and a write-ahead log left by its process. */
 async function usedHome(work: string): Promise<History> {
   const root = join(work, 'used')
   await useHome(join(root, 'data'), 'first')
@@ -149,7 +149,7 @@ t.test(
   },
 )
 
-t.test('a restore that dies at any file call: whole or not there, and the next one succeeds', SKIP, async (t) => {
+t.test('a restore that dies at any file call: complete or absent, and the next one succeeds', SKIP, async (t) => {
   const work = workFolder(t)
   const history = await usedHome(work)
   const root = history.materialize()
@@ -164,7 +164,7 @@ t.test('a restore that dies at any file call: whole or not there, and the next o
   await check(t, { history: copied, operations, cuts: CUTS, use }, work)
 })
 
-t.test('the model knows what the process did: its files are those in the folder', SKIP, async (t) => {
+t.test('the files of the model equal those of the process', SKIP, async (t) => {
   const work = workFolder(t)
   const history = emptyHistory(work)
   const rig = new Rig(history.materialize(), join(work, 'rig'))

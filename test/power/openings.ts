@@ -1,4 +1,7 @@
-/** The law of opening: a process dies, or the power fails, at any of its file calls, and what is left can be used. */
+/**
+ * Tests of opening: a process dies, or the power fails, at any of its file calls, and the remaining files must be
+ * usable.
+ */
 
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,22 +11,22 @@ import { digest, type History, killPoints } from './history.ts'
 import type { Operation } from './journal.ts'
 
 export interface OpeningOptions {
-  /** Where the process began. */
+  /** The state in which the process started. */
   readonly history: History
-  /** What it did. */
+  /** Its operations. */
   readonly operations: readonly Operation[]
-  /** `all` is a kill; the others are losses of power. */
+  /** `all` is a kill; the others are power failures. */
   readonly cuts: readonly CutMode[]
   readonly seed: number
   readonly work: string
-  /** Uses what is left in the folder `root`; rejects, with what is wrong, when it cannot. */
+  /** Uses the files in the folder `root`; rejects with the fault if it cannot. */
   readonly use: (root: string) => Promise<void>
 }
 
 export interface OpeningReport {
-  /** Different states that a kill may leave. */
+  /** Number of different states after a kill. */
   readonly kills: number
-  /** Different images that were used. */
+  /** Number of different images that were used. */
   readonly images: number
   readonly faults: readonly string[]
 }

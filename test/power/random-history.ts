@@ -1,6 +1,6 @@
 /**
- * Random histories: processes act, their fsyncs fail, they are killed anywhere, the power fails, again and again; what was
- * answered stays. The same seed gives the same plan.
+ * Random histories: processes act, their fsyncs fail, they are killed anywhere, the power fails, repeatedly; responses
+ * must stay true. The same seed gives the same plan.
  */
 
 import { mkdirSync, rmSync } from 'node:fs'
@@ -13,7 +13,7 @@ import type { Rig } from './shim.ts'
 
 const LIVES_MAX = 6
 const EIO = 5
-/** Of lives. */
+/** Share of lives with failing fsyncs. */
 const FAILING_SHARE = 0.4
 const FAILED_SYNC_SHARE = 0.3
 const POWER_LOSS_SHARE = 0.4
@@ -23,7 +23,7 @@ export interface HistoryReport {
   readonly losses: number
   readonly answers: number
   readonly failedSyncs: number
-  /** What was wrong, with the history that led there. */
+  /** The faults, with the histories that led to them. */
   readonly faults: readonly string[]
 }
 
@@ -69,7 +69,7 @@ class RandomHistory {
     return { lives, losses, answers, failedSyncs, faults: this.#faults }
   }
 
-  /** A process does one thing, and is killed somewhere: often just before its answer, where most was done. */
+  /** A process does one thing, and is killed at some point: often just before its response, when most is done. */
   async #live(): Promise<void> {
     const actor = this.#random.pick(ACTORS)
     const step = actor.isRemade && this.#random.chance(0.5) ? 'look' : 'act'
@@ -100,7 +100,7 @@ class RandomHistory {
     if (isAnswered) this.#promise(actor, step, JSON.parse(stdout) as Facts)
   }
 
-  /** What comes of lines is promised only once it was found. */
+  /** Data derived from lines is only guaranteed once it was read. */
   #promise(actor: Actor, step: 'act' | 'look', facts: Facts): void {
     this.#answers++
     const known = facts.filter((fact) => fact !== 'undefined')

@@ -1,6 +1,6 @@
 /**
- * The law of recovery: a process is killed, the next one answers from what it finds, the power fails, and what was answered is
- * still there.
+ * Tests of recovery: a process is killed, the next one responds based on what it finds, the power fails, and everything
+ * in the response must still be there.
  */
 
 import { mkdirSync } from 'node:fs'
@@ -13,11 +13,11 @@ import type { Operation } from './journal.ts'
 
 export interface RecoveryOptions {
   readonly actor: Actor
-  /** What the process after the kill does: the client's retry, or a look. */
+  /** The action of the process after the kill: the client's retry, or a read. */
   readonly second: 'act' | 'look'
-  /** A folder of its own. */
+  /** An empty folder. */
   readonly work: string
-  /** Where the first process is killed; with `sync`, before each of them, when most is unsynced. */
+  /** Where the first process is killed; `sync`: before each sync, when most is unsynced. */
   readonly places: 'sync' | 'every operation'
   readonly cuts: readonly CutMode[]
   readonly seed: number
@@ -26,14 +26,14 @@ export interface RecoveryOptions {
 export interface RecoveryReport {
   readonly kills: number
   readonly images: number
-  /** What was answered and lost, in words. */
+  /** What was in a response but lost, as text. */
   readonly faults: readonly string[]
 }
 
 export async function checkRecovery(options: RecoveryOptions): Promise<RecoveryReport> {
   const { actor, second, work, places, cuts, seed } = options
   mkdirSync(join(work, 'prepared', 'data'), { recursive: true, mode: 0o700 })
-  // The files are there before: how they are made is another law's.
+  // The files exist already; another test covers their creation.
   if (!actor.isMade) await actor.look(join(work, 'prepared', 'data'))
   const first = new History(Disk.of(join(work, 'prepared'), new Random(seed)), join(work, 'first'))
   const { operations } = whole(await first.run(ACTORS_SCRIPT, (root) => [actor.name, 'act', root]))
@@ -58,13 +58,13 @@ export async function checkRecovery(options: RecoveryOptions): Promise<RecoveryR
   return { kills: points.length, images: points.length * cuts.length, faults }
 }
 
-/** A life that came to its answer, and then killed itself. */
+/** A life that reached its response, and then killed itself. */
 function whole(life: Life): Life {
   if (life.signal === 'SIGKILL' && answerOf(life) > 0) return life
   throw new Error(`the process ended with ${life.code ?? life.signal} before its answer: ${life.stderr}`)
 }
 
-/** How many operations there were when the answer came. */
+/** Number of operations at the time of the response. */
 function answerOf({ operations }: Life): number {
   return operations.findIndex(({ kind, path }) => kind === 'mark' && path === ANSWERED)
 }

@@ -1,4 +1,6 @@
-/** `npm run test:power -- --seeds 200`: every kill point with every loss of power, and random histories of many crashes. */
+/**
+ * `npm run test:power -- --seeds 200`: every kill point with every power failure, and random histories of many crashes.
+ */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,15 +14,15 @@ import { parentOfWork } from './work-folder.ts'
 
 const { values } = parseArgs({
   options: {
-    /** Random histories; `--first` is the seed of the first. */
+    /** Number of random histories; `--first` is the seed of the first. */
     seeds: { type: 'string', default: '100' },
     first: { type: 'string', default: '1' },
-    /** Leaves the kill points out. */
+    /** Skips the kill points. */
     'only-histories': { type: 'boolean', default: false },
   },
 })
 
-/** A line of progress after so many histories. */
+/** A line of progress is printed after this many histories. */
 const SEEDS_PRINTED = 20
 
 async function main(): Promise<void> {

@@ -15,7 +15,7 @@ interface Ran {
   readonly signal: string | null
 }
 
-/** Runs lines of JavaScript under the shim, with `fs`, `path(name)` and `attempt(work)` at hand. */
+/** Runs lines of JavaScript under the shim, with `fs`, `path(name)` and `attempt(work)`. */
 async function run(t: Test, body: string, prepare: (rig: Rig) => void = () => {}): Promise<Ran> {
   const work = workFolder(t)
   const rig = new Rig(join(work, 'root'), join(work, 'rig'))
@@ -40,7 +40,7 @@ const withRules =
     rig.control.rules = rules
   }
 
-t.test('records what changes files and names, and the model comes to the same files', SKIP, async (t) => {
+t.test('records all changes of files and names, and the model has the same files', SKIP, async (t) => {
   const { rig } = await run(
     t,
     `fs.mkdirSync(path('a/b'), { recursive: true })
@@ -134,7 +134,7 @@ t.test('kills before an operation, or in the middle of a write', SKIP, async (t)
   t.equal(killed.rig.control.operations, 4, 'two files made, two writes begun')
 })
 
-t.test('a write that is cut short goes on where it ended', SKIP, async (t) => {
+t.test('a short write continues where it ended', SKIP, async (t) => {
   const body = `const f = fs.openSync(path('f'), 'w'); fs.writeSync(f, 'abcdef')`
   const { rig } = await run(t, body, withRules({ action: 'short', kinds: ['write'], after: 1 }))
   const writes = rig.operations().filter(({ kind }) => kind === 'write')
@@ -150,7 +150,7 @@ t.test('a sync that is swallowed is not in the journal', SKIP, async (t) => {
   t.equal(rig.operations().filter(({ kind }) => kind === 'sync').length, 1)
 })
 
-t.test('space runs out, and comes back', SKIP, async (t) => {
+t.test('space runs out, and is available again', SKIP, async (t) => {
   const body = `console.log(attempt(() => fs.writeFileSync(path('a'), 'x'.repeat(10))), attempt(() => fs.writeFileSync(path('b'), 'x')))`
   const bounded = (rig: Rig): void => {
     rig.control.space = 10

@@ -1,4 +1,4 @@
-/** Builds the shim with the machine's own compiler, and runs processes under it. */
+/** Compiles the shim with the machine's own compiler, and runs processes under it. */
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -14,7 +14,7 @@ const OPTIONS = ['-O2', '-Wall', '-Wextra', '-Werror', '-shared', '-fPIC']
 
 let built: { readonly path: string } | { readonly missing: string } | undefined
 
-/** Why there is no shim here; false where there is one. What a test's `skip` takes. */
+/** The reason why the shim is not available; false if it is. For a test's `skip`. */
 export function noShim(): string | false {
   built ??= build()
   return 'missing' in built ? built.missing : false
@@ -41,15 +41,15 @@ export interface Ended {
   readonly stderr: string
 }
 
-/** One journal and one page of rules for the processes that work in a folder, one after the other or at once. */
+/** One journal and one page of rules for the processes that work in a folder, concurrently or not. */
 export class Rig {
-  /** The folder whose files are watched. */
+  /** The folder whose files are recorded. */
   readonly root: string
   readonly control: Control
   readonly #journal: string
   readonly #isRecorded: boolean
 
-  /** Keeps its own files in `work`. Not recorded: for a run on a real disk, where only the rules are wanted. */
+  /** Has its own files in `work`. Not recorded: for a run on a real disk, which only needs the rules. */
   constructor(root: string, work: string, { isRecorded = true } = {}) {
     mkdirSync(root, { recursive: true })
     mkdirSync(work, { recursive: true })
@@ -59,7 +59,7 @@ export class Rig {
     this.#isRecorded = isRecorded
   }
 
-  /** What makes a process one of this rig's. */
+  /** The environment of the rig's processes. */
   get env(): Record<string, string> {
     const missing = noShim()
     if (missing !== false || built === undefined || !('path' in built)) throw new Error(`no shim: ${missing}`)
@@ -71,17 +71,17 @@ export class Rig {
     }
   }
 
-  /** Where the journal ends now. */
+  /** The current end of the journal. */
   get position(): number {
     return journalBytes(this.#journal)
   }
 
-  /** What was done behind a position. */
+  /** The operations after a position. */
   operations(from = 0): Operation[] {
     return readJournal(this.#journal, from)
   }
 
-  /** Runs a script of Node under the shim to its end. */
+  /** Runs a Node script under the shim to its end. */
   async run(script: string, args: readonly string[]): Promise<Ended> {
     const child = spawn(process.execPath, [script, ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -102,10 +102,10 @@ export class Rig {
   }
 }
 
-/** Puts a mark into the journal from inside a process under the shim; outside of one it does nothing. `root` is the rig's. */
+/** Adds a mark to the journal from a process under the shim; without the shim it does nothing. `root` is the rig's. */
 export function mark(root: string, text: string): void {
   try {
-    // The shim takes this name for its own; it is never there.
+    // The shim handles this name; the file never exists.
     unlinkSync(join(root, '.mark', text))
   } catch {}
 }

@@ -1,4 +1,4 @@
-/** A folder for images of disks: in memory where there is such a place, as thousands of them are opened, and each is synced. */
+/** A folder for disk images: in memory if possible, because thousands of them are opened, each with a sync. */
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ export function parentOfWork(): string {
   return existsSync(IN_MEMORY) ? IN_MEMORY : tmpdir()
 }
 
-/** Goes away when the test ends. */
+/** Deleted when the test ends. */
 export function workFolder(t: Pick<Test, 'teardown'>): string {
   const folder = mkdtempSync(join(parentOfWork(), 'millrace-power-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))

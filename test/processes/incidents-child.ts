@@ -1,4 +1,6 @@
-/** A process that accepts an error line and is killed before anybody looks at it: `incidents-child.ts <data folder>`. */
+/**
+ * A process that accepts an error line and is killed before the line is counted: `incidents-child.ts <data folder>`.
+ */
 
 import { readConfig } from '../../src/config/read-config.ts'
 import { openEmbedded } from '../../src/homes/embedded-home.ts'

@@ -12,11 +12,11 @@ t.test('put together, an accepted error line is an incident in the log when the 
   const clock = SYSTEM_CLOCK
   const home = openEmbedded(config, clock, new Metrics().storeEvents({ error: () => undefined }))
   t.teardown(() => home.close())
-  const told: object[] = []
+  const reported: object[] = []
   const log = {
-    warn: (facts: object) => told.push(facts),
+    warn: (facts: object) => reported.push(facts),
     info: () => undefined,
-    error: (facts: object) => told.push(facts),
+    error: (facts: object) => reported.push(facts),
   }
   const incidents = await openIncidents(config, clock, log)
   const running = await startIncidents(incidents, { blocks: home.blocks, clock, log })
@@ -25,7 +25,7 @@ t.test('put together, an accepted error line is an incident in the log when the 
   const batch = makeBatch([{ labels: { service_name: 'shop' }, entries }], admission)
   await home.ports.store.append(batch)
   await running.stop()
-  t.match(told, [{ transition: 'opened', severity: 'error', count: 1, tenant: 'fake' }])
+  t.match(reported, [{ transition: 'opened', severity: 'error', count: 1, tenant: 'fake' }])
   t.equal(incidents.totals.transitions.get('opened'), 1)
 })
 
@@ -34,18 +34,18 @@ t.test('a process that is killed before it counted a line leaves that to the nex
   const child = new URL('./incidents-child.ts', import.meta.url).pathname
   const { signal, stderr } = spawnSync(process.execPath, [child, dataDir], { encoding: 'utf8' })
   t.equal(signal, 'SIGKILL', stderr)
-  const told: object[] = []
+  const reported: object[] = []
   for (let start = 0; start < 2; start++) {
     const config = readConfig({ MILLRACE_DATA_DIR: dataDir })
     const clock = SYSTEM_CLOCK
-    const log = { warn: (facts: object) => told.push(facts), info: () => undefined, error: () => undefined }
+    const log = { warn: (facts: object) => reported.push(facts), info: () => undefined, error: () => undefined }
     const home = openEmbedded(config, clock, new Metrics().storeEvents(log))
     const running = await startIncidents(await openIncidents(config, clock, log), { blocks: home.blocks, clock, log })
     await running.stop()
     await home.close()
   }
-  t.match(told, [{ transition: 'opened', count: 1 }])
-  t.equal(told.length, 1, 'once')
+  t.match(reported, [{ transition: 'opened', count: 1 }])
+  t.equal(reported.length, 1, 'once')
 })
 
 const REFUSED: readonly (readonly [name: string, env: Record<string, string>, code: string])[] = [

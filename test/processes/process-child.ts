@@ -1,4 +1,4 @@
-/** A process whose start and stop do what its first argument says. */
+/** A process whose start and stop behave according to its first argument. */
 
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'

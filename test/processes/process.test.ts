@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 
 const CHILD = fileURLToPath(new URL('./process-child.ts', import.meta.url))
 
-/** Runs the child; once it has started it gets the signal, where there is one. */
+/** Runs the child; sends it the signal, if any, once it has started. */
 async function run(t: Test, way: string, signal?: NodeJS.Signals) {
   const folder = t.testdir()
   const child = spawn(process.execPath, [CHILD, way, folder], { stdio: 'pipe' })
@@ -45,7 +45,7 @@ for (const [way, signal, code, out, log] of ROWS) {
   })
 }
 
-t.test('what a process writes is readable by its owner only', async (t) => {
+t.test('files of a process are readable only by their owner', async (t) => {
   if (process.platform === 'win32') return t.pass('Windows has no such bits')
   const { folder } = await run(t, 'runs', 'SIGTERM')
   t.equal(statSync(join(folder, 'file')).mode & 0o077, 0)

@@ -28,7 +28,7 @@ const AWS = {
 const HEADERS = { authorization: `Basic ${Buffer.from('agent:secret').toString('base64')}` }
 const SILENT = pino({ level: 'silent' })
 
-/** Settings under which queries of tenant `small` have 50 bytes, and those of others more; and a rule of `tenant`. */
+/** Settings with a query limit of 50 bytes for tenant `small` and a larger one for others; and a rule of `tenant`. */
 function settingsOf(t: Test, tenant: string) {
   const folder = t.testdir({ 'limits.json': '{"small":{"queryBytesMax":"50B"}}' })
   mkdirSync(join(folder, 'rules', tenant), { recursive: true })

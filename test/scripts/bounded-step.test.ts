@@ -12,14 +12,14 @@ type RunBounded = (command: string, args: readonly string[], options: { secondsM
 const { runBounded } = (await import('../../scripts/bounded-step.mjs')) as { readonly runBounded: RunBounded }
 const node = (script: string) => ['-e', script]
 
-t.test('what ends well says nothing', async (t) => {
+t.test('a successful step prints nothing', async (t) => {
   t.match(await runBounded(process.execPath, node('console.log("noise")'), { secondsMax: 600 }), {
     ok: true,
     problem: undefined,
   })
 })
 
-t.test('what fails says its command, its code and its last lines', async (t) => {
+t.test('a failed step prints its command, its code and its last lines', async (t) => {
   const script =
     'for (let i = 0; i < 99; i++) console.log("line", i); console.error("the reason"); process.exitCode = 3'
   const { ok, problem = '' } = await runBounded(process.execPath, node(script), { secondsMax: 600 })
@@ -30,14 +30,14 @@ t.test('what fails says its command, its code and its last lines', async (t) => 
   t.notMatch(problem, /line 50$/m, 'not all of it')
 })
 
-t.test('what is not there says so', async (t) => {
+t.test('a missing command is reported', async (t) => {
   t.match(await runBounded('no-such-command', [], { secondsMax: 600 }), {
     ok: false,
     problem: /could not be started: .*ENOENT/,
   })
 })
 
-t.test('what hangs is ended at its bound, with all that it started', async (t) => {
+t.test('a hanging step is killed at its time limit, with its child processes', async (t) => {
   const child = "setInterval(() => {}, 1e6); console.log('child', process.pid)"
   const script = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { stdio: 'inherit' }); setInterval(() => {}, 1e6)`
   // The outputs close only once nobody holds them: that this ends shows that the child's child did.

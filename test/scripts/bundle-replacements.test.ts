@@ -37,7 +37,7 @@ async function bundle(t: Test, changes: Partial<Record<keyof typeof FILES, strin
   return { text: outputFiles[0]?.text ?? '', unmatched: unmatched() }
 }
 
-t.test('what packages load for nothing is replaced', async (t) => {
+t.test('modules that are not needed are replaced', async (t) => {
   const { text, unmatched } = await bundle(t)
   t.strictSame(unmatched, [])
   t.notMatch(text, /the real answer|heavy'/)

@@ -81,7 +81,7 @@ interface Filter {
 
 const STAGES = ['dev', 'dev-2', 'dev2', 'production']
 
-t.test('a stage is matched by its tags and whole names: no stage whose name begins alike loses anything', async (t) => {
+t.test('a stage is matched by its tags and full names, not by a prefix', async (t) => {
   const resources = new Map(
     STAGES.flatMap((stage) => arnsOf(stage).map((arn) => [arn, { project: 'millrace', stage }] as const)),
   )

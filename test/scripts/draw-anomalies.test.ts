@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { drawAnomalies } from '../../scripts/draw-anomalies.ts'
 
-t.test('the picture in the documents is what the script draws, and shows what its titles say', async (t) => {
+t.test('the picture in the documents is up to date, and shows what its titles say', async (t) => {
   const picture = drawAnomalies()
   t.ok(picture === readFileSync('docs/anomalies.svg', 'utf8'), 'draw it again: node scripts/draw-anomalies.ts')
   const panels = picture.split('font-weight="bold">').slice(1)

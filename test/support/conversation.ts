@@ -1,14 +1,14 @@
 /**
  * Plays recorded HTTP conversations against the application.
  *
- * A conversation is a text file of exchanges with a blank line between; lines that begin with `#` are remarks.
+ * A conversation is a text file of exchanges separated by blank lines; lines that start with `#` are comments.
  *
  *     > GET /loki/api/v1/index/volume        method and path
  *     > ?query={service_name=~".+"}          a parameter of the URL, not yet encoded
  *     > X-Scope-OrgID: a                     a header
  *     > {"streams":[]}                       anything else is a line of the body
  *     < 200                                  the status
- *     < content-type: application/json       a header that must be so
+ *     < content-type: application/json       an expected header
  *     < {"status":"success",…}               lines of the body; … stands for any text
  */
 
@@ -74,7 +74,7 @@ function encodeParameter(text: string): string {
   return `${encodeURIComponent(text.slice(0, at))}=${encodeURIComponent(text.slice(at + 1))}`
 }
 
-/** Asserts each answer. `settle` is called after each exchange that may have written something. */
+/** Asserts each response. `settle` is called after each exchange that may have written something. */
 export async function playConversation(
   t: Test,
   app: FastifyInstance,

@@ -1,23 +1,23 @@
 /**
- * What synchronous work costs, whatever the machine's speed and however busy it is: processor time of this thread, in
+ * Measures the cost of synchronous work, independent of the speed and load of the machine: CPU time of this thread, in
  * units of a fixed piece of work. On a common machine of 2026 a unit is about a millisecond.
  */
 
 /** Iterations of a unit of work. */
 const UNIT_ITERATIONS = 8_000
 const WARM_UPS = 20
-/** Measured together: some kernels count processor time in steps of milliseconds. */
+/** Measured together, because some kernels count CPU time in steps of milliseconds. */
 const UNITS_MEASURED = 200
 
 let unit: number | undefined
 
-/** Units of work that `work` takes. What is in doubt may be run again: the least of several is the cost. */
+/** The number of units that `work` takes. If in doubt, run it again: the lowest of several results is the cost. */
 export function costOf(work: () => void): number {
   unit ??= measureUnit()
   return cpuMicroseconds(work) / unit
 }
 
-/** The least cost of three runs: a collection of garbage may fall into one of them. */
+/** The lowest cost of three runs, because a garbage collection may fall into one of them. */
 export function leastCostOf(work: () => void): number {
   return Math.min(costOf(work), costOf(work), costOf(work))
 }
@@ -37,7 +37,7 @@ function cpuMicroseconds(work: () => void): number {
   return user + system
 }
 
-/** Numbers, strings and a map, as most code has them. */
+/** Numbers, strings and a map, as in most code. */
 function workOneUnit(): number {
   const counts = new Map<string, number>()
   let state = 1

@@ -1,10 +1,10 @@
-/** What a person finds who follows the link of an incident. */
+/** Follows the links of incidents like a person. */
 
 import { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs'
 import type { FastifyInstance } from 'fastify'
 import { testClient } from '../aws/test-client.ts'
 
-/** Lines that the gateway answers with. */
+/** The lines in the gateway's response. */
 export async function followQuery(app: FastifyInstance, link: string): Promise<string[]> {
   const { pathname, search } = new URL(link, 'http://gateway')
   const response = await app.inject({ url: pathname + search })
@@ -13,7 +13,7 @@ export async function followQuery(app: FastifyInstance, link: string): Promise<s
   return data.result.flatMap(({ values }) => values.map(([, line]) => line))
 }
 
-/** The place that a link to CloudWatch's console leads to. */
+/** The target of a link to CloudWatch's console. */
 export function readConsoleLink(link: string): {
   host: string
   region: string | null
@@ -23,13 +23,13 @@ export function readConsoleLink(link: string): {
   const { host, searchParams, hash } = new URL(link)
   const place = /^#logsV2:log-groups\/log-group\/([^/]+)\/log-events(.*)$/.exec(hash)
   if (place === null) throw new Error(`${link} is no link to log events`)
-  // Each `$` stands for a percent sign; what it gives is encoded once more.
+  // Each `$` stands for a percent sign; the result is encoded once more.
   const decode = (text: string): string => decodeURIComponent(text.replaceAll('$', '%'))
   const params = new URLSearchParams(decode(place[2] as string))
   return { host, region: searchParams.get('region'), group: decodeURIComponent(decode(place[1] as string)), params }
 }
 
-/** Messages that the console shows: it filters the group's events by the pattern within the times. */
+/** The messages that the console shows: the group's events, filtered by pattern and time. */
 export async function followConsole(endpoint: string, link: string): Promise<string[]> {
   const { group, params } = readConsoleLink(link)
   const client = new CloudWatchLogs(testClient(endpoint))

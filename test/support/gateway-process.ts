@@ -1,4 +1,4 @@
-/** The gateway as a process of its own: for tests that kill it, clients that need a socket, and benchmarks. */
+/** The gateway as a separate process: for tests that kill it, clients that need a socket, and benchmarks. */
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,9 +9,9 @@ import { fileURLToPath } from 'node:url'
 
 export interface GatewayOptions {
   readonly dataDir: string
-  /** The port to listen on; a free one when not given. */
+  /** The port to listen on; default: a free one. */
   readonly port?: number | undefined
-  /** The folder of the checkout to run; this one when not given. */
+  /** The folder of the checkout to run; default: this one. */
   readonly checkout?: string | undefined
   /** Further settings. */
   readonly env?: Readonly<Record<string, string>>
@@ -20,7 +20,7 @@ export interface GatewayOptions {
 }
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url))
-/** What the kernel counts processor time in: USER_HZ, 100 on every Linux. */
+/** The unit of CPU time in the kernel: USER_HZ, 100 on every Linux. */
 const TICKS_PER_SECOND = 100
 
 /** A running gateway. */
@@ -41,7 +41,7 @@ export class GatewayProcess {
     })
   }
 
-  /** Starts a gateway and resolves once it listens; rejects with its last words when it ends before that. */
+  /** Starts a gateway and resolves once it listens; rejects with the end of its stderr if it exits before that. */
   static async start(options: GatewayOptions): Promise<GatewayProcess> {
     const gateway = await GatewayProcess.spawn(options)
     await gateway.listening()
@@ -81,7 +81,7 @@ export class GatewayProcess {
       throw new Error(`the gateway ended before it listened: ${this.#stderr}`)
     })
     await Promise.race([listening, ended])
-    ended.catch(() => undefined) // it will end one day
+    ended.catch(() => undefined) // it ends eventually
   }
 
   get pid(): number {
@@ -97,37 +97,37 @@ export class GatewayProcess {
     return this.isRunning ? undefined : this.#child.exitCode
   }
 
-  /** Resolves once it has ended by itself. */
+  /** Resolves once it has exited by itself. */
   async ended(): Promise<void> {
     await this.#exited
   }
 
-  /** What it wrote last on stderr. */
+  /** The end of its stderr. */
   get lastWords(): string {
     return this.#stderr
   }
 
-  /** Ends it as a power cut would: SIGKILL. */
+  /** Kills it without a shutdown: SIGKILL. */
   async kill(): Promise<void> {
     if (this.isRunning) this.#child.kill('SIGKILL')
     await this.#exited
   }
 
-  /** Asks it to stop, and resolves once it did. */
+  /** Stops it with SIGTERM, and resolves once it has exited. */
   async stop(): Promise<void> {
     if (this.isRunning) this.#child.kill('SIGTERM')
     await this.#exited
   }
 
-  /** Processor seconds it used, of all its threads. */
+  /** CPU seconds of all its threads. */
   cpuSeconds(): number {
     const stat = readFileSync(`/proc/${this.pid}/stat`, 'utf8')
-    // The fields behind the name, which may hold spaces: utime and stime are the 12th and 13th.
+    // The fields after the name, which may contain spaces: utime and stime are the 12th and 13th.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
   }
 
-  /** Bytes of memory it holds, and held at most. */
+  /** Current and peak memory, in bytes. */
   rss(): { now: number; peak: number } {
     const status = readFileSync(`/proc/${this.pid}/status`, 'utf8')
     const bytes = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024

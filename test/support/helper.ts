@@ -1,4 +1,4 @@
-/** What tests share: a clock that stands still, batches made of plain values, a store in a folder that goes away. */
+/** Common test helpers: a fixed clock, batches from plain values, a store in a temporary folder. */
 
 import type { Test } from 'tap'
 import { SqliteLogStore, type StoreEvents, type StoreSettings } from '../../src/adapters/embedded/sqlite-log-store.ts'
@@ -24,7 +24,7 @@ export class FixedClock implements Clock {
     return this.#ms
   }
 
-  /** A later time is time that passes; an earlier one is a clock that is set back. */
+  /** A later time counts as elapsed time; an earlier one means that the wall clock was set back. */
   set ms(ms: number) {
     this.#passedMs += Math.max(0, ms - this.#ms)
     this.#ms = ms
@@ -59,10 +59,10 @@ export function toLabels(record: Readonly<Record<string, string>>): Label[] {
   return Object.entries(record).map(([name, value]) => ({ name, value }))
 }
 
-/** Beyond the last time that fits nanoseconds. */
+/** Beyond the last time that fits into nanoseconds. */
 const FAR_MS = 2 ** 45
 
-/** An admission that takes everything as it is. */
+/** An admission that accepts everything unchanged. */
 export function openAdmission(clock: Clock, tenant = 'fake'): Admission {
   return {
     tenant,
@@ -77,14 +77,14 @@ export function openAdmission(clock: Clock, tenant = 'fake'): Admission {
   }
 }
 
-/** A batch of plain values. */
+/** A batch from plain values. */
 export function makeBatch(streams: readonly PlainStream[], admission: Admission): Batch {
   const builder = new BatchBuilder(admission)
   feed(builder, streams)
   return builder.build()
 }
 
-/** Hands plain values to a builder, as a decoder would. */
+/** Passes plain values to a builder, like a decoder. */
 export function feed(builder: BatchBuilder, streams: readonly PlainStream[]): void {
   const lines = streams.flatMap((stream) => stream.entries.map((entry) => Buffer.from(entry.line)))
   const text = Buffer.concat(lines)
@@ -104,13 +104,13 @@ export function feed(builder: BatchBuilder, streams: readonly PlainStream[]): vo
   }
 }
 
-/** What a read gives, entry by entry, in the order the blocks came in. */
+/** The entries of a read, one by one, in the order of the blocks. */
 export interface FlatEntry {
   readonly key: string
   readonly ns: bigint
   readonly line: string
   readonly metadata: Metadata
-  /** The block's place among those of equal times, and the entry's place in the block. */
+  /** The position of the block among those of equal times, and of the entry in the block. */
   readonly sequence: number
   readonly index: number
 }
@@ -140,7 +140,7 @@ export async function readAll(store: LogStore, request: Partial<ReadRequest> = {
   return entries
 }
 
-/** Entries stream by stream, each by time, equal times in the order of the store, like a query engine reads them. */
+/** Entries stream by stream, each by time, equal times in the order of the store, as a query engine reads them. */
 export function inOrder(entries: readonly FlatEntry[]): string[] {
   return entries
     .toSorted(
@@ -149,7 +149,7 @@ export function inOrder(entries: readonly FlatEntry[]): string[] {
     .map(({ key, ns, line, metadata }) => `${key} ${ns} ${line} ${JSON.stringify(metadata)}`)
 }
 
-/** The same entries as text, sorted, for comparing what is stored with what was sent. */
+/** The same entries as sorted text, for comparing stored with sent entries. */
 export function asSorted(entries: readonly FlatEntry[]): string[] {
   return entries.map(({ key, ns, line, metadata }) => `${key} ${ns} ${line} ${JSON.stringify(metadata)}`).sort()
 }
@@ -175,7 +175,7 @@ export const STORE_SETTINGS: Omit<StoreSettings, 'dataDir'> = {
   queryTimeoutMs: 60_000,
 }
 
-/** Store events that are kept for a test to look at. */
+/** Records store events. */
 export class RecordedEvents implements StoreEvents {
   readonly failures: unknown[] = []
   readonly damaged: number[] = []
@@ -199,14 +199,14 @@ export class RecordedEvents implements StoreEvents {
   }
 }
 
-/** A store in a folder of the test's own, closed when the test ends. */
+/** A store in the test's own folder, closed when the test ends. */
 export function openStore(
   t: Test,
   clock: Clock,
   settings: Partial<StoreSettings> = {},
   events: StoreEvents = new RecordedEvents(),
 ): SqliteLogStore {
-  // testdir() empties the folder of the test: it is not asked where the caller has one.
+  // testdir() empties the test's folder, so it is not called if the caller has one.
   const dataDir = settings.dataDir ?? t.testdir()
   const store = new SqliteLogStore({ ...STORE_SETTINGS, ...settings, dataDir }, clock, events)
   t.teardown(() => store.close())

@@ -1,4 +1,4 @@
-/** The homes in which the same requests have the same answers: for suites that run in each. */
+/** The homes in which the same requests have the same results: for suites that run in each. */
 
 import type { Test } from 'tap'
 import type { Environment } from '../../src/config/read-config.ts'
@@ -13,7 +13,7 @@ export interface TestHome {
 }
 
 export interface SettlingApp extends TestApp {
-  /** Called after writes: brings what was written to where this home is to be read from. */
+  /** Called after writes: moves the data to where this home reads it in the test. */
   settle(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 /**
- * The level that Loki 3 gives a line (pkg/distributor/field_detection.go), written from its rules as plainly as they can
- * be: what docs/levels.md compares with.
+ * The level that Loki 3 assigns to a line (pkg/distributor/field_detection.go), implemented directly from its rules:
+ * the reference for docs/levels.md.
  */
 
 const FIELDS = [
@@ -50,7 +50,7 @@ export function lokiLevel(line: string): string {
   return word === undefined ? 'unknown' : (VALUES.get(word) as string)
 }
 
-/** The first text in document order under one of the names. Only for lines that are JSON. */
+/** The first text in document order under one of the names. Only for JSON lines. */
 function fieldOfJson(text: string): string | undefined {
   const search = (object: object, depth: number): string | undefined => {
     if (depth >= DEPTH_MAX) return undefined

@@ -1,4 +1,4 @@
-/** Messages of the log queue for tests, as the gateway sends them, and what an object of the archive holds. */
+/** Messages of the log queue in the gateway's format, and the lines of archive objects, for tests. */
 
 import { gunzipSync, gzipSync } from 'node:zlib'
 
@@ -20,12 +20,12 @@ export function messageBody(lines: readonly QueueLine[]): string {
   return bodyOf(lines.map(archiveLine).join(''))
 }
 
-/** The body of a message with this text in it. */
+/** The body of a message with this text. */
 export function bodyOf(text: string): string {
   return gzipSync(text).toString('base64')
 }
 
-/** The lines of an object, or of joined parts. */
+/** The lines of an object, or of concatenated parts. */
 export function linesOf(content: Uint8Array): string[] {
   return gunzipSync(content).toString().split('\n').slice(0, -1)
 }

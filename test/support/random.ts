@@ -1,4 +1,4 @@
-/** Random numbers that are the same for the same seed: what a corpus and a crash test are repeated by. */
+/** Random numbers from a seed, so that a corpus or a crash test can be repeated. */
 
 export class Random {
   #state: number
@@ -7,7 +7,7 @@ export class Random {
     this.#state = seed >>> 0
   }
 
-  /** From 0 up to 1, 32 bits of it. The generator is mulberry32. */
+  /** From 0 up to 1, with 32 bits. The generator is mulberry32. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let mixed = this.#state
@@ -29,7 +29,7 @@ export class Random {
     return values[this.integer(values.length)] as T
   }
 
-  /** The first values far more often than the last, about as Zipf's law has it. */
+  /** Prefers the first values, approximately by Zipf's law. */
   zipf<T>(values: readonly T[]): T {
     return values[Math.min(values.length - 1, Math.floor((values.length + 1) ** this.next()) - 1)] as T
   }

@@ -1,9 +1,9 @@
-/** Reads everything back through the read API, page after page, as clients do. */
+/** Reads everything back through the read API, page by page, like clients. */
 
 export interface FoundEntry {
   readonly ns: bigint
   readonly line: string
-  /** Labels of its stream; with categories, of the index only. */
+  /** Labels of its stream; with categories, only index labels. */
   readonly stream: Readonly<Record<string, string>>
   /** Structured metadata; only with categories. */
   readonly metadata: Readonly<Record<string, string>>
@@ -29,8 +29,8 @@ interface StreamsAnswer {
 }
 
 /**
- * Every entry of the range, in the direction asked for. A page that is full may end between entries of one nanosecond,
- * so the next one begins with that nanosecond again, as logcli does it: a nanosecond must hold less than a page.
+ * Every entry of the range, in the requested direction. A full page may end between entries of one nanosecond, so the
+ * next one starts with that nanosecond again, as in logcli: a nanosecond must have fewer entries than a page.
  */
 export async function readEntries(url: string, options: ReadOptions): Promise<FoundEntry[]> {
   const { direction = 'forward', pageSize = 5000 } = options
@@ -71,7 +71,7 @@ async function readPage(url: string, options: ReadOptions & { readonly pageSize:
     })),
   )
   const sign = direction === 'forward' ? 1 : -1
-  // A stable sort: entries of one stream and one nanosecond stay in the order of the answer.
+  // A stable sort: entries of one stream and nanosecond keep the order of the response.
   return entries.sort((a, b) => (a.ns === b.ns ? 0 : a.ns < b.ns ? -sign : sign))
 }
 

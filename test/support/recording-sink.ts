@@ -1,21 +1,21 @@
-/** A PushSink that keeps what a decoder found, in forms that tests compare. */
+/** A PushSink that records the calls of a decoder in a form that tests can compare. */
 
 import type { PushSink } from '../../src/domain/entries/push-sink.ts'
 import { formatLabels, type Label, sortLabels } from '../../src/domain/labels.ts'
 
 export interface RecordedStream {
-  /** formatLabels of the labels, or the text that could not be read. */
+  /** formatLabels of the labels, or the text that could not be parsed. */
   readonly labels: string
-  /** Why the labels could not be read. */
+  /** Why the labels could not be parsed. */
   readonly error?: string
   readonly entries: readonly RecordedEntry[]
 }
 
 export interface RecordedEntry {
   readonly ns: bigint
-  /** The line as UTF-8; bytes that are none as U+FFFD. */
+  /** The line as UTF-8; invalid bytes as U+FFFD. */
   readonly line: string
-  /** In the order it came. */
+  /** In order of arrival. */
   readonly metadata: readonly (readonly [name: string, value: string])[]
 }
 
@@ -66,7 +66,7 @@ export class RecordingSink implements PushSink {
     this.#metadata = []
   }
 
-  /** Read when the decoder is done, so that a line that was overwritten after it was given shows. */
+  /** Read after the decoder has finished, so that a line that was overwritten later is noticed. */
   get streams(): RecordedStream[] {
     return this.#streams.map(({ entries, ...stream }) => ({
       ...stream,

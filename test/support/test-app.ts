@@ -1,4 +1,4 @@
-/** The whole application over a real store, without a socket: what HTTP tests inject requests into. */
+/** The whole application over a real store, without a socket: HTTP tests inject requests into it. */
 
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
@@ -12,9 +12,9 @@ import { FixedClock } from './helper.ts'
 
 export interface TestAppOptions {
   readonly clock?: FixedClock
-  /** A folder of an application before this one, to see what outlives a restart. */
+  /** The folder of a previous application, to test restarts. */
   readonly dataDir?: string
-  /** Puts something between the application and its store. */
+  /** Wraps the store of the application. */
   readonly wrapStore?: (store: LogStore) => LogStore
   /** Opens another home than the embedded one. */
   readonly openHome?: (config: Config, clock: Clock, events: HomeEvents) => Promise<Home>
@@ -30,10 +30,10 @@ export interface TestApp {
   close(): Promise<void>
 }
 
-/** Builds the application with the settings in `env`, as the gateway does; its clock stands still. */
+/** Builds the application with the settings in `env`, like the gateway; its clock is fixed. */
 export async function buildTestApp(t: Test, env: Environment = {}, options: TestAppOptions = {}): Promise<TestApp> {
   const { clock = new FixedClock(), dataDir = t.testdir(), wrapStore = (store: LogStore) => store } = options
-  // Loki's window for the age of lines: what tests of its rules are written for.
+  // Loki's limit on the age of lines, for tests of its rules.
   const config = readConfig({ MILLRACE_DATA_DIR: dataDir, MILLRACE_AGE_MAX: '7d', ...env })
   const metrics = new Metrics()
   const { openHome = async (...parts: Parameters<typeof openEmbedded>) => openEmbedded(...parts) } = options
@@ -49,7 +49,7 @@ export async function buildTestApp(t: Test, env: Environment = {}, options: Test
   return { app, clock, store, metrics, dataDir, close }
 }
 
-/** What is damaged ends the test, wherever it is found. */
+/** Damaged data fails the test immediately. */
 function testEvents(metrics: Metrics): HomeEvents {
   return {
     ...metrics.storeEvents({ error: () => undefined }),
@@ -78,7 +78,7 @@ export function pushJson(
   })
 }
 
-/** Asks one of Loki's read routes by GET. */
+/** Sends a GET request to one of Loki's read routes. */
 export function ask(
   app: FastifyInstance,
   path: string,
@@ -94,7 +94,9 @@ interface LogAnswer {
   readonly data: { readonly result: readonly { readonly values: readonly (readonly [ns: string, line: string])[] }[] }
 }
 
-/** The lines of a tenant around the clock's time, oldest first; of one nanosecond in the order of the answer. */
+/**
+ * The lines of a tenant around the clock's time, oldest first; lines of one nanosecond in the order of the response.
+ */
 export async function storedLines({ app, clock }: TestApp, tenant = 'fake'): Promise<string[]> {
   const dayNs = 86_400_000_000_000n
   const range = { start: String(clock.nowNs - 20n * dayNs), end: String(clock.nowNs + 2n * dayNs) }

@@ -3,7 +3,7 @@ import { EmfReporter, gatewayTotals, type Total } from '../../src/telemetry/emf.
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { FixedClock } from '../support/helper.ts'
 
-/** A reporter over totals that a test sets, and the lines it wrote. */
+/** A reporter of totals that a test sets, and its written lines. */
 function makeReporter(totals: Total[]) {
   const clock = new FixedClock()
   const lines: string[] = []

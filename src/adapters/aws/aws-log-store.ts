@@ -130,7 +130,7 @@ export class AwsLogStore implements LogStore {
     return this.#failures >= TROUBLE_FAILURES && isRecent ? this.#reason : undefined
   }
 
-  /** Only the cache on this disk; the services have metrics of their own. */
+  /** Only the cache on this disk; the services have their own metrics. */
   figures(): StoreFigures {
     return {
       blocks: 0,

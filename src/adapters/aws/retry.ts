@@ -1,9 +1,9 @@
-/** Tries again, with waits that spread out and an end. */
+/** Retries with jittered backoff and limits on attempts and time. */
 
 import { type BackoffLimits, backoffMs, type Wait } from '../../kit/backoff.ts'
 import type { Clock } from '../../ports/log-store.ts'
 
-/** Time and chance, as one piece of work sees them; a test hands in its own. */
+/** Time and randomness for retries; a test passes its own. */
 export interface Pacing extends Pick<Clock, 'monotonicMs'> {
   readonly wait: Wait
   /** From 0 up to 1. */
@@ -12,19 +12,19 @@ export interface Pacing extends Pick<Clock, 'monotonicMs'> {
 
 export interface RetryLimits {
   readonly attemptsMax: number
-  /** No attempt begins later than this after the first. */
+  /** No attempt starts later than this after the first. */
   readonly budgetMs: number
   readonly backoff: BackoffLimits
 }
 
-/** A client that waits for its answer has about this long; what takes longer it sends again anyway. */
+/** A client waits about this long for a response, and retries anyway after that. */
 export const WRITE_RETRIES: RetryLimits = {
   attemptsMax: 6,
   budgetMs: 8_000,
   backoff: { firstMs: 50, maxMs: 2_000, jitter: 1 },
 }
 
-/** The attempts at one piece of work, the first of which is under way already. */
+/** The attempts of one operation, the first of which has already started. */
 export class Attempts {
   readonly #limits: RetryLimits
   readonly #pacing: Pacing
@@ -37,11 +37,11 @@ export class Attempts {
     this.#startedMs = pacing.monotonicMs()
   }
 
-  /** Waits until the next attempt may begin; false, at once, when there shall be no other. */
+  /** Waits until the next attempt may start; returns false immediately if there is none. */
   async next(): Promise<boolean> {
     const { attemptsMax, budgetMs, backoff } = this.#limits
     if (this.#made >= attemptsMax) return false
-    // Full jitter: clients that were refused together do not come back together.
+    // Full jitter: clients that were throttled together do not retry together.
     const ms = backoffMs(this.#made, backoff, this.#pacing.random)
     if (this.#pacing.monotonicMs() + ms - this.#startedMs > budgetMs) return false
     this.#made++

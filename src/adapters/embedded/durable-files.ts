@@ -16,7 +16,7 @@ import {
 import { dirname, resolve } from 'node:path'
 
 const IS_WINDOWS = process.platform === 'win32'
-/** For its owner alone. */
+/** Accessible only by its owner. */
 const FOLDER = { mode: 0o700 }
 /** Bytes rewritten at once. */
 const CHUNK_BYTES = 1024 * 1024
@@ -26,25 +26,25 @@ const FOLDER_NOT_SYNCED = new Set(['EACCES', 'EPERM', 'EINVAL', 'ENOTSUP', 'EROF
 /** Creates the folder and its parents with mode 0700. All of them are on disk when it returns. */
 export function makeFolder(path: string): void {
   makeFolders(resolve(path))
-  // Also where it was there already: the process that made it may have died before it synced.
+  // Even if it already existed: the process that created it may have died before syncing it.
   for (let folder = resolve(path); folder !== dirname(folder); folder = dirname(folder)) syncFolder(dirname(folder))
 }
 
-/** Not by the recursive mkdir of Node, which never returns where a file system has no place for the folder, as /proc. */
+/** Not Node's recursive mkdir, which never returns if the file system does not support folders there, such as /proc. */
 function makeFolders(path: string): void {
   if (madeOrThere(path)) return
   makeFolders(dirname(path))
-  // What is above is there now: a folder that is missing still cannot be made here.
+  // The parents exist now: a folder that is still missing cannot be created here.
   if (!madeOrThere(path)) mkdirSync(path, FOLDER)
 }
 
-/** False where the folder above it is missing. Throws for every other reason. */
+/** False if its parent is missing. Throws for any other reason. */
 function madeOrThere(path: string): boolean {
   try {
     mkdirSync(path, FOLDER)
     return true
   } catch (cause) {
-    // A file system that cannot be written, or a root, may answer otherwise than that the folder is there.
+    // A read-only file system, or a root, may return another error than that the folder exists.
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return true
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT' && dirname(path) !== path) return false
     throw cause

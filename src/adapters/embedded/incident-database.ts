@@ -1,4 +1,4 @@
-/** The file of incidents: opened, brought to the current schema. */
+/** Opens the file of incidents, and upgrades it to the current schema. */
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,13 +9,13 @@ import { makeFolder } from './durable-files.ts'
 import { createDatabaseOnce, openDatabaseFile } from './sqlite-file.ts'
 
 const FILE = 'incidents.db'
-/** Marks the file as Millrace's own incidents: "MILI". */
+/** Identifies a file of Millrace's incidents: "MILI". */
 const APPLICATION_ID = 0x4d494c49
 const SCHEMA_VERSION = 2
 
 /**
- * `body` is the JSON of protocol/incidents/incident-record.ts; the columns beside it are what is searched by. Times are
- * ms since the epoch.
+ * `body` is the JSON of protocol/incidents/incident-record.ts; the other columns are for searching. Times are ms since
+ * the epoch.
  */
 const SCHEMA = `
   CREATE TABLE incidents (
@@ -55,7 +55,7 @@ const SCHEMA = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
-/** From schema 1, which remembered each line that was counted. */
+/** From schema 1, which stored each counted line. */
 const UPGRADE = `
   DROP TABLE windows;
   DELETE FROM cursors WHERE name = 'accepted-lines';
@@ -65,7 +65,7 @@ const UPGRADE = `
   PRAGMA user_version = ${SCHEMA_VERSION};
 `
 
-/** Opens (or creates) `incidents.db` in `dataDir`. Throws store_unavailable, or store_damaged for another schema. */
+/** Opens or creates `incidents.db` in `dataDir`. Throws store_unavailable, or store_damaged for another schema. */
 export function openIncidentDatabase(dataDir: string): DatabaseSync {
   const path = join(dataDir, FILE)
   let db: DatabaseSync | undefined
@@ -84,7 +84,7 @@ export function openIncidentDatabase(dataDir: string): DatabaseSync {
   }
 }
 
-/** A start of an earlier version may have died before its first table. */
+/** An earlier version may have died before it created the first table. */
 function completeSchema(db: DatabaseSync, path: string): void {
   const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version'])
   const application = Number(db.prepare('PRAGMA application_id').get()?.['application_id'])
@@ -100,7 +100,7 @@ function completeSchema(db: DatabaseSync, path: string): void {
   db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`)
 }
 
-/** Deletes the position of counted blocks, where there is a file. Throws store_unavailable. */
+/** Deletes the position of counted blocks, if the file exists. Throws store_unavailable. */
 export function forgetCountedBlocks(dataDir: string): void {
   if (!existsSync(join(dataDir, FILE))) return
   const db = openIncidentDatabase(dataDir)

@@ -19,16 +19,16 @@ export interface RetentionSettings {
   readonly retentionBytes: number | undefined
   /** Line bytes at which a block is full; full blocks are not joined. */
   readonly blockBytes: number
-  /** Longest query; a joined block stays readable for longer. */
+  /** The longest query duration; a joined block stays readable for longer. */
   readonly queryTimeoutMs: number
 }
 
-/** Which blocks may be joined: those of a later sequence have to stay as they were committed. */
+/** Limits joins: blocks with a later sequence must stay as they were committed. */
 export interface JoinBound {
   readonly joinsUpTo: number
 }
 
-/** Blocks of like size that it takes to make joining them worth the writing. */
+/** Minimum number of blocks of similar size for a join, so that it is worth the writing. */
 const JOIN_BLOCKS_MIN = 8
 /** Sizes grow by this factor between tiers; a line is rewritten once per tier. */
 const TIER_FACTOR = 8

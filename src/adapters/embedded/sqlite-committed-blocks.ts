@@ -1,4 +1,4 @@
-/** CommittedBlocks of the SQLite store: reported by its writer, and read through a read-only connection. */
+/** CommittedBlocks of the SQLite store: notified by its writer, and read through a read-only connection. */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
@@ -10,12 +10,13 @@ import { readFailure } from './database.ts'
 import { parseStreamIds } from './streams/stored-stream.ts'
 import type { StreamTable } from './streams/stream-table.ts'
 
-/** Rows that are listed at once. */
+/** Rows listed at once. */
 const PAGE_ROWS = 512
 
 /**
- * A block's position is its sequence, which is its id when it is committed. A join gives its block the sequence of one of
- * its parts: blocks that were not counted yet are not joined, so that what lies after a position is there as it came.
+ * A block's position is its sequence, which equals its id when it is committed. A joined block gets the sequence of one
+ * of its parts: blocks that are not counted yet are not joined, so that all blocks after a position are as they were
+ * committed.
  */
 export class SqliteCommittedBlocks implements CommittedBlocks {
   readonly #table: StreamTable
@@ -26,7 +27,7 @@ export class SqliteCommittedBlocks implements CommittedBlocks {
   #last: number
   #joinsUpTo: number
 
-  /** `db` only reads. `areKept`: no block is joined before keepAfter is called. */
+  /** `db` is only read. `areKept`: no block is joined before keepAfter is called. */
   constructor(
     db: DatabaseSync,
     table: StreamTable,
@@ -37,14 +38,14 @@ export class SqliteCommittedBlocks implements CommittedBlocks {
     this.#onDamage = onDamage
     this.#joinsUpTo = areKept ? 0 : Number.POSITIVE_INFINITY
     this.#last = Number(db.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'blocks'").get()?.['seq'] ?? 0)
-    // A block after a position has a higher id as well: those before are not looked at.
+    // A block after a position also has a higher id, so lower ids are skipped.
     this.#after = db.prepare(`
       SELECT id, sequence FROM blocks WHERE id > :position AND sequence > :position AND retired IS NULL
       ORDER BY sequence, id LIMIT ${PAGE_ROWS}`)
     this.#load = db.prepare('SELECT tenant, format, streams, columns, metadata, text FROM blocks WHERE id = ?')
   }
 
-  /** Blocks with a later sequence are not to be joined. */
+  /** Blocks with a later sequence must not be joined. */
   get joinsUpTo(): number {
     return this.#joinsUpTo
   }
@@ -61,7 +62,7 @@ export class SqliteCommittedBlocks implements CommittedBlocks {
     this.#joinsUpTo = position
   }
 
-  /** To be called for each block that was committed, once it is durable. */
+  /** Must be called for each committed block, once it is durable. */
   committed(committed: CommittedBlock): void {
     this.#last = committed.position
     for (const listener of this.#listeners) listener(committed)
@@ -79,7 +80,7 @@ export class SqliteCommittedBlocks implements CommittedBlocks {
     }
   }
 
-  /** Whole positions: where a page is cut within one, that one is left to the next page. */
+  /** Complete positions: a position that a page splits is left to the next page. */
   #rowsAfter(position: number): readonly { readonly id: number; readonly sequence: number }[] {
     const rows = attempt(() => this.#after.all({ position })) as { id: number; sequence: number }[]
     const last = rows.at(-1)
@@ -87,7 +88,7 @@ export class SqliteCommittedBlocks implements CommittedBlocks {
     return rows.filter(({ sequence }) => sequence < last.sequence)
   }
 
-  /** Undefined for a block that is gone, or that cannot be read. */
+  /** Undefined for a block that no longer exists or is unreadable. */
   #read(id: number, wants: (levels: Uint8Array) => boolean): { tenant: string; block: Block } | undefined {
     const row = attempt(() => this.#load.get(id))
     if (row === undefined || row['format'] !== BLOCK_FORMAT) return undefined

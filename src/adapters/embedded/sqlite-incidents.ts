@@ -1,4 +1,4 @@
-/** IncidentStore on SQLite: `incidents.db` beside the logs, one transaction a change or a round of counts. */
+/** IncidentStore on SQLite: `incidents.db` beside the logs, one transaction per change or round of counts. */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
@@ -33,18 +33,18 @@ import {
 import { openIncidentDatabase } from './incident-database.ts'
 
 export interface IncidentRetention {
-  /** How long a delivery is known. */
+  /** How long a delivery is remembered. */
   readonly eventMemoryMs: number
-  /** How long a closed incident and a row of the audit trail are kept. */
+  /** How long closed incidents and audit rows are kept. */
   readonly closedKeptMs: number
 }
 
 const MINUTE_MS = 60_000
-/** Rows a page decodes: where a filter by labels takes few, the page is short, and says that there are more. */
+/** Rows decoded per page: if few have the requested labels, the page is short, and says that there are more. */
 const SCANNED_MAX = 500
-/** Closed incidents that are kept at the most, however young: some hundred MB. */
+/** Maximum number of closed incidents, however recent: some hundred MB. */
 const CLOSED_MAX = 50_000
-/** What is left out is left out by the index alone: a body is some pages of the file. */
+/** Filters by the index alone, because a body takes some pages of the file. */
 const LIST = `
   SELECT body FROM (
     SELECT tenant, id, last_seen_ms FROM incidents INDEXED BY incidents_by_time
@@ -54,7 +54,7 @@ const LIST = `
   ORDER BY heads.last_seen_ms DESC, heads.id DESC`
 /** Rows deleted in one round. */
 const PRUNED_MAX = 5_000
-/** Incidents that one transaction changes: a commit holds the whole process, and pushes have their turn between two. */
+/** Incidents changed by one transaction: a commit blocks the whole process, and pushes run between two. */
 const CHANGED_MAX = 64
 const REFUSED: RecordOutcome = { isNew: false, decisions: [], isPending: false }
 
@@ -66,7 +66,7 @@ export class SqliteIncidents implements IncidentStore {
   readonly #closedMax: number
   #isClosed = false
 
-  /** Opens (or creates) the file in `dataDir`. Throws store_unavailable or store_damaged. */
+  /** Opens or creates the file in `dataDir`. Throws store_unavailable or store_damaged. */
   constructor(dataDir: string, retention: IncidentRetention, nowMs: () => number, closedMax = CLOSED_MAX) {
     this.#closedMax = closedMax
     this.#retention = retention
@@ -82,7 +82,7 @@ export class SqliteIncidents implements IncidentStore {
     })
   }
 
-  /** Few counts are applied at once; many are written down as they are, and applied part by part. */
+  /** Few counts are applied immediately; many are recorded first, and applied in parts. */
   async record({ deliveryId, counts, cursor, rows }: CountRecord, decider: CountDecider): Promise<RecordOutcome> {
     return this.#write(() => {
       if (cursor !== undefined && this.#cursor(cursor.name) !== cursor.from) return REFUSED
@@ -240,7 +240,7 @@ export class SqliteIncidents implements IncidentStore {
     if (outbox !== undefined) this.#putOutbox(outbox)
   }
 
-  /** False when it is there already. */
+  /** False if it already exists. */
   #addDelivery(id: string): boolean {
     const keptUntilMs = this.#nowMs() + this.#retention.eventMemoryMs
     return this.#prepared('INSERT OR IGNORE INTO deliveries VALUES (?, ?)').run(id, keptUntilMs).changes === 1
@@ -267,7 +267,7 @@ export class SqliteIncidents implements IncidentStore {
     this.#prepared(put).run(id, item.dueMs, createdMs, encodeOutboxItem(item))
   }
 
-  /** A statement, prepared once. */
+  /** A prepared statement, from the cache. */
   #prepared(sql: string): StatementSync {
     const known = this.#statements.get(sql)
     if (known !== undefined) return known

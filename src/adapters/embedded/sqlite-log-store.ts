@@ -69,7 +69,7 @@ const STREAM_BYTES = 600
 export class SqliteLogStore implements LogStore {
   /** Delete requests and their execution. */
   readonly deletions: DeletionStore
-  /** Blocks as they were committed, for whatever counts their lines. */
+  /** Committed blocks, for counting their lines. */
   readonly committed: SqliteCommittedBlocks
   readonly #database: Database
   readonly #settings: StoreSettings
@@ -91,7 +91,9 @@ export class SqliteLogStore implements LogStore {
   #commits = 0
   #totals: Totals
 
-  /** Opens the store in `settings.dataDir`; throws like openDatabase. Without `repeat` it is maintained by hand only. */
+  /**
+   * Opens the store in `settings.dataDir`; throws like openDatabase. Without `repeat` it is only maintained by calls.
+   */
   constructor(
     settings: StoreSettings,
     clock: Clock,

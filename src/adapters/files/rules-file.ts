@@ -30,8 +30,8 @@ export interface RulesFileParts {
   readonly checksOf: (tenant: string) => RuleChecks
   readonly events: RulesEvents
   /**
-   * What invalid files do to the start. `throw`: it fails, as somebody waits for these rules. `report`: they are reported
-   * to `events`, and the list is an error until all of them are valid.
+   * The effect of invalid files on the start. `throw`: it fails, for a process that evaluates the rules. `report`: they
+   * are reported to `events`, and the list is an error until all files are valid.
    */
   readonly faultyStart: 'throw' | 'report'
 }
@@ -62,10 +62,10 @@ export class RulesFile implements RuleSource {
   /** The last reported fault of the folder itself, while it lasts. */
   #reported: string | undefined
 
-  /** False while the files that were there at the start are not all valid. */
+  /** False while not all of the files found at the start are valid. */
   #isUsable = true
 
-  /** Reads all files. Throws config_invalid with the faults of all of them, where a faulty start is to throw. */
+  /** Reads all files. Throws config_invalid with all their faults, if `faultyStart` is 'throw'. */
   constructor(parts: RulesFileParts) {
     this.#parts = parts
     const fault = this.#readAll()
@@ -74,7 +74,9 @@ export class RulesFile implements RuleSource {
     this.#endChecks = parts.repeat(() => this.check(), CHECK_MS)
   }
 
-  /** Throws config_invalid after a faulty start, without the faults: they may be of other tenants. */
+  /**
+   * Throws config_invalid after a start with invalid files, without their faults, which may belong to other tenants.
+   */
   list(): readonly RuleGroup[] {
     if (this.#isUsable) return this.#groups
     throw new GatewayError(
@@ -108,7 +110,7 @@ export class RulesFile implements RuleSource {
     this.#endChecks()
   }
 
-  /** Reads every file, whatever was read before; gives all faults as one. */
+  /** Reads every file again; returns all faults as one. */
   #readAll(): GatewayError | undefined {
     this.#files = new Map()
     try {
@@ -117,7 +119,7 @@ export class RulesFile implements RuleSource {
       const text = faults.map(({ message }) => message).join('\n')
       return new GatewayError('config_invalid', text, { cause: faults[0] })
     } catch (cause) {
-      // What #find throws is explained already.
+      // Errors of #find are GatewayErrors already.
       return cause as GatewayError
     }
   }

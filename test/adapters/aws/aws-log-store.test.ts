@@ -343,7 +343,7 @@ t.test('close waits for running appends, and rejects new ones', async (t) => {
   t.match(await first, { stored: 1 })
 })
 
-/** A store with ids in a table, whose calls to all services one breaker counts. */
+/** A store with ids in a table, with one breaker that counts the calls to all services. */
 async function openWithIds(t: Test) {
   const table = await openTable(t)
   const breaker = new Breaker()
@@ -408,7 +408,7 @@ for (const isDone of [false, true]) {
         Object.assign(breaker, { calls: 0, at, isDone })
         await t.rejects(push(withIds(clock, 1n, ids)), `call ${at} fails the append`)
         breaker.at = 0
-        // As the gateway's own time has it: the retry comes with a later one.
+        // In production the retry has a later time.
         const { takenIds } = await push(withIds(clock, 2n, ids))
         for (const stored of [services.archiveTexts(), services.recentTexts()]) {
           for (const id of ids) {

@@ -45,7 +45,7 @@ export const RECENT_WINDOW_MS = 5 * MINUTE
 /** Intended differences of the aws home. */
 export const AWS_TRAITS: StoreTraits = {
   // Checking the whole archive for every pushed line would cost more than storing it: reads remove duplicates.
-  tellsDuplicates: false,
+  reportsDuplicates: false,
   // Sources are selected by the bounds in their names, before their content is known; blocks contain several appends.
   wantsExactly: false,
   // A process knows only what it wrote itself.

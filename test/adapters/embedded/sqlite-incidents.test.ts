@@ -89,7 +89,7 @@ t.test('a file of schema 1 is upgraded, with its incidents', async (t) => {
   await store.record({ deliveryId: 'd', counts: [], rows: [] }, deciderOf(clock))
 })
 
-t.test('of closed incidents the newest are kept, open ones all', async (t) => {
+t.test('the newest closed incidents are kept, and all open ones', async (t) => {
   const clock = new FixedClock()
   const store = new SqliteIncidents(t.testdir(), RETENTION, () => clock.ms, 3)
   t.teardown(() => store.close())
@@ -109,7 +109,7 @@ t.test('of closed incidents the newest are kept, open ones all', async (t) => {
   )
 })
 
-t.test('a file of somebody else is left alone', async (t) => {
+t.test('a file of another origin is not changed', async (t) => {
   const dataDir = t.testdir()
   writeFileSync(join(dataDir, 'incidents.db'), 'not a database, and long enough to be looked at as one'.repeat(100))
   t.throws(() => open(t, new FixedClock(), dataDir), { code: 'store_unavailable', message: /incidents\.db/ })

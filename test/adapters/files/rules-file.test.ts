@@ -162,7 +162,7 @@ t.test(
   },
 )
 
-t.test('a start that only reports faults goes on without the folder', async (t) => {
+t.test('a start that only reports faults continues without the folder', async (t) => {
   const folder = new Folder(t)
   const rules = folder.open(t, 'rules', { faultyStart: 'report' })
   t.throws(() => rules.list(), { code: 'config_invalid' })

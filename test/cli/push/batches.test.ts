@@ -81,7 +81,7 @@ t.test('a batch is sent when its first line has waited long enough', async (t) =
   t.match(await batches.next(), { done: true })
 })
 
-t.test('a stop sends what was read, though the input never ends', async (t) => {
+t.test('a stop sends the lines read so far, even if the input never ends', async (t) => {
   const stop = new AbortController()
   const reads = (async function* () {
     yield read(['a', 'b'])

@@ -86,15 +86,15 @@ t.test('a push is tried again while the server cannot take it', async (t) => {
   t.equal(loki.requests(), 4)
 })
 
-t.test('a server that never takes it ends the command, which says from where on lines are missing', async (t) => {
+t.test('a server that never accepts ends the command, which reports the first missing line', async (t) => {
   const loki = await startLoki(t, () => [503, 'not yet'])
   const ran = await loki.run('a\nb\n')
   t.match(ran, { code: 1, out: '' })
   t.match(ran.notes, /^0 lines pushed; lines from stdin:1 on were not pushed\nmillrace push: .* 503 not yet\n$/)
 })
 
-t.test('a Loki that says only that it rejected something is asked for each half', async (t) => {
-  // The whole push, its first half with both lines, each of them, then the second half.
+t.test('a batch that a Loki rejects without details is bisected', async (t) => {
+  // The whole push, then its first half with both lines, each of those lines, then the second half.
   const script: (readonly [number, string])[] = [
     [400, 'bad'],
     [400, 'bad'],
@@ -107,7 +107,7 @@ t.test('a Loki that says only that it rejected something is asked for each half'
   t.match(ran, { code: 1, out: '3 pushed, 1 rejected\n', notes: 'stdin:2: rejected: bad line\n' })
 })
 
-t.test('a Loki that rejects everything is not asked for every line', async (t) => {
+t.test('a batch that a Loki rejects completely is not bisected to every line', async (t) => {
   const loki = await startLoki(t, () => [400, 'no'])
   const ran = await loki.run(Array.from({ length: 1000 }, (_, i) => `line ${i}\n`).join(''))
   t.match(ran, { code: 1, out: /^0 pushed, 11 rejected, 989 in pushes that were rejected in part\n$/ })

@@ -84,7 +84,7 @@ for (const [name, text, lines, tooLong] of ROWS) {
   })
 }
 
-t.test('where bytes are cut makes no difference', async (t) => {
+t.test('chunk boundaries make no difference', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: 'grapheme' }), fc.array(fc.nat(60)), async (text, cuts) => {
       const bytes = Buffer.from(text)

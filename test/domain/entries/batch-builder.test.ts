@@ -16,7 +16,7 @@ const SECOND = 1_000_000_000n
 
 type Overrides = Partial<Omit<Admission, 'limits'>> & { limits?: Partial<PushLimits> }
 
-/** A builder with Loki's default limits, unless told otherwise. */
+/** A builder with Loki's default limits, unless overridden. */
 function builderWith({ limits, ...overrides }: Overrides = {}): BatchBuilder {
   return new BatchBuilder({
     ...openAdmission(CLOCK),
@@ -65,9 +65,9 @@ function labels(count: number, value = 'v'): Record<string, string> {
 interface Row {
   readonly name: string
   readonly overrides?: Overrides
-  /** Taken, at the limit. */
+  /** Accepted, at the limit. */
   readonly accepted: PlainStream
-  /** Refused, just beyond it. */
+  /** Refused, just above the limit. */
   readonly refused: PlainStream
   readonly reason: RefusalReason
   readonly text: string
@@ -172,7 +172,7 @@ const ROWS: readonly Row[] = [
   },
 ]
 for (const { name, overrides, accepted, refused, reason, text } of ROWS) {
-  t.test(`refuses ${name}, and takes what is at the limit`, async (t) => {
+  t.test(`refuses ${name}, and accepts a value at the limit`, async (t) => {
     const { builder, batch } = built([accepted], overrides)
     t.equal(batch.count, 1)
     t.ok(builder.refusals.isEmpty, builder.refusals.text)
@@ -194,7 +194,7 @@ t.test('counts labels without service_name, sent or discovered', async (t) => {
   t.equal(built([one('x', NOW, {}, labels(30))], { labelCountMax: 30 }).batch.count, 1)
 })
 
-t.test('refuses a label name that comes twice', async (t) => {
+t.test('refuses a duplicate label name', async (t) => {
   const builder = builderWith()
   builder.useText(Buffer.from('x'))
   builder.beginStream([
@@ -208,7 +208,7 @@ t.test('refuses a label name that comes twice', async (t) => {
   t.equal(builder.build().count, 0)
 })
 
-t.test('refuses the lines of a stream whose labels cannot be read, and only those', async (t) => {
+t.test('refuses only the lines of a stream whose labels cannot be parsed', async (t) => {
   const builder = builderWith()
   builder.useText(Buffer.from('xyz'))
   const seconds = Number(NOW / SECOND)
@@ -231,7 +231,7 @@ t.test('a refused stream without lines refuses nothing', async (t) => {
   t.equal(batch.count, 0)
 })
 
-t.test('a stream of which every line is refused is told once and counted for each line', async (t) => {
+t.test('a stream whose lines are all refused has one error text, and a count of its lines', async (t) => {
   const entries = Array.from({ length: 5 }, () => ({ ns: NOW, line: 'x' }))
   const { builder } = built([
     { labels: labels(16), entries },
@@ -241,14 +241,14 @@ t.test('a stream of which every line is refused is told once and counted for eac
   t.equal(builder.refusals.entries, 10)
 })
 
-t.test('a backfill takes lines of any age, but none of the future', async (t) => {
+t.test('a backfill accepts lines of any age, but none from the future', async (t) => {
   const streams = [one('old', -SECOND), one('new', NOW + 601n * SECOND)]
   const { builder, batch } = built(streams, { acceptsAnyAge: true })
   t.same(linesOf(batch), ['old'])
   t.same([...builder.refusals.byReason], [['too_far_in_future', 1]])
 })
 
-t.test('cuts long lines where it is told to, at the beginning of a character', async (t) => {
+t.test('truncates long lines if configured, at a character boundary', async (t) => {
   const rows: [line: string, cut: string][] = [
     ['1234567', '12345'],
     ['12345', '12345'],
@@ -265,7 +265,7 @@ t.test('cuts long lines where it is told to, at the beginning of a character', a
   }
 })
 
-t.test('what the operator drops is neither stored nor refused', async (t) => {
+t.test('lines dropped by the operator are neither stored nor refused', async (t) => {
   const dropped = [
     [equalityMatcher('app', '=', 'noise')],
     [equalityMatcher('app', '=', 'a'), equalityMatcher('env', '=', 'dev')],
@@ -289,7 +289,7 @@ t.test('what the operator drops is neither stored nor refused', async (t) => {
   }
 })
 
-t.test('finds the name of the service among the labels, the most telling first', async (t) => {
+t.test('derives the service name from the labels, in order of precedence', async (t) => {
   const names = [
     'service',
     'app',
@@ -332,7 +332,7 @@ t.test('finds the name of the service among the labels, the most telling first',
   t.equal(built([one('x')]).batch.streams[0]?.key, A, 'only where it is wanted')
 })
 
-t.test('one stream that comes in several pieces or orders is one', async (t) => {
+t.test('a stream in several parts, or with its labels in another order, is one stream', async (t) => {
   const { batch } = built([
     one('1', NOW, {}, { a: '1', b: '2' }),
     one('2', NOW, {}, { c: '3' }),
@@ -451,7 +451,7 @@ for (const { name, labels: given = { app: 'a' }, metadata = {}, line, level } of
   })
 }
 
-t.test('without discovery a level is kept as it came, and none is added', async (t) => {
+t.test('without discovery a level is unchanged, and none is added', async (t) => {
   for (const detected_level of ['info', 'INFO', 'notice']) {
     t.same(metadataOf(built([one('error', NOW, { detected_level, a: '1' })]).batch), { a: '1', detected_level })
   }
@@ -459,7 +459,7 @@ t.test('without discovery a level is kept as it came, and none is added', async 
   t.same(metadataOf(built([one('error')]).batch), {})
 })
 
-t.test('a level of its own is kept beside as much metadata as is allowed', async (t) => {
+t.test('an unknown level is kept in addition to the maximum of metadata', async (t) => {
   const { batch, builder } = built([one('x', NOW, { ...labels(128), detected_level: 'notice' })])
   t.ok(builder.refusals.isEmpty, builder.refusals.text)
   t.equal(metadataOf(batch)['detected_level'], 'notice')
@@ -497,7 +497,7 @@ t.test('bytes and strings of metadata give the same', async () => {
   )
 })
 
-t.test('any name becomes a Prometheus name, and one of them stays', async () => {
+t.test('any name becomes a Prometheus name, which is then unchanged', async () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (name) => {
       const made = prometheusName(name)
@@ -506,7 +506,7 @@ t.test('any name becomes a Prometheus name, and one of them stays', async () => 
   )
 })
 
-t.test('asks the gate once a stream, and for the bytes of every line that is kept', async (t) => {
+t.test('asks the gate once per stream, and for the bytes of every kept line', async (t) => {
   const asked: string[] = []
   const streams = {
     admitStream: (tenant: string, key: string) => {
@@ -549,7 +549,7 @@ t.test('asks the gate once a stream, and for the bytes of every line that is kep
   )
 })
 
-t.test('ids belong to the entry kept last', async (t) => {
+t.test('ids belong to the last kept entry', async (t) => {
   const { batch } = built([
     {
       labels: { app: 'a' },
@@ -562,7 +562,7 @@ t.test('ids belong to the entry kept last', async (t) => {
   t.same(batch.ids, [{ entry: 1, id: 'i' }])
 })
 
-t.test('many entries are kept as they came', async (t) => {
+t.test('many entries are kept unchanged', async (t) => {
   const entries = Array.from({ length: 5000 }, (_, i) => ({
     ns: NOW + BigInt((i * 7919) % 1000),
     line: `${i}`,

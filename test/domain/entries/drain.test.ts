@@ -60,7 +60,7 @@ t.test('ends a long line with a placeholder', async (t) => {
   t.equal(patternsOf(['x'.repeat(5000)])[0], '<_>')
 })
 
-t.test('keeps no more clusters than it may, and the ones with many lines', async (t) => {
+t.test('keeps the clusters with the most lines, up to the maximum', async (t) => {
   const letters = 'abcdefghijklmnopqrstuvwxyz'
   const words = [...letters].flatMap((a) => [...letters].map((b) => `${a}${b} ${b}${a}`))
   const clusters = mine(['often seen', 'often seen', ...words], { clustersMax: 50 })
@@ -75,7 +75,8 @@ t.test('remembers a bounded number of shapes', async (t) => {
 })
 
 /**
- * Every line with the pattern's literals in their order. `|>` keeps fewer: as in Loki it takes each literal at its first place.
+ * Matches every line with the pattern's literals in order. `|>` matches fewer lines: as in Loki, each literal matches
+ * at its first occurrence.
  */
 function shapeOf(pattern: string): RegExp {
   const literals = pattern.split('<_>').map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))

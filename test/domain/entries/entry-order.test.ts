@@ -10,14 +10,14 @@ import { FixedClock, makeBatch, openAdmission, type PlainStream, toLabels } from
 
 const ADMISSION = openAdmission(new FixedClock())
 
-/** One entry as text, told apart by stream, time, line, metadata and level. */
-interface Told {
+/** An entry as text, identified by stream, time, line, metadata and level. */
+interface PlainEntry {
   readonly key: string
   readonly ns: bigint
   readonly text: string
 }
 
-function tellBatch(batch: Batch, i: number): Told {
+function plainEntryOf(batch: Batch, i: number): PlainEntry {
   const key = batch.streams[batch.streamIndexes[i] as number]?.key as string
   const ns = batch.timestamps.values[i] as bigint
   const line = Buffer.from(batch.text.subarray(batch.starts[i], batch.ends[i])).toString()
@@ -27,33 +27,36 @@ function tellBatch(batch: Batch, i: number): Told {
   return { key, ns, text: `${key} ${ns} ${line} ${metadata} ${batch.levels[i]}` }
 }
 
-function tellOrder(order: EntryOrder): string[] {
+function plainOrder(order: EntryOrder): string[] {
   return order.streams.flatMap(({ start, end }) =>
     Array.from({ length: end - start }, (_, k) => {
       const batch = order.batches[order.batchOf[start + k] as number] as Batch
-      return tellBatch(batch, order.entryOf[start + k] as number).text
+      return plainEntryOf(batch, order.entryOf[start + k] as number).text
     }),
   )
 }
 
-/** Streams in order of appearance; each by time, then by arrival; of equal entries the first. */
-function naive(batches: readonly Batch[], stored: readonly Told[] = []): { order: string[]; duplicates: number[] } {
+/** Streams in order of appearance, each by time, then by arrival; of equal entries the first. */
+function naive(
+  batches: readonly Batch[],
+  stored: readonly PlainEntry[] = [],
+): { order: string[]; duplicates: number[] } {
   const seen = new Set(stored.map(({ text }) => text))
-  const kept: Told[] = []
+  const kept: PlainEntry[] = []
   const duplicates = batches.map((batch) => {
     let count = 0
     for (let i = 0; i < batch.count; i++) {
-      const told = tellBatch(batch, i)
-      if (seen.has(told.text)) count++
-      else kept.push(told)
-      seen.add(told.text)
+      const reported = plainEntryOf(batch, i)
+      if (seen.has(reported.text)) count++
+      else kept.push(reported)
+      seen.add(reported.text)
     }
     return count
   })
   const keys = [...new Set(batches.flatMap((batch) => batch.streams.map(({ key }) => key)))]
   const order = keys.flatMap((key) =>
     kept
-      .filter((told) => told.key === key)
+      .filter((reported) => reported.key === key)
       .sort((a, b) => Number(a.ns - b.ns))
       .map(({ text }) => text),
   )
@@ -72,19 +75,19 @@ const stream: fc.Arbitrary<PlainStream> = fc.record({
 const batch = fc.array(stream, { maxLength: 4 }).map((streams) => makeBatch(streams, ADMISSION))
 const batches = fc.array(batch, { maxLength: 4 })
 
-t.test('orders entries as a plain sort does, and leaves out what comes again', async (t) => {
+t.test('orders entries like a plain sort, and drops duplicates', async (t) => {
   fc.assert(
     fc.property(batches, (each) => {
       const order = orderEntries(each)
       const wanted = naive(each)
-      t.same(tellOrder(order), wanted.order)
+      t.same(plainOrder(order), wanted.order)
       t.same([...order.duplicates], wanted.duplicates)
     }),
     { numRuns: 500 },
   )
 })
 
-t.test('leaves out what is stored, wherever it stands among what is new', async (t) => {
+t.test('drops stored entries anywhere among new ones', async (t) => {
   fc.assert(
     fc.property(batches, batches, (before, each) => {
       const [block] = buildBlocks(orderEntries(before), 1e9)
@@ -94,38 +97,39 @@ t.test('leaves out what is stored, wherever it stands among what is new', async 
         const run = block?.runs.find(({ key }) => key === ordered.key)
         if (stored !== undefined && run !== undefined) dropStored(order, ordered, { batch: stored, ...run })
       }
-      const told = stored === undefined ? [] : Array.from({ length: stored.count }, (_, i) => tellBatch(stored, i))
-      const wanted = naive(each, told)
-      t.same(tellOrder(order), wanted.order)
+      const reported =
+        stored === undefined ? [] : Array.from({ length: stored.count }, (_, i) => plainEntryOf(stored, i))
+      const wanted = naive(each, reported)
+      t.same(plainOrder(order), wanted.order)
       t.same([...order.duplicates], wanted.duplicates)
     }),
     { numRuns: 500 },
   )
 })
 
-t.test('what is not wanted at all is left out and not counted', async (t) => {
+t.test('entries that are left out are not counted', async (t) => {
   const each = makeBatch(
     [{ labels: { app: 'a' }, entries: ['1', '2', '2', '3'].map((line) => ({ ns: 1n, line })) }],
     ADMISSION,
   )
   const order = orderEntries([each], (_, entry) => entry === 1)
   t.same(
-    tellOrder(order).map((text) => text.split(' ')[2]),
+    plainOrder(order).map((text) => text.split(' ')[2]),
     ['1', '2', '3'],
   )
   t.same([...order.duplicates], [0])
 })
 
-t.test('blocks hold the whole order, cut where they are full', async (t) => {
+t.test('blocks contain the whole order, split where they are full', async (t) => {
   fc.assert(
     fc.property(batches, fc.constantFrom(1, 20, 60, 150, 1e9), (each, bytesTarget) => {
       const order = orderEntries(each)
       const blocks = buildBlocks(order, bytesTarget)
-      const told = blocks.flatMap((block) => {
+      const reported = blocks.flatMap((block) => {
         const seen = batchOfBlock('fake', block)
-        return Array.from({ length: block.count }, (_, i) => tellBatch(seen, i).text)
+        return Array.from({ length: block.count }, (_, i) => plainEntryOf(seen, i).text)
       })
-      t.same(told, tellOrder(order))
+      t.same(reported, plainOrder(order))
       for (const [i, block] of blocks.entries()) {
         const weight = (count: number): number => block.text.length + block.metadata.length + count * 16
         t.ok(block.count > 0)
@@ -158,7 +162,7 @@ t.test('an order without entries gives no block', async (t) => {
   )
 })
 
-t.test('lines that were made to have one hash are told apart, and found again', async (t) => {
+t.test('lines with colliding hashes are distinguished, and recognised again', async (t) => {
   const lines = collidingLines()
   t.ok(lines.length > 40, `${lines.length} lines of one hash`)
   const entries = [...lines, ...lines.toReversed()].map((line) => ({ ns: 1n, line }))
@@ -167,16 +171,19 @@ t.test('lines that were made to have one hash are told apart, and found again', 
   const order = orderEntries([each, each])
   t.same([...order.duplicates], [lines.length, 2 * lines.length])
   t.same(
-    tellOrder(order),
+    plainOrder(order),
     lines.map((line) => `{app="a"} 1 ${line}  0`),
   )
 })
 
-/** Lines of six characters with one hash: three characters on from its beginning meet three back from its end. */
+/**
+ * Six-character lines with the same hash, by meeting in the middle: three characters forward from the start, three
+ * backward from the end.
+ */
 function collidingLines(): string[] {
   const chars = Array.from({ length: 94 }, (_, i) => i + 33)
   const step = (hash: number, char: number): number => Math.imul(hash ^ char, 0x01000193)
-  // The step turned round, by the prime's inverse modulo 2^32.
+  // The inverse step, with the prime's inverse modulo 2^32.
   const back = (hash: number, char: number): number => Math.imul(hash, 0x359c449b) ^ char
   const beginnings = new Map<number, string>()
   const threes = chars.flatMap((a) => chars.flatMap((b) => chars.map((c) => [a, b, c] as const)))

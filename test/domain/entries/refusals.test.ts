@@ -10,7 +10,7 @@ t.test('nothing refused', async (t) => {
   t.equal(refusals.last, undefined)
 })
 
-t.test('one text, however often, is told bare', async (t) => {
+t.test('a single distinct text is returned as it is', async (t) => {
   const refusals = new Refusals()
   for (let i = 0; i < 3; i++) refusals.add('line_too_long', 'too long')
   t.equal(refusals.text, 'too long')
@@ -43,7 +43,7 @@ t.test('texts are bounded, counts are whole', async (t) => {
   t.equal(refusals.byReason.get('line_too_long'), 50_000)
 })
 
-t.test('lines counted under a text that was told before do not repeat it', async (t) => {
+t.test('lines counted under an existing text do not repeat it', async (t) => {
   const refusals = new Refusals()
   const refusal = { reason: 'invalid_labels', text: 'bad labels' } as const
   refusals.add(refusal.reason, refusal.text)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { RisingNs } from '../../../src/domain/entries/rising-ns.ts'
 
-t.test('times rise while the clock stands, and follow it when it goes on', async (t) => {
+t.test('times increase while the clock stands still, and follow it afterwards', async (t) => {
   const times = new RisingNs()
   t.equal(times.take(1000, 2), 1_000_000_000n)
   t.equal(times.take(1000, 1), 1_000_000_002n)

@@ -28,7 +28,7 @@ t.test('recognises times that are no nanoseconds', async (t) => {
   for (const [name, count, unit] of rows) t.equal(unitOf(count), unit, name)
 })
 
-t.test('recognises what stands in the field of seconds', async (t) => {
+t.test('recognises the unit in the field for seconds', async (t) => {
   t.equal(unitOfHugeSeconds(NOW_MS, NOW_MS), 'milliseconds')
   t.equal(unitOfHugeSeconds(NOW_MS * 1e6, NOW_MS), 'nanoseconds')
   t.equal(unitOfHugeSeconds(-62_135_596_800, NOW_MS), undefined)

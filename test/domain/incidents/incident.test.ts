@@ -27,7 +27,7 @@ const SEEN: IncidentReport = {
   closesAfterMs: 100,
 }
 let events = 0
-const tell = (found: Incident | undefined, ms: number, nowMs: number, more: Partial<IncidentReport> = {}) =>
+const raise = (found: Incident | undefined, ms: number, nowMs: number, more: Partial<IncidentReport> = {}) =>
   applyReport(found, 'f00d', { ...SEEN, eventId: `e${events++}`, ms, line: `line ${ms}`, ...more }, nowMs)
 
 t.test('an id follows from tenant, kind and key, and nothing else', async (t) => {
@@ -40,10 +40,10 @@ t.test('an id follows from tenant, kind and key, and nothing else', async (t) =>
 
 t.test('a report that is repeated counts once, among the newest', async (t) => {
   let incident: Incident | undefined
-  for (let i = 0; i < 40; i++) incident = tell(incident, i, i, { eventId: `r${i}` })?.incident
-  t.equal(tell(incident, 41, 41, { eventId: 'r39' }), undefined)
-  t.equal(tell(incident, 41, 41, { eventId: 'r8' }), undefined)
-  t.match(tell(incident, 41, 41, { eventId: 'r7' })?.incident, { count: 41 })
+  for (let i = 0; i < 40; i++) incident = raise(incident, i, i, { eventId: `r${i}` })?.incident
+  t.equal(raise(incident, 41, 41, { eventId: 'r39' }), undefined)
+  t.equal(raise(incident, 41, 41, { eventId: 'r8' }), undefined)
+  t.match(raise(incident, 41, 41, { eventId: 'r7' })?.incident, { count: 41 })
   t.equal(incident?.recentEvents.length, 32, 'few are remembered')
 })
 
@@ -58,22 +58,22 @@ t.test('lines that were counted together open, count, and reopen', async (t) => 
   t.match(applyCount(closed, 'f00d', { ...lines, lastMs: 13 }, 14), { transition: 'reopened', incident: { count: 14 } })
 })
 
-t.test('a late line does not wake what is over, one of now does', async (t) => {
-  const opened = tell(undefined, 1000, 5000)?.incident as Incident
+t.test('a late line does not reopen a closed incident, a current one does', async (t) => {
+  const opened = raise(undefined, 1000, 5000)?.incident as Incident
   const closed = close(opened, 'ann', 5001)?.incident as Incident
-  const late = tell(closed, 999, 5002)
+  const late = raise(closed, 999, 5002)
   t.match(late, {
     incident: { state: 'closed', count: 2, firstSeenMs: 999, quietAtMs: undefined },
     transition: undefined,
   })
-  t.match(tell(closed, 1000, 5002), { incident: { state: 'open', closedMs: undefined }, transition: 'reopened' })
+  t.match(raise(closed, 1000, 5002), { incident: { state: 'open', closedMs: undefined }, transition: 'reopened' })
 })
 
 t.test('a time ahead of the clock does not keep it closed', async (t) => {
-  const ahead = tell(undefined, 9_000, 5_000)?.incident as Incident
+  const ahead = raise(undefined, 9_000, 5_000)?.incident as Incident
   const closed = close(ahead, 'ann', 5_001)?.incident as Incident
-  t.equal(tell(closed, 5_000, 5_002)?.transition, undefined)
-  t.equal(tell(closed, 5_002, 5_002)?.transition, 'reopened')
+  t.equal(raise(closed, 5_000, 5_002)?.transition, undefined)
+  t.equal(raise(closed, 5_002, 5_002)?.transition, 'reopened')
 })
 
 for (const [name, title, shown] of [
@@ -83,24 +83,24 @@ for (const [name, title, shown] of [
   ['separators of lines', 'a\u2028b\u0085c', 'a b c'],
 ] as const) {
   t.test(`a title is without ${name}`, async (t) => {
-    const opened = tell(undefined, 1, 1, { title })?.incident as Incident
+    const opened = raise(undefined, 1, 1, { title })?.incident as Incident
     t.equal(opened.title, shown)
-    t.equal(tell(opened, 2, 2, { title })?.incident.title, shown)
+    t.equal(raise(opened, 2, 2, { title })?.incident.title, shown)
   })
 }
 
 t.test('severity is the worst since it was opened', async (t) => {
-  const opened = tell(undefined, 1, 1, { severity: 'fatal' })?.incident as Incident
-  const worse = tell(opened, 2, 2)?.incident as Incident
+  const opened = raise(undefined, 1, 1, { severity: 'fatal' })?.incident as Incident
+  const worse = raise(opened, 2, 2)?.incident as Incident
   t.equal(worse.severity, 'fatal')
-  const again = tell(close(worse, undefined, 3)?.incident, 4, 4)?.incident as Incident
+  const again = raise(close(worse, undefined, 3)?.incident, 4, 4)?.incident as Incident
   t.equal(again.severity, 'error')
 })
 
 t.test('samples are bounded: some of the first, the rest the newest', async (t) => {
   let incident: Incident | undefined
   for (let i = 0; i < 50; i++) {
-    incident = tell(incident, i, i, { line: `${i} ${'\u{1f511}'.repeat(5000)}` })?.incident
+    incident = raise(incident, i, i, { line: `${i} ${'\u{1f511}'.repeat(5000)}` })?.incident
   }
   const samples = incident?.samples ?? []
   t.equal(samples.length, SAMPLES_MAX)
@@ -111,7 +111,7 @@ t.test('samples are bounded: some of the first, the rest the newest', async (t) 
   for (const { line } of samples) t.ok(line.length <= SAMPLE_CHARS_MAX && line.isWellFormed())
 })
 
-t.test('whatever happens in whatever order, the rules hold', async (t) => {
+t.test('the invariants hold for any sequence of events', async (t) => {
   const step = fc.record({
     what: fc.constantFrom('see', 'see', 'acknowledge', 'close', 'resolve', 'quiet'),
     ms: fc.integer({ min: 0, max: 50 }),
@@ -122,7 +122,7 @@ t.test('whatever happens in whatever order, the rules hold', async (t) => {
       let found: Incident | undefined
       let nowMs = 0
       let counted = 0
-      const told: string[] = []
+      const reported: string[] = []
       for (const { what, ms, passes } of steps) {
         nowMs += passes
         const before = found
@@ -130,7 +130,7 @@ t.test('whatever happens in whatever order, the rules hold', async (t) => {
         if (what === 'acknowledge' && found?.state === 'closed') continue
         const change =
           what === 'see'
-            ? tell(found, ms, nowMs)
+            ? raise(found, ms, nowMs)
             : what === 'acknowledge'
               ? acknowledge(found as Incident, 'ann', nowMs)
               : what === 'quiet'
@@ -139,14 +139,14 @@ t.test('whatever happens in whatever order, the rules hold', async (t) => {
         if (change === undefined) continue
         if (what === 'see') counted++
         found = change.incident
-        if (change.transition !== undefined) told.push(change.transition)
+        if (change.transition !== undefined) reported.push(change.transition)
         if ((found.state === 'closed') !== (found.closedMs !== undefined)) return false
         if (found.state === 'closed' && found.quietAtMs !== undefined) return false
         if (before !== undefined && found.transitions < before.transitions) return false
         if (found.count !== counted || found.firstSeenMs > found.lastSeenMs) return false
       }
-      // Openings and ends take turns.
-      return told.every((each, i) => (i % 2 === 0) === (each === 'opened' || each === 'reopened'))
+      // Openings and closings alternate.
+      return reported.every((each, i) => (i % 2 === 0) === (each === 'opened' || each === 'reopened'))
     }),
     { numRuns: 500 },
   )

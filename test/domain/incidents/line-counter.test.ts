@@ -47,7 +47,7 @@ t.test('lines are counted by service and kind, with their times, severity and so
   t.match(counter.take(clock.ms).counts, [{ count: 2, samples: [{ line: 'ERROR no 7' }] }], 'one line of what is known')
 })
 
-t.test('counts that are put back are added to what came meanwhile', async (t) => {
+t.test('counts that are put back are added to newer ones', async (t) => {
   const counter = new LineCounter(RULES, clock.ms)
   count(counter, [stream('shop', ['FATAL no 1', 'ERROR yes'])])
   const first = counter.take(clock.ms)
@@ -67,7 +67,7 @@ t.test('counts that are put back are added to what came meanwhile', async (t) =>
   )
 })
 
-t.test('new kinds of a service are bounded, and known ones stay known', async (t) => {
+t.test('new kinds of a service are bounded, and existing ones are kept', async (t) => {
   const counter = new LineCounter(RULES, clock.ms)
   const kinds = Array.from({ length: KINDS_OF_SERVICE_MAX + 50 }, (_, i) => `ERROR ${letters(i)} is down`)
   count(counter, [stream('shop', kinds)])
@@ -79,7 +79,7 @@ t.test('new kinds of a service are bounded, and known ones stay known', async (t
   t.same(taken(counter), {})
 })
 
-t.test('new kinds of a tenant are bounded; a service without any is one with others', async (t) => {
+t.test('new kinds of a tenant are bounded; further services count as various lines', async (t) => {
   const counter = new LineCounter(RULES, clock.ms)
   const kinds = Array.from({ length: KINDS_OF_SERVICE_MAX }, (_, i) => `ERROR ${letters(i)} is down`)
   const services = Array.from({ length: KINDS_OF_TENANT_MAX / KINDS_OF_SERVICE_MAX }, (_, i) => `s${i}`)
@@ -93,7 +93,7 @@ t.test('new kinds of a tenant are bounded; a service without any is one with oth
   t.same(taken(counter), { 'fake various lines': 2, 'fake s0: various lines': 1, 'other new: ERROR one': 1 })
 })
 
-t.test('after a while kinds are learned anew', async (t) => {
+t.test('after a while kinds are forgotten', async (t) => {
   const counter = new LineCounter(RULES, clock.ms)
   const kinds = Array.from({ length: KINDS_OF_SERVICE_MAX }, (_, i) => `ERROR ${letters(i)} is down`)
   count(counter, [stream('shop', kinds)])
@@ -102,7 +102,7 @@ t.test('after a while kinds are learned anew', async (t) => {
   t.same(taken(counter), { 'fake shop: ERROR new': 1 })
 })
 
-t.test('streams without a label that identifies a service are told apart by all labels', async (t) => {
+t.test('streams without a label that identifies a service are distinguished by all labels', async (t) => {
   const counter = new LineCounter(RULES, clock.ms)
   const of = (labels: Record<string, string>): PlainStream => ({
     labels,
@@ -120,7 +120,7 @@ t.test('streams without a label that identifies a service are told apart by all 
   )
 })
 
-t.test('each line is handed on where it is wanted, with the facts of its incident', async (t) => {
+t.test('onLine gets each line, with the facts of its incident', async (t) => {
   const lines: [CountedLine, string][] = []
   const accepts = ({ line }: CountedLine): boolean => !line.includes('quiet')
   const counter = new LineCounter(RULES, clock.ms, { accepts, onLine: (line, { title }) => lines.push([line, title]) })
@@ -132,7 +132,7 @@ t.test('each line is handed on where it is wanted, with the facts of its inciden
   t.same(taken(counter), { 'fake shop: ERROR one <n>': 2 })
 })
 
-t.test('whatever lines come in whatever batches, each error line is in one count', async (t) => {
+t.test('each error line is counted once, in any batches', async (t) => {
   const word = fc.constantFrom('disk', 'net', '17', '"a b"', '10.0.0.1', 'msg="x y"', '{"msg":"z"}', '\u{1f511}', '')
   const line = fc.tuple(fc.constantFrom('ERROR', 'info', 'FATAL', '{"error":null}', '{"err":"x"}'), fc.array(word))
   const part = fc.record({

@@ -1,4 +1,4 @@
-/** Lines as loggers write them, with the level that a reader sees. `␛` stands for the escape character of colours. */
+/** Lines of common loggers, with the level that a person would read. `␛` stands for the escape character of colours. */
 
 /** The logger, the line, its level. */
 export type LevelLine = readonly [logger: string, line: string, level: string]

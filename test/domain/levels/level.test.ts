@@ -96,7 +96,7 @@ const WORDS: [word: string, level: string][] = [
   ['__proto__', ''],
   ['constructor', ''],
 ]
-t.test('words of a level, in any case', async (t) => {
+t.test('level words in any case', async (t) => {
   for (const [word, level] of WORDS) t.equal(LEVELS[levelCode(word)], level, word)
 })
 

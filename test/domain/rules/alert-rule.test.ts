@@ -7,7 +7,7 @@ const MINUTE = 60_000
 const RULE = { forMs: 2 * MINUTE, keepFiringForMs: MINUTE }
 
 const sample = (app: string): AlertSample => ({ labels: [{ name: 'app', value: app }], annotations: [], value: 1 })
-const told = (alerts: readonly Alert[]) =>
+const reported = (alerts: readonly Alert[]) =>
   alerts
     .filter(({ state }) => state !== 'resolved')
     .map((alert) => ({ ...alert, isReported: alert.state === 'firing' }))
@@ -25,7 +25,7 @@ t.test('an alert that returns before its end was reported keeps its incident', a
   const [back] = advanceAlerts([end], { ...evaluation, samples: [sample('a')] })
   t.match(back, { state: 'pending', activeAtMs: 10 * MINUTE })
   const [gone] = advanceAlerts([back as Alert], { ...evaluation, samples: [], nowMs: 11 * MINUTE })
-  t.match(gone, { state: 'resolved', isReported: false }, 'and its end is told after all')
+  t.match(gone, { state: 'resolved', isReported: false }, 'and its end is still to be reported')
 })
 
 t.test('no alert fires or ends before its time, and labels are unique', async (t) => {
@@ -37,7 +37,7 @@ t.test('no alert fires or ends before its time, and labels are unique', async (t
       const nowMs = round * MINUTE
       for (const app of ['a', 'b', 'c']) present.set(app, apps.includes(app) ? (present.get(app) ?? 0) + 1 : 0)
       const before = alerts
-      alerts = told(advanceAlerts(before, { rule: RULE, samples: apps.map(sample), nowMs, missedMs: 0 }))
+      alerts = reported(advanceAlerts(before, { rule: RULE, samples: apps.map(sample), nowMs, missedMs: 0 }))
       if (new Set(alerts.map(({ labels }) => labels[0]?.value)).size !== alerts.length) return false
       for (const { state, labels, activeAtMs } of alerts) {
         const app = labels[0]?.value ?? ''

@@ -30,7 +30,7 @@ t.test('answers pass, and are counted by their status', async (t) => {
   t.strictSame([proxy.statuses, proxy.refused, proxy.broken], [{ 204: 2 }, 0, 0])
 })
 
-t.test('the moment of a request comes as its bytes pass', async (t) => {
+t.test('the moment `request` is when the bytes of a request pass', async (t) => {
   const { proxy, push, cut } = await startServer(t)
   await push()
   const struck = proxy.strikeAt('request', cut)
@@ -39,7 +39,7 @@ t.test('the moment of a request comes as its bytes pass', async (t) => {
   t.strictSame([proxy.statuses, proxy.broken], [{ 204: 1 }, 1])
 })
 
-t.test('the moment of an answer comes once the gateway answered, and the agent sees no answer', async (t) => {
+t.test('the moment `answer` is when the gateway responds, and the agent gets no response', async (t) => {
   const { proxy, push, requests } = await startServer(t)
   const struck = proxy.strikeAt('answer', () => undefined)
   await t.rejects(push())

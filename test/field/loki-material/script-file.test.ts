@@ -24,7 +24,7 @@ eval instant at 0s vector(1)
   expect empty
 `
 
-t.test('a script gives its evaluations with what was loaded before them', async (t) => {
+t.test('a script is its evaluations, with the entries loaded before each', async (t) => {
   const evaluations = readScript(SCRIPT)
   t.strictSame(
     evaluations.map(({ query, start, end, step }) => [query, start, end, step]),
@@ -58,7 +58,7 @@ t.test('answers are series with their gaps, numbers, nothing or refusals', async
   t.strictSame(empty, { kind: 'series', isOrdered: false, series: new Map() })
 })
 
-t.test('a row that is none of the language is named', async (t) => {
+t.test('an invalid row is reported', async (t) => {
   t.throws(() => readScript('eval sometimes 1'), { message: 'eval sometimes 1 is no command of a script' })
   t.throws(() => readScript('load\n  {app="a"} no quotes @ 1s'), { message: /is no entry of a script$/ })
 })

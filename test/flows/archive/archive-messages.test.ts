@@ -12,7 +12,7 @@ const NOON = 1_795_262_400_000_000_000n // 2026-11-21T12:00:00Z
 /** An in-memory archive whose writes and dead letters can fail, with the reported events. */
 class MemoryWork implements ArchiveParts {
   readonly objects = new Map<string, readonly string[]>()
-  readonly told: string[] = []
+  readonly reported: string[] = []
   readonly buriedIds: string[] = []
   readonly failingHours = new Set<number>()
   isBurialFailing = false
@@ -33,9 +33,9 @@ class MemoryWork implements ArchiveParts {
   }
 
   readonly reports = {
-    archived: ({ parts }: ArchiveObject) => this.told.push(`archived ${parts.length}`),
-    failed: ({ id }: { id: string }, { code }: GatewayError) => this.told.push(`failed ${id} ${code}`),
-    buried: ({ id }: { id: string }, { code }: GatewayError) => this.told.push(`buried ${id} ${code}`),
+    archived: ({ parts }: ArchiveObject) => this.reported.push(`archived ${parts.length}`),
+    failed: ({ id }: { id: string }, { code }: GatewayError) => this.reported.push(`failed ${id} ${code}`),
+    buried: ({ id }: { id: string }, { code }: GatewayError) => this.reported.push(`buried ${id} ${code}`),
   }
 
   get lines(): string[] {
@@ -61,7 +61,7 @@ t.test('joins the messages of a delivery into one object per hour', async (t) =>
   t.same([...done], ['1', '2'])
   t.equal(failed.size, 0)
   t.equal(work.objects.size, 2)
-  t.same(work.told.toSorted(), ['archived 1', 'archived 2'])
+  t.same(work.reported.toSorted(), ['archived 1', 'archived 2'])
 })
 
 t.test('the same messages in another order, or with a duplicate, give the same object', async (t) => {
@@ -78,7 +78,7 @@ t.test('only an unreadable message is moved to the dead letters, with its reason
   t.same([...done], ['bad', 'good'])
   t.equal(failed.size, 0)
   t.same(work.buriedIds, ['bad'])
-  t.same(work.told, ['buried bad body_malformed', 'archived 1'])
+  t.same(work.reported, ['buried bad body_malformed', 'archived 1'])
 })
 
 t.test('an unreadable message that cannot be moved stays in the queue', async (t) => {
@@ -87,7 +87,7 @@ t.test('an unreadable message that cannot be moved stays in the queue', async (t
   const { done, failed } = await archiveMessages([raw('bad', '???'), message('good', [{ ns: NOON, line: 'a' }])], work)
   t.same([...done], ['good'])
   t.same([...failed], ['bad'])
-  t.same(work.told, ['failed bad body_malformed', 'archived 1'])
+  t.same(work.reported, ['failed bad body_malformed', 'archived 1'])
 })
 
 t.test('without a dead-letter queue, unreadable messages stay in the queue', async (t) => {
@@ -106,7 +106,7 @@ t.test('a message fails if one of its hours cannot be written, and the others do
   const { done, failed } = await archiveMessages([both, message('before', [{ ns: NOON - 2n, line: 'c' }])], work)
   t.same([...done], ['before'])
   t.same([...failed], ['both'])
-  t.same(work.told, ['archived 2', 'failed both store_unavailable'])
+  t.same(work.reported, ['archived 2', 'failed both store_unavailable'])
 })
 
 t.test('an internal fault fails its message and is reported as internal', async (t) => {
@@ -116,7 +116,7 @@ t.test('an internal fault fails its message and is reported as internal', async 
   }
   const { failed } = await archiveMessages([raw('1', '')], { ...work, decode })
   t.same([...failed], ['1'])
-  t.same(work.told, ['failed 1 internal'])
+  t.same(work.reported, ['failed 1 internal'])
 })
 
 t.test('with any grouping, failures and redeliveries, the archived lines are the sent lines', async (t) => {

@@ -18,7 +18,7 @@ interface Stored {
   readonly body: string
   receives: number
   receipt: string
-  /** Hidden until then. */
+  /** Hidden until this time. */
   visibleMs: number
 }
 
@@ -83,7 +83,7 @@ function makeWorker(queue: MemoryQueue, writeFaults: boolean[] = [], isSlow = fa
   const lines: string[] = []
   const objects: number[] = []
   const waits: number[] = []
-  const told: string[] = []
+  const reported: string[] = []
   const beats: (() => void)[] = []
   const work: QueueWork = {
     queue,
@@ -96,8 +96,8 @@ function makeWorker(queue: MemoryQueue, writeFaults: boolean[] = [], isSlow = fa
     },
     reports: {
       archived: () => undefined,
-      failed: ({ id }) => told.push(`failed ${id}`),
-      buried: ({ id }) => told.push(`buried ${id}`),
+      failed: ({ id }) => reported.push(`failed ${id}`),
+      buried: ({ id }) => reported.push(`buried ${id}`),
     },
     wait: async (ms) => {
       waits.push(ms)
@@ -111,11 +111,11 @@ function makeWorker(queue: MemoryQueue, writeFaults: boolean[] = [], isSlow = fa
       }
     },
     random: () => 1,
-    receiveFailed: ({ code }) => told.push(`receive ${code}`),
-    removeFailed: (count) => told.push(`remove ${count}`),
+    receiveFailed: ({ code }) => reported.push(`receive ${code}`),
+    removeFailed: (count) => reported.push(`remove ${count}`),
   }
   const run = () => archiveQueue(work, queue.stopping.signal)
-  return { run, lines, objects, waits, told, beats, work }
+  return { run, lines, objects, waits, reported, beats, work }
 }
 
 const line = (index: number): QueueLine => ({ ns: NOON + BigInt(index), line: `line ${index}` })
@@ -143,9 +143,9 @@ t.test('gathers full receives into one delivery, up to a hundred messages', asyn
 t.test('deletes only messages whose lines are durable, and retries others with increasing waits', async (t) => {
   const queue = new MemoryQueue()
   queue.send('1', [line(1)])
-  const { run, lines, told, waits } = makeWorker(queue, [true, true, true])
+  const { run, lines, reported, waits } = makeWorker(queue, [true, true, true])
   await run()
-  t.same(told, ['failed 1', 'failed 1', 'failed 1'])
+  t.same(reported, ['failed 1', 'failed 1', 'failed 1'])
   t.same(queue.hidden, [30_000, 120_000, 480_000])
   t.equal(lines.length, 1)
   t.equal(waits[0], 1000)
@@ -154,10 +154,10 @@ t.test('deletes only messages whose lines are durable, and retries others with i
 t.test('waits longer after each failure while receiving fails', async (t) => {
   const queue = new MemoryQueue()
   queue.receiveFaults = Array.from({ length: 9 }, () => true)
-  const { run, waits, told } = makeWorker(queue)
+  const { run, waits, reported } = makeWorker(queue)
   await run()
   t.same(waits, [1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000, 60_000])
-  t.equal(told.length, 9)
+  t.equal(reported.length, 9)
 })
 
 t.test('archives the received messages if another receive of the delivery fails', async (t) => {
@@ -182,9 +182,9 @@ t.test('archives messages again that could not be deleted', async (t) => {
   const queue = new MemoryQueue()
   queue.send('1', [line(1)])
   queue.removeFaults = [true]
-  const { run, lines, told } = makeWorker(queue)
+  const { run, lines, reported } = makeWorker(queue)
   await run()
-  t.same(told, ['remove 1'])
+  t.same(reported, ['remove 1'])
   t.same(lines, [archiveLine(line(1)).trimEnd(), archiveLine(line(1)).trimEnd()])
   t.same(queue.stored, [])
 })

@@ -28,7 +28,7 @@ const ORDERS: readonly (readonly [name: string, query: string, from: number, to:
   ['lines of a stream', '{app="shop"} |= "secret"', 0, 3000, 5700],
   ['lines of a part of all streams', '{app=~".+"} |= "secret"', 1000, 2001, 5798],
   ['lines by several filters', '{app="shop"} |= "secret" !~ "0$" or "5$"', 0, 3000, 6000],
-  ['every line, told by a filter', '{app="shop"} |= ""', 0, 3000, 3000],
+  ['every line, by a filter', '{app="shop"} |= ""', 0, 3000, 3000],
   ['nothing that is there', '{app="nobody"}', 0, 3000, 6000],
 ]
 

@@ -76,7 +76,7 @@ async function begin(t: Test, options: FlowOptions = {}, settings: Partial<Store
   return { clock, dataDir, store, flow }
 }
 
-/** The flow of the next process over the folder, which has caught up. */
+/** The flow of a new process on the same folder, which has caught up. */
 async function openAgain(
   t: Test,
   clock: FixedClock,
@@ -122,12 +122,12 @@ t.test('from an accepted error line to its notification it is less than two seco
   t.same(flow.failures, [])
 })
 
-t.test('lines that were accepted before a kill are found at the next start, and counted once', async (t) => {
+t.test('lines accepted before a kill are counted once by the next start', async (t) => {
   const { clock, dataDir, store, flow: first } = await begin(t)
   await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: seen 1', 'INFO: fine'], { pod: 'a' })])
   await first.counter.round()
   clock.ms += 5000
-  // The process dies before these are written; one of them has a time of long ago.
+  // The process dies before the counts of these are written; one has an old timestamp.
   const day = 86_400_000_000_000n
   await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: seen 2', 'level=warn msg="no"'])])
   await accept(store, clock, [stream('mail', clock.nowNs - day, ['ERROR: mailbox full'])], 'other')
@@ -164,7 +164,7 @@ t.test('a duplicate of a stored line is not counted', async (t) => {
   t.same(counts, ['shop: ERROR: one 2', 'shop: ERROR: two is down 1'])
 })
 
-t.test('a store that is down for an hour is asked now and then, and loses no line', async (t) => {
+t.test('a store that is down for an hour is retried occasionally, and loses no line', async (t) => {
   let isDown = false
   const wrapStore = (base: IncidentStore): IncidentStore => failing(base, () => isDown)
   const { clock, store, flow } = await begin(t, { wrapStore })
@@ -205,7 +205,7 @@ t.test('blocks that are not counted yet are not joined; those that are counted a
   t.equal((await list(second))[0]?.count, 40)
 })
 
-t.test('a backup of before the position is counted on from its own end', async (t) => {
+t.test('after restoring a backup from before the position, counting continues at its end', async (t) => {
   const { clock, dataDir, store, flow: first } = await begin(t)
   for (let i = 0; i < 5; i++) await accept(store, clock, [stream('shop', clock.nowNs + BigInt(i), [`ERROR: ${i}`])])
   await first.counter.round()
@@ -219,7 +219,7 @@ t.test('a backup of before the position is counted on from its own end', async (
   t.match(await list(flow), [{ count: 6 }])
 })
 
-t.test('a flood of lines that all differ stays a number of incidents that people can look at', async (t) => {
+t.test('a flood of distinct lines opens a limited number of incidents', async (t) => {
   const { clock, store, flow } = await begin(t)
   const word = (i: number): string => [...String(i)].map((digit) => 'abcdefghij'[Number(digit)]).join('')
   for (let round = 0; round < 5; round++) {
@@ -277,7 +277,7 @@ t.test('a filter in LogQL decides with the level', async (t) => {
   }
 })
 
-t.test('rows that do not fit into memory are made from the store, each once', async (t) => {
+t.test('rows that do not fit into memory are read back from the store, each once', async (t) => {
   const { clock, dataDir, store, flow } = await begin(t, { rules: { ...RULES, keepsRows: true } })
   const text = 'x'.repeat(100_000)
   for (let i = 0; i < 200; i++) {
@@ -292,7 +292,7 @@ t.test('rows that do not fit into memory are made from the store, each once', as
   t.same(flow.failures, [])
 })
 
-/** What a reader of all lines counts: error lines by service and first word after the level. */
+/** Counts all lines directly: error lines by service and first word after the level. */
 function bruteForce(entries: readonly FlatEntry[]): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const { key, line } of entries) {

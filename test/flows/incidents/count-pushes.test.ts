@@ -22,7 +22,7 @@ function batch(lines: readonly string[], ns = clock.nowNs) {
 
 const summary = ({ counts }: CountRecord) => counts.map(({ title, count }: LineCount) => `${title} ${count}`)
 
-t.test('a push is one record, by kind; one without errors is none', async (t) => {
+t.test('a push is one record, by kind; a push without errors has none', async (t) => {
   const records: CountRecord[] = []
   const { counter } = open(async (record) => records.push(record))
   await counter.count(batch(['ERROR: disk 1', 'INFO: fine', 'ERROR: disk 2', 'ERROR: net']))
@@ -30,7 +30,7 @@ t.test('a push is one record, by kind; one without errors is none', async (t) =>
   t.same(records.map(summary), [['shop: ERROR: disk <n> 2', 'shop: ERROR: net 1']])
 })
 
-t.test('a push that is sent again names the same record, another one another', async (t) => {
+t.test('a retried push has the same record name, another push has another', async (t) => {
   const ids: (string | undefined)[] = []
   const { counter } = open(async ({ deliveryId }) => ids.push(deliveryId))
   const lines = ['ERROR: disk 1', 'ERROR: net']

@@ -1,4 +1,4 @@
-/** The embedded flow from accepted lines to notifications, put together over a real store and a clock that is told. */
+/** The embedded flow from accepted lines to notifications, over a real store and a virtual clock. */
 
 import type { Test } from 'tap'
 import { SqliteIncidents } from '../../../src/adapters/embedded/sqlite-incidents.ts'
@@ -18,13 +18,13 @@ import type { CommittedBlocks, IncidentStore, Notifier } from '../../../src/port
 import { CLOSED_KEPT_MS, EVENT_MEMORY_MS, HASH } from '../../contract/incident-store.ts'
 import type { FixedClock } from '../../support/helper.ts'
 
-/** A notifier that remembers what it was told, and fails while it is told to. */
+/** A notifier that records messages, and fails on demand. */
 export class RecordingNotifier implements Notifier {
   readonly name: string
   readonly messages: Message[] = []
   readonly sentAtMs: number[] = []
   readonly #clock: FixedClock
-  /** Takes a message and says whether it is to fail: `after` it was taken, or `before`. */
+  /** Receives a message and returns whether it fails `after` or `before` it was recorded. */
   fault: (message: Message) => 'before' | 'after' | 'hang' | undefined = () => undefined
 
   constructor(clock: FixedClock, name = 'recording') {
@@ -41,8 +41,8 @@ export class RecordingNotifier implements Notifier {
     if (fault === 'after') throw new Error('the answer was lost')
   }
 
-  /** Ids of what was told, each once. */
-  get told(): string[] {
+  /** Ids of the recorded messages, without duplicates. */
+  get reported(): string[] {
     return [...new Set(this.messages.flatMap(({ notifications }) => notifications.map(({ id }) => id)))]
   }
 }
@@ -57,15 +57,15 @@ export const RULES: LineRules = {
 export const NOTIFY: NotifySettings = { perMinuteMax: 20, timeoutMs: 10_000, leaseMs: 30_000 }
 
 export interface FlowOptions {
-  /** What lines are counted from; none where they come by other ways. */
+  /** The blocks from which lines are counted; none if they are counted otherwise. */
   readonly blocks?: CommittedBlocks
   readonly dataDir?: string
   readonly rules?: LineRules
   readonly notify?: NotifySettings
   readonly notifiers?: readonly Notifier[]
-  /** Puts something between the flow and its store. */
+  /** Wraps the store of the flow. */
   readonly wrapStore?: (store: IncidentStore) => IncidentStore
-  /** A signal that is aborted at once stands for a time-out. */
+  /** A signal that is already aborted acts as a timeout. */
   readonly timeoutSignal?: () => AbortSignal
 }
 
@@ -117,7 +117,7 @@ const NO_BLOCKS: CommittedBlocks = {
   async *since() {},
 }
 
-/** Time that passes in steps, each no longer than the next thing that is planned. */
+/** A virtual clock that advances in steps, at most to the next scheduled call. */
 export class VirtualTime {
   readonly #clock: FixedClock
   readonly #plans = new Set<{ readonly run: () => void; readonly dueMs: number }>()
@@ -132,7 +132,7 @@ export class VirtualTime {
     return () => this.#plans.delete(plan)
   }
 
-  /** Lets `ms` pass; what was begun has its turns before time goes on. */
+  /** Advances by `ms`; work that has started gets its turns before each step. */
   async pass(ms: number): Promise<void> {
     const endMs = this.#clock.ms + ms
     for (;;) {
@@ -160,7 +160,7 @@ export function makeLoop({ counter, notify, desk, failures }: OpenedFlow, time: 
   return new IncidentLoop(rounds, time.schedule, (cause) => void failures.push(cause))
 }
 
-/** The store, whose calls are rejected as long as `fails` says so of their name. */
+/** The store, whose calls are rejected while `fails` returns true for their name. */
 export function failing(base: IncidentStore, fails: (call: PropertyKey) => boolean): IncidentStore {
   return new Proxy(base, {
     get(target, name) {

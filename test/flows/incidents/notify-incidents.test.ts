@@ -6,7 +6,7 @@ import { failing, NOTIFY, openFlow, RecordingNotifier } from './incident-flow.ts
 
 const MINUTE_MS = 60_000
 
-t.test('a notifier that fails is tried again with the same id, and does not hold up the others', async (t) => {
+t.test('a failed notifier is retried with the same id, and does not delay the others', async (t) => {
   const clock = new FixedClock()
   const broken = new RecordingNotifier(clock, 'broken')
   const fine = new RecordingNotifier(clock, 'fine')
@@ -23,8 +23,8 @@ t.test('a notifier that fails is tried again with the same id, and does not hold
     waits.push(failures)
   }
   t.equal(broken.messages.length, 1)
-  t.same(broken.told, fine.told)
-  t.equal(fine.messages.length, 1, 'who took it is not told again')
+  t.same(broken.reported, fine.reported)
+  t.equal(fine.messages.length, 1, 'a notifier that accepted it does not get it again')
   t.equal(waits.length, 5 + 10 + 20, 'each wait is twice the one before')
 })
 
@@ -59,7 +59,7 @@ t.test(
   },
 )
 
-t.test('an answer that was lost is told again with the same id', async (t) => {
+t.test('a notification whose response was lost is retried with the same id', async (t) => {
   const clock = new FixedClock()
   const notifier = new RecordingNotifier(clock)
   notifier.fault = () => (notifier.messages.length === 0 ? 'after' : undefined)
@@ -69,10 +69,10 @@ t.test('an answer that was lost is told again with the same id', async (t) => {
   clock.ms += 5000
   await notify.sendDue()
   t.equal(notifier.messages.length, 2)
-  t.equal(notifier.told.length, 1)
+  t.equal(notifier.reported.length, 1)
 })
 
-t.test('a notifier that hangs is left after its time', async (t) => {
+t.test('a hanging notifier is abandoned after its timeout', async (t) => {
   const clock = new FixedClock()
   const notifier = new RecordingNotifier(clock)
   notifier.fault = () => 'hang'
@@ -83,7 +83,7 @@ t.test('a notifier that hangs is left after its time', async (t) => {
   t.match(failures, [/took too long/])
 })
 
-/** Signals that are aborted when the test says so. */
+/** Signals that the test aborts. */
 function heldSignals() {
   const controllers: AbortController[] = []
   const timeoutSignal = (): AbortSignal => {
@@ -95,7 +95,7 @@ function heldSignals() {
   return { timeoutSignal, expire }
 }
 
-t.test('a notifier that hangs is not waited for by the messages of the others', async (t) => {
+t.test('a hanging notifier does not delay the others', async (t) => {
   const clock = new FixedClock()
   const hanging = new RecordingNotifier(clock, 'hanging')
   hanging.fault = () => 'hang'
@@ -107,18 +107,18 @@ t.test('a notifier that hangs is not waited for by the messages of the others', 
   await new Promise((resolve) => setImmediate(resolve))
   expire()
   await flow.notify.settled()
-  t.equal(fine.told.length, 40)
+  t.equal(fine.reported.length, 40)
   t.equal(flow.failures.length, 4, 'it was asked as often as it takes to know')
   hanging.fault = () => undefined
   for (let i = 0; i < 20; i++) {
     clock.ms += 5000
     await flow.notify.sendDue()
   }
-  t.equal(hanging.told.length, 40, 'it is told of all of them once it answers')
+  t.equal(hanging.reported.length, 40, 'it gets all of them once it responds')
   t.equal(fine.messages.length, 40)
 })
 
-t.test('a stop does not wait for a receiver that hangs; the next start tells it', async (t) => {
+t.test('a stop does not wait for a hanging receiver; the next start sends the notification', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()
   const notifier = new RecordingNotifier(clock)
@@ -133,11 +133,11 @@ t.test('a stop does not wait for a receiver that hangs; the next start tells it'
   const second = openFlow(t, clock, { dataDir, notifiers: [notifier] })
   clock.ms += NOTIFY.leaseMs
   await second.notify.sendDue()
-  t.equal(notifier.told.length, 12)
+  t.equal(notifier.reported.length, 12)
   t.equal(notifier.messages.length, 12)
 })
 
-t.test('what waited for longer than its lease is left to who took it then', async (t) => {
+t.test('an item that waited longer than its lease is left to the process that has it', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()
   const hanging = new RecordingNotifier(clock)
@@ -149,14 +149,14 @@ t.test('what waited for longer than its lease is left to who took it then', asyn
   clock.ms += NOTIFY.leaseMs
   const next = new RecordingNotifier(clock)
   await openFlow(t, clock, { dataDir, notifiers: [next] }).notify.sendDue()
-  t.equal(next.told.length, 8)
+  t.equal(next.reported.length, 8)
   hanging.fault = () => undefined
   expire()
   await first.notify.settled()
   t.equal(hanging.messages.length, 0)
 })
 
-t.test('a digest that comes out of the outbox in parts has an id for each part', async (t) => {
+t.test('a digest that the outbox returns in parts has an id for each part', async (t) => {
   const clock = new FixedClock()
   const notifier = new RecordingNotifier(clock)
   let most = 500
@@ -188,10 +188,10 @@ t.test('a digest that comes out of the outbox in parts has an id for each part',
     t.equal(contents.get(id) ?? content, content, 'one id, one content')
     contents.set(id, content)
   }
-  t.equal(notifier.told.length, 30)
+  t.equal(notifier.reported.length, 30)
 })
 
-t.test('a restart tells what the process before could not', async (t) => {
+t.test('a restart sends what the previous process could not', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()
   const down = new RecordingNotifier(clock)
@@ -209,7 +209,7 @@ t.test('a restart tells what the process before could not', async (t) => {
   t.equal(up.messages.length, 1)
 })
 
-t.test('a process that dies before it tells leaves that to the next, when its lease is over', async (t) => {
+t.test('if a process dies before it sends, the next one sends when the lease is over', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()
   const hanging = new RecordingNotifier(clock)
@@ -226,7 +226,7 @@ t.test('a process that dies before it tells leaves that to the next, when its le
   t.equal(next.messages.length, 1)
 })
 
-t.test('more than the cap of a minute is told as one digest in the next', async (t) => {
+t.test('notifications above the limit of a minute are sent as one digest in the next', async (t) => {
   const clock = new FixedClock()
   const notifier = new RecordingNotifier(clock)
   const notify = { ...NOTIFY, perMinuteMax: 3 }
@@ -242,7 +242,7 @@ t.test('more than the cap of a minute is told as one digest in the next', async 
   t.equal(notifier.messages.length, 4)
   const [digest] = notifier.messages.slice(3)
   t.equal(digest?.notifications.length, 37)
-  t.equal(notifier.told.length, 40, 'all are told')
+  t.equal(notifier.reported.length, 40, 'all are sent')
   clock.ms += 5000
   await flow.notify.sendDue()
   t.same(
@@ -255,7 +255,7 @@ t.test('more than the cap of a minute is told as one digest in the next', async 
   t.equal(notifier.messages.length, 5)
 })
 
-t.test('who cannot be told for a day is not told any more; the incident stays', async (t) => {
+t.test('a notification that fails for a day is given up; the incident remains', async (t) => {
   const clock = new FixedClock()
   const notifier = new RecordingNotifier(clock)
   notifier.fault = () => 'before'
@@ -275,7 +275,7 @@ t.test('who cannot be told for a day is not told any more; the incident stays', 
 
 const CALLS = ['takeDue', 'settle', 'countSending'] as const
 for (const call of CALLS) {
-  t.test(`a store that fails at ${call} is told of, and the notification comes later`, async (t) => {
+  t.test(`a store that fails at ${call} is reported, and the notification is sent later`, async (t) => {
     const clock = new FixedClock()
     const notifier = new RecordingNotifier(clock)
     let isFailing = true
@@ -290,7 +290,7 @@ for (const call of CALLS) {
     isFailing = false
     clock.ms += NOTIFY.leaseMs
     await notify.sendDue()
-    t.equal(notifier.told.length, 1)
+    t.equal(notifier.reported.length, 1)
     clock.ms += NOTIFY.leaseMs * 2
     const before = notifier.messages.length
     await notify.sendDue()

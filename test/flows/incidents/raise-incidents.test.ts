@@ -5,7 +5,7 @@ import { incidentIdOf, report } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
 import { failing, openFlow, RecordingNotifier } from './incident-flow.ts'
 
-t.test('every state is notified of once, but acknowledging', async (t) => {
+t.test('every state is notified once, except acknowledging', async (t) => {
   const clock = new FixedClock()
   const notifier = new RecordingNotifier(clock)
   const { desk, notify } = openFlow(t, clock, { notifiers: [notifier] })
@@ -30,9 +30,9 @@ t.test('every state is notified of once, but acknowledging', async (t) => {
   await desk.resolve(first)
   await desk.resolve(first)
   await notify.settled()
-  const told = notifier.messages.flatMap(({ notifications }) => notifications)
+  const reported = notifier.messages.flatMap(({ notifications }) => notifications)
   t.same(
-    told.map(({ transition, incident }) => [transition, incident.count]),
+    reported.map(({ transition, incident }) => [transition, incident.count]),
     [
       ['opened', 1],
       ['closed', 2],
@@ -42,7 +42,7 @@ t.test('every state is notified of once, but acknowledging', async (t) => {
       ['resolved', 5],
     ],
   )
-  t.equal(new Set(told.map(({ id }) => id)).size, 6)
+  t.equal(new Set(reported.map(({ id }) => id)).size, 6)
 })
 
 t.test('an incident of another tenant does not exist', async (t) => {

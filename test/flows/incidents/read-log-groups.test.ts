@@ -31,7 +31,7 @@ function open(t: Test, logGroups = ['/aws/lambda/shop']) {
     if (fails(request.logGroupName)) throw Object.assign(new Error('no'), { name: 'ResourceNotFoundException' })
     const events = stored.filter(({ timestamp: ms }) => ms >= request.startTime && ms <= request.endTime)
     const page = Number(request.nextToken ?? 0)
-    // Empty pages may lead on.
+    // Empty pages may be followed by others.
     return page < 2 * events.length
       ? { events: page % 2 ? [events[(page - 1) / 2]] : [], nextToken: String(page + 1) }
       : {}
@@ -58,7 +58,7 @@ function open(t: Test, logGroups = ['/aws/lambda/shop']) {
   return { rounds, add, list, clock, failures, asked, setFails }
 }
 
-t.test('begins now, reads on from where it stopped, and counts what it reads twice once', async (t) => {
+t.test('starts now, continues at its cursor, and counts events that are read twice once', async (t) => {
   const { rounds, add, list, clock, failures, asked } = open(t)
   add('ERROR: of yesterday 1', clock.ms - 1000)
   await readLogGroups(rounds)
@@ -90,7 +90,7 @@ t.test('a clock that is set back by an hour does not stop the reading', async (t
   for (const { startTime, endTime } of asked) t.ok(Number(startTime) <= Number(endTime))
 })
 
-t.test('a group that fails does not hold up the others, and is read from where it stopped', async (t) => {
+t.test('a failing group does not affect the others, and continues at its cursor', async (t) => {
   const { rounds, add, list, clock, failures, setFails } = open(t, ['/a/one', '/a/two'])
   await readLogGroups(rounds)
   setFails((group) => group === '/a/one')
@@ -105,7 +105,7 @@ t.test('a group that fails does not hold up the others, and is read from where i
   t.equal((await list()).length, 2)
 })
 
-t.test('of two processes that read a group at a time, one counts', async (t) => {
+t.test('of two processes that read a group concurrently, one counts', async (t) => {
   const { rounds, add, list, clock, failures } = open(t)
   await readLogGroups(rounds)
   clock.ms += 30_000
@@ -117,7 +117,7 @@ t.test('of two processes that read a group at a time, one counts', async (t) => 
   t.same(failures, ['/aws/lambda/shop'])
 })
 
-t.test('a cursor of an earlier version is read on from', async (t) => {
+t.test('a cursor of an earlier version is still valid', async (t) => {
   const { rounds, add, list, clock, failures } = open(t)
   await rounds.cursors.writeCursor('log-group /aws/lambda/shop', String(clock.ms))
   clock.ms += 30_000

@@ -33,7 +33,7 @@ function detect(lines: readonly string[], limit = 100, only?: string) {
   return detector.fields()
 }
 
-const FIELDS: readonly (readonly [name: string, lines: readonly string[], field: string, told: object])[] = [
+const FIELDS: readonly (readonly [name: string, lines: readonly string[], field: string, reported: object])[] = [
   ['whole and broken numbers as float', ['x=1', 'x=1.5'], 'x', { type: 'float' }],
   ['a number and a word as string', ['x=1', 'x=many'], 'x', { type: 'string' }],
   ['one value once', ['x=1', 'x=1', 'x=2'], 'x', { values: new Set(['1', '2']) }],
@@ -44,10 +44,10 @@ const FIELDS: readonly (readonly [name: string, lines: readonly string[], field:
   ['a hostile name', ['{"__proto__":{"x":1}}'], '__proto___x', { jsonPath: ['__proto__', 'x'] }],
 ]
 
-for (const [name, lines, wanted, told] of FIELDS) {
+for (const [name, lines, wanted, reported] of FIELDS) {
   t.test(`detects ${name}`, async (t) => {
     const field = detect(lines).find((each) => each.name === wanted)
-    t.match(field, told)
+    t.match(field, reported)
   })
 }
 

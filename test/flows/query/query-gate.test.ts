@@ -11,7 +11,7 @@ function enterAs(gate: QueryGate, came: string[], tenant: string, name = tenant,
   })
 }
 
-t.test('so many queries run at once, and one that is over lets the next in, once', async (t) => {
+t.test('the number of concurrent queries is limited, and the end of one admits the next', async (t) => {
   const gate = new QueryGate({ runningMax: 2, tenantRunningMax: 9, waitingMax: 10 })
   const came: string[] = []
   const [first] = await Promise.all([enterAs(gate, came, 'a', '1'), enterAs(gate, came, 'a', '2')])
@@ -42,7 +42,7 @@ t.test('waiting tenants take turns, however many queries each has', async (t) =>
   t.match(gate, { running: 0, waiting: 0 })
 })
 
-t.test('a tenant runs so many queries at once, and the other places are for others', async (t) => {
+t.test('a tenant has a limit on concurrent queries, and the other slots are for others', async (t) => {
   const gate = new QueryGate({ runningMax: 3, tenantRunningMax: 2, waitingMax: 10 })
   const came: string[] = []
   const [first] = await Promise.all([enterAs(gate, came, 'a', 'a1'), enterAs(gate, came, 'a', 'a2')])
@@ -57,7 +57,7 @@ t.test('a tenant runs so many queries at once, and the other places are for othe
   t.match(gate, { running: 1, waiting: 0 })
 })
 
-t.test('a tenant has so many queries that wait, and another has its own', async (t) => {
+t.test('each tenant has its own limit on waiting queries', async (t) => {
   const gate = new QueryGate({ runningMax: 1, tenantRunningMax: 9, waitingMax: 1 })
   const leave = await gate.enter('a', NEVER)
   const waiting = [gate.enter('a', NEVER), gate.enter('b', NEVER)]

@@ -2,7 +2,7 @@ import t from 'tap'
 import { type EventLoop, QueryTurns, UNSHARED } from '../../../src/flows/query/query-turns.ts'
 import type { Slices } from '../../../src/kit/slices.ts'
 
-/** An event loop that is turned by hand, with a clock that work moves on. */
+/** An event loop that the test runs, with a clock that the work advances. */
 class HandLoop implements EventLoop {
   ms = 0
   rounds = 0
@@ -16,10 +16,10 @@ class HandLoop implements EventLoop {
     this.#next.push(run)
   }
 
-  /** Turns until nothing is left to do. */
+  /** Runs until nothing is left to do. */
   async turn(): Promise<void> {
     for (;;) {
-      // Promises settle before the loop goes round.
+      // Promises settle before the next iteration.
       await new Promise<void>((resolve) => setImmediate(resolve))
       const run = this.#next.shift()
       if (run === undefined) return
@@ -29,7 +29,7 @@ class HandLoop implements EventLoop {
   }
 }
 
-/** Work of so many slices, each of which takes so long and notes its name. */
+/** Work with this many slices, each of this duration, which logs its name. */
 function* work(loop: HandLoop, log: string[], name: string, slices: number, ms: number): Slices<string> {
   for (let i = 0; i < slices; i++) {
     loop.ms += ms
@@ -39,7 +39,7 @@ function* work(loop: HandLoop, log: string[], name: string, slices: number, ms: 
   return name
 }
 
-t.test('work goes on in turns of some milliseconds, and the event loop goes round between them', async (t) => {
+t.test('work runs in turns of some milliseconds, with an iteration of the event loop between them', async (t) => {
   const loop = new HandLoop()
   const log: string[] = []
   const result = new QueryTurns(loop).open('a').run(work(loop, log, 'a', 20, 1))
@@ -59,7 +59,7 @@ t.test('tenants take turns, however many queries each has', async (t) => {
   t.strictSame(log, ['a1', 'b1', 'a2', 'b1', 'a3', 'b1', 'a1', 'a2', 'a3', 'a1', 'a2', 'a3'])
 })
 
-t.test('a turn that lasts is not given up by a pause', async (t) => {
+t.test('a pause within a turn does not end it', async (t) => {
   const loop = new HandLoop()
   const turn = new QueryTurns(loop).open('a')
   const first = turn.pause()
@@ -87,7 +87,7 @@ t.test('a query that is aborted ends at its next turn, and the others go on', as
   t.strictSame(log, ['b', 'b'])
 })
 
-t.test('what the work throws is thrown', async (t) => {
+t.test('errors of the work are rethrown', async (t) => {
   const loop = new HandLoop()
   function* broken(): Slices<void> {
     yield

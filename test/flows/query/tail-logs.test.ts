@@ -110,7 +110,7 @@ function* framesOf(session: TailSession): Generator<TailFrame> {
   }
 }
 
-t.test('what a push has too much of is copied and read later, in the same order', async (t) => {
+t.test('lines that take too long are copied and read later, in the same order', async (t) => {
   const session = await loaded(t, makeSession('{app="shop"} |= "x"'))
   const numbers = Array.from({ length: 50 }, (_, i) => i)
   const other = { labels: { app: 'mail' }, entries: [{ ns: at(0), line: 'x' }] }
@@ -130,7 +130,7 @@ t.test('what a push has too much of is copied and read later, in the same order'
   )
 })
 
-t.test('what is too much to be copied is told as dropped', async (t) => {
+t.test('lines that are too many to copy are reported as dropped', async (t) => {
   const session = await loaded(t, makeSession('{app="shop"}'))
   const large = shop(Array.from({ length: 50 }, (_, i) => `${i}`.padEnd(200_000)))
   t.ok(session.offer(batchOf([large]), CLOCK.nowMs(), () => true))

@@ -126,7 +126,7 @@ t.test('a read of several tenants equals a read of one tenant with all their lab
     const same = async (ask: (tenant: string) => Promise<unknown>): Promise<void> => {
       const [found, wanted] = [await ask(several), await ask('one')].map((answer) =>
         JSON.stringify(answer, (name, value) => {
-          // Points are made as they are asked for.
+          // Points are created on access.
           if (name === 'points') return [...value]
           return typeof value === 'bigint' ? `${value}` : value
         }),

@@ -30,7 +30,7 @@ class MemoryStates implements StateStore {
 
 /** Records reports, counting an event once like incidents. */
 class RecordedIncidents implements IncidentSink {
-  readonly told: string[] = []
+  readonly reported: string[] = []
   readonly reports: IncidentReport[] = []
   readonly events = new Set<string>()
   isDown = false
@@ -40,14 +40,14 @@ class RecordedIncidents implements IncidentSink {
     const { tenant, key, eventId } = report
     const isFresh = !this.events.has(key + eventId)
     this.events.add(key + eventId)
-    if (isFresh) this.told.push(`raise ${key}`)
+    if (isFresh) this.reported.push(`raise ${key}`)
     this.reports.push(report)
     return { tenant, id: key, counted: isFresh ? 1 : 0, transition: undefined }
   }
 
   async resolve({ key }: Pick<IncidentReport, 'tenant' | 'kind' | 'key'>): Promise<void> {
     if (this.isDown) throw new GatewayError('store_unavailable', 'down')
-    this.told.push(`resolve ${key}`)
+    this.reported.push(`resolve ${key}`)
   }
 }
 
@@ -117,9 +117,9 @@ function openBench(t: Test, groups: readonly RuleGroup[], changes: Partial<RuleP
     },
     tick: async (minutes = 1) => {
       clock.ms += minutes * MINUTE
-      const before = incidents.told.length
+      const before = incidents.reported.length
       await bench.evaluator.evaluateDue(clock.nowMs())
-      return incidents.told.slice(before)
+      return incidents.reported.slice(before)
     },
   }
   bench.restart()
@@ -155,14 +155,14 @@ t.test('a clock that is set back by an hour does not stop the rules for an hour'
 
 t.test('an alert waits for its time, fires once, and resolves once', async (t) => {
   const bench = openBench(t, [group([rule({ forMs: 2 * MINUTE })])])
-  const told: string[][] = []
+  const reported: string[][] = []
   for (const count of [2, 2, 2, 2, 0, 0]) {
     bench.clock.ms += MINUTE
     await bench.push('shop', count)
     bench.clock.ms -= MINUTE
-    told.push(await bench.tick())
+    reported.push(await bench.tick())
   }
-  t.strictSame(told, [[], [], [`raise ${KEY('shop')}`], [], [`resolve ${KEY('shop')}`], []])
+  t.strictSame(reported, [[], [], [`raise ${KEY('shop')}`], [], [`resolve ${KEY('shop')}`], []])
   t.strictSame(bench.failures, [])
 })
 
@@ -239,7 +239,7 @@ t.test('a restart continues, and time without evaluations does not count', async
   bench.restart()
   t.strictSame(await round(1), [`raise ${KEY('shop')}`])
   bench.restart()
-  t.strictSame(await round(1), [], 'it fires on, and is not told again')
+  t.strictSame(await round(1), [], 'it keeps firing, and is not reported again')
 })
 
 t.test('a failed report is retried, and after a failed write the same event is reported', async (t) => {
@@ -255,13 +255,13 @@ t.test('a failed report is retried, and after a failed write the same event is r
   await bench.push('shop', 2)
   bench.clock.ms -= MINUTE
   bench.states.writesLeft = 1
-  t.strictSame(await bench.tick(), [`raise ${KEY('shop')}`], 'told, but not written that it was')
+  t.strictSame(await bench.tick(), [`raise ${KEY('shop')}`], 'reported, but not recorded as reported')
   bench.states.writesLeft = Number.POSITIVE_INFINITY
   bench.restart()
   bench.clock.ms += MINUTE
   await bench.push('shop', 2)
   bench.clock.ms -= MINUTE
-  t.strictSame(await bench.tick(), [], 'told again with the same id, which counts once')
+  t.strictSame(await bench.tick(), [], 'reported again with the same id, which counts once')
   t.equal(bench.incidents.events.size, 1)
 })
 
@@ -273,26 +273,26 @@ t.test('a failed report is retried after seconds, not at the next interval', asy
   bench.incidents.isDown = false
   bench.clock.ms += 5_000
   await bench.evaluator.evaluateDue(bench.clock.nowMs())
-  t.strictSame(bench.incidents.told, [], 'not asked every second')
+  t.strictSame(bench.incidents.reported, [], 'not retried every second')
   bench.clock.ms += 5_000
-  t.equal(await bench.evaluator.evaluateDue(bench.clock.nowMs()), 0, 'told, not evaluated again')
-  t.strictSame(bench.incidents.told, [`raise ${KEY('shop')}`])
+  t.equal(await bench.evaluator.evaluateDue(bench.clock.nowMs()), 0, 'reported, not evaluated again')
+  t.strictSame(bench.incidents.reported, [`raise ${KEY('shop')}`])
 })
 
 for (let writes = 0; writes < 6; writes++) {
   t.test(`a store that fails after ${writes} writes: one alert, reported once and resolved once`, async (t) => {
     const bench = openBench(t, [group([rule()])])
     bench.states.writesLeft = writes
-    const told: string[] = []
+    const reported: string[] = []
     for (let minute = 0; minute < 8; minute++) {
       if (minute === 4) bench.states.writesLeft = Number.POSITIVE_INFINITY
       bench.clock.ms += MINUTE
       if (minute < 6) await bench.push('shop', 2)
       bench.clock.ms -= MINUTE
       bench.restart()
-      told.push(...(await bench.tick()))
+      reported.push(...(await bench.tick()))
     }
-    t.strictSame(told, [`raise ${KEY('shop')}`, `resolve ${KEY('shop')}`])
+    t.strictSame(reported, [`raise ${KEY('shop')}`, `resolve ${KEY('shop')}`])
   })
 }
 
@@ -304,7 +304,7 @@ t.test('two processes that evaluate the same tick report once', async (t) => {
   await bench.push('shop', 2)
   const counts = await Promise.all([first, bench.evaluator].map((one) => one.evaluateDue(bench.clock.nowMs())))
   t.ok(counts.every((count) => count <= 1))
-  t.strictSame(bench.incidents.told, [`raise ${KEY('shop')}`])
+  t.strictSame(bench.incidents.reported, [`raise ${KEY('shop')}`])
 })
 
 t.test('a group is due once per interval, however often evaluateDue is called', async (t) => {

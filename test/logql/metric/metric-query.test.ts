@@ -36,7 +36,7 @@ function run(lists: readonly (readonly TestEntry[])[], query: string, time: Metr
 const NS = 1_000_000_000n
 const instant = (seconds: number): MetricTime => ({ kind: 'instant', time: BigInt(seconds) * NS })
 
-t.test('a read says what the query needs of the store', async (t) => {
+t.test('a read requests what the query needs from the store', async (t) => {
   for (const [query, withoutText] of [
     ['sum(count_over_time({a="b"}[1m]))', true],
     ['sum by (a) (rate({a="b"}[1m]))', true],
@@ -74,7 +74,7 @@ t.test('equal range aggregations are read once', async (t) => {
   t.equal(makeQuery('vector(1)', instant(60)).reads.length, 0)
 })
 
-t.test('blocks in the gaps between windows are not wanted', async (t) => {
+t.test('blocks in the gaps between windows are not needed', async (t) => {
   const [read] = makeQuery('rate({a="b"}[10s])', { kind: 'range', start: 0n, end: 300n * NS, step: 60n * NS }).reads
   t.same(
     [
@@ -132,7 +132,7 @@ const OPERATION = fc.constantFrom(
   ...['quantile_over_time', 'unwrapped rate'],
 )
 
-t.test('every operation gives what its definition gives, window by window', async (t) => {
+t.test('every operation equals its definition, window by window', async (t) => {
   fc.assert(
     fc.property(
       fc.array(fc.array(ENTRY, { maxLength: 15 }), { minLength: 1, maxLength: 4 }),
@@ -141,7 +141,7 @@ t.test('every operation gives what its definition gives, window by window', asyn
       fc.bigInt(1n, 20n),
       fc.bigInt(-10n, 10n),
       (lists, operation, range, step, offset) => {
-        // Entries of one nanosecond in several blocks have no order among streams: keep them apart.
+        // Entries with the same nanosecond in several blocks have no defined order across streams, so avoid them.
         const seen = new Set<string>()
         const distinct = lists.map((list) =>
           list.filter(({ stream, ns }) => {
@@ -188,7 +188,7 @@ interface Window {
   readonly end: bigint
 }
 
-/** Each window by itself, from the definition. */
+/** Computes each window separately, from the definition. */
 function definition(entries: readonly TestEntry[], operation: string, { range, step, offset, start, end }: Window) {
   const values = new Map<string, number>()
   const last = ((end + step - 1n) / step) * step
@@ -287,7 +287,7 @@ t.test('metadata counts where the query reads it, and nowhere else', async (t) =
   const property = fc.property(fc.array(entry, { maxLength: 6 }), query, (entries, [filtered, grouped]) => {
     const filter = filtered === '' ? '' : `| ${filtered} != "1"`
     const counted = `count_over_time({app="a"} | logfmt ${filter} [1m])`
-    // The second form keeps every label until it sums.
+    // The second form keeps every label until the sum.
     const [few, all] = [counted, `(${counted} > 0)`].map((each) =>
       run([entries], `sum by (${grouped}) (${each})`, instant(60)),
     )
@@ -296,7 +296,7 @@ t.test('metadata counts where the query reads it, and nowhere else', async (t) =
   fc.assert(property, { numRuns: 500 })
 })
 
-t.test('a pipeline error tells metadata that the query does not read', async (t) => {
+t.test('a pipeline error shows metadata that the query does not read', async (t) => {
   const entries = [{ stream: '{app="a"}', ns: 5n * NS, line: 'no JSON', metadata: [['trace', '7'] as const] }]
   t.throws(() => run([entries], 'sum by (x) (count_over_time({app="a"} | json [1m]))', instant(60)), {
     message: /trace="7"/,

@@ -11,7 +11,7 @@ const SHAPE = fc.record({
   offset: fc.bigInt(-20n, 20n),
 })
 
-t.test('an instant is in the buckets of exactly those windows that hold it', async (t) => {
+t.test('an instant is in exactly the buckets of the windows that contain it', async (t) => {
   fc.assert(
     fc.property(SHAPE, fc.bigInt(-300n, 300n), ({ start, step, count, range, offset }, ns) => {
       const windows = new Windows({ start, step, count }, range, offset)
@@ -33,7 +33,7 @@ t.test('an instant is in the buckets of exactly those windows that hold it', asy
   t.pass('no difference was found')
 })
 
-t.test('a stretch of time is wanted when a window holds some of it', async (t) => {
+t.test('a time range is needed if a window overlaps it', async (t) => {
   fc.assert(
     fc.property(
       SHAPE,

@@ -4,7 +4,7 @@ import { GatewayError } from '../../../src/domain/errors.ts'
 import { formatExpr, formatLine } from '../../../src/logql/parse/format.ts'
 import { parseExpr, parseSelector } from '../../../src/logql/parse/parse.ts'
 
-/** Query, and how it prints on one line; undefined where it prints as it stands. */
+/** A query, and its formatted line; undefined if that is the query itself. */
 const ACCEPTED: readonly (readonly [query: string, line?: string])[] = [
   // Selectors.
   ['{a="b"}'],
@@ -21,7 +21,7 @@ const ACCEPTED: readonly (readonly [query: string, line?: string])[] = [
   ['(({a="b"} |= "x"))', '{a="b"} |= "x"'],
   ['{a="b"} # a comment', '{a="b"}'],
   ['# first\n{a="b"} # second\n|= "x#y"\n', '{a="b"} |= "x#y"'],
-  // Words that are keywords elsewhere as label names.
+  // Keywords as label names.
   ['{level="x", by="x", rate="x", json="x", ip="x", count="x", or="x", unwrap="x", offset="x", bool="x"}'],
   ['{sum="x"} | json | count="1" | rate>1', '{sum="x"} | json | count="1" | rate>1'],
   ['{a="b"} | level="error" | by="x" | json="y" | drop="z" | ip=ip("1.1.1.1")'],
@@ -285,13 +285,13 @@ const REFUSED: readonly (readonly [query: string, message: string])[] = [
   [`{a="${'x'.repeat(131_100)}"}`, 'parse error : input size too long (131106 > 131072)'],
 ]
 
-t.test('refuses other text, and says where', async (t) => {
+t.test('rejects other text, with the position', async (t) => {
   for (const [query, message] of REFUSED) {
     t.throws(() => parseExpr(query), { code: 'query_malformed', message }, query.slice(0, 100))
   }
 })
 
-t.test('a selector is bare, and may match everything where that is asked for', async (t) => {
+t.test('a selector has no pipeline, and may match everything if allowed', async (t) => {
   t.same(
     parseSelector('{a="b", c=~"d|e"}').map(({ name, operator, value }) => [name, operator, value]),
     [

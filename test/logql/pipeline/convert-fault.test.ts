@@ -2,7 +2,7 @@ import t from 'tap'
 import { parseBytes, parseGoDuration, parseGoFloat } from '../../../src/logql/pipeline/convert.ts'
 import { bytesFault, durationFault, floatFault } from '../../../src/logql/pipeline/convert-fault.ts'
 
-t.test('what does not convert is named in the words of Go', async (t) => {
+t.test('a failed conversion has Go’s error text', async (t) => {
   const rows: [
     fault: (text: string) => string,
     parse: (text: string) => number | undefined,

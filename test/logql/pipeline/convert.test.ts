@@ -112,7 +112,7 @@ t.test('numbers as Go reads them', async (t) => {
   }
 })
 
-t.test('any text gives a finite answer or none', async (t) => {
+t.test('any text has a finite value or none', async (t) => {
   const text = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[-+0-9.eEpPxXkmgtiBshnu, ]{0,20}$/))
   const property = fc.property(text, (value) => {
     const ns = parseGoDuration(value)
@@ -124,7 +124,7 @@ t.test('any text gives a finite answer or none', async (t) => {
   t.doesNotThrow(() => fc.assert(property, { numRuns: 2000 }))
 })
 
-t.test('a plain duration is what it is as a part of a longer one', async (t) => {
+t.test('a plain duration has the same value as part of a longer one', async (t) => {
   const unit = fc.constantFrom('ns', 'us', 'µs', 'μs', 'ms', 's', 'm', 'h', 'x', 'mm', 'ss')
   const text = fc.tuple(fc.bigInt({ min: 0n, max: 10n ** 12n }), unit).map((parts) => parts.join(''))
   fc.assert(fc.property(text, (each) => t.equal(parseGoDuration(each), parseGoDuration(`${each}0ns`))))

@@ -100,7 +100,7 @@ t.test('absent labels and values that do not convert (trap 11)', async (t) => {
   })
 })
 
-t.test('labelsOfFilter names what is read', async (t) => {
+t.test('labelsOfFilter returns the labels that are read', async (t) => {
   const filter: LabelFilter = {
     kind: 'or',
     left: number('a', '>', 1),
@@ -134,14 +134,14 @@ t.test('unwrap (trap 20)', async (t) => {
     t.equal(compileUnwrap(unwrap('none'))(entry), 0)
     t.equal(entry.labels.get('__error__'), 'SampleExtractionErr')
   })
-  t.test('a filter behind it may drop that entry', async (t) => {
+  t.test('a filter after it may drop that entry', async (t) => {
     t.equal(compileUnwrap(unwrap('none', [string('__error__', '=', '')]))(entryWith({ x: 'many' })), undefined)
     t.equal(compileUnwrap(unwrap('none', [string('__error__', '=', '')]))(entryWith({ x: '3' })), 3)
   })
   t.strictSame(labelsOfUnwrap(unwrap('none', [number('y', '>', 1)])), ['x', 'y'])
 })
 
-t.test('any value gives an answer', async (t) => {
+t.test('any value has a result', async (t) => {
   const filters = [
     number('x', '>', 1),
     string('x', '=', 'a'),

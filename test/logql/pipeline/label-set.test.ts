@@ -51,7 +51,7 @@ t.test('label collisions (trap 5)', async (t) => {
     t.equal(labels.setParsed('x', '2'), false)
     t.equal(labels.get('x'), '1')
   })
-  t.test('a stream label that was dropped still makes a parsed one _extracted', async (t) => {
+  t.test('a dropped stream label still makes a parsed one _extracted', async (t) => {
     const labels = new LabelSet()
     labels.reset(STREAM, [])
     labels.delete('level')
@@ -84,7 +84,7 @@ t.test('the parts of an answer', async (t) => {
       parsed: [['level', 'new']],
     })
   })
-  t.test('an error and its details stand among the parsed labels', async (t) => {
+  t.test('an error and its details are among the parsed labels', async (t) => {
     const labels = new LabelSet()
     labels.reset(STREAM, [])
     labels.setParsed('_a', '1')
@@ -116,7 +116,7 @@ t.test('drop and keep (trap 23)', async (t) => {
     labels.retain(() => false)
     t.equal(shown(labels), '__error__=JSONParserErr __error_details__=why __preserve_error__=true')
   })
-  t.test('dropping __error__ clears the error alone; its details are shown beside labels of the entry', async (t) => {
+  t.test('dropping __error__ clears only the error; its details are shown if the entry has other labels', async (t) => {
     const labels = new LabelSet()
     labels.reset(STREAM, [])
     labels.setError('JSONParserErr', 'why')
@@ -155,7 +155,7 @@ t.test('rename (trap 22)', async (t) => {
       ],
     })
   })
-  t.test('replaces what the target held', async (t) => {
+  t.test('replaces the value of the target', async (t) => {
     const labels = new LabelSet()
     labels.reset(STREAM, [])
     labels.rename('level', 'app')
@@ -247,7 +247,7 @@ t.test('agrees with a plain model over any sequence of changes', async (t) => {
       if (kind === 'parse') {
         labels.setParsed(name, value)
         const target = name === 'a' || model.get(name)?.from === 'm' ? `${name}_extracted` : name
-        // What was found or made once is not found again, also where it was dropped since.
+        // A label that was already set is not set again, even if it was dropped since.
         if (!made.has(target)) model.set(target, { from: 'p', value })
         made.add(target)
       } else if (kind === 'format') {
@@ -279,7 +279,7 @@ t.test('agrees with a plain model over any sequence of changes', async (t) => {
   t.doesNotThrow(() => fc.assert(property))
 })
 
-t.test('a set that entries of one stream share forgets what was done to the entry before', async (t) => {
+t.test('a set shared by entries of one stream forgets the changes of the previous entry', async (t) => {
   const name = fc.constantFrom('a', 'b', 'c', 'd')
   const step = fc.oneof(
     fc.tuple(fc.constant('setParsed' as const), name, fc.constantFrom('', '1')),

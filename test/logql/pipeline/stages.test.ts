@@ -8,7 +8,7 @@ interface RunOptions extends EntryOptions {
   readonly needed?: string[]
 }
 
-/** The entry after the pipeline, or undefined where it was dropped. */
+/** The entry after the pipeline, or undefined if it was dropped. */
 function run(pipeline: string, line: string, options: RunOptions = {}): TestEntry | undefined {
   const expr = parseExpr(`{a="b"} ${pipeline}`)
   if (expr.kind !== 'log') throw new Error('a test needs a log query')
@@ -101,7 +101,7 @@ t.test('parsing is lazy (trap 10)', async (t) => {
   t.equal(shown(run('| unpack', 'text', { needed: [] })), 'text {}')
 })
 
-t.test('a query that looks at __error__ preserves the errors', async (t) => {
+t.test('a query that reads __error__ preserves the errors', async (t) => {
   const preserved = (pipeline: string, needed?: string[]): string | undefined => {
     return run(pipeline, 'text', needed === undefined ? {} : { needed })?.labels.get('__preserve_error__')
   }
@@ -124,7 +124,7 @@ t.test('stages that cannot be compiled are refused', async (t) => {
   }
 })
 
-t.test('labels found lazily are those found by parsing everything', async (t) => {
+t.test('labels parsed on demand equal those of a complete parse', async (t) => {
   const line = fc.oneof(
     fc
       .dictionary(fc.constantFrom('a', 'b', 'c', 'app'), fc.oneof(fc.string(), fc.nat(), fc.record({ b: fc.nat() })))

@@ -5,7 +5,7 @@ import { NeedleAutomaton, unitsOf } from '../../../src/logql/regexp/needles.ts'
 
 const UTF8 = new TextEncoder()
 
-/** Where the first needle to end in the text ends, found the slow way. */
+/** The end of the first needle to end in the text, by brute force. */
 function slowEnd(text: string, needles: readonly string[]): number {
   for (let end = 1; end <= text.length; end++) {
     if (needles.some((needle) => text.slice(0, end).endsWith(needle))) return end
@@ -25,7 +25,7 @@ t.test('finds the first needle to end, in bytes and in texts', async (t) => {
   t.doesNotThrow(() => fc.assert(property, { numRuns: 2000 }))
 })
 
-t.test('looks within the stretch only', async (t) => {
+t.test('searches only the given range', async (t) => {
   const automaton = finishSlices(NeedleAutomaton.make([UTF8.encode('needle')]))
   const text = UTF8.encode('a needle, a needle')
   t.equal(automaton.findEnd(text, 0, text.length), 8)
@@ -33,7 +33,7 @@ t.test('looks within the stretch only', async (t) => {
   t.equal(automaton.findEnd(text, 3, text.length - 1), -1)
 })
 
-t.test('many long needles are found without a table, and made in pauses', async (t) => {
+t.test('many long needles are found without a table, and compiled in slices', async (t) => {
   const needles = Array.from({ length: 20_000 }, (_, i) => `pod-${(i * 7919) % 99_991}-${i}ä`)
   const work = NeedleAutomaton.make(needles.map(unitsOf))
   let pauses = 0

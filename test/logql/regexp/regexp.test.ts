@@ -5,7 +5,7 @@ import { GatewayError } from '../../../src/domain/errors.ts'
 import { compileAnchored, compileRegexp, regexpSlices } from '../../../src/logql/regexp/regexp.ts'
 import { costOf } from '../../support/cpu-time.ts'
 
-/** Pattern, text, whether it is found somewhere, whether it matches the whole. */
+/** Pattern, text, whether it matches anywhere, whether it matches the whole text. */
 const MEANINGS: readonly (readonly [name: string, pattern: string, text: string, found: boolean, whole: boolean])[] = [
   ['a literal is found inside', 'b', 'abc', true, false],
   ['a literal is the whole', 'abc', 'abc', true, true],
@@ -37,14 +37,14 @@ const MEANINGS: readonly (readonly [name: string, pattern: string, text: string,
   ['outer runs', '.*x.*', 'axb', true, true],
 ]
 
-t.test('patterns mean what RE2 says', async (t) => {
+t.test('patterns have RE2’s meaning', async (t) => {
   for (const [name, pattern, text, found, whole] of MEANINGS) {
     t.equal(compileRegexp(pattern).test(text), found, `${name}: found`)
     t.equal(compileAnchored(pattern).test(text), whole, `${name}: whole`)
   }
 })
 
-t.test('refuses what RE2 refuses, in its words', async (t) => {
+t.test('rejects what RE2 rejects, with its text', async (t) => {
   for (const [pattern, words] of [
     ['(', 'missing closing ): `(`'],
     ['a)(b', 'unexpected ): `a)(b`'],
@@ -81,7 +81,7 @@ t.test('every match contains one of the required literals', async (t) => {
   }
 })
 
-t.test('gives groups and their names', async (t) => {
+t.test('returns groups and their names', async (t) => {
   for (const pattern of ['(?P<a>\\w+)=(\\d+)?', '(?i:(?P<a>[[:word:]]+))=(\\d+)?']) {
     const regexp = compileRegexp(pattern)
     t.same(regexp.groupNames, ['', 'a', ''])
@@ -127,7 +127,7 @@ t.test('groups are looked for in long texts only where there is a match and the 
   t.ok(cost < 3000, `all of that takes ${cost} units of work`)
 })
 
-t.test('a pattern that would be a very large program is refused before it is made', async (t) => {
+t.test('a pattern with a very large program is rejected before it is compiled', async (t) => {
   const cost = costOf(() => {
     for (const pattern of [
       'a{1000}'.repeat(1000),
@@ -160,7 +160,7 @@ const ATOM = fc.constantFrom(
     '(?:)',
   ],
 )
-/** Atoms that take no suffix here: a repeated end, run or quotation is another pattern, or none. */
+/** Atoms without a suffix here: a repeated anchor, run or quotation is another pattern, or invalid. */
 const BARE: readonly string[] = ['^', '$', '.*', '\\b', '\\B', '\\A', '\\z', '\\Qa.\\E']
 const SUFFIX = fc.constantFrom('', '', '', '*', '+', '?', '*?', '{2}', '{1,2}', '{0,}')
 const PATTERN = fc.letrec<{ pattern: string; group: string; sequence: string }>((tie) => ({
@@ -175,14 +175,14 @@ const FLAGGED = fc
   .map(([flag, pattern]) => flag + pattern)
 const TEXT = fc.string({ unit: fc.constantFrom(...'aabbckKsSſ\u212aé😀 1.\n\r\v_'), maxLength: 12 })
 
-t.test('both engines give the same answers', async (t) => {
+t.test('both engines have the same results', async (t) => {
   fc.assert(
     fc.property(FLAGGED, fc.array(TEXT, { minLength: 4, maxLength: 8 }), (pattern, texts) => {
       let truth: RE2JS
       try {
         truth = RE2JS.compile(pattern)
       } catch {
-        return // duplicate group names and the like: refused by both, as the table above shows
+        return // duplicate group names and the like, which both reject, as the table above shows
       }
       const whole = RE2JS.compile(pattern, RE2JS.DOTALL)
       const regexp = compileRegexp(pattern)
@@ -220,7 +220,7 @@ const LITERALS = fc
   .map(([flag, before, literals, behind]) => `${flag}${before}(${literals.join('|')})${behind}`)
 const LITERAL_TEXT = fc.string({ unit: fc.constantFrom(...'abkKsSſ\u212aéÉß😀.\n\ufffd'), maxLength: 8 })
 
-t.test('alternatives of literals are what RE2 makes of them', async (t) => {
+t.test('alternatives of literals match like in RE2', async (t) => {
   fc.assert(
     fc.property(LITERALS, fc.array(LITERAL_TEXT, { minLength: 6, maxLength: 12 }), (pattern, texts) => {
       const truth = RE2JS.compile(pattern)
@@ -240,7 +240,7 @@ t.test('alternatives of literals are what RE2 makes of them', async (t) => {
   t.pass('no difference was found')
 })
 
-t.test('thousands of alternatives are compiled in pauses and asked at once', async (t) => {
+t.test('thousands of alternatives are compiled in slices and tested in one pass', async (t) => {
   const names = Array.from({ length: 5000 }, (_, i) => `pod-${(i * 7919) % 10_007}.${i}`)
   const quoted = names.map((name) => RE2JS.quote(name)).join('|')
   const [some = ''] = names

@@ -1,4 +1,4 @@
-/** Batches for the tests of the archive: of random streams, and what decoding gives back as plain values. */
+/** Batches for the tests of the archive: random streams, and decoded batches as plain values. */
 
 import fc from 'fast-check'
 import { type Batch, type BatchStream, metadataWithLevel } from '../../../src/domain/entries/batch.ts'
@@ -35,7 +35,7 @@ export function allEntries(batch: Batch): Uint32Array {
   return Uint32Array.from({ length: batch.count }, (_, i) => i)
 }
 
-/** Decodes text of lines to a batch of each tenant. */
+/** Decodes lines to a batch for each tenant. */
 export function decodeToBatches(text: Uint8Array): { batches: Map<string, Batch>; refused: number } {
   const clock = new FixedClock()
   const builders = new Map<string, BatchBuilder>()
@@ -47,7 +47,7 @@ export function decodeToBatches(text: Uint8Array): { batches: Map<string, Batch>
   return { batches: new Map(Array.from(builders, ([tenant, builder]) => [tenant, builder.build()])), refused }
 }
 
-/** Entries of batches as sorted texts, with the exact bytes of their lines; each entry once. */
+/** Entries of batches as sorted texts, with the exact bytes of their lines, without duplicates. */
 export function textsOf(...batches: readonly Batch[]): string[] {
   const texts = batches.flatMap((batch) =>
     Array.from({ length: batch.count }, (_, i) => {

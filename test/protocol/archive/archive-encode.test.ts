@@ -9,7 +9,7 @@ import { allEntries, decodeToBatches, plainStreams, textsOf } from './archive-ba
 
 const clock = new FixedClock()
 
-/** Lines of random digits, which compress to half of their length at best. */
+/** Lines of random digits, which compress to half of their size at best. */
 function noisy(lines: number, length: number): Batch {
   const random = new Random(7)
   const entries = Array.from({ length: lines }, (_, i) => ({ ns: BigInt(1000 - i), line: random.hex(length) }))
@@ -21,7 +21,7 @@ function decodeMembers(members: readonly { bytes: Uint8Array }[]): Batch {
   return decodeToBatches(text).batches.get('fake') as Batch
 }
 
-t.test('members stay within their limit, and tell their entries and times', async (t) => {
+t.test('members stay within their limit, and have the number and times of their entries', async (t) => {
   const batch = noisy(1000, 200)
   const members = await encodeArchive(batch, allEntries(batch), { memberBytesMax: 20_000 })
   t.ok(members.length > 5)
@@ -41,7 +41,7 @@ t.test('a member ends where its text is long enough', async (t) => {
   for (const { textBytes } of members) t.ok(textBytes < 5000 + 500)
 })
 
-t.test('an entry that is too large by itself is a member of its own', async (t) => {
+t.test('an entry that exceeds the limit is a separate member', async (t) => {
   const batch = noisy(3, 10_000)
   const members = await encodeArchive(batch, allEntries(batch), { memberBytesMax: 1000 })
   t.same(
@@ -54,7 +54,7 @@ t.test('an entry that is too large by itself is a member of its own', async (t) 
   )
 })
 
-t.test('only the entries that are asked for are there, in that order', async (t) => {
+t.test('only the requested entries are encoded, in that order', async (t) => {
   const batch = noisy(10, 20)
   const [member] = await encodeArchive(batch, Uint32Array.of(7, 2), { memberBytesMax: 1_000_000 })
   const lines = gunzipSync(member?.bytes ?? '')
@@ -70,7 +70,7 @@ t.test('no entries make no members', async (t) => {
   t.same(await encodeArchive(noisy(1, 5), new Uint32Array(0), { memberBytesMax: 10 }), [])
 })
 
-t.test('encodings at the same moment do not meet', async () => {
+t.test('concurrent encodings do not affect each other', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(plainStreams, { minLength: 2, maxLength: 6 }), async (pushes) => {
       const batches = pushes.map((streams) => makeBatch(streams, openAdmission(clock)))

@@ -24,7 +24,7 @@ const one = (line: string, ns = 1_795_255_200_000_000_001n) =>
     openAdmission(clock),
   )
 
-t.test('a line is one JSON object with the entry whole in it', async (t) => {
+t.test('a line is one JSON object with the complete entry', async (t) => {
   const text = (await encodeText(one('a "quoted"\tline\u0001'))).toString()
   const before =
     '{"time":"2026-11-21T10:00:00.000000001Z","tenant":"fake","labels":{"__proto__x":"b","app":"a"},"metadata":{"detected_level":"warn","k":"v"},"line":"a \\"quoted\\"\\tline\\u0001"'
@@ -52,7 +52,7 @@ for (const [ns, time] of TIME_ROWS) {
   })
 }
 
-t.test('decoding gives back every entry that was encoded', async () => {
+t.test('decoding returns every encoded entry', async () => {
   await fc.assert(
     fc.asyncProperty(plainStreams, async (streams) => {
       const batch = makeBatch(streams, openAdmission(clock, 'ten"ant'))
@@ -77,7 +77,7 @@ t.test('lines of any bytes come back as they were', async () => {
       const starts = Uint32Array.from(lines, ({ length }, i) => (ends[i] as number) - length)
       const batch = { ...plain, text: Buffer.concat(lines), starts, ends }
       const text = await encodeText(batch)
-      // What is written is UTF-8 in any case: one line that is none must not spoil the object for other readers.
+      // The output is always UTF-8: an invalid line must not make the object unreadable for other readers.
       new TextDecoder('utf-8', { fatal: true }).decode(text)
       t.same(textsOf(decodeToBatches(text).batches.get('fake') as Batch), textsOf(batch))
     }),
@@ -141,7 +141,7 @@ for (const [name, line] of REFUSED_ROWS) {
   })
 }
 
-t.test('only the tenants that are wanted are read', async (t) => {
+t.test('only the requested tenants are read', async (t) => {
   const sink = new RecordingSink()
   const text = Buffer.from([GOOD, GOOD.replace('"a"', '"b"'), GOOD].join('\n'))
   t.match(

@@ -13,14 +13,14 @@ const TIMING = { lateAfterMs: 3600_000, bufferMsMax: 900_000 }
 const ms = (text: string) => BigInt(Date.parse(text)) * 1_000_000n
 const hash = contentHash(Buffer.from('content'))
 
-t.test('an object lies in the hour of its entries and tells their times', async (t) => {
+t.test('the name of an object has the hour and the times of its entries', async (t) => {
   const range = { oldest: ms('2026-11-21T09:59:59.999Z') + 999_999n, newest: ms('2026-11-21T09:59:59.999Z') + 999_999n }
   const key = objectKey('logs/', 'late', range, hash)
   t.equal(key, `logs/2026/11/21/09/late_1795255199999999999_1795255199999999999_${hash}.gz`)
   t.same(rangeOfName(key, TIMING), range)
 })
 
-t.test('the range of an own name is the one it was made of, before 1970 too', async (t) => {
+t.test('the range of our own names is exact, also before 1970', async (t) => {
   const ns = fc.bigInt({ min: NS_MIN, max: NS_MAX })
   fc.assert(
     fc.property(ns, ns, fc.constantFrom('late' as const, 'queue' as const), (a, b, kind) => {
@@ -40,7 +40,7 @@ const HOUR_ROWS: [ns: bigint, hour: number, folder: string][] = [
   [ms('2028-02-29T23:30:00Z'), 509_855, '2028/02/29/23/'],
 ]
 for (const [ns, hour, folder] of HOUR_ROWS) {
-  t.test(`${ns} ns lies in ${folder}`, async (t) => {
+  t.test(`${ns} ns belongs to ${folder}`, async (t) => {
     t.equal(hourOfNs(ns), hour)
     t.equal(hourFolder(hour * 3600_000), folder)
   })

@@ -20,7 +20,7 @@ t.test('keeps the bytes of a message whose entries share an hour', async (t) => 
   t.equal(Buffer.from(part?.content ?? []).toString('base64'), body)
 })
 
-t.test('parts a message at the hours of its entries, and keeps their order within an hour', async (t) => {
+t.test('splits a message by the hours of its entries, and keeps their order within an hour', async (t) => {
   const lines = [
     { ns: NOON, line: 'noon' },
     { ns: NOON - 1n, line: 'before "noon"\n' },
@@ -46,7 +46,7 @@ t.test('reads a message of several gzip members', async (t) => {
   t.match(part, { entries: 2, newest: NOON + 1n })
 })
 
-t.test('passes over empty lines, also where a message is parted', async (t) => {
+t.test('skips empty lines, also if a message is split', async (t) => {
   const lines = [archiveLine({ ns: NOON - 1n, line: 'a' }), '\n \t\r\n', archiveLine({ ns: NOON, line: 'b' })]
   const parts = await decodeQueueMessage(bodyOf(lines.join('')))
   t.same(
@@ -74,7 +74,7 @@ const refused: readonly (readonly [name: string, body: string, says: RegExp])[] 
 ]
 
 for (const [name, body, says] of refused) {
-  t.test(`refuses ${name}, and says nothing of what is in it`, async (t) => {
+  t.test(`rejects ${name}, and does not show its contents`, async (t) => {
     const error = await decodeQueueMessage(body).catch((cause: unknown) => cause)
     t.match(error, { code: 'body_malformed', message: says })
     t.notMatch(error, { message: /secret/ })

@@ -48,7 +48,7 @@ function endsOf(lengths: readonly number[]): Uint32Array {
   })
 }
 
-/** All that a block says, in a form that compares by value. */
+/** The contents of a block, comparable by value. */
 function describe(block: Block): unknown {
   const { runs, count, timestamps, levels, lineEnds, text, metadataEnds, metadata } = block
   const bytes = [levels, text, metadata].map((each) => Buffer.from(each).toString('base64'))
@@ -82,7 +82,7 @@ const run: fc.Arbitrary<PlainRun> = fc.array(fc.tuple(time, entry), { minLength:
 }))
 const block = fc.array(run, { minLength: 1, maxLength: 5 }).map(makeBlock)
 
-t.test('a block comes back as it was: any times, empty lines, metadata, levels', async (t) => {
+t.test('a decoded block equals the encoded one: any times, empty lines, metadata, levels', async (t) => {
   fc.assert(
     fc.property(block, (each) => {
       const encoded = encodeBlock(each)
@@ -94,7 +94,7 @@ t.test('a block comes back as it was: any times, empty lines, metadata, levels',
   )
 })
 
-t.test('a block of which some runs are wanted has their lines and metadata', async (t) => {
+t.test('a block read for some runs has their lines and metadata', async (t) => {
   const property = fc.asyncProperty(block, fc.array(fc.nat(5)), async (each, picks) => {
     const encoded = encodeBlock(each)
     const columns = decodeColumns(encoded.columns, each.runs)
@@ -111,7 +111,7 @@ t.test('a block of which some runs are wanted has their lines and metadata', asy
   await fc.assert(property, { numRuns: 200 })
 })
 
-/** A part of a block, in memory that was used before and is longer than it needs. */
+/** A part of a block, in used memory that is longer than needed. */
 async function openPart(
   columns: Block,
   encoded: EncodedBlock,
@@ -171,7 +171,7 @@ function line(text: string, metadata: string): PlainRun['entries'][number] {
 
 const SECTIONS = ['columns', 'metadata', 'text'] as const
 
-/** What decoding makes of damaged sections: nothing but a block of the same meaning, or store_damaged. */
+/** The result of decoding damaged sections must be an equal block or store_damaged. */
 async function decodeDamaged(encoded: EncodedBlock, streams: readonly StreamRun[] = SAMPLE.runs): Promise<void> {
   for (const decode of [
     async () => decodeBlock(encoded, streams),
@@ -185,7 +185,7 @@ async function decodeDamaged(encoded: EncodedBlock, streams: readonly StreamRun[
 }
 
 for (const section of SECTIONS) {
-  t.test(`${section}: any flipped bit is found`, async () => {
+  t.test(`${section}: any flipped bit is detected`, async () => {
     const encoded = encodeBlock(SAMPLE)
     for (let bit = 0; bit < encoded[section].length * 8; bit++) {
       const bytes = Uint8Array.from(encoded[section])
@@ -193,14 +193,14 @@ for (const section of SECTIONS) {
       await decodeDamaged({ ...encoded, [section]: bytes })
     }
   })
-  t.test(`${section}: any shortening and lengthening is found`, async () => {
+  t.test(`${section}: any change of length is detected`, async () => {
     const encoded = encodeBlock(SAMPLE)
     for (let length = 0; length < encoded[section].length; length++) {
       await decodeDamaged({ ...encoded, [section]: encoded[section].slice(0, length) })
     }
     await decodeDamaged({ ...encoded, [section]: Uint8Array.from([...encoded[section], 0]) })
   })
-  t.test(`${section}: random bytes are found`, async () => {
+  t.test(`${section}: random bytes are detected`, async () => {
     const encoded = encodeBlock(SAMPLE)
     const property = fc.asyncProperty(fc.uint8Array({ maxLength: 100 }), (bytes) =>
       decodeDamaged({ ...encoded, [section]: bytes }),
@@ -209,7 +209,7 @@ for (const section of SECTIONS) {
   })
 }
 
-t.test('columns with right checksums and wrong contents are found', async (t) => {
+t.test('columns with correct checksums and wrong contents are detected', async (t) => {
   const encoded = encodeBlock(SAMPLE)
   const property = fc.asyncProperty(fc.uint8Array({ maxLength: 60 }), (bytes) =>
     decodeDamaged({ ...encoded, columns: frame(Buffer.concat([keys(), bytes])) }),
@@ -219,12 +219,12 @@ t.test('columns with right checksums and wrong contents are found', async (t) =>
   t.pass()
 })
 
-t.test('a frame that is no zstd, too long, too short or absurdly long is found', async (t) => {
+t.test('a frame that is not zstd, or has a wrong length, is detected', async (t) => {
   const encoded = encodeBlock(SAMPLE)
   const rows: [name: string, section: Uint8Array][] = [
     ['no zstd', frame(SAMPLE.text, { data: Buffer.from('not compressed at all') })],
-    ['more than it tells', frame(SAMPLE.text, { rawLength: SAMPLE.text.length - 1 })],
-    ['less than it tells', frame(SAMPLE.text, { rawLength: SAMPLE.text.length + 1 })],
+    ['more than it declares', frame(SAMPLE.text, { rawLength: SAMPLE.text.length - 1 })],
+    ['less than it declares', frame(SAMPLE.text, { rawLength: SAMPLE.text.length + 1 })],
     ['4 GiB', frame(SAMPLE.text, { rawLength: 0xffffffff })],
     ['a bomb', frame(new Uint8Array(50_000_000), { rawLength: SAMPLE.text.length })],
     ['nothing', new Uint8Array(0)],
@@ -238,7 +238,7 @@ t.test('a frame that is no zstd, too long, too short or absurdly long is found',
   }
 })
 
-t.test('other streams than it was written with are found', async (t) => {
+t.test('streams other than the encoded ones are detected', async (t) => {
   const [first, second] = SAMPLE.runs as [StreamRun, StreamRun]
   const encoded = encodeBlock(SAMPLE)
   for (const streams of [[second, first], [first, first], [first], [first, second, second], []]) {
@@ -247,7 +247,7 @@ t.test('other streams than it was written with are found', async (t) => {
   t.pass()
 })
 
-/** A section of one frame, with its checksum right whatever else is wrong. */
+/** A section with one frame, whose checksum is correct even if other parts are wrong. */
 function frame(raw: Uint8Array, wrong: { rawLength?: number; data?: Uint8Array } = {}): Uint8Array {
   const { rawLength = raw.length, data = zstdCompressSync(raw) } = wrong
   const section = Buffer.alloc(16 + data.length)

@@ -5,7 +5,7 @@ import { type BodyForm, hintOfBody } from '../../../src/protocol/bytes/body-hint
 
 const JSON_TEXT = '{"streams":[{"stream":{"app":"a"},"values":[]}]}'
 
-t.test('names what a body looks like, and what to send', async (t) => {
+t.test('reports what a body looks like, and what to send', async (t) => {
   const rows: [name: string, form: BodyForm, body: string | Uint8Array, hint: RegExp | undefined][] = [
     ['nothing', 'json', '', /^it is empty$/],
     ['gzip', 'json', gzipSync(JSON_TEXT), /gzip; send Content-Encoding: gzip/],
@@ -42,7 +42,7 @@ t.test('names what a body looks like, and what to send', async (t) => {
   }
 })
 
-t.test('says nothing of the body itself, whatever it is', async (t) => {
+t.test('never shows a part of the body', async (t) => {
   const form = fc.constantFrom<BodyForm>('json', 'protobuf', 'snappy')
   t.doesNotThrow(() =>
     fc.assert(

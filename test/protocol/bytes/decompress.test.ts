@@ -6,11 +6,11 @@ import { decompressBody } from '../../../src/protocol/bytes/decompress.ts'
 
 const LIMIT = 1_000_000
 const small = Buffer.from('{"streams":[]}')
-// Random enough that every coding of it passes the size from which zlib works on its own threads.
+// Random enough that every encoding of it is above the size from which zlib uses its own threads.
 const large = Buffer.from(Array.from({ length: 200_000 }, (_, i) => (Math.imul(i, 2654435761) >>> 13) & 0xff))
 const skippable = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3])
 
-t.test('undoes an encoding', async (t) => {
+t.test('decodes an encoding', async (t) => {
   const rows: [name: string, body: Buffer, encoding: string | undefined, wanted: Buffer][] = [
     ['none', small, undefined, small],
     ['an empty header', small, '', small],
@@ -119,7 +119,7 @@ t.test('stops a bomb at the limit', async (t) => {
   t.match(await refused(bomb, 'gzip'), { code: 'body_too_large' })
 })
 
-t.test('gives back what any body was before it was encoded', async (t) => {
+t.test('decodes any encoded body', async (t) => {
   const property = fc.asyncProperty(fc.uint8Array({ maxLength: 2000 }), async (bytes) => {
     const encoded: [encoding: string, body: Buffer][] = [
       ['gzip', gzipSync(bytes)],

@@ -12,7 +12,7 @@ import {
 
 const parse = (text: string) => parseJson(text, { left: JSON_VALUES_MAX })
 
-t.test('gives back what it read', async (t) => {
+t.test('formats to the original text', async (t) => {
   const rows: [name: string, text: string, compact: string][] = [
     ['an integer above 2^53', '9007199254740993', '9007199254740993'],
     ['a number beyond a double', '-1e400', '-1e400'],
@@ -30,7 +30,7 @@ t.test('gives back what it read', async (t) => {
   for (const [name, text, compact] of rows) t.equal(formatJson(parse(text)), compact, name)
 })
 
-t.test('refuses what is not JSON, with the place and without the text', async (t) => {
+t.test('rejects invalid JSON, with the position and without the text', async (t) => {
   const rows: [name: string, text: string, place: string][] = [
     ['nothing', '', 'wanted a value at line 1, column 1'],
     ['white space only', ' \n ', 'wanted a value at line 2, column 2'],
@@ -55,7 +55,7 @@ t.test('refuses what is not JSON, with the place and without the text', async (t
   }
 })
 
-t.test('takes nesting up to its bound and refuses more', async (t) => {
+t.test('accepts nesting up to its limit and rejects more', async (t) => {
   const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth)
   t.equal(formatJson(parse(nested(JSON_DEPTH_MAX))), nested(JSON_DEPTH_MAX))
   t.throws(() => parse(nested(JSON_DEPTH_MAX + 1)), { code: 'body_malformed' })
@@ -67,7 +67,7 @@ t.test('stops when the values are used up', async (t) => {
   t.equal(formatJson(parseJson('[1,2,3]', { left: 4 })), '[1,2,3]')
 })
 
-t.test('reads a range of a text and tells places in the whole', async (t) => {
+t.test('parses a range of a text, with positions in the whole text', async (t) => {
   t.equal(formatJson(parseJson('1\n22\n333', { left: 9 }, { start: 2, end: 4 })), '22')
   t.throws(() => parseJson('1\ntru\nx', { left: 9 }, { start: 2, end: 5 }), { message: /line 2, column 1$/ })
   t.throws(() => parseJson('"a\nb"', { left: 9 }, { start: 0, end: 2 }), { message: /line 1, column 3$/ })
@@ -90,7 +90,7 @@ t.test('agrees with JSON.parse on what is JSON and what it means', async (t) => 
   t.pass('for every text')
 })
 
-t.test('knows an object from everything else', async (t) => {
+t.test('distinguishes objects from other values', async (t) => {
   t.ok(isJsonObject(parse('{}')))
   for (const text of ['[]', 'null', '1', '"{}"']) t.notOk(isJsonObject(parse(text)), text)
   t.equal((parse('{"__proto__":1}') as JsonObject).size, 1)

@@ -3,7 +3,7 @@ import t from 'tap'
 import { GatewayError } from '../../../src/domain/errors.ts'
 import { JsonCursor, unescapeJson } from '../../../src/protocol/bytes/json-cursor.ts'
 
-t.test('takes what JSON takes', async (t) => {
+t.test('accepts valid JSON', async (t) => {
   const texts = [
     'null',
     ' true ',
@@ -29,7 +29,7 @@ t.test('takes what JSON takes', async (t) => {
   t.doesNotThrow(() => pass('['.repeat(128) + ']'.repeat(128)), '128 levels')
 })
 
-t.test('refuses what JSON refuses', async (t) => {
+t.test('rejects invalid JSON', async (t) => {
   const texts = [
     '',
     ' ',
@@ -77,7 +77,7 @@ t.test('refuses what JSON refuses', async (t) => {
   t.throws(() => pass('['.repeat(1_000_000)), { code: 'body_malformed' }, 'a million levels')
 })
 
-t.test('tells the position and nothing of the text', async (t) => {
+t.test('reports the position and not the text', async (t) => {
   t.throws(() => pass('{"secret": secret}'), { message: 'body is not valid JSON: wanted a value at byte 11' })
   t.throws(() => pass('{"secret"'), { message: "body is not valid JSON: wanted ':' at byte 9, where the body ends" })
 })
@@ -95,7 +95,7 @@ t.test('agrees with JSON.parse on any change of a text', async (t) => {
   t.doesNotThrow(() => fc.assert(property, { numRuns: 3000 }))
 })
 
-t.test('undoes escapes as JSON.parse does', async (t) => {
+t.test('decodes escapes like JSON.parse', async (t) => {
   const piece = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 5 }).map((text) => JSON.stringify(text).slice(1, -1)),
     fc.nat({ max: 0xffff }).map((unit) => `\\u${unit.toString(16).padStart(4, '0')}`),

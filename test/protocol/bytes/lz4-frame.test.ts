@@ -5,7 +5,7 @@ import { decodeLz4Frames } from '../../../src/protocol/bytes/lz4-frame.ts'
 
 const LIMIT = 1_000_000
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
-// Made by the lz4 program 1.9; those of several blocks are gzipped here, as they are mostly the byte 255.
+// Created by the lz4 program 1.9; those with several blocks are gzipped here, because most of their bytes are 255.
 const hello = hex('04224d187440bd100000006f68656c6c6f2006000650656c6c6f0a1f7af8920000000053ce9936')
 const helloText = 'hello hello hello hello hello hello\n'
 const nothing = hex('04224d186440a700000000055dcc02')
@@ -74,7 +74,7 @@ t.test('refuses every frame that ends early', async (t) => {
 })
 
 t.test('gives a result or an error for any change of a frame', async (t) => {
-  // Without checksums, so that what was changed is read.
+  // Without checksums, so that the changed bytes are decoded.
   const change = fc.tuple(fc.integer({ min: 15, max: sized.length - 1 }), fc.integer({ min: 0, max: 255 }))
   const property = fc.property(fc.array(change, { minLength: 1, maxLength: 5 }), (changes) => {
     const body = Buffer.from(sized)

@@ -47,13 +47,13 @@ t.test('refuses a block', async (t) => {
   for (const [name, body, code] of rows) t.throws(() => decodeSnappy(Uint8Array.from(body), LIMIT), { code }, name)
 })
 
-t.test('tells both sizes of a block over the limit', async (t) => {
+t.test('reports both sizes of a block over the limit', async (t) => {
   const words = 'request body too large: 6 bytes of snappy declare 1000001, the limit is 1000000 bytes'
   t.throws(() => decodeSnappy(Uint8Array.from([0xc1, 0x84, 0x3d, 0, 0, 0]), LIMIT), { message: new RegExp(words) })
 })
 
-t.test('undoes what snappyjs encodes', async (t) => {
-  // Few distinct pieces, so that there is much to copy.
+t.test('decodes what snappyjs encodes', async (t) => {
+  // Few distinct pieces, so that there are many copies.
   const pieces = fc.array(fc.constantFrom('a', 'abc', '{"level":"info"}', 'é', '0123456789'.repeat(20), '\n'), {
     maxLength: 400,
   })
@@ -72,7 +72,7 @@ t.test('undoes what snappyjs encodes', async (t) => {
   )
 })
 
-t.test('gives what snappyjs gives for any elements', async (t) => {
+t.test('equals snappyjs for any elements', async (t) => {
   const literal = fc
     .uint8Array({ minLength: 1, maxLength: 59 })
     .map((bytes) => ({ wire: [(bytes.length - 1) << 2, ...bytes], length: bytes.length }))

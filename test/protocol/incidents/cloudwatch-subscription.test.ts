@@ -16,7 +16,7 @@ const DATA = {
   logEvents: [EVENT],
 }
 
-t.test('reads what a subscription sends', async (t) => {
+t.test('decodes a subscription’s delivery', async (t) => {
   t.same(decodeSubscription(packJson(DATA)), {
     isData: true,
     logGroup: '/aws/lambda/test',
@@ -31,12 +31,12 @@ t.test('an absent message type counts as data', async (t) => {
   t.equal(decodeSubscription(packJson(rest)).events.length, 1)
 })
 
-t.test('a control message holds nothing', async (t) => {
+t.test('a control message has no events', async (t) => {
   const control = { ...DATA, messageType: 'CONTROL_MESSAGE', logGroup: '', logStream: '' }
   t.match(decodeSubscription(packJson(control)), { isData: false, events: [] })
 })
 
-t.test('an event that cannot be read is counted, and takes nobody with it', async (t) => {
+t.test('an invalid event is counted, and does not affect others', async (t) => {
   const bad = [null, 1, 'x', [], {}, { ...EVENT, id: 7 }, { ...EVENT, timestamp: '1' }, { ...EVENT, timestamp: 1.5 }]
   const more = [
     { ...EVENT, timestamp: 1e300 },

@@ -20,7 +20,7 @@ function itemsOf(logs: unknown): LogItem[] {
   return results.filter((result): result is LogItem => !isLogProblem(result))
 }
 
-/** Stores items in a real batch and gives the entries that are in it. */
+/** Stores items in a real batch and returns its entries. */
 function store(items: readonly LogItem[], lineBytesMax = PUSH_LIMITS.lineBytesMax): StoredLog[] {
   const builder = new BatchBuilder({
     tenant: 'a',
@@ -73,9 +73,9 @@ t.test('gives each item its stream, its own nanosecond and its id', async (t) =>
   ])
 })
 
-t.test('tells after each entry whose it was, also of one that the sink refused', async (t) => {
+t.test('calls afterEntry for each item, even if the sink refused it', async (t) => {
   const items = itemsOf([{ id: 'a' }, { id: 'b', message: 'long'.repeat(20) }, { id: 'c' }])
-  const told: [id: string | undefined, ns: bigint][] = []
+  const reported: [id: string | undefined, ns: bigint][] = []
   const calls: string[] = []
   const sink = {
     useText: () => calls.push('text'),
@@ -86,8 +86,8 @@ t.test('tells after each entry whose it was, also of one that the sink refused',
     addEntry: () => calls.push('entry'),
     refuseEntry: () => calls.push('refused'),
   }
-  logsToSink(items, { firstNs: 5n, afterEntry: (item, ns) => told.push([item.id, ns]) }, sink)
-  t.strictSame(told, [
+  logsToSink(items, { firstNs: 5n, afterEntry: (item, ns) => reported.push([item.id, ns]) }, sink)
+  t.strictSame(reported, [
     ['a', 5n],
     ['b', 6n],
     ['c', 7n],
@@ -111,7 +111,7 @@ t.test('shows what was posted', async (t) => {
   t.match(shown({}), /^{"id":null,/)
 })
 
-t.test('shows lines that others pushed into such a stream', async (t) => {
+t.test('shows lines that were pushed into the stream by other means', async (t) => {
   const shown = (line: string, labels: StoredLog['labels'] = []) =>
     formatShownLog(entryToLogItem({ ns: -1n, line, labels, metadata: [] }))
   const head = '{"id":null,"datetime":"1969-12-31T23:59:59.999Z"'
@@ -136,7 +136,7 @@ t.test('shows lines that others pushed into such a stream', async (t) => {
   t.match(shown('x', [{ name: 'severity', value: 'odd' }]), /"severity":"odd"/)
 })
 
-t.test('loses nothing on the way through the store', async (t) => {
+t.test('loses nothing in the store', async (t) => {
   const names = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('__proto__', 'constructor', 'a', 'service'))
   const log = fc.record({
     id: fc.stringMatching(/^[\x20-\x7eäöü]{1,64}$/),

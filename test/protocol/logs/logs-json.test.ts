@@ -57,7 +57,7 @@ t.test('accepts every form of body', async (t) => {
   }
 })
 
-t.test('refuses bodies that hold no log', async (t) => {
+t.test('rejects bodies without logs', async (t) => {
   const rows: [name: string, type: 'json' | 'ndjson', body: string, message: RegExp][] = [
     ['nothing', 'json', '', /wanted a value at line 1, column 1/],
     ['nothing by line', 'ndjson', '\n\n', /wanted a value at line 3, column 1/],
@@ -72,7 +72,7 @@ t.test('refuses bodies that hold no log', async (t) => {
   }
 })
 
-t.test('names the problem of each log that it cannot take, and takes the others', async (t) => {
+t.test('reports each rejected log, and accepts the others', async (t) => {
   const rows: [name: string, log: string, message: RegExp][] = [
     ['a number for a log', '5', /^log 1 is a number; send an object/],
     ['a nested array', '[{}]', /^log 1 is an array/],
@@ -98,7 +98,7 @@ t.test('names the problem of each log that it cannot take, and takes the others'
   }
 })
 
-t.test('keeps other keys as they came', async (t) => {
+t.test('keeps other keys unchanged', async (t) => {
   const rows: [name: string, log: string, line: string][] = [
     ['big integers', '{"n":9007199254740993}', '{"message":"","n":9007199254740993}'],
     ['numbers beyond a double', '{"n":1e400}', '{"message":"","n":1e400}'],
@@ -139,7 +139,7 @@ t.test('knows severities in any case and by their other names', async (t) => {
   for (const word of ['', 'severe', '__proto__', 'toString', ' info']) t.equal(parseSeverity(word), undefined, word)
 })
 
-t.test('takes as many logs as its limit and refuses more', async (t) => {
+t.test('accepts logs up to its limit and rejects more', async (t) => {
   const lines = (count: number) => '{}\n'.repeat(count)
   const array = (count: number) => `[${Array(count).fill('{}').join(',')}]`
   t.equal(decode(lines(LOG_ITEMS_MAX), 'ndjson').results.length, LOG_ITEMS_MAX)
@@ -163,7 +163,7 @@ t.test('reads back the line it wrote', async (t) => {
   t.pass('for every log')
 })
 
-t.test('knows lines that are not of its making', async (t) => {
+t.test('recognises lines that it has not written', async (t) => {
   const rows = ['plain text', '', '{oops', '{"a":1}', '{"message":5}', '[{"message":"a"}]', '"message"', 'null']
   for (const line of rows) t.equal(parseLogLine(line), undefined, line)
 })

@@ -6,7 +6,7 @@ const key = new Uint8Array(32).fill(7)
 const filters: PageFilters = { tenant: 'a', severity: 'error', since: '1', until: '2', q: 'x' }
 const position = { ns: 1_763_724_815_000_000_001n, skip: 3 }
 
-t.test('gives back the position it was made of', async (t) => {
+t.test('returns the sealed position', async (t) => {
   const skip = fc.integer({ min: 0, max: 2 ** 32 - 1 })
   fc.assert(
     fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), skip, fc.string(), (ns, skip, tenant) => {
@@ -15,7 +15,7 @@ t.test('gives back the position it was made of', async (t) => {
   )
 })
 
-t.test('goes into a URL as it is and shows no filter', async (t) => {
+t.test('needs no encoding in a URL and does not show the filters', async (t) => {
   t.match(sealPageToken(key, position, { tenant: 'secret' }), /^[\w-]{60}$/)
 })
 
@@ -39,7 +39,7 @@ t.test('refuses the token of another question', async (t) => {
   })
 })
 
-t.test('refuses a token that was changed or made with another key', async (t) => {
+t.test('rejects a token that was changed or sealed with another key', async (t) => {
   const token = sealPageToken(key, position, filters)
   const rows: [name: string, token: string][] = [
     ['nothing', ''],

@@ -2,7 +2,7 @@ import t from 'tap'
 import { beginStreamOfText } from '../../../src/protocol/loki/label-text.ts'
 import { RecordingSink } from '../../support/recording-sink.ts'
 
-t.test('begins the stream that a text names, whether or not it came before', async (t) => {
+t.test('starts the stream of a text, cached or not', async (t) => {
   const sink = new RecordingSink()
   for (const text of ['{b="2", a="1"}', '{a="1"}', '{b="2", a="1"}']) beginStreamOfText(text, sink)
   t.same(

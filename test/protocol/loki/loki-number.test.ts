@@ -22,7 +22,7 @@ t.test('numbers are printed without an exponent', async (t) => {
   }
 })
 
-t.test('what is printed reads back as the same number', async (t) => {
+t.test('a formatted number parses to the same number', async (t) => {
   fc.assert(
     fc.property(fc.double({ noNaN: true }), (value) => {
       const text = formatValue(value)

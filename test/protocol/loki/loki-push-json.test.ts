@@ -8,7 +8,7 @@ import { type RecordedEntry, type RecordedStream, RecordingSink } from '../../su
 const NS = '1700000000123456789'
 const taken: RecordedEntry = { ns: BigInt(NS), line: 'text', metadata: [] }
 
-/** A body of one stream with these values. */
+/** A body with one stream and these values. */
 const values = (text: string): string => `{"streams":[{"stream":{"a":"b"},"values":${text}}]}`
 const one = (given: Partial<RecordedEntry>): RecordedStream[] => [
   { labels: '{a="b"}', entries: [{ ...taken, ...given }] },
@@ -276,7 +276,7 @@ t.test('refuses a body', async (t) => {
   for (const [name, body, code, message] of rows) t.throws(() => decode(body), { code, message }, name)
 })
 
-t.test('refuses a stream by its label names, in Loki’s words, as protobuf does', async (t) => {
+t.test('refuses a stream with invalid label names, with Loki’s text, like protobuf', async (t) => {
   const rows: [names: string, column: number, char: string][] = [
     ['sub-app', 5, '-'],
     ['k8s.pod', 5, '.'],
@@ -296,7 +296,7 @@ t.test('refuses a stream by its label names, in Loki’s words, as protobuf does
   }
 })
 
-t.test('tells nothing of the text it refuses', async (t) => {
+t.test('does not show the rejected text', async (t) => {
   const secret = 'hunter2'
   for (const body of [values(`[["${secret}","x"]]`), values(`[["1","${secret}\\q"]]`), values(`[["1",${secret}]]`)]) {
     const error = refusal(() => decode(body))
@@ -406,7 +406,7 @@ t.test('refuses a body of the legacy route', async (t) => {
   for (const [name, text, code, message] of rows) t.throws(() => decode(text), { code, message }, name)
 })
 
-/** JSON text of a string, with any of its characters escaped or not. */
+/** A string as JSON text, with any of its characters escaped or not. */
 const string = fc
   .array(
     fc
@@ -449,7 +449,7 @@ const entry = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constant('null') },
 )
-/** Members of which only `stream` may come twice. */
+/** Members of which only `stream` may be duplicated. */
 const once = (members: fc.Arbitrary<[string, string]>, maxLength: number): fc.Arbitrary<string> =>
   fc.tuple(fc.uniqueArray(members, { maxLength, selector: ([name]) => name }), space).map(([pairs, gap]) => {
     return `{${gap}${pairs.map(([name, value]) => `${name}${gap}:${value}`).join(`,${gap}`)}}`
@@ -476,7 +476,7 @@ const body = once(
   3,
 )
 
-t.test('finds what JSON.parse finds', async (t) => {
+t.test('finds the same as JSON.parse', async (t) => {
   let found = 0
   const property = fc.property(body, (text) => {
     const error = refusal(() => t.same(normal(decode(text)), reference(text), text))
@@ -518,7 +518,7 @@ interface ReferenceStream {
   readonly values?: ([string, string, Record<string, unknown>?] | null)[] | null
 }
 
-/** The streams of a well-formed body by way of JSON.parse. */
+/** The streams of a well-formed body, decoded with JSON.parse. */
 function reference(text: string): unknown {
   const { streams, more } = JSON.parse(text) as { streams?: (ReferenceStream | null)[]; more?: unknown }
   const given = (streams ?? []).filter((stream) => stream !== null)
@@ -549,7 +549,7 @@ function labelsOf(stream: ReferenceStream['stream']): { labels: string; error?: 
   return { labels: 'no label text', error: 'a name is no label name' }
 }
 
-/** Pairs sorted by name; values that are no strings as their JSON. */
+/** Pairs sorted by name; other values than strings as JSON. */
 function pairsOf(object: Record<string, unknown>): [name: string, value: string][] {
   const pairs = Object.entries(object).map(([name, value]): [string, string] => [
     name.toWellFormed(),
@@ -558,7 +558,7 @@ function pairsOf(object: Record<string, unknown>): [name: string, value: string]
   return sortedPairs(pairs)
 }
 
-/** Pairs sorted by name; of a name that comes twice the last, as the sink has it. */
+/** Pairs sorted by name; of duplicate names the last, like the sink. */
 function sortedPairs(pairs: readonly (readonly [name: string, value: string])[]): [string, string][] {
   return [...new Map(pairs)].sort(([a], [b]) => (a < b ? -1 : 1))
 }

@@ -12,11 +12,11 @@ import { type RecordedStream, RecordingSink } from '../../support/recording-sink
 const LIMITS = { labelTextBytesMax: 1000 }
 const NS = 1_700_000_000_123_456_789n
 
-/** Bytes of a message, from varints, texts and messages. */
+/** The bytes of a message, from varints, texts and messages. */
 type Part = number | string | Uint8Array
 const join = (...parts: Part[]): Buffer =>
   Buffer.concat(parts.map((part) => (typeof part === 'number' ? varint(BigInt(part)) : Buffer.from(part))))
-/** A field of bytes. */
+/** A length-delimited field. */
 const field = (number: number, ...parts: Part[]): Buffer => {
   const inside = join(...parts)
   return join((number << 3) | 2, inside.length, inside)
@@ -32,7 +32,7 @@ const time = field(1, 0x08, 1_700_000_000, 0x10, 123_456_789)
 const line = field(2, 'text')
 const pair = field(3, field(1, 'trace'), field(2, '7'))
 const entry = field(2, time, line)
-/** A field of each wire type that no message of ours knows. */
+/** An unknown field of each wire type. */
 const unknown = join(
   ...[join(99 << 3, varint(-1n)), join((99 << 3) | 1, '12345678'), field(99, 'x'), join((99 << 3) | 5, '1234')],
 )
@@ -188,7 +188,7 @@ const stream: fc.Arbitrary<PushStream> = fc.record({
   ),
 })
 
-t.test('finds what was encoded', async (t) => {
+t.test('decodes what was encoded', async (t) => {
   const property = fc.property(fc.array(stream, { minLength: 1, maxLength: 4 }), (streams) => {
     const found = decode(decodeSnappy(encodePush(streams), 1_000_000))
     const wanted = streams.filter(({ entries }) => entries.length > 0)
@@ -208,7 +208,7 @@ t.test('agrees with protobufjs on a changed message', async (t) => {
     for (const [at, byte] of changes) body[at % body.length] = byte
     const wanted = attempt(() => reference(body))
     const found = attempt(() => decode(body).map(({ entries }) => entries))
-    // A known field of another wire type is an unknown field to protobufjs; Go, and so Loki, refuses it.
+    // protobufjs ignores a known field with another wire type; Go, and so Loki, rejects it.
     if (found instanceof GatewayError && /has wire type/.test(found.message)) return true
     if (found instanceof GatewayError && found.code === 'streams_missing') return true
     if (found instanceof Error) t.type(wanted, Error, found.message)
@@ -238,11 +238,11 @@ function attempt<T>(run: () => T): T | Error {
   }
 }
 
-// protobufjs refuses text that is no UTF-8, so text is bytes to it here.
+// protobufjs rejects text that is not UTF-8, so text has the type bytes here.
 const BYTES_SCHEMA = JSON.stringify(PUSH_SCHEMA).replaceAll('"type":"string"', '"type":"bytes"')
 const BYTES_REQUEST = protobuf.Root.fromJSON(JSON.parse(BYTES_SCHEMA)).lookupType('logproto.PushRequest')
 
-/** The entries of each stream as protobufjs reads them. */
+/** The entries of each stream as decoded by protobufjs. */
 function reference(body: Uint8Array): unknown {
   const message = BYTES_REQUEST.toObject(BYTES_REQUEST.decode(body), { longs: String, defaults: true })
   const streams = message['streams'] as { entries: ReferenceEntry[] }[]
@@ -250,7 +250,7 @@ function reference(body: Uint8Array): unknown {
     .filter(({ entries }) => entries.length > 0)
     .map(({ entries }) =>
       entries.map(({ timestamp, line, structuredMetadata }) => ({
-        // A timestamp beyond 2^53 seconds is only near, and refused by every sink.
+        // A timestamp beyond 2^53 seconds is approximate, and refused by every sink.
         ns: BigInt(Number(timestamp?.seconds ?? 0)) * 1_000_000_000n + BigInt(timestamp?.nanos ?? 0),
         line: String(line),
         metadata: structuredMetadata.map(({ name, value }) => [String(name), String(value)]),

@@ -12,7 +12,7 @@ const entries = fc.array(
 const messageOf = (bytes: Uint8Array) =>
   PUSH_REQUEST.toObject(PUSH_REQUEST.decode(bytes), { defaults: true, longs: String })
 
-t.test('any range of entries is the message that protobufjs makes of them', async (t) => {
+t.test('any range of entries equals protobufjs’s message', async (t) => {
   const labels = '{app="é"}'
   const writer = new PushWriter(labels)
   fc.assert(
@@ -23,7 +23,7 @@ t.test('any range of entries is the message that protobufjs makes of them', asyn
       const to = Math.max(from + 1, Math.min(all.length, Math.max(a, b)))
       t.equal(writer.count, all.length)
       const wanted = encodePushProtobuf([{ labels, entries: all.slice(from, to) }])
-      // protobufjs leaves out a field that is zero.
+      // protobufjs omits fields that are zero.
       t.strictSame(messageOf(snappy.uncompress(writer.body(from, to))), messageOf(wanted))
     }),
     { numRuns: 300 },

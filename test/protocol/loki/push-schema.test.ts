@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 
-t.test('push-schema.ts is what the script makes of proto/push.proto', async (t) => {
+t.test('push-schema.ts is up to date with proto/push.proto', async (t) => {
   const script = new URL('../../../scripts/push-schema.mjs', import.meta.url)
   const { pushSchemaModule } = await import(script.href)
   const proto = readFileSync(new URL('../../../proto/push.proto', import.meta.url), 'utf8')

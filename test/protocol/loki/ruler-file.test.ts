@@ -15,7 +15,7 @@ const OPTIONS = {
   },
 }
 
-/** A file of one rule, with lines in place of its `expr`. */
+/** A file with one rule, and these lines instead of its `expr`. */
 const withRule = (...lines: readonly string[]): string =>
   ['groups:', '  - name: g', '    rules:', '      - alert: A', ...lines.map((line) => `        ${line}`), ''].join('\n')
 
@@ -132,7 +132,7 @@ for (const [name, text, message] of REFUSED) {
   })
 }
 
-t.test('all faults are told at once, up to fifty', async (t) => {
+t.test('all faults are reported at once, up to fifty', async (t) => {
   const text = `groups:\n${Array.from({ length: 60 }, () => '  - {name: g, x: 1}\n').join('')}`
   t.throws(() => parseRulerFile(text, OPTIONS), {
     message: /^the rules are wrong:(\n {2}line .*){50}\n {2}… and 129 more$/,

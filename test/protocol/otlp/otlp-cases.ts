@@ -1,4 +1,4 @@
-/** What the tests of both OTLP encodings share: a sink that writes down what it gets, and the schema to encode with. */
+/** Common parts of the tests of both OTLP encodings: a recording sink, and the schema for encoding. */
 
 import { readFileSync } from 'node:fs'
 import protobuf from 'protobufjs'
@@ -19,11 +19,11 @@ export interface SeenEntry {
   /** Seconds and nanos. */
   readonly time: readonly [number, number]
   readonly line: string
-  /** `name=value` in the order it came. */
+  /** `name=value` in order of arrival. */
   readonly metadata: readonly string[]
 }
 
-/** A sink that writes down what it gets. */
+/** A sink that records its calls. */
 export class SeeingSink implements PushSink {
   readonly entries: SeenEntry[] = []
   readonly refused: string[] = []

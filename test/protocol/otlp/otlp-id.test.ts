@@ -41,7 +41,7 @@ t.test('reads bytes, and hex digits sent as bytes', async (t) => {
   t.equal(idOfBytes(Buffer.alloc(5), TRACE_ID_BYTES), undefined)
 })
 
-t.test('gives an id or nothing, whatever comes', async (t) => {
+t.test('any input is an id or undefined', async (t) => {
   const isId = (id: string | undefined): boolean => id === undefined || /^(?:[0-9a-f]{32})?$/.test(id)
   t.doesNotThrow(() =>
     fc.assert(
@@ -52,6 +52,6 @@ t.test('gives an id or nothing, whatever comes', async (t) => {
   )
 })
 
-t.test('says what was wanted', async (t) => {
+t.test('reports what was expected', async (t) => {
   t.equal(idFault('spanId', '5 bytes'), 'log record has a spanId of 5 bytes; send 8 bytes, or 16 hex digits in JSON')
 })

@@ -13,7 +13,7 @@ function see(text: string): SeeingSink['entries'] {
   return sink.entries
 }
 
-/** The entry of a record, given as the text of its members. */
+/** The entry of a record with these members, as JSON text. */
 const seeRecord = (members: string) => see(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{${members}}]}]}]}`)[0]
 
 t.test('reads the form of the specification', async (t) => {
@@ -88,7 +88,7 @@ t.test('accepts the forms that senders use', async (t) => {
   t.equal(see('{"resource_logs":[{"scope_logs":[{"log_records":[{}]}]}]}').length, 1)
 })
 
-t.test('refuses what is no request, and says where', async (t) => {
+t.test('rejects an invalid request with the position', async (t) => {
   const rows: [name: string, text: string, message: RegExp][] = [
     ['no JSON', '{"resourceLogs":', /^body is not JSON: wanted a value at line 1, column 17$/],
     ['an array', '[]', /^OTLP JSON: body is an array; send an object with resourceLogs$/],

@@ -43,7 +43,7 @@ t.test('skips fields that it does not know', async (t) => {
   }
 })
 
-t.test('refuses bytes that are no such message', async (t) => {
+t.test('rejects bytes that are not a valid message', async (t) => {
   const rows: [name: string, bytes: Uint8Array][] = [
     ['text', Buffer.from('{"resourceLogs":[]}')],
     ['a length beyond the end', request(body).subarray(0, -1)],
@@ -64,7 +64,7 @@ t.test('refuses bytes that are no such message', async (t) => {
   }
 })
 
-t.test('takes values nested 62 deep and refuses deeper ones', async (t) => {
+t.test('accepts values nested 62 levels deep and rejects deeper ones', async (t) => {
   const nested = (depth: number) => {
     let value = field(1, [0x78])
     for (let i = 0; i < depth; i++) value = field(5, field(1, value))
@@ -100,7 +100,7 @@ t.test('stops at more messages than its limit', async (t) => {
   t.throws(() => see(field(1, field(2, records))), { code: 'body_too_large' })
 })
 
-t.test('reads what an encoder of the schema writes', async (t) => {
+t.test('decodes messages encoded with the schema', async (t) => {
   const int64 = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }).map(String)
   const text = fc.string({ unit: 'grapheme' })
   const scalar = fc.oneof(

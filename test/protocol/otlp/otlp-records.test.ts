@@ -10,7 +10,7 @@ const clock = new FixedClock()
 const text = (stringValue: string) => ({ stringValue })
 const pair = (key: string, value: object) => ({ key, value })
 
-/** The entries that a request with one resource and one scope makes. */
+/** The entries of a request with one resource and one scope. */
 function see(logs: { resource?: object; scope?: object; records: object[] }, options: Partial<OtlpOptions> = {}) {
   const scopeLogs = [{ scope: logs.scope ?? {}, logRecords: logs.records }]
   const sink = new SeeingSink()
@@ -40,7 +40,7 @@ t.test('lets the operator choose the labels', async (t) => {
   t.strictSame(entry?.metadata, ['service.name=shop'])
 })
 
-t.test('names what a record tells as Loki does', async (t) => {
+t.test('names fields of a record like Loki', async (t) => {
   const [entry] = see({
     resource: { droppedAttributesCount: 1 },
     scope: { name: 'lib', version: '1.2', droppedAttributesCount: 2, attributes: [pair('a', text('1'))] },
@@ -81,7 +81,7 @@ t.test('names what a record tells as Loki does', async (t) => {
   })
 })
 
-t.test('says nothing of what a record does not tell', async (t) => {
+t.test('omits absent fields of a record', async (t) => {
   const [entry] = see({
     records: [{ traceId: Buffer.alloc(16), spanId: Buffer.alloc(8), attributes: [pair('x', {})] }],
   })
@@ -100,7 +100,7 @@ t.test('takes the time of the record, else when it was observed, else now', asyn
   }
 })
 
-t.test('makes a line of any body', async (t) => {
+t.test('converts any body to a line', async (t) => {
   const list = (...values: object[]) => ({ arrayValue: { values } })
   const map = (...values: object[]) => ({ kvlistValue: { values } })
   const rows: [name: string, body: object, line: string][] = [
@@ -141,7 +141,7 @@ t.test('flattens maps, writes arrays as JSON and keeps names for the sink to cle
   t.strictSame(entry?.metadata, ['a_b.c=1', 'a_d_e=2', 'empty=', 'list=["x",{"y":1}]', 'log.level=warn'])
 })
 
-t.test('lets the value nearest to the record win', async (t) => {
+t.test('the value nearest to the record takes precedence', async (t) => {
   const of = (where: string) => [pair('a.b', text(where)), pair(`only.${where}`, text('1'))]
   const entries = see({
     resource: { attributes: of('resource') },

@@ -14,7 +14,7 @@ t.test('answers full success with an empty message', async (t) => {
   t.strictSame(json(encodeOtlpResponse(undefined, 'json')), {})
 })
 
-t.test('tells a partial success in both encodings', async (t) => {
+t.test('encodes a partial success in both encodings', async (t) => {
   const rows: [name: string, entries: number, message: string][] = [
     ['one', 1, 'too old'],
     ['many', 2 ** 31 - 1, 'é'.repeat(1000)],
@@ -34,7 +34,7 @@ t.test('tells a partial success in both encodings', async (t) => {
   })
 })
 
-t.test('tells an error as a status with its message', async (t) => {
+t.test('encodes an error as a status with its message', async (t) => {
   for (const message of ['', 'body is no OTLP protobuf', 'é'.repeat(20_000)]) {
     t.strictSame(read('Status', encodeOtlpStatus(message, 'protobuf')), message === '' ? {} : { message })
     t.strictSame(json(encodeOtlpStatus(message, 'json')), { message })

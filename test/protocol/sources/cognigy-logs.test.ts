@@ -74,7 +74,7 @@ const REFUSED: readonly (readonly [name: string, body: string])[] = [
   ['an object of another shape', '{"data":[],"total":0}'],
   ['items that are no array', '{"items":{"0":1}}'],
   ['an empty embedding', '{"_embedded":{}}'],
-  ['items of which none can be told', '{"items":[{"text":"secret-text"}]}'],
+  ['items without valid entries', '{"items":[{"text":"secret-text"}]}'],
   ['a cursor that is a number', '{"items":[],"next":7}'],
   ['a cursor with spaces', '{"items":[],"next":"a b"}'],
   ['a link without a cursor', '{"_embedded":{"logEntry":[]},"_links":{"next":{"href":"/logs?limit=1"}}}'],
@@ -87,7 +87,7 @@ for (const [name, body] of REFUSED) {
   })
 }
 
-t.test('entries keep what is odd about them', async (t) => {
+t.test('unusual entries are unchanged', async (t) => {
   const one = (entry: object) => parse({ items: [entry] }).entries[0]
   t.equal(one({ ...ENTRY, timestamp: MS })?.timestampMs, MS, 'a time as a number')
   t.equal(one({ ...ENTRY, timestamp: undefined })?.timestampMs, 0x507f1f77 * 1000, 'no time: that of the id')
@@ -106,18 +106,18 @@ t.test('entries keep what is odd about them', async (t) => {
   t.match(numbers.entries[0]?.json, /9007199254740993/, 'numbers as they were written')
 })
 
-t.test('counts items that are no entries beside those that are', async (t) => {
+t.test('counts invalid items beside valid ones', async (t) => {
   t.match(parse({ items: [ENTRY, 7, { msg: 'x' }] }), { entries: [{ id: ENTRY._id }], unreadable: 2 })
 })
 
-t.test('of a problem only the code and the trace are told', async (t) => {
+t.test('only the code and the trace of a problem are shown', async (t) => {
   const problem = { title: 'secret', detail: 'secret', code: 1401, traceId: 'api-1' }
   t.equal(parseProblem(Buffer.from(JSON.stringify(problem))), 'code 1401, traceId api-1')
   t.equal(parseProblem(Buffer.from('{"code":"secret","traceId":"a secret"}')), '')
   t.equal(parseProblem(Buffer.from('<html>')), '')
 })
 
-t.test('any bytes give a page or an error that can be shown', async (t) => {
+t.test('any bytes give a page or a publishable error', async (t) => {
   const json = fc.json().map((text) => Buffer.from(text))
   const shaped = fc
     .record({ items: fc.array(fc.jsonValue()), next: fc.jsonValue() })

@@ -25,7 +25,7 @@ t.test('every cursor is read back as it was written', async (t) => {
   t.doesNotThrow(() => fc.assert(property, { numRuns: 300 }))
 })
 
-/** A cursor as text, whatever order its members and ids came in. */
+/** A cursor as text, independent of the order of its members and ids. */
 function sorted(cursor: object): string {
   const members = Object.entries(cursor).map(([name, value]) => [
     name,

@@ -24,7 +24,7 @@ t.test('a push under way is answered before its connection ends', async (t) => {
   await closed
 })
 
-/** Every door for pushes, and a query: what the answer to a rejected request looks like there. */
+/** Every push route, and a query, with the response to a rejected request. */
 const DOORS: [path: string, type: string, body: RegExp][] = [
   ['/loki/api/v1/push', 'application/json', /^the gateway is stopping .*\n$/],
   ['/loki/api/v1/push', 'application/x-protobuf', /^the gateway is stopping .*\n$/],
@@ -40,7 +40,7 @@ const DOORS: [path: string, type: string, body: RegExp][] = [
 t.test('requests on open connections get 503 while the application closes, in the form of their route', async (t) => {
   const { app, pushed, close, goOn } = await closingApp(t)
   const { port } = app.server.address() as AddressInfo
-  // Agents keep connections; these are in the middle of their second request when the application begins to close.
+  // Agents keep connections open; these are in the middle of their second request when the application starts to close.
   const sockets = DOORS.map(([path, type]) => {
     const socket = connect(port, '127.0.0.1')
     const begin = `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: ${type}\r\n`

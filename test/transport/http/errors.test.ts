@@ -5,7 +5,7 @@ import { type ErrorCode, GatewayError } from '../../../src/domain/errors.ts'
 import { Metrics } from '../../../src/telemetry/metrics.ts'
 import { registerErrors } from '../../../src/transport/http/errors.ts'
 
-/** [what went wrong, what the log gets at info and above] */
+/** [the error, the number of log lines at info and above] */
 const ROWS: [ErrorCode, number][] = [
   ['internal', 1],
   ['store_damaged', 1],

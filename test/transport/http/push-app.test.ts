@@ -27,7 +27,7 @@ function pushOf(app: string, path = '/loki/api/v1/push'): EventParts {
   }
 }
 
-/** Both applications over one store, as the function has them, and the whole one alone beside them. */
+/** Both applications over one store, as in the function, and the whole application alone. */
 async function openFunction(t: Test, env: Environment = USERS) {
   const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
   const clock = new FixedClock()
@@ -50,10 +50,10 @@ async function openFunction(t: Test, env: Environment = USERS) {
   return { pushes, calls, ask, askAlone: (given: EventParts) => alone(eventV2(given), {} as Context) }
 }
 
-/** Without what differs with the time. */
+/** Without the parts that depend on the time. */
 const shown = ({ statusCode, headers, body }: LambdaAnswer) => ({ statusCode, type: headers?.['content-type'], body })
 
-t.test('a push and a look at the health need no other application', async (t) => {
+t.test('pushes and health checks do not load the whole application', async (t) => {
   const { calls, ask } = await openFunction(t)
   const pushes: readonly EventParts[] = [
     pushOf('a'),
@@ -66,7 +66,7 @@ t.test('a push and a look at the health need no other application', async (t) =>
   t.equal(calls.opened, 0)
 })
 
-t.test('the other routes are opened by the first request for one of them, once', async (t) => {
+t.test('the first request for another route loads the whole application, once', async (t) => {
   const { calls, ask } = await openFunction(t)
   await ask(pushOf('a'))
   const query = 'query=%7Bapp%3D%22a%22%7D'
@@ -75,7 +75,7 @@ t.test('the other routes are opened by the first request for one of them, once',
   t.equal(calls.opened, 1)
 })
 
-t.test('what failed to open is opened by the next request', async (t) => {
+t.test('the next request retries a failed load', async (t) => {
   const { calls, ask } = await openFunction(t)
   calls.failures = 1
   const given = { path: '/loki/api/v1/labels', headers: HEADERS }
@@ -113,7 +113,7 @@ t.test('wrong passwords count wherever they are sent', async (t) => {
   t.equal((await ask({ path: '/loki/api/v1/labels', headers })).statusCode, 429)
 })
 
-t.test('streams count by whichever path they came, and are told with the metrics', async (t) => {
+t.test('streams of both applications count together, and are in the metrics', async (t) => {
   const { ask, calls } = await openFunction(t, { ...USERS, MILLRACE_ACTIVE_STREAMS_MAX: '2' })
   t.equal((await ask(pushOf('a'))).statusCode, 200)
   t.equal((await ask(pushOf('b', '/loki/api/v1/push/'))).statusCode, 200)
@@ -135,7 +135,7 @@ t.test('a function starts without the query language', async (t) => {
   )
 })
 
-/** What a file loads before it runs, packages by their names. */
+/** The modules that a file loads statically, packages by name. */
 function staticImports(file: string, seen = new Set<string>()): Set<string> {
   if (seen.has(file)) return seen
   seen.add(file)

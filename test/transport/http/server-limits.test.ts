@@ -15,7 +15,7 @@ async function listen(t: Test, env: Record<string, string> = {}): Promise<{ app:
   return { app, port: (app.addresses()[0] as AddressInfo).port }
 }
 
-/** Sends the text as it is and gives all that comes back until the server closes. */
+/** Sends the text unchanged and returns everything that arrives until the server closes. */
 async function exchange(port: number, text: string): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port })
   const chunks: Buffer[] = []
@@ -26,7 +26,7 @@ async function exchange(port: number, text: string): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-/** A query of so many bytes, each of which percent-encoding makes three. */
+/** A query of this many bytes, each of which percent-encoding triples. */
 const longQuery = (bytes: number): string => `{a="${'{'.repeat(bytes - 6)}"}`
 
 const request = (path: string, headers: readonly string[] = []): string =>
@@ -34,20 +34,20 @@ const request = (path: string, headers: readonly string[] = []): string =>
 
 const rangeOf = (query: string): string => `/loki/api/v1/query_range?query=${encodeURIComponent(query)}`
 
-t.test('a query of the longest length is read by GET, percent-encoded, beside 60 KiB of other headers', async (t) => {
+t.test('a query of the maximum length works by GET, percent-encoded, with 60 KiB of other headers', async (t) => {
   const { port } = await listen(t)
   const answer = await exchange(port, request(rangeOf(longQuery(128 * KIB)), [`Cookie: ${'c'.repeat(60 * KIB)}`]))
   t.match(answer, /^HTTP\/1\.1 200 /)
 })
 
-t.test('a query that is too long is refused by its own limit, not by the server', async (t) => {
+t.test('a query that is too long is rejected by its own limit, not by the server', async (t) => {
   const { port } = await listen(t)
   const answer = await exchange(port, request(rangeOf(longQuery(128 * KIB + 1))))
   t.match(answer, /^HTTP\/1\.1 400 /)
   t.match(answer, /the query is longer than 131072 bytes; shorten it/)
 })
 
-t.test('what does not fit the room for headers is refused in the words of the limit', async (t) => {
+t.test('headers that are too large are rejected with the limit', async (t) => {
   const { port } = await listen(t)
   const answer = await exchange(port, request(rangeOf(longQuery(256 * KIB))))
   t.match(answer, /^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/)
@@ -68,14 +68,14 @@ t.test('MILLRACE_QUERY_BYTES_MAX is the limit of the language as well, by GET an
   t.equal((await app.inject({ method: 'POST', url: '/loki/api/v1/series', headers, payload })).statusCode, 200)
 })
 
-t.test('more headers than are read are refused: a dropped one may name the tenant', async (t) => {
+t.test('too many headers are rejected, because a dropped one may name the tenant', async (t) => {
   const { port } = await listen(t)
   const many = Array.from({ length: 1200 }, (_, i) => `X-${i}: 1`)
   t.match(await exchange(port, request('/loki/api/v1/labels', many)), /^HTTP\/1\.1 431 [\s\S]*more than 1000 headers/)
   t.match(await exchange(port, request('/loki/api/v1/labels', many.slice(0, 900))), /^HTTP\/1\.1 200 /)
 })
 
-t.test('a request that is not HTTP is answered in words', async (t) => {
+t.test('a request that is not HTTP gets an error text', async (t) => {
   const { port } = await listen(t)
   t.match(await exchange(port, 'HELLO\r\n\r\n'), /^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*the request is not HTTP\/1\.1/)
 })

@@ -93,7 +93,7 @@ t.test('an audit row is written for each line', async (t) => {
   ])
 })
 
-t.test('words that only look like a level raise no incident', async (t) => {
+t.test('words that only look like a level open no incident', async (t) => {
   const { send, list } = open(t)
   await send(testEvent(['"no ERRORs"', '{"errorCount": 0}', 'errorCount: 0', 'INFO: error rate 0', 'an errorless day']))
   t.same(await list(), [])

@@ -23,7 +23,7 @@ for (const [source, make] of SOURCES) {
     ])
   })
 
-  t.test(`the client address is known from ${source}`, async (t) => {
+  t.test(`the client address comes from ${source}`, async (t) => {
     t.equal(toProxyEvent(make({})).requestContext.identity.sourceIp, SOURCE_IP)
   })
 

@@ -8,7 +8,7 @@ import { messageBody } from '../../support/queue-messages.ts'
 
 const NOON = 1_795_262_400_000_000_000n // 2026-11-21T12:00:00Z
 
-/** An event as delivered by Lambda: bodies by id, of one version. */
+/** An event as delivered by Lambda: bodies by id, all of one version. */
 function sqsEvent(bodies: Readonly<Record<string, string>>, version = '1'): SQSEvent {
   return {
     Records: Object.entries(bodies).map(([messageId, body]) => ({

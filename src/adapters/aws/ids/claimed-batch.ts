@@ -61,8 +61,8 @@ function settle(
 }
 
 /**
- * Does `work` for each item, at most `atOnce` at a time. After a failure no other is started; rejects with its reason when
- * all started ones have ended, so that nothing continues in the background.
+ * Runs `work` for each item, at most `atOnce` concurrently. After a failure no other is started; rejects with its
+ * reason after all started ones have ended, so that nothing continues in the background.
  */
 export async function eachOf<T>(
   items: readonly T[],

@@ -1,4 +1,4 @@
-/** Reads a log group of CloudWatch Logs page by page, where no subscription delivers it. */
+/** Reads a log group of CloudWatch Logs page by page, for groups without a subscription. */
 
 import type { CloudWatchLogs } from '@aws-sdk/client-cloudwatch-logs'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -27,7 +27,7 @@ export class CloudWatchGroupReader implements LogGroupReader {
           ? []
           : [{ logStream, id, ms, message }],
       )
-      // Pages may be empty and yet lead on. See FilterLogEvents.
+      // Empty pages may be followed by others. See FilterLogEvents.
       nextToken = page.nextToken
     } while (nextToken !== undefined)
   }

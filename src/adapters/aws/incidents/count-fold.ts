@@ -14,18 +14,18 @@ import { decodeItem, encodeItem, fitOutbox, keyOf, type Stored } from './inciden
 
 export interface FoldSettings {
   readonly table: string
-  /** How long a delivery is known after it was applied. */
+  /** How long a delivery is remembered after it was applied. */
   readonly eventMemoryMs: number
   readonly closedKeptMs: number
 }
 
-/** A transaction takes 100 items and 4 MB. */
+/** A transaction may have 100 items and 4 MB. */
 const ITEMS_MAX = 90
 const BYTES_MAX = 3 * 1024 * 1024
-/** Records that are listed at once. */
+/** Records listed at once. */
 const LISTED_MAX = 400
 const BATCH_GET_MAX = 100
-/** Others fold at the same time, or change an incident. */
+/** Other processes may fold, or change an incident, at the same time. */
 const TURNS: RetryLimits = {
   attemptsMax: 20,
   budgetMs: 30_000,
@@ -33,7 +33,7 @@ const TURNS: RetryLimits = {
 }
 const WHAT = 'DynamoDB did not apply counts of lines'
 
-/** An incident as it was read, and as it becomes. */
+/** An incident as read, and after the change. */
 interface Change {
   readonly version: number | undefined
   next: Omit<Stored, 'version'> | undefined
@@ -52,7 +52,9 @@ export class CountFold {
     this.#pacing = pacing
   }
 
-  /** All that is listed, and `recorded`, which need not be. Rejects with store_unavailable or overloaded. */
+  /**
+   * Folds all listed records and `recorded`, which may not be listed yet. Rejects with store_unavailable or overloaded.
+   */
   async fold(recorded: readonly CountKey[], decider: CountDecider): Promise<readonly Decision[]> {
     const decisions: Decision[] = []
     const attempts = new Attempts(TURNS, this.#pacing)
@@ -63,7 +65,7 @@ export class CountFold {
       for (let left = pending; left.length > 0; ) {
         const step = await this.#apply(left, decider)
         if (step === undefined) {
-          // Another process was faster with a part of it: what is left is read again.
+          // Another process applied a part first: the rest is read again.
           isOver = false
           break
         }
@@ -76,7 +78,7 @@ export class CountFold {
     return decisions
   }
 
-  /** Applies the first of `pending`, as many as fit into a transaction; undefined when it was refused. */
+  /** Applies as many of `pending` as fit into a transaction, from the first; undefined if it was rejected. */
   async #apply(
     pending: readonly PendingCounts[],
     decider: CountDecider,
@@ -156,7 +158,7 @@ export class CountFold {
     return pages.flatMap(({ Items = [] }) => Items.map(({ pk }) => ({ pk: String(pk), sk: 'counts' as const })))
   }
 
-  /** What is still to be applied, in the order in which it was recorded. */
+  /** The records that are still to be applied, in the order of recording. */
   async #load(keys: readonly CountKey[]): Promise<readonly PendingCounts[]> {
     const found = await this.#get(keys)
     const pending = found.map(decodeCountItem).filter((counts) => counts !== undefined)
@@ -200,12 +202,12 @@ export class CountFold {
   }
 }
 
-/** The condition that nobody changed the incident since it was read. */
+/** The condition that the incident has not changed since it was read. */
 export function versionCondition(version: number | undefined, nowMs: number) {
   if (version !== undefined) {
     return { ConditionExpression: 'version = :version', ExpressionAttributeValues: { ':version': version } }
   }
-  // One whose time is over may still be there: it is written over as if it were not.
+  // An expired item may still exist, and is overwritten as if it did not.
   return {
     ConditionExpression: 'attribute_not_exists(pk) OR expiresAt <= :now',
     ExpressionAttributeValues: { ':now': Math.floor(nowMs / 1000) },

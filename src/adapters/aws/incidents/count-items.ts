@@ -1,13 +1,13 @@
-/** Items of counts that were recorded: what each holds, and how counts are spread over them. */
+/** Items of recorded counts: their contents, and the distribution of counts over items. */
 
 import { gunzipSync, gzipSync } from 'node:zlib'
 import type { LineCount } from '../../../domain/incidents/incident.ts'
 import { decodeCounts, encodeCounts } from '../../../protocol/incidents/incident-record.ts'
 
 /**
- * The item: `pk` incident-counts#<delivery>#<part>, `sk` counts, `body` (gzip of incident-record.ts's counts) and, until it
- * is applied, `workShard` and `workAtMs` of the index incidentWork; `expiresAt` (seconds). What is applied stays without
- * them and without its body for as long as the delivery is to be known.
+ * The item: `pk` incident-counts#<delivery>#<part>, `sk` counts, `body` (gzip of incident-record.ts's counts) and,
+ * until it is applied, `workShard` and `workAtMs` of the index incidentWork; `expiresAt` (seconds). An applied item
+ * stays without these and without its body, as long as its delivery must be remembered.
  */
 export interface CountItem {
   readonly pk: string
@@ -29,15 +29,15 @@ export interface CountKey {
   readonly sk: 'counts'
 }
 
-/** An item holds 400 KB, and a transaction that applies one writes each of its incidents: 100 items at most. */
+/** An item may have 400 KB, and the transaction that applies it writes each of its incidents: at most 100 items. */
 const BODY_BYTES_MAX = 256 * 1024
 export const COUNTS_OF_ITEM_MAX = 40
-/** What is not applied for so long, as nothing folds, goes. */
+/** Counts that are not applied within this time, because nothing folds, expire. */
 const PENDING_MS_MAX = 14 * 86_400_000
 
 export const COUNT_SHARDS = ['counts-0', 'counts-1', 'counts-2', 'counts-3'] as const
 
-/** Key of the first item of a delivery; a delivery that was recorded has it. */
+/** The key of an item of a delivery; a recorded delivery has part 0. */
 export function countKey(delivery: string, part: number): CountKey {
   return { pk: `incident-counts#${delivery}#${part}`, sk: 'counts' }
 }
@@ -52,10 +52,10 @@ export function encodeCountItems(delivery: string, counts: readonly LineCount[],
   }))
 }
 
-/** Undefined for an item that was applied, or is gone. */
+/** Undefined for an item that was applied or does not exist. */
 export function decodeCountItem(item: Record<string, unknown> | undefined): PendingCounts | undefined {
   if (item?.['workShard'] === undefined) return undefined
-  // What encodeCountItems made.
+  // Written by encodeCountItems.
   const { pk, body, workAtMs } = item as unknown as CountItem
   return { key: { pk, sk: 'counts' }, recordedMs: workAtMs, counts: decodeCounts(gunzipSync(body).toString()) }
 }

@@ -21,7 +21,7 @@ export class DynamoCounts {
   readonly #pacing: Pacing
   #recorded: CountKey[] = []
 
-  /** `rows`: where a row for each line goes; undefined: rows are not kept. */
+  /** `rows`: writes audit rows; undefined: there are none. */
   constructor(
     items: Lazy<DynamoDBDocument>,
     table: string,
@@ -36,9 +36,9 @@ export class DynamoCounts {
     this.#pacing = pacing
   }
 
-  /** See IncidentStore: the counts wait to be folded. Rejects with store_unavailable or overloaded. */
+  /** See IncidentStore: the counts wait for a fold. Rejects with store_unavailable or overloaded. */
   async record({ deliveryId, counts, cursor, rows }: CountRecord): Promise<RecordOutcome> {
-    // Before they are counted: a row that is written twice is one row, one that was never written is lost.
+    // Before the counts: writing a row twice is harmless, but a row that was never written is lost.
     await this.#rows?.write(rows)
     const items = counts.length === 0 ? [] : encodeCountItems(deliveryId ?? randomUUID(), counts, this.#clock.nowMs())
     const [first] = items
@@ -52,7 +52,7 @@ export class DynamoCounts {
     return { isNew: true, decisions: [], isPending: items.length > 0 }
   }
 
-  /** Keys of what was recorded here since the last call: the index may not show it yet. */
+  /** Keys of the records since the last call, which the index may not show yet. */
   takeRecorded(): readonly CountKey[] {
     const recorded = this.#recorded
     this.#recorded = []
@@ -90,7 +90,7 @@ export class DynamoCounts {
   }
 }
 
-/** The condition that a delivery was not recorded. One whose time is over may still be there. */
+/** The condition that the delivery was not recorded. An expired one may still exist. */
 function isUnknown(nowMs: number) {
   return {
     ConditionExpression: 'attribute_not_exists(pk) OR expiresAt <= :now',
@@ -98,7 +98,7 @@ function isUnknown(nowMs: number) {
   }
 }
 
-/** The item of a cursor that was read as `from`. */
+/** Writes the item of a cursor that was read as `from`. */
 function cursorPut({ name, from, to }: CursorMove) {
   const Item = { pk: `incident-cursor#${name}`, sk: 'cursor', text: to }
   if (from === undefined) return { Item, ConditionExpression: 'attribute_not_exists(pk)' }
@@ -110,12 +110,12 @@ function cursorPut({ name, from, to }: CursorMove) {
   }
 }
 
-/** True when a condition of the transaction did not hold. */
+/** True if a condition of the transaction failed. */
 export function isRefusal(cause: unknown): boolean {
   return reasonsOf(cause).includes('ConditionalCheckFailed')
 }
 
-/** True when another transaction or write was under way for one of the items: the same may be tried again. */
+/** True if another transaction or write of one of the items was in progress: the same call may be retried. */
 export function isConflict(cause: unknown): boolean {
   return reasonsOf(cause).some((reason) => reason === 'TransactionConflict' || reason === 'ThrottlingError')
 }

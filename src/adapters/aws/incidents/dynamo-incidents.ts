@@ -1,4 +1,7 @@
-/** IncidentStore on DynamoDB: one item an incident, with its outbox, written on a version; counts in two steps. */
+/**
+ * IncidentStore on DynamoDB: one item per incident with its outbox, written with an optimistic lock; counts in two
+ * steps.
+ */
 
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
 import { hasLabels, type Incident, type IncidentRef } from '../../../domain/incidents/incident.ts'
@@ -23,17 +26,17 @@ import { IncidentIndex } from './incident-index.ts'
 import { decodeItem, encodeItem, fitOutbox, keyOf, type Stored } from './incident-item.ts'
 
 export interface DynamoIncidentSettings {
-  /** With the keys `pk` and `sk`, the time to live `expiresAt` and the two indexes of incident-index.ts. */
+  /** Has the keys `pk` and `sk`, the TTL attribute `expiresAt` and the two indexes of incident-index.ts. */
   readonly table: string
   readonly eventMemoryMs: number
   readonly closedKeptMs: number
 }
 
-/** Writers of one incident take turns: many of them in a storm, each for some milliseconds. */
+/** Writers of an incident retry until it is their turn: in a storm there are many, each for some milliseconds. */
 const TURNS: RetryLimits = { attemptsMax: 40, budgetMs: 20_000, backoff: { firstMs: 20, maxMs: 1_000, jitter: 1 } }
 const BATCH_GET_MAX = 100
 const LIST_ROUNDS = 10
-/** Incidents whose items are taken or settled at once. */
+/** Items taken or settled concurrently. */
 const SETTLING_MAX = 16
 const MINUTE_MS = 60_000
 
@@ -87,7 +90,7 @@ export class DynamoIncidents implements IncidentStore {
   async list(listing: IncidentListing): Promise<IncidentPage> {
     const found: Incident[] = []
     let { after } = listing
-    // Where labels take few of many, a page ends early and says that there are more.
+    // If few incidents have the labels, a page ends early and says that there are more.
     for (let round = 0; round < LIST_ROUNDS; round++) {
       const wanted = listing.limit + 1
       const heads = await this.#index.heads({ ...listing, after, limit: wanted })
@@ -175,12 +178,12 @@ export class DynamoIncidents implements IncidentStore {
     await this.#call((items) => items.put({ TableName: this.#settings.table, Item }))
   }
 
-  /** DynamoDB forgets by itself, in its own time: what is over is left out when it is read. */
+  /** DynamoDB's TTL deletes items late; reads skip expired ones. */
   async prune(): Promise<void> {}
 
   async close(): Promise<void> {}
 
-  /** Reads, decides and writes, again when another writer was faster. */
+  /** Reads, decides and writes; retries if another writer was faster. */
   async #update<T>(
     ref: IncidentRef,
     decide: (stored: Stored | undefined) => { readonly next?: Omit<Stored, 'version'>; readonly result: T },
@@ -200,7 +203,7 @@ export class DynamoIncidents implements IncidentStore {
     return decodeItem(Item, this.#clock.nowMs())
   }
 
-  /** Incidents by their id; what is gone is left out. */
+  /** Incidents by id, without missing ones. */
   async #loadMany(refs: readonly IncidentRef[]): Promise<ReadonlyMap<string, Incident>> {
     const { table } = this.#settings
     const found = new Map<string, Incident>()
@@ -221,7 +224,7 @@ export class DynamoIncidents implements IncidentStore {
     return found
   }
 
-  /** False when another writer wrote it meanwhile. */
+  /** False if another writer has changed it. */
   async #put(next: Omit<Stored, 'version'>, version: number | undefined): Promise<boolean> {
     const Item = encodeItem({ ...next, version: (version ?? 0) + 1 }, this.#settings.closedKeptMs)
     const condition = versionCondition(version, this.#clock.nowMs())

@@ -1,4 +1,7 @@
-/** A row in DynamoDB for each line that raised an incident, in the fields of the classic incident table. */
+/**
+ * Writes audit rows to DynamoDB: one for each line that raised an incident, with the columns of the classic incident
+ * table.
+ */
 
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
 import type { Lazy } from '../../../kit/lazy.ts'
@@ -7,15 +10,18 @@ import { storeFailure } from '../aws-errors.ts'
 import { Attempts, type Pacing, type RetryLimits } from '../retry.ts'
 
 export interface RowSettings {
-  /** Of its own: with the key `incident_id` and the time to live `expiresAt`. Undefined: rows go to the gateway's table. */
+  /**
+   * A separate table with the key `incident_id` and the TTL attribute `expiresAt`. Undefined: rows go to the gateway's
+   * table.
+   */
   readonly rowTable: string | undefined
   readonly table: string
   readonly keptMs: number
 }
 
-/** Items of one batch of DynamoDB. */
+/** Maximum items per batch in DynamoDB. */
 const BATCH_MAX = 25
-/** An item holds 400 KB, a batch 16 MB. */
+/** An item may have 400 KB, a batch 16 MB. */
 const MESSAGE_CHARS_MAX = 64 * 1024
 const RETRIES: RetryLimits = {
   attemptsMax: 8,
@@ -34,9 +40,11 @@ export class DynamoRows {
     this.#pacing = pacing
   }
 
-  /** Resolves when all are written. Writing a row again changes its `created_at` only. Rejects with store_unavailable. */
+  /**
+   * Resolves when all are written. Writing a row again only changes its `created_at`. Rejects with store_unavailable.
+   */
   async write(rows: readonly AuditRow[]): Promise<void> {
-    // A batch takes no key twice.
+    // A batch must not contain a key twice.
     const byKey = new Map(rows.map((row) => [`${row.logGroup} ${row.incidentId}`, row]))
     const unique = [...byKey.values()]
     for (let i = 0; i < unique.length; i += BATCH_MAX) await this.#writeBatch(unique.slice(i, i + BATCH_MAX))

@@ -1,4 +1,4 @@
-/** How incidents are found in DynamoDB without their id: two indexes of the table, each spread over shards. */
+/** The two indexes of the table for finding incidents without their ids, each distributed over shards. */
 
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
 import { INCIDENT_STATES, type Incident, type IncidentRef } from '../../../domain/incidents/incident.ts'
@@ -8,22 +8,22 @@ import type { IncidentListing, IncidentPosition } from '../../../ports/incidents
 import { storeFailure } from '../aws-errors.ts'
 
 /**
- * Both indexes hold keys only.
+ * Both indexes project keys only.
  *
- * - `incidentList`: `listKey` (S, <tenant>#<state>#<shard>), `seenKey` (S, 16 digits of the last occurrence's ms and the
- *   id).
- * - `incidentWork`: `workShard` (S), `workAtMs` (N): when the incident closes by itself or has something to tell; absent
- *   where neither will happen.
+ * - `incidentList`: `listKey` (S, <tenant>#<state>#<shard>), `seenKey` (S, 16 digits of the last occurrence's ms and
+ *   the id).
+ * - `incidentWork`: `workShard` (S), `workAtMs` (N): when the incident closes automatically or has a notification to
+ *   send; absent if neither applies.
  */
 export const LIST_INDEX = 'incidentList'
 export const WORK_INDEX = 'incidentWork'
 
-/** A partition takes 1,000 writes a second; ids are hashes, so their last digit spreads evenly. */
+/** A partition accepts 1,000 writes per second; ids are hashes, so their last digit is evenly distributed. */
 const LIST_SHARDS = ['0', '1', '2', '3'] as const
 const WORK_SHARDS = ['0', '1', '2', '3', '4', '5', '6', '7'] as const
 const SEEN_DIGITS = 16
 
-/** What the indexes want of an incident's item. */
+/** The index attributes of an incident's item. */
 export function indexAttributes(
   incident: Incident,
   outbox: readonly OutboxItem[],
@@ -43,7 +43,7 @@ export class IncidentIndex {
     this.#table = table
   }
 
-  /** The first `limit` positions of a listing, its labels left aside. */
+  /** The first `limit` positions of a listing, ignoring its labels. */
   async heads({ tenant, states, sinceMs, limit, after }: IncidentListing): Promise<readonly IncidentPosition[]> {
     const from = seenKey(sinceMs ?? 0)
     const to = after === undefined ? 'z' : seenKey(after.lastSeenMs) + after.id
@@ -57,7 +57,7 @@ export class IncidentIndex {
           KeyConditionExpression: 'listKey = :key AND seenKey BETWEEN :from AND :to',
           ExpressionAttributeValues: { ':key': key, ':from': from, ':to': to },
           ScanIndexForward: false,
-          // `to` itself was given already.
+          // `to` itself was already returned.
           Limit: limit + 1,
         }),
       ),
@@ -67,7 +67,7 @@ export class IncidentIndex {
     return wanted.sort().reverse().slice(0, limit).map(positionOf)
   }
 
-  /** Incidents of all tenants that have something to do at `nowMs`, the most overdue of each shard first. */
+  /** Incidents of all tenants with work due at `nowMs`, the most overdue of each shard first. */
   async due(nowMs: number, limit: number): Promise<readonly IncidentRef[]> {
     const pages = await Promise.all(
       WORK_SHARDS.map((shard) =>
@@ -104,7 +104,7 @@ function shardOf(id: string, shards: readonly string[]): string {
   return shards[Number.parseInt(id.slice(-4), 16) % shards.length] as string
 }
 
-/** Before 1970 nothing was seen. */
+/** Occurrences before 1970 count as 1970. */
 function seenKey(ms: number): string {
   return String(Math.max(0, ms)).padStart(SEEN_DIGITS, '0')
 }

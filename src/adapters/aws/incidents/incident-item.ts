@@ -1,4 +1,4 @@
-/** The item of one incident in DynamoDB: what it holds, and how much of it fits. */
+/** The item of an incident in DynamoDB: its contents and their size limits. */
 
 import type { Incident, IncidentRef } from '../../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../../domain/incidents/notification.ts'
@@ -11,8 +11,8 @@ import {
 import { indexAttributes } from './incident-index.ts'
 
 /**
- * The item: `pk` incident#<tenant>#<id>, `sk` incident, `version`, `body` and `outbox` (JSON of incident-record.ts), what
- * the indexes want, and `expiresAt` (seconds) of a closed one.
+ * The item: `pk` incident#<tenant>#<id>, `sk` incident, `version`, `body` and `outbox` (JSON of incident-record.ts),
+ * the attributes of the indexes, and `expiresAt` (seconds) if closed.
  */
 export interface Stored {
   readonly version: number
@@ -20,14 +20,14 @@ export interface Stored {
   readonly outbox: readonly OutboxItem[]
 }
 
-/** Notifications of one incident that wait, in bytes of JSON; of more, the oldest are old news. */
+/** Maximum JSON bytes of an incident's waiting notifications; beyond that the oldest are dropped. */
 const OUTBOX_BYTES_MAX = 128 * 1024
 
 export function keyOf({ tenant, id }: IncidentRef): { pk: string; sk: string } {
   return { pk: `incident#${tenant}#${id}`, sk: 'incident' }
 }
 
-/** `closedKeptMs`: how long a closed incident stays. */
+/** `closedKeptMs`: how long a closed incident is kept. */
 export function encodeItem({ version, incident, outbox }: Stored, closedKeptMs: number): object {
   const { closedMs } = incident
   return {
@@ -40,10 +40,10 @@ export function encodeItem({ version, incident, outbox }: Stored, closedKeptMs: 
   }
 }
 
-/** Undefined for what is not there, or whose time is over: an item may stay for days beyond. */
+/** Undefined if the item is missing or expired: DynamoDB may keep it for days. */
 export function decodeItem(item: Record<string, unknown> | undefined, nowMs: number): Stored | undefined {
   if (item === undefined) return undefined
-  // The types of what encodeItem made, of which a projection may leave some out.
+  // The types of encodeItem's attributes, some of which a projection may omit.
   const {
     version,
     body,
@@ -59,13 +59,13 @@ export function decodeItem(item: Record<string, unknown> | undefined, nowMs: num
   return { version, incident: decodeIncident(body), outbox: outbox.map(decodeOutboxItem) }
 }
 
-/** The newest items that fit, one at least; in the order they came. */
+/** The newest items that fit, at least one; in order of arrival. */
 export function fitOutbox(outbox: readonly OutboxItem[]): readonly OutboxItem[] {
   const bytesOf = (item: OutboxItem): number => Buffer.byteLength(encodeOutboxItem(item))
   return fit(outbox.toReversed(), OUTBOX_BYTES_MAX, bytesOf).toReversed()
 }
 
-/** The first that fit together, one at least. */
+/** The first ones that fit together, at least one. */
 function fit<T>(all: readonly T[], bytesMax: number, bytesOf: (one: T) => number): readonly T[] {
   let bytes = 0
   return all.filter((one, i) => {

@@ -1,4 +1,4 @@
-/** Notifier that publishes to an SNS topic, for mail and for machines that filter by attributes. */
+/** Notifier that publishes to an SNS topic, for mail and for programs that filter by attributes. */
 
 import type { PublishCommandInput, SNS } from '@aws-sdk/client-sns'
 import { GatewayError } from '../../../domain/errors.ts'
@@ -14,7 +14,7 @@ export interface SnsSettings {
   readonly links: LinkSettings
 }
 
-/** SNS takes 256 KiB, attributes among them; a subject of up to 100 characters of ASCII. */
+/** SNS accepts 256 KiB including attributes, and a subject of up to 100 ASCII characters. */
 const TEXT_BYTES_MAX = 240 * 1024
 const SUBJECT_CHARS_MAX = 99
 
@@ -32,11 +32,11 @@ export class SnsNotifier implements Notifier {
     const { topic, links } = this.#settings
     const request: PublishCommandInput = {
       TopicArn: topic,
-      // Anything else has SNS refuse the whole message.
+      // SNS rejects messages with other characters in the subject.
       Subject: formatSubject(message, SUBJECT_CHARS_MAX).replace(/[^ -~]/g, '?'),
       Message: cutBytes(formatText(message, links), TEXT_BYTES_MAX),
       MessageAttributes: attributesOf(message),
-      // A FIFO topic sends a message once that comes twice.
+      // A FIFO topic deduplicates messages by this id.
       ...(topic.endsWith('.fifo') && { MessageGroupId: 'incidents', MessageDeduplicationId: message.id }),
     }
     try {
@@ -63,7 +63,7 @@ function attributesOf({ id, notifications }: Message): NonNullable<PublishComman
 function cutBytes(text: string, bytesMax: number): string {
   const bytes = Buffer.from(text)
   if (bytes.length <= bytesMax) return text
-  // A character that is cut ends as the replacement character, which is taken off.
+  // A truncated character is decoded as the replacement character, which is removed.
   return bytes
     .subarray(0, bytesMax)
     .toString('utf8')

@@ -137,7 +137,7 @@ export class ScratchCache<Memory> {
   }
 }
 
-/** The error for a failure of the scratch store, which names the cache because the archive is not at fault. */
+/** The error for a failure of the scratch store; it mentions the cache, because the archive is not at fault. */
 export function cacheFailure(cause: unknown): GatewayError {
   const why = cause instanceof Error ? cause.message : String(cause)
   const advice = 'free space there, or set MILLRACE_CACHE_DIR to another folder'

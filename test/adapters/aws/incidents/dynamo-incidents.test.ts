@@ -99,7 +99,7 @@ incidentStoreContract(t, async (_t, clock) => {
   return { store: open(items, clock), prunes: true, reopen: async () => open(items, clock) }
 })
 
-t.test('a change that is cut off anywhere, and told again, counts once', async (t) => {
+t.test('a change that fails at any call, and is retried, counts once', async (t) => {
   const items = await openTable(t)
   for (const isDone of [false, true]) {
     for (let at = 1; at <= 2; at++) {
@@ -112,7 +112,7 @@ t.test('a change that is cut off anywhere, and told again, counts once', async (
       await record(store, clock, seen, true)
       t.match(await store.find({ tenant: 'fake', id: incidentIdOf(seen) }), { count: 1 })
       const due = await store.takeDue(clock.ms + 1000, clock.ms + 2000, 100)
-      t.equal(due.length, 1, 'and is told of once')
+      t.equal(due.length, 1, 'and is notified once')
     }
   }
 })
@@ -210,7 +210,7 @@ t.test('counts are exact, wherever a process is cut off', async (t) => {
   }
 })
 
-t.test('an incident of the longest lines, whose notifications nobody takes, still fits into its item', async (t) => {
+t.test('an incident of the longest lines with failing notifications still fits into its item', async (t) => {
   const clock = new FixedClock()
   const items = await openTable(t)
   const store = open(items, clock)

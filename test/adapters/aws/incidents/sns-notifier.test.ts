@@ -7,7 +7,7 @@ import { applyReport, type Incident } from '../../../../src/domain/incidents/inc
 import { incidentIdOf, report } from '../../../contract/incident-store.ts'
 import { FixedClock } from '../../../support/helper.ts'
 
-t.test('what is published arrives, and can be chosen by its attributes', async (t) => {
+t.test('published notifications arrive, and can be filtered by their attributes', async (t) => {
   const server = await startFauxqs({ port: 0, logger: false })
   t.teardown(() => server.stop())
   const options = {

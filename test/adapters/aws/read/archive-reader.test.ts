@@ -446,7 +446,7 @@ t.test('an unusable cache folder is reported', async (t) => {
   await t.rejects(linesOf(reader), { code: 'store_unavailable', message: /MILLRACE_CACHE_DIR/ })
 })
 
-/** Where a batch is put: so long ago, as this. */
+/** A batch, its age, and where it is stored. */
 const placed = fc.record({
   kind: fc.constantFrom('recent', 'firehose', 'both', 'late', 'queue'),
   arrivedAgo: fc.integer({ min: 0, max: 55 * MINUTE }),
@@ -511,7 +511,7 @@ async function answer(store: LogStore, archive: Archive, query: string, limit: n
   const expr = parseExpr(query)
   const [start, end] = [archive.clock.nowNs - BigInt(30 * HOUR) * 1_000_000n, archive.clock.nowNs + 1n]
   const shown = (value: unknown): string =>
-    // Points are made as they are asked for.
+    // Points are created on access.
     JSON.stringify(value, (name, each) => {
       if (name === 'points') return shown([...each])
       return typeof each === 'bigint' ? `${each}` : each

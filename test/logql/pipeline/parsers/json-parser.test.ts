@@ -15,7 +15,7 @@ function parse(line: string, wanted?: string[], stream: Record<string, string> =
 
 const JSON_ERROR = { __error__: 'JSONParserErr' }
 
-t.test('json makes labels of fields (trap 6)', async (t) => {
+t.test('json converts fields to labels (trap 6)', async (t) => {
   const rows: [name: string, line: string, labels: Record<string, string>][] = [
     ['strings', '{"a":"x","b":"y z"}', { a: 'x', b: 'y z' }],
     ['white space', ' { "a" : "x" , "b" : 1 } ', { a: 'x', b: '1' }],
@@ -106,7 +106,7 @@ t.test('the error details are those of the parser that Loki uses', async (t) => 
   }
 })
 
-t.test('json extracts only what is wanted', async (t) => {
+t.test('json extracts only needed labels', async (t) => {
   const rows: [name: string, wanted: string[], line: string, labels: Record<string, string>][] = [
     ['one of three', ['b'], '{"a":1,"b":2,"c":3}', { b: '2' }],
     ['a nested one', ['a_c'], '{"a":{"b":1,"c":2},"d":{"e":1}}', { a_c: '2' }],
@@ -166,7 +166,7 @@ t.test('json with expressions (trap 6)', async (t) => {
     compileJsonExpressions([{ label: 'x', expression: '[0].a' }])(entry, entry.labels)
     t.strictSame({ ...parsedOf(entry) }, { x: '1' })
   })
-  t.test('a line that begins like no JSON has an error and no label; an empty one has neither', async (t) => {
+  t.test('a line that does not start like JSON has an error and no label; an empty one has neither', async (t) => {
     for (const [line, labels] of [
       ['hello', JSON_ERROR],
       ['123', JSON_ERROR],

@@ -23,7 +23,7 @@ function parse(line: string, options: Options = {}): Record<string, string> {
 
 const LOGFMT_ERROR = { __error__: 'LogfmtParserErr' }
 
-t.test('logfmt makes labels of pairs (trap 7)', async (t) => {
+t.test('logfmt converts pairs to labels (trap 7)', async (t) => {
   const rows: [name: string, line: string, labels: Record<string, string>, options?: Options][] = [
     ['pairs', 'a=1 b=x/y', { a: '1', b: 'x/y' }],
     ['quoted values', 'a="x y" b="\\"q\\" \\n\\u00e9"', { a: 'x y', b: '"q" \né' }],
@@ -108,7 +108,7 @@ t.test('hostile lines of 256 KiB take time in proportion', async (t) => {
   }
 })
 
-t.test('what is wanted of a line is the same as without a hint', async () => {
+t.test('needed labels are the same as without a hint', async () => {
   const names = ['a', 'b', 'a_b', '_9', 'c']
   const key = fc.constantFrom('a', 'b', 'a.b', 'a_b', '9', 'c', '\u00a0a', 'é', '"', '=', '')
   const value = fc.constantFrom(

@@ -374,7 +374,7 @@ t.test('fields are the labels that a template may read', async (t) => {
   }
 })
 
-t.test('any text is a template, or refused; running it gives text or a GatewayError', async (t) => {
+t.test('any text is a template or rejected; its output is text or a GatewayError', async (t) => {
   const word = fc.oneof(
     fc.constantFrom(...FUNCTION_NAMES),
     fc.constantFrom(

@@ -154,7 +154,7 @@ t.test('every control has a name', async (t) => {
   }
 })
 
-/** The contrast of two colours as WCAG 2.2 defines it. */
+/** The contrast of two colours as defined by WCAG 2.2. */
 function contrast(a: string, b: string): number {
   const luminance = (hex: string): number => {
     const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {

@@ -56,7 +56,7 @@ t.test('a push is read, decompressed, decoded and stored, and its memory is free
   t.match(await readAll(store), [{ line: 'one line' }])
 })
 
-t.test('a push that fails at any step leaves nothing held, and the next one is stored', async (t) => {
+t.test('a push that fails at any step releases its memory, and the next one is stored', async (t) => {
   let isDown = false
   const { receiver, bodies, store, form } = openReceiver(t, (store) =>
     Object.assign(Object.create(store) as LogStore, {

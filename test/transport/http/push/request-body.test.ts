@@ -5,13 +5,13 @@ import { BodyReader } from '../../../../src/transport/http/push/request-body.ts'
 
 const MIB = 2 ** 20
 
-/** A request whose body comes in these pieces; `declared` undefined: without Content-Length. */
+/** A request whose body arrives in these pieces; `declared` undefined: without Content-Length. */
 function requestOf(pieces: Iterable<Buffer> | AsyncIterable<Buffer>, declared?: number): FastifyRequest {
   const headers = declared === undefined ? {} : { 'content-length': String(declared) }
   return { headers, body: pieces } as unknown as FastifyRequest
 }
 
-t.test('a body is read whole, whatever its pieces and with or without its length declared', async (t) => {
+t.test('a body is read completely, in any pieces and with or without Content-Length', async (t) => {
   const reader = new BodyReader({ bodyBytesMax: 10 * MIB, inflightBytesMax: 64 * MIB })
   const sizes = [0, 1, 65_536, 65_537, MIB, MIB + 1, 3 * MIB + 5, 10 * MIB]
   for (const size of sizes) {
@@ -28,7 +28,7 @@ t.test('a body is read whole, whatever its pieces and with or without its length
   t.equal(reader.heldBytes, 0)
 })
 
-t.test('bodies that are announced and do not come hold little', async (t) => {
+t.test('announced bodies that do not arrive use little memory', async (t) => {
   const reader = new BodyReader({ bodyBytesMax: 100 * MIB, inflightBytesMax: 256 * MIB })
   const silent = Array.from({ length: 20 }, () => new PassThrough())
   const reads = silent.map((body) => reader.read(requestOf(body, 100 * MIB)))
@@ -40,7 +40,7 @@ t.test('bodies that are announced and do not come hold little', async (t) => {
   t.equal(reader.heldBytes, 0)
 })
 
-t.test('a body larger than the limit is refused before or while it comes, and nothing stays held', async (t) => {
+t.test('a body larger than the limit is rejected before or while it arrives, and its memory is released', async (t) => {
   const reader = new BodyReader({ bodyBytesMax: MIB, inflightBytesMax: 64 * MIB })
   await t.rejects(reader.read(requestOf([], MIB + 1)), { code: 'body_too_large' })
   await t.rejects(reader.read(requestOf([Buffer.alloc(MIB), Buffer.alloc(1)])), { code: 'body_too_large' })

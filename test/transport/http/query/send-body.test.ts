@@ -4,7 +4,7 @@ import t from 'tap'
 import { registerCompression } from '../../../../src/transport/http/compression.ts'
 import { sendBody } from '../../../../src/transport/http/query/send-body.ts'
 
-/** Sizes of one piece, of many that are copied together, and of so many that they are sent as a stream. */
+/** Bodies of one piece, of many that are joined, and of so many that they are sent as a stream. */
 const BODIES: readonly (readonly [name: string, pieces: number])[] = [
   ['one piece', 1],
   ['several pieces', 10],

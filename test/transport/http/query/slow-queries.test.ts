@@ -3,7 +3,7 @@ import { SlowQueries } from '../../../../src/transport/http/query/slow-queries.t
 
 const QUERY = { route: '/loki/api/v1/query_range', tenant: 'a', tags: 'Source=x', query: '{app="secret"} |= "word"' }
 
-/** Queries that wait and run for so long. */
+/** A query that waits and runs for these times. */
 function report(slowMs: number | undefined, waitMs: number, runMs: number | undefined) {
   const clock = { ms: 0, nowMs: () => clock.ms }
   const lines: unknown[][] = []

@@ -73,7 +73,7 @@ t.test('agrees with JavaScript where no tie is rounded', async (t) => {
   t.doesNotThrow(() => fc.assert(property, { numRuns: 3000 }))
 })
 
-/** A double of these sizes has no more than 100 places where it lies in the middle of two short ones. */
+/** A double of this size that is exactly between two short decimals has at most 100 places. */
 function isTie(value: number, places: number): boolean {
   return /^50*$/.test((value.toFixed(100).split('.')[1] as string).slice(places))
 }
@@ -94,7 +94,7 @@ t.test('lists, maps and nil', async (t) => {
   ])
 })
 
-t.test('what is wrong is written out', async (t) => {
+t.test('faults are in the output', async (t) => {
   checkAll(t, [
     ['%d', ['hi'], '%!d(string=hi)'],
     ['%d %d', [1n], '1 %!d(MISSING)'],
