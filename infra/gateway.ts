@@ -25,6 +25,7 @@ export function createGateway(base: Base): Gateway {
     seconds: GATEWAY_SECONDS,
     mebibytes: GATEWAY_MEBIBYTES,
     diskMebibytes: GATEWAY_DISK_MEBIBYTES,
+    ...(settings.gatewayInstances !== undefined && { concurrency: settings.gatewayInstances }),
     environment: {
       ...storageEnvironment(base),
       ...rulesEnvironment(),

@@ -14,6 +14,11 @@ export interface StageSettings {
    * minimum of unreserved instances, as in new accounts; the poller's lease keeps a second run out all the same.
    */
   readonly reserveConcurrency: boolean
+  /**
+   * How many instances of the gateway run at once at most, all reserved; undefined: as many as the account has. Limits that
+   * an instance counts for itself hold for each of them.
+   */
+  readonly gatewayInstances: number | undefined
   /** One customer key for all that is stored: a dollar a month, and a record of each use. Without it AWS's own keys encrypt. */
   readonly customerKey: boolean
   /** Whether the bucket keeps what was overwritten or deleted. */
@@ -63,6 +68,7 @@ function development(env: Environment): StageSettings {
     throttle: { rate: 100, burst: 200 },
     domain: undefined,
     reserveConcurrency: false,
+    gatewayInstances: undefined,
     customerKey: false,
     versioning: false,
     archiveDays: 7,
@@ -105,7 +111,7 @@ function production(env: Environment): StageSettings {
 /** What whoever deploys may choose for any stage, in variables of the shell. */
 function chosen(env: Environment): Partial<StageSettings> {
   const { DOOR, ARCHIVE_DAYS: days, CUSTOMER_KEY: key, DOMAIN: name, ANOMALIES: anomalies } = env
-  const { DOMAIN_CERTIFICATE: certificateArn } = env
+  const { DOMAIN_CERTIFICATE: certificateArn, GATEWAY_INSTANCES: instances } = env
   const door = DOORS.find((each) => each === DOOR)
   if (DOOR && door === undefined) {
     throw new Error(`DOOR is ${DOOR}; it may be function-url or http-api`)
@@ -117,11 +123,15 @@ function chosen(env: Environment): Partial<StageSettings> {
   if (days && days !== 'off' && !/^[1-9]\d{0,4}$/.test(days)) {
     throw new Error(`ARCHIVE_DAYS is ${days}; it may be a number of days, or off to keep logs for ever`)
   }
+  if (instances && !/^[1-9]\d{0,4}$/.test(instances)) {
+    throw new Error(`GATEWAY_INSTANCES is ${instances}; it may be a whole number above 0`)
+  }
   if (name && !certificateArn) {
     throw new Error('DOMAIN needs DOMAIN_CERTIFICATE, the ARN of a certificate of this name in the same region')
   }
   return {
     ...(door !== undefined && { door }),
+    ...(instances && { gatewayInstances: Number(instances) }),
     ...(days && { archiveDays: days === 'off' ? undefined : Number(days) }),
     ...(key && { customerKey: key === 'true' }),
     ...(anomalies && { anomalies: anomalies === 'true' }),

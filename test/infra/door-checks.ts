@@ -25,6 +25,10 @@ export function checkDoor(t: Test, settings: StageSettings, found: Lookup): void
     t.notMatch(password.overrideSpecial, /[,='"$`\\! ]/, 'pasted as it is')
   })
 
+  t.test('no more instances run at once than the stage has', async (t) => {
+    t.equal(gateway().reservedConcurrentExecutions, settings.gatewayInstances)
+  })
+
   t.test('images are scanned when they are pushed', async (t) => {
     t.equal(found.one('aws:ecr/repository:Repository').inputs.imageScanningConfiguration.scanOnPush, true)
   })

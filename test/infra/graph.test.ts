@@ -22,6 +22,7 @@ const DEPLOYMENTS: readonly (readonly [stage: string, what: string, variables: R
   ],
   ['production', 'with rows of incidents', { INCIDENT_TABLE: 'LogIncidents' }],
   ['production', 'with a domain', { DOMAIN: 'logs.example.com', DOMAIN_CERTIFICATE: CERTIFICATE }],
+  ['production', 'with few instances', { GATEWAY_INSTANCES: '20' }],
   ['production', 'which deletes what is a month old', { ARCHIVE_DAYS: '30' }],
   ['dev', 'which keeps all', { ARCHIVE_DAYS: 'off' }],
   ['staging', 'a stage of somebody’s own', {}],
@@ -43,6 +44,7 @@ t.test('what whoever deploys asks for and cannot be is said before anything is c
   const refused: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
     [{ DOOR: 'alb' }, /DOOR is alb; it may be function-url or http-api/],
     [{ CUSTOMER_KEY: 'yes' }, /CUSTOMER_KEY is yes; it may be true or false/],
+    [{ GATEWAY_INSTANCES: 'few' }, /GATEWAY_INSTANCES is few; it may be a whole number above 0/],
     [{ ARCHIVE_DAYS: '0' }, /ARCHIVE_DAYS is 0; it may be a number of days, or off/],
     [{ DOOR: 'http-api', DOMAIN: 'logs.example.com' }, /DOMAIN needs DOMAIN_CERTIFICATE/],
     [{ ANOMALIES: 'yes' }, /ANOMALIES is yes; it may be true or false/],
