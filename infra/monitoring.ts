@@ -126,7 +126,7 @@ function deliveryAlarms(monitored: Monitored): Alarm[] {
     }),
     createAlarm(monitored, 'DeliveryFailures', {
       alarmDescription: 'Firehose cannot write to the bucket.',
-      ...firehose('DeliveryToS3.Success', 'Average'),
+      ...firehose('DeliveryToS3.Success', 'Minimum'),
       period: 300,
       evaluationPeriods: 2,
       comparisonOperator: 'LessThanThreshold',
