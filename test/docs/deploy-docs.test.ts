@@ -32,6 +32,16 @@ t.test('functions, parameters and secrets have the names of the stage dev', asyn
   t.match(page, `"${secret.replace('dev', '$STAGE')}"`)
 })
 
+t.test('the check of the alarm path asks for what there is', async (t) => {
+  const found = new Lookup(await offlineGraph('dev', { INCIDENT_TABLE: 'LogIncidents' }))
+  const namesOf = (type: string, key = 'name') => found.ofType(type).map(({ inputs }) => inputs[key])
+  const asked = (option: string) => new RegExp(`--${option} (\\S+)`).exec(page)?.[1]
+  t.ok(namesOf('aws:cloudwatch/metricAlarm:MetricAlarm').includes(asked('alarm-names')))
+  t.ok(namesOf('aws:cloudwatch/logGroup:LogGroup').includes(asked('log-group-name')))
+  t.ok(namesOf('aws:cloudwatch/dashboard:Dashboard', 'dashboardName').includes(asked('dashboard-name')))
+  t.ok(namesOf('aws:dynamodb/table:Table').includes(asked('table-name')))
+})
+
 t.test('what a stage prints is what the page tells to use', async (t) => {
   const config = readFileSync('sst.config.ts', 'utf8')
   for (const output of ['url', 'userPoolClient', 'firstUser', 'domainTarget']) {
