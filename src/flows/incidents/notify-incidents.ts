@@ -93,16 +93,21 @@ export class NotifyDesk {
     const nowMs = clock.nowMs()
     if (!this.#outbox.admits(0)) return
     try {
-      const digest: OutboxItem[] = []
-      for (let more = true; more && digest.length < DIGEST_MAX; ) {
+      const singles: OutboxItem[] = []
+      const together: OutboxItem[] = []
+      for (let more = true; more && together.length < DIGEST_MAX; ) {
         const items = await store.takeDue(nowMs, nowMs + settings.leaseMs, TAKEN_MAX)
         for (const item of items) {
-          if (item.digestId === undefined) this.offer(item)
-          else digest.push(withoutSamples(item))
+          if (item.digestId === undefined && singles.length < settings.perMinuteMax) singles.push(item)
+          else together.push(withoutSamples(item))
         }
         more = items.length >= TAKEN_MAX
       }
-      for (const { id, items } of this.#digestsOf(digest)) await this.#sendDigest(id, items)
+      // More than a minute takes one by one go with the digest. It is sent first: single ones would leave it no room.
+      const isStorm = together.some(({ digestId }) => digestId === undefined)
+      if (isStorm) together.push(...singles.splice(0).map(withoutSamples))
+      for (const { id, items } of this.#digestsOf(together)) await this.#sendDigest(id, items)
+      for (const item of singles) this.offer(item)
       this.#outbox.succeed()
     } catch (cause) {
       this.#outbox.fail()
@@ -130,7 +135,7 @@ export class NotifyDesk {
     if (await this.#hasRoom()) return this.#send(item.notification.id, [item])
     // Together with all waiting items, in one write.
     const together = [item, ...this.#waiting.splice(0).filter((each) => !this.#isLeft([each]))]
-    await this.#postpone(together.map((each) => ({ ...each, digestId: DIGEST_PENDING })))
+    await this.#postpone(together)
   }
 
   async #sendDigest(id: string, items: readonly OutboxItem[]): Promise<void> {
@@ -150,7 +155,7 @@ export class NotifyDesk {
   async #postpone(items: readonly OutboxItem[]): Promise<void> {
     const { store, clock } = this.#parts
     const dueMs = (minuteOf(clock.nowMs()) + 1) * MINUTE_MS
-    await store.settle(items.map((item) => ({ ...item, dueMs })))
+    await store.settle(items.map((item) => ({ ...item, digestId: item.digestId ?? DIGEST_PENDING, dueMs })))
   }
 
   async #hasRoom(): Promise<boolean> {
@@ -168,7 +173,7 @@ export class NotifyDesk {
    * has the same id; if the outbox returns them in parts, each part gets its own id.
    */
   #digestsOf(items: readonly OutboxItem[]): readonly { id: string; items: readonly OutboxItem[] }[] {
-    const digests = Map.groupBy(items, ({ digestId }) => digestId)
+    const digests = Map.groupBy(items, ({ digestId = DIGEST_PENDING }) => digestId)
     return [...digests.values()].map((together) => ({ id: this.#digestIdOf(together), items: together }))
   }
 

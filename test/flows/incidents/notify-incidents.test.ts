@@ -1,6 +1,8 @@
 import t from 'tap'
+import type { Message } from '../../../src/domain/incidents/notification.ts'
 import type { IncidentStore } from '../../../src/ports/incidents.ts'
-import { report } from '../../contract/incident-store.ts'
+import { formatSubject, formatText } from '../../../src/protocol/incidents/incident-message.ts'
+import { lineCount, report } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
 import { failing, NOTIFY, openFlow, RecordingNotifier } from './incident-flow.ts'
 
@@ -254,6 +256,55 @@ t.test('notifications above the limit of a minute are sent as one digest in the 
   await flow.notify.sendDue()
   t.equal(notifier.messages.length, 5)
 })
+
+t.test('10,000 kinds at once are the messages of one minute and one digest that fits into a mail', async (t) => {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  const flow = openFlow(t, clock, { notifiers: [notifier] })
+  const counts = Array.from({ length: 10_000 }, (_, i) => lineCount(clock, { key: `kind ${i}`, title: `kind ${i}` }))
+  await flow.desk.record({ deliveryId: 'd1', counts, cursor: undefined, rows: [] })
+  await flow.notify.settled()
+  const startMs = clock.ms
+  for (let second = 0; second < 150; second++) {
+    await flow.notify.sendDue()
+    clock.ms += 1000
+  }
+  const sizes = notifier.messages.map(({ notifications }) => notifications.length)
+  t.same(sizes, [...Array.from({ length: NOTIFY.perMinuteMax }, () => 1), 10_000 - NOTIFY.perMinuteMax])
+  t.equal(notifier.reported.length, 10_000, 'all are in it')
+  t.ok((notifier.sentAtMs.at(-1) ?? 0) - startMs <= MINUTE_MS, 'in the next minute')
+  const digest = notifier.messages.at(-1) as Message
+  const links = {
+    publicUrl: 'https://logs.example.com',
+    grafanaUrl: undefined,
+    grafanaDataSource: 'm',
+    region: undefined,
+  }
+  t.ok(formatText(digest, links).length < 16 * 1024)
+  t.match(formatSubject(digest, 99), /^\[digest\] error: 9980 opened/)
+  t.same(flow.failures, [])
+})
+
+t.test(
+  'a storm that a receiver did not take comes in few messages once it answers, whatever else is new',
+  async (t) => {
+    const clock = new FixedClock()
+    const notifier = new RecordingNotifier(clock)
+    notifier.fault = () => 'before'
+    const flow = openFlow(t, clock, { notifiers: [notifier] })
+    const raise = (i: number) => flow.desk.raise(report(clock, { key: `failure ${i}` }))
+    for (let i = 0; i < 300; i++) await raise(i)
+    await flow.notify.settled()
+    for (let second = 0; second < 600; second++) {
+      if (second === 300) notifier.fault = () => undefined
+      if (second % 60 === 0) for (let i = 0; i < 5; i++) await raise(1000 + second + i)
+      await flow.notify.sendDue()
+      clock.ms += 1000
+    }
+    t.equal(notifier.reported.length, 350)
+    t.ok(notifier.messages.length <= 40, `${notifier.messages.length} messages`)
+  },
+)
 
 t.test('a notification that fails for a day is given up; the incident remains', async (t) => {
   const clock = new FixedClock()
