@@ -26,9 +26,9 @@ const LINE_BODIES_MAX = 50_000
 const CORPUS_AGE_MS_MAX = 12 * 3600_000
 /** Joined blocks stay readable for twice the query timeout; a short one lets the folder settle soon. */
 const QUERY_TIMEOUT = '1s'
-/** The gateway is idle when it used less than this in a span that holds a round of maintenance, which runs every 5 s. */
+/** The gateway is idle when it used less than this in a span that holds a round of maintenance and one of incidents. */
 const IDLE_SECONDS = 0.15
-const IDLE_SPAN_MS = 7_000
+const IDLE_SPAN_MS = 32_000
 const SETTLE_MS_MAX = 180_000
 
 /** The figures of one round; their order is that of the table. */

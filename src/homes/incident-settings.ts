@@ -13,11 +13,15 @@ export function openHash(key: Uint8Array): KeyedHash {
   const secret = createSecretKey(key)
   return (parts) => {
     const hmac = createHmac('sha256', secret)
+    let text = ''
     for (const part of parts) {
-      hmac.update(`${typeof part === 'string' ? Buffer.byteLength(part) : part.length}:`)
-      hmac.update(part)
+      if (typeof part === 'string') text += `${Buffer.byteLength(part)}:${part}`
+      else {
+        hmac.update(`${text}${part.length}:`).update(part)
+        text = ''
+      }
     }
-    return hmac.digest('hex').slice(0, HASH_CHARS)
+    return hmac.update(text).digest('hex').slice(0, HASH_CHARS)
   }
 }
 

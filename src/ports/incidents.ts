@@ -65,6 +65,8 @@ export interface CountRecord {
   /** Identifies the delivery of the lines: a delivery that was already recorded is not counted again. */
   readonly deliveryId?: string | undefined
   readonly counts: readonly LineCount[]
+  /** Counts of incidents that are open: they may wait for a later fold. */
+  readonly later?: readonly LineCount[]
   readonly cursor?: CursorMove | undefined
   /** One for each line, if audit rows are stored. */
   readonly rows: readonly AuditRow[]
@@ -75,7 +77,7 @@ export interface RecordOutcome {
   readonly isNew: boolean
   /** Incidents that changed. A store that counts in two steps returns none here, but from `fold`. */
   readonly decisions: readonly Decision[]
-  /** Whether `fold` must follow, now or later. */
+  /** Whether `counts` wait for `fold`. */
   readonly isPending: boolean
 }
 

@@ -14,7 +14,7 @@ import { NotifyDesk } from '../flows/incidents/notify-incidents.ts'
 import { type LineRules, openCounter } from '../flows/incidents/open-counter.ts'
 import { IncidentDesk } from '../flows/incidents/raise-incidents.ts'
 import { type IncidentHome, type IncidentHomeLog, openIncidentHome } from '../homes/incident-home.ts'
-import type { CommittedBlocks } from '../ports/incidents.ts'
+import type { CommittedBlocks, IncidentStore } from '../ports/incidents.ts'
 import type { Clock } from '../ports/log-store.ts'
 import { readLineRules } from './line-rules.ts'
 
@@ -75,6 +75,20 @@ export async function openIncidents(config: Config, clock: Clock, log: IncidentH
   const opened = openCounter(rules, hash, clock)
   const parts = { desk, opened, hash, clock, tenant: cloudWatch.tenant }
   return { home, desk, notify, rules, cloudWatch: parts, totals }
+}
+
+/** Incidents as people read them: counts that wait are applied first. */
+export function readApplied({ home, desk }: Incidents): Pick<IncidentStore, 'find' | 'list'> {
+  return {
+    find: async (ref) => {
+      await desk.fold()
+      return home.store.find(ref)
+    },
+    list: async (listing) => {
+      await desk.fold()
+      return home.store.list(listing)
+    },
+  }
 }
 
 /** The periodic tasks of every long-running process. */

@@ -9,6 +9,7 @@ import {
   type Incident,
   type IncidentRef,
   type LineCount,
+  mergeCounts,
 } from '../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../domain/incidents/notification.ts'
 import type {
@@ -56,6 +57,9 @@ const LIST = `
 const PRUNED_MAX = 5_000
 /** Incidents changed by one transaction: a commit blocks the whole process, and pushes run between two. */
 const CHANGED_MAX = 64
+/** Rows of counts that are merged in one transaction; a row takes about 50 KB of memory. */
+const MERGED_ROWS_MAX = 100
+const REMOVE_PENDING = 'DELETE FROM pending_counts WHERE id = ?'
 const REFUSED: RecordOutcome = { isNew: false, decisions: [], isPending: false }
 
 export class SqliteIncidents implements IncidentStore {
@@ -83,29 +87,32 @@ export class SqliteIncidents implements IncidentStore {
   }
 
   /** Few counts are applied immediately; many are recorded first, and applied in parts. */
-  async record({ deliveryId, counts, cursor, rows }: CountRecord, decider: CountDecider): Promise<RecordOutcome> {
+  async record(
+    { deliveryId, counts, later = [], cursor, rows }: CountRecord,
+    decider: CountDecider,
+  ): Promise<RecordOutcome> {
     return this.#write(() => {
       if (cursor !== undefined && this.#cursor(cursor.name) !== cursor.from) return REFUSED
       if (deliveryId !== undefined && !this.#addDelivery(deliveryId)) return REFUSED
       for (const row of rows) this.#addRow(row)
       if (cursor !== undefined) this.#putCursor(cursor.name, cursor.to)
       const isPending = counts.length > CHANGED_MAX
-      const decisions = isPending ? [] : this.#applyCounts(counts, decider)
-      for (let i = 0; isPending && i < counts.length; i += CHANGED_MAX) {
-        const body = encodeCounts(counts.slice(i, i + CHANGED_MAX))
-        this.#prepared('INSERT INTO pending_counts (body) VALUES (?)').run(body)
-      }
+      const isWaiting = counts.length + later.length > CHANGED_MAX
+      const decisions = isPending ? [] : this.#applyCounts(isWaiting ? counts : [...counts, ...later], decider)
+      if (isPending) this.#addPending(counts)
+      if (isWaiting) this.#addPending(later)
       return { isNew: true, decisions, isPending }
     })
   }
 
   async fold(decider: CountDecider): Promise<readonly Decision[]> {
     const decisions: Decision[] = []
+    this.#write(() => this.#mergePending())
     for (;;) {
       const applied = this.#write(() => {
         const row = this.#prepared('SELECT id, body FROM pending_counts ORDER BY id LIMIT 1').get()
         if (row === undefined) return undefined
-        this.#prepared('DELETE FROM pending_counts WHERE id = ?').run(row['id'] as number)
+        this.#prepared(REMOVE_PENDING).run(row['id'] as number)
         return this.#applyCounts(decodeCounts(row['body'] as string), decider)
       })
       if (applied === undefined) return decisions
@@ -216,6 +223,32 @@ export class SqliteIncidents implements IncidentStore {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#db.close()
+  }
+
+  /** Counts of one incident in several rows become one, so that the incident changes once. */
+  #mergePending(): void {
+    const rows = this.#prepared('SELECT id, body FROM pending_counts ORDER BY id LIMIT ?').all(MERGED_ROWS_MAX)
+    if (rows.length < 2) return
+    const merged = new Map<string, LineCount>()
+    let counts = 0
+    for (const row of rows) {
+      for (const lines of decodeCounts(row['body'] as string)) {
+        const name = `${lines.tenant}\n${lines.key}`
+        const before = merged.get(name)
+        merged.set(name, before === undefined ? lines : mergeCounts(before, lines))
+        counts++
+      }
+    }
+    if (merged.size === counts) return
+    for (const row of rows) this.#prepared(REMOVE_PENDING).run(row['id'] as number)
+    this.#addPending([...merged.values()])
+  }
+
+  #addPending(counts: readonly LineCount[]): void {
+    for (let i = 0; i < counts.length; i += CHANGED_MAX) {
+      const body = encodeCounts(counts.slice(i, i + CHANGED_MAX))
+      this.#prepared('INSERT INTO pending_counts (body) VALUES (?)').run(body)
+    }
   }
 
   #applyCounts(counts: readonly LineCount[], decider: CountDecider): readonly Decision[] {

@@ -239,6 +239,18 @@ export function closeQuiet(current: Incident, nowMs: number): IncidentChange | u
   return current.quietAtMs !== undefined && current.quietAtMs <= nowMs ? close(current, undefined, nowMs) : undefined
 }
 
+/** Counts of one kind as one; `b` was taken later. */
+export function mergeCounts(a: LineCount, b: LineCount): LineCount {
+  return {
+    ...b,
+    severity: worse(a.severity, b.severity),
+    count: a.count + b.count,
+    firstMs: Math.min(a.firstMs, b.firstMs),
+    lastMs: Math.max(a.lastMs, b.lastMs),
+    samples: withSamples(a.samples, b.samples),
+  }
+}
+
 /** True if all pairs are among the incident's labels. */
 export function hasLabels(incident: Pick<Incident, 'labels'>, wanted: Labels): boolean {
   return wanted.every(({ name, value }) => labelValue(incident.labels, name) === value)

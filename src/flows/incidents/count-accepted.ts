@@ -24,7 +24,7 @@ const ROW_BYTES_MAX = 8 * 1024 * 1024
 /**
  * Lines of known kinds are written this late: in a storm, most of a round would be spent on rewriting their incidents.
  */
-const KNOWN_MS = 5_000
+const KNOWN_MS = 10_000
 /**
  * How often the position is written while there is nothing to count; after a crash, blocks of this time are read again.
  */

@@ -12,7 +12,8 @@ export interface Round {
 /** Interval between counting rounds; a notification is sent less than two seconds after its line was accepted. */
 export const LINES_EVERY_MS = 1_000
 export const OUTBOX_EVERY_MS = 1_000
-export const SWEEP_EVERY_MS = 10_000
+/** Counts of known kinds that wait are applied then, many rounds at once; who reads incidents has them applied first. */
+export const SWEEP_EVERY_MS = 30_000
 
 /** Repeats each task, a fixed time after its previous run ended. `stop` resolves when none is running. */
 export class IncidentLoop {

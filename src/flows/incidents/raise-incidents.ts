@@ -87,15 +87,18 @@ export class IncidentDesk implements IncidentSink {
   }
 
   /**
-   * Writes counted lines. If the store counts in two steps, counts of incidents that were not seen open within a minute
-   * are applied immediately, others by the next fold. Rejects with store_unavailable.
+   * Writes counted lines. Counts of incidents that were not seen open within a minute are applied immediately, others
+   * perhaps by the next fold. Rejects with store_unavailable.
    */
   async record(record: CountRecord): Promise<RecordOutcome> {
-    const outcome = await this.#parts.store.record(record, this.#decider)
+    const { true: later = [], false: counts = [] } = Object.groupBy(record.counts, (lines) =>
+      this.#isKnownOpen(lines) ? 'true' : 'false',
+    )
+    const outcome = await this.#parts.store.record({ ...record, counts, later }, this.#decider)
     for (const decision of outcome.decisions) this.#announce(decision)
     // Also if the delivery is not new: its recorder may have died before applying it.
-    if (!outcome.isPending || record.counts.every((lines) => this.#isKnownOpen(lines))) return outcome
-    const ids = new Set(record.counts.map((lines) => this.refOf(lines).id))
+    if (!outcome.isPending || counts.length === 0) return outcome
+    const ids = new Set(counts.map((lines) => this.refOf(lines).id))
     const decisions = (await this.fold()).filter(({ incident }) => ids.has(incident.id))
     return { ...outcome, decisions }
   }
@@ -108,13 +111,7 @@ export class IncidentDesk implements IncidentSink {
   /** Applies counts of other processes. Resolves to the changed incidents. Rejects with store_unavailable. */
   async fold(): Promise<readonly Decision[]> {
     const decisions = await this.#parts.store.fold(this.#decider)
-    if (this.#open.size > KNOWN_OPEN_MAX) this.#open.clear()
-    for (const decision of decisions) {
-      const { id, state } = decision.incident
-      if (state === 'closed') this.#open.delete(id)
-      else this.#open.set(id, this.#parts.clock.monotonicMs())
-      this.#announce(decision)
-    }
+    for (const decision of decisions) this.#announce(decision)
     return decisions
   }
 
@@ -154,6 +151,8 @@ export class IncidentDesk implements IncidentSink {
     ref: IncidentRef,
     change: (current: Incident, nowMs: number) => IncidentChange | undefined,
   ): Promise<Incident> {
+    // Lines of before must not reopen what somebody closes now.
+    await this.fold()
     let known: Incident | undefined
     const decision = await this.#change(ref, (current) => {
       known = current
@@ -178,7 +177,10 @@ export class IncidentDesk implements IncidentSink {
   }
 
   #announce({ transition, incident, outbox }: Decision): void {
-    const { onWritten, onTransition } = this.#parts
+    const { onWritten, onTransition, clock } = this.#parts
+    if (this.#open.size > KNOWN_OPEN_MAX) this.#open.clear()
+    if (incident.state === 'closed') this.#open.delete(incident.id)
+    else this.#open.set(incident.id, clock.monotonicMs())
     if (transition !== undefined) onTransition?.(transition, incident)
     if (outbox !== undefined) onWritten(outbox)
   }

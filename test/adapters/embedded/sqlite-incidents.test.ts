@@ -11,6 +11,7 @@ import {
   EVENT_MEMORY_MS,
   incidentIdOf,
   incidentStoreContract,
+  lineCount,
   record,
   report,
 } from '../../contract/incident-store.ts'
@@ -35,6 +36,31 @@ incidentStoreContract(t, async (t, clock) => {
       return open(t, clock, dataDir)
     },
   }
+})
+
+t.test('counts that wait in several rounds change each incident once, and none is lost or repeated', async (t) => {
+  const clock = new FixedClock()
+  const dataDir = t.testdir()
+  const store = open(t, clock, dataDir)
+  const decider = deciderOf(clock)
+  const startMs = clock.ms
+  for (let round = 1; round <= 5; round++) {
+    clock.ms = startMs + round * 1000
+    const kinds = Array.from({ length: 100 }, (_, i) => `kind ${round % 2 === 0 ? i : 99 - i}`)
+    const samples = [{ eventId: `e${round}`, ms: clock.ms, line: `line ${round}` }]
+    const counts = kinds.map((key) => lineCount(clock, { key, count: round, samples }))
+    t.match(await store.record({ deliveryId: `d${round}`, counts, rows: [] }, decider), { isPending: true })
+  }
+  const decisions = await store.fold(decider)
+  t.equal(decisions.length, 100)
+  for (const { incident } of decisions) {
+    t.match(incident, { count: 1 + 2 + 3 + 4 + 5, firstSeenMs: startMs + 1000, lastSeenMs: startMs + 5000 })
+    t.same(
+      incident.samples.map(({ line }) => line),
+      ['line 1', 'line 2', 'line 3', 'line 4', 'line 5'],
+    )
+  }
+  t.same(await store.fold(decider), [])
 })
 
 t.test('a row for each line is written once', async (t) => {

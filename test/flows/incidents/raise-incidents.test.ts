@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { IncidentReport } from '../../../src/domain/incidents/incident.ts'
 import type { IncidentStore } from '../../../src/ports/incidents.ts'
-import { incidentIdOf, report } from '../../contract/incident-store.ts'
+import { incidentIdOf, lineCount, report } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
-import { failing, openFlow, RecordingNotifier } from './incident-flow.ts'
+import { failing, NOTIFY, openFlow, RecordingNotifier } from './incident-flow.ts'
 
 t.test('every state is notified once, except acknowledging', async (t) => {
   const clock = new FixedClock()
@@ -88,3 +88,36 @@ for (const call of CALLS) {
     )
   })
 }
+
+t.test('a new kind is applied at once, and a hundred known ones beside it wait for the next fold', async (t) => {
+  const clock = new FixedClock()
+  const notifier = new RecordingNotifier(clock)
+  const { desk, notify, store } = openFlow(t, clock, {
+    notifiers: [notifier],
+    notify: { ...NOTIFY, perMinuteMax: 1000 },
+  })
+  const known = Array.from({ length: 100 }, (_, i) => lineCount(clock, { key: `kind ${i}` }))
+  const record = (counts: typeof known) => desk.record({ counts, cursor: undefined, rows: [] })
+  t.equal((await record(known)).decisions.length, 100)
+  const countOf = async (key: string) =>
+    (await store.find({ tenant: 'fake', id: incidentIdOf({ tenant: 'fake', kind: 'line', key }) }))?.count
+  for (let round = 0; round < 3; round++) {
+    clock.ms += 1000
+    const { decisions } = await record([...known, lineCount(clock, { key: `new ${round}` })])
+    t.same(
+      decisions.map(({ transition }) => transition),
+      ['opened'],
+    )
+    t.equal(await countOf('kind 7'), 1)
+  }
+  await notify.settled()
+  t.equal(notifier.messages.length, 103)
+  await desk.sweep()
+  t.equal(await countOf('kind 7'), 4)
+  await record(known)
+  const ref = { tenant: 'fake', id: incidentIdOf(known[7] as (typeof known)[number]) }
+  t.match(await desk.close(ref, 'ann'), { count: 5, state: 'closed' }, 'what waits is counted before it is closed')
+  clock.ms += 1000
+  await desk.sweep()
+  t.match(await store.find(ref), { state: 'closed' })
+})

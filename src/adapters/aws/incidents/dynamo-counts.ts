@@ -37,9 +37,10 @@ export class DynamoCounts {
   }
 
   /** See IncidentStore: the counts wait for a fold. Rejects with store_unavailable or overloaded. */
-  async record({ deliveryId, counts, cursor, rows }: CountRecord): Promise<RecordOutcome> {
+  async record({ deliveryId, counts: now, later = [], cursor, rows }: CountRecord): Promise<RecordOutcome> {
     // Before the counts: writing a row twice is harmless, but a row that was never written is lost.
     await this.#rows?.write(rows)
+    const counts = [...now, ...later]
     const items = counts.length === 0 ? [] : encodeCountItems(deliveryId ?? randomUUID(), counts, this.#clock.nowMs())
     const [first] = items
     if (first === undefined && cursor === undefined) return { isNew: true, decisions: [], isPending: false }
