@@ -11,7 +11,7 @@ import { type FileMetaData, parquetMetadata } from 'hyparquet'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Label, type Labels, sortLabels } from '../../domain/labels.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
-import type { BuiltFile, FileBuilder } from '../../ports/archive.ts'
+import type { BuiltFile, FileBuilder, FilePlace } from '../../ports/archive.ts'
 import { streamIdOf } from '../../protocol/archive/archive-place.ts'
 import { encodeFileIndex, type IndexParts, type StreamPlace } from '../../protocol/archive/file-index.ts'
 import { makeIdFilter } from '../../protocol/archive/id-filter.ts'
@@ -217,21 +217,21 @@ export class DuckdbFiles implements FileBuilder {
       VECTOR_ROWS,
       Math.floor(GROUP_LINE_BYTES / Math.max(1, lineBytes) / VECTOR_ROWS) * VECTOR_ROWS,
     )
-    const piece = `(SELECT * FROM day_rows WHERE rowid >= ${start} AND rowid < ${end} ORDER BY rowid)`
+    const piece = `(SELECT *, rowid - ${start} AS place FROM day_rows WHERE rowid >= ${start} AND rowid < ${end})`
     await run(
       db,
-      `COPY (SELECT ${FILE_COLUMNS} FROM ${piece}) TO '${quoted(path)}' (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2,
+      `COPY (SELECT ${FILE_COLUMNS} FROM ${piece} ORDER BY place) TO '${quoted(path)}' (FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2,
         ROW_GROUP_SIZE ${Math.min(GROUP_ROWS_MAX, groupRows)})`,
     )
     const footer = await takeFooter(path)
-    const index = encodeFileIndex(await this.#indexOf(db, piece, footer.metadata))
+    const parts = await this.#indexOf(db, piece, footer.metadata)
+    const index = encodeFileIndex(parts)
     await appendTo(path, [index, footer.bytes])
     const [facts] = await rowsOf(
       db,
-      `SELECT count(*), coalesce(sum(strlen(body)), 0)::BIGINT, min(time_unix_nano), max(time_unix_nano),
-        first(tenant_id), first(stream_id), last(tenant_id), last(stream_id) FROM ${piece}`,
+      `SELECT count(*), coalesce(sum(strlen(body)), 0)::BIGINT, min(time_unix_nano), max(time_unix_nano) FROM ${piece}`,
     )
-    const [rows, bytes, oldest, newest, firstTenant, firstStream, lastTenant, lastStream] = facts as readonly unknown[]
+    const [rows, bytes, oldest, newest] = facts as readonly unknown[]
     return {
       day,
       path,
@@ -240,8 +240,8 @@ export class DuckdbFiles implements FileBuilder {
       lineBytes: Number(bytes),
       oldest: oldest as bigint,
       newest: newest as bigint,
-      first: { tenant: firstTenant as string, stream: firstStream as bigint },
-      last: { tenant: lastTenant as string, stream: lastStream as bigint },
+      first: placeOf(parts.tenants[0], 0),
+      last: placeOf(parts.tenants.at(-1), -1),
       indexStart: footer.start,
       indexBytes: index.length,
     }
@@ -283,7 +283,7 @@ export class DuckdbFiles implements FileBuilder {
     const found = await rowsOf(
       db,
       `SELECT tenant_id, CASE ${bounds} END AS part, list(DISTINCT trace_id) FROM
-        (SELECT tenant_id, trace_id, row_number() OVER () - 1 AS place FROM ${piece})
+        ${piece}
         WHERE trace_id IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2`,
     )
     for (const [tenant, group, ids] of found) {
@@ -321,6 +321,14 @@ function groupsOf({ row_groups }: FileMetaData): IndexParts['groups'] {
       chunks,
     }
   })
+}
+
+/** The stream number `at` of a tenant of the index. */
+function placeOf(tenant: IndexParts['tenants'][number] | undefined, at: number): FilePlace {
+  const stream = tenant?.streams.at(at)
+  if (tenant === undefined || stream === undefined)
+    throw new GatewayError('internal', 'BUG: a file has no entries; report it')
+  return { tenant: tenant.tenant, stream: stream.stream }
 }
 
 /** The stream of each text of labels, a JSON object a line. */

@@ -149,6 +149,33 @@ t.test('large files have row groups of about 4 MB of lines, and pieces of the si
   t.strictSame(textsOf(...(await read(merged))), textsOf(batch))
 })
 
+t.test(
+  'a file that threads make together has its first and last stream, its order and its filters right',
+  async (t) => {
+    const { files, folder } = openFiles(t)
+    const streamsOf = (tenant: number) =>
+      Array.from({ length: 10 }, (_, stream) => ({
+        labels: { app: `a${stream}` },
+        entries: Array.from({ length: 2500 }, (_, i) => ({
+          ns: clock.nowNs + BigInt(i),
+          line: `${tenant} ${i}`,
+          metadata: { trace_id: `${tenant}-${stream}-${i}` },
+        })),
+      }))
+    // More rows than a thread takes at a time, arriving in another order than they are sorted.
+    const batches = [7, 3, 0, 5, 1, 6, 2, 4].map((tenant) => batchOf(streamsOf(tenant), `tenant-${tenant}`))
+    const { files: built } = await files.build([await write(folder, batches)])
+    t.equal(built.length, 1)
+    t.match(built, [{ rows: 200_000, first: { tenant: 'tenant-0' }, last: { tenant: 'tenant-7' } }])
+    const found = await read(built)
+    t.same([...new Set(found.map(({ tenant }) => tenant))].sort(), batches.map(({ tenant }) => tenant).sort())
+    for (const { tenant } of batches) {
+      const [wanted, own] = [batches, found].map((all) => textsOf(...all.filter((batch) => batch.tenant === tenant)))
+      t.strictSame(own, wanted)
+    }
+  },
+)
+
 const POISONS: [name: string, text: string | Uint8Array][] = [
   ['text that is not JSON', 'no json\n'],
   ['a line without a time', '{"tenant":"a","labels":{},"line":"x"}\n'],
