@@ -6,7 +6,15 @@ import { build } from 'esbuild'
 import { bundleReplacements } from './bundle-replacements.ts'
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
-const page = readFileSync('src/web/index.html', 'utf8')
+/** The built page by file, in base64: an image and a function have no folder of it. */
+const page = Object.fromEntries(
+  [
+    'index.html',
+    ...globSync('*', { cwd: 'web/built/assets' })
+      .sort()
+      .map((name) => `assets/${name}`),
+  ].map((name) => [name, readFileSync(`web/built/${name}`, 'base64')]),
+)
 const entryPoints = [
   ...globSync('src/entry/{*-lambda,*-loop,gateway-server,cli}.ts').sort(),
   'docker/create-resources.mjs', // for the emulator of docker-compose.yml

@@ -11,6 +11,7 @@ import { LabelSet } from '../../logql/pipeline/label-set.ts'
 import { compileJsonParser } from '../../logql/pipeline/parsers/json-parser.ts'
 import { compileLogfmtParser } from '../../logql/pipeline/parsers/logfmt-parser.ts'
 import type { LogStore } from '../../ports/log-store.ts'
+import type { Looked } from './looked.ts'
 import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export type FieldType = 'string' | 'int' | 'float' | 'boolean' | 'duration' | 'bytes'
@@ -41,30 +42,40 @@ export interface FieldRequest {
   readonly only?: string | undefined
 }
 
-/** The fields of the newest lines that match the query, sorted by name. Throws like LogQuery. */
+export interface DetectedFields {
+  /** Sorted by name. */
+  readonly fields: readonly DetectedField[]
+  readonly looked: Looked
+}
+
+/** The fields of the newest lines that match the query. Throws like LogQuery. */
 export async function detectFields(
   store: LogStore,
   { tenant, query, start, end, lineLimit, fieldLimit, nowMs, only }: FieldRequest,
   turn: QueryTurn = UNSHARED,
-): Promise<readonly DetectedField[]> {
+): Promise<DetectedFields> {
   const sample = new LogQuery(query, { direction: 'backward', limit: lineLimit, intervalNs: 0n, nowMs })
   const { matchers } = sample
   const wants = (oldest: bigint, newest: bigint): boolean => sample.wants(oldest, newest)
   const range = { tenant, matchers, start, end, pause: turn.pause }
   const blocks = store.read({ ...range, direction: 'backward', wants }, turn.signal)
   for await (const { block, runs, sequence } of blocks) await turn.run(sample.add(block, runs, sequence))
-  return turn.run(fieldsOf(sample, new FieldDetector(fieldLimit, only)))
+  return turn.run(fieldsOf(sample, new FieldDetector(fieldLimit, only), lineLimit))
 }
 
 /** Each line is its own slice, because it may be long. */
-function* fieldsOf(sample: LogQuery, detector: FieldDetector): Slices<DetectedField[]> {
+function* fieldsOf(sample: LogQuery, detector: FieldDetector, lineLimit: number): Slices<DetectedFields> {
+  let lines = 0
+  let oldestNs: bigint | undefined
   for (const { labels, entries } of yield* sample.result()) {
     for (const entry of entries) {
       detector.add(labels, entry)
+      lines++
+      if (oldestNs === undefined || entry.ns < oldestNs) oldestNs = entry.ns
       yield
     }
   }
-  return detector.fields()
+  return { fields: detector.fields(), looked: { lines, oldestNs, isWhole: lines < lineLimit } }
 }
 
 interface FieldInMaking {

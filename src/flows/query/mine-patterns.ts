@@ -7,6 +7,7 @@ import { DETECTED_LEVEL, LEVELS } from '../../domain/levels/level.ts'
 import { NS_PER_SECOND } from '../../domain/time.ts'
 import { type Slices, sortSlices } from '../../kit/slices.ts'
 import type { Clock, LogStore, StreamRange } from '../../ports/log-store.ts'
+import type { Looked } from './looked.ts'
 import { type QueryTurn, UNSHARED } from './query-turns.ts'
 
 export interface PatternRequest extends StreamRange {
@@ -22,6 +23,12 @@ export interface LinePattern {
   readonly samples: readonly (readonly [seconds: number, count: number])[]
 }
 
+export interface MinedPatterns {
+  /** Sorted by their number of lines, largest first. */
+  readonly patterns: readonly LinePattern[]
+  readonly looked: Looked
+}
+
 /** Maximum number of lines, which takes about a second. Older lines of the range are not counted. */
 const LINES_MAX = 50_000
 /** Lines between two yields. */
@@ -31,13 +38,13 @@ const BUDGET_MS = 5_000
 /** Bytes of a line that are decoded; Drain uses fewer characters than that. */
 const LINE_BYTES_MAX = 4096
 
-/** Patterns sorted by their number of lines, largest first. */
+/** The patterns, and how many lines they come from: the newest of the range, until a bound of lines or time. */
 export async function minePatterns(
   store: LogStore,
   clock: Clock,
   { tenant, matchers, start, end, stepNs }: PatternRequest,
   turn: QueryTurn = UNSHARED,
-): Promise<LinePattern[]> {
+): Promise<MinedPatterns> {
   const miner = new PatternMiner(stepNs)
   const untilMs = clock.monotonicMs() + BUDGET_MS
   const wants = (): boolean => miner.lines < LINES_MAX && clock.monotonicMs() < untilMs
@@ -46,7 +53,10 @@ export async function minePatterns(
     for (const run of runs) await turn.run(miner.addRun(block, run))
     if (!wants()) break
   }
-  return turn.run(miner.patterns())
+  // The store leaves out what was not wanted, and ends by itself.
+  const isCut = !wants()
+  const patterns = await turn.run(miner.patterns())
+  return { patterns, looked: { lines: miner.lines, oldestNs: miner.oldestNs, isWhole: !isCut } }
 }
 
 const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -54,6 +64,8 @@ const UNKNOWN = 'unknown'
 
 class PatternMiner {
   lines = 0
+  /** Of the lines that were added. */
+  oldestNs: bigint | undefined
   readonly #stepSeconds: number
   readonly #drains = new Map<string, Drain>()
 
@@ -68,7 +80,9 @@ class PatternMiner {
       this.lines++
       const start = startOf(block.lineEnds, i)
       const end = Math.min(block.lineEnds[i] as number, start + LINE_BYTES_MAX)
-      const seconds = Number((block.timestamps.values[i] as bigint) / NS_PER_SECOND)
+      const ns = block.timestamps.values[i] as bigint
+      if (this.oldestNs === undefined || ns < this.oldestNs) this.oldestNs = ns
+      const seconds = Number(ns / NS_PER_SECOND)
       this.#drainOf(levelOf(block, i)).add(
         UTF8.decode(block.text.subarray(start, end)),
         Math.floor(seconds / this.#stepSeconds),

@@ -24,6 +24,7 @@ import { type LokiRulesParts, registerLokiRules } from './query/loki-rules-route
 import { registerLokiService } from './query/loki-service-routes.ts'
 import { registerLokiTail, registerWebSocket } from './query/loki-tail-routes.ts'
 import { SlowQueries } from './query/slow-queries.ts'
+import { registerStatus } from './query/status-routes.ts'
 import { registerHealth, registerService } from './service-routes.ts'
 import { registerSources, type SourcesParts } from './sources-routes.ts'
 import { THREAD } from './thread.ts'
@@ -61,7 +62,8 @@ export async function buildApp(parts: AppParts, shared?: AppState): Promise<Fast
   const multiTenant = config.tenants.multiTenantQueries
   const limitsOf = (tenant: string): QueryLimits => queryLimitsOf(ports, config, tenant)
   const answers = new AnswerCache(store, config.cache.bytesMax)
-  metrics.observe({ store: ports.store, streams, queries: queryGate, answers, bodies: receiver.bodies })
+  const observed = { store: ports.store, streams, queries: queryGate, answers, bodies: receiver.bodies }
+  metrics.observe(observed)
   const queries = { store, clock: ports.clock, auth, gate: queryGate, turns, slow, answers, limitsOf, multiTenant }
   registerHealth(app, ports.store)
   registerService(app, { metrics, auth, version })
@@ -72,6 +74,7 @@ export async function buildApp(parts: AppParts, shared?: AppState): Promise<Fast
   registerLokiLegacy(app, queries)
   if (deletions !== undefined) registerLokiDelete(app, queries, deletions)
   registerLokiService(app, queries, config, ports.limits)
+  registerStatus(app, queries, { metrics, observed, version, home: config.service.home })
   registerLokiRules(app, { auth, rules: parts.rules })
   if (parts.incidents !== undefined) registerIncidents(app, { ...parts.incidents, auth, tokenKey: keys.pageToken })
   registerSources(app, { auth, poller: parts.poller })

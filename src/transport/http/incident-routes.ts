@@ -18,6 +18,7 @@ import type { LinkSettings } from '../../protocol/incidents/incident-links.ts'
 import { openIncidentToken, sealIncidentToken } from '../../protocol/incidents/incident-token.ts'
 import { parseTime } from '../../protocol/loki/loki-params.ts'
 import type { Auth } from './auth/auth.ts'
+import { wantsPage } from './page/wants-page.ts'
 
 export interface IncidentParts {
   readonly store: Pick<IncidentStore, 'find' | 'list'>
@@ -57,6 +58,7 @@ const IncidentsQuery = Type.Object({
   since: Type.Optional(Type.String({ description: 'Seen since then: RFC 3339, seconds or nanoseconds' })),
   labels: Type.Optional(Type.String({ description: 'Labels that it has, {service_name="shop"}' })),
   limit: Type.Integer({ minimum: 1, maximum: PAGE_MAX, default: PAGE_MAX }),
+  samples: Type.Optional(Type.String({ description: '`no` leaves the sample lines out' })),
   nextToken: Type.Optional(Type.String({ description: 'Leads to the next page of the same question' })),
 })
 const IncidentParams = Type.Object({ id: Type.String() })
@@ -94,6 +96,11 @@ export function registerIncidents(app: FastifyInstance, parts: IncidentParts): v
     '/incidents/:id',
     {
       ...options,
+      onRequest: async (request, reply) => {
+        reply.header('vary', 'Accept')
+        if (wantsPage(request)) return leadToPage(request, reply)
+        await auth.authenticate(request, reply)
+      },
       schema: {
         tags: ['incidents'],
         summary: 'One incident',
@@ -128,10 +135,21 @@ export function registerIncidents(app: FastifyInstance, parts: IncidentParts): v
   action('close', 'Close: it is over, until it is seen again', (ref, by) => desk.close(ref, by))
 }
 
+/**
+ * Links in notifications are opened in browsers: they lead to the page, which asks for credentials itself. Relative, so
+ * that a prefix of a proxy stays.
+ */
+function leadToPage(
+  request: FastifyRequest<{ Params: Static<typeof IncidentParams> }>,
+  reply: FastifyReply,
+): FastifyReply {
+  return reply.redirect(`../#/incidents/${encodeURIComponent(request.params.id)}`, 303)
+}
+
 async function readPage(
   { store, tokenKey, links }: IncidentParts,
   tenant: string,
-  { state, since, labels, limit, nextToken }: Static<typeof IncidentsQuery>,
+  { state, since, labels, limit, samples, nextToken }: Static<typeof IncidentsQuery>,
 ): Promise<string> {
   const filters = { tenant, state, since, labels }
   const { incidents, next } = await store.list({
@@ -142,9 +160,16 @@ async function readPage(
     limit,
     after: nextToken === undefined ? undefined : openIncidentToken(tokenKey, nextToken, filters),
   })
-  const items = incidents.map((incident) => formatIncident(incident, links)).join(',')
+  const hasSamples = readSamples(samples)
+  const shown = hasSamples ? incidents : incidents.map((incident) => ({ ...incident, samples: [] }))
+  const items = shown.map((incident) => formatIncident(incident, links)).join(',')
   const token = next === undefined ? '' : `,"nextToken":"${sealIncidentToken(tokenKey, next, filters)}"`
   return `{"items":[${items}],"hasMore":${next !== undefined}${token}}`
+}
+
+function readSamples(text = 'yes'): boolean {
+  if (text === 'yes' || text === 'no') return text === 'yes'
+  throw new GatewayError('parameter_invalid', 'samples is neither yes nor no; use one of them')
 }
 
 function parseStates(text: string): readonly IncidentState[] {

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { minePatterns } from '../../../src/flows/query/mine-patterns.ts'
+import { type LinePattern, minePatterns } from '../../../src/flows/query/mine-patterns.ts'
 import type { Clock } from '../../../src/ports/log-store.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../../support/helper.ts'
 
@@ -14,12 +14,13 @@ async function fill(t: Test, lines: number, line: (i: number) => string) {
     const entries = Array.from({ length: count }, (_, k) => ({ ns: end - BigInt(from + k + 1), line: line(from + k) }))
     await store.append(makeBatch([{ labels: { app: 'shop' }, entries }], openAdmission(clock)))
   }
-  const mine = (by: Clock = clock) =>
+  const look = (by: Clock = clock) =>
     minePatterns(store, by, { tenant: 'fake', matchers: [], start: 0n, end, stepNs: STEP_NS })
-  return { mine, end }
+  const mine = async (by?: Clock) => (await look(by)).patterns
+  return { look, mine, end }
 }
 
-const linesIn = (patterns: Awaited<ReturnType<typeof minePatterns>>): number =>
+const linesIn = (patterns: readonly LinePattern[]): number =>
   patterns.flatMap(({ samples }) => samples).reduce((sum, [, count]) => sum + count, 0)
 
 t.test('reads the newest lines, up to its limit', async (t) => {
@@ -30,6 +31,18 @@ t.test('reads the newest lines, up to its limit', async (t) => {
     patterns.map(({ pattern }) => pattern),
     ['new line'],
   )
+})
+
+t.test('says how far it looked', async (t) => {
+  const few = await fill(t, 100, () => 'a line')
+  t.strictSame((await few.look()).looked, { lines: 100, oldestNs: few.end - 100n, isWhole: true })
+  const many = await fill(t, 60_000, () => 'a line')
+  t.strictSame((await many.look()).looked, { lines: 50_000, oldestNs: many.end - 50_000n, isWhole: false })
+  const none = await fill(t, 0, () => '')
+  t.strictSame((await none.look()).looked, { lines: 0, oldestNs: undefined, isWhole: true })
+  let ms = 0
+  const late = await few.look({ nowMs: () => 0, monotonicMs: () => (ms += 10_000) })
+  t.equal(late.looked.isWhole, false, 'its time was up')
 })
 
 t.test('stops when its time is up', async (t) => {

@@ -3,7 +3,8 @@
 import type { FastifyInstance } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
 import { NS_PER_SECOND } from '../../../domain/time.ts'
-import { type DetectedField, detectFields } from '../../../flows/query/detect-fields.ts'
+import { type DetectedFields, detectFields } from '../../../flows/query/detect-fields.ts'
+import type { Looked } from '../../../flows/query/looked.ts'
 import { detectLabels, type IndexStats, measureIndex, measureVolume } from '../../../flows/query/measure-index.ts'
 import { minePatterns } from '../../../flows/query/mine-patterns.ts'
 import { parseBytes } from '../../../logql/pipeline/convert.ts'
@@ -79,7 +80,8 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
     parameters: FIELD_PARAMETERS,
     answer: async (query) => {
       const limit = fieldLimit(query.params)
-      const fields = await fieldsOf(parts, query, { fieldLimit: limit })
+      const { fields, looked } = await fieldsOf(parts, query, { fieldLimit: limit })
+      setLooked(query, looked)
       const shown = fields.map(({ values, ...field }) => ({ ...field, cardinality: values.size }))
       return bodyOf(formatDetectedFields(shown, limit))
     },
@@ -91,7 +93,9 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
     answer: async (query) => {
       const { name } = query.request.params as { name: string }
       const limit = fieldLimit(query.params)
-      const [field] = await fieldsOf(parts, query, { fieldLimit: 1, only: name })
+      const { fields, looked } = await fieldsOf(parts, query, { fieldLimit: 1, only: name })
+      setLooked(query, looked)
+      const [field] = fields
       return bodyOf(formatFieldValues([...(field?.values ?? [])].slice(0, limit).sort(), limit))
     },
   })
@@ -105,9 +109,17 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
       const asked = stepOf(parts, query)
       const stepNs = asked < PATTERN_STEP_NS ? PATTERN_STEP_NS : asked
       const range = { tenant: query.tenant, matchers, ...readRange(parts, query) }
-      return bodyOf(formatPatterns(await minePatterns(store, clock, { ...range, stepNs }, query.turn)))
+      const { patterns, looked } = await minePatterns(store, clock, { ...range, stepNs }, query.turn)
+      setLooked(query, looked)
+      return bodyOf(formatPatterns(patterns))
     },
   })
+}
+
+/** A header beside Loki's body, since what comes from a part of the lines looks like what comes from all. */
+function setLooked({ reply }: QueryRequest, { lines, oldestNs, isWhole }: Looked): void {
+  const from = oldestNs === undefined ? '' : `; from=${oldestNs}`
+  reply.header('millrace-looked', `lines=${lines}${from}; whole=${isWhole ? 'yes' : 'no'}`)
 }
 
 /** No query and `{}` mean all streams. */
@@ -184,7 +196,7 @@ async function fieldsOf(
   parts: QueryParts,
   request: QueryRequest,
   asked: { readonly fieldLimit: number; readonly only?: string },
-): Promise<readonly DetectedField[]> {
+): Promise<DetectedFields> {
   const { params, tenant, limits, turn } = request
   const query = await readExpr(request, params.required('query'))
   if (query.kind !== 'log') {

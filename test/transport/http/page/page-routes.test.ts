@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { readConfig } from '../../../../src/config/read-config.ts'
@@ -48,22 +47,39 @@ t.test('a browser gets the page, with a policy that allows only its own script a
     'x-frame-options': 'DENY',
     vary: 'Accept',
   })
-  const hashOf = (tag: string): string => {
-    const [, content = ''] = new RegExp(`<${tag}[^>]*>([^]*?)</${tag}>`).exec(body) ?? []
-    t.ok(content.length > 1000)
-    return createHash('sha256').update(content).digest('base64')
-  }
   t.strictSame(String(headers['content-security-policy']).split('; '), [
     "default-src 'none'",
-    `script-src 'sha256-${hashOf('script')}'`,
-    `style-src 'sha256-${hashOf('style')}'`,
+    "script-src 'self'",
+    "style-src 'self'",
     "connect-src 'self'",
     'img-src data:',
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
     "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
   ])
+  t.notMatch(
+    body,
+    /<script(?! type="module" crossorigin src="\.\/assets\/)|<style|https?:\/\/(?!www\.w3\.org)/,
+    'nothing inline, nothing from elsewhere',
+  )
+})
+
+t.test('the files of the page are public, and kept for good', async (t) => {
+  const app = await openPage(t, { env: { MILLRACE_USERS: 'reader:secret' } })
+  const names = readdirSync('web/built/assets')
+  t.ok(names.length >= 3)
+  for (const name of names) {
+    const { statusCode, headers, rawPayload } = await app.inject(`/assets/${name}`)
+    t.equal(statusCode, 200)
+    t.match(headers['content-type'], name.endsWith('.css') ? /^text\/css/ : /^text\/javascript/)
+    t.equal(headers['cache-control'], 'public, max-age=31536000, immutable')
+    t.same(rawPayload, readFileSync(`web/built/assets/${name}`))
+  }
+  for (const name of ['none.js', 'index.html', '..%2Findex.html', '__proto__']) {
+    t.equal((await app.inject(`/assets/${name}`)).statusCode, 404, name)
+  }
 })
 
 t.test('the page knows which features are available', async (t) => {
@@ -129,55 +145,4 @@ t.test('without credentials the page is only for this machine', async (t) => {
 t.test('the page is not in the OpenAPI document', async (t) => {
   const app = await openPage(t)
   t.strictSame(Object.keys((await app.inject('/openapi.json')).json().paths), [])
-})
-
-const page = readFileSync('src/web/index.html', 'utf8')
-
-t.test('the page requests only this gateway, and never renders data as markup', async (t) => {
-  t.notMatch(page, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment|\beval\(/)
-  t.notMatch(
-    page,
-    / on[a-z]+="| style="/,
-    'handlers and styles are set by the script, because the policy blocks others',
-  )
-  const urls = [...page.matchAll(/https?:\/\/[^\s"'%)]+/g)].map(([url]) => url)
-  t.strictSame([...new Set(urls)].sort(), ['http://www.w3.org/2000/svg'], 'a name, not an address')
-})
-
-t.test('every control has a name', async (t) => {
-  const controls = [...page.matchAll(/<(?:input|select|textarea)[^>]*id="([^"]+)"[^>]*>/g)]
-  t.ok(controls.length > 8)
-  for (const { 1: id = '', index } of controls) {
-    const before = page.slice(0, index)
-    const isInLabel = before.lastIndexOf('<label') > before.lastIndexOf('</label>')
-    t.ok(isInLabel || page.includes(`for="${id}"`), id)
-  }
-})
-
-/** The contrast of two colours as defined by WCAG 2.2. */
-function contrast(a: string, b: string): number {
-  const luminance = (hex: string): number => {
-    const [red = 0, green = 0, blue = 0] = [1, 3, 5].map((at) => {
-      const part = Number.parseInt(hex.slice(at, at + 2), 16) / 255
-      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
-    })
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-  }
-  const [low = 0, high = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y)
-  return (high + 0.05) / (low + 0.05)
-}
-
-t.test('the contrast of text is at least 4.5 in the light and the dark theme', async (t) => {
-  const colors = new Map(
-    [...page.matchAll(/--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)/g)].map(([, name, ...pair]) => [name, pair]),
-  )
-  const pair = (name: string): readonly string[] => colors.get(name) ?? []
-  for (const name of ['text', 'soft', 'accent', 'trace', 'debug', 'info', 'warn', 'error', 'critical']) {
-    for (const back of ['panel', 'back', 'hover']) {
-      for (const theme of [0, 1]) {
-        const found = contrast(pair(name)[theme] ?? '', pair(back)[theme] ?? '')
-        t.ok(found >= 4.5, `${name} on ${back}: ${found.toFixed(2)} in ${theme === 0 ? 'light' : 'dark'}`)
-      }
-    }
-  }
 })

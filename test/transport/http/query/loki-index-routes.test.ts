@@ -123,3 +123,19 @@ t.test('a line filter is applied before fields are detected', async (t) => {
   const { fields } = (await get('detected_fields', { query: '{app="mail"} |= "nothing"' })).json()
   t.strictSame(fields, [])
 })
+
+t.test('patterns and detected fields say how far they looked', async (t) => {
+  const { get, clock } = await open(t)
+  const looked = async (path: string, params: Record<string, string>): Promise<unknown> =>
+    (await get(path, { query: '{app="shop"}', ...params })).headers['millrace-looked']
+  const oldest = clock.nowNs - 300n * 1_000_000_000n
+  t.equal(await looked('patterns', {}), `lines=300; from=${oldest}; whole=yes`)
+  t.equal(await looked('detected_fields', { line_limit: '1000' }), `lines=300; from=${oldest}; whole=yes`)
+  const tenth = clock.nowNs - 10n * 1_000_000_000n
+  t.equal(await looked('detected_fields', { line_limit: '10' }), `lines=10; from=${tenth}; whole=no`)
+  t.equal(
+    await looked('detected_field/detected_level/values', { line_limit: '10' }),
+    `lines=10; from=${tenth}; whole=no`,
+  )
+  t.equal(await looked('patterns', { query: '{app="none"}' }), 'lines=0; whole=yes')
+})
