@@ -2,6 +2,7 @@
 
 import { GatewayError } from '../domain/errors.ts'
 import { nearestName } from '../kit/nearest-name.ts'
+import { withoutControls } from './query/query-output.ts'
 
 /** The input and output of a command; tests pass their own. */
 export interface Terminal {
@@ -80,10 +81,15 @@ function explain(error: unknown, command: Command, terminal: Terminal): number {
   const isUsage =
     error instanceof TypeError && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
   if (isUsage || (error instanceof GatewayError && error.code === 'parameter_invalid')) {
-    terminal.note(`millrace ${command.name}: ${error.message}\n\nUsage: ${command.usage}\n`)
+    terminal.note(`millrace ${command.name}: ${shown(error)}\n\nUsage: ${command.usage}\n`)
     return EXIT_USAGE
   }
   if (!(error instanceof GatewayError)) throw error
-  terminal.note(`millrace ${command.name}: ${error.message}\n`)
+  terminal.note(`millrace ${command.name}: ${shown(error)}\n`)
   return EXIT_FAILED
+}
+
+/** A message may repeat what a gateway answered. */
+function shown({ message }: Error): string {
+  return message.split('\n').map(withoutControls).join('\n')
 }

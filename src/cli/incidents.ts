@@ -8,7 +8,7 @@ import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, type Parame
 import { listOf, readLabels, recordOf } from './client-answer.ts'
 import type { Command } from './commands.ts'
 import { readCount } from './query/query.ts'
-import { formatLocal, withoutControls } from './query/query-output.ts'
+import { escapeControls, formatLocal, withoutControls } from './query/query-output.ts'
 import { readSince } from './query/query-time.ts'
 
 const LIMIT_DEFAULT = 20
@@ -33,7 +33,8 @@ ${CLIENT_USAGE}
       const { gateway, parameters, limit, output } = readOrder(args, nowMs())
       let count = 0
       for await (const items of readIncidents(gateway, parameters, limit)) {
-        for (const item of items) terminal.out(output === 'json' ? `${JSON.stringify(item)}\n` : formatIncident(item))
+        for (const item of items)
+          terminal.out(output === 'json' ? `${escapeControls(JSON.stringify(item))}\n` : formatIncident(item))
         count += items.length
       }
       if (count === 0) terminal.note('No matching incidents\n')

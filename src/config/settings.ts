@@ -134,6 +134,12 @@ const PUSH_LIMIT_SETTINGS = {
     PUSH_LIMITS.activeStreamsMax,
     'Maximum number of active streams per tenant; a stream is active for an hour after its last line.',
   ),
+  pushEntriesMax: setting(
+    'PUSH_ENTRIES_MAX',
+    integer({ min: 1, max: 1_000_000 }),
+    PUSH_LIMITS.pushEntriesMax,
+    'Maximum number of lines of a push.',
+  ),
   pushLabelBytesMax: setting(
     'PUSH_LABEL_BYTES_MAX',
     bytes(),
@@ -274,6 +280,12 @@ export const SETTINGS = {
       [],
       'Names other than loopback that the `Host` header may have while no credentials are configured.',
     ),
+    trustedProxies: setting(
+      'TRUSTED_PROXIES',
+      list('comma-separated addresses or networks, like 10.0.0.0/8 or ::1', isNetwork),
+      [],
+      "Proxies in front of the gateway: for their requests the client's address is that of X-Forwarded-For.",
+    ),
     port: setting('PORT', integer({ max: 65_535 }), 3100, 'Port to listen on; 0 picks a free port.'),
     inflightBytesMax: setting(
       'INFLIGHT_BYTES_MAX',
@@ -379,6 +391,15 @@ export const SETTINGS = {
   incidents: INCIDENT_SETTINGS,
   rules: RULE_SETTINGS,
 } as const
+
+/** An IPv4 or IPv6 address, or a network in CIDR notation. */
+function isNetwork(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/')
+  const isV4 = /^\d{1,3}(\.\d{1,3}){3}$/.test(address) && address.split('.').every((part) => Number(part) <= 255)
+  const isV6 = URL.canParse(`http://[${address}]`)
+  if (rest.length > 0 || !(isV4 || isV6)) return false
+  return prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= (isV4 ? 32 : 128))
+}
 
 /** A name, an address, or `*.` followed by a name. `*` alone would open the gateway to every page in a browser. */
 function isHostPattern(text: string): boolean {

@@ -209,11 +209,66 @@ const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const UTF8 = new TextEncoder()
 
 /**
- * Replaces Go's escapes in the contents of a quoted string; undefined if Go's strconv.Unquote would reject it or the
- * bytes are not UTF-8. `quote` is the surrounding quote: Go does not allow the other one to be escaped.
+ * Undoes Go's escapes in the inside of a quoted string; undefined where Go's strconv.Unquote would refuse it or
+ * the bytes are not UTF-8. `quote` is the quote that surrounded it: the other one may not be escaped in Go.
  */
 export function unescapeGo(raw: string, quote: string): string | undefined {
   if (!raw.includes('\\')) return raw
+  const bytes = unescapedBytes(raw, quote)
+  if (bytes === undefined) return undefined
+  try {
+    return STRICT_UTF8.decode(bytes)
+  } catch {
+    return undefined // bytes that are no UTF-8: the one thing that decode refuses
+  }
+}
+
+/**
+ * The same for text whose bytes need not be UTF-8, as a Go string may have any: each byte that is not part of a character
+ * becomes the lone surrogate U+DC00 + byte, which no text in UTF-8 has. See bytesOfText for the way back.
+ */
+export function unescapeGoBytes(raw: string, quote: string): string | undefined {
+  const text = unescapeGo(raw, quote)
+  const bytes = text === undefined ? unescapedBytes(raw, quote) : undefined
+  if (bytes === undefined) return text
+  let decoded = ''
+  for (let at = 0; at < bytes.length; ) {
+    const character = characterAt(bytes, at)
+    decoded += character?.text ?? String.fromCharCode(LONE_BYTE + (bytes[at] as number))
+    at += character?.length ?? 1
+  }
+  return decoded
+}
+
+/** The bytes of a text of unescapeGoBytes: UTF-8, but for its lone bytes. */
+export function bytesOfText(text: string): Uint8Array {
+  if (text.isWellFormed()) return UTF8.encode(text)
+  const bytes: number[] = []
+  for (const character of text) {
+    const byte = character.charCodeAt(0) - LONE_BYTE
+    if (character.length === 1 && byte >= 0x80 && byte <= 0xff) bytes.push(byte)
+    else pushUtf8(bytes, character)
+  }
+  return Uint8Array.from(bytes)
+}
+
+const LONE_BYTE = 0xdc00
+const CHARACTER_BYTES_MAX = 4
+
+/** The character that begins there; undefined if none does. */
+function characterAt(bytes: Uint8Array, at: number): { readonly text: string; readonly length: number } | undefined {
+  for (let length = 1; length <= CHARACTER_BYTES_MAX && at + length <= bytes.length; length++) {
+    try {
+      return { text: STRICT_UTF8.decode(bytes.subarray(at, at + length)), length }
+    } catch {
+      // Not a whole character yet, or none.
+    }
+  }
+  return undefined
+}
+
+/** Undefined for an escape that Go refuses. */
+function unescapedBytes(raw: string, quote: string): Uint8Array | undefined {
   const bytes: number[] = []
   let last = 0
   for (const match of raw.matchAll(ESCAPE)) {
@@ -235,11 +290,7 @@ export function unescapeGo(raw: string, quote: string): string | undefined {
     }
   }
   pushUtf8(bytes, raw.slice(last))
-  try {
-    return STRICT_UTF8.decode(Uint8Array.from(bytes))
-  } catch {
-    return undefined // decode throws only for invalid UTF-8
-  }
+  return Uint8Array.from(bytes)
 }
 
 function pushUtf8(bytes: number[], text: string): void {

@@ -42,6 +42,8 @@ export interface PushLimits {
   readonly streamRate: Rate | undefined
   /** Streams of one tenant that received a line within the last hour. */
   readonly activeStreamsMax: number
+  /** Entries of one push: a tiny one takes two bytes on the wire, and as much time as any. Agents send some ten thousand. */
+  readonly pushEntriesMax: number
   /**
    * Label text of the streams of one push, as characters. Within the limits of one stream, 200 KB in gzip could hold 70 MB of
    * it. An agent's 5000 streams of 300 characters are 1.5 MB.
@@ -75,6 +77,7 @@ export const PUSH_LIMITS: PushLimits = {
   tenantRate: undefined,
   streamRate: undefined,
   activeStreamsMax: 5000,
+  pushEntriesMax: 100_000,
   pushLabelBytesMax: 8 * MIB,
   activeLabelBytesMax: 16 * MIB,
 }

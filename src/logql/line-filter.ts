@@ -1,5 +1,6 @@
 /** Line filters, on text that a stage may have changed, and on the bytes of stored lines. */
 
+import { bytesOfText } from '../domain/labels.ts'
 import { finishSlices } from '../kit/slices.ts'
 import type { LineFilterOperand, LineFilterStage } from './parse/syntax.ts'
 import { compileIpFilter } from './pipeline/ip.ts'
@@ -46,7 +47,7 @@ function compileOperand(operator: LineFilterStage['operator'], { kind, value }: 
 /** A line filter as a search on bytes, as far as possible. */
 export interface ByteFilter {
   /**
-   * Every line that the filter keeps (a negative one: drops) contains at least one of these as UTF-8; undefined if
+   * Every line that the filter keeps (a negative one: drops) contains at least one of these bytes; undefined if
    * unknown.
    */
   readonly needles: readonly Uint8Array[] | undefined
@@ -55,8 +56,6 @@ export interface ByteFilter {
   /** The rest of the decision for a line with a needle; undefined if the needle decides. */
   readonly test: ((line: string) => boolean) | undefined
 }
-
-const UTF8 = new TextEncoder()
 
 export function compileByteFilter(stage: LineFilterStage): ByteFilter {
   const isPositive = stage.operator.startsWith('|')
@@ -69,7 +68,7 @@ export function compileByteFilter(stage: LineFilterStage): ByteFilter {
   }
   const isWhole = required.every((each) => each?.isWhole === true)
   return {
-    needles: literals.map((literal) => UTF8.encode(literal)),
+    needles: literals.map((literal) => bytesOfText(literal)),
     isPositive,
     test: isWhole ? undefined : compileLineFilter(stage),
   }

@@ -3,11 +3,11 @@
 import { GatewayError } from '../domain/errors.ts'
 
 /** An entry may take two bytes on the wire and thirty in a batch. Agents send some ten thousand per push. */
-export const PUSH_ENTRIES_MAX = 5_000_000
+export const PUSH_ENTRIES_MAX = 1_000_000
 /** Streams with entries; each costs parsing its labels. Agents send some hundred per push. */
 export const PUSH_STREAMS_MAX = 100_000
 /** Structured metadata pairs of all entries; a pair may take two bytes on the wire too. */
-export const PUSH_PAIRS_MAX = 10_000_000
+export const PUSH_PAIRS_MAX = 1_000_000
 
 /** Counts the contents of a push; throws body_too_large beyond the bounds. */
 export class PushCounter {

@@ -165,7 +165,20 @@ t.test('a page of another site cannot make a browser on this machine push or rea
   const rows = [
     ['a foreign Origin', { origin: 'https://evil.example' }, 403],
     ['a foreign Host', { host: 'evil.example' }, 403],
-    ['an Origin of this machine', { origin: 'http://localhost:8080' }, 200],
+    ['another port of this machine', { origin: 'http://localhost:8080', host: 'localhost:3100' }, 403],
+    ['the page itself', { origin: 'http://localhost:3100', host: 'localhost:3100' }, 200],
+    ['a request of another site', { 'sec-fetch-site': 'cross-site' }, 403],
+    [
+      'a frame of another site',
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' },
+      403,
+    ],
+    [
+      'a link of another site',
+      { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' },
+      200,
+    ],
+    ['a request of the page itself', { 'sec-fetch-site': 'same-origin' }, 200],
     ['a Host of this machine', { host: '127.0.0.1:3100' }, 200],
   ] as const
   for (const [name, headers, status] of rows) {
@@ -191,4 +204,45 @@ t.test('the response to a client that stops reading is dropped after a while', a
   const response = await fetch(`${address}/loki/api/v1/tail/stream?query={app="shop"}`)
   t.equal(sockets[0]?.timeout, 60_000)
   await response.body?.cancel()
+})
+
+t.test('credentials of a tenant do not show the process', async (t) => {
+  const { app } = await buildTestApp(t, {
+    MILLRACE_USERS: JSON.stringify([
+      { name: 'b', password: 'b', tenant: 'b' },
+      { name: 'all', password: 'all' },
+    ]),
+  })
+  const rows = [
+    ['b', '/metrics', 403],
+    ['b', '/config', 403],
+    ['b', '/config/tenant/v1/limits', 200],
+    ['all', '/metrics', 200],
+    ['all', '/config', 200],
+  ] as const
+  for (const [user, url, status] of rows) {
+    const authorization = `Basic ${Buffer.from(`${user}:${user}`).toString('base64')}`
+    const response = await app.inject({ url, headers: { authorization } })
+    t.equal(response.statusCode, status, `${user} ${url}`)
+    if (status === 403) t.match(response.body, /shows the whole process/)
+  }
+})
+
+t.test("behind a trusted proxy the client's address is the one that it forwards", async (t) => {
+  const env = {
+    MILLRACE_USERS: 'ann:secret',
+    MILLRACE_AUTH_FAILURES_PER_MINUTE: '1',
+    MILLRACE_TRUSTED_PROXIES: '10.0.0.0/8,::1',
+  }
+  const { app } = await buildTestApp(t, env)
+  const statusOf = async (forwardedFor: string, remoteAddress: string): Promise<number> => {
+    const headers = {
+      authorization: `Basic ${Buffer.from('ann:x').toString('base64')}`,
+      'x-forwarded-for': forwardedFor,
+    }
+    return (await app.inject({ url: '/loki/api/v1/labels', headers, remoteAddress })).statusCode
+  }
+  t.same([await statusOf('192.0.2.1', '10.0.0.1'), await statusOf('192.0.2.1', '10.9.9.9')], [401, 429])
+  t.equal(await statusOf('192.0.2.2', '10.0.0.1'), 401, 'another client')
+  t.equal(await statusOf('192.0.2.3', '192.0.2.1'), 429, 'who is no proxy cannot choose an address')
 })

@@ -11,7 +11,13 @@ t.test('an empty environment gives the defaults', async (t) => {
   t.same(config.push.limits, PUSH_LIMITS)
   t.same(config.query, QUERY_LIMITS)
   const queries = { queriesRunningMax: 8, tenantQueriesRunningMax: 4, slowQueryMs: 10_000, queriesWaitingMax: 256 }
-  const server = { host: '127.0.0.1', hostsAllowed: [], port: 3100, inflightBytesMax: 512 * 2 ** 20 }
+  const server = {
+    host: '127.0.0.1',
+    hostsAllowed: [],
+    trustedProxies: [],
+    port: 3100,
+    inflightBytesMax: 512 * 2 ** 20,
+  }
   t.same(config.http, { ...server, ...queries })
   t.same(config.service, { home: 'embedded', dataDir: './data', logLevel: 'info' })
   t.equal(config.auth.defaultTenant, 'fake')

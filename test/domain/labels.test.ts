@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { GatewayError } from '../../src/domain/errors.ts'
 import {
+  bytesOfText,
   duplicateName,
   formatLabels,
   isLabelName,
@@ -11,6 +12,7 @@ import {
   quoteGo,
   sortLabels,
   unescapeGo,
+  unescapeGoBytes,
   withLabel,
 } from '../../src/domain/labels.ts'
 
@@ -236,3 +238,20 @@ t.test('label sets can be queried and extended', async (t) => {
 function toPairs(set: readonly Label[]): Pairs {
   return set.map(({ name, value }) => [name, value])
 }
+
+t.test('a Go string may hold any bytes: they become text, and bytes again', async (t) => {
+  const rows: [raw: string, bytes: number[]][] = [
+    ['\\xff\\xfe', [0xff, 0xfe]],
+    ['a\\xc3\\xa9b', [0x61, 0xc3, 0xa9, 0x62]],
+    ['\\xa9é\\xc3', [0xa9, 0xc3, 0xa9, 0xc3]],
+    ['\\xf0\\x9f\\x98\\x80\\xf0\\x9f', [0xf0, 0x9f, 0x98, 0x80, 0xf0, 0x9f]],
+    ['plain', [...Buffer.from('plain')]],
+    ['\\ufffd', [0xef, 0xbf, 0xbd]],
+  ]
+  for (const [raw, bytes] of rows) {
+    const text = unescapeGoBytes(raw, '"')
+    t.same([...bytesOfText(text as string)], bytes, raw)
+  }
+  t.equal(unescapeGoBytes('a\\xc3\\xa9b', '"'), 'aéb')
+  t.equal(unescapeGoBytes('\\q', '"'), undefined)
+})

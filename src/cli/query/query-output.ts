@@ -62,7 +62,7 @@ function formatJson({ ns, labels, line, metadata, parsed }: ShownEntry): string 
   ]
   if (metadata.length > 0) parts.push(`"structuredMetadata":${formatLabelObject(metadata)}`)
   if (parsed.length > 0) parts.push(`"parsed":${formatLabelObject(parsed)}`)
-  return `{${parts.join(',')}}\n`
+  return `${escapeControls(`{${parts.join(',')}}`)}\n`
 }
 
 /** The detected level or a level label, in lower case; empty if there is none. */
@@ -83,11 +83,19 @@ export function formatLocal(ns: bigint): string {
   return `${shifted}${zone < 0 ? '-' : '+'}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`
 }
 
+/** Control characters, and those that change the direction or the lines of what a terminal shows. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds
+const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
 /** Replaces control characters by Unicode's control pictures: a log line must not control the terminal. */
 export function withoutControls(text: string): string {
-  return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it replaces
-    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g,
-    (character) => (character < ' ' ? String.fromCharCode(0x2400 + character.charCodeAt(0)) : '\u2421'),
-  )
+  return text.replace(CONTROLS, (character) => {
+    if (character < ' ') return String.fromCharCode(0x2400 + character.charCodeAt(0))
+    return character <= '\u009f' ? '\u2421' : '\ufffd'
+  })
+}
+
+/** JSON in which these characters are escaped: a terminal shows it too, and its value stays. */
+export function escapeControls(json: string): string {
+  return json.replace(CONTROLS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

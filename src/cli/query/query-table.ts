@@ -4,7 +4,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels } from '../../domain/labels.ts'
 import { formatLabelObject } from '../../protocol/loki/loki-result.ts'
 import type { QueryAnswer, ShownSeries } from '../client-answer.ts'
-import { formatLocal, type Output, withoutControls } from './query-output.ts'
+import { escapeControls, formatLocal, type Output, withoutControls } from './query-output.ts'
 
 export type MetricAnswer = Exclude<QueryAnswer, { readonly kind: 'lines' }>
 
@@ -45,5 +45,5 @@ function widest(texts: readonly string[]): number {
 
 function formatJson({ labels, points }: ShownSeries): string {
   const values = points.map(({ seconds, value }) => `[${seconds},${JSON.stringify(value)}]`)
-  return `{"metric":${formatLabelObject(labels)},"values":[${values.join(',')}]}`
+  return escapeControls(`{"metric":${formatLabelObject(labels)},"values":[${values.join(',')}]}`)
 }

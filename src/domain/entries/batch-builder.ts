@@ -78,6 +78,8 @@ export class BatchBuilder implements PushSink {
   #text: Uint8Array = new Uint8Array(0)
   #stream: OpenStream | undefined
   #lineBytes = 0
+  /** Entries so far, refused ones included. */
+  #entries = 0
   /** Characters of the label sets so far. */
   #labelBytes = 0
 
@@ -155,14 +157,14 @@ export class BatchBuilder implements PushSink {
 
   addEntry(seconds: number, nanos: number, start: number, end: number): void {
     const stream = this.#stream as OpenStream
-    stream.entries++
+    this.#countEntry(stream)
     if (this.#keeps(stream, seconds, nanos, start, end)) this.#append(stream, seconds, nanos, start, end)
     this.#metadata.reset()
   }
 
   refuseEntry(reason: RefusalReason, text: string): void {
     const stream = this.#stream as OpenStream
-    stream.entries++
+    this.#countEntry(stream)
     if (!stream.isDropped) this.refusals.add(reason, text)
     this.#metadata.reset()
   }
@@ -195,6 +197,15 @@ export class BatchBuilder implements PushSink {
       lineBytes: this.#lineBytes,
       ids: this.#ids,
     }
+  }
+
+  /** Throws body_too_large for a push with more entries than a push may have. */
+  #countEntry(stream: OpenStream): void {
+    stream.entries++
+    const { pushEntriesMax } = this.#admission.limits
+    if (++this.#entries <= pushEntriesMax) return
+    const message = `request body too large: it holds more than ${pushEntriesMax} lines; send fewer in one push, or raise MILLRACE_PUSH_ENTRIES_MAX`
+    throw new GatewayError('body_too_large', message)
   }
 
   /** Throws body_too_large for a push with more label text than a push may have. */

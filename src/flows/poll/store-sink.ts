@@ -151,6 +151,7 @@ const SINK_LIMITS: PushLimits = {
   ageMsMax: undefined,
   futureMsMax: ANY_FUTURE_MS,
   lineBytesMax: Number.MAX_SAFE_INTEGER,
+  pushEntriesMax: Number.MAX_SAFE_INTEGER,
 }
 
 /** Truncates a line that is too long, with a mark that has its original length. */

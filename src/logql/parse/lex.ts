@@ -1,7 +1,7 @@
 /** Splits LogQL into tokens. Keywords are not recognised here, because they depend on the position (parse-*.ts). */
 
 import { GatewayError } from '../../domain/errors.ts'
-import { unescapeGo } from '../../domain/labels.ts'
+import { unescapeGoBytes } from '../../domain/labels.ts'
 import { parseGoFloat } from '../pipeline/convert.ts'
 import { parseDuration, parseSize } from './literal.ts'
 
@@ -126,7 +126,7 @@ class Lexer {
     const raw = this.#text.slice(start, end)
     this.#advance(end + 1 - this.#at)
     // Go's raw strings have no carriage returns.
-    const text = quote === '`' ? raw.replaceAll('\r', '') : unescapeGo(raw, quote)
+    const text = quote === '`' ? raw.replaceAll('\r', '') : unescapeGoBytes(raw, quote)
     if (text === undefined) throw parseError('invalid char escape', place)
     return text
   }

@@ -81,6 +81,7 @@ export function openApp({ config, metrics, logger, heap, ports }: BaseParts): Fa
     schemaController: { compilersFactory },
     routerOptions: { maxParamLength: PARAM_LENGTH_MAX, ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
+    trustProxy: config.http.trustedProxies.length > 0 ? [...config.http.trustedProxies] : false,
     // closing.ts rejects requests while closing, in the format of the route.
     return503OnClosing: false,
     // Bodies are read by request-body.ts, which has its own limits.

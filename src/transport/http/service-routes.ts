@@ -77,7 +77,7 @@ export function registerService(
   app.get(
     '/metrics',
     {
-      onRequest: auth.authenticate,
+      onRequest: auth.authenticateOperator,
       config: { errorFormat: 'text', challenge: 'basic' },
       schema: {
         tags: ['service'],

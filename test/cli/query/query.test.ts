@@ -76,6 +76,16 @@ t.test('text output cannot control a terminal, raw lines are unchanged', async (
   t.equal((await run(['query', SHOP, '--output', 'raw'])).out, `${line}\n`)
 })
 
+t.test('JSON escapes what would control a terminal, and text replaces it', async (t) => {
+  const { run, push, clock } = await listen(t)
+  const line = 'a\u009b1mb\u202ec\u2028d\u2066e'
+  await push([{ stream: { app: 'shop', text: line }, values: [[String(clock.nowNs - 1n), line]] }])
+  const { out } = await run(['query', SHOP, '--output', 'json'])
+  t.notMatch(out, /[\u0080-\u009f\u2028-\u202e\u2066-\u2069]/)
+  t.match(JSON.parse(out), { line, labels: { text: line } })
+  t.ok((await run(['query', SHOP])).out.endsWith('a\u24211mb\ufffdc\ufffdd\ufffde\n'))
+})
+
 t.test('a metric query is shown as a table: a range by series, an instant with one row per series', async (t) => {
   const { run, push, clock } = await listen(t)
   await push(manyLines(100, clock.nowNs))

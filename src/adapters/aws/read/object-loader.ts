@@ -182,6 +182,7 @@ export const STORED: Omit<Admission, 'tenant'> = {
     labelValueBytesMax: LINE_BYTES_MAX,
     metadataBytesMax: LINE_BYTES_MAX,
     metadataCountMax: LINE_BYTES_MAX,
+    pushEntriesMax: Number.POSITIVE_INFINITY,
     pushLabelBytesMax: Number.POSITIVE_INFINITY,
   },
   nowMs: 0,

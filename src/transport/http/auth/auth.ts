@@ -12,6 +12,7 @@ import { FailureLimiter } from './failure-limiter.ts'
 import { IssuerKeys } from './issuer-keys.ts'
 import { PasswordChecker } from './password-checker.ts'
 import type { Principal } from './principal.ts'
+import { ProvenLogins } from './proven-logins.ts'
 import { refuse } from './token.ts'
 import { registerTokens, type VerifyToken } from './tokens.ts'
 
@@ -29,6 +30,7 @@ export interface AuthParts {
 /** Authentication state shared by the applications of a process. */
 export interface AuthMemory {
   readonly failures: FailureLimiter
+  readonly proven: ProvenLogins
   readonly passwords: PasswordChecker
   /** Undefined if no token issuer is configured. */
   readonly issuerKeys: IssuerKeys | undefined
@@ -37,6 +39,8 @@ export interface AuthMemory {
 export interface Auth {
   /** An onRequest hook: sets request.principal. Throws credentials_invalid, rate_limited, host_refused, overloaded. */
   authenticate(request: FastifyRequest, reply: FastifyReply): Promise<void>
+  /** The same for what shows the whole process. Throws tenant_forbidden for credentials that are bound to a tenant. */
+  authenticateOperator(request: FastifyRequest, reply: FastifyReply): Promise<void>
   /** The tenant of an authenticated request. Throws tenant_missing, tenant_invalid, tenant_forbidden. */
   tenantOf(request: FastifyRequest): string
   /** The tenants of a query, `a|b`. Throws like tenantOf. */
@@ -53,6 +57,7 @@ export function rememberAuth(
   const onTrouble = (error: Error) => log?.warn({ err: error, url }, 'fetching issuer keys failed')
   return {
     failures: new FailureLimiter(auth.failuresPerMinute, clock),
+    proven: new ProvenLogins(auth.failuresPerMinute, clock),
     passwords: new PasswordChecker(users ?? { users: () => auth.users }),
     issuerKeys: url === undefined ? undefined : new IssuerKeys({ url, clock, onTrouble }),
   }
@@ -63,9 +68,14 @@ export async function registerAuth(app: FastifyInstance, parts: AuthParts): Prom
   const auth = parts.config.auth
   app.decorateRequest('principal', null)
   const identify = hasCredentials(auth) ? await registerCredentials(app, parts) : identifyAnonymous(parts.config)
+  const authenticate = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    request.principal = await identify(request, reply)
+  }
   return {
-    authenticate: async (request, reply) => {
-      request.principal = await identify(request, reply)
+    authenticate,
+    authenticateOperator: async (request, reply) => {
+      await authenticate(request, reply)
+      assertUnbound(request)
     },
     tenantOf: (request) => tenantsFor(request, auth, (header) => [parseTenant(header)])[0] as string,
     tenantsOf: (request) => tenantsFor(request, auth, parseTenants),
@@ -86,20 +96,22 @@ function identifyAnonymous({ http }: Config): Identify {
 /** Credentials from a header, and the identity for which failures are counted. */
 interface Credentials {
   readonly identity: string
+  /** Undefined for a token. */
+  readonly password: string | undefined
   check(): Promise<Principal>
 }
 
 async function registerCredentials(app: FastifyInstance, parts: AuthParts): Promise<Identify> {
   const { auth } = parts.config
-  const { failures, passwords, issuerKeys } = parts.memory ?? rememberAuth(parts, app.log)
+  const memory = parts.memory ?? rememberAuth(parts, app.log)
+  const { passwords, issuerKeys } = memory
   const readPassword = auth.users.length > 0 ? await registerPasswords(app, passwords) : undefined
   const verifyToken = await registerTokens(app, { ...parts, auth, issuerKeys })
   const challenges = listChallenges(auth)
   return async (request, reply) => {
     try {
       const credentials = await readHeader(request, reply, readPassword, verifyToken)
-      failures.assertAllowed(request.ip, credentials.identity)
-      return await checkCounted(credentials, request.ip, failures)
+      return await checkLimited(credentials, request.ip, memory)
     } catch (error) {
       if (error instanceof GatewayError && error.code === 'credentials_invalid') {
         reply.header('www-authenticate', challenges[request.routeOptions.config.challenge ?? 'bearer'])
@@ -109,12 +121,23 @@ async function registerCredentials(app: FastifyInstance, parts: AuthParts): Prom
   }
 }
 
-async function checkCounted(credentials: Credentials, address: string, limiter: FailureLimiter): Promise<Principal> {
+/**
+ * Checks credentials that may be checked. A token is checked in any case, as nobody guesses signatures, and a password that
+ * was right before from the same address too: failures of others at that address do not keep them out.
+ */
+async function checkLimited(credentials: Credentials, address: string, memory: AuthMemory): Promise<Principal> {
+  const { failures, proven } = memory
+  const { identity, password } = credentials
+  if (password !== undefined && !proven.has(address, identity, password)) failures.assertAllowed(address, identity)
   try {
-    return await credentials.check()
+    const principal = await credentials.check()
+    if (password !== undefined) proven.add(address, identity, password)
+    return principal
   } catch (error) {
-    if (error instanceof GatewayError && error.code === 'credentials_invalid')
-      limiter.count(address, credentials.identity)
+    if (error instanceof GatewayError && error.code === 'credentials_invalid') {
+      if (password === undefined) failures.assertAllowed(address, identity)
+      failures.count(address, identity)
+    }
     throw error
   }
 }
@@ -140,7 +163,7 @@ async function readHeader(
     throw refuse('only a name and a password are accepted; send `Authorization: Basic`')
   }
   // Cognito clients send the token without a scheme, so any value without a scheme is treated as a token.
-  return { identity: rest, check: () => verifyToken(request, rest) }
+  return { identity: rest, password: undefined, check: () => verifyToken(request, rest) }
 }
 
 async function registerPasswords(app: FastifyInstance, checker: PasswordChecker): Promise<ReadPassword> {
@@ -149,7 +172,7 @@ async function registerPasswords(app: FastifyInstance, checker: PasswordChecker)
     // The plugin parses the header (RFC 7617); the password is checked later, after the failure limit.
     strictCredentials: false,
     validate: async (name, password, request) => {
-      credentialsOf.set(request, { identity: name, check: () => checkPassword(checker, name, password) })
+      credentialsOf.set(request, { identity: name, password, check: () => checkPassword(checker, name, password) })
     },
   })
   return (request, reply) =>
@@ -175,6 +198,12 @@ function listChallenges(auth: AuthConfig): { readonly basic: string; readonly be
   const bearer = 'Bearer'
   const takesTokens = auth.jwksUrl !== undefined || auth.localIssuer
   return { basic: auth.users.length > 0 ? basic : bearer, bearer: takesTokens ? bearer : basic }
+}
+
+function assertUnbound({ principal, routeOptions }: FastifyRequest): void {
+  if (principal?.tenant === undefined) return
+  const text = `these credentials are for tenant "${principal.tenant}" only, and ${routeOptions.url} shows the whole process; use credentials without a tenant`
+  throw new GatewayError('tenant_forbidden', text)
 }
 
 function tenantsFor(

@@ -23,12 +23,14 @@ export function assertSafeBinding(config: Config): void {
 /**
  * Throws host_refused unless the request uses a loopback name or one of `allowed`: names, addresses, and `*.name` for
  * every name below it. A web page of another site can make a browser on this machine send requests here: by DNS
- * rebinding, visible in the Host header, or cross-site, visible in the Origin header. Browsers always send Host; HTTP/1.0
- * clients may not.
+ * rebinding, visible in the Host header, or cross-site, visible in the headers Origin and Sec-Fetch-Site. A page of another
+ * port of this machine is another origin. Browsers always send Host; HTTP/1.0 clients may not.
  */
-export function assertLocalRequest({ headers, raw }: FastifyRequest, allowed: readonly string[]): void {
+export function assertLocalRequest(request: FastifyRequest, allowed: readonly string[]): void {
+  const { headers, raw } = request
   const { host, origin } = headers
-  const isNamed = (name: string): boolean => isLoopback(name) || allowed.some((pattern) => fitsHost(pattern, name))
+  const isAllowed = (name: string): boolean => allowed.some((pattern) => fitsHost(pattern, name))
+  const isNamed = (name: string): boolean => isLoopback(name) || isAllowed(name)
   const isOldClient = host === undefined && raw.httpVersion === '1.0'
   if (!isOldClient && !isNamed(hostName(host ?? ''))) {
     throw new GatewayError(
@@ -37,13 +39,41 @@ export function assertLocalRequest({ headers, raw }: FastifyRequest, allowed: re
         'use http://localhost or http://127.0.0.1, add the name to MILLRACE_HOSTS_ALLOWED, or configure credentials',
     )
   }
-  if (origin !== undefined && !isNamed(URL.parse(origin)?.hostname ?? '')) {
+  const from = origin === undefined ? undefined : URL.parse(origin)
+  if (isAllowed(from?.hostname ?? '')) return
+  if (origin !== undefined && (from === null || from?.host !== URL.parse(`http://${host}`)?.host)) {
     throw new GatewayError(
       'host_refused',
-      `the request comes from a web page of another machine (Origin ${shown(origin)}), and no credentials are configured; ` +
+      `the request comes from a web page of another origin (Origin ${shown(origin)}), and no credentials are configured; ` +
         'add its host name to MILLRACE_HOSTS_ALLOWED, or configure credentials',
     )
   }
+  if (headers['sec-fetch-site'] === 'cross-site' && !isLink(request)) {
+    throw new GatewayError(
+      'host_refused',
+      'the request comes from a web page of another site (Sec-Fetch-Site), and no credentials are configured; ' +
+        'add its host name to MILLRACE_HOSTS_ALLOWED, or configure credentials',
+    )
+  }
+}
+
+/** Whether somebody followed a link, as to an incident in a message: the other page does not see the response. */
+function isLink({ method, headers }: FastifyRequest): boolean {
+  return method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document'
+}
+
+/**
+ * Throws host_refused for a POST without a header of which a browser asks leave before another site may send it: a form of
+ * that site could send the POST otherwise, with a remembered password.
+ */
+export function assertNoForm({ method, headers }: FastifyRequest): void {
+  const hasToken = headers.authorization !== undefined && !/^basic\b/i.test(headers.authorization.trim())
+  if (method !== 'POST' || hasToken) return
+  if (headers['x-scope-orgid'] !== undefined || headers['x-requested-with'] !== undefined) return
+  throw new GatewayError(
+    'host_refused',
+    'a delete request by POST needs a header that no form of a web page can send; add `X-Scope-OrgID: <tenant>`, or `X-Requested-With: curl`, or use PUT',
+  )
 }
 
 function fitsHost(pattern: string, host: string): boolean {

@@ -63,7 +63,7 @@ export class FailureLimiter {
 }
 
 /** IPv6 addresses are counted by their /64, which usually belongs to one customer. */
-function network(address: string): string {
+export function network(address: string): string {
   if (!isIPv6(address) || address.includes('.')) return address
   const [head = '', tail = ''] = address.split('::')
   const groups = (text: string) => text.split(':').filter((group) => group !== '')

@@ -8,6 +8,7 @@ import { cancelDeletion, processDeletions, requestDeletion } from '../../../flow
 import type { DeletionStore } from '../../../ports/log-store.ts'
 import { formatDeletions } from '../../../protocol/loki/loki-deletion-result.ts'
 import type { QueryParams } from '../../../protocol/loki/loki-params.ts'
+import { assertNoForm } from '../auth/binding.ts'
 import { formBytesMax } from '../server-limits.ts'
 import { type QueryParts, readParams } from './query-route.ts'
 
@@ -30,6 +31,7 @@ export function registerLokiDelete(app: FastifyInstance, parts: QueryParts, dele
       schema: { tags: ['delete'], summary },
       validatorCompiler: () => () => true,
       handler: async (request: FastifyRequest, reply) => {
+        assertNoForm(request)
         const tenant = parts.auth.tenantOf(request)
         return answer(await readParams(request, formBytesMax(parts.limitsOf(tenant).queryBytesMax)), tenant, reply)
       },

@@ -53,7 +53,7 @@ export function registerLokiService(
     app.route({
       method: 'GET',
       url,
-      onRequest: parts.auth.authenticate,
+      onRequest: url === '/config' ? parts.auth.authenticateOperator : parts.auth.authenticate,
       config: { errorFormat: 'text', challenge: 'basic' },
       schema: { tags: ['service'], summary, response: { 200: { description: summary, type: 'string' } } },
       handler: (request, reply) => {

@@ -117,6 +117,23 @@ t.test('blocks an address after too many wrong passwords until the minute is ove
   t.equal((await push(app, right)).status, 200)
 })
 
+t.test('wrong passwords for invented names keep out nobody whose login succeeded at that address', async (t) => {
+  const env = { MILLRACE_USERS: USERS, MILLRACE_AUTH_FAILURES_PER_MINUTE: '3' }
+  const app = await buildApp(t, env)
+  const right = { authorization: basic('ann', 'pässwörd') }
+  const statusOf = async (authorization: string, address?: string): Promise<number> =>
+    (await push(app, { authorization }, address)).status
+  t.equal((await push(app, right)).status, 200)
+  for (let i = 0; i < 1000; i++) await statusOf(basic(`invented-${i}`, 'x'))
+  t.equal(await statusOf(basic('invented', 'x')), 429, 'the address has no more failures')
+  t.equal((await push(app, right)).status, 200)
+  t.equal(await statusOf(basic('bob', 'b:o:b')), 429, 'who was not here before has to wait')
+  t.equal(await statusOf(basic('ann', 'x')), 429)
+  for (let i = 0; i < 30; i++) await statusOf(basic('ann', `guess-${i}`))
+  t.equal((await push(app, right)).status, 429, 'a login that is guessed is limited like any other')
+  t.equal(await statusOf(basic('ann', 'pässwörd'), '192.0.2.2'), 200, 'at other addresses it is not')
+})
+
 t.test('counts addresses of an IPv6 network together', async (t) => {
   const app = await buildApp(t, { MILLRACE_USERS: USERS, MILLRACE_AUTH_FAILURES_PER_MINUTE: '1' })
   const wrong = { authorization: basic('ann', 'x') }
@@ -182,7 +199,11 @@ const ANONYMOUS: [string, Record<string, string>, number][] = [
   ['a loopback address', { host: '127.8.9.1' }, 200],
   ['the IPv6 loopback', { host: '[::1]:3100' }, 200],
   ['capital letters', { host: 'LOCALHOST' }, 200],
-  ['a page of this machine', { host: 'localhost:3100', origin: 'http://localhost:3000' }, 200],
+  ['the page of the gateway', { host: 'localhost:3100', origin: 'http://localhost:3100' }, 200],
+  ['the page of the gateway on the port of http', { host: 'localhost', origin: 'http://localhost' }, 200],
+  ['a page of another port of this machine', { host: 'localhost:3100', origin: 'http://localhost:3000' }, 403],
+  ['a page of another name of this machine', { host: 'localhost:3100', origin: 'http://127.0.0.1:3100' }, 403],
+  ['a request of another site', { host: 'localhost:3100', 'sec-fetch-site': 'cross-site' }, 403],
   ['another name', { host: 'attacker.example:3100' }, 403],
   ['a name that begins like loopback', { host: '127.0.0.1.attacker.example' }, 403],
   ['a name that begins like localhost', { host: 'localhost.attacker.example' }, 403],
@@ -208,6 +229,11 @@ const NAMED: [string, Record<string, string>, number][] = [
   ['an address of the setting', { host: '10.0.0.7:3100' }, 200],
   ['an IPv6 address of the setting', { host: '[fd00::7]:3100' }, 200],
   ['a page under an allowed name', { host: 'localhost', origin: 'http://logs.lan:3100' }, 200],
+  [
+    'a request of a page under an allowed name',
+    { host: 'localhost', origin: 'http://logs.lan', 'sec-fetch-site': 'cross-site' },
+    200,
+  ],
   ['loopback as before', { host: 'localhost' }, 200],
   ['the bare name of a wildcard', { host: 'lan' }, 403],
   ['a name that only ends alike', { host: 'evillan' }, 403],
