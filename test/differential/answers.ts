@@ -1,5 +1,6 @@
 /** Whether two replies say the same, to the last digit and word, and what kind of difference there is. */
 
+import { parseExpr } from '../../src/logql/parse/parse.ts'
 import type { Reply } from './peer.ts'
 import type { Question } from './question.ts'
 
@@ -85,10 +86,19 @@ function seriesDifference(
   if (left.every(({ metric }, i) => labelKey(metric) === labelKey((right[i] as WireSeries).metric))) return undefined
   // Of equal values a sort may put either first, and what is made of sorted series comes in no order in Loki.
   if (/\bsort/.test(question.query)) {
-    const isOutermost = /^[\s(]*sort/.test(question.query)
-    return !isOutermost || areValuesInOneOrder(left, right) ? undefined : 'order of sorted series'
+    return !isSorted(question) || areValuesInOneOrder(left, right) ? undefined : 'order of sorted series'
   }
   return 'order of series'
+}
+
+/** Whether the outermost operation sorts. */
+function isSorted({ query }: Question): boolean {
+  try {
+    const expr = parseExpr(query)
+    return expr.kind === 'vector_aggregation' && /^sort/.test(expr.operation)
+  } catch {
+    return false
+  }
 }
 
 function hasTies({ query }: Question): boolean {

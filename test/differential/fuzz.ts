@@ -104,7 +104,14 @@ export class Fuzzer {
   async #compareSet(seed: number): Promise<void> {
     const random = new Random(seed)
     const set = makeDataSet(random, this.#options.before - 3_600_000_000_000n)
-    const tenant = await this.#push(set.streams)
+    const tenant = await this.#push(set.streams).catch((error: unknown) => {
+      // Loki's reader of JSON finds no end of some strings.
+      this.#options.report(
+        `a set is left out (seed ${seed}): ${error instanceof Error ? error.message.slice(0, 300) : error}`,
+      )
+      return undefined
+    })
+    if (tenant === undefined) return
     const odd = new QueryMaker(random, KNOWN_QUERIES)
     const questions = Array.from({ length: this.#options.perSet }, () => makeQuestion(random, set, () => odd.make()))
     const different: { question: Question; difference: Difference }[] = []
@@ -179,7 +186,8 @@ export class Fuzzer {
       const tenant = pushed.get(streams) ?? (await this.#push(streams))
       pushed.set(streams, tenant)
       const { difference } = await this.#compare(tenant, question)
-      if (difference?.kind !== kind) return false
+      // A case that shrinks into a known difference says nothing about the one that was found.
+      if (difference?.kind !== kind || knownDifference(question, difference) !== undefined) return false
       last = difference
       return true
     })

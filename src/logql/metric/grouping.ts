@@ -25,16 +25,20 @@ export function matchKey(grouping: Grouping, labels: Labels): string {
   return formatLabels(groupLabels(grouping, labels).filter(({ value }) => value !== ''))
 }
 
-/** The key of an entry's group; undefined grouping keeps all labels. The set loses the labels of `without`. */
+/**
+ * The key of an entry's group; undefined grouping keeps all labels, and so does an error that the query reads, as in Loki.
+ * The set loses the labels of `without`.
+ */
 export function entryGroupKey(grouping: Grouping | undefined, labels: LabelSet): string {
+  if (labels.hasPreservedError) return labels.key()
   if (grouping !== undefined && !grouping.without) return labels.groupKey(grouping.labels)
   for (const name of grouping?.labels ?? []) labels.delete(name)
-  // The details of a dropped error are not a group label.
-  if (grouping !== undefined && !labels.hasError) labels.delete(ERROR_DETAILS_LABEL)
+  // The details of a dropped error are a group label only where nothing is named.
+  if ((grouping?.labels.length ?? 0) > 0 && !labels.hasError) labels.delete(ERROR_DETAILS_LABEL)
   return labels.key()
 }
 
 /** The labels of an entry's group, after entryGroupKey. */
 export function entryGroupLabels(grouping: Grouping | undefined, labels: LabelSet): Labels {
-  return grouping === undefined ? labels.all() : groupLabels(grouping, labels.all())
+  return grouping === undefined || labels.hasPreservedError ? labels.all() : groupLabels(grouping, labels.all())
 }

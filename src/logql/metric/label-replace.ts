@@ -25,7 +25,8 @@ export function* replaceLabels(
     if (stride.isDue(SERIES_VALUES)) yield
     const groups = regexp.match(labelValue(series.labels, source))
     const value = groups === undefined ? undefined : expand(replacement, groups, regexp.groupNames)
-    const others = series.labels.filter(({ name }) => name !== target)
+    // As in Loki, a series that is changed loses its empty labels.
+    const others = series.labels.filter(({ name, value }) => name !== target && value !== '')
     if (value === undefined) replaced.push(series)
     else replaced.push({ ...series, labels: value === '' ? others : withLabel(others, target, value) })
   }

@@ -52,7 +52,8 @@ function means(finish: (mean: Mean) => number): Aggregator<Mean> {
       squares: a.squares + b.squares + (distance * distance * a.count * b.count) / count,
     }
   }
-  const begin = ({ value }: Sample): Mean => ({ count: 1, mean: value, squares: 0 })
+  // No number is as far from its mean as infinity and NaN: the difference is NaN.
+  const begin = ({ value }: Sample): Mean => ({ count: 1, mean: value, squares: value - value })
   return { begin, add: (part, sample) => join(part, begin(sample)), join, finish }
 }
 

@@ -76,7 +76,6 @@ function makeOperation(
       const shown = expr.value.toFixed(6)
       throw parseError(`unexpected literal for ${side} leg of logical/set binary operation (${operator}): ${shown}`)
     }
-    if (matching !== undefined && matching.many !== 'none') throw parseError('no grouping allowed for set operations')
   }
   return reduceLiterals(operation) ?? operation
 }

@@ -4,7 +4,7 @@ import type { CompareOperator, LabelFilter } from '../parse/syntax.ts'
 import { parseBytes, parseGoDuration, parseGoFloat } from './convert.ts'
 import { bytesFault, durationFault, floatFault } from './convert-fault.ts'
 import { compileIpFilter } from './ip.ts'
-import type { LabelSet } from './label-set.ts'
+import { ERROR_DETAILS_LABEL, type LabelSet } from './label-set.ts'
 
 /** False drops the entry. */
 export type LabelTest = (labels: LabelSet) => boolean
@@ -62,6 +62,8 @@ function compileBoth(kind: 'and' | 'or', left: LabelTest, right: LabelTest): Lab
 }
 
 function compileStringTest(name: string, test: (value: string) => boolean): LabelTest {
+  // As in Loki, no filter sees the details of an error.
+  if (name === ERROR_DETAILS_LABEL) return () => test('')
   return (labels) => test(labels.get(name) ?? '')
 }
 

@@ -6,6 +6,9 @@ import { type FormatStage, labelData, runOrFail } from './line-format.ts'
 import { compileTemplate, type Template } from './template/template.ts'
 import type { GoMap } from './template/value.ts'
 
+/** As in Loki, what a template cuts out of characters is one mark in a label, and one for each byte in a line. */
+const BROKEN = /\ufffd{2,}/g
+
 type Assignment =
   | { readonly kind: 'rename'; readonly target: string; readonly source: string }
   | { readonly kind: 'template'; readonly target: string; readonly template: Template }
@@ -27,9 +30,12 @@ export function compileLabelFormat(written: readonly LabelAssignment[], nowNs: b
           labels.rename(assignment.source, assignment.target)
           continue
         }
-        data ??= needsCopy ? copyOf(labels) : labelData(labels)
+        // As in Loki, templates see what there is now while there was nothing.
+        if (data === undefined || (needsCopy && data.entries().length === 0)) {
+          data = needsCopy ? copyOf(labels) : labelData(labels)
+        }
         const value = runOrFail(assignment.template, { data, line, ns }, labels)
-        if (value !== undefined) labels.setFormatted(assignment.target, value)
+        if (value !== undefined) labels.setFormatted(assignment.target, value.replace(BROKEN, '\ufffd'))
       }
     },
   }

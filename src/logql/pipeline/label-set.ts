@@ -58,6 +58,7 @@ export class LabelSet implements EntryLabels {
   #error = ''
   #errorDetails = ''
   #preservesError = false
+  #isTouched = false
 
   reset(stream: Labels, metadata: Metadata): void {
     // Entries of a stream are usually consecutive: unchanged labels can stay.
@@ -66,6 +67,7 @@ export class LabelSet implements EntryLabels {
     this.#error = ''
     this.#errorDetails = ''
     this.#preservesError = false
+    this.#isTouched = false
     if (!isSame) this.#beginStream(stream)
     for (const [name, value] of metadata) {
       if (value !== '') this.#put(this.#isOfStream(name) ? name + EXTRACTED_SUFFIX : name, value, METADATA)
@@ -85,6 +87,20 @@ export class LabelSet implements EntryLabels {
   /** Like `get`, but without `__error__` and related labels, for filters by number, duration and size as in Loki. */
   getPlain(name: string): string | undefined {
     return isErrorLabel(name) ? undefined : this.get(name)
+  }
+
+  /**
+   * Removes a label that may be missing, and even then makes the entry one whose labels were changed, as Loki's drop with
+   * a matcher does: it shows the details of a dropped error.
+   */
+  forceDelete(name: string): void {
+    this.delete(name)
+    if (!isErrorLabel(name)) this.#isTouched = true
+  }
+
+  /** True if the entry has an error that does not fail a metric query, as the query reads errors. */
+  get hasPreservedError(): boolean {
+    return this.hasError && this.#preservesError
   }
 
   /** True while the stream's labels are unchanged. */
@@ -257,7 +273,7 @@ export class LabelSet implements EntryLabels {
   /** As in Loki, the details of a dropped error are shown if the entry has other labels than its stream. */
   #showsDetails(): boolean {
     if (this.#errorDetails === '') return false
-    return this.#error !== '' || this.#streamChanged || this.#usedCount > this.#streamCount
+    return this.#error !== '' || this.#isTouched || this.#streamChanged || this.#usedCount > this.#streamCount
   }
 
   #isOfStream(name: string): boolean {

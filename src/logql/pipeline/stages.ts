@@ -142,10 +142,7 @@ function always(run: EntryParser): Step {
 function dropLabels(labels: LabelSet, picks: readonly LabelPick[]): true {
   for (const pick of picks) {
     if (pick.kind === 'name') labels.delete(pick.name)
-    else {
-      const value = labels.get(pick.matcher.name)
-      if (value !== undefined && pick.matcher.test(value)) labels.delete(pick.matcher.name)
-    }
+    else if (pick.matcher.test(labels.get(pick.matcher.name) ?? '')) labels.forceDelete(pick.matcher.name)
   }
   return true
 }

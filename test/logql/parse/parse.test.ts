@@ -265,7 +265,6 @@ const REFUSED: readonly (readonly [query: string, message: string])[] = [
   ['foo', 'parse error at line 1, col 1: syntax error: unexpected IDENTIFIER'],
   ['1 and 2', 'parse error : unexpected literal for left leg of logical/set binary operation (and): 1.000000'],
   ['vector(1) or 2', 'parse error : unexpected literal for right leg of logical/set binary operation (or): 2.000000'],
-  ['vector(1) and on(x) group_left vector(1)', 'parse error : no grouping allowed for set operations'],
   ['vector(1) + bool 2', 'parse error at line 1, col 13: syntax error: unexpected bool'],
   ['vector(1) +', 'parse error at line 1, col 12: syntax error: unexpected $end'],
   ['- vector(1)', 'parse error at line 1, col 3: syntax error: unexpected vector, expecting NUMBER'],

@@ -2,7 +2,7 @@
 
 import type { PipelineEntry } from '../../stage.ts'
 import { labelNameOf, labelNamePart, NAME_CHARS_MAX } from '../label-name.ts'
-import type { LabelSet } from '../label-set.ts'
+import { EXTRACTED_SUFFIX, type LabelSet } from '../label-set.ts'
 import { JsonScanner, textOfJson } from './json-scanner.ts'
 import { ALL_LABELS, type ParserHint } from './parser-hint.ts'
 
@@ -47,8 +47,9 @@ class JsonParser {
   #readMember(prefix: string, key: string, start: number, depth: number): boolean {
     const { kind } = this.#scanner
     if (kind === 'array' || kind === 'null') return !this.#isSatisfied()
-    const name = joinNames(prefix, key)
-    if (kind === 'object') return this.#readBelow(name, start, depth)
+    const joined = joinNames(prefix, key)
+    if (kind === 'object') return this.#readBelow(joined, start, depth)
+    const name = joined === prefix ? this.#nameOfBlank(prefix, key) : joined
     if (name !== '' && name.length <= NAME_CHARS_MAX && this.#hint.wants(name)) this.#set(name, start)
     return !this.#isSatisfied()
   }
@@ -64,6 +65,12 @@ class JsonParser {
     scanner.at = at
     scanner.end = end
     return goesOn
+  }
+
+  /** The name of a member without one: its object's, or, where that is taken, the object's with a part of its own. */
+  #nameOfBlank(prefix: string, key: string): string {
+    const isTaken = prefix !== '' && this.#labels?.isTaken(prefix) === true
+    return isTaken ? `${prefix}_${labelNamePart(key + EXTRACTED_SUFFIX)}` : prefix
   }
 
   #set(name: string, start: number): void {

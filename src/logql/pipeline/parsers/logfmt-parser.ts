@@ -54,10 +54,14 @@ function wantedName(scanner: LogfmtScanner, hint: ParserHint): string | undefine
 
 /**
  * With expressions, labels that no source with higher precedence has are initially empty, and each matching pair
- * replaces the previous value; beside such a source the first pair counts.
+ * replaces the previous value; beside such a source the first pair counts. A pair whose key no expression names, and
+ * that is called like a label, sets that label.
  */
 function compileExtractions(extractions: readonly LabelExtraction[], isStrict: boolean, hint: ParserHint): EntryParser {
   const scanner = new LogfmtScanner(isStrict)
+  const byKey = new Map<string, string[]>(extractions.map(({ label }) => [label, [label]]))
+  for (const { expression } of extractions) byKey.set(expression, [])
+  for (const { label, expression } of extractions) byKey.get(expression)?.push(label)
   return ({ line }, labels) => {
     scanner.begin(line)
     for (const { label } of extractions) if (!labels.isTaken(label)) labels.replaceParsed(label, '')
@@ -65,8 +69,7 @@ function compileExtractions(extractions: readonly LabelExtraction[], isStrict: b
     while (!hint.isSatisfied(labelsSet.size) && scanner.readPair()) {
       const key = labelNameOf(scanner.key)
       const value = scanner.value.includes('\ufffd') ? '' : scanner.value
-      for (const { label, expression } of extractions) {
-        if (expression !== key && expression !== scanner.key && label !== key) continue
+      for (const label of byKey.get(key) ?? byKey.get(scanner.key) ?? []) {
         if (!labels.isTaken(label)) labels.replaceParsed(label, value)
         else labels.setParsed(label, value)
         labelsSet.add(label)

@@ -64,9 +64,21 @@ export function utf8Length(text: string): number {
   return NOT_ASCII.test(text) ? UTF8.encode(text).length : text.length
 }
 
-/** Bytes [start, end) of the text in UTF-8, as text; a truncated character becomes U+FFFD. */
+/** Bytes [start, end) of the text in UTF-8, as text; each byte of a truncated character becomes U+FFFD, as in Go. */
 export function utf8Slice(text: string, start: number, end: number): string {
-  return NOT_ASCII.test(text) ? UTF8_TEXT.decode(UTF8.encode(text).subarray(start, end)) : text.slice(start, end)
+  if (!NOT_ASCII.test(text)) return text.slice(start, end)
+  const bytes = UTF8.encode(text).subarray(start, end)
+  return UTF8_TEXT.decode(bytes) + '\ufffd'.repeat(Math.max(0, cutBytes(bytes) - 1))
+}
+
+/** How many bytes at the end are the beginning of a character; TextDecoder shows them as one. */
+function cutBytes(bytes: Uint8Array): number {
+  for (let back = 1; back < 4 && back <= bytes.length; back++) {
+    const byte = bytes[bytes.length - back] as number
+    if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? back : 0
+    if (byte < 0x80) return 0
+  }
+  return 0
 }
 
 /** url.QueryEscape: a space becomes a plus; letters, digits and `-_.~` are unchanged. */
