@@ -28,18 +28,19 @@ const RULE_BYTES = 128
 const AFTER_AT = 16
 const ENDING_BYTES = 88
 export const RULES_MAX = 24
-const AT = { operations: 0, seed: 16, skipSync: 24, space: 32 }
+const AT = { operations: 0, draws: 8, seed: 16, skipSync: 24, space: 32 }
 const PER_MILLION = 1_000_000
 
 export class Control {
   readonly path: string
   readonly #file: number
 
-  constructor(path: string) {
+  /** Makes the page, or changes the one that is there. */
+  constructor(path: string, { isNew = true } = {}) {
     this.path = path
-    this.#file = openSync(path, 'w+')
+    this.#file = openSync(path, isNew ? 'w+' : 'r+')
     ftruncateSync(this.#file, HEADER_BYTES + RULES_MAX * RULE_BYTES)
-    this.space = undefined
+    if (isNew) this.space = undefined
   }
 
   /** Number of operations so far that changed a file or a name, or tried to. */
@@ -49,9 +50,10 @@ export class Control {
     return Number(bytes.readBigUInt64LE())
   }
 
-  /** The seed of the random choices. */
+  /** The seed of the random choices; setting it starts their sequence again. */
   set seed(seed: number) {
     this.#set(AT.seed, BigInt(seed))
+    this.#set(AT.draws, 0n)
   }
 
   /** True: syncs are recorded but not executed, so that a slow disk does not matter. */

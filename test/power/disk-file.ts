@@ -34,29 +34,52 @@ interface Size {
 
 const ZEROS = Buffer.alloc(PAGE_BYTES)
 
+/** Bytes that grow without being copied each time. */
+class Content {
+  #room: Buffer
+  /** Its end is the file's end. */
+  bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    this.#room = Buffer.from(bytes)
+    this.bytes = this.#room
+  }
+
+  /** What is added is zeros. */
+  resize(length: number): void {
+    const before = this.bytes.length
+    if (length > this.#room.length) {
+      const room = Buffer.alloc(Math.max(length, 2 * this.#room.length))
+      this.bytes.copy(room)
+      this.#room = room
+    } else if (length > before) this.#room.fill(0, before, length)
+    this.bytes = this.#room.subarray(0, length)
+  }
+}
+
 export class DiskFile {
-  /** The contents that reads return; its end is the file's end. */
-  #cached: Buffer
-  #durable: Buffer
+  /** The contents that reads return. */
+  #cached: Content
+  #durable: Content
   /** Unsynced contents by page number, oldest first. */
   #versions = new Map<number, Version[]>()
   #sizes: Size[] = []
 
   constructor(content: Buffer = Buffer.alloc(0)) {
-    this.#cached = Buffer.from(content)
-    this.#durable = Buffer.from(content)
+    this.#cached = new Content(content)
+    this.#durable = new Content(content)
   }
 
   write(at: number, offset: number, bytes: Buffer): void {
     if (bytes.length === 0) return
     const end = offset + bytes.length
-    if (end > this.#cached.length) this.#resize(at, end)
-    bytes.copy(this.#cached, offset)
+    if (end > this.#cached.bytes.length) this.#resize(at, end)
+    bytes.copy(this.#cached.bytes, offset)
     this.#snapshot(at, offset, end)
   }
 
   truncate(at: number, size: number): void {
-    const before = this.#cached.length
+    const before = this.#cached.bytes.length
     if (size === before) return
     this.#resize(at, size)
     // If the file grows again, the truncated part is zeros.
@@ -66,7 +89,7 @@ export class DiskFile {
   sync(): void {
     for (const [page, versions] of this.#versions) this.#write(page, versions.at(-1) as Version)
     this.#versions.clear()
-    this.#durable = resized(this.#durable, this.#cached.length)
+    this.#durable.resize(this.#cached.bytes.length)
     this.#sizes = []
   }
 
@@ -85,12 +108,12 @@ export class DiskFile {
   }
 
   get content(): Buffer {
-    return this.#cached
+    return this.#cached.bytes
   }
 
   cut(cut: FileCut): Buffer {
-    if (cut.mode === 'all') return Buffer.from(this.#cached)
-    const content = resized(Buffer.from(this.#durable), this.#pendingEnd())
+    if (cut.mode === 'all') return Buffer.from(this.#cached.bytes)
+    const content = Buffer.concat([this.#durable.bytes], this.#pendingEnd())
     if (cut.mode !== 'none') {
       for (const [page, versions] of this.#versions) {
         const target = content.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
@@ -103,22 +126,22 @@ export class DiskFile {
 
   clone(): DiskFile {
     const copy = new DiskFile()
-    copy.#cached = Buffer.from(this.#cached)
-    copy.#durable = Buffer.from(this.#durable)
+    copy.#cached = new Content(this.#cached.bytes)
+    copy.#durable = new Content(this.#durable.bytes)
     copy.#versions = new Map([...this.#versions].map(([page, versions]) => [page, [...versions]]))
     copy.#sizes = [...this.#sizes]
     return copy
   }
 
   #resize(at: number, bytes: number): void {
-    this.#cached = resized(this.#cached, bytes)
+    this.#cached.resize(bytes)
     this.#sizes.push({ at, bytes })
   }
 
   /** The kernel works on pages: one byte makes its whole page dirty, with its other contents. */
   #snapshot(at: number, start: number, end: number): void {
     for (let page = Math.floor(start / PAGE_BYTES); page * PAGE_BYTES < end; page++) {
-      const part = this.#cached.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
+      const part = this.#cached.bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
       const version = { at, page: part.length === 0 ? ZEROS : Buffer.concat([part], PAGE_BYTES) }
       const versions = this.#versions.get(page)
       if (versions === undefined) this.#versions.set(page, [version])
@@ -127,20 +150,20 @@ export class DiskFile {
   }
 
   #write(page: number, version: Version): void {
-    if (this.#durable.length < (page + 1) * PAGE_BYTES && this.#cached.length > this.#durable.length) {
-      this.#durable = resized(this.#durable, Math.min(this.#cached.length, (page + 1) * PAGE_BYTES))
-    }
-    version.page.copy(this.#durable, page * PAGE_BYTES)
+    const [end, length] = [(page + 1) * PAGE_BYTES, this.#cached.bytes.length]
+    if (this.#durable.bytes.length < Math.min(end, length)) this.#durable.resize(Math.min(end, length))
+    version.page.copy(this.#durable.bytes, page * PAGE_BYTES)
   }
 
   #pendingEnd(): number {
-    return Math.max(this.#durable.length, ...this.#sizes.map(({ bytes }) => bytes))
+    return Math.max(this.#durable.bytes.length, ...this.#sizes.map(({ bytes }) => bytes))
   }
 
   #sizeAfter(cut: Exclude<FileCut, { mode: 'all' }>): number {
-    if (cut.mode === 'none') return this.#durable.length
-    if (cut.mode === 'prefix') return this.#sizes.findLast(({ at }) => at <= cut.until)?.bytes ?? this.#durable.length
-    return cut.random.pick([this.#durable.length, ...this.#sizes.map(({ bytes }) => bytes)])
+    const durable = this.#durable.bytes.length
+    if (cut.mode === 'none') return durable
+    if (cut.mode === 'prefix') return this.#sizes.findLast(({ at }) => at <= cut.until)?.bytes ?? durable
+    return cut.random.pick([durable, ...this.#sizes.map(({ bytes }) => bytes)])
   }
 }
 
@@ -150,8 +173,4 @@ function mix(target: Buffer, versions: readonly Version[], unit: number, random:
     const chosen = random.integer(versions.length + 1)
     if (chosen > 0) (versions[chosen - 1] as Version).page.copy(target, at, at, Math.min(at + unit, target.length))
   }
-}
-
-function resized(content: Buffer, bytes: number): Buffer {
-  return bytes <= content.length ? content.subarray(0, bytes) : Buffer.concat([content], bytes)
 }

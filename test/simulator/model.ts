@@ -1,0 +1,202 @@
+/** What every answer is compared with: all that was sent, acknowledged, deleted and expired, in the simplest form. */
+
+import { formatLabels } from '../../src/domain/labels.ts'
+import { type PlainEntry, type PlainStream, toLabels } from '../support/helper.ts'
+import { WORD } from './plan.ts'
+
+/** A moment: the number of steps of the scheduler. */
+export type Moment = number
+
+/** A line with its place. Two pushes that send the same mean the same entry. */
+export class Entry {
+  readonly tenant: string
+  readonly key: string
+  readonly app: string
+  /** Undefined: the gateway chooses the time. */
+  readonly ns: bigint | undefined
+  readonly line: string
+  readonly metadata: string
+  readonly hasWord: boolean
+  /** The gateway has to refuse it. */
+  readonly isWrong: boolean
+  firstSent: Moment = Number.POSITIVE_INFINITY
+  lastSent: Moment = Number.NEGATIVE_INFINITY
+  /** Pushes of it that the gateway works on. */
+  working = 0
+  /** Since when it has to be there: acknowledged, or shown. */
+  keptSince: Moment | undefined
+  acknowledged: Moment | undefined
+  /** A deletion took it, and nobody sent it since. */
+  isErased = false
+  /** Came in by more than one push: nothing is said about its place among those of its time. */
+  isShared = false
+
+  constructor(tenant: string, { labels }: PlainStream, { ns, line, metadata = {}, id }: PlainEntry, isWrong: boolean) {
+    this.tenant = tenant
+    this.key = formatLabels(toLabels(labels))
+    this.app = labels['app'] as string
+    this.ns = id === undefined ? ns : undefined
+    this.line = line
+    this.metadata = JSON.stringify(Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1)))
+    this.hasWord = line.includes(WORD)
+    this.isWrong = isWrong
+  }
+
+  get name(): string {
+    return nameOf(this.tenant, this.key, this.ns, this.line, this.metadata)
+  }
+}
+
+/** Lines of programs are known by their text alone. */
+export function nameOf(tenant: string, key: string, ns: bigint | undefined, line: string, metadata: string): string {
+  return `${tenant} ${key} ${line.startsWith('program') ? '' : ns} ${line} ${metadata}`
+}
+
+export interface ModelDeletion {
+  readonly id: string
+  readonly tenant: string
+  readonly app: string
+  readonly isFiltered: boolean
+  readonly end: bigint
+  /** When it was sent, and acknowledged. */
+  readonly sent: Moment
+  acknowledged: Moment | undefined
+  /** When somebody asked to cancel it, and when that was certain. */
+  cancelSent: Moment | undefined
+  cancelled: Moment | undefined
+  /** Carried out: it hides nothing any more. */
+  processed: Moment | undefined
+}
+
+export interface Range {
+  readonly tenant: string
+  readonly app: string | undefined
+  readonly isFiltered: boolean
+  /** Undefined: everything. */
+  readonly start: bigint | undefined
+  readonly end: bigint | undefined
+}
+
+export class Model {
+  readonly #entries = new Map<string, Entry>()
+  readonly deletions: ModelDeletion[] = []
+  /** Entries before this time may be gone. */
+  #expiredNs: bigint | undefined
+
+  /** The entry of the model for one that is about to be sent for the first time by a push. */
+  entry(candidate: Entry): Entry {
+    const known = this.#entries.get(candidate.name)
+    if (known === undefined) this.#entries.set(candidate.name, candidate)
+    else known.isShared = true
+    return known ?? candidate
+  }
+
+  find(name: string): Entry | undefined {
+    return this.#entries.get(name)
+  }
+
+  get count(): number {
+    return this.#entries.size
+  }
+
+  get keptCount(): number {
+    let kept = 0
+    for (const { acknowledged } of this.#entries.values()) if (acknowledged !== undefined) kept++
+    return kept
+  }
+
+  entries(range: Range): Entry[] {
+    return [...this.#entries.values()].filter((entry) => isIn(entry, range))
+  }
+
+  sent(entries: readonly Entry[], now: Moment): void {
+    for (const entry of entries) {
+      entry.firstSent = Math.min(entry.firstSent, now)
+      entry.lastSent = now
+      entry.working++
+      if (entry.isErased) {
+        entry.isErased = false
+        entry.isShared = true
+      }
+    }
+  }
+
+  worked(entries: readonly Entry[]): void {
+    for (const entry of entries) entry.working--
+  }
+
+  acknowledged(entries: readonly Entry[], now: Moment): void {
+    for (const entry of entries) {
+      if (entry.isWrong) continue
+      entry.acknowledged ??= now
+      entry.keptSince ??= now
+    }
+  }
+
+  shown(entry: Entry, now: Moment): void {
+    entry.keptSince ??= now
+  }
+
+  expired(ns: bigint): void {
+    if (this.#expiredNs === undefined || ns > this.#expiredNs) this.#expiredNs = ns
+  }
+
+  /** A deletion was carried out; what was on its way meanwhile may have been missed. */
+  processed(deletion: ModelDeletion, began: Moment, now: Moment): void {
+    deletion.processed = now
+    for (const entry of this.#entries.values()) {
+      if (!covers(deletion, entry)) continue
+      entry.keptSince = undefined
+      entry.acknowledged = undefined
+      entry.isShared = true
+      if (entry.ns !== undefined && entry.working === 0 && entry.lastSent < began) entry.isErased = true
+    }
+  }
+
+  /** Has to be in an answer to a question that was asked at `from` and answered at `to`. */
+  isCertain(entry: Entry, from: Moment, to: Moment): boolean {
+    if (entry.keptSince === undefined || entry.keptSince >= from || entry.isErased) return false
+    if (entry.ns === undefined ? this.#expiredNs !== undefined : entry.ns < (this.#expiredNs ?? entry.ns)) return false
+    return !this.deletions.some((deletion) => {
+      const isOver = deletion.cancelled !== undefined && deletion.cancelled < from
+      return covers(deletion, entry) && !isOver && deletion.sent <= to && (deletion.processed ?? to) >= from
+    })
+  }
+
+  /** May be in that answer. */
+  isPossible(entry: Entry, from: Moment, to: Moment): boolean {
+    if (entry.isWrong || entry.isErased || entry.firstSent > to) return false
+    return !this.deletions.some((deletion) => {
+      const isHiding =
+        deletion.acknowledged !== undefined &&
+        deletion.acknowledged < from &&
+        (deletion.cancelSent ?? Number.POSITIVE_INFINITY) > to &&
+        (deletion.processed ?? Number.POSITIVE_INFINITY) > to
+      return isHiding && entry.ns !== undefined && covers(deletion, entry)
+    })
+  }
+
+  /** The process is gone, and what it worked on. */
+  killed(): void {
+    for (const entry of this.#entries.values()) entry.working = 0
+  }
+}
+
+/** Programs' lines have times that the model does not know: they belong to no deletion but by their app. */
+export function covers({ tenant, app, isFiltered, end }: ModelDeletion, entry: Entry): boolean {
+  return (
+    entry.tenant === tenant &&
+    entry.app === app &&
+    (!isFiltered || entry.hasWord) &&
+    (entry.ns === undefined || entry.ns < end)
+  )
+}
+
+function isIn(entry: Entry, { tenant, app, isFiltered, start, end }: Range): boolean {
+  return (
+    entry.tenant === tenant &&
+    (app === undefined || entry.app === app) &&
+    (!isFiltered || entry.hasWord) &&
+    (entry.ns === undefined || ((start === undefined || entry.ns >= start) && (end === undefined || entry.ns < end)))
+  )
+}
