@@ -20,6 +20,7 @@ import { openTurn, QueryTurns } from '../../src/flows/query/query-turns.ts'
 import { type LogQueryRequest, runLogQuery } from '../../src/flows/query/run-log-query.ts'
 import { type MetricQueryRequest, runMetricQuery } from '../../src/flows/query/run-metric-query.ts'
 import { type TailFrame, type TailRequest, TailSession } from '../../src/flows/query/tail-logs.ts'
+import type { Repeat } from '../../src/kit/repeat.ts'
 import type { LogStore } from '../../src/ports/log-store.ts'
 import { feed, type PlainStream, RecordedEvents } from '../support/helper.ts'
 import type { Scheduler, SimulatedClock } from './scheduler.ts'
@@ -62,12 +63,12 @@ export class Gateway {
         scheduler.turn('gateway', run)
       },
     })
-    const open: typeof openDatabase = (folder, options) => {
-      this.#database = openDatabase(folder, options)
+    const open = (folder: string): Database => {
+      this.#database = openDatabase(folder)
       this.#database.writer.exec(`PRAGMA wal_autocheckpoint = ${settings.checkpointPages}`)
       return this.#database
     }
-    this.store = new SqliteLogStore({ ...settings.store, dataDir }, clock, this.events, open)
+    this.store = new SqliteLogStore({ ...settings.store, dataDir }, clock, this.events, { open, repeat })
     this.reader = hideDeleted(this.store, this.store.deletions)
   }
 
@@ -142,6 +143,12 @@ export class Gateway {
     } catch {}
     this.#database = undefined
   }
+}
+
+/** As the home repeats, with the timers that are there now. */
+const repeat: Repeat = (run, ms) => {
+  const timer = setInterval(run, ms)
+  return () => clearInterval(timer)
 }
 
 /** What a client sees of an error. */

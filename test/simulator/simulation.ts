@@ -279,7 +279,7 @@ export class Simulation {
     for (let tries = 0; tries < STEPS_TO_KILL_MAX; tries++) {
       const before = this.#volume.position
       const commits = this.gateway?.events.commits
-      await this.scheduler.step()
+      if (!(await this.scheduler.step())) break
       const isUpkeep = commits === this.gateway?.events.commits
       if (this.#volume.position === before || (end.place === 'upkeep' && !isUpkeep)) {
         await this.#flush()

@@ -34,10 +34,10 @@ export interface SoakSample {
   readonly failures: number
 }
 
-/** Small enough that the store is full, and retention works, for most of an hour. */
-const SETTINGS = { MILLRACE_RETENTION_BYTES: '16MiB', MILLRACE_RETENTION_AGE: '1h' }
+/** Small enough that the store is full, retention works, and the window is passed, for most of an hour. */
+const SETTINGS = { MILLRACE_RETENTION_BYTES: '16MiB', MILLRACE_RETENTION_AGE: '1h', MILLRACE_DUPLICATE_WINDOW: '5m' }
 const PUSH_MS = 250
-const PUSH_LINES = 50
+const PUSH_LINES = 150
 const QUERY_MS = 2000
 const LOGS_MS = 1000
 /** A new pod takes the place of an old one so often. */

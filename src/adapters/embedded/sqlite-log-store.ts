@@ -118,20 +118,14 @@ export class SqliteLogStore implements LogStore {
       const { keepsCommitted = false } = settings
       this.committed = new SqliteCommittedBlocks(reader, this.#writer.table, keepsCommitted, blockEvents.blockDamaged)
       this.#maintenance = new Maintenance(db, this.#writer, clock, settings, blockEvents, this.committed)
+      const { blockBytes } = settings
+      const onFailure = (cause: unknown): void => events.writeFailed(cause)
+      const parts = { db, writer: this.#writer, clock, events: blockEvents, onFailure, blockBytes }
+      this.deletions = new SqliteDeletions(parts)
     } catch (cause) {
       this.#database.close()
       throw openFailure(settings.dataDir, cause)
     }
-    const { blockBytes } = settings
-    const onFailure = (cause: unknown): void => events.writeFailed(cause)
-    this.deletions = new SqliteDeletions({
-      db,
-      writer: this.#writer,
-      clock,
-      events: blockEvents,
-      onFailure,
-      blockBytes,
-    })
     this.#endMaintenance = repeat(() => void this.maintain(), MAINTENANCE_MS)
   }
 

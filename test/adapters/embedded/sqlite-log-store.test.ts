@@ -267,3 +267,15 @@ t.test('reads concurrent with pushes and joins never see a partial commit', asyn
   }
   await pushing
 })
+
+t.test('a table that cannot be read is an error of the data folder, and leaves it unlocked', async (t) => {
+  const dataDir = t.testdir()
+  const database = openDatabase(dataDir)
+  database.writer.exec('CREATE VIEW deletions AS SELECT 1 AS other')
+  database.close()
+  const start = (): SqliteLogStore =>
+    new SqliteLogStore({ ...STORE_SETTINGS, dataDir }, new FixedClock(), new RecordedEvents())
+  for (let starts = 0; starts < 2; starts++) {
+    t.throws(start, { code: 'store_unavailable', message: /the database in '.*' cannot be opened: no such column/ })
+  }
+})
