@@ -1,4 +1,4 @@
-/** `npm run bench:bound`: how much a gateway that runs somewhere takes before its answers become slow or refusals. */
+/** `npm run bench:bound`: the load at which a running gateway becomes slow or rejects pushes. */
 
 import { parseArgs } from 'node:util'
 import { makeCorpus, type PushBody, type PushForm } from './corpus.ts'
@@ -14,9 +14,9 @@ It fills the gateway with made-up lines: give it a tenant or a stage of its own.
 
 const FORMS: readonly PushForm[] = ['protobuf', 'json', 'small', 'line']
 const MB = 1e6
-/** Lines made for the first step. No body is sent twice, as a store that knows retries would have it easier. */
+/** Lines for the first step. No body is sent twice, because a store that detects retries would do less work. */
 const FIRST_BYTES = 200 * MB
-/** Lines made for a step, as a multiple of what the step before it pushed. */
+/** Lines for a step, as a multiple of those that the previous step pushed. */
 const HEADROOM = 1.6
 
 interface Target {
@@ -30,7 +30,7 @@ interface Step {
   readonly requests: number
   readonly p50: number
   readonly p99: number
-  /** Share of answers other than 2xx, broken connections among them. */
+  /** Share of responses other than 2xx, including broken connections. */
   readonly refused: number
 }
 
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
     const step = await runStep(target, bodies, connections, Number(values.seconds) * 1000)
     console.log(formatStep(step))
     if (step.p99 > bounds.p99 || step.refused > bounds.refusals) break
-    // More connections that bring nothing more only wait.
+    // More connections without more throughput only wait.
     if (best !== undefined && step.megabytes < best.megabytes * 1.02) break
     best = step
     lineBytes = Math.max(MB, step.megabytes * MB * Number(values.seconds) * HEADROOM)

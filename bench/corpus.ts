@@ -1,4 +1,4 @@
-/** The lines that benchmarks push: seeded, so that every run and every checkout gets the same ones. */
+/** The lines that benchmarks push, from a seed, so that every run and every checkout has the same ones. */
 
 import { NS_PER_MS } from '../src/domain/time.ts'
 import { encodePush, type PushEntry, type PushStream } from '../src/protocol/loki/loki-push-encode.ts'
@@ -6,7 +6,7 @@ import { Random } from '../test/support/random.ts'
 
 export type PushForm = 'protobuf' | 'json' | 'small' | 'line'
 
-/** A body that is ready to be sent. */
+/** A body ready to send. */
 export interface PushBody {
   readonly contentType: string
   readonly bytes: Uint8Array
@@ -18,22 +18,28 @@ export interface PushBody {
 export interface CorpusOptions {
   readonly seed: number
   readonly form: PushForm
-  /** Bytes of lines of all bodies together, at least. */
+  /** Minimum total bytes of lines of all bodies. */
   readonly lineBytes: number
-  /** Bodies at most: what keeps a run of one-line pushes short. */
+  /** Maximum number of bodies, which keeps a run of one-line pushes short. */
   readonly bodiesMax?: number
   /** The time of the last line, ms since the epoch. */
   readonly endMs: number
-  /** The share of error lines, in bursts: a tenth of the bodies has half of them. One in seven when absent, evenly. */
+  /**
+   * The share of error lines, in bursts: a tenth of the bodies has half of them. Default: one in seven, evenly
+   * distributed.
+   */
   readonly errors?: number | undefined
 }
 
 const STREAMS = 200
-/** Streams of one body about: an agent sends what a node's containers wrote since its last push. */
+/**
+ * Approximate number of streams in a body: an agent sends what the containers of a node have written since its last
+ * push.
+ */
 const BODY_STREAMS = 20
-/** Bytes of lines in one body. One line: 1 byte is reached by any line. */
+/** Bytes of lines in one body. One line: any line has at least 1 byte. */
 const BODY_BYTES: Readonly<Record<PushForm, number>> = { protobuf: 1_050_000, json: 1_050_000, small: 10_240, line: 1 }
-/** All bodies together span this long, so that blocks can be pruned by time. */
+/** The time span of all bodies, so that blocks can be pruned by time. */
 const SPAN_MS = 3_600_000
 
 interface Source {
@@ -44,11 +50,11 @@ interface Source {
 
 /** Whether a line is an error, and how its level is chosen. */
 interface Tone {
-  /** Undefined: as the levels' share has it. */
+  /** Undefined: by the shares of the levels. */
   readonly isError: boolean | undefined
 }
 
-/** Bodies by rising time, the last line at `endMs`. */
+/** Bodies in ascending time, with the last line at `endMs`. */
 export function makeCorpus(options: CorpusOptions): PushBody[] {
   const random = new Random(options.seed)
   const sources = Array.from({ length: STREAMS }, (_, i) => makeSource(random, i))
@@ -68,7 +74,7 @@ interface Draft {
   readonly lineBytes: number
 }
 
-/** A burst every ten bodies. */
+/** A burst in every tenth body. */
 function shareOf(errors: number | undefined, body: number): number | undefined {
   if (errors === undefined) return undefined
   const burst = Math.min(1, 5 * errors)
@@ -88,7 +94,7 @@ function draftBody(random: Random, sources: readonly Source[], bytesMin: number,
   return { lines, lineBytes }
 }
 
-/** Spreads the lines over the body's span; each line's time is its own, to the nanosecond. */
+/** Spreads the lines over the body's time span, each with its own nanosecond. */
 function encodeBody(form: PushForm, draft: Draft, startNs: bigint, spanNs: bigint): PushBody {
   const stepNs = spanNs / BigInt(draft.lines.length)
   const entries = new Map<Source, PushEntry[]>()
@@ -130,7 +136,7 @@ const WORDS =
 const CLASSES = ['OrderService', 'PaymentClient', 'CartRepository', 'HttpDispatcher', 'RetryTemplate']
 const EXCEPTIONS = ['IllegalStateException', 'NullPointerException', 'SocketTimeoutException']
 
-/** One container: its labels, and how it writes. Of six, two write JSON, two logfmt, one access lines, one Java. */
+/** A container: its labels, and its log format. Of six, two write JSON, two logfmt, one access lines, one Java. */
 function makeSource(random: Random, index: number): Source {
   const app = random.pick(APPS)
   const stream = {
@@ -156,7 +162,7 @@ function sentence(random: Random): string {
   return Array.from({ length: 4 + random.integer(8) }, () => random.pick(WORDS)).join(' ')
 }
 
-/** Of errors four in five are one of a few kinds, as in real logs; the texts of all other lines are new each time. */
+/** Four in five errors are of a few kinds, as in real logs; the texts of all other lines are unique. */
 const FAILURES = [
   'payment declined',
   'connection to the database lost',
@@ -197,7 +203,7 @@ function accessLine(random: Random, tone: Tone): string {
   return `${address} - - [21/Nov/2026:10:${10 + random.integer(50)}:${10 + random.integer(50)} +0000] "${random.pick(METHODS)} ${random.pick(PATHS)}?id=${random.hex(8)} HTTP/1.1" ${random.pick(STATUSES)} ${random.integer(90_000)} "-" "${random.pick(AGENTS)}" ${random.integer(3000) / 1000}`
 }
 
-/** Four of ten lines are traces of several lines; the others are logfmt. */
+/** Four in ten lines are stack traces of several lines; the others are logfmt. */
 function javaLine(random: Random, tone: Tone): string {
   if (tone.isError === undefined ? random.chance(0.6) : !tone.isError) return logfmtLine(random, tone)
   const frames = Array.from(

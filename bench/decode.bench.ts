@@ -1,7 +1,7 @@
 /**
- * How fast push bodies become entries, beside the packages: node bench/decode.bench.ts
+ * Measures the decoding of push bodies to entries, compared with packages: node bench/decode.bench.ts
  *
- * Prints MB of line bytes a second, one thread, the median of the rounds.
+ * Prints MB of line bytes per second on one thread, the median of the rounds.
  */
 
 import protobuf from 'protobufjs/light.js'
@@ -18,7 +18,7 @@ const ROUNDS = 200
 const LINES = 5000
 const LIMIT = 256 * 1024 * 1024
 
-/** Counts, so that nothing is optimized away. */
+/** Counts, so that nothing is optimised away. */
 class CountingSink implements PushSink {
   bytes = 0
   useText(): void {}
@@ -34,7 +34,7 @@ class CountingSink implements PushSink {
   }
 }
 
-/** The same numbers on every machine: a linear congruential generator. */
+/** The same numbers on every machine, from a linear congruential generator. */
 let state = 1
 function random(below: number): number {
   state = (Math.imul(state, 1103515245) + 12345) >>> 0
@@ -80,7 +80,7 @@ function toJson(streams: readonly PushStream[]): Buffer {
   )
 }
 
-/** What a batch needs, by way of JSON.parse: times as bigints, lines as bytes of one buffer. */
+/** The contents of a batch, with JSON.parse: times as bigints, lines as bytes of one buffer. */
 function parseToBytes(body: Buffer): number {
   const { streams } = JSON.parse(body.toString()) as { streams: { values: [string, string][] }[] }
   const text = Buffer.allocUnsafe(body.length)

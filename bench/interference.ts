@@ -1,4 +1,4 @@
-/** `npm run bench:interference`: what pushes and a quiet tenant notice of queries of every kind. */
+/** `npm run bench:interference`: the effect of queries of every kind on pushes and on a quiet tenant. */
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -78,7 +78,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Some seconds of the quiet tenant's pushes and queries, beside queries of the other or not. */
+/** Some seconds of pushes and queries of the quiet tenant, with or without queries of the other tenant. */
 async function watch(
   { url }: GatewayProcess,
   probe: string,
@@ -94,7 +94,7 @@ async function watch(
   let failures = 0
   const ask = async (i: number): Promise<void> => {
     while (!isOver() && kind !== undefined) {
-      // No answer comes from the cache.
+      // No result comes from the cache.
       const params = {
         ...kind.params,
         ...(kind.params['query'] && { query: `${kind.params['query']} # ${i} ${answers}` }),
@@ -130,7 +130,7 @@ async function watch(
   }
 }
 
-/** Begins `act` at a steady pace, however long each takes, and notes how long that was. */
+/** Starts `act` at a fixed rate, however long each takes, and records the durations. */
 async function every(ms: number, isOver: () => boolean, taken: number[], act: () => Promise<void>): Promise<void> {
   const acts: Promise<void>[] = []
   for (let nextMs = performance.now(); !isOver(); nextMs += ms) {

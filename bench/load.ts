@@ -1,4 +1,4 @@
-/** Pushes bodies over kept-alive connections and measures the answers; cheap, so that the gateway is what is measured. */
+/** Pushes bodies over persistent connections and measures the responses; cheap, so that it measures the gateway. */
 
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -6,16 +6,16 @@ import type { PushBody } from './corpus.ts'
 
 export interface LoadResult {
   readonly seconds: number
-  /** Of the bodies that were acknowledged. */
+  /** Lines of acknowledged bodies. */
   readonly lines: number
   readonly lineBytes: number
-  /** Milliseconds from a request's first byte to its answer, in order of size. */
+  /** Milliseconds from the first byte of a request to its response, ascending. */
   readonly latencies: readonly number[]
-  /** Answers other than 2xx, by status. */
+  /** Responses other than 2xx, by status. */
   readonly failures: ReadonlyMap<number, number>
 }
 
-/** Sends every body once; each connection takes the next one as soon as its last was answered. */
+/** Sends every body once; each connection sends the next one after the response to its previous one. */
 export async function pushAll(port: number, bodies: readonly PushBody[], connections: number): Promise<LoadResult> {
   const latencies: number[] = []
   const failures = new Map<number, number>()
@@ -42,7 +42,7 @@ export async function pushAll(port: number, bodies: readonly PushBody[], connect
   return { seconds, lines, lineBytes, latencies, failures }
 }
 
-/** An HTTP/1.1 connection that sends one request at a time. */
+/** An HTTP/1.1 connection with one request at a time. */
 class Connection {
   readonly #socket: Socket
   #answer = Buffer.alloc(0)
@@ -78,7 +78,7 @@ class Connection {
     this.#socket.destroy()
   }
 
-  /** Reads until the answer is whole: its head, and as much as Content-Length says. */
+  /** Reads until the response is complete: its head, and Content-Length bytes. */
   #read(chunk: Buffer): void {
     this.#answer = Buffer.concat([this.#answer, chunk])
     const headEnd = this.#answer.indexOf('\r\n\r\n')
@@ -91,7 +91,7 @@ class Connection {
   }
 }
 
-/** The value below which `share` of the sorted values lie. */
+/** The value below which this share of the sorted values is. */
 export function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
 }

@@ -1,7 +1,7 @@
 /**
- * Preloaded into a gateway (`node --import`): writes to the file in PROBE_FILE, ten times a second, how much processor time
- * the thread took without letting a timer of a millisecond in. Where the machine is shared, the time of the clock says
- * more of the neighbours.
+ * Preloaded into a gateway (`node --import`): ten times a second, writes to the file in PROBE_FILE for how much CPU
+ * time the thread blocked a timer of a millisecond. On a shared machine, wall time would mostly show the load of
+ * others.
  */
 
 import { appendFileSync } from 'node:fs'
@@ -25,7 +25,7 @@ if (file !== undefined) {
     appendFileSync(file, `${longest.toFixed(2)}\n`)
     longest = 0
     windowMs = performance.now()
-    // What the probe itself takes does not count.
+    // The probe's own CPU time does not count.
     last = cpuMs()
   }, 1).unref()
 }

@@ -11,12 +11,15 @@ export class PrometheusText {
     return new PrometheusText(await (await fetch(`${url}/metrics`)).text())
   }
 
-  /** The value of a metric without labels; NaN when it is not there. */
+  /** The value of a metric without labels; NaN if it is missing. */
   value(name: string): number {
     return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(this.#text)?.[1] ?? Number.NaN)
   }
 
-  /** The value below which `share` of a histogram's observations lie, taken to be even within each bucket. */
+  /**
+   * The value below which this share of a histogram's observations is, assuming an even distribution within each
+   * bucket.
+   */
   quantile(name: string, share: number): number {
     const buckets = [...this.#text.matchAll(new RegExp(`^${name}_bucket\\{le="([^"]+)"\\} (\\d+)$`, 'gm'))]
     const counts = buckets.map(([, bound, count]) => ({ bound: Number(bound), count: Number(count) }))
@@ -25,7 +28,7 @@ export class PrometheusText {
     let lower = { bound: 0, count: 0 }
     for (const upper of counts) {
       if (upper.count >= wanted && upper.count > lower.count) {
-        if (Number.isNaN(upper.bound)) return lower.bound // the bucket +Inf has no end
+        if (Number.isNaN(upper.bound)) return lower.bound // the bucket +Inf has no upper bound
         return lower.bound + ((upper.bound - lower.bound) * (wanted - lower.count)) / (upper.count - lower.count)
       }
       lower = upper

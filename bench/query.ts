@@ -1,4 +1,7 @@
-/** `npm run bench:query`: how long reads take over a store that an ingest left, and what they cost the gateway. */
+/**
+ * `npm run bench:query`: measures the duration of reads over the store of an ingest run, and their cost for the
+ * gateway.
+ */
 
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +17,7 @@ const HELP = `node bench/query.ts [--data DIR] [--mb 600] [--repeats 7] [--versu
 Asks the store in DIR, or one that it fills with N MB first, and prints medians in ms.
 --versus asks the same folder through another checkout afterwards.`
 
-/** The corpus ends when it was made; a day covers it whole. */
+/** The corpus ends at its creation; a day covers all of it. */
 const RANGE_MS = 24 * 3600_000
 const ALL = '{app=~".+"}'
 const PROD = '{env="prod"}'
@@ -122,13 +125,13 @@ async function measure(gateway: GatewayProcess, { name, path, params }: Question
   console.log(`${name}: ${median(times).toFixed(1)} ms (first ${first}), CPU ${cpuMs.toFixed(0)} ms, ${bytes} bytes`)
 }
 
-/** The same question in other words, so that no answer kept from before serves it. */
+/** An equivalent query with another text, so that no cached result is used. */
 function neverAsked(params: Question['params'], i: number): Record<string, string> {
   const { query } = params
   return query === undefined ? { ...params } : { ...params, query: query.replace('{', `{no_label!="${i}",`) }
 }
 
-/** The pod of some stream of the corpus. */
+/** The pod of any stream in the corpus. */
 async function anyPod(url: string): Promise<string> {
   const start = `${Date.now() - RANGE_MS}000000`
   const response = await fetch(`${url}/loki/api/v1/label/pod/values?start=${start}`)

@@ -1,4 +1,5 @@
-// Fills NODE_COMPILE_CACHE for the bundles of a folder: `node compile-cache.mjs <folder>`. Run while the image is built.
+// Fills NODE_COMPILE_CACHE for the bundles of a folder: `node compile-cache.mjs <folder>`. Runs while the image is
+// built.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,14 +8,14 @@ import { pathToFileURL } from 'node:url'
 
 const folder = resolve(process.argv[2])
 const bundles = readdirSync(folder).filter((name) => name.endsWith('.mjs') && name !== 'create-resources.mjs')
-// A function starts as far as it does before its first event, where nothing is asked of AWS; what serves or loops is
-// stopped by its settings, after all of its code was loaded.
+// A function starts up to its first event, before any AWS call; servers and loops are stopped by their settings after
+// all their code was loaded.
 const settings = {
   lambda: {
     AWS_REGION: 'us-east-1',
     AWS_ACCESS_KEY_ID: 'none',
     AWS_SECRET_ACCESS_KEY: 'none',
-    AWS_ENDPOINT_URL: 'http://127.0.0.1:9', // the port of "discard", where nobody listens
+    AWS_ENDPOINT_URL: 'http://127.0.0.1:9', // the port of "discard", on which nothing listens
     MILLRACE_HOME: 'aws',
     MILLRACE_TABLE: 'none',
     MILLRACE_BUCKET: 'none',
@@ -27,7 +28,7 @@ const settings = {
   other: { MILLRACE_HOME: 'nowhere' },
 }
 
-/** As a Function URL hands it in. */
+/** An event of a Function URL. */
 const request = (method, path, rest) => ({
   version: '2.0',
   rawPath: path,
@@ -41,14 +42,14 @@ const request = (method, path, rest) => ({
   isBase64Encoded: false,
   ...rest,
 })
-/** The first request of most functions, and the first that is no push: what only they need is compiled, too. */
+/** The first request of most functions, and the first one other than a push, so that their code is compiled too. */
 const REQUESTS = [
   request('POST', '/loki/api/v1/push', {
     body: JSON.stringify({ streams: [{ stream: { app: 'none' }, values: [[`${Date.now()}000000`, 'none']] }] }),
   }),
   request('GET', '/loki/api/v1/query_range', { rawQueryString: 'query=%7Bapp%3D%22none%22%7D' }),
 ]
-/** They fail, after some tries; all of their code was loaded long before. */
+/** They fail after some attempts, long after all their code was loaded. */
 const REQUESTS_MS = 3_000
 
 for (const name of bundles) {

@@ -1,17 +1,17 @@
-// Runs a command that may hang: within a bound, its output kept, all that it started ended with it.
+// Runs a command with a time limit, captures its output, and kills all its child processes with it.
 import { spawn } from 'node:child_process'
 
-/** Of the output of a command that failed. */
+/** Lines of the output of a failed command that are shown. */
 const LINES_SHOWN = 30
 
 /**
- * Runs `command` with `args`. Gives `{ ok, seconds, problem }`; `problem` says in words what happened, with the last
- * lines that the command wrote. With `isShown` the output is passed on as it comes, and `problem` leaves it out.
+ * Runs `command` with `args`. Returns `{ ok, seconds, problem }`; `problem` is a text with the last lines of the
+ * output. With `isShown` the output is passed through as it arrives, and `problem` omits it.
  */
 export async function runBounded(command, args, { secondsMax, env = process.env, isShown = false }) {
   const startMs = performance.now()
   const stdio = isShown ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe']
-  // A group of its own, so that what the command starts can be ended too.
+  // A separate process group, so that the children of the command can be killed too.
   const child = spawn(command, args, { stdio, env, detached: true })
   const output = []
   for (const stream of isShown ? [] : [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk))
@@ -37,7 +37,7 @@ function endGroup(pid) {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch (error) {
-    // Gone by itself meanwhile.
+    // It has exited in the meantime.
     if (error.code !== 'ESRCH') throw error
   }
 }

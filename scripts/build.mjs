@@ -1,5 +1,5 @@
-// Bundles every entrypoint into dist/: what an image or a function needs, without node_modules.
-// `node scripts/build.mjs [folder]`; prints what each entrypoint loads at its start, and what it loads at first use.
+// Bundles every entrypoint into dist/, for images and functions without node_modules. `node scripts/build.mjs
+// [folder]`; prints what each entrypoint loads at startup and on first use.
 import { globSync, readFileSync, rmSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { build } from 'esbuild'
@@ -21,7 +21,7 @@ const entryPoints = [
 ]
 const folder = process.argv[2] ?? 'dist'
 
-// CommonJS packages inside an ES module need these three names. Long ones: a short one may be taken in minified code.
+// CommonJS packages in an ES module need these three names. They are long, because minified code may use short ones.
 const banner = [
   "import { createRequire as bannerCreateRequire } from 'node:module'",
   "import { fileURLToPath as bannerFileUrlToPath } from 'node:url'",
@@ -30,12 +30,13 @@ const banner = [
   "const __dirname = bannerFileUrlToPath(new URL('.', import.meta.url))",
 ].join(';')
 
-/** A static import of values; the group is what is imported, quotes included. */
+/** A static import of values; the group is the imported path with its quotes. */
 const IMPORT = /^import (?!type\b)[^']*('[^']+')/gm
 
 /**
- * Lets every part of a function import all that the function's start does: what is the same for all parts becomes one
- * file. Otherwise esbuild makes a file for each set of parts that share something, and each costs its time to link.
+ * Lets every part of a function import everything that the function loads at startup, so that all shared code is in one
+ * file. Otherwise esbuild creates a file for each set of parts that share something, and linking takes time for each
+ * file.
  */
 const withStart = (entryPoint) => ({
   name: 'with-start',
@@ -50,7 +51,7 @@ const withStart = (entryPoint) => ({
       contents: `import 'start'; export * from ${JSON.stringify(path)}`,
       resolveDir: dirname(path),
     }))
-    // Without their names: they are imported by whoever wants something of them, and are only to be there here.
+    // Without their names: the parts import what they use; these imports only make the modules part of the start.
     onLoad({ filter: /.*/, namespace: 'start' }, ({ path }) => ({
       contents: [...readFileSync(path, 'utf8').matchAll(IMPORT)].map(([, target]) => `import ${target}`).join('\n'),
       resolveDir: dirname(path),
@@ -60,7 +61,7 @@ const withStart = (entryPoint) => ({
 
 const replacements = bundleReplacements()
 rmSync(folder, { recursive: true, force: true })
-// Each function by itself: of parts that many entrypoints share there are more, and each file costs its start.
+// Each function separately: parts shared by many entrypoints would be more files, and each file delays the start.
 const functions = entryPoints.filter((path) => path.endsWith('-lambda.ts'))
 const others = entryPoints.filter((path) => !functions.includes(path))
 const bundles = await Promise.all([
@@ -87,7 +88,7 @@ for (const [path, output] of Object.entries(outputs)) {
   )
 }
 
-/** Bundles entrypoints with parts of their own; gives esbuild's description of what was written, by path. */
+/** Bundles entrypoints with their lazy parts; returns esbuild's description of the output, by path. */
 async function bundle(paths, partsFolder = '', plugins = []) {
   const { metafile } = await build({
     entryPoints: paths,
@@ -95,7 +96,7 @@ async function bundle(paths, partsFolder = '', plugins = []) {
     entryNames: '[name]',
     outExtension: { '.js': '.mjs' },
     bundle: true,
-    splitting: true, // a dynamic import stays a file of its own, loaded at first use
+    splitting: true, // a dynamic import remains a separate file, loaded on first use
     chunkNames: `parts${partsFolder}/[name]-[hash]`,
     format: 'esm',
     platform: 'node',
@@ -115,7 +116,7 @@ async function bundle(paths, partsFolder = '', plugins = []) {
   return metafile.outputs
 }
 
-/** The files that `path` loads by imports of these kinds, itself included. */
+/** The files that `path` loads by imports of these kinds, including itself. */
 function reach(path, seen, kinds) {
   if (seen.has(path)) return seen
   seen.add(path)

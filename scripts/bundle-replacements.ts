@@ -1,20 +1,20 @@
 /**
- * What the bundles have in place of modules that packages load at every start and the gateway does not use. A replacement
- * that matches nothing any more would be lost in silence: `unmatched` names it, and the build fails. See
+ * Replacements for modules that packages load at every start although the gateway does not use them. A replacement that
+ * matches nothing has become ineffective: `unmatched` lists it, and the build fails. See
  * docs/decisions/bundle-replacements.md.
  */
 
 import { readFileSync } from 'node:fs'
 import type { Plugin, PluginBuild } from 'esbuild'
 
-/** In place of a module that is imported by a name. */
+/** Replaces a module that is imported by name. */
 interface NameReplacement {
   readonly name: string
   readonly filter: RegExp
   readonly contents: string
 }
 
-/** In place of a file of a package: `name` is the package and the path in it. */
+/** Replaces a file of a package: `name` is the package and the path in it. */
 interface FileReplacement {
   readonly name: string
   readonly contents: string
@@ -23,40 +23,40 @@ interface FileReplacement {
 export interface Replacements {
   readonly byName: readonly NameReplacement[]
   readonly byFile: readonly FileReplacement[]
-  /** Files that make functions of source text: equal ones are compiled once. */
+  /** Files that create functions from source text: equal ones are compiled once. */
   readonly compiled: readonly string[]
 }
 
 const BY_NAME: readonly NameReplacement[] = [
-  // Nothing here speaks HTTP/2, which takes Node milliseconds to load.
+  // Nothing here uses HTTP/2, which takes Node milliseconds to load.
   { name: 'node:http2', filter: /^node:http2$/, contents: 'module.exports = {}' },
-  // Fastify's own compilers: schemas.ts gives it others.
+  // Fastify's default compilers: schemas.ts replaces them.
   { name: '@fastify/ajv-compiler', filter: /^@fastify\/ajv-compiler$/, contents: 'module.exports = undefined' },
   {
     name: '@fastify/fast-json-stringify-compiler',
     filter: /^@fastify\/fast-json-stringify-compiler$/,
     contents: 'module.exports = undefined',
   },
-  // Fastify asks whether its plugins fit: they did when the tests ran.
+  // Fastify checks the versions of its plugins, which the tests have done.
   { name: 'semver', filter: /^semver$/, contents: 'module.exports = { satisfies: () => true }' },
-  // Fastify's trustProxy is off: what a proxy claims is not read.
+  // Fastify's trustProxy is off, so proxy headers are not read.
   { name: '@fastify/proxy-addr', filter: /^@fastify\/proxy-addr$/, contents: 'module.exports = undefined' },
-  // The router asks whether its regular expressions are safe, and the routes': the tests asked.
+  // The router checks whether the regular expressions of routes are safe, which the tests have done.
   { name: 'safe-regex2', filter: /^safe-regex2$/, contents: 'module.exports = () => true' },
 ]
 
 const NOTHING = 'module.exports = undefined'
 
 const BY_FILE: readonly FileReplacement[] = [
-  // The gateway keeps its own metrics, and does not push or collect them.
+  // The gateway has its own metrics, and neither pushes nor collects the default ones.
   { name: 'prom-client/lib/defaultMetrics.js', contents: NOTHING },
   { name: 'prom-client/lib/pushgateway.js', contents: NOTHING },
   { name: 'prom-client/lib/cluster.js', contents: NOTHING },
-  // Its log is written by the same thread.
+  // The log is written by the same thread.
   { name: 'pino/lib/transport.js', contents: NOTHING },
 ]
 
-/** The router makes functions of source text, about 200 of them, of which most are equal: each is compiled once. */
+/** The router creates about 200 functions from source text, most of them equal: each is compiled once. */
 const COMPILED = ['find-my-way/lib/node.js', 'find-my-way/lib/handler-storage.js']
 const COMPILE_CALL = 'new Function('
 const COMPILE_ONCE = `const made = new Map()
@@ -69,7 +69,7 @@ function compile(...texts) {
 
 const USED: Replacements = { byName: BY_NAME, byFile: BY_FILE, compiled: COMPILED }
 
-/** An esbuild plugin, for any number of bundles, and the names of the replacements that none of them needed. */
+/** An esbuild plugin, for any number of bundles, and the names of the replacements that matched nothing. */
 export function bundleReplacements({ byName, byFile, compiled }: Replacements = USED): {
   readonly plugin: Plugin
   unmatched(): readonly string[]
@@ -91,8 +91,8 @@ export function bundleReplacements({ byName, byFile, compiled }: Replacements = 
         return { contents }
       })
     }
-    // Of what is imported, Node reads every export at once: node:http has some that load its fetch and WebSocket, about
-    // 10 ms. Of what is required, it reads none.
+    // Node reads every export of an imported module at once: node:http has some that load its fetch and WebSocket,
+    // about 10 ms. It reads none of a required module.
     onResolve({ filter: /^(node:)?http$/ }, ({ kind }) => {
       if (kind === 'require-call') return undefined
       unmatched.delete(http)
@@ -110,7 +110,7 @@ export function bundleReplacements({ byName, byFile, compiled }: Replacements = 
   return { plugin: { name: 'bundle-replacements', setup }, unmatched: () => [...unmatched] }
 }
 
-/** Matches the file of a package by its path in it, on every platform. */
+/** Matches the file of a package by its path, on every platform. */
 function filterOf(name: string): RegExp {
   const text = name.replaceAll('.', '\\.').replaceAll('/', '[\\\\/]')
   return new RegExp(`[\\\\/]node_modules[\\\\/]${text}$`)

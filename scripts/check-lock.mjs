@@ -1,5 +1,5 @@
-// Audits the lock file without a network: every package is pinned by a hash, comes from a registry, and runs no
-// install script that package.json does not settle. Exits 1 with a line for each fault.
+// Audits the lock file without a network: every package has a hash, comes from a registry, and has no install script
+// that package.json does not decide on. Exits 1 with a line for each fault.
 import { readFileSync } from 'node:fs'
 
 const { dependencies, devDependencies, optionalDependencies, allowScripts } = JSON.parse(

@@ -1,4 +1,7 @@
-/** Draws docs/anomalies.svg from simulated series: `node scripts/draw-anomalies.ts`. The same seed, the same picture. */
+/**
+ * Draws docs/anomalies.svg from simulated series: `node scripts/draw-anomalies.ts`. The same seed gives the same
+ * picture.
+ */
 
 import { writeFileSync } from 'node:fs'
 import { type BaselineSettings, RateBaseline } from '../src/domain/rules/rate-baseline.ts'
@@ -11,22 +14,22 @@ const PANEL_HEIGHT = 150
 const LEFT = 56
 const TOP = 34
 const PLOT_HEIGHT = 84
-/** Minutes that one point of a curve stands for. */
+/** Minutes per point of a curve. */
 const POINT_MINUTES = 15
 
 interface Panel {
   readonly title: string
   readonly shape: RateShape
-  /** The first and the last day that is shown, after learning from day 0 on. */
+  /** The first and the last day shown; learning starts at day 0. */
   readonly days: readonly [first: number, end: number]
   readonly change: (minute: number) => number
 }
 
 interface Curve {
-  /** Lines a minute, of each point. */
+  /** Lines per minute at each point. */
   readonly seen: readonly number[]
   readonly usual: readonly (number | undefined)[]
-  /** Minutes of the panel in which an anomaly was open. */
+  /** Minutes of the panel with an open anomaly. */
   readonly anomalies: readonly (readonly [start: number, end: number])[]
 }
 

@@ -1,5 +1,5 @@
-// Installs the locked dependencies when they are missing or older than the lock file.
-// Plain JavaScript: it must run on any Node >= 18, before anything is installed.
+// Installs the locked dependencies if they are missing or older than the lock file. Plain JavaScript, because it must
+// run on any Node >= 18 before anything is installed.
 import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 

@@ -1,5 +1,5 @@
-// The functions under AWS's own runtime client, without AWS: `node scripts/lambda-runtime.mjs test|bench [runs]`.
-// The client is built from its package once, in about two minutes; it needs cmake, make, a C++ compiler and python3.
+// Runs the functions under AWS's own runtime client, without AWS: `node scripts/lambda-runtime.mjs test|bench [runs]`.
+// The client is built from its package once, in about two minutes, with cmake, make, a C++ compiler and python3.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -24,7 +24,10 @@ if (!installClient()) {
 }
 process.exit(spawnSync(node, command, { stdio: 'inherit' }).status ?? 1)
 
-/** True when the client is there. It is no dependency of the package: nobody who runs the gateway needs a compiler. */
+/**
+ * True if the client is installed. It is not a dependency of the package, so that running the gateway needs no
+ * compiler.
+ */
 function installClient() {
   if (existsSync(binary)) return true
   console.log(`building ${CLIENT}, about two minutes, once`)

@@ -1,6 +1,6 @@
-// Runs test/moto/*.moto.ts against an emulator that others wrote: what our own doubles and our adapters have in common is
-// checked against a third party. By default that is moto_server; where it is not installed, one line says so. EMULATOR_URL
-// names another one that already runs, such as LocalStack; EMULATOR_DYNAMODB_URL names one for DynamoDB alone.
+// Runs test/moto/*.moto.ts against an external emulator, to find errors that our own doubles and adapters share. The
+// default is moto_server; if it is not installed, that is reported in one line. EMULATOR_URL is the URL of another
+// running emulator, such as LocalStack; EMULATOR_DYNAMODB_URL is one for DynamoDB only.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync, rmSync } from 'node:fs'
@@ -53,7 +53,7 @@ async function runOnOther() {
   }
 }
 
-/** Passes a request to the emulator of its service. */
+/** Forwards a request to the emulator of its service. */
 function route(request, response) {
   const isDynamo = (request.headers['x-amz-target'] ?? '').startsWith('DynamoDB_')
   const target = new URL(request.url, isDynamo ? EMULATOR_DYNAMODB_URL : EMULATOR_URL)
@@ -65,7 +65,7 @@ function route(request, response) {
   request.pipe(passed)
 }
 
-/** Resolves with nothing once the server answers. */
+/** Resolves to undefined once the server responds. */
 async function isUp(url) {
   const deadline = Date.now() + START_MS_MAX
   while (Date.now() < deadline) {
@@ -77,7 +77,7 @@ async function isUp(url) {
 }
 
 async function runAll(url) {
-  // Tests name the URL to the clients they make; those that the gateway makes find it as AWS's own tools do.
+  // Tests pass the URL to their clients; the gateway's clients read it from AWS's own variables.
   const aws = {
     AWS_ENDPOINT_URL: url,
     AWS_REGION: 'us-east-1',

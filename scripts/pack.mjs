@@ -1,4 +1,4 @@
-// Makes the npm package: the bundles of dist/, without a dependency, as dist/millrace-<version>.tgz.
+// Creates the npm package: the bundles of dist/, without dependencies, as dist/millrace-<version>.tgz.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 
@@ -14,7 +14,7 @@ const manifest = {
   license,
   type: 'module',
   bin: { millrace: 'cli.mjs' },
-  // Node that has zstd, and SQLite with what blocks need of it.
+  // The first Node with zstd, and with the features of SQLite that blocks need.
   engines: { node: '>=24' },
   files: ['*.mjs', 'parts/**/*.mjs', 'CHANGELOG.md'],
 }

@@ -1,4 +1,5 @@
-// Proves the npm package: made, installed without a network into an empty folder, its gateway started, a log posted and read.
+// Tests the npm package: packs it, installs it without a network into an empty folder, starts its gateway, posts and
+// reads a log.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -33,7 +34,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** What the gateway prints where it listens. */
+/** The address that the gateway prints. */
 async function addressOf(child) {
   for await (const line of createInterface(child.stdout)) {
     const url = /http:\/\/[\d.:]+/.exec(line)?.[0]

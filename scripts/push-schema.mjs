@@ -1,12 +1,12 @@
-// Writes src/protocol/loki/push-schema.ts from proto/push.proto: run it after a change of the latter.
-// The schema lives in a module so that a bundled gateway needs no file beside it.
+// Writes src/protocol/loki/push-schema.ts from proto/push.proto; run it after changing the latter. The schema is a
+// module so that a bundled gateway needs no other file.
 import { readFileSync, writeFileSync } from 'node:fs'
 import protobuf from 'protobufjs'
 
 const root = new URL('..', import.meta.url)
 const target = new URL('src/protocol/loki/push-schema.ts', root)
 
-/** The module's text for a schema in the language of .proto files. */
+/** The module for a schema in .proto syntax. */
 export function pushSchemaModule(proto) {
   const { root: schema } = protobuf.parse(proto, { keepCase: true })
   const json = toLiteral(schema.toJSON(), 0)
@@ -16,7 +16,7 @@ export const PUSH_SCHEMA = ${json}
 `
 }
 
-/** JSON in the house's style of TypeScript. */
+/** JSON in the project's TypeScript style. */
 function toLiteral(value, depth) {
   if (typeof value === 'string') return `'${value}'`
   if (typeof value !== 'object') return String(value)

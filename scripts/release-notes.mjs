@@ -1,5 +1,5 @@
-// Prints what CHANGELOG.md says of a version: `node scripts/release-notes.mjs v1.2.3`. Exits 1 when the tag is not the
-// version of package.json, or the changelog has nothing of it.
+// Prints the entries of a version in CHANGELOG.md: `node scripts/release-notes.mjs v1.2.3`. Exits 1 if the tag is not
+// the version of package.json, or the changelog has no entries for it.
 import { readFileSync } from 'node:fs'
 
 const tag = process.argv[2] ?? ''

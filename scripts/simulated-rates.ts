@@ -1,9 +1,9 @@
-/** Rates of lines made by a seed: what the picture of docs/anomalies.md shows, and what its claims are tested on. */
+/** Simulated rates of lines from a seed, for the picture in docs/anomalies.md and the tests of its claims. */
 
 export const MINUTES_OF_DAY = 1440
 export const MINUTES_OF_WEEK = 7 * MINUTES_OF_DAY
 
-/** Numbers of [0, 1) that follow from the seed. The generator is mulberry32, which is in the public domain. */
+/** Numbers in [0, 1) from the seed. The generator is mulberry32, which is in the public domain. */
 export function randomOf(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -15,21 +15,21 @@ export function randomOf(seed: number): () => number {
 }
 
 export interface RateShape {
-  /** Lines a minute in the middle of the day. */
+  /** Lines per minute in the middle of the day. */
   readonly busy: number
-  /** The share of it that is left at night, and on the days of a weekend. */
+  /** The share of it that remains at night, and on the days of a weekend. */
   readonly night: number
   readonly weekend: number
-  /** 1: counts as of a Poisson process. Above: bursts, the variance is so many times the mean. */
+  /** 1: counts as in a Poisson process. Above 1: bursts; the variance is this many times the mean. */
   readonly dispersion: number
-  /** Growth of one day: 0.01 is a hundredth. */
+  /** Growth per day: 0.01 is one percent. */
   readonly drift: number
 }
 
-/** A shop: by day five times what it is by night, less at weekends. */
+/** A shop: five times as many lines by day as at night, fewer at weekends. */
 export const SHOP: RateShape = { busy: 200, night: 0.2, weekend: 0.6, dispersion: 2, drift: 0 }
 
-/** The mean of one minute since the start, a Monday at midnight. */
+/** The mean of a minute since the start, a Monday at midnight. */
 export function meanAt({ busy, night, weekend, drift }: RateShape, minute: number): number {
   const day = Math.floor(minute / MINUTES_OF_DAY)
   const phase = (1 - Math.cos((2 * Math.PI * (minute % MINUTES_OF_DAY)) / MINUTES_OF_DAY)) / 2
@@ -37,7 +37,7 @@ export function meanAt({ busy, night, weekend, drift }: RateShape, minute: numbe
   return busy * ofWeek * (night + (1 - night) * phase) * (1 + drift) ** (minute / MINUTES_OF_DAY)
 }
 
-/** A count with this mean, and a variance of `dispersion` times it: a Poisson count whose mean itself varies. */
+/** A count with this mean, and a variance of `dispersion` times the mean: a Poisson count whose mean varies. */
 export function countOf(mean: number, dispersion: number, random: () => number): number {
   if (mean <= 0) return 0
   const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
@@ -45,7 +45,7 @@ export function countOf(mean: number, dispersion: number, random: () => number):
   return poisson(varied, random)
 }
 
-/** By inversion where the mean is small, by a rounded normal variable above. */
+/** By inversion for a small mean, by a rounded normal variable above. */
 function poisson(mean: number, random: () => number): number {
   if (mean > 50) {
     const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())

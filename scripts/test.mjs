@@ -1,9 +1,9 @@
-// Runs the tests with tap and closes with one line: `N passed, N failed` (assertions).
+// Runs the tests with tap and ends with one line: `N passed, N failed` (assertions).
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 
 const tap = 'node_modules/tap/dist/esm/run.mjs'
-// tap honours a changed plugin list only from the next run on, so its class is built first: 3 s, once per install.
+// tap applies a changed plugin list only in the next run, so its class is built first: 3 s, once per install.
 const built = 'node_modules/@tapjs/test/test-built/dist/esm/index.js'
 if (!existsSync(built) || readFileSync(built, 'utf8').includes('"@tapjs/typescript"')) {
   const build = spawnSync(process.execPath, [tap, 'build'], { stdio: ['ignore', 'ignore', 'inherit'] })

@@ -1,4 +1,4 @@
-/** From counted units to dollars for a gigabyte of lines. */
+/** Converts counted units to dollars per gigabyte of lines. */
 
 import type { Units } from './meter.ts'
 import { GATEWAY_GIGABYTES, PRICES, PROCESSORS_PER_GIGABYTE, WAIT_SECONDS, WORKER_GIGABYTES } from './prices.ts'
@@ -21,7 +21,7 @@ export interface Bill {
   readonly dynamodb: number
   readonly s3: number
   readonly total: number
-  /** What an HTTP API as the door would add. */
+  /** The additional cost of an HTTP API. */
   readonly httpApi: number
 }
 
@@ -43,7 +43,7 @@ export function bill({ units, lineBytes, requests, gatewaySeconds, worker }: Usa
   return { requests: times * requests, ...parts, total, httpApi: times * requests * PRICES.httpApiRequest }
 }
 
-/** A function is billed for the time it takes: its CPU time at the share of a processor it has, and its waiting. */
+/** A function is billed by duration: its CPU time at its share of a processor, plus its waiting. */
 function functionDollars(invocations: number, cpuSeconds: number, gigabytes: number): number {
   const seconds = cpuSeconds / (gigabytes * PROCESSORS_PER_GIGABYTE) + invocations * WAIT_SECONDS
   return invocations * PRICES.lambdaRequest + seconds * gigabytes * PRICES.lambdaGigabyteSecond

@@ -1,4 +1,4 @@
-/** The services of a cost run, in a process of their own: what they do must not count as the gateway's work. */
+/** The services of a cost run, in a separate process, so that their work does not count as the gateway's. */
 
 import { LocalCloud } from '../../test/doubles/local-cloud.ts'
 

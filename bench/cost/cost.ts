@@ -1,4 +1,4 @@
-/** `npm run bench:cost`: what a gigabyte of lines costs in the aws home, by the size of what is sent. */
+/** `npm run bench:cost`: the cost of a gigabyte of lines in the aws home, by the size of pushes. */
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -31,7 +31,7 @@ of AWS's services. Every call that leaves the SDK is counted in the units that A
 lines. --mb lines of each form at most, --requests requests at most.`
 
 const MB = 1e6
-/** Messages of one invocation of the worker, as infra/ has it. */
+/** Messages per invocation of the worker, as in infra/. */
 const DELIVERY_MESSAGES = 100
 const WARM_BYTES = 20 * MB
 const WARM_REQUESTS = 3
@@ -56,7 +56,7 @@ const CASES: readonly Case[] = [
 
 const SILENT = { info: () => {}, warn: () => {}, error: console.error }
 
-/** A request, ready to be sent. */
+/** A request ready to send. */
 interface Request {
   readonly url: string
   readonly contentType: string
@@ -103,7 +103,7 @@ async function runCase({ form, way, recentItems }: Case, lineBytes: number, requ
   const app = await buildApp({ ports: home.ports, config, keys: home.keys, metrics, version: 'bench' })
   try {
     const requests = makeRequests(form, way, lineBytes, requestsMax)
-    // Loads code and clients, and announces the streams, which is done once an hour however much comes.
+    // Loads code and clients, and announces the streams, which happens once an hour regardless of load.
     await send(app, makeRequests('protobuf', 'push', WARM_BYTES, Number.POSITIVE_INFINITY))
     await send(app, requests.slice(0, WARM_REQUESTS))
     resetUnits(meter)
@@ -124,7 +124,7 @@ async function runCase({ form, way, recentItems }: Case, lineBytes: number, requ
   }
 }
 
-/** What a setting may be called; the machine's other variables are not the gateway's. */
+/** The gateway's settings, without other variables of the machine. */
 function environmentOf(env: NodeJS.ProcessEnv): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('MILLRACE_')))
 }
@@ -164,7 +164,7 @@ function makeRequests(form: PushForm, way: 'push' | 'logs', lineBytes: number, r
       lineBytes: bytesOfLines,
     }))
   }
-  // The same lines, as programs post them.
+  // The same lines as posted logs.
   const lines = bodies.flatMap(({ bytes }) => linesOf(bytes))
   const perRequest = form === 'line' ? 1 : 40
   const requests: Request[] = []
@@ -185,7 +185,7 @@ function linesOf(body: Uint8Array): string[] {
   return streams.flatMap(({ values }) => values.map(([, line]) => line))
 }
 
-/** One after the other, as one instance of a function gets them. */
+/** One by one, as an instance of a function gets them. */
 async function send(app: FastifyInstance, requests: readonly Request[]): Promise<void> {
   for (const { url, contentType, body } of requests) {
     const headers = { 'content-type': contentType }

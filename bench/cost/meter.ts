@@ -1,8 +1,8 @@
-/** Counts what AWS bills, where calls leave the SDK: each try of each call counts. */
+/** Counts what AWS bills, where calls leave the SDK: each attempt of each call counts. */
 
 import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 
-/** What is billed by use, in the units of the price list. */
+/** Billed usage, in the units of the price list. */
 export interface Units {
   firehoseBytes: number
   firehoseRecords: number
@@ -28,8 +28,8 @@ interface Context {
   readonly commandName?: string
 }
 
-// Inputs and outputs of every command; each counter knows those of its own.
-// biome-ignore lint/suspicious/noExplicitAny: narrowed by the command's name
+// Inputs and outputs of every command; each counter knows its own. biome-ignore lint/suspicious/noExplicitAny: narrowed
+// by the command's name
 type Any = any
 
 const COUNTERS: Readonly<Record<string, (units: Units, input: Any, output: Any) => void>> = {
@@ -54,7 +54,7 @@ const COUNTERS: Readonly<Record<string, (units: Units, input: Any, output: Any) 
   PutItemCommand: (units, { Item: item }) => {
     units.writeUnits += steps(itemBytes(item), WRITE_STEP)
   },
-  // An update is billed by the whole item; ours are small.
+  // An update is billed for the whole item; ours are small.
   UpdateItemCommand: (units) => {
     units.writeUnits++
   },
@@ -73,7 +73,7 @@ const COUNTERS: Readonly<Record<string, (units: Units, input: Any, output: Any) 
   GetObjectCommand: (units) => {
     units.gets++
   },
-  // A list is billed as a put.
+  // A list is billed like a put.
   ListObjectsV2Command: (units) => {
     units.puts++
   },
@@ -90,7 +90,7 @@ export class Meter {
     gets: 0,
   }
 
-  /** Counts the calls of a client from now on, and gives it back. Throws, at the call, for one that has no counter. */
+  /** Counts the calls of a client from now on, and returns the client. A call throws if it has no counter. */
   count<C extends Metered>(client: C): C {
     const middleware =
       (next: (args: { input: Any }) => Promise<{ output: Any }>, { commandName = '' }: Context) =>

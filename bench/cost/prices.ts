@@ -1,4 +1,4 @@
-/** What AWS asks, as lists: us-east-1, dollars, read on the date below from the sources that docs/cost.md names. */
+/** AWS list prices: us-east-1, dollars, collected on the date below from the sources that docs/cost.md names. */
 
 export const PRICES_OF = '2026-11-21'
 
@@ -15,15 +15,15 @@ export const PRICES = {
   lambdaRequest: 0.2e-6,
   /** A second of a function with 1 GB, on arm64. */
   lambdaGigabyteSecond: 0.0000133334,
-  /** HTTP API, where it is the door: a request of up to 512 KB. */
+  /** HTTP API, if used: a request of up to 512 KB. */
   httpApiRequest: 1e-6,
   cloudwatchGigabyte: 0.5,
 } as const
 
-/** The memory that infra/ gives the functions, in GB, and the share of a processor that comes with it: 1,769 MB are one. */
+/** The functions' memory in infra/, in GB, and their share of a processor: 1,769 MB is one. */
 export const GATEWAY_GIGABYTES = 1
 export const WORKER_GIGABYTES = 0.5
 export const PROCESSORS_PER_GIGABYTE = 1024 / 1769
 
-/** What an invocation waits for services to answer, in seconds: assumed, as the doubles answer at once. */
+/** How long an invocation waits for services, in seconds: an assumption, because the doubles respond immediately. */
 export const WAIT_SECONDS = 0.015

@@ -8,8 +8,8 @@ import { NS_PER_MS, parseRfc3339 } from '../domain/time.ts'
 export type Parsed<T> = { readonly value: T } | { readonly fault: string }
 
 export interface Kind<T> {
-  /** A description of valid values, to follow the word "wanted". */
-  readonly wanted: string
+  /** A description of valid values, to follow the word "expected". */
+  readonly expected: string
   parse(text: string): Parsed<T>
   /** The text that parses to `value`; empty if only an unset variable has this value. */
   format(value: T): string
@@ -26,13 +26,13 @@ interface Range {
 
 /** The same kind, or `off` (or `0`), which gives undefined. */
 export function orOff<T>(kind: Kind<T>): Kind<T | undefined> {
-  const wanted = `${kind.wanted}, or off`
+  const expected = `${kind.expected}, or off`
   return {
-    wanted,
+    expected,
     parse: (text) => {
       if (text === 'off' || text === '0') return { value: undefined }
       const parsed = kind.parse(text)
-      return 'value' in parsed ? parsed : { fault: wanted }
+      return 'value' in parsed ? parsed : { fault: expected }
     },
     format: (value) => (value === undefined ? 'off' : kind.format(value)),
   }
@@ -43,17 +43,17 @@ export function optional<T>(kind: Kind<T>): Kind<T | undefined> {
   return { ...kind, format: (value) => (value === undefined ? '' : kind.format(value)) }
 }
 
-export function text(wanted: string, isRight: (text: string) => boolean = () => true): Kind<string> {
-  return makeKind(wanted, (text) => (isRight(text) ? text : undefined), String)
+export function text(expected: string, isRight: (text: string) => boolean = () => true): Kind<string> {
+  return makeKind(expected, (text) => (isRight(text) ? text : undefined), String)
 }
 
 /** Text; an empty text gives undefined. */
-export function textOrEmpty(wanted: string, isRight: (text: string) => boolean): Kind<string | undefined> {
+export function textOrEmpty(expected: string, isRight: (text: string) => boolean): Kind<string | undefined> {
   return {
-    wanted,
+    expected,
     parse: (text) => {
       if (text === '') return { value: undefined }
-      return isRight(text) ? { value: text } : { fault: wanted }
+      return isRight(text) ? { value: text } : { fault: expected }
     },
     format: (value) => value ?? '',
     takesEmpty: true,
@@ -181,9 +181,9 @@ export function instant(): Kind<number> {
 }
 
 /** Words separated by commas or newlines. */
-export function list(wanted: string, isRight: (item: string) => boolean = () => true): Kind<readonly string[]> {
+export function list(expected: string, isRight: (item: string) => boolean = () => true): Kind<readonly string[]> {
   return makeKind(
-    wanted,
+    expected,
     (text) => {
       const items = splitList(text)
       return items.every(isRight) ? items : undefined
@@ -228,15 +228,15 @@ export function selectors(): Kind<readonly string[]> {
 }
 
 export function makeKind<T>(
-  wanted: string,
+  expected: string,
   parse: (text: string) => T | undefined,
   format: (value: T) => string,
 ): Kind<T> {
   return {
-    wanted,
+    expected,
     parse: (text) => {
       const value = parse(text)
-      return value === undefined ? { fault: wanted } : { value }
+      return value === undefined ? { fault: expected } : { value }
     },
     format,
   }

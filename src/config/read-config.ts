@@ -31,7 +31,7 @@ export function readConfig(environment: Environment): Config {
   if (faults.length === 0) faults.push(...findContradictions(config))
   if (faults.length > 0) {
     const count = faults.length === 1 ? 'a setting is' : `${faults.length} settings are`
-    throw new GatewayError('config_invalid', `${count} wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+    throw new GatewayError('config_invalid', `${count} invalid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
   }
   const limits = ageWithinRetention(config.push.limits, config.store.retentionAgeMs)
   return { ...config, push: { ...config.push, limits } }
@@ -78,14 +78,14 @@ function readSetting(env: Environment, setting: Setting<unknown>, faults: string
   // Used as a value, it would be a password that anyone can guess, or a wrong key.
   if (referenceIn(text) !== undefined) {
     faults.push(
-      `${setting.variable}: got a reference to a parameter, but references are not resolved here; wanted ${kind.wanted}`,
+      `${setting.variable}: got a reference to a parameter, but references are not resolved here; expected ${kind.expected}`,
     )
     return setting.default
   }
   const parsed = kind.parse(text)
   if ('value' in parsed) return parsed.value
   const came = kind.isSecret === true ? 'the value (not shown) is invalid' : `got ${quote(text)}`
-  faults.push(`${setting.variable}: ${came}; wanted ${parsed.fault}`)
+  faults.push(`${setting.variable}: ${came}; expected ${parsed.fault}`)
   return setting.default
 }
 
@@ -126,7 +126,7 @@ function findContradictions({ auth, http, push }: Config): string[] {
     }
   }
   if (auth.jwtIssuer === 'millrace') {
-    faults.push('MILLRACE_JWT_ISSUER: "millrace" is the local issuer; wanted another issuer')
+    faults.push('MILLRACE_JWT_ISSUER: "millrace" is the local issuer; expected another issuer')
   }
   const bodyBytesMax = Math.max(push.limits.bodyBytesMax, push.limits.decompressedBytesMax)
   if (http.inflightBytesMax < bodyBytesMax) {

@@ -48,7 +48,7 @@ function findReferences(env: Environment): Reference[] {
 
 // The text after `ssm:` is not shown: it may be a secret.
 function badName(variable: string): string {
-  return `${variable}: the text after "ssm:" (not shown) is not a parameter name; wanted ssm:/path/of/parameter`
+  return `${variable}: the text after "ssm:" (not shown) is not a parameter name; expected ssm:/path/of/parameter`
 }
 
 function missing({ variable, name }: Reference): string {
@@ -58,5 +58,5 @@ function missing({ variable, name }: Reference): string {
 function throwIfAny(faults: readonly string[]): void {
   if (faults.length === 0) return
   const count = faults.length === 1 ? 'a reference is' : `${faults.length} references are`
-  throw new GatewayError('config_invalid', `${count} wrong:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+  throw new GatewayError('config_invalid', `${count} invalid:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
 }

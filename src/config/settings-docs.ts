@@ -14,7 +14,7 @@ export function formatEnvExample(): string {
 
 function formatVariable(setting: Setting<unknown>): string {
   const { variable, kind, help } = setting
-  return `# ${help}\n# Format: ${kind.wanted}.\n# ${variable}=${kind.format(setting.default)}\n`
+  return `# ${help}\n# Format: ${kind.expected}.\n# ${variable}=${kind.format(setting.default)}\n`
 }
 
 /** The lines of the README's table. */

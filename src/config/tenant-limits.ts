@@ -55,7 +55,7 @@ class LimitsReader {
     const limits = new Map<string, Limits>()
     for (const [tenant, value] of Object.entries(this.#parse(text))) {
       if (!isTenant(tenant)) this.faults.push(`${quote(tenant)}: not a valid tenant id`)
-      else if (!isObject(value)) this.faults.push(`${tenant}: got ${quote(value)}; wanted an object of limits`)
+      else if (!isObject(value)) this.faults.push(`${tenant}: got ${quote(value)}; expected an object of limits`)
       else limits.set(tenant, this.#readTenant(tenant, value))
     }
     return limits
@@ -65,7 +65,7 @@ class LimitsReader {
     try {
       const value: unknown = JSON.parse(text)
       if (isObject(value)) return value
-      this.faults.push('the file is not a JSON object; wanted {"tenant": {"lineBytesMax": "64KiB"}}')
+      this.faults.push('the file is not a JSON object; expected {"tenant": {"lineBytesMax": "64KiB"}}')
     } catch (cause) {
       this.faults.push(`the file is not valid JSON: ${(cause as SyntaxError).message}`)
     }
@@ -103,9 +103,9 @@ class LimitsReader {
 
   #readValue(path: string, value: unknown, { field, setting }: LimitSetting, values: Map<string, unknown>): void {
     const text = textOf(value)
-    const parsed = text === undefined ? { fault: setting.kind.wanted } : setting.kind.parse(text)
+    const parsed = text === undefined ? { fault: setting.kind.expected } : setting.kind.parse(text)
     if ('value' in parsed) values.set(field, parsed.value)
-    else this.faults.push(`${path}: got ${quote(value)}; wanted ${parsed.fault}`)
+    else this.faults.push(`${path}: got ${quote(value)}; expected ${parsed.fault}`)
   }
 }
 

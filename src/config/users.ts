@@ -28,7 +28,7 @@ const CONTROL = /\p{Cc}/u
 
 /** Users; a fault gives the position of the wrong entry and never its text. */
 export function users(): Kind<readonly User[]> {
-  return { wanted: WANTED, parse: parseUsers, format: () => '', isSecret: true }
+  return { expected: WANTED, parse: parseUsers, format: () => '', isSecret: true }
 }
 
 function parseUsers(text: string): Parsed<readonly User[]> {

@@ -188,7 +188,7 @@ class LabelReader {
 
   #fail(wanted: string, found = ''): never {
     const column = this.#at + 1
-    throw new GatewayError('body_malformed', `1:${column}: parse error: ${found}wanted ${wanted} at column ${column}`)
+    throw new GatewayError('body_malformed', `1:${column}: parse error: ${found}expected ${wanted} at column ${column}`)
   }
 }
 

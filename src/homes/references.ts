@@ -65,6 +65,6 @@ function parseUsers(text: string) {
   if ('value' in parsed) return parsed.value
   throw new GatewayError(
     'config_invalid',
-    `${USERS_VARIABLE}: the value (not shown) is invalid; wanted ${parsed.fault}`,
+    `${USERS_VARIABLE}: the value (not shown) is invalid; expected ${parsed.fault}`,
   )
 }

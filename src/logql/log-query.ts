@@ -184,7 +184,7 @@ export class LogQuery {
 function tooLarge(): GatewayError {
   return new GatewayError(
     'query_refused',
-    `the answer's lines are longer than ${ANSWER_CHARS_MAX} characters in all; ask with a lower limit`,
+    `the lines of the result have more than ${ANSWER_CHARS_MAX} characters; use a lower limit`,
   )
 }
 

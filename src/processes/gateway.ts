@@ -114,7 +114,7 @@ async function openGatewayIncidents({ config, clock, log, metrics }: Opened): Pr
       return undefined
     }
     const text =
-      'MILLRACE_INCIDENTS is false, but alert rules and anomalies open incidents; leave it out, or remove MILLRACE_RULES and MILLRACE_ANOMALIES'
+      'MILLRACE_INCIDENTS is false, but alert rules and anomalies open incidents; remove it, or remove MILLRACE_RULES and MILLRACE_ANOMALIES'
     throw new GatewayError('config_invalid', text)
   }
   const incidents = await openIncidents(config, clock, log)

@@ -60,7 +60,7 @@ export async function openIncidents(config: Config, clock: Clock, log: IncidentH
         count(totals.failed, notifier)
         log.warn({ notifier, isGivenUp, err }, 'a notification was not sent')
       },
-      outboxFailed: (err) => log.error({ err }, 'notifications cannot be read or written; they are tried again'),
+      outboxFailed: (err) => log.error({ err }, 'the outbox cannot be read or written; notifications are retried'),
     },
     timeoutSignal: (ms) => AbortSignal.timeout(ms),
   })
@@ -117,7 +117,7 @@ export async function startIncidents(
   { blocks, clock, log }: StartParts,
 ): Promise<RunningIncidents> {
   const { home, desk, rules } = incidents
-  const onFailure = (err: unknown): void => log.error({ err }, 'incidents fall behind; the next round tries again')
+  const onFailure = (err: unknown): void => log.error({ err }, 'counting incidents failed; the next round retries')
   const counter = new AcceptedCounter({ rules, hash: home.hash, desk, store: home.store, blocks, clock, onFailure })
   await counter.begin()
   const counting = { everyMs: LINES_EVERY_MS, run: () => counter.round() }

@@ -24,6 +24,6 @@ async function compileFilter(filter: string, clock: Clock): Promise<NonNullable<
     return compileLineFilter(filter, clock.nowMs())
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new GatewayError('config_invalid', `MILLRACE_INCIDENT_FILTER: ${why}; wanted a LogQL log query`, { cause })
+    throw new GatewayError('config_invalid', `MILLRACE_INCIDENT_FILTER: ${why}; expected a LogQL log query`, { cause })
   }
 }

@@ -19,7 +19,7 @@ export async function countPushes(config: Config, clock: Clock, home: AwsHome, l
   const { record, hash } = await openCountHome(config, clock, home.items)
   const onFailure = (err: unknown, isDropped: boolean): void => {
     if (isDropped) log.error({ err }, 'counts of error lines were dropped: too many wait to be recorded')
-    else log.warn({ err }, 'counts of error lines could not be recorded; the next push tries again')
+    else log.warn({ err }, 'counts of error lines could not be recorded; the next push retries')
   }
   const counter = new PushCounter({ rules, hash, clock, record, onFailure })
   return { ...home.ports, store: countAppends(home.ports.store, counter) }

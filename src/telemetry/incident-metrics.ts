@@ -26,7 +26,7 @@ export function exportIncidentMetrics(registry: Registry, totals: IncidentTotals
   count(
     registry,
     'notifications_failed_total',
-    'Messages that a notifier did not take; they are sent again',
+    'Notifications that a notifier failed to send; they are retried',
     'notifier',
     totals.failed,
   )

@@ -195,7 +195,7 @@ export const JSON_DETAILS: Rows = [
   [
     'keys of another protocol: not accepted in silence',
     jsonRow('{"strooms":[]}', 400, {
-      text: 'push body does not fit: the body has no "streams"; found "strooms" (byte 0)\n',
+      text: 'push body is invalid: the body has no "streams"; found "strooms" (byte 0)\n',
     }),
   ],
 ]

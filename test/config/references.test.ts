@@ -51,7 +51,7 @@ t.test('reports every variable whose parameter does not exist, without values', 
   const env = { MILLRACE_USERS: 'ssm:/m/users', MILLRACE_KEY_SECRET: 'ssm:/m/key', COGNIGY_API_KEY: 'ssm:/m/cognigy' }
   await t.rejects(resolveReferences(env, fetch), {
     code: 'config_invalid',
-    message: `2 references are wrong:
+    message: `2 references are invalid:
   MILLRACE_USERS: parameter "/m/users" does not exist in this account and region; create it, or correct the reference
   COGNIGY_API_KEY: parameter "/m/cognigy" does not exist in this account and region; create it, or correct the reference`,
   })
@@ -62,7 +62,7 @@ t.test('rejects an invalid parameter name before fetching, and does not show it'
   for (const value of ['ssm:', 'ssm: ', 'ssm:my secret!', `ssm:${'a'.repeat(3000)}`]) {
     await t.rejects(resolveReferences({ MILLRACE_USERS: value }, fetch), {
       code: 'config_invalid',
-      message: /^a reference is wrong:\n {2}MILLRACE_USERS: the text after "ssm:" \(not shown\)/,
+      message: /^a reference is invalid:\n {2}MILLRACE_USERS: the text after "ssm:" \(not shown\)/,
     })
   }
   t.same(asked, [])

@@ -132,7 +132,7 @@ const REFUSED: [name: string, text: string, column: number][] = [
 for (const [name, text, column] of REFUSED) {
   t.test(`refuses ${name}`, async (t) => {
     const message = new RegExp(
-      `^1:${column}: parse error: (?:unexpected character inside braces: '.', )?wanted .* at column ${column}$`,
+      `^1:${column}: parse error: (?:unexpected character inside braces: '.', )?expected .* at column ${column}$`,
     )
     t.throws(() => parseLabels(text), { code: 'body_malformed', message })
   })

@@ -34,7 +34,7 @@ t.test('the command prints a token signed by the key in the data folder', async 
 
 t.test('the command reports invalid settings and exits with 1', async (t) => {
   const ran = millrace(['token', '--subject', 'agent'], { MILLRACE_HOME: 'cloud', MILLRACE_PROT: '1' })
-  t.match(ran, { code: 1, out: '', notes: /2 settings are wrong:\n.*MILLRACE_HOME.*\n.*MILLRACE_PORT\?/ })
+  t.match(ran, { code: 1, out: '', notes: /2 settings are invalid:\n.*MILLRACE_HOME.*\n.*MILLRACE_PORT\?/ })
 })
 
 t.test('serve refuses to start without credentials on a public address, and exits with 1', async (t) => {

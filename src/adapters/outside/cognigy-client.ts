@@ -192,7 +192,7 @@ async function readBody(response: Response, bytesMax: number): Promise<Uint8Arra
 
 /** Includes the host, but not the query: the address of a proxy may be the only clue. */
 function unavailable(url: URL, came: string, advice: string): GatewayError {
-  return new GatewayError('source_unavailable', `Cognigy at ${url.host} ${came}; wanted a page of logs; ${advice}`)
+  return new GatewayError('source_unavailable', `Cognigy at ${url.host} ${came}; expected a page of logs; ${advice}`)
 }
 
 /** The system error code of a failed request; messages may contain secrets. */

@@ -140,6 +140,6 @@ function isSorted(entries: readonly SourceEntry[], sign: 1 | -1): boolean {
 }
 
 function walkFailure(came: string): GatewayError {
-  const text = `Cognigy returned ${came}; wanted consecutive pages; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
+  const text = `Cognigy returned ${came}; expected consecutive pages; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
   return new GatewayError('source_unavailable', text)
 }

@@ -48,7 +48,7 @@ export class WebhookNotifier implements Notifier {
     const response = await this.#post(address, { headers, body, signal })
     await response.body?.cancel()
     if (response.ok) return
-    const text = `the webhook responded with ${response.status}; wanted 2xx: check MILLRACE_ALERT_WEBHOOK_URL and its receiver`
+    const text = `the webhook responded with ${response.status}; expected 2xx: check MILLRACE_ALERT_WEBHOOK_URL and its receiver`
     throw new GatewayError('source_unavailable', text)
   }
 

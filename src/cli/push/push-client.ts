@@ -98,7 +98,7 @@ async function send({ url, headers }: PushTarget, body: Uint8Array<ArrayBuffer>,
       throw new GatewayError('source_unavailable', `${url} rejected the credentials: ${cause}`)
     if (!mayPass) return { isStored: false, ...readRejection(text) }
     if (attempt === ATTEMPTS_MAX)
-      throw new GatewayError('source_unavailable', `${url} did not take the lines: ${cause}`)
+      throw new GatewayError('source_unavailable', `${url} did not accept the lines: ${cause}`)
     await wait(backoffMs(attempt, RETRY, NO_CHANCE))
   }
 }

@@ -295,7 +295,7 @@ export class BatchBuilder implements PushSink {
     const key = shownLabels(stream.key)
     if (!metadataAllowed) {
       const text = (): string =>
-        `stream '${key}' includes structured metadata, but this feature is disallowed. Set MILLRACE_METADATA_ALLOWED=true to take it, or send lines without it.`
+        `stream '${key}' includes structured metadata, but this feature is disallowed. Set MILLRACE_METADATA_ALLOWED=true to accept it, or send lines without it.`
       this.refusals.add('structured_metadata_disallowed', text)
       return false
     }

@@ -32,7 +32,7 @@ export class HeldBudget {
     if (++this.#held <= HELD_MAX) return
     throw new GatewayError(
       'query_refused',
-      `the query holds more than ${HELD_MAX} samples at a time; shorten its range, ask for a larger step, or filter lines`,
+      `the query holds more than ${HELD_MAX} samples at a time; shorten its range, use a larger step, or filter lines`,
     )
   }
 }

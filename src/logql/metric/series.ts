@@ -75,7 +75,7 @@ export function checkVolume(count: number, points: number): void {
   throw new GatewayError(
     'query_refused',
     `the query makes ${count} series of ${points} values before they are aggregated; the limit is ${VALUES_MAX} values ` +
-      'in all; select fewer streams, ask for a larger step, or aggregate with sum by',
+      'in all; select fewer streams, use a larger step, or aggregate with sum by',
   )
 }
 

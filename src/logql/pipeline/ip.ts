@@ -39,7 +39,7 @@ function parseRange(pattern: string): AddressRange {
   const range = pattern.includes('/') ? parseCidr(pattern) : parseBounds(pattern)
   if (range !== undefined && range.low <= range.high) return range
   const shown = pattern.slice(0, 128)
-  const wanted = 'wanted an address, a range like 10.0.0.1-10.0.0.9 or a CIDR like 10.0.0.0/8'
+  const wanted = 'expected an address, a range like 10.0.0.1-10.0.0.9 or a CIDR like 10.0.0.0/8'
   throw new GatewayError('query_malformed', `parse error : ip: invalid pattern "${shown}": ${wanted}`)
 }
 

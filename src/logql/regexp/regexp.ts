@@ -185,7 +185,7 @@ function refuseCostly(steps: number, text: string): void {
   if (steps <= GROUP_STEPS_MAX) return
   throw new GatewayError(
     'query_refused',
-    `the regular expression is too costly for a text of ${text.length} characters; use a simpler one, or a filter that leaves long lines out`,
+    `the regular expression is too costly for a text of ${text.length} characters; use a simpler one, or a filter that drops long lines`,
   )
 }
 

@@ -164,6 +164,6 @@ function makePart(count: HourCount, lineBytes: number, content: Uint8Array): Arc
 function malformed(what: string): GatewayError {
   return new GatewayError(
     'body_malformed',
-    `the message is not base64 of gzip of whole lines of the archive: ${what}; only the gateway should send to this queue`,
+    `the message is not base64 of gzipped archive lines: ${what}; only the gateway should send to this queue`,
   )
 }

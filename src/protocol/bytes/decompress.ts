@@ -64,7 +64,7 @@ const MISTAKES: readonly (readonly [written: RegExp, meant: string])[] = [
   [/snappy/, 'send Content-Encoding: snappy'],
   [
     /^(?:utf-?\d+|us-ascii|ascii|iso-.*|json|text|none|null|plain|binary|chunked|base64|7bit|8bit|.*\/json|.*protobuf|text\/.*)$/,
-    'it names a compression: leave it out where there is none',
+    'omit it if the body is not compressed',
   ],
 ]
 

@@ -40,10 +40,7 @@ const UTF8 = new TextDecoder()
 /** Decodes a body: invalid UTF-8 becomes U+FFFD, a byte order mark is removed. Throws body_too_large. */
 export function textOfBody(body: Uint8Array): string {
   if (body.length <= TEXT_BYTES_MAX) return UTF8.decode(body)
-  throw new GatewayError(
-    'body_too_large',
-    `body is ${body.length} bytes; JSON of ${TEXT_BYTES_MAX} at most can be read`,
-  )
+  throw new GatewayError('body_too_large', `body is ${body.length} bytes; JSON may have at most ${TEXT_BYTES_MAX}`)
 }
 
 /** Part of a text: [start, end) in UTF-16 units. */
@@ -241,6 +238,6 @@ class JsonReader {
       lineStart = i + 1
     }
     const place = `line ${line}, column ${at - lineStart + 1}`
-    throw new GatewayError('body_malformed', `body is not JSON: wanted ${wanted} at ${place}`)
+    throw new GatewayError('body_malformed', `body is not JSON: expected ${wanted} at ${place}`)
   }
 }

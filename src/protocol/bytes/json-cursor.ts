@@ -173,7 +173,7 @@ export class JsonCursor {
 
   malformed(wanted: string): GatewayError {
     const hint = this.at < this.#bytes.length ? '' : ', where the body ends'
-    return new GatewayError('body_malformed', `body is not valid JSON: wanted ${wanted} at byte ${this.at}${hint}`)
+    return new GatewayError('body_malformed', `body is not valid JSON: expected ${wanted} at byte ${this.at}${hint}`)
   }
 
   #expect(byte: number): void {

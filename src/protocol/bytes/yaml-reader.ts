@@ -49,7 +49,7 @@ export class YamlReader {
     const values = new Map<string, YamlNode>()
     for (const [key, value, place] of map) {
       if (known.includes(key)) values.set(key, value)
-      else this.fault(place, `${where} has no field ${show(key)}; wanted ${known.join(', ')}`)
+      else this.fault(place, `${where} has no field ${show(key)}; expected ${known.join(', ')}`)
     }
     return values
   }
@@ -67,7 +67,7 @@ export class YamlReader {
     const keys = new Set<string>()
     return (node as YAMLMap<Node, Node>).items.flatMap(({ key, value }) => {
       const text = isScalar(key) ? textOf(key.value) : undefined
-      if (text === undefined) this.fault(key, `${where}: wanted a word as a key`)
+      if (text === undefined) this.fault(key, `${where}: expected a word as a key`)
       else if (keys.has(text)) this.fault(key, `${where}: ${show(text)} comes twice`)
       else if (isAlias(value)) this.fault(value, `${where}: aliases (*name) are not read; write it out`)
       else {
@@ -112,7 +112,7 @@ export class YamlReader {
 
   #wanted(node: YamlNode, where: string, wanted: string): void {
     const got = isAlias(node) ? 'an alias (*name); write it out' : kindOf(node)
-    this.fault(node, `${where}: wanted ${wanted}; got ${got}`)
+    this.fault(node, `${where}: expected ${wanted}; got ${got}`)
   }
 
   #add({ line, col }: { readonly line: number; readonly col: number }, text: string): void {

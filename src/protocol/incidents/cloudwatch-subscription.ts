@@ -88,7 +88,7 @@ function textOf(value: unknown): string {
 }
 
 function malformed(what: string, cause?: unknown): GatewayError {
-  const text = `the record ${what}; wanted base64 of gzipped JSON, as a CloudWatch Logs subscription sends it`
+  const text = `the record ${what}; expected base64 of gzipped JSON, as a CloudWatch Logs subscription sends it`
   return new GatewayError('body_malformed', text, { cause })
 }
 

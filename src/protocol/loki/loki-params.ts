@@ -31,7 +31,7 @@ export class QueryParams {
   limit(fallback: number): number {
     const text = this.get('limit')
     if (text === undefined) return fallback
-    if (!/^[+-]?\d+$/.test(text)) throw invalid(`limit is '${shown(text)}'; a whole number is wanted`)
+    if (!/^[+-]?\d+$/.test(text)) throw invalid(`limit is '${shown(text)}'; expected a whole number`)
     const value = Number(text)
     if (value <= 0) throw invalid('limit must be a positive value')
     return value
@@ -41,7 +41,7 @@ export class QueryParams {
     const text = this.get('direction') ?? 'backward'
     const direction = text.toLowerCase()
     if (direction === 'forward' || direction === 'backward') return direction
-    throw invalid(`invalid direction '${shown(text)}'; forward or backward is wanted`)
+    throw invalid(`invalid direction '${shown(text)}'; expected forward or backward`)
   }
 
   /** start, end and since as in Loki: end defaults to now, start to `since` (1 h) before the earlier of end and now. */
@@ -83,7 +83,7 @@ export function parseTime(name: string, text: string): bigint {
   else if (/^[+-]?\d{1,25}$/.test(text)) ns = text.length <= 10 ? BigInt(text) * NS_PER_SECOND : BigInt(text)
   else ns = parseRfc3339(text)
   if (ns === undefined || ns < NS_MIN || ns > NS_MAX) {
-    throw invalid(`${name} is '${shown(text)}'; seconds, nanoseconds or an RFC 3339 time is wanted`)
+    throw invalid(`${name} is '${shown(text)}'; expected seconds, nanoseconds or an RFC 3339 time`)
   }
   return ns
 }
@@ -105,7 +105,7 @@ const DURATION = /^(?:(\d+)y)?(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d
 export function parsePrometheusDuration(name: string, text: string): bigint {
   if (text === '0') return 0n
   const match = text === '' ? null : DURATION.exec(text)
-  if (match === null) throw invalid(`${name} is '${shown(text)}'; a duration like 15s, 5m or 1h30m is wanted`)
+  if (match === null) throw invalid(`${name} is '${shown(text)}'; expected a duration like 15s, 5m or 1h30m`)
   const ns = DURATION_UNITS.reduce((sum, [, unitNs], i) => sum + BigInt(match[i + 1] ?? '0') * unitNs, 0n)
   if (ns > NS_MAX) throw invalid(`${name} is '${shown(text)}'; that is out of range`)
   return ns

@@ -59,12 +59,12 @@ const FORMS: PushJsonForms = {
 /** `["ns", "line"]`, optionally with an object of metadata; further elements are ignored, as in Loki. */
 function passArrayEntry(decoder: PushJsonDecoder): void {
   const { cursor } = decoder
-  if (!cursor.enter(BRACKET, BRACKET_END)) throw pushRefusal('an entry is empty; wanted [timestamp, line]', cursor.at)
+  if (!cursor.enter(BRACKET, BRACKET_END)) throw pushRefusal('an entry is empty; expected [timestamp, line]', cursor.at)
   decoder.require(QUOTE, 'a timestamp', 'a string of decimal nanoseconds')
   cursor.passString()
   const timeStart = cursor.start
   const timeEnd = markedEnd(cursor)
-  if (!cursor.continues(BRACKET_END)) throw pushRefusal('an entry has no line; wanted [timestamp, line]', cursor.at)
+  if (!cursor.continues(BRACKET_END)) throw pushRefusal('an entry has no line; expected [timestamp, line]', cursor.at)
   decoder.require(QUOTE, 'a line', 'a string')
   cursor.passString()
   const lineStart = cursor.start
@@ -161,7 +161,7 @@ function readNanoseconds(decoder: PushJsonDecoder, start: number, end: number): 
   const nanosMax = seconds < LAST_SECOND ? 999_999_999 : LAST_NANOS + (isNegative ? 1 : 0)
   if (!hasDigits || seconds > LAST_SECOND || nanos > nanosMax) {
     throw pushRefusal(
-      `a timestamp is a string of ${end - start} bytes that is no int64; wanted decimal nanoseconds since 1970`,
+      `a timestamp is a string of ${end - start} bytes that is not an int64; expected decimal nanoseconds since 1970`,
       start,
     )
   }
@@ -195,7 +195,7 @@ function readRfc3339(decoder: PushJsonDecoder, start: number, end: number): void
   const text = end - start <= RFC3339_BYTES_MAX ? decoder.cursor.readRaw(start, end) : ''
   const ns = parseRfc3339(text)
   if (ns === undefined) {
-    throw pushRefusal(`a "ts" is a string of ${end - start} bytes that is no time; wanted RFC 3339`, start)
+    throw pushRefusal(`a "ts" is a string of ${end - start} bytes that is not a time; expected RFC 3339`, start)
   }
   const nanos = ((ns % NS_PER_SECOND) + NS_PER_SECOND) % NS_PER_SECOND
   decoder.setTime(Number((ns - nanos) / NS_PER_SECOND), Number(nanos))

@@ -71,7 +71,7 @@ export class PushJsonDecoder {
   refuse(what: string, wanted: string): never {
     const kind = this.cursor.kind()
     if (kind === undefined) throw this.cursor.malformed(wanted)
-    throw pushRefusal(`${what} is ${kind}; wanted ${wanted}`, this.cursor.at)
+    throw pushRefusal(`${what} is ${kind}; expected ${wanted}`, this.cursor.at)
   }
 
   /**

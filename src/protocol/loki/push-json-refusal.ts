@@ -32,5 +32,5 @@ export function missingKey(where: string, wanted: string, found: KeyList, at: nu
 
 /** `at` is the position of the fault in the body. */
 export function pushRefusal(fault: string, at: number): GatewayError {
-  return new GatewayError('body_malformed', `push body does not fit: ${fault} (byte ${at})`)
+  return new GatewayError('body_malformed', `push body is invalid: ${fault} (byte ${at})`)
 }

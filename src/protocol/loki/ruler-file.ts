@@ -50,7 +50,7 @@ export function parseRulerFile(text: string, options: RulerFileOptions): readonl
   const groups = reader.read()
   if (reader.faults.length === 0) return groups
   const faults = reader.faults.map((fault) => `  ${fault}`).join('\n')
-  throw new GatewayError('config_invalid', `the rules are wrong:\n${faults}`)
+  throw new GatewayError('config_invalid', `the rules are invalid:\n${faults}`)
 }
 
 class RulerReader {
@@ -97,7 +97,7 @@ class RulerReader {
     const own = this.#readDuration(fields, 'interval', where)
     const intervalMs = own === undefined || own.ms === 0 ? this.#options.intervalMs : own.ms
     if (intervalMs < INTERVAL_MS_MIN) {
-      this.#yaml.fault(fields.get('interval'), `${where}: interval: wanted 1s or more`)
+      this.#yaml.fault(fields.get('interval'), `${where}: interval: expected 1s or more`)
     }
     const shared = this.#readTexts(fields, 'labels', where)
     return [
@@ -166,7 +166,7 @@ class RulerReader {
     }
     const name = this.#yaml.text(node, where)
     if (name === undefined || (name !== '' && name.length <= NAME_CHARS_MAX)) return name
-    this.#yaml.fault(node, `${where}: wanted 1 to ${NAME_CHARS_MAX} characters; got ${name.length}`)
+    this.#yaml.fault(node, `${where}: expected 1 to ${NAME_CHARS_MAX} characters; got ${name.length}`)
     return undefined
   }
 
@@ -176,7 +176,7 @@ class RulerReader {
     if (text === undefined) return undefined
     const ms = parseDuration(text)
     if (ms !== undefined && Number.isSafeInteger(ms)) return { ms }
-    this.#yaml.fault(fields.get(field), `${where}: ${field}: wanted a duration like 5m or 1h30m; got ${show(text)}`)
+    this.#yaml.fault(fields.get(field), `${where}: ${field}: expected a duration like 5m or 1h30m; got ${show(text)}`)
     return undefined
   }
 
@@ -184,7 +184,7 @@ class RulerReader {
     if (!fields.has('limit')) return 0
     const text = this.#yaml.text(fields.get('limit'), `${where}: limit`) ?? '0'
     if (/^\d{1,9}$/.test(text)) return Number(text)
-    this.#yaml.fault(fields.get('limit'), `${where}: limit: wanted a whole number from 0 on; got ${show(text)}`)
+    this.#yaml.fault(fields.get('limit'), `${where}: limit: expected a whole number from 0 on; got ${show(text)}`)
     return 0
   }
 
@@ -198,7 +198,7 @@ class RulerReader {
       const value = this.#yaml.text(node, `${path}: ${show(name)}`)
       if (value === undefined) continue
       if (!isLabelName(name) || (field === 'labels' && ['__name__', 'alertname'].includes(name))) {
-        this.#yaml.fault(place, `${path}: ${show(name)} cannot be a name here; wanted letters, digits and _`)
+        this.#yaml.fault(place, `${path}: ${show(name)} cannot be a name here; expected letters, digits and _`)
       }
       const problem = this.#options.checks.template(value)
       if (problem !== undefined) this.#yaml.fault(node, `${path}: ${show(name)}: ${problem}`)
@@ -206,7 +206,7 @@ class RulerReader {
       texts.push({ name, value })
     }
     if (chars > TEXTS_CHARS_MAX) {
-      this.#yaml.fault(fields.get(field), `${path}: wanted at most ${TEXTS_CHARS_MAX} characters; got ${chars}`)
+      this.#yaml.fault(fields.get(field), `${path}: expected at most ${TEXTS_CHARS_MAX} characters; got ${chars}`)
     }
     return sortLabels(texts)
   }

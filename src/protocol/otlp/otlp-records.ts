@@ -124,7 +124,7 @@ class MetadataBudget {
     this.#bytes += bytes
     if (this.#bytes <= this.#bytesMax) return
     const limit = `${this.#bytesMax} bytes of metadata`
-    throw new GatewayError('body_too_large', `records spread to more than ${limit}; send fewer at once`)
+    throw new GatewayError('body_too_large', `records expand to more than ${limit}; send fewer at once`)
   }
 }
 

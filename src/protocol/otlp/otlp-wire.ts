@@ -157,6 +157,6 @@ export class WireReader {
   }
 
   #fail(what: string): never {
-    throw new GatewayError('body_malformed', `body is no OTLP protobuf: ${what} at byte ${this.#at}`)
+    throw new GatewayError('body_malformed', `body is not valid OTLP protobuf: ${what} at byte ${this.#at}`)
   }
 }

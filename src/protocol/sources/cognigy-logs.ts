@@ -182,7 +182,7 @@ function metadataOf(item: JsonObject, id: string): [name: string, value: string]
 }
 
 function unknownShape(came: string, cause?: unknown): GatewayError {
-  const text = `Cognigy's response is ${came}; wanted a list of log entries in the format of v2.0 or v2.1; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
+  const text = `Cognigy's response is ${came}; expected a list of log entries in the format of v2.0 or v2.1; check MILLRACE_POLL_BASE_URL and MILLRACE_POLL_API_VERSION`
   // The parser's error has a position, but no text.
   return new GatewayError('source_unavailable', text, cause === undefined ? undefined : { cause })
 }

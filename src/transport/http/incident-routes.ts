@@ -176,7 +176,7 @@ function parseStates(text: string): readonly IncidentState[] {
   const words = text.split(',').map((word) => word.trim())
   const states = INCIDENT_STATES.filter((state) => words.includes(state))
   if (words.every((word) => INCIDENT_STATES.some((state) => state === word))) return states
-  throw new GatewayError('parameter_invalid', `state is none of ${INCIDENT_STATES.join(', ')}; use some of them`)
+  throw new GatewayError('parameter_invalid', `state must be one or more of ${INCIDENT_STATES.join(', ')}`)
 }
 
 function parseWanted(text: string): ReturnType<typeof parseLabels> {
@@ -185,7 +185,7 @@ function parseWanted(text: string): ReturnType<typeof parseLabels> {
   } catch {
     // The error shows this parameter.
   }
-  throw new GatewayError('parameter_invalid', 'labels cannot be read; wanted {name="value", …}, equality alone')
+  throw new GatewayError('parameter_invalid', 'labels are invalid; expected {name="value", …} with equality only')
 }
 
 function refOf(auth: Auth, request: FastifyRequest<{ Params: Static<typeof IncidentParams> }>): IncidentRef {

@@ -13,7 +13,7 @@ export function registerLabelPolicy(app: FastifyInstance): void {
     if (headers[HEADER] === undefined || (method === 'POST' && PUSHES.includes(routeOptions.url ?? ''))) return
     throw new GatewayError(
       'query_unsupported',
-      'X-Prom-Label-Policy is not enforced here, and a request with it would read more than it may; bind the user to a tenant instead, or leave the header out',
+      'X-Prom-Label-Policy is not enforced here, so the request could read more than the policy allows; bind the user to a tenant instead, or leave the header out',
     )
   })
 }

@@ -97,7 +97,7 @@ t.test('an invalid change of a file keeps its previous rules, and is reported on
   rules.check()
   t.strictSame(namesOf(rules), ['a one.yaml one', 'a two.yaml changed'])
   t.equal(folder.refusals.length, 1)
-  t.match(folder.refusals[0], /^MILLRACE_RULES: ".*one\.yaml": the rules are wrong:\n {2}line 2, column 5: .*nam/)
+  t.match(folder.refusals[0], /^MILLRACE_RULES: ".*one\.yaml": the rules are invalid:\n {2}line 2, column 5: .*nam/)
   folder.write('a/one.yaml', fileOf('better'))
   rules.check()
   t.strictSame(namesOf(rules), ['a one.yaml better', 'a two.yaml changed'])

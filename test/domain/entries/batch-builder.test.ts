@@ -146,7 +146,7 @@ const ROWS: readonly Row[] = [
     accepted: one('x', NOW, { detected_level: 'info' }),
     refused: one('x', NOW, { k: 'v' }),
     reason: 'structured_metadata_disallowed',
-    text: `stream '${A}' includes structured metadata, but this feature is disallowed. Set MILLRACE_METADATA_ALLOWED=true to take it, or send lines without it.`,
+    text: `stream '${A}' includes structured metadata, but this feature is disallowed. Set MILLRACE_METADATA_ALLOWED=true to accept it, or send lines without it.`,
   },
   {
     name: 'structured metadata beyond 64 KiB',

@@ -78,8 +78,8 @@ t.test('rejects invalid JSON', async (t) => {
 })
 
 t.test('reports the position and not the text', async (t) => {
-  t.throws(() => pass('{"secret": secret}'), { message: 'body is not valid JSON: wanted a value at byte 11' })
-  t.throws(() => pass('{"secret"'), { message: "body is not valid JSON: wanted ':' at byte 9, where the body ends" })
+  t.throws(() => pass('{"secret": secret}'), { message: 'body is not valid JSON: expected a value at byte 11' })
+  t.throws(() => pass('{"secret"'), { message: "body is not valid JSON: expected ':' at byte 9, where the body ends" })
 })
 
 t.test('agrees with JSON.parse on any change of a text', async (t) => {

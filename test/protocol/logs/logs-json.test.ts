@@ -59,13 +59,13 @@ t.test('accepts every form of body', async (t) => {
 
 t.test('rejects bodies without logs', async (t) => {
   const rows: [name: string, type: 'json' | 'ndjson', body: string, message: RegExp][] = [
-    ['nothing', 'json', '', /wanted a value at line 1, column 1/],
-    ['nothing by line', 'ndjson', '\n\n', /wanted a value at line 3, column 1/],
+    ['nothing', 'json', '', /expected a value at line 1, column 1/],
+    ['nothing by line', 'ndjson', '\n\n', /expected a value at line 3, column 1/],
     ['an empty array', 'json', '[]', /empty array/],
-    ['text', 'json', 'secret words', /wanted a value at line 1, column 1$/],
-    ['text by line', 'ndjson', 'secret\nwords', /wanted a value at line 1, column 1$/],
-    ['a bad line under JSON', 'json', '{"message":"a"}\n{oops', /wanted the end at line 2, column 1/],
-    ['an object cut short', 'json', '{"message":"secret', /wanted a closing quote at line 1, column 19/],
+    ['text', 'json', 'secret words', /expected a value at line 1, column 1$/],
+    ['text by line', 'ndjson', 'secret\nwords', /expected a value at line 1, column 1$/],
+    ['a bad line under JSON', 'json', '{"message":"a"}\n{oops', /expected the end at line 2, column 1/],
+    ['an object cut short', 'json', '{"message":"secret', /expected a closing quote at line 1, column 19/],
   ]
   for (const [name, type, body, message] of rows) {
     t.throws(() => decode(body, type), { code: 'body_malformed', message }, name)

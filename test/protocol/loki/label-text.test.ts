@@ -24,6 +24,6 @@ t.test('keeps apart more texts than it remembers', async (t) => {
 t.test('begins an unreadable stream with the reason, each time', async (t) => {
   const sink = new RecordingSink()
   for (let i = 0; i < 2; i++) beginStreamOfText('{a=b}', sink)
-  const unreadable = { labels: '{a=b}', error: '1:4: parse error: wanted a quoted value at column 4', entries: [] }
+  const unreadable = { labels: '{a=b}', error: '1:4: parse error: expected a quoted value at column 4', entries: [] }
   t.same(sink.streams, [unreadable, unreadable])
 })

@@ -91,9 +91,13 @@ for (const [name, text, groups] of TAKEN) {
 
 const REFUSED: readonly (readonly [name: string, text: string, fault: RegExp])[] = [
   ['what is no YAML', 'groups: [\n  a: b: c', /line 2, column \d+: /],
-  ['a list in place of a file', '- a', /line 1, column 1: the file: wanted a map; got a list/],
+  ['a list in place of a file', '- a', /line 1, column 1: the file: expected a map; got a list/],
   ['a file without groups', 'namespace: x', /`groups` is missing/],
-  ['a field that is not known', withRule('expr: "1"', 'fro: 5m'), /line 6, column 9: .* no field "fro"; wanted alert/],
+  [
+    'a field that is not known',
+    withRule('expr: "1"', 'fro: 5m'),
+    /line 6, column 9: .* no field "fro"; expected alert/,
+  ],
   ['a key that comes twice', withRule('expr: "1"', 'expr: "2"'), /line 6, column 9: .*"expr" comes twice/],
   ['a group without a name', 'groups:\n  - rules: []', /line 2, column 5: a group: `name` is missing/],
   ['a group of the same name', 'groups:\n  - {name: g, rules: []}\n  - {name: g, rules: []}', /line 3, .* comes twice/],
@@ -110,12 +114,12 @@ const REFUSED: readonly (readonly [name: string, text: string, fault: RegExp])[]
     'groups:\n  - name: g\n    rules:\n      - record: x\n        expr: "1"',
     /line 4, .*recording rules/,
   ],
-  ['a duration without a unit', withRule('expr: "1"', 'for: 5'), /line 6, column 14: .* wanted a duration like 5m/],
-  ['an interval that is too short', 'groups:\n  - name: g\n    interval: 10ms\n    rules: []', /wanted 1s or more/],
-  ['a limit below zero', 'groups:\n  - name: g\n    limit: -1\n    rules: []', /limit: wanted a whole number/],
+  ['a duration without a unit', withRule('expr: "1"', 'for: 5'), /line 6, column 14: .* expected a duration like 5m/],
+  ['an interval that is too short', 'groups:\n  - name: g\n    interval: 10ms\n    rules: []', /expected 1s or more/],
+  ['a limit below zero', 'groups:\n  - name: g\n    limit: -1\n    rules: []', /limit: expected a whole number/],
   ['a label that is no name', withRule('expr: "1"', 'labels: {a-b: c}'), /"a-b" cannot be a name here/],
   ['a label that the alert has', withRule('expr: "1"', 'labels: {alertname: c}'), /"alertname" cannot be a name/],
-  ['a list as a label', withRule('expr: "1"', 'labels: {a: [c]}'), /labels: "a": wanted text; got a list/],
+  ['a list as a label', withRule('expr: "1"', 'labels: {a: [c]}'), /labels: "a": expected text; got a list/],
   [
     'a faulty template',
     withRule('expr: "1"', 'labels: {a: "{{ $x }}"}'),
@@ -135,7 +139,7 @@ for (const [name, text, message] of REFUSED) {
 t.test('all faults are reported at once, up to fifty', async (t) => {
   const text = `groups:\n${Array.from({ length: 60 }, () => '  - {name: g, x: 1}\n').join('')}`
   t.throws(() => parseRulerFile(text, OPTIONS), {
-    message: /^the rules are wrong:(\n {2}line .*){50}\n {2}… and 129 more$/,
+    message: /^the rules are invalid:(\n {2}line .*){50}\n {2}… and 129 more$/,
   })
 })
 

@@ -90,7 +90,7 @@ t.test('accepts the forms that senders use', async (t) => {
 
 t.test('rejects an invalid request with the position', async (t) => {
   const rows: [name: string, text: string, message: RegExp][] = [
-    ['no JSON', '{"resourceLogs":', /^body is not JSON: wanted a value at line 1, column 17$/],
+    ['no JSON', '{"resourceLogs":', /^body is not JSON: expected a value at line 1, column 17$/],
     ['an array', '[]', /^OTLP JSON: body is an array; send an object with resourceLogs$/],
     ['resourceLogs of a wrong kind', '{"resourceLogs":{}}', /resourceLogs is an object; send an array$/],
     ['an item of a wrong kind', '{"resourceLogs":["secret"]}', /an item of resourceLogs is a string; send an object$/],

@@ -60,7 +60,11 @@ t.test('rejects bytes that are not a valid message', async (t) => {
     ['groups without end', request(Array(1000).fill(0x0b))],
   ]
   for (const [name, bytes] of rows) {
-    t.throws(() => see(bytes), { code: 'body_malformed', message: /^body is no OTLP protobuf: .* at byte \d+$/ }, name)
+    t.throws(
+      () => see(bytes),
+      { code: 'body_malformed', message: /^body is not valid OTLP protobuf: .* at byte \d+$/ },
+      name,
+    )
   }
 })
 

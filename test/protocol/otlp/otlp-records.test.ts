@@ -209,7 +209,7 @@ t.test('stops records that would spread their resource without end', async (t) =
   const attributes = Array.from({ length: 1000 }, (_, i) => pair(`a${i}`, text('')))
   const records = Array.from({ length: 1000 }, () => ({ timeUnixNano: String(NS_MAX) }))
   const spread = (metadataBytesMax: number) => see({ resource: { attributes }, records }, { metadataBytesMax })
-  t.throws(() => spread(1_000_000), { code: 'body_too_large', message: /records spread to more than 1000000 bytes/ })
+  t.throws(() => spread(1_000_000), { code: 'body_too_large', message: /records expand to more than 1000000 bytes/ })
   t.equal(spread(100_000_000).length, 1000)
 })
 
@@ -217,6 +217,6 @@ t.test('stops maps that would spread their name without end', async (t) => {
   const leaves = Array.from({ length: 1000 }, (_, i) => pair(String(i), text('')))
   const attributes = [pair('n'.repeat(10_000), { kvlistValue: { values: leaves } })]
   const spread = (metadataBytesMax: number) => see({ records: [{ attributes }] }, { metadataBytesMax })
-  t.throws(() => spread(5_000_000), { code: 'body_too_large', message: /records spread to more than 5000000 bytes/ })
+  t.throws(() => spread(5_000_000), { code: 'body_too_large', message: /records expand to more than 5000000 bytes/ })
   t.equal(spread(50_000_000)[0]?.metadata.length, 1000)
 })

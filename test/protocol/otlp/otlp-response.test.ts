@@ -35,7 +35,7 @@ t.test('encodes a partial success in both encodings', async (t) => {
 })
 
 t.test('encodes an error as a status with its message', async (t) => {
-  for (const message of ['', 'body is no OTLP protobuf', 'é'.repeat(20_000)]) {
+  for (const message of ['', 'body is not valid OTLP protobuf', 'é'.repeat(20_000)]) {
     t.strictSame(read('Status', encodeOtlpStatus(message, 'protobuf')), message === '' ? {} : { message })
     t.strictSame(json(encodeOtlpStatus(message, 'json')), { message })
   }

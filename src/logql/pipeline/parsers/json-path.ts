@@ -30,5 +30,5 @@ function stepOf([text, field, index, quoted]: RegExpExecArray, isFirst: boolean)
 }
 
 function malformed(path: string, wanted: string): GatewayError {
-  return new GatewayError('query_malformed', `cannot parse expression [${path}]: wanted ${wanted}`)
+  return new GatewayError('query_malformed', `cannot parse expression [${path}]: expected ${wanted}`)
 }

@@ -8,7 +8,7 @@ import { GoTime, type GoValue, typeName } from './value.ts'
 /** Returns the value; throws if it does not have the parameter's type. */
 export function checkArgument(value: GoValue, kind: ParamKind, name: string): GoValue {
   if (kind === 'any' || kindOf(value) === kind) return value
-  throw fault(`calls ${name} with a value of type ${typeName(value)}; wanted ${kind}`)
+  throw fault(`calls ${name} with a value of type ${typeName(value)}; expected ${kind}`)
 }
 
 /** A constant as the expected type if possible, else as its own type. */

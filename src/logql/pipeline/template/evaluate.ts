@@ -215,7 +215,7 @@ class Evaluator {
   #invoke(name: string, { params, rest, call }: TemplateFunction, { before, args, dot, piped }: Call): GoValue {
     const count = before.length + args.length + piped.length
     if (rest === undefined ? count !== params.length : count < params.length) {
-      throw fault(`calls ${name} with ${count - before.length} arguments; wanted ${params.length - before.length}`)
+      throw fault(`calls ${name} with ${count - before.length} arguments; expected ${params.length - before.length}`)
     }
     const kindAt = (index: number): ParamKind => params[index] ?? rest ?? 'any'
     const values: GoValue[] = [...before]

@@ -116,7 +116,7 @@ class Lexer {
 
   #readToken(start: number): void {
     const at = this.#at
-    if (at >= this.#source.length) throw templateError(this.#source, start, 'unclosed action; wanted "}}"')
+    if (at >= this.#source.length) throw templateError(this.#source, start, 'unclosed action; expected "}}"')
     if (this.#match(SPACE) !== undefined) this.#push('space', ' ', at)
     else if (!this.#readQuoted(at) && !this.#readSimple(at)) {
       const char = String.fromCodePoint(this.#source.codePointAt(at) as number)

@@ -93,7 +93,7 @@ export class PipelineParser {
       cursor.skipSpace()
     } while (!['|', ')', 'close'].includes(cursor.peek().kind))
     if (isPiped && VALUES.includes((operands[0] as Operand).kind)) {
-      throw cursor.error('a value cannot take what is piped into it; wanted a function')
+      throw cursor.error('a value cannot be piped into a value; expected a function')
     }
     return operands
   }

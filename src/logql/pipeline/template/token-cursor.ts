@@ -57,7 +57,7 @@ export class TokenCursor {
 
   unexpected({ kind, text, at }: Token, wanted: string): Error {
     const token = kind === 'end' ? 'the end of the template' : `"${shorten(text)}"`
-    return templateError(this.#source, at, `unexpected ${token}; wanted ${wanted}`)
+    return templateError(this.#source, at, `unexpected ${token}; expected ${wanted}`)
   }
 
   error(problem: string, at = this.peek().at): Error {

@@ -22,7 +22,7 @@ const SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/
 /** Parses a token. Throws credentials_invalid if it is malformed. */
 export function readToken(text: string): UnverifiedToken {
   if (text.length > TOKEN_CHARS_MAX || !SHAPE.test(text)) {
-    throw refuse('the token is not a JSON Web Token; wanted three base64url parts separated by dots')
+    throw refuse('the token is not a JSON Web Token; expected three base64url parts separated by dots')
   }
   const [header = '', payload = ''] = text.split('.')
   const headerFields = readPart(header)

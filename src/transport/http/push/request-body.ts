@@ -62,7 +62,7 @@ export class BodyReader {
     } catch (cause) {
       this.#pool.give(buffer)
       if (cause instanceof GatewayError) throw cause
-      throw new GatewayError('body_malformed', 'the body ended before it was whole; send it again', { cause })
+      throw new GatewayError('body_malformed', 'the body is incomplete; retry', { cause })
     }
   }
 

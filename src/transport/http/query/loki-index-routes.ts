@@ -166,7 +166,7 @@ async function volume(parts: QueryParts, query: QueryRequest, stepNs: bigint | u
 function aggregateBy(params: QueryParams): 'series' | 'labels' {
   const text = params.get('aggregateBy') ?? 'series'
   if (text === 'series' || text === 'labels') return text
-  throw new GatewayError('parameter_invalid', 'invalid aggregateBy; wanted series or labels')
+  throw new GatewayError('parameter_invalid', 'invalid aggregateBy; expected series or labels')
 }
 
 /** Loki's default is a 250th of the range, and at least a second. */

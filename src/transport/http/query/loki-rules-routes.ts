@@ -98,11 +98,11 @@ function filterOf({ url }: FastifyRequest): RuleFilter {
   const all = (name: string) => params.getAll(name, `${name}[]`)
   const type = params.get('type') ?? ''
   if (!['', 'alert', 'record'].includes(type)) {
-    throw new GatewayError('parameter_invalid', 'type: not supported value; wanted alert or record')
+    throw new GatewayError('parameter_invalid', 'type: not supported value; expected alert or record')
   }
   const states = all('state')
   if (!states.every((state) => STATES.includes(state))) {
-    throw new GatewayError('parameter_invalid', `state: not supported value; wanted ${STATES.join(', ')}`)
+    throw new GatewayError('parameter_invalid', `state: not supported value; expected ${STATES.join(', ')}`)
   }
   const excludeAlerts = params.get('exclude_alerts') === 'true'
   return { files: all('file'), groups: all('rule_group'), rules: all('rule_name'), states, type, excludeAlerts }
