@@ -6,7 +6,7 @@ import { mapStages } from './map-stages.ts'
 import type { Question } from './question.ts'
 
 export interface KnownDifference {
-  /** The heading of its paragraph in docs/fidelity.md. */
+  /** Its row in docs/fidelity.md. */
   readonly name: string
   readonly matches: (difference: Difference, question: Question) => boolean
 }

@@ -19,6 +19,8 @@ import type { Simulation } from './simulation.ts'
 /** How long a client waits for an answer. */
 const ANSWER_MS = 60_000
 const NETWORK_MS = 4
+/** Between its ends a line is never further in the future than the ten minutes that a push may have. */
+const CLOCK_OFFSET_MS_MAX = 290_000
 
 type Kind<K extends Action['kind']> = Extract<Action, { kind: K }>
 
@@ -494,7 +496,7 @@ export class World {
 
   #setClock({ ms }: Kind<'set-clock'>): void {
     const { clock } = this.#simulation
-    clock.offsetMs += ms
+    clock.offsetMs = Math.min(CLOCK_OFFSET_MS_MAX, Math.max(-CLOCK_OFFSET_MS_MAX, clock.offsetMs + ms))
     this.#note(`the clock is set by ${ms} ms`)
     this.#expire()
   }

@@ -243,6 +243,9 @@ const BYTES_SCHEMA = JSON.stringify(PUSH_SCHEMA).replaceAll('"type":"string"', '
 const BYTES_REQUEST = protobuf.Root.fromJSON(JSON.parse(BYTES_SCHEMA)).lookupType('logproto.PushRequest')
 
 /** The entries of each stream as decoded by protobufjs. */
+/** The time of an entry without a timestamp, as in Go: the first moment of the year 1. */
+const GO_ZERO_TIME_NS = -62_135_596_800_000_000_000n
+
 function reference(body: Uint8Array): unknown {
   const message = BYTES_REQUEST.toObject(BYTES_REQUEST.decode(body), { longs: String, defaults: true })
   const streams = message['streams'] as { entries: ReferenceEntry[] }[]
@@ -251,7 +254,7 @@ function reference(body: Uint8Array): unknown {
     .map(({ entries }) =>
       entries.map(({ timestamp, line, structuredMetadata }) => ({
         // A timestamp beyond 2^53 seconds is approximate, and refused by every sink.
-        ns: BigInt(Number(timestamp?.seconds ?? 0)) * 1_000_000_000n + BigInt(timestamp?.nanos ?? 0),
+        ns: timestamp ? BigInt(Number(timestamp.seconds)) * 1_000_000_000n + BigInt(timestamp.nanos) : GO_ZERO_TIME_NS,
         line: String(line),
         metadata: structuredMetadata.map(({ name, value }) => [String(name), String(value)]),
       })),
