@@ -23,7 +23,7 @@ async function longestGap(url: string, done: Promise<unknown>): Promise<number> 
 
 export const tinyEntries: Attack = {
   name: 'tiny-entries',
-  promise: `4,000,000 entries in one body of 70 KB stop the answers of others for less than ${GAP_MS_MAX} ms`,
+  promise: `4,000,000 entries in one body of 300 KB stop the answers of others for less than ${GAP_MS_MAX} ms`,
   async run(field) {
     const { url } = await field.start()
     const entry = `["${nowNs()}",""],`

@@ -31,6 +31,8 @@ export interface StoreTraits {
   readonly countsStored: boolean
   /** False: entries of equal times have the order of their appends only if these did not overlap. */
   readonly ordersConcurrent: boolean
+  /** False: entries of equal times may be in another order after a read of a part of what was appended. */
+  readonly ordersAcrossReads: boolean
 }
 
 export const ALL_TRAITS: StoreTraits = {
@@ -38,6 +40,7 @@ export const ALL_TRAITS: StoreTraits = {
   wantsExactly: true,
   countsStored: true,
   ordersConcurrent: true,
+  ordersAcrossReads: true,
 }
 
 /** Runs the appends concurrently, or one after another if their order would otherwise be undefined. */
