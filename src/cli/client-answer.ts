@@ -100,9 +100,14 @@ function readSample(json: unknown): ShownSeries {
   return { labels: readLabels(metric), points: [readPoint(value)] }
 }
 
+/** Loki's times are nanoseconds in 64 bits. */
+const SECONDS_MAX = 9_223_372_036
+
 function readPoint(json: unknown): ShownSeries['points'][number] {
   const [seconds, value] = listOf(json)
   if (typeof seconds !== 'number' || typeof value !== 'string') throw malformed()
+  // Also false for NaN.
+  if (!(Math.abs(seconds) <= SECONDS_MAX)) throw malformed()
   return { seconds, value }
 }
 
