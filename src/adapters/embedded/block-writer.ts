@@ -4,12 +4,13 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Batch } from '../../domain/entries/batch.ts'
 import { type Block, timeRange } from '../../domain/entries/block.ts'
 import { buildBlocks } from '../../domain/entries/block-builder.ts'
-import { dropStored, type EntryOrder, orderEntries } from '../../domain/entries/entry-order.ts'
+import { dropSampled, type EntryOrder, type OrderedStream, orderEntries } from '../../domain/entries/entry-order.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { AppendResult, Clock } from '../../ports/log-store.ts'
 import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/blocks/block-format.ts'
-import { DecodedBlocks, RecentBlocks } from './recent-blocks.ts'
+import { RecentBlocks, RecentContents } from './recent-blocks.ts'
+import { RecentStreams } from './recent-streams.ts'
 import { formatStreamIds, parseStreamIds, type StoredStream } from './streams/stored-stream.ts'
 import { StreamTable } from './streams/stream-table.ts'
 
@@ -18,7 +19,7 @@ export interface WriterSettings {
   readonly blockBytes: number
   /** How long after its commit an entry is found by duplicate detection, ms. */
   readonly duplicateWindowMs: number
-  /** Memory for streams and recent blocks that may be needed again, half for each; 128 MiB by default. */
+  /** Memory for streams (half of it) and recent blocks (a quarter) that may be needed again; 128 MiB by default. */
   readonly memoryBytesMax?: number
 }
 
@@ -65,7 +66,8 @@ export class BlockWriter {
   readonly #settings: WriterSettings
   readonly #table: StreamTable
   readonly #recent = new Map<number, RecentBlocks>()
-  readonly #decoded: DecodedBlocks
+  readonly #contents: RecentContents
+  readonly #recentStreams = new RecentStreams()
   readonly #insertTenant: StatementSync
   readonly #insertBlock: StatementSync
   readonly #setSequence: StatementSync
@@ -81,7 +83,7 @@ export class BlockWriter {
     this.#events = events
     const { memoryBytesMax = MEMORY_BYTES_MAX } = settings
     this.#table = new StreamTable(db, memoryBytesMax / 2)
-    this.#decoded = new DecodedBlocks(memoryBytesMax / 2)
+    this.#contents = new RecentContents(memoryBytesMax / 4)
     this.#insertTenant = db.prepare('INSERT INTO tenants (name) VALUES (?)')
     this.#insertBlock = db.prepare(`
       INSERT INTO blocks (tenant, sequence, oldest, newest, entries, line_bytes, committed_ms, format, streams, columns,
@@ -178,10 +180,18 @@ export class BlockWriter {
     return decodeBlock(row as unknown as { columns: Uint8Array; metadata: Uint8Array; text: Uint8Array }, streams)
   }
 
-  /** Adds a durable block to the duplicate window, decoded if the caller has it decoded. */
+  /** Adds a durable block whose entries were already in the window to the duplicate window. */
   rememberBlock(row: BlockRow, streamIds: Iterable<number>, block?: Block): void {
     if (row.committedMs < this.#clock.nowMs() - this.#settings.duplicateWindowMs) return
     this.#recentOf(row.tenant).add({ ...row, streamIds: Uint32Array.from(streamIds).sort() }, block)
+  }
+
+  /** Adds a block of new entries; `streamIds` are those of its runs, in their order. */
+  #rememberNew(row: BlockRow, streamIds: readonly number[], block: Block): void {
+    this.rememberBlock(row, streamIds, block)
+    for (const [i, { end }] of block.runs.entries()) {
+      this.#recentStreams.add(streamIds[i] as number, block.timestamps.values[end - 1] as bigint, row.committedMs)
+    }
   }
 
   forgetBlock(tenant: number, id: number): void {
@@ -190,9 +200,9 @@ export class BlockWriter {
 
   /** Removes blocks that have left the window. */
   forgetOld(): void {
-    for (const recent of this.#recent.values()) {
-      recent.forgetBefore(this.#clock.nowMs() - this.#settings.duplicateWindowMs)
-    }
+    const windowMs = this.#clock.nowMs() - this.#settings.duplicateWindowMs
+    for (const recent of this.#recent.values()) recent.forgetBefore(windowMs)
+    this.#recentStreams.forgetBefore(windowMs)
   }
 
   #writeTenant(write: TenantWrite, outcome: Outcome): void {
@@ -205,7 +215,7 @@ export class BlockWriter {
       const ids = block.runs.map((run) => this.#streamId(tenant, run, outcome))
       const row = this.insertBlock(tenant, block, nowMs, undefined)
       outcome.after.push(() => {
-        this.rememberBlock(row, ids, block)
+        this.#rememberNew(row, ids, block)
         this.#events.blockAdded(row)
         this.#events.blockCommitted?.(write.name, row, block)
       })
@@ -223,18 +233,22 @@ export class BlockWriter {
 
   /** Drops entries that recent blocks already contain. */
   #dropStored(tenant: number, order: EntryOrder): void {
-    const streams = order.streams.filter(({ start, end }) => start < end)
-    const spans = streams.map(({ start, end }) => ({ oldest: timeAt(order, start), newest: timeAt(order, end - 1) }))
+    const spans: { stream: OrderedStream; existing: StoredStream; oldest: bigint; newest: bigint }[] = []
+    for (const stream of order.streams) {
+      if (stream.start === stream.end) continue
+      const existing = this.#table.stream(tenant, stream.key)
+      const oldest = timeAt(order, stream.start)
+      if (existing === undefined || !this.#recentStreams.mayHaveFrom(existing.id, oldest)) continue
+      spans.push({ stream, existing, oldest, newest: timeAt(order, stream.end - 1) })
+    }
+    if (spans.length === 0) return
     const recent = this.#recentOf(tenant)
     const near = recent.within(
       spans.reduce((least, { oldest }) => (oldest < least ? oldest : least), NS_MAX),
       spans.reduce((most, { newest }) => (newest > most ? newest : most), NS_MIN),
     )
-    for (const [i, stream] of streams.entries()) {
-      const existing = this.#table.stream(tenant, stream.key)
-      if (existing === undefined) continue
-      const { oldest, newest } = spans[i] as { oldest: bigint; newest: bigint }
-      for (const stored of recent.entriesOf(near, existing, oldest, newest)) dropStored(order, stream, stored)
+    for (const { stream, existing, oldest, newest } of spans) {
+      for (const stored of recent.samplesOf(near, existing, oldest, newest)) dropSampled(order, stream, stored)
     }
   }
 
@@ -275,7 +289,7 @@ export class BlockWriter {
   #recentOf(tenant: number): RecentBlocks {
     let recent = this.#recent.get(tenant)
     if (recent === undefined) {
-      recent = new RecentBlocks(this.#decoded, (id) => this.loadBlock(id))
+      recent = new RecentBlocks(this.#contents, (id) => this.loadBlock(id))
       this.#recent.set(tenant, recent)
     }
     return recent
@@ -287,13 +301,17 @@ export class BlockWriter {
       WHERE retired IS NULL AND committed_ms >= ?`)
     rows.setReadBigInts(true)
     for (const row of rows.iterate(this.#clock.nowMs() - this.#settings.duplicateWindowMs)) {
+      const streamIds = parseStreamIds(row['streams'] as Uint8Array).sort()
+      const newest = row['newest'] as bigint
+      const committedMs = Number(row['committed_ms'])
       this.#recentOf(Number(row['tenant'])).add({
         id: Number(row['id']),
         oldest: row['oldest'] as bigint,
-        newest: row['newest'] as bigint,
-        committedMs: Number(row['committed_ms']),
-        streamIds: parseStreamIds(row['streams'] as Uint8Array).sort(),
+        newest,
+        committedMs,
+        streamIds,
       })
+      for (const id of streamIds) this.#recentStreams.add(id, newest, committedMs)
     }
   }
 }

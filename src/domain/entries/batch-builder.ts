@@ -3,7 +3,7 @@
 import { GatewayError } from '../errors.ts'
 import { checkLabels, shownLabels } from '../label-check.ts'
 import { formatLabels, type Label, type Labels, sortLabels } from '../labels.ts'
-import { LEVEL_NONE, LEVELS, levelCode, levelOfLabels, levelOfSeverityNumber } from '../levels/level.ts'
+import { LEVEL_NONE, LEVELS, levelCode, levelOfSeverityNumber } from '../levels/level.ts'
 import { levelOfLine } from '../levels/line-level.ts'
 import type { PushLimits } from '../limits.ts'
 import { type Matcher, matchesAll } from '../selector.ts'
@@ -12,7 +12,7 @@ import { type Batch, BatchColumns, type BatchStream, type EntryId } from './batc
 import { EntryMetadata } from './entry-metadata.ts'
 import type { PushSink } from './push-sink.ts'
 import { type Refusal, type RefusalReason, Refusals } from './refusals.ts'
-import { withServiceName } from './service-name.ts'
+import { deriveFacts, keepFacts, keptFacts, type StreamFacts } from './stream-facts.ts'
 import { unitOfEarlyTime, unitOfHugeSeconds } from './time-unit.ts'
 
 /** The context in which a push is validated. */
@@ -101,29 +101,31 @@ export class BatchBuilder implements PushSink {
     this.#text = text
   }
 
-  beginStream(labels: readonly Label[]): void {
-    const received = sortLabels(labels)
-    const ownKey = formatLabels(received)
+  beginStream(labels: readonly Label[], isReused = false): void {
+    const { discoverServiceName } = this.#admission
+    const kept = isReused ? keptFacts(labels, discoverServiceName) : undefined
+    const received = kept?.received ?? sortLabels(labels)
+    const ownKey = kept?.ownKey ?? formatLabels(received)
     const known = this.#open.get(ownKey)
     if (known !== undefined) {
       this.#closeRate()
       this.#stream = known
       return
     }
+    const facts = kept ?? deriveFacts(received, ownKey, discoverServiceName)
     // Half a surrogate pair, which JSON can escape, is U+FFFD in UTF-8, and so it is in Loki.
-    if (received.some(({ name, value }) => !name.isWellFormed() || !value.isWellFormed())) {
+    if (!facts.isWellFormed) {
       this.beginStream(received.map(({ name, value }) => ({ name: name.toWellFormed(), value: value.toWellFormed() })))
       return
     }
+    if (isReused && kept === undefined) keepFacts(labels, facts, discoverServiceName)
     this.#countLabels(ownKey)
-    const complete = this.#admission.discoverServiceName ? withServiceName(received) : received
-    const key = complete === received ? ownKey : formatLabels(complete)
     this.#begin(ownKey, {
-      labels: complete,
-      key,
-      refusal: checkLabels({ received, key, complete }, this.#admission),
-      isDropped: this.#admission.dropped.some((selector) => matchesAll(selector, complete)),
-      level: levelOfLabels(received),
+      labels: facts.complete,
+      key: facts.key,
+      refusal: this.#checkLabels(facts),
+      isDropped: this.#admission.dropped.some((selector) => matchesAll(selector, facts.complete)),
+      level: facts.level,
       index: undefined,
       wasRefused: false,
       rateRefused: 0,
@@ -215,6 +217,15 @@ export class BatchBuilder implements PushSink {
     if (this.#labelBytes <= pushLabelBytesMax) return
     const message = `request body too large: the labels of its streams are more than ${pushLabelBytesMax} bytes; send fewer streams in one push, or raise MILLRACE_PUSH_LABEL_BYTES_MAX`
     throw new GatewayError('body_too_large', message)
+  }
+
+  #checkLabels(facts: StreamFacts): Refusal | undefined {
+    const { limits, labelCountMax } = this.#admission
+    const { accepted } = facts
+    if (accepted?.limits === limits && accepted.labelCountMax === labelCountMax) return undefined
+    const refusal = checkLabels(facts, this.#admission)
+    if (refusal === undefined) facts.accepted = { limits, labelCountMax }
+    return refusal
   }
 
   #begin(ownKey: string, stream: OpenStream): void {

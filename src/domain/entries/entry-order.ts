@@ -1,7 +1,7 @@
 /** Entries of several batches in the order of a block: stream after stream, each by time, without duplicates. */
 
 import type { Labels } from '../labels.ts'
-import { compareNs } from '../time.ts'
+import { compareNs, type NsColumn } from '../time.ts'
 import type { Batch } from './batch.ts'
 import { startOf } from './block.ts'
 
@@ -162,6 +162,66 @@ export interface StoredEntries {
   readonly batch: Batch
   readonly start: number
   readonly end: number
+}
+
+/** What is compared first of stored entries [start, end): times in ascending order, and samples by sampleEntry. */
+export interface StoredSamples {
+  readonly timestamps: NsColumn
+  readonly samples: Uint32Array
+  readonly start: number
+  readonly end: number
+  /** The entries themselves; undefined if they can no longer be read. */
+  readonly load: () => StoredEntries | undefined
+}
+
+/** Bytes at the end of a line, and of metadata, that are sampled. */
+const SAMPLE_BYTES = 16
+
+/**
+ * A number that is the same for equal entries, from a few bytes of each: what else has the same stream and time, and
+ * this number, is compared whole.
+ */
+export function sampleEntry(source: EntryBytes, i: number): number {
+  const lineStart = source.starts[i] as number
+  const lineEnd = source.ends[i] as number
+  const metadataStart = startOf(source.metadataEnds, i)
+  const metadataEnd = source.metadataEnds[i] as number
+  let sample = Math.imul(lineEnd - lineStart, 0x9e3779b1) ^ Math.imul(metadataEnd - metadataStart, 0x85ebca77)
+  sample ^= source.levels[i] as number
+  for (let k = Math.max(lineStart, lineEnd - SAMPLE_BYTES); k < lineEnd; k++) {
+    sample = Math.imul(sample ^ (source.text[k] as number), 0x01000193)
+  }
+  for (let k = Math.max(metadataStart, metadataEnd - SAMPLE_BYTES); k < metadataEnd; k++) {
+    sample = Math.imul(sample ^ (source.metadata[k] as number), 0x01000193)
+  }
+  return sample >>> 0
+}
+
+/**
+ * Drops entries of the stream that equal stored ones, and counts them as duplicates of their batches. Stored entries are
+ * loaded only if the time and the sample of one are found.
+ */
+export function dropSampled(order: EntryOrder, stream: OrderedStream, samples: StoredSamples): void {
+  if (!hasSample(order, stream, samples)) return
+  const stored = samples.load()
+  if (stored !== undefined) dropStored(order, stream, stored)
+}
+
+function hasSample(order: EntryOrder, stream: OrderedStream, stored: StoredSamples): boolean {
+  const { timestamps, samples, end } = stored
+  let at = stored.start
+  for (let r = stream.start; r < stream.end && at < end; r++) {
+    const source = batchOf(order, r)
+    const entry = order.entryOf[r] as number
+    while (at < end && compareNs(timestamps, at, source.timestamps, entry) < 0) at++
+    if (at === end || compareNs(timestamps, at, source.timestamps, entry) !== 0) continue
+    const sample = sampleEntry(source, entry)
+    for (let i = at; i < end && compareNs(timestamps, i, timestamps, at) === 0; i++) {
+      // A client can send any number of entries with one time; many are compared by the hash of all their bytes.
+      if (samples[i] === sample || i - at === CHAIN_MAX) return true
+    }
+  }
+  return false
 }
 
 /** Drops entries of the stream that equal stored ones, and counts them as duplicates of their batches. */

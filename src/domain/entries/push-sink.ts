@@ -11,8 +11,11 @@ import type { RefusalReason } from './refusals.ts'
 export interface PushSink {
   /** Sets the bytes that all line positions refer to. They must not change until the batch is stored. */
   useText(text: Uint8Array): void
-  /** Starts the stream of the following entries. Labels in any order; empty values are dropped. */
-  beginStream(labels: readonly Label[]): void
+  /**
+   * Starts the stream of the following entries. Labels in any order; empty values are dropped. `isReused`: later pushes
+   * with the same labels pass the same array, so that what is derived from it may be kept with it.
+   */
+  beginStream(labels: readonly Label[], isReused?: boolean): void
   /** Starts a stream whose labels cannot be parsed: its entries are counted and refused with Loki's error text. */
   beginUnreadableStream(labelText: string, error: string): void
   /** Adds a pair of structured metadata to the next entry, in any order. Names are converted to Prometheus names. */

@@ -10,8 +10,8 @@
  * All numbers are little-endian, like the memory of every platform that Node runs on. A section is a sequence of
  * frames, so that a read of few streams decompresses only their frames: the number of frames (u32 LE), then for each
  * frame its uncompressed length, its compressed length and the CRC-32 of its compressed bytes seeded with the
- * uncompressed length (u32 LE each), then the frames themselves, each compressed separately with zstd. An empty section
- * has no bytes. The streams of the runs are stored outside the block; the checksum of the keys detects a mismatch.
+ * uncompressed length (u32 LE each), then the frames themselves, each a separate zstd frame, with tiny contents stored
+ * uncompressed in it. An empty section has no bytes. The streams of the runs are stored outside the block; the checksum of the keys detects a mismatch.
  */
 
 import { promisify } from 'node:util'
@@ -27,6 +27,7 @@ import {
 import { type Block, type StreamRun, startOf } from '../../domain/entries/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { type NsColumn, nsColumnOf } from '../../domain/time.ts'
+import { STORED_BYTES_LIMIT, storedContents, storeFrame } from './stored-frame.ts'
 
 export const BLOCK_FORMAT = 1
 
@@ -63,7 +64,7 @@ export function encodeBlock(block: Block): EncodedBlock {
     const frames = cutFrames(raw, ends === undefined ? [] : runs.map(({ end }) => ends[end - 1] as number))
     return packSection(
       frames,
-      frames.map((frame) => zstdCompressSync(frame, levelOf(QUICK_LEVEL))),
+      frames.map((frame) => compressQuick(frame)),
     )
   }
   return {
@@ -188,7 +189,7 @@ class LazySection {
     this.#waiting = [...this.#frames]
     try {
       for (let frame = this.#waiting.shift(); frame !== undefined; frame = this.#waiting.shift()) {
-        fill(this.#target, frame, await decompress(frame.data, frame.options))
+        if (!copyStored(this.#target, frame)) fill(this.#target, frame, await decompress(frame.data, frame.options))
       }
     } catch (cause) {
       throw asDamage(cause)
@@ -250,6 +251,10 @@ function cutFrames(raw: Uint8Array, cuts: readonly number[]): Uint8Array[] {
     start = cut
   }
   return frames
+}
+
+function compressQuick(raw: Uint8Array): Uint8Array {
+  return raw.length < STORED_BYTES_LIMIT ? storeFrame(raw) : zstdCompressSync(raw, levelOf(QUICK_LEVEL))
 }
 
 function compressCompact(raw: Uint8Array): Uint8Array | Promise<Uint8Array> {
@@ -320,7 +325,16 @@ function openSection(
   return { length: end, frames }
 }
 
+/** Copies the contents of a frame that holds them uncompressed; false for other frames. */
+function copyStored(bytes: Uint8Array, { start, end, data }: Frame): boolean {
+  const contents = storedContents(data, end - start)
+  if (contents === undefined) return false
+  bytes.set(contents, start)
+  return true
+}
+
 function decompressInto(bytes: Uint8Array, frame: Frame): void {
+  if (copyStored(bytes, frame)) return
   try {
     fill(bytes, frame, zstdDecompressSync(frame.data, frame.options))
   } catch (cause) {

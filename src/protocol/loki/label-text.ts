@@ -33,7 +33,7 @@ export function beginStreamOfText(text: string, sink: PushSink): void {
     labels = parsed
     remember(text, labels)
   }
-  sink.beginStream(labels)
+  sink.beginStream(labels, text.length <= TEXT_CHARS_MAX)
 }
 
 /**

@@ -549,6 +549,32 @@ t.test('asks the gate once per stream, and for the bytes of every kept line', as
   )
 })
 
+t.test('labels in an array that comes again give the same stream, under the limits of each push', async (t) => {
+  const labels = [
+    { name: 'level', value: 'warn' },
+    { name: 'app', value: 'a' },
+    { name: 'none', value: '' },
+  ]
+  const push = (isReused: boolean, overrides: Overrides): unknown => {
+    const builder = builderWith(overrides)
+    builder.useText(Buffer.from('line'))
+    builder.beginStream(labels, isReused)
+    builder.addEntry(Number(NOW / SECOND), 0, 0, 4)
+    const { streams, levels, count } = builder.build()
+    return { streams, level: levels[0], count, refusals: [...builder.refusals.byReason] }
+  }
+  const rows: [name: string, overrides: Overrides][] = [
+    ['the defaults', {}],
+    ['without a derived service name', { discoverServiceName: false }],
+    ['with one', { discoverServiceName: true }],
+    ['fewer labels than it has', { labelCountMax: 1 }],
+    ['the defaults, again', {}],
+    ['a required label', { limits: { labelsRequired: ['team'] } }],
+    ['a dropped stream', { dropped: [[equalityMatcher('app', '=', 'a')]] }],
+  ]
+  for (const [name, changes] of rows) t.same(push(true, changes), push(false, changes), name)
+})
+
 t.test('ids belong to the last kept entry', async (t) => {
   const { batch } = built([
     {

@@ -1,9 +1,17 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Batch } from '../../../src/domain/entries/batch.ts'
-import { startOf, timeRange } from '../../../src/domain/entries/block.ts'
+import { type Block, startOf, timeRange } from '../../../src/domain/entries/block.ts'
 import { batchOfBlock, buildBlocks } from '../../../src/domain/entries/block-builder.ts'
-import { dropStored, type EntryOrder, hashEntry, orderEntries } from '../../../src/domain/entries/entry-order.ts'
+import {
+  dropSampled,
+  dropStored,
+  type EntryOrder,
+  hashEntry,
+  orderEntries,
+  type StoredEntries,
+  sampleEntry,
+} from '../../../src/domain/entries/entry-order.ts'
 import { formatLabels } from '../../../src/domain/labels.ts'
 import { costOf } from '../../support/cpu-time.ts'
 import { FixedClock, makeBatch, openAdmission, type PlainStream, toLabels } from '../../support/helper.ts'
@@ -105,6 +113,43 @@ t.test('drops stored entries anywhere among new ones', async (t) => {
     }),
     { numRuns: 500 },
   )
+})
+
+t.test('stored entries are loaded only where a time and a sample are equal, and the same are dropped', async (t) => {
+  fc.assert(
+    fc.property(batches, batches, (before, each) => {
+      const [block] = buildBlocks(orderEntries(before), 1e9)
+      const plain = orderEntries(each)
+      const sampled = orderEntries(each)
+      for (const run of block?.runs ?? []) {
+        const stored = batchOfBlock('fake', block as Block)
+        const samples = Uint32Array.from({ length: stored.count }, (_, i) => sampleEntry(stored, i))
+        const { start, end } = run
+        const find = ({ streams }: EntryOrder) => streams.find(({ key }) => key === run.key)
+        const [one, other] = [find(plain), find(sampled)]
+        if (one === undefined || other === undefined) continue
+        const count = one.end - one.start
+        dropStored(plain, one, { batch: stored, start, end })
+        let isLoaded = false
+        const load = (): StoredEntries => {
+          isLoaded = true
+          return { batch: stored, start, end }
+        }
+        dropSampled(sampled, other, { timestamps: stored.timestamps, samples, start, end, load })
+        if (count > one.end - one.start) t.ok(isLoaded)
+      }
+      t.same(plainOrder(sampled), plainOrder(plain))
+      t.same([...sampled.duplicates], [...plain.duplicates])
+    }),
+    { numRuns: 500 },
+  )
+})
+
+t.test('a sample tells most entries of one time apart', async (t) => {
+  const lines = Array.from({ length: 1000 }, (_, i) => ({ ns: 1n, line: `GET /items/${i} 200` }))
+  const batch = makeBatch([{ labels: { app: 'a' }, entries: lines }], ADMISSION)
+  const samples = new Set(Array.from({ length: batch.count }, (_, i) => sampleEntry(batch, i)))
+  t.equal(samples.size, 1000)
 })
 
 t.test('entries that are left out are not counted', async (t) => {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
@@ -14,7 +15,8 @@ import { FixedClock, openStore, readAll } from '../../../support/helper.ts'
 const BODY = Buffer.from('one line')
 
 function request(body: Buffer, headers: Readonly<Record<string, string>> = {}): FastifyRequest {
-  return { headers: { 'content-length': String(body.length), ...headers }, body: [body] } as unknown as FastifyRequest
+  const all = { 'content-length': String(body.length), ...headers }
+  return { headers: all, body: Readable.from([body]) } as unknown as FastifyRequest
 }
 
 function openReceiver(t: Test, wrap = (store: LogStore): LogStore => store) {
