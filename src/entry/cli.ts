@@ -4,8 +4,10 @@
 import { backupCommand, restoreCommand } from '../cli/backup.ts'
 import { type Command, runCli, type Terminal } from '../cli/commands.ts'
 import { emitCommand } from '../cli/emit.ts'
+import { type ExportOptions, exportCommand } from '../cli/export.ts'
 import { hashPasswordCommand } from '../cli/hash-password.ts'
 import { incidentsCommand } from '../cli/incidents.ts'
+import { importCommand } from '../cli/push/import.ts'
 import { pushCommand } from '../cli/push/push.ts'
 import { labelsCommand } from '../cli/query/labels.ts'
 import { queryCommand } from '../cli/query/query.ts'
@@ -39,6 +41,8 @@ const COMMANDS: readonly Command[] = [
   hashPasswordCommand(SCRYPT_COST),
   backupCommand((folder) => backUpHome(readConfig(process.env), folder)),
   restoreCommand((folder) => restoreHome(readConfig(process.env), folder)),
+  exportCommand(exportFolder, Date.now),
+  importCommand(wait),
   redriveCommand(openGivenUp, Date.now),
 ]
 
@@ -83,6 +87,12 @@ async function openTokenMaker(): Promise<TokenMaker> {
   const seed = home === 'aws' ? deriveKey(config, 'local issuer') : loadLocalIssuerSeed(dataDir)
   const issuer = new LocalIssuer(seed, { nowMs: Date.now })
   return { isTaken: config.auth.localIssuer, sign: (order) => issuer.sign(order) }
+}
+
+/** Loaded on demand, like DuckDB behind it. */
+async function exportFolder({ folder, ...order }: ExportOptions) {
+  const { runExport } = await import('../processes/archive/export-logs.ts')
+  return runExport(readConfig(process.env), folder, order)
 }
 
 async function openGivenUp() {

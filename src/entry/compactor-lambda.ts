@@ -1,6 +1,6 @@
 /** The compactor of the archive as a Lambda function, invoked by a schedule. */
 
-import { openCompactor } from '../processes/compactor.ts'
+import { openCompactor } from '../processes/archive/compactor.ts'
 import { startFunction } from '../processes/function.ts'
 import { reportAfterEach } from '../processes/report-metrics.ts'
 

@@ -1,7 +1,7 @@
 /** The compactor of the archive as a process: in a container, or on a machine. */
 
 import { wait } from '../homes/machine.ts'
-import { openCompactor } from '../processes/compactor.ts'
+import { openCompactor } from '../processes/archive/compactor.ts'
 import { runProcess } from '../processes/process.ts'
 import { reportInRounds } from '../processes/report-metrics.ts'
 

@@ -1,4 +1,6 @@
-/** The ports of the archive's compaction: what arrived, the files it becomes, and the manifest that says which of them count. */
+/** The ports of the archive: its compaction (what arrived, the files it becomes, the manifest of those that count), and exports. */
+
+import type { Block, StreamRun } from '../domain/entries/block.ts'
 
 /** The place of an entry in a file: files are sorted by tenant, stream, time. */
 export interface FilePlace {
@@ -128,4 +130,22 @@ export interface FileObjects {
   fetch(keys: readonly string[]): Promise<{ readonly paths: readonly string[]; dispose(): Promise<void> }>
   /** Missing ones are no error. */
   remove(keys: readonly string[]): Promise<void>
+}
+
+/** What an export wrote. */
+export interface ExportReport {
+  readonly files: number
+  readonly entries: number
+  /** Bytes of all files. */
+  readonly bytes: number
+}
+
+/** A folder that is filled with files of the archive, and is there under its name only when it is complete. */
+export interface LogExport {
+  /** Adds the entries of the runs; they must not change until it resolves. */
+  add(tenant: string, block: Block, runs: readonly StreamRun[]): Promise<void>
+  /** Writes what is left and gives the folder its name. */
+  finish(): Promise<ExportReport>
+  /** Deletes what was written. */
+  abandon(): Promise<void>
 }

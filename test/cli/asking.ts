@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { type Command, runCli } from '../../src/cli/commands.ts'
 import { incidentsCommand } from '../../src/cli/incidents.ts'
+import { importCommand } from '../../src/cli/push/import.ts'
 import { pushCommand } from '../../src/cli/push/push.ts'
 import { labelsCommand } from '../../src/cli/query/labels.ts'
 import { queryCommand } from '../../src/cli/query/query.ts'
@@ -43,6 +44,7 @@ export async function runAsking(argv: readonly string[], options: RunOptions): P
     labelsCommand(nowMs),
     incidentsCommand(nowMs),
     pushCommand({ nowMs, wait }),
+    importCommand(wait),
   ]
   let out = ''
   let notes = ''

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
 import { BLOCK_FORMAT, decodeBlock } from '../../protocol/blocks/block-format.ts'
-import { openFailure, upgradeDatabase } from './database.ts'
+import { LOG_FILE, openFailure, upgradeDatabase } from './database.ts'
 import { makeFolder, syncFile, syncFolder } from './durable-files.ts'
 import { parseStreamIds } from './streams/stored-stream.ts'
 import { StreamTable } from './streams/stream-table.ts'
@@ -17,7 +17,6 @@ export interface BackupReport {
   readonly entries: number
 }
 
-const LOG_FILE = 'millrace.db'
 const OWNER_ONLY = 0o600
 
 /**

@@ -8,7 +8,8 @@ import { makeFolder } from './durable-files.ts'
 import { createDatabase, openDatabaseFile, SQLITE_FULL, type Synchronous, sqliteCode, takeLock } from './sqlite-file.ts'
 import { STREAMS_SCHEMA, upgradeStreams } from './streams/streams-schema.ts'
 
-const FILE = 'millrace.db'
+/** The database in a data folder. */
+export const LOG_FILE = 'millrace.db'
 const LOCK_FILE = 'millrace.lock'
 /** Identifies a Millrace file: "MILL". */
 const APPLICATION_ID = 0x4d494c4c
@@ -81,8 +82,8 @@ export function openDatabase(dataDir: string, { synchronous = 'FULL' }: Database
   const lock = lockFolder(dataDir)
   let writer: DatabaseSync | undefined
   try {
-    writer = openWriter(join(dataDir, FILE), synchronous)
-    const reader = new DatabaseSync(join(dataDir, FILE), { readOnly: true })
+    writer = openWriter(join(dataDir, LOG_FILE), synchronous)
+    const reader = new DatabaseSync(join(dataDir, LOG_FILE), { readOnly: true })
     // Not memory-mapped: an unreadable page would then kill the process instead of failing one read.
     reader.exec('PRAGMA busy_timeout = 5000; PRAGMA mmap_size = 0;')
     return new OpenDatabase(writer, reader, lock)
@@ -173,6 +174,16 @@ function isEmpty(path: string): boolean {
   }
 }
 
+/** Throws store_damaged unless the file has the current schema, for those that open it without changing it. */
+export function checkSchema(db: DatabaseSync, path: string): void {
+  const version = pragma(db, 'user_version')
+  if (pragma(db, 'application_id') === APPLICATION_ID && version === SCHEMA_VERSION) return
+  throw new GatewayError(
+    'store_damaged',
+    `'${path}' has schema ${version}, and this version reads ${SCHEMA_VERSION}; start the gateway of this version once, which upgrades the file`,
+  )
+}
+
 /** The value of a PRAGMA that returns one number. */
 export function pragma(db: DatabaseSync, name: string): number {
   const row = db.prepare(`PRAGMA ${name}`).get() as Record<string, number>
@@ -184,7 +195,7 @@ export function openFailure(dataDir: string, cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause
   const code = sqliteCode(cause)
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
-    const advice = `move ${FILE} aside and restore it from a backup, or start with an empty folder; nothing was changed`
+    const advice = `move ${LOG_FILE} aside and restore it from a backup, or start with an empty folder; nothing was changed`
     return new GatewayError('store_damaged', `the database in '${dataDir}' is corrupted: ${advice}`, { cause })
   }
   return new GatewayError('store_unavailable', `the database in '${dataDir}' cannot be opened: ${reason(cause)}`, {

@@ -50,9 +50,7 @@ export class SqliteDeletions implements DeletionStore {
   constructor(parts: DeletionParts) {
     this.#parts = parts
     parts.db.exec(SCHEMA)
-    const rows = parts.db.prepare('SELECT * FROM deletions ORDER BY sequence')
-    rows.setReadBigInts(true)
-    this.#deletions = rows.all().map(toDeletion)
+    this.#deletions = readDeletions(parts.db)
   }
 
   list(): readonly Deletion[] {
@@ -189,6 +187,13 @@ export class SqliteDeletions implements DeletionStore {
       throw new GatewayError('store_unavailable', text, { cause })
     }
   }
+}
+
+/** The requests in the file, in order of addition. */
+export function readDeletions(db: DatabaseSync): readonly Deletion[] {
+  const rows = db.prepare('SELECT * FROM deletions ORDER BY sequence')
+  rows.setReadBigInts(true)
+  return rows.all().map(toDeletion)
 }
 
 function toDeletion(row: Record<string, unknown>): Deletion {

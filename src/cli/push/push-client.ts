@@ -7,6 +7,9 @@ import { GatewayError } from '../../domain/errors.ts'
 import { type BackoffLimits, backoffMs, NO_CHANCE, type Wait } from '../../kit/backoff.ts'
 import type { Batch } from './batches.ts'
 
+/** What to push. */
+export type PushedEntries = Pick<Batch, 'entries' | 'numbers'>
+
 export interface PushTarget {
   /** The complete URL of the push endpoint. */
   readonly url: string
@@ -42,7 +45,7 @@ const NOTHING: PushReport = { pushed: 0, rejected: [], others: 0, unknown: 0 }
  * Pushes all entries; valid ones are stored even if others are rejected. Throws source_unavailable if the server cannot
  * be reached, returns 429 or 5xx to every attempt, or rejects the credentials.
  */
-export async function pushBatch(target: PushTarget, batch: Batch, wait: Wait): Promise<PushReport> {
+export async function pushBatch(target: PushTarget, batch: PushedEntries, wait: Wait): Promise<PushReport> {
   return pushPart(target, batch, { from: 0, to: batch.numbers.length }, wait, { named: 0 })
 }
 
@@ -52,7 +55,7 @@ export async function pushBatch(target: PushTarget, batch: Batch, wait: Wait): P
  */
 async function pushPart(
   target: PushTarget,
-  batch: Batch,
+  batch: PushedEntries,
   { from, to }: { readonly from: number; readonly to: number },
   wait: Wait,
   search: { named: number },

@@ -46,7 +46,8 @@ export function readSince(text: string): number {
 const AHEAD_MS = 60_000
 const LOCAL = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)?$/
 
-function readTime(name: string, text: string, nowMs: number): bigint {
+/** In ns. Throws parameter_invalid. */
+export function readTime(name: string, text: string, nowMs: number): bigint {
   if (text === 'now') return msToNs(nowMs)
   const agoMs = text === '0' ? undefined : parseDuration(text)
   if (agoMs !== undefined) return msToNs(nowMs - agoMs)

@@ -102,10 +102,7 @@ async function processDeletion(
 export function hideDeleted(store: LogStore, deletions: DeletionStore): LogStore {
   return {
     append: (batch, intake) => store.append(batch, intake),
-    read: (request, signal) => {
-      const hiding = deletions.list().filter((deletion) => !deletion.isProcessed && touches(deletion, request))
-      return hiding.length === 0 ? store.read(request, signal) : readWithout(store, hiding, request, signal)
-    },
+    read: (request, signal) => readVisible(store, deletions.list(), request, signal),
     // May list a stream whose entries are all hidden.
     streams: (range, signal) => store.streams(range, signal),
     version: (range) => {
@@ -119,12 +116,23 @@ export function hideDeleted(store: LogStore, deletions: DeletionStore): LogStore
   }
 }
 
+/** Reads without the entries that the requests delete. */
+export function readVisible(
+  store: Pick<LogStore, 'read'>,
+  deletions: readonly Deletion[],
+  request: ReadRequest,
+  signal?: AbortSignal,
+): AsyncIterable<ReadBlock> {
+  const hiding = deletions.filter((deletion) => !deletion.isProcessed && touches(deletion, request))
+  return hiding.length === 0 ? store.read(request, signal) : readWithout(store, hiding, request, signal)
+}
+
 function touches(deletion: Deletion, { tenant, start, end }: Pick<ReadRequest, 'tenant' | 'start' | 'end'>): boolean {
   return deletion.tenant === tenant && deletion.start < end && deletion.end > start
 }
 
 async function* readWithout(
-  store: LogStore,
+  store: Pick<LogStore, 'read'>,
   hiding: readonly Deletion[],
   request: ReadRequest,
   signal: AbortSignal | undefined,

@@ -4,7 +4,9 @@ import fc from 'fast-check'
 import { type Batch, type BatchStream, metadataWithLevel } from '../../../src/domain/entries/batch.ts'
 import { BatchBuilder } from '../../../src/domain/entries/batch-builder.ts'
 import { startOf } from '../../../src/domain/entries/block.ts'
+import { compareText, formatLabels } from '../../../src/domain/labels.ts'
 import { decodeArchiveLines } from '../../../src/protocol/archive/archive-lines.ts'
+import type { FileEntry } from '../../../src/protocol/archive/parquet-file.ts'
 import { FixedClock, openAdmission, type PlainStream } from '../../support/helper.ts'
 
 const name = fc.constantFrom('app', 'host', '__proto__', 'constructor', 'level', 'detected_level', 'k')
@@ -59,4 +61,10 @@ export function textsOf(...batches: readonly Batch[]): string[] {
     }),
   )
   return [...new Set(texts)].sort()
+}
+
+/** An entry of a file as `textsOf` has it. */
+export function textOfEntry({ tenant, labels, ns, line, metadata }: FileEntry): string {
+  const pairs = metadata.map(({ name, value }) => [name, value]).sort((a, b) => compareText(a[0] ?? '', b[0] ?? ''))
+  return `${tenant} ${formatLabels(labels)} ${ns} ${Buffer.from(line).toString('latin1')} ${JSON.stringify(pairs)}`
 }

@@ -1,13 +1,13 @@
 /** The compactor of the archive: what its function and its process share. */
 
 import type { Logger } from 'pino'
-import type { Config } from '../config/read-config.ts'
-import { compactArrivals, mergeFiles } from '../flows/archive/compact-archive.ts'
-import { openCompactor as openCompactorHome } from '../homes/compactor-home.ts'
-import { SYSTEM_CLOCK } from '../homes/machine.ts'
-import { CompactorReports } from '../telemetry/compaction-reports.ts'
-import type { EmfReporter } from '../telemetry/emf.ts'
-import { openReporter } from './report-metrics.ts'
+import type { Config } from '../../config/read-config.ts'
+import { compactArrivals, mergeFiles } from '../../flows/archive/compact-archive.ts'
+import { openCompactor as openCompactorHome } from '../../homes/compactor-home.ts'
+import { SYSTEM_CLOCK } from '../../homes/machine.ts'
+import { CompactorReports } from '../../telemetry/compaction-reports.ts'
+import type { EmfReporter } from '../../telemetry/emf.ts'
+import { openReporter } from '../report-metrics.ts'
 
 export interface Compactor {
   /** One round; never rejects. */
