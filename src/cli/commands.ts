@@ -63,7 +63,7 @@ function listCommands(commands: readonly Command[]): string {
   const rows = [...commands, { name: 'help [command]', summary: 'Shows how to use a command.' }]
   const width = Math.max(...rows.map(({ name }) => name.length))
   const lines = rows.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`)
-  return `Usage: millrace <command> [options]\n\n${lines.join('\n')}\n\nSettings are environment variables named MILLRACE_*: see the README.\n`
+  return `Usage: millrace <command> [options]\n\n${lines.join('\n')}\n\nSettings of the gateway are environment variables named MILLRACE_*: see docs/settings.md.\n`
 }
 
 function findCommand(name: string, commands: readonly Command[], terminal: Terminal): Command | undefined {

@@ -54,6 +54,15 @@ export function listSettings(): readonly Setting<unknown>[] {
   return flatten(SETTINGS)
 }
 
+/** The same, by group. */
+export function listGroups(): readonly (readonly [
+  name: keyof typeof SETTINGS,
+  settings: readonly Setting<unknown>[],
+])[] {
+  const names = Object.keys(SETTINGS) as (keyof typeof SETTINGS)[]
+  return names.map((name) => [name, flatten(SETTINGS[name])])
+}
+
 function flatten(group: object): Setting<unknown>[] {
   return Object.values(group).flatMap((member) => (isSetting(member) ? [member] : flatten(member)))
 }
@@ -104,7 +113,7 @@ function findUnknown(env: Environment): string[] {
     )
     const advice =
       nearest === undefined
-        ? 'remove it, or see the list of settings in the README'
+        ? 'remove it, or see the list of settings in docs/settings.md'
         : `did you mean MILLRACE_${nearest}?`
     return `${name}: unknown setting; ${advice}`
   })

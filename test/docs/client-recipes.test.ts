@@ -23,7 +23,7 @@ for (const path of recipes.filter((path) => !path.endsWith('README.md'))) {
           [],
         )
       else if (kind === 'json') t.doesNotThrow(() => JSON.parse(text))
-      else t.match(kind, /^(alloy|conf|env|js|sh)$/)
+      else t.match(kind, /^(alloy|conf|env|go|java|js|python|sh|xml)$/)
     }
   })
 }

@@ -3,7 +3,7 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { listSettings } from '../../src/config/read-config.ts'
-import { formatEnvExample, formatSettingsTable } from '../../src/config/settings-docs.ts'
+import { formatEnvExample, formatFirstSettings, formatSettingsPage } from '../../src/config/settings-docs.ts'
 import { REFUSAL_STATUS } from '../../src/domain/entries/refusals.ts'
 import { ERROR_STATUS } from '../../src/domain/errors.ts'
 import { exportIncidentMetrics } from '../../src/telemetry/incident-metrics.ts'
@@ -26,11 +26,12 @@ function tableRows(text: string, name: string): string[][] {
     .map((cells) => cells.slice(1, -1))
 }
 
-t.test('the README and .env.example name exactly the settings that the code reads', async (t) => {
+t.test('docs/settings.md and .env.example name exactly the settings that the code reads', async (t) => {
+  const page = readFileSync('docs/settings.md', 'utf8').matchAll(/^\| `(\w+)` \|/gm)
   t.strictSame(
-    tableRows(readme, 'settings').map(([variable]) => variable),
+    [...page].map(([, variable]) => variable),
     variables,
-    'README',
+    'docs/settings.md',
   )
   const example = readFileSync('.env.example', 'utf8').matchAll(/^#? ?((?:MILLRACE|COGNIGY|AWS)_\w+)=/gm)
   t.strictSame(
@@ -43,7 +44,20 @@ t.test('the README and .env.example name exactly the settings that the code read
 t.test('the settings in the documents are as the script writes them', async (t) => {
   const advice = 'run node_modules/.bin/node scripts/make-settings-docs.mjs'
   t.equal(readFileSync('.env.example', 'utf8'), formatEnvExample(), advice)
-  t.ok(readme.includes(formatSettingsTable()), advice)
+  t.equal(readFileSync('docs/settings.md', 'utf8'), formatSettingsPage(), advice)
+  t.ok(readme.includes(formatFirstSettings()), advice)
+})
+
+t.test('the README is short, has ten settings and a picture', async (t) => {
+  t.ok(readme.split('\n').length <= 121, 'at most 120 lines')
+  t.equal(tableRows(readme, 'settings').length, 10)
+  t.match(readme, /!\[[^\]]{20,}\]\(docs\/\w+\.png\)/)
+})
+
+t.test('docs/README.md links every page of docs', async (t) => {
+  const linked = [...readFileSync('docs/README.md', 'utf8').matchAll(/\]\(([^)#]+)\)/g)].map(([, path]) => path)
+  const pages = [...globSync('*.md', { cwd: 'docs' }), ...globSync('*/README.md', { cwd: 'docs' })]
+  for (const page of pages.filter((page) => page !== 'README.md')) t.ok(linked.includes(page), page)
 })
 
 t.test('every setting that an error text or a document names exists', async (t) => {

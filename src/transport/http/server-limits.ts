@@ -1,6 +1,6 @@
 /** All limits of Node's HTTP server, set explicitly: they apply before a route gets the request. */
 
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../../config/read-config.ts'
@@ -48,6 +48,7 @@ export function serverOptions(config: Config, metrics: Metrics) {
       maxHeaderSize: headerBytesMax(config),
       headersTimeout: HEADERS_TIMEOUT_MS,
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      shouldUpgradeCallback: asksForWebSocket,
     },
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
@@ -55,6 +56,15 @@ export function serverOptions(config: Config, metrics: Metrics) {
     clientErrorHandler: (error: Error & { readonly code?: string }, socket: Socket) =>
       answerClientError(refusalOf(error.code, config), metrics, socket),
   }
+}
+
+/**
+ * Java's HttpClient and `curl --http2` offer HTTP/2 by `Upgrade: h2c` with every request. A server may ignore an offer
+ * (RFC 9110, section 7.8): the request is then answered as HTTP/1.1. Node calls it with the server as `this`.
+ */
+function asksForWebSocket(this: Server | undefined, { headers }: IncomingMessage): boolean {
+  const isHeard = this === undefined || this.listenerCount('upgrade') > 0
+  return isHeard && headers.upgrade?.toLowerCase() === 'websocket'
 }
 
 /** The limits that are not options; call it before registering routes. */

@@ -119,3 +119,13 @@ t.test('the room follows from the longest query', async (t) => {
   t.equal(formBytesMax(128 * KIB), 1024 * KIB)
   t.equal(formBytesMax(1024 * KIB), 3 * 1024 * KIB + 64 * KIB)
 })
+
+t.test('a request that offers HTTP/2 by Upgrade, as of Java and curl --http2, is answered as HTTP/1.1', async (t) => {
+  const { port } = await listen(t)
+  const offer = ['Connection: Upgrade, HTTP2-Settings, close', 'Upgrade: h2c', 'HTTP2-Settings: AAEAAEAA']
+  const body = '{"streams":[{"stream":{"app":"java"},"values":[]}]}'
+  const head = ['POST /loki/api/v1/push HTTP/1.1', 'Host: localhost', 'Content-Type: application/json', ...offer]
+  const text = `${[...head, `Content-Length: ${body.length}`].join('\r\n')}\r\n\r\n${body}`
+  t.match(await exchange(port, text), /^HTTP\/1\.1 200 /)
+  t.match(await exchange(port, request('/loki/api/v1/labels', ['Upgrade: h2c'])), /^HTTP\/1\.1 200 /)
+})
