@@ -21,9 +21,10 @@ export default $config({
     const { createStorage } = await import('./infra/storage.ts')
     const { createIdentity } = await import('./infra/identity.ts')
     const { createTopics } = await import('./infra/topic.ts')
-    const { createImage } = await import('./infra/image.ts')
+    const { createImages } = await import('./infra/image.ts')
     const { createGateway } = await import('./infra/gateway.ts')
     const { createWorker } = await import('./infra/worker.ts')
+    const { createCompactor } = await import('./infra/compactor.ts')
     const { createPoller } = await import('./infra/poller.ts')
     const { createIncidents } = await import('./infra/incidents.ts')
     const { createMonitoring } = await import('./infra/monitoring.ts')
@@ -32,13 +33,14 @@ export default $config({
     const storage = createStorage(settings)
     const identity = createIdentity(settings, storage)
     const { topic, errorTopic } = createTopics(settings, storage)
-    const image = createImage()
-    const base = { settings, storage, identity, topic, errorTopic, image }
+    const images = createImages(settings)
+    const base = { settings, storage, identity, topic, errorTopic, images }
     const gateway = createGateway(base)
     const worker = createWorker(base)
+    const compactor = createCompactor(base)
     const poller = createPoller(base)
     const incidents = createIncidents(base, gateway, poller)
-    createMonitoring({ ...base, gateway, worker, poller, incidents })
+    createMonitoring({ ...base, gateway, worker, compactor, poller, incidents })
 
     return {
       url: gateway.url,
@@ -49,6 +51,7 @@ export default $config({
       deadLetters: storage.deadLetters.url,
       alertFunction: incidents.function.name,
       alertDeadLetters: storage.alertDeadLetters.url,
+      compactorFunction: compactor?.function.name,
       pollerFunction: poller?.function.name,
       pollerDeadLetters: storage.pollerDeadLetters?.url,
       firehose: storage.stream.name,

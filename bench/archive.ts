@@ -102,7 +102,7 @@ function openBench(documents: DynamoDBDocument, folder: string): Bench {
       objects: new ArchiveObjects(bucket, { prefix: PREFIX, folder: join(folder, 'files'), makeName: randomUUID }),
       nowMs: () => clock.ms,
       retentionMs: undefined,
-      reports: { sealed: none, merged: none, removed: none, damaged: none, failed: none },
+      reports: { sealed: none, behind: none, merged: none, removed: none, damaged: none, failed: none },
     },
     openReader: () =>
       new ArchiveReader(

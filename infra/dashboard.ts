@@ -8,14 +8,14 @@ const CONSUMERS = ['the worker', 'the alert processor', 'the poller']
 const WIDTH = 24
 
 export function dashboardBody(monitored: Monitored, alarms: readonly Alarm[]): $util.Output<string> {
-  const { incidents, gateway, poller, storage, worker } = monitored
+  const { compactor, incidents, gateway, poller, storage, worker } = monitored
   const region = aws.getRegionOutput({}).region
   const graph = (title: string, metrics: unknown[], options: object = {}) => ({
     type: 'metric',
     height: 6,
     properties: { title, region, view: 'timeSeries', stat: 'Sum', period: 60, metrics, ...options },
   })
-  const functions = [gateway, worker, incidents, ...(poller === undefined ? [] : [poller])]
+  const functions = [gateway, worker, incidents, compactor, poller].filter((made) => made !== undefined)
   const widgets = [
     {
       type: 'alarm',
@@ -76,6 +76,15 @@ export function dashboardBody(monitored: Monitored, alarms: readonly Alarm[]): $
       'Functions that failed',
       functions.map((made) => ['AWS/Lambda', 'Errors', 'FunctionName', made.function.name]),
     ),
+    ...(compactor === undefined
+      ? []
+      : [
+          graph('Compaction', [
+            [metricsNamespace(), 'CompactedLogCount'],
+            ['.', 'CompactionFailures', { color: '#d13212' }],
+            ['.', 'CompactionBehindSeconds', { stat: 'Maximum', yAxis: 'right', label: 'behind, s' }],
+          ]),
+        ]),
     graph('Lag of the sources, s', [[metricsNamespace(), 'SourceLagSeconds', { stat: 'Maximum' }]]),
     // List prices of us-east-1, arm64; storage, data out and CloudWatch itself come on top.
     graph(

@@ -1,6 +1,7 @@
 /** How a function of the image is made: its own role with what it needs and nothing else, its own log group. */
 
 import type { Identity } from './identity.ts'
+import type { Images } from './image.ts'
 import { metricsNamespace } from './monitored.ts'
 import type { StageSettings } from './stages.ts'
 import type { Storage } from './storage.ts'
@@ -10,7 +11,7 @@ export interface Base extends Topics {
   readonly settings: StageSettings
   readonly storage: Storage
   readonly identity: Identity
-  readonly image: $util.Output<string>
+  readonly images: Images
 }
 
 export interface Statement {
@@ -19,6 +20,8 @@ export interface Statement {
 }
 
 export interface FunctionOptions {
+  /** Default: the one of all functions. */
+  readonly image?: $util.Output<string>
   /** The bundle under dist/, whose `handler` is called. */
   readonly bundle: string
   readonly seconds: number
@@ -52,7 +55,7 @@ const loggingTo = (logGroup: $util.Output<string>) => ({
 })
 
 export function createFunction(base: Base, name: string, options: FunctionOptions): ImageFunction {
-  const { settings, storage, image } = base
+  const { settings, storage } = base
   const functionName = `millrace-${$app.stage}-${name.toLowerCase()}`
   const logGroup = new aws.cloudwatch.LogGroup(`${name}Log`, {
     name: `/aws/lambda/${functionName}`,
@@ -78,7 +81,7 @@ export function createFunction(base: Base, name: string, options: FunctionOption
     {
       name: functionName,
       packageType: 'Image',
-      imageUri: image,
+      imageUri: options.image ?? base.images.functions,
       imageConfig: { commands: [`dist/${options.bundle}.handler`] },
       role: role.arn,
       architectures: ['arm64'],
@@ -109,6 +112,7 @@ export function storageEnvironment({ settings, storage }: Base): Record<string, 
   return {
     MILLRACE_TABLE: storage.table.name,
     MILLRACE_BUCKET: storage.bucket.name,
+    MILLRACE_ARCHIVE_PATH: settings.archivePath,
     MILLRACE_FIREHOSE_STREAM: storage.stream.name,
     MILLRACE_QUEUE_URL: storage.queue.url,
     MILLRACE_RECENT_ITEMS: String(settings.recentItems),

@@ -8,6 +8,8 @@ import type { Poller } from './poller.ts'
 export interface Monitored extends Base {
   readonly gateway: Gateway
   readonly worker: ImageFunction
+  /** On the direct path. */
+  readonly compactor: ImageFunction | undefined
   readonly poller: Poller | undefined
   readonly incidents: Incidents
 }

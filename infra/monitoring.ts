@@ -21,6 +21,7 @@ export function createMonitoring(monitored: Monitored): void {
     ...functionAlarms(monitored),
     ...doorAlarms(monitored),
     ...pollerAlarms(monitored),
+    ...compactorAlarms(monitored),
     ...notificationAlarms(monitored),
     ...ingestAlarms(monitored),
   ]
@@ -142,8 +143,8 @@ function deliveryAlarms(monitored: Monitored): Alarm[] {
 }
 
 function functionAlarms(monitored: Monitored): Alarm[] {
-  const { incidents, gateway, poller, worker } = monitored
-  const functions = [gateway, worker, incidents, ...(poller === undefined ? [] : [poller])]
+  const { compactor, incidents, gateway, poller, worker } = monitored
+  const functions = [gateway, worker, incidents, compactor, poller].filter((made) => made !== undefined)
   return functions.flatMap((made) => {
     const lambda = (metricName: string) => ({
       namespace: 'AWS/Lambda',
@@ -213,6 +214,44 @@ function pollerAlarms(monitored: Monitored): Alarm[] {
       statistic: 'Sum',
       dimensions: { FunctionName: monitored.poller.function.name },
       period: 900,
+      comparisonOperator: 'LessThanThreshold',
+      threshold: 1,
+      treatMissingData: 'breaching',
+    }),
+  ]
+}
+
+/** Rows and arrived objects end after seven days: what is not compacted by then is lost. */
+function compactorAlarms(monitored: Monitored): Alarm[] {
+  if (monitored.compactor === undefined) return []
+  const own = (metricName: string, statistic: string) => ({ namespace: metricsNamespace(), metricName, statistic })
+  return [
+    createAlarm(monitored, 'CompactionBehind', {
+      alarmDescription: 'Pushes of two hours ago are not compacted; after seven days they are lost.',
+      ...own('CompactionBehindSeconds', 'Maximum'),
+      period: 900,
+      threshold: 7200,
+    }),
+    createAlarm(monitored, 'CompactionFailures', {
+      alarmDescription: 'Rounds of the compactor fail; the next one tries again.',
+      ...own('CompactionFailures', 'Sum'),
+      period: 900,
+      evaluationPeriods: 2,
+      threshold: 1,
+    }),
+    createAlarm(monitored, 'CompactionDamages', {
+      alarmDescription: 'The compactor could not read a part of the archive, and left it out.',
+      ...own('CompactionDamages', 'Sum'),
+      period: 900,
+      threshold: 1,
+    }),
+    createAlarm(monitored, 'CompactorSilent', {
+      alarmDescription: 'The compactor has not run for an hour.',
+      namespace: 'AWS/Lambda',
+      metricName: 'Invocations',
+      statistic: 'Sum',
+      dimensions: { FunctionName: monitored.compactor.function.name },
+      period: 3600,
       comparisonOperator: 'LessThanThreshold',
       threshold: 1,
       treatMissingData: 'breaching',

@@ -49,6 +49,18 @@ export const STREAM = {
   fileExtension: '.gz',
 } as const
 
+/** Folders of the direct path beside Firehose's, whose names begin with a year. */
+export const ARCHIVE_FOLDERS = {
+  /** Pushes until they are compacted. */
+  arrived: 'logs/l0/',
+  files: 'logs/parquet/',
+  /** What could not be compacted. */
+  bad: 'logs/bad/',
+} as const
+
+/** As long as the rows that name them. */
+export const ARRIVED_DAYS = 7
+
 /** Lines of a watched log group that may raise an incident, counted for the alarm. */
 export const ERROR_METRIC = 'ErrorCount'
 
@@ -68,13 +80,43 @@ export interface LifecycleRule {
   readonly expireVersionsDays?: number
 }
 
-export function lifecycleRules({ archiveDays, infrequentAccessDays, versioning }: StageSettings): LifecycleRule[] {
+export function lifecycleRules(settings: StageSettings): LifecycleRule[] {
+  const { archiveDays, archivePath, infrequentAccessDays, versioning } = settings
   // S3 refuses a move that would come after the end.
   const isMoved = infrequentAccessDays !== undefined && infrequentAccessDays < (archiveDays ?? Number.POSITIVE_INFINITY)
   return [
     { id: 'unfinished', prefix: '', abortUploadsDays: 1 },
-    ...(archiveDays === undefined ? [] : [{ id: 'expire', prefix: '', expireDays: archiveDays }]),
-    ...(isMoved ? [{ id: 'seldom-read', prefix: STREAM.prefix, seldomReadDays: infrequentAccessDays }] : []),
+    ...(archiveDays === undefined ? [] : expireRules(archivePath, archiveDays)),
+    ...(archivePath === 'direct'
+      ? [
+          {
+            id: 'arrived',
+            prefix: ARCHIVE_FOLDERS.arrived,
+            expireDays: ARRIVED_DAYS,
+            ...(versioning && { expireVersionsDays: 1 }),
+          },
+        ]
+      : []),
+    ...(isMoved
+      ? [
+          {
+            id: 'seldom-read',
+            prefix: archivePath === 'direct' ? ARCHIVE_FOLDERS.files : STREAM.prefix,
+            seldomReadDays: infrequentAccessDays,
+          },
+        ]
+      : []),
     ...(versioning ? [{ id: 'old-versions', prefix: '', expireVersionsDays: 30 }] : []),
+  ]
+}
+
+/** Files of the direct path end by the compactor, which knows the times of their lines: the manifest must not name a file that is gone. */
+function expireRules(archivePath: StageSettings['archivePath'], expireDays: number): LifecycleRule[] {
+  if (archivePath === 'firehose') return [{ id: 'expire', prefix: '', expireDays }]
+  return [
+    // The folders of years, from when Firehose wrote.
+    { id: 'expire', prefix: `${STREAM.prefix}2`, expireDays },
+    { id: 'expire-failed', prefix: STREAM.errorPrefix, expireDays },
+    { id: 'expire-bad', prefix: ARCHIVE_FOLDERS.bad, expireDays },
   ]
 }

@@ -1,6 +1,7 @@
 /** What differs between stages: one table, read and reviewed like code. */
 
 const DOORS = ['function-url', 'http-api'] as const
+const ARCHIVE_PATHS = ['firehose', 'direct'] as const
 
 export interface StageSettings {
   /** `function-url` costs nothing; `http-api` costs a dollar a million requests and brings throttling and access logs. */
@@ -19,6 +20,11 @@ export interface StageSettings {
    * an instance counts for itself hold for each of them.
    */
   readonly gatewayInstances: number | undefined
+  /**
+   * How pushes reach the archive: by Firehose, or written by the gateway and compacted to Parquet. Firehose, queue and worker are there
+   * on either path, so that what is in them when the path changes is still delivered.
+   */
+  readonly archivePath: (typeof ARCHIVE_PATHS)[number]
   /** One customer key for all that is stored: a dollar a month, and a record of each use. Without it AWS's own keys encrypt. */
   readonly customerKey: boolean
   /** Whether the bucket keeps what was overwritten or deleted. */
@@ -69,6 +75,7 @@ function development(env: Environment): StageSettings {
     domain: undefined,
     reserveConcurrency: false,
     gatewayInstances: undefined,
+    archivePath: 'firehose',
     customerKey: false,
     versioning: false,
     archiveDays: 7,
@@ -96,6 +103,7 @@ function production(env: Environment): StageSettings {
     door: 'http-api',
     throttle: { rate: 1000, burst: 2000 },
     reserveConcurrency: true,
+    archivePath: 'direct',
     customerKey: true,
     versioning: true,
     archiveDays: undefined,
@@ -111,7 +119,9 @@ function production(env: Environment): StageSettings {
 /** What whoever deploys may choose for any stage, in variables of the shell. */
 function chosen(env: Environment): Partial<StageSettings> {
   const { DOOR, ARCHIVE_DAYS: days, CUSTOMER_KEY: key, DOMAIN: name, ANOMALIES: anomalies } = env
-  const { DOMAIN_CERTIFICATE: certificateArn, GATEWAY_INSTANCES: instances } = env
+  const { DOMAIN_CERTIFICATE: certificateArn, GATEWAY_INSTANCES: instances, ARCHIVE_PATH: path } = env
+  const archivePath = ARCHIVE_PATHS.find((each) => each === path)
+  if (path && archivePath === undefined) throw new Error(`ARCHIVE_PATH is ${path}; it may be firehose or direct`)
   const door = DOORS.find((each) => each === DOOR)
   if (DOOR && door === undefined) {
     throw new Error(`DOOR is ${DOOR}; it may be function-url or http-api`)
@@ -131,6 +141,7 @@ function chosen(env: Environment): Partial<StageSettings> {
   }
   return {
     ...(door !== undefined && { door }),
+    ...(archivePath !== undefined && { archivePath }),
     ...(instances && { gatewayInstances: Number(instances) }),
     ...(days && { archiveDays: days === 'off' ? undefined : Number(days) }),
     ...(key && { customerKey: key === 'true' }),

@@ -25,7 +25,7 @@ const USAGE = 'npm run cleanup -- --stage STAGE [--dry-run] [--confirm STAGE]'
 const KEY_DELETION_DAYS = 7
 
 /** The functions of a stage, as their log groups name them. infra/check holds this list to the deployment. */
-export const FUNCTION_NAMES = ['gateway', 'worker', 'poller', 'logalertprocessor', 'testlogemitter']
+export const FUNCTION_NAMES = ['gateway', 'worker', 'compactor', 'poller', 'logalertprocessor', 'testlogemitter']
 
 if (import.meta.main) await main()
 

@@ -17,6 +17,7 @@ export class CompactorReports implements CompactionReports {
   #removed = 0
   #damages = 0
   #failures = 0
+  #behindMs = 0
 
   constructor(log: CompactorLog) {
     this.#log = log
@@ -26,6 +27,10 @@ export class CompactorReports implements CompactionReports {
     this.#entries += facts.entries
     this.#files += facts.files
     if (facts.files > 0) this.#log.debug(facts, 'compacted arrivals')
+  }
+
+  behind(ms: number): void {
+    this.#behindMs = ms
   }
 
   merged(facts: Parameters<CompactionReports['merged']>[0]): void {
@@ -68,5 +73,6 @@ export class CompactorReports implements CompactionReports {
     { name: 'RemovedFileCount', unit: 'Count', value: this.#removed },
     { name: 'CompactionDamages', unit: 'Count', value: this.#damages },
     { name: 'CompactionFailures', unit: 'Count', value: this.#failures },
+    { name: 'CompactionBehindSeconds', unit: 'Seconds', value: Math.round(this.#behindMs / 1000), isGauge: true },
   ]
 }

@@ -5,8 +5,10 @@ import type { Clock } from '../ports/log-store.ts'
 import { type EmfFigure, type EmfPlace, formatEmfLine } from './emf-line.ts'
 import type { Metrics } from './metrics.ts'
 
-/** A counter since the start of the process; it never decreases. */
-export type Total = EmfFigure
+/** A counter since the start of the process, which never decreases; or a gauge, whose value is written when it changed. */
+export interface Total extends EmfFigure {
+  readonly isGauge?: boolean
+}
 
 export type ReadTotals = () => Promise<readonly Total[]>
 
@@ -57,9 +59,12 @@ export class EmfReporter {
   }
 
   #rises(totals: readonly Total[]): Total[] {
-    return totals
-      .map((total) => ({ ...total, value: total.value - (this.#reported.get(total.name) ?? 0) }))
-      .filter(({ value }) => value > 0)
+    return totals.flatMap((total) => {
+      const before = this.#reported.get(total.name)
+      if (total.isGauge === true) return total.value === before ? [] : [total]
+      const value = total.value - (before ?? 0)
+      return value > 0 ? [{ ...total, value }] : []
+    })
   }
 
   /** Metrics that do not fit in the line are in the next one. */
@@ -68,7 +73,9 @@ export class EmfReporter {
     if (figures.length === 0) return
     const { clock } = this.#parts
     this.#lastMs = clock.monotonicMs()
-    for (const { name, value } of figures) this.#reported.set(name, (this.#reported.get(name) ?? 0) + value)
+    for (const { name, value, isGauge } of figures) {
+      this.#reported.set(name, isGauge === true ? value : (this.#reported.get(name) ?? 0) + value)
+    }
     this.#parts.write(formatEmfLine(figures, { ...this.#parts, nowMs: clock.nowMs() }))
   }
 }

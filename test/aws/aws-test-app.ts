@@ -82,7 +82,7 @@ async function compact(parts: { clients: AwsClients; clock: FixedClock; folder: 
   }
   const home = await openCompactor({ aws }, { sourceDamaged: refuse }, { ...clients, destroy: () => undefined })
   const none = (): void => undefined
-  const reports = { sealed: none, merged: none, removed: none, failed: refuse, damaged: refuse }
+  const reports = { sealed: none, behind: none, merged: none, removed: none, failed: refuse, damaged: refuse }
   clock.ms += SEALED_AFTER_MS
   await compactArrivals({ ...home, nowMs: () => clock.nowMs(), retentionMs: undefined, reports })
   await home.close()

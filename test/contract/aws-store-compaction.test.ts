@@ -219,3 +219,38 @@ t.test('days beyond the retention go, and no others', async (t) => {
   const { Contents = [] } = await services.s3.listObjectsV2({ Bucket: BUCKET, Prefix: `${opened.prefix}parquet/` })
   t.equal(Contents.length, 2, 'of two tenants in two buckets')
 })
+
+t.test('a bucket whose arrivals cannot be sealed holds up no other, and shows how far behind it is', async (t) => {
+  const clock = new FixedClock()
+  const opened = openAwsStore(services, t, clock, { ...CONTRACT_SETTINGS, path: 'direct' })
+  const tenants = Array.from({ length: 12 }, (_, i) => `tenant-${i}`)
+  for (const tenant of tenants) {
+    const streams = [{ labels: { app: tenant }, entries: [{ ns: clock.nowNs, line: tenant }] }]
+    await opened.store.append(makeBatch(streams, openAdmission(clock, tenant)))
+  }
+  clock.ms += SPAN + 4 * MINUTE
+  const work = opened.compaction
+  const sealed: number[] = []
+  let behind = 0
+  const failing: CompactionWork = {
+    ...work,
+    arrivals: {
+      gather: async (bucket, range) => {
+        if (bucket === 0) throw new Error('DynamoDB does not answer')
+        return work.arrivals.gather(bucket, range)
+      },
+    },
+    reports: {
+      ...work.reports,
+      sealed: ({ bucket }) => void sealed.push(bucket),
+      behind: (ms) => {
+        behind = ms
+      },
+    },
+  }
+  await t.rejects(compactArrivals(failing), /does not answer/)
+  t.strictSame([...new Set(sealed)].sort(), [1, 2])
+  t.ok(behind > SPAN)
+  await compactArrivals({ ...failing, arrivals: work.arrivals })
+  t.ok(behind < SPAN, 'nothing is behind but the ten minutes that are not over')
+})

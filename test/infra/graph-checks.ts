@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { lifecycleRules } from '../../infra/resources.ts'
 import { COST_TAG, isProtected, type StageSettings } from '../../infra/stages.ts'
 import { listSettings } from '../../src/config/read-config.ts'
+import { COMPACTOR_ALARMS, checkArchivePath } from './archive-checks.ts'
 import { checkDoor } from './door-checks.ts'
 import { checkEncryption } from './encryption-checks.ts'
 import { checkIncidents } from './incident-checks.ts'
@@ -17,6 +18,7 @@ const { FUNCTION_NAMES } = (await import('../../scripts/cleanup.mjs')) as { read
 export function checkGraph(t: Test, stage: string, settings: StageSettings, graph: Graph): void {
   const { app } = graph
   const isProduction = stage === 'production'
+  const isDirect = settings.archivePath === 'direct'
   const found = new Lookup(graph)
 
   t.test('resources that outlive the stack', async (t) => {
@@ -32,7 +34,9 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     const functions = found.functions()
     t.same(
       functions.map(({ inputs }) => inputs.name).sort(),
-      FUNCTION_NAMES.map((name) => `millrace-${stage}-${name}`).sort(),
+      FUNCTION_NAMES.filter((name) => isDirect || name !== 'compactor')
+        .map((name) => `millrace-${stage}-${name}`)
+        .sort(),
     )
   })
 
@@ -118,7 +122,8 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
   t.test('every function is the image with a command of its own, a role of its own and a log that ends', async (t) => {
     const functions = found.functions()
     const names = functions.map(({ name }) => name).sort()
-    t.same(names, ['Gateway', 'LogAlertProcessor', 'Poller', 'TestLogEmitter', 'Worker'])
+    const wanted = ['Gateway', 'LogAlertProcessor', 'Poller', 'TestLogEmitter', 'Worker']
+    t.same(names, isDirect ? ['Compactor', ...wanted] : wanted)
     t.equal(new Set(functions.map(({ inputs }) => inputs.imageConfig.commands[0])).size, functions.length)
     t.equal(new Set(functions.map(({ inputs }) => inputs.role)).size, functions.length)
     for (const { name, inputs } of functions) {
@@ -142,10 +147,11 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
 
   t.test('the index of streams is kept for as long as the archive, and a little longer', async (t) => {
     const lifecycle = found.one('aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration').inputs
-    const rules: readonly { expiration?: { days: number }; transitions?: { days: number }[] }[] = lifecycle.rules
-    const [days] = rules.flatMap(({ expiration }) => expiration?.days ?? [])
+    const rules: readonly { id: string; expiration?: { days: number }; transitions?: { days: number }[] }[] =
+      lifecycle.rules
+    const days = rules.find(({ id }) => id === 'expire')?.expiration?.days
     t.equal(days, settings.archiveDays)
-    for (const name of ['Gateway', 'Worker', 'LogAlertProcessor', 'Poller']) {
+    for (const name of ['Gateway', 'Worker', 'LogAlertProcessor', 'Poller', ...(isDirect ? ['Compactor'] : [])]) {
       const { variables } = found.one('aws:lambda/function:Function', name).inputs.environment
       t.equal(variables.MILLRACE_RETENTION_AGE, days === undefined ? undefined : `${days + 2}d`, name)
     }
@@ -192,12 +198,13 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     t.notOk(allowed('Gateway').some((action) => /^(logs:(Get|Filter)|sqs:(Receive|Delete))/.test(action)))
     t.notOk(allowed('Worker').some((action) => /^(dynamodb|firehose|ssm|s3:Get|s3:List)/.test(action)))
     t.notOk(allowed('TestLogEmitter').some((action) => !action.startsWith('logs:') && !action.startsWith('kms:')))
-    t.notOk(
+    t.equal(
       roles
         .flatMap((role) => found.policyOf(role))
         .flatMap(({ actions }) => actions)
         .includes('s3:DeleteObject'),
-      'nothing that runs deletes archived logs',
+      isDirect,
+      'nothing but the compactor deletes archived logs',
     )
   })
 
@@ -215,7 +222,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     const schedules = found.ofType('aws:scheduler/schedule:Schedule')
     t.same(
       schedules.map(({ inputs }) => inputs.scheduleExpression),
-      ['rate(1 minute)', 'rate(1 minute)'],
+      [...(isDirect ? ['rate(10 minutes)'] : []), 'rate(1 minute)', 'rate(1 minute)'],
     )
     const { reservedConcurrentExecutions } = found.one('aws:lambda/function:Function', 'Poller').inputs
     t.equal(reservedConcurrentExecutions, settings.reserveConcurrency ? 1 : undefined)
@@ -245,6 +252,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
       'Latency',
       'PollerLag',
       'PollerSilent',
+      ...(isDirect ? COMPACTOR_ALARMS : []),
       'IngestAnomaly',
     ]) {
       t.ok(names.includes(wanted), wanted)
@@ -255,7 +263,8 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
       t.type(inputs.alarmDescription, 'string', name)
     }
     const runbook = [...readFileSync('docs/runbook.md', 'utf8').matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
-    t.same(runbook.sort(), names.toSorted(), 'the runbook has a row for each')
+    const common = runbook.filter((name) => isDirect || !COMPACTOR_ALARMS.includes(name ?? ''))
+    t.same(common.sort(), names.toSorted(), 'the runbook has a row for each')
     t.match(found.one('aws:cloudwatch/metricAlarm:MetricAlarm', 'ErrorAlarm').inputs, {
       threshold: 1,
       period: 60,
@@ -266,6 +275,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
   })
 
   checkEncryption(t, settings, found)
+  checkArchivePath(t, settings, found)
   checkIncidents(t, settings, found)
   checkDoor(t, settings, found)
 

@@ -4,7 +4,7 @@ import t from 'tap'
 import { stageSettings } from '../../infra/stages.ts'
 import { checkGraph } from './graph-checks.ts'
 import { offlineGraph } from './offline-graph.ts'
-import { ENVIRONMENT } from './resource-graph.ts'
+import { ENVIRONMENT, Lookup } from './resource-graph.ts'
 
 const CERTIFICATE = 'arn:aws:acm:us-east-1:123456789012:certificate/1'
 
@@ -25,6 +25,8 @@ const DEPLOYMENTS: readonly (readonly [stage: string, what: string, variables: R
   ['production', 'with few instances', { GATEWAY_INSTANCES: '20' }],
   ['production', 'which deletes what is a month old', { ARCHIVE_DAYS: '30' }],
   ['dev', 'which keeps all', { ARCHIVE_DAYS: 'off' }],
+  ['dev', 'on the direct path', { ARCHIVE_PATH: 'direct' }],
+  ['production', 'on the path of Firehose', { ARCHIVE_PATH: 'firehose' }],
   ['staging', 'a stage of somebody’s own', {}],
 ]
 
@@ -40,6 +42,20 @@ t.test('each door is shipped by a stage', async (t) => {
   t.equal(stageSettings('production', {}).door, 'http-api')
 })
 
+t.test('each path of the archive is shipped by a stage', async (t) => {
+  t.equal(stageSettings('dev', {}).archivePath, 'firehose')
+  t.equal(stageSettings('production', {}).archivePath, 'direct')
+})
+
+t.test('images of a pipeline are named for all functions', async (t) => {
+  const given = { MILLRACE_IMAGE_URI: 'image@sha256:1', COMPACTOR_IMAGE_URI: 'image@sha256:2' }
+  const found = new Lookup(await offlineGraph('production', given))
+  t.equal(found.one('aws:lambda/function:Function', 'Gateway').inputs.imageUri, given.MILLRACE_IMAGE_URI)
+  t.equal(found.one('aws:lambda/function:Function', 'Compactor').inputs.imageUri, given.COMPACTOR_IMAGE_URI)
+  t.equal(found.ofType('aws:ecr/repository:Repository').length, 0)
+  await t.rejects(offlineGraph('production', { ...given, COMPACTOR_IMAGE_URI: '' }), /set both, or neither/)
+})
+
 t.test('what whoever deploys asks for and cannot be is said before anything is created', async (t) => {
   const refused: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
     [{ DOOR: 'alb' }, /DOOR is alb; it may be function-url or http-api/],
@@ -47,6 +63,7 @@ t.test('what whoever deploys asks for and cannot be is said before anything is c
     [{ GATEWAY_INSTANCES: 'few' }, /GATEWAY_INSTANCES is few; it may be a whole number above 0/],
     [{ ARCHIVE_DAYS: '0' }, /ARCHIVE_DAYS is 0; it may be a number of days, or off/],
     [{ DOOR: 'http-api', DOMAIN: 'logs.example.com' }, /DOMAIN needs DOMAIN_CERTIFICATE/],
+    [{ ARCHIVE_PATH: 's3' }, /ARCHIVE_PATH is s3; it may be firehose or direct/],
     [{ ANOMALIES: 'yes' }, /ANOMALIES is yes; it may be true or false/],
     [{ DOMAIN: 'logs.example.com', DOMAIN_CERTIFICATE: CERTIFICATE }, /DOMAIN needs DOOR=http-api/],
   ]

@@ -126,3 +126,16 @@ t.test('the totals are the Prometheus counters, with rejected entries by reason'
     RejectedLogCount_out_of_order: 1,
   })
 })
+
+t.test('a gauge is written as it is, when it changed', async (t) => {
+  const totals: Total[] = [{ name: 'behind', unit: 'Seconds', value: 60, isGauge: true }]
+  const { clock, reporter, written } = makeReporter(totals)
+  const values: (unknown[] | undefined)[] = []
+  for (const value of [60, 60, 30, 0]) {
+    totals[0] = { name: 'behind', unit: 'Seconds', value, isGauge: true }
+    clock.ms += 60_000
+    await reporter.report()
+    values.push(written().map(({ behind }) => behind))
+  }
+  t.strictSame(values, [[60], [], [30], [0]])
+})

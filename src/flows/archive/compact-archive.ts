@@ -31,8 +31,10 @@ export interface CompactionWork {
 
 /** Events for the log and metrics. Must not throw. */
 export interface CompactionReports {
-  /** Arrivals up to `behindMs` before now are in files. */
-  sealed(facts: { bucket: number; entries: number; files: number; behindMs: number }): void
+  /** Arrivals became files. */
+  sealed(facts: { bucket: number; entries: number; files: number }): void
+  /** After a round: all buckets have arrivals up to `ms` before now in files. */
+  behind(ms: number): void
   merged(facts: { bucket: number; day: string; from: number; to: number }): void
   /** Files were deleted. */
   removed(facts: { bucket: number; day: string; files: number }): void
@@ -51,14 +53,25 @@ const ARRIVAL_BYTES_MAX = 64 * 2 ** 20
 /** Longer than any query. */
 const RETIRED_MS = 900_000
 
-/** Seals all ten minutes that are over, in every bucket. Rejects like the ports; what was sealed before that stays. */
+/** Seals all ten minutes that are over, in every bucket. Rejects like the ports after trying the others; what was sealed stays. */
 export async function compactArrivals(work: CompactionWork, signal?: AbortSignal): Promise<void> {
   const buckets = (await work.manifest.buckets()) ?? 0
+  let failure: { readonly cause: unknown } | undefined
+  let behindMs = 0
   for (let bucket = 0; bucket < buckets; bucket++) {
-    while (signal?.aborted !== true && (await sealNext(work, bucket))) {
-      // The next ten minutes.
+    try {
+      while (signal?.aborted !== true && (await sealNext(work, bucket))) {
+        // The next ten minutes.
+      }
+    } catch (cause) {
+      // The other buckets have nothing to do with it.
+      failure ??= { cause }
     }
+    const state = await work.manifest.state(bucket)
+    if (state !== undefined) behindMs = Math.max(behindMs, work.nowMs() - state.sealed * SPAN_MS)
   }
+  work.reports.behind(behindMs)
+  if (failure !== undefined) throw failure.cause
 }
 
 /** Merges files of hours and days that are over, retires days beyond the retention, and deletes what no query reads any more. */
@@ -88,7 +101,7 @@ async function sealNext(work: CompactionWork, bucket: number): Promise<boolean> 
   try {
     const isDone = await commitFiles(work, bucket, { from, to }, files)
     if (isDone) {
-      work.reports.sealed({ bucket, entries, files: files.length, behindMs: work.nowMs() - to * SPAN_MS })
+      work.reports.sealed({ bucket, entries, files: files.length })
     }
     return isDone
   } finally {

@@ -33,9 +33,9 @@ export async function openCompactor(config: Config, log: Logger): Promise<Compac
   return {
     metrics: openReporter(config, 'compactor', reports.totals),
     run: async (signal) => {
+      await compactArrivals(work, signal).catch((cause) => reports.roundFailed(cause))
+      if (signal?.aborted === true || SYSTEM_CLOCK.monotonicMs() - mergedMs < MERGE_MS) return
       try {
-        await compactArrivals(work, signal)
-        if (SYSTEM_CLOCK.monotonicMs() - mergedMs < MERGE_MS) return
         await mergeFiles(work, signal)
         mergedMs = SYSTEM_CLOCK.monotonicMs()
       } catch (cause) {

@@ -60,8 +60,8 @@ export function startOfDay(day: string): bigint | undefined {
 }
 
 /**
- * The key of a compacted file, `<prefix>parquet/dt=<day>/tb=<bucket>/<name>.parquet`: Athena's partitions. The name is the hash of its
- * inputs and of one attempt, so that two attempts never write one object.
+ * The key of a compacted file, `<prefix>parquet/dt=<day>/tb=<bucket>/<name>.parquet`: Athena's partitions. The name is
+ * random: two attempts never write one object.
  */
 export function fileKey(prefix: string, day: string, bucket: number, name: string): string {
   return `${prefix}parquet/dt=${day}/tb=${bucket}/${name}.parquet`

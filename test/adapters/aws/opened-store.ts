@@ -323,6 +323,7 @@ function makeCompaction({ services, clock, place, items }: StoreParts, t: Test):
     retentionMs: undefined,
     reports: {
       sealed: () => undefined,
+      behind: () => undefined,
       merged: () => undefined,
       removed: () => undefined,
       damaged: () => undefined,
