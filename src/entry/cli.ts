@@ -13,6 +13,7 @@ import { labelsCommand } from '../cli/query/labels.ts'
 import { queryCommand } from '../cli/query/query.ts'
 import { tailCommand } from '../cli/query/tail.ts'
 import { redriveCommand } from '../cli/redrive.ts'
+import { repairCommand } from '../cli/repair.ts'
 import { serveCommand } from '../cli/serve.ts'
 import { type TokenMaker, tokenCommand } from '../cli/token.ts'
 import { type Config, readConfig } from '../config/read-config.ts'
@@ -22,6 +23,7 @@ import { deriveKey } from '../homes/derived-keys.ts'
 import { loadLocalIssuerSeed } from '../homes/embedded-home.ts'
 import { wait } from '../homes/machine.ts'
 import { loadSettings } from '../homes/references.ts'
+import { repairHome } from '../homes/repair.ts'
 import { LocalIssuer } from '../transport/http/auth/local-issuer.ts'
 
 const push = pushCommand({ nowMs: Date.now, wait, stop: stopSignal })
@@ -41,6 +43,7 @@ const COMMANDS: readonly Command[] = [
   hashPasswordCommand(SCRYPT_COST),
   backupCommand((folder) => backUpHome(readConfig(process.env), folder)),
   restoreCommand((folder) => restoreHome(readConfig(process.env), folder)),
+  repairCommand((folder, isCheck) => repairHome(readConfig(process.env), folder, isCheck)),
   exportCommand(exportFolder, Date.now),
   importCommand(wait),
   redriveCommand(openGivenUp, Date.now),

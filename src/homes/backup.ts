@@ -14,7 +14,8 @@ export function restoreHome(config: Config, source: string): BackupReport {
   return restore(source, dataFolder(config))
 }
 
-function dataFolder({ service }: Config): string {
+/** The folder of the embedded home. Throws config_invalid in the aws home. */
+export function dataFolder({ service }: Config): string {
   if (service.home === 'embedded') return service.dataDir
   throw new GatewayError(
     'config_invalid',

@@ -124,6 +124,7 @@ export class BlockReader {
   async streams(range: StreamRange, signal?: AbortSignal): Promise<readonly Labels[]> {
     const pause = range.pause ?? goRound
     const wanted = await this.#wantedStreams(range, pause)
+    const tenant = this.#table.tenantId(range.tenant)
     const streams = new Map<number, StoredStream>()
     let chars = 0
     if (wanted !== undefined) {
@@ -131,7 +132,7 @@ export class BlockReader {
         for (const id of head.streamIds) {
           if (streams.has(id) || !attempt(() => wanted.has(id))) continue
           const stream = attempt(() => this.#table.streamById(id))
-          if (stream === undefined) continue
+          if (stream === undefined || stream.tenant !== tenant) continue
           streams.set(id, stream)
           chars += stream.key.length
           if (chars > STREAMS_CHARS_MAX) throw tooManyStreams(streams.size)
@@ -210,7 +211,7 @@ export class BlockReader {
     const isLight = request.withoutText === true
     const row = (isLight ? this.#columns : this.#whole).get(head.id) as EncodedBlock | undefined
     if (row === undefined) return undefined
-    const streams = [...head.streamIds].map((id) => this.#table.storedStream(id))
+    const streams = this.#table.streamsOf(this.#table.tenantId(request.tenant) as number, head.streamIds)
     const columns = decodeColumns(row.columns, streams, (bytes) => memory.allocate(bytes))
     discard(row.columns)
     const runs = narrowRuns(columns, head, wanted, request)

@@ -161,10 +161,10 @@ export class BlockWriter {
     return { id, tenant, sequence: sequence ?? id, oldest, newest, entries: block.count, lineBytes, committedMs }
   }
 
-  /** Loads and decodes a block; undefined if it no longer exists, or if it is damaged, which is reported as an event. */
-  loadBlock(id: number): Block | undefined {
+  /** Loads and decodes a block of the tenant; undefined if it no longer exists, or if it is damaged, which is reported as an event. */
+  loadBlock(tenant: number, id: number): Block | undefined {
     try {
-      return this.#decodeRow(id)
+      return this.#decodeRow(tenant, id)
     } catch (cause) {
       if (!(cause instanceof GatewayError) || cause.code !== 'store_damaged') throw cause
       // A damaged block must not fail later pushes, or the maintenance of other blocks.
@@ -173,10 +173,10 @@ export class BlockWriter {
     }
   }
 
-  #decodeRow(id: number): Block | undefined {
+  #decodeRow(tenant: number, id: number): Block | undefined {
     const row = this.#selectBlock.get(id)
     if (row === undefined) return undefined
-    const streams = [...parseStreamIds(row['streams'] as Uint8Array)].map((stream) => this.#table.storedStream(stream))
+    const streams = this.#table.streamsOf(tenant, parseStreamIds(row['streams'] as Uint8Array))
     return decodeBlock(row as unknown as { columns: Uint8Array; metadata: Uint8Array; text: Uint8Array }, streams)
   }
 
@@ -289,7 +289,7 @@ export class BlockWriter {
   #recentOf(tenant: number): RecentBlocks {
     let recent = this.#recent.get(tenant)
     if (recent === undefined) {
-      recent = new RecentBlocks(this.#contents, (id) => this.loadBlock(id))
+      recent = new RecentBlocks(this.#contents, (id) => this.loadBlock(tenant, id))
       this.#recent.set(tenant, recent)
     }
     return recent

@@ -22,7 +22,7 @@ const SCHEMA_VERSION_MIN = 1
  * loading the block. The indexes contain the whole range, so that rows outside it are not read. A block that was joined
  * into another stays, with `retired` = the id of the new one, until no read can need it.
  */
-const SCHEMA = `
+export const SCHEMA = `
   -- These hold only when set before the first table. Large blocks, large pages.
   PRAGMA page_size = 16384;
   PRAGMA auto_vacuum = INCREMENTAL;
@@ -112,7 +112,8 @@ class OpenDatabase implements Database {
   }
 }
 
-function lockFolder(dataDir: string): DatabaseSync {
+/** Locks the folder for this process. Throws store_unavailable. */
+export function lockFolder(dataDir: string): DatabaseSync {
   try {
     makeFolder(dataDir)
     return takeLock(join(dataDir, LOCK_FILE), 0)
@@ -126,7 +127,7 @@ function lockFolder(dataDir: string): DatabaseSync {
 }
 
 function openWriter(path: string, synchronous: Synchronous): DatabaseSync {
-  if (!existsSync(path) || isEmpty(path)) createDatabase(path, SCHEMA)
+  if (!existsSync(path) || checkOurs(path) === 'empty') createDatabase(path, SCHEMA)
   const db = openDatabaseFile(path, synchronous)
   try {
     db.exec('PRAGMA wal_autocheckpoint = 2000')
@@ -153,17 +154,17 @@ export function upgradeDatabase(db: DatabaseSync): void {
 }
 
 /**
- * Checks a file without changing it: true if empty, false if ours; throws store_damaged otherwise. Only if a transaction
+ * Checks a file without changing it; throws store_damaged if it is of another program or version. Only if a transaction
  * was interrupted, SQLite first restores the committed state from the journal.
  */
-function isEmpty(path: string): boolean {
+export function checkOurs(path: string): 'ours' | 'empty' {
   const db = new DatabaseSync(path, { readOnly: !existsSync(`${path}-journal`) })
   try {
     const version = pragma(db, 'user_version')
     const application = pragma(db, 'application_id')
-    if (application === APPLICATION_ID && version >= SCHEMA_VERSION_MIN && version <= SCHEMA_VERSION) return false
+    if (application === APPLICATION_ID && version >= SCHEMA_VERSION_MIN && version <= SCHEMA_VERSION) return 'ours'
     const tables = db.prepare('SELECT count(*) AS count FROM sqlite_schema').get() as { count: number }
-    if (version === 0 && application === 0 && tables.count === 0) return true
+    if (version === 0 && application === 0 && tables.count === 0) return 'empty'
     const what = application === APPLICATION_ID ? `has schema ${version}` : 'is not a Millrace database'
     throw new GatewayError(
       'store_damaged',
@@ -195,7 +196,7 @@ export function openFailure(dataDir: string, cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause
   const code = sqliteCode(cause)
   if (code === SQLITE_CORRUPT || code === SQLITE_NOTADB) {
-    const advice = `move ${LOG_FILE} aside and restore it from a backup, or start with an empty folder; nothing was changed`
+    const advice = `run 'millrace repair', which keeps what can be read, or restore a backup; nothing was changed`
     return new GatewayError('store_damaged', `the database in '${dataDir}' is corrupted: ${advice}`, { cause })
   }
   return new GatewayError('store_unavailable', `the database in '${dataDir}' cannot be opened: ${reason(cause)}`, {

@@ -8,7 +8,7 @@ import { COUNTED_BLOCKS } from '../../ports/incidents.ts'
 import { makeFolder } from './durable-files.ts'
 import { createDatabaseOnce, openDatabaseFile } from './sqlite-file.ts'
 
-const FILE = 'incidents.db'
+export const INCIDENT_FILE = 'incidents.db'
 /** Identifies a file of Millrace's incidents: "MILI". */
 const APPLICATION_ID = 0x4d494c49
 const SCHEMA_VERSION = 2
@@ -17,7 +17,7 @@ const SCHEMA_VERSION = 2
  * `body` is the JSON of protocol/incidents/incident-record.ts; the other columns are for searching. Times are ms since
  * the epoch.
  */
-const SCHEMA = `
+export const INCIDENT_SCHEMA = `
   CREATE TABLE incidents (
     tenant TEXT NOT NULL,
     id TEXT NOT NULL,
@@ -67,11 +67,11 @@ const UPGRADE = `
 
 /** Opens or creates `incidents.db` in `dataDir`. Throws store_unavailable, or store_damaged for another schema. */
 export function openIncidentDatabase(dataDir: string): DatabaseSync {
-  const path = join(dataDir, FILE)
+  const path = join(dataDir, INCIDENT_FILE)
   let db: DatabaseSync | undefined
   try {
     makeFolder(dataDir)
-    createDatabaseOnce(path, SCHEMA)
+    createDatabaseOnce(path, INCIDENT_SCHEMA)
     db = openDatabaseFile(path, 'FULL')
     completeSchema(db, path)
     return db
@@ -97,12 +97,12 @@ function completeSchema(db: DatabaseSync, path: string): void {
     const text = `'${path}' has schema ${version}; this version reads schema ${SCHEMA_VERSION}: use the version that wrote it`
     throw new GatewayError('store_damaged', text)
   }
-  db.exec(`BEGIN IMMEDIATE; ${SCHEMA} COMMIT;`)
+  db.exec(`BEGIN IMMEDIATE; ${INCIDENT_SCHEMA} COMMIT;`)
 }
 
 /** Deletes the position of counted blocks, if the file exists. Throws store_unavailable. */
 export function forgetCountedBlocks(dataDir: string): void {
-  if (!existsSync(join(dataDir, FILE))) return
+  if (!existsSync(join(dataDir, INCIDENT_FILE))) return
   const db = openIncidentDatabase(dataDir)
   try {
     db.prepare('DELETE FROM cursors WHERE name = ?').run(COUNTED_BLOCKS)

@@ -174,7 +174,7 @@ export class Maintenance {
     const parts: JoinCandidate[] = []
     const batches: Batch[] = []
     for (const part of group) {
-      const block = this.#writer.loadBlock(part.id)
+      const block = this.#writer.loadBlock(tenant, part.id)
       if (block === undefined) this.#damaged.add(part.id)
       else {
         parts.push(part)

@@ -93,10 +93,9 @@ export class SqliteCommittedBlocks implements CommittedBlocks {
     const row = attempt(() => this.#load.get(id))
     if (row === undefined || row['format'] !== BLOCK_FORMAT) return undefined
     try {
-      const tenant = this.#table.tenantName(row['tenant'] as number)
-      const streams = [...parseStreamIds(row['streams'] as Uint8Array)].map((stream) =>
-        this.#table.storedStream(stream),
-      )
+      const tenantId = row['tenant'] as number
+      const tenant = this.#table.tenantName(tenantId)
+      const streams = this.#table.streamsOf(tenantId, parseStreamIds(row['streams'] as Uint8Array))
       const encoded = row as unknown as { columns: Uint8Array; metadata: Uint8Array; text: Uint8Array }
       const columns = decodeColumns(encoded.columns, streams)
       return { tenant, block: wants(columns.levels) ? decodeBlock(encoded, streams) : columns }

@@ -104,14 +104,14 @@ export class SqliteDeletions implements DeletionStore {
         const isWanted = streamIds.some((id) => wanted.has(id))
         await wanted.rest(pause)
         if (!isWanted || !this.#isThere(row.id)) continue
-        const block = this.#parts.writer.loadBlock(row.id)
+        const block = this.#parts.writer.loadBlock(tenant, row.id)
         if (block === undefined) damaged++
         else erased += this.#rewrite(row, block, range, keep)
         await pause()
       }
     }
     if (damaged === 0) return erased
-    const text = `${damaged} blocks cannot be read, so nothing was deleted from them; restore a backup`
+    const text = `${damaged} blocks cannot be read, so nothing was deleted from them; run 'millrace repair', or restore a backup`
     throw new GatewayError('store_damaged', text)
   }
 

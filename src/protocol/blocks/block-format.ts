@@ -350,7 +350,10 @@ function fill(bytes: Uint8Array, { start, end, options }: Frame, raw: Uint8Array
 }
 
 function damaged(what: string): GatewayError {
-  return new GatewayError('store_damaged', `a stored block cannot be read: ${what}; restore the data from a backup`)
+  return new GatewayError(
+    'store_damaged',
+    `a stored block cannot be read: ${what}; restore the data from a backup, or run 'millrace repair'`,
+  )
 }
 
 /** The error for a frame with a valid checksum that cannot be decompressed. */

@@ -73,7 +73,7 @@ t.test('an empty file is treated like a missing one', async (t) => {
 })
 
 const FOREIGN: [name: string, make: (path: string) => void, message: RegExp][] = [
-  ['text', (path) => writeFileSync(path, 'these are my notes, '.repeat(200)), /corrupted: move millrace.db aside/],
+  ['text', (path) => writeFileSync(path, 'these are my notes, '.repeat(200)), /corrupted: run .millrace repair./],
   ['a database of another program', (path) => makeDatabase(path, 'CREATE TABLE t (a)'), /is not a Millrace database/],
   [
     'a database of another program with a version',

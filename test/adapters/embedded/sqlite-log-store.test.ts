@@ -184,7 +184,7 @@ t.test('a corrupted database is rejected, closed and left unchanged', async (t) 
       // A page that opening does not read; reads of its content find the damage.
       await again().close()
     } catch (error) {
-      t.match(error, { code: 'store_damaged', message: /is corrupted: move millrace.db aside/ })
+      t.match(error, { code: 'store_damaged', message: /is corrupted: run .millrace repair./ })
     }
     t.ok(bytes.equals(readFileSync(path)), `page ${page}`)
   }
@@ -233,6 +233,45 @@ for (const [name, sql] of DAMAGE) {
     t.match(await next.append(makeBatch(each(2), openAdmission(clock))), { stored: 0, duplicates: 2 })
   })
 }
+
+t.test('a block that an index shows to another tenant is reported, not returned', async (t) => {
+  const { dataDir, store, clock, events, push, again } = open(t)
+  await push(stream('a', clock.nowNs, 'of the other'))
+  await store.append(makeBatch([stream('a', clock.nowNs, 'own')], openAdmission(clock, 'shop')))
+  await store.close()
+  const db = new DatabaseSync(join(dataDir, 'millrace.db'))
+  db.exec('UPDATE blocks SET tenant = 2 WHERE id = 1')
+  db.close()
+  const next = again()
+  const lines: string[] = []
+  const whole = { tenant: 'shop', matchers: [], start: NS_MIN, end: NS_MAX, direction: 'backward' as const }
+  const reading = async (): Promise<void> => {
+    for await (const { block } of next.read(whole)) lines.push(Buffer.from(block.text).toString())
+  }
+  await t.rejects(reading(), { code: 'store_damaged', message: /of another tenant/ })
+  t.same(lines, ['own'])
+  t.same(events.damaged, [1])
+  t.equal((await next.streams(whole)).length, 1)
+})
+
+t.test('damaged labels of a stream fail neither pushes to it nor reads of others', async (t) => {
+  const { dataDir, store, clock, push, again } = open(t)
+  await push(stream('a', clock.nowNs, 'lost'), stream('b', clock.nowNs, 'kept'))
+  await push(stream('b', clock.nowNs, 'alone'))
+  await store.close()
+  const db = new DatabaseSync(join(dataDir, 'millrace.db'))
+  db.exec(`UPDATE streams SET labels = '["app",' WHERE labels LIKE '%"a"%'`)
+  db.close()
+  const next = again()
+  t.match(await next.append(makeBatch([stream('a', clock.nowNs, 'new')], openAdmission(clock))), { stored: 1 })
+  const lines: string[] = []
+  const whole = { tenant: 'fake', matchers: [], start: NS_MIN, end: NS_MAX, direction: 'forward' as const }
+  const reading = async (): Promise<void> => {
+    for await (const { block } of next.read(whole)) lines.push(Buffer.from(block.text).toString())
+  }
+  await t.rejects(reading(), { code: 'store_damaged', message: /labels of stream 1 cannot be read/ })
+  t.same(lines.sort(), ['alone', 'new'])
+})
 
 t.test('a read has only a few blocks in memory', async (t) => {
   const { store, clock, push } = open(t, { blockBytes: 400 })

@@ -1,6 +1,7 @@
 /** A stream of the store, and how it and its id are written in rows. */
 
 import { createHash } from 'node:crypto'
+import { GatewayError } from '../../../domain/errors.ts'
 import { formatLabels, type Label, type Labels } from '../../../domain/labels.ts'
 
 export interface StoredStream {
@@ -16,9 +17,9 @@ export function hashOfKey(key: string): bigint {
   return createHash('sha256').update(key).digest().readBigInt64LE(0)
 }
 
-/** The stream of a row of the table. */
+/** The stream of a row of the table. Throws store_damaged if the column is not what formatLabelColumn wrote. */
 export function readStream(id: number, tenant: number, column: string): StoredStream {
-  const labels = parseLabelColumn(column)
+  const labels = parseLabelColumn(id, column)
   return { id, tenant, key: formatLabels(labels), labels }
 }
 
@@ -27,11 +28,23 @@ export function formatLabelColumn(labels: Labels): string {
   return JSON.stringify(labels.flatMap(({ name, value }) => [name, value]))
 }
 
-function parseLabelColumn(text: string): Labels {
-  const flat = JSON.parse(text) as string[]
+function parseLabelColumn(id: number, text: string): Labels {
+  const flat = parseTexts(text)
+  if (flat === undefined || flat.length % 2 === 1) {
+    throw new GatewayError('store_damaged', `the labels of stream ${id} cannot be read; run 'millrace repair'`)
+  }
   const labels: Label[] = []
   for (let i = 0; i < flat.length; i += 2) labels.push({ name: flat[i] as string, value: flat[i + 1] as string })
   return labels
+}
+
+function parseTexts(text: string): string[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return Array.isArray(value) && value.every((each) => typeof each === 'string') ? value : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** Stream ids in the format of the column: u32 LE, in the order of the runs. */

@@ -46,20 +46,20 @@ export class StreamTable {
   tenantName(id: number): string {
     const name = this.#tenantNames.get(id)
     if (name !== undefined) return name
-    throw new GatewayError('store_damaged', `a block names tenant ${id}, which is not stored; restore a backup`)
+    throw new GatewayError('store_damaged', `a block names tenant ${id}, which is not stored; run 'millrace repair'`)
   }
 
   tenantNames(): IterableIterator<[name: string, id: number]> {
     return this.#tenants.entries()
   }
 
-  /** The stream with these labels; undefined if there is none. */
+  /** The stream with these labels; undefined if there is none, or if its row is damaged: a push then stores a new one. */
   stream(tenant: number, key: string): StoredStream | undefined {
     const cached = this.#cache.byKey(tenant, key)
     if (cached !== undefined || !this.#counts.has(tenant)) return cached
     for (const row of this.#byHash.all(tenant, hashOfKey(key))) {
-      const stream = readStream(row['id'] as number, tenant, row['labels'] as string)
-      if (stream.key !== key) continue
+      const stream = readableStream(row['id'] as number, tenant, row['labels'] as string)
+      if (stream?.key !== key) continue
       this.#cache.add(stream)
       return stream
     }
@@ -81,7 +81,23 @@ export class StreamTable {
   storedStream(id: number): StoredStream {
     const stream = this.streamById(id)
     if (stream !== undefined) return stream
-    throw new GatewayError('store_damaged', `a block refers to stream ${id}, which does not exist; restore a backup`)
+    throw new GatewayError(
+      'store_damaged',
+      `a block refers to stream ${id}, which does not exist; run 'millrace repair'`,
+    )
+  }
+
+  /**
+   * The streams of a block of the tenant. Throws store_damaged if one does not exist or is another tenant's: a flipped bit
+   * in an index would show the block to that tenant.
+   */
+  streamsOf(tenant: number, ids: Uint32Array): StoredStream[] {
+    return Array.from(ids, (id) => {
+      const stream = this.storedStream(id)
+      if (stream.tenant === tenant) return stream
+      const text = `a block of tenant ${tenant} refers to stream ${id} of another tenant; run 'millrace repair'`
+      throw new GatewayError('store_damaged', text)
+    })
   }
 
   /** The ids of the tenant's streams, `limit` at most, in no order. */
@@ -128,5 +144,13 @@ export class StreamTable {
     if (count > 0) this.#counts.set(tenant, count)
     else this.#counts.delete(tenant)
     this.#size += change
+  }
+}
+
+function readableStream(id: number, tenant: number, labels: string): StoredStream | undefined {
+  try {
+    return readStream(id, tenant, labels)
+  } catch {
+    return undefined
   }
 }

@@ -1,5 +1,6 @@
 /** Which streams a read wants: each is matched once, when a block of the read's time range has it. */
 
+import { GatewayError } from '../../../domain/errors.ts'
 import type { Labels } from '../../../domain/labels.ts'
 import { type Matcher, matchesAll } from '../../../domain/selector.ts'
 import { IdSet } from '../../../kit/id-set.ts'
@@ -48,11 +49,11 @@ export class WantedStreams {
     return this.#count
   }
 
-  /** A stream that is not stored is wanted: opening its block reports the damage. */
+  /** A stream that is not stored, or is damaged, is wanted: opening its block reports the damage. */
   has(id: number): boolean {
     if (!this.#seen.has(id)) {
       this.#seen.add(id)
-      if (this.#matches(this.#table.streamById(id)?.labels)) this.#wanted.add(id)
+      if (this.#matches(this.#labelsOf(id))) this.#wanted.add(id)
       if (this.#stride.isDue()) this.#isPauseDue = true
     }
     return this.#wanted.has(id)
@@ -63,6 +64,15 @@ export class WantedStreams {
     if (!this.#isPauseDue) return
     this.#isPauseDue = false
     await pause()
+  }
+
+  #labelsOf(id: number): Labels | undefined {
+    try {
+      return this.#table.streamById(id)?.labels
+    } catch (cause) {
+      if (cause instanceof GatewayError) return undefined
+      throw cause
+    }
   }
 
   #matches(labels: Labels | undefined): boolean {
