@@ -4,7 +4,7 @@ import { GatewayError } from '../errors.ts'
 import { checkLabels, shownLabels } from '../label-check.ts'
 import { formatLabels, type Label, type Labels, sortLabels } from '../labels.ts'
 import { LEVEL_NONE, LEVELS, levelCode, levelOfSeverityNumber } from '../levels/level.ts'
-import { levelOfLine } from '../levels/line-level.ts'
+import { findLevels, LEVEL_PENDING, type LevelColumns } from '../levels/line-level.ts'
 import type { PushLimits } from '../limits.ts'
 import { type Matcher, matchesAll } from '../selector.ts'
 import { fitsNs, formatRfc3339, NS_PER_SECOND, writeNs } from '../time.ts'
@@ -23,6 +23,8 @@ export interface Admission {
   readonly nowMs: number
   readonly discoverServiceName: boolean
   readonly discoverLevels: boolean
+  /** findLevels, or a faster function that does the same. */
+  readonly findLevels?: (columns: LevelColumns) => void
   /** Maximum number of labels of a stream; OTLP has a higher limit than Loki's own clients. */
   readonly labelCountMax: number
   /** A backfill: lines of any age are accepted. */
@@ -78,6 +80,8 @@ export class BatchBuilder implements PushSink {
   #text: Uint8Array = new Uint8Array(0)
   #stream: OpenStream | undefined
   #lineBytes = 0
+  /** Levels that only the lines tell are found together, in `build`. */
+  #hasPendingLevels = false
   /** Entries so far, refused ones included. */
   #entries = 0
   /** Characters of the label sets so far. */
@@ -184,6 +188,11 @@ export class BatchBuilder implements PushSink {
   build(): Batch {
     this.#closeRate()
     const columns = this.#columns
+    if (this.#hasPendingLevels) {
+      const { count, starts, ends, levels } = columns
+      const find = this.#admission.findLevels ?? findLevels
+      find({ text: this.#text, starts, ends, levels, count })
+    }
     return {
       tenant: this.#admission.tenant,
       streams: this.#streams,
@@ -363,7 +372,7 @@ export class BatchBuilder implements PushSink {
     }
     const end = this.#cut(start, lineEnd)
     const i = columns.count
-    columns.levels[i] = this.#level(stream, start, end)
+    columns.levels[i] = this.#level(stream)
     columns.streamIndexes[i] = stream.index
     writeNs(columns.timestamps, i, seconds, nanos)
     columns.starts[i] = start
@@ -382,8 +391,8 @@ export class BatchBuilder implements PushSink {
     return cut
   }
 
-  /** The code of the entry's level; an unknown level word is stored as structured metadata instead. */
-  #level(stream: OpenStream, start: number, end: number): number {
+  /** The code of the entry's level, or LEVEL_PENDING; an unknown level word is stored as structured metadata instead. */
+  #level(stream: OpenStream): number {
     const declared = this.#metadata.declaredLevel
     if (!this.#admission.discoverLevels) {
       const code = declared === undefined ? LEVEL_NONE : levelCode(declared)
@@ -393,7 +402,9 @@ export class BatchBuilder implements PushSink {
     const word = declared ?? stream.level ?? this.#metadata.fieldLevel
     if (word === undefined) {
       const { severityNumber } = this.#metadata
-      return severityNumber === undefined ? levelOfLine(this.#text, start, end) : levelOfSeverityNumber(severityNumber)
+      if (severityNumber !== undefined) return levelOfSeverityNumber(severityNumber)
+      this.#hasPendingLevels = true
+      return LEVEL_PENDING
     }
     const code = levelCode(word)
     if (code === LEVEL_NONE) this.#metadata.addLevel(word)

@@ -22,6 +22,25 @@ const PRIORITY_MAX = 191
 /** `notice` and `info` are defaults of senders, so words of the line may be more specific. */
 const SYSLOG_NOTICE = 5
 
+/** Marks an entry of LevelColumns whose level is still to be found. */
+export const LEVEL_PENDING = 255
+
+/** Lines text[starts[i], ends[i]) and their levels. */
+export interface LevelColumns {
+  readonly text: Uint8Array
+  readonly starts: Uint32Array
+  readonly ends: Uint32Array
+  readonly levels: Uint8Array
+  readonly count: number
+}
+
+/** Replaces each LEVEL_PENDING by the level of its line. */
+export function findLevels({ text, starts, ends, levels, count }: LevelColumns): void {
+  for (let i = 0; i < count; i++) {
+    if (levels[i] === LEVEL_PENDING) levels[i] = levelOfLine(text, starts[i] as number, ends[i] as number)
+  }
+}
+
 /** The level of the line `text[start, end)`, as a code of LEVELS; LEVEL_UNKNOWN if there is none. */
 export function levelOfLine(text: Uint8Array, start: number, end: number): number {
   let first = start

@@ -1,6 +1,7 @@
 /** Decodes snappy blocks. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { decodeElementsByKernel } from '../../kernel/kernel-snappy.ts'
 
 /** From this length on a native copy is faster than a loop. */
 const RUN_BYTES_MIN = 24
@@ -34,7 +35,8 @@ export function decodeSnappy(
   }
   // Every byte is written below, or the buffer is dropped with the error.
   const output = allocate(length)
-  decodeElements(body, at, output)
+  // What WebAssembly does not decode is decoded again, for the error that says why.
+  if (!decodeElementsByKernel(body, at, output)) decodeElements(body, at, output)
   return output
 }
 
@@ -56,7 +58,7 @@ function readDeclaredLength(body: Uint8Array): { length: number; at: number } {
  * One loop over all elements, because a call for each would cost more than the copying. All its numbers remain 32-bit
  * integers (a length or offset of 2^31 or more becomes negative, and is rejected): doubles would take twice the time.
  */
-function decodeElements(body: Uint8Array, start: number, output: Buffer): void {
+export function decodeElements(body: Uint8Array, start: number, output: Buffer): void {
   const bodyEnd = body.length
   const outputEnd = output.length
   let at = start

@@ -9,6 +9,7 @@ import type { PushLimits } from '../../../domain/limits.ts'
 import type { Matcher } from '../../../domain/selector.ts'
 import { acceptPush, type PushOutcome } from '../../../flows/push/accept-push.ts'
 import type { StreamGateKeeper } from '../../../flows/push/stream-gate.ts'
+import { findLevelsByKernel } from '../../../kernel/kernel-levels.ts'
 import type { Ports } from '../../../ports/log-store.ts'
 import { type BodyForm, hintOfBody } from '../../../protocol/bytes/body-hint.ts'
 import type { Metrics, PushProtocol } from '../../../telemetry/metrics.ts'
@@ -100,6 +101,7 @@ export class PushReceiver {
       nowMs,
       discoverServiceName,
       discoverLevels,
+      findLevels: findLevelsByKernel,
       labelCountMax: protocol === 'otlp' ? limits.otlpLabelCountMax : limits.labelCountMax,
       acceptsAnyAge: isBackfill(request),
       dropped,
