@@ -1,28 +1,26 @@
 /** The HTTP client of the commands: address, credentials and responses of a gateway. */
 
 import { GatewayError } from '../domain/errors.ts'
-
-export const URL_DEFAULT = 'http://127.0.0.1:3100'
+import { type ClientSource, type ClientValues, NO_SOURCE, readClientSettings, URL_DEFAULT } from './client-settings.ts'
 
 /** For parseArgs: the options of every command that calls a gateway. */
 export const CLIENT_OPTIONS = {
-  url: { type: 'string', default: URL_DEFAULT },
+  url: { type: 'string' },
   user: { type: 'string' },
   token: { type: 'string' },
   tenant: { type: 'string' },
+  profile: { type: 'string' },
+  'password-file': { type: 'string' },
+  'token-file': { type: 'string' },
 } as const
 
-export const CLIENT_USAGE = `  --url URL           the gateway; default ${URL_DEFAULT}
-  --user NAME:PASS    basic authentication
-  --token TOKEN       bearer token
-  --tenant TENANT     tenant (X-Scope-OrgID)`
-
-export interface ClientValues {
-  readonly url: string
-  readonly user?: string | undefined
-  readonly token?: string | undefined
-  readonly tenant?: string | undefined
-}
+export const CLIENT_USAGE = `  --url URL           the gateway; default MILLRACE_URL, LOKI_ADDR or ${URL_DEFAULT}
+  --user NAME[:PASS]  basic authentication; the password is better in MILLRACE_PASSWORD or a file
+  --password-file FILE  its first line is the password
+  --token TOKEN       bearer token; better in MILLRACE_TOKEN or a file
+  --token-file FILE   its first line is the token
+  --tenant TENANT     tenant (X-Scope-OrgID)
+  --profile NAME      address and credentials of ~/.config/millrace/profiles.json`
 
 /** The address of a gateway, and the headers of requests to it. */
 export interface GatewayAddress {
@@ -31,14 +29,19 @@ export interface GatewayAddress {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Throws parameter_invalid if --url is not a URL. */
-export function readAddress({ url, user, token, tenant }: ClientValues): GatewayAddress {
+/** Throws parameter_invalid if the address is not a URL, and like readClientSettings. */
+export function readAddress(values: ClientValues, source: ClientSource = NO_SOURCE): GatewayAddress {
+  const { url, username, password, token, tenant, origins } = readClientSettings(values, source)
   const { protocol } = URL.parse(url) ?? {}
   if (protocol !== 'http:' && protocol !== 'https:') {
-    throw new GatewayError('parameter_invalid', `--url is not a URL; give one like ${URL_DEFAULT}`)
+    throw new GatewayError(
+      'parameter_invalid',
+      `${origins.url === 'flags' ? '--url' : `the address from ${origins.url}`} is not a URL; give one like ${URL_DEFAULT}`,
+    )
   }
   const headers: Record<string, string> = {}
-  if (user !== undefined) headers['authorization'] = `Basic ${Buffer.from(user).toString('base64')}`
+  if (username !== undefined)
+    headers['authorization'] = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`
   if (tenant !== undefined) headers['x-scope-orgid'] = tenant
   return { url: url.replace(/\/+$/, ''), headers }
@@ -95,7 +98,7 @@ export async function askJson(gateway: GatewayAddress, path: string, parameters:
 
 /** The error for a response whose status is not 200. */
 export function refusalOf({ url }: GatewayAddress, { status, text }: Answer): GatewayError {
-  const advice = status === 401 ? '; give credentials with --user or --token' : ''
+  const advice = status === 401 ? '; give credentials with --user, --token or --profile, or in the environment' : ''
   const words = wordsOf(text).trim().slice(0, TEXT_CHARS_MAX)
   const message = `${url} responded with ${status}${words === '' ? '' : `: ${words}`}${advice}`
   if (status === 404) return new GatewayError('not_found', message)

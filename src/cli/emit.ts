@@ -2,6 +2,7 @@
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../domain/errors.ts'
+import { CLIENT_OPTIONS, CLIENT_USAGE } from './client.ts'
 import type { Command } from './commands.ts'
 
 const ERRORS_MAX = 10_000
@@ -33,7 +34,7 @@ export function emitCommand(push: Command, random: () => number): Command {
   --errors N          number of errors; default: one or none, at random
   --print             print the lines to stdout instead of pushing them
   --label NAME=VALUE  a label of the stream; ${LABEL_DEFAULT}
-  --url, --user, --token, --tenant: as for push
+${CLIENT_USAGE}
 
   millrace emit --errors 3`,
     run: async (args, terminal) => {
@@ -43,10 +44,7 @@ export function emitCommand(push: Command, random: () => number): Command {
           errors: { type: 'string', default: '0' },
           print: { type: 'boolean', default: false },
           label: { type: 'string', multiple: true, default: [LABEL_DEFAULT] },
-          url: { type: 'string' },
-          user: { type: 'string' },
-          token: { type: 'string' },
-          tenant: { type: 'string' },
+          ...CLIENT_OPTIONS,
         },
       })
       const lines = emissionLines(/^\d{1,6}$/.test(values.errors) ? Number(values.errors) : Number.NaN, random)
@@ -54,7 +52,8 @@ export function emitCommand(push: Command, random: () => number): Command {
         for (const line of lines) terminal.out(`${line}\n`)
         return 0
       }
-      const options = (['url', 'user', 'token', 'tenant'] as const).flatMap((name) => {
+      const names = Object.keys(CLIENT_OPTIONS) as (keyof typeof CLIENT_OPTIONS)[]
+      const options = names.flatMap((name) => {
         const value = values[name]
         return value === undefined ? [] : [`--${name}=${value}`]
       })

@@ -6,6 +6,7 @@ import { formatLabels } from '../domain/labels.ts'
 import { parseRfc3339 } from '../domain/time.ts'
 import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, type Parameters, readAddress } from './client.ts'
 import { listOf, readLabels, recordOf } from './client-answer.ts'
+import type { ClientSource } from './client-settings.ts'
 import type { Command } from './commands.ts'
 import { readCount } from './query/query.ts'
 import { escapeControls, formatLocal, withoutControls } from './query/query-output.ts'
@@ -30,7 +31,7 @@ ${CLIENT_USAGE}
 
   millrace incidents --state open`,
     run: async (args, terminal) => {
-      const { gateway, parameters, limit, output } = readOrder(args, nowMs())
+      const { gateway, parameters, limit, output } = readOrder(args, nowMs(), terminal.client)
       let count = 0
       for await (const items of readIncidents(gateway, parameters, limit)) {
         for (const item of items)
@@ -50,7 +51,7 @@ interface IncidentsOrder {
   readonly output: string
 }
 
-function readOrder(args: readonly string[], nowMs: number): IncidentsOrder {
+function readOrder(args: readonly string[], nowMs: number, source: ClientSource | undefined): IncidentsOrder {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -64,7 +65,7 @@ function readOrder(args: readonly string[], nowMs: number): IncidentsOrder {
   if (!OUTPUTS.includes(values.output)) throw new GatewayError('parameter_invalid', '--output must be text or json')
   const since = values.since === undefined ? undefined : new Date(nowMs - readSince(values.since)).toISOString()
   return {
-    gateway: readAddress(values),
+    gateway: readAddress(values, source),
     parameters: { state: values.state, since },
     limit: readCount('--limit', values.limit),
     output: values.output,

@@ -1,5 +1,6 @@
 /** Reads the environment; nothing else does. */
 
+import { CLIENT_VARIABLES } from '../domain/client-variables.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { ageWithinRetention } from '../domain/limits.ts'
 import { nearestName } from '../kit/nearest-name.ts'
@@ -105,7 +106,8 @@ function quote(text: string): string {
 
 function findUnknown(env: Environment): string[] {
   const variables = listSettings().map((setting) => setting.variable)
-  const unknown = Object.keys(env).filter((name) => name.startsWith('MILLRACE_') && !variables.includes(name))
+  const known: readonly string[] = [...variables, ...CLIENT_VARIABLES]
+  const unknown = Object.keys(env).filter((name) => name.startsWith('MILLRACE_') && !known.includes(name))
   return unknown.map((name) => {
     const nearest = nearestName(
       name.slice(9),

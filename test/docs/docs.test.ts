@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { listSettings } from '../../src/config/read-config.ts'
 import { formatEnvExample, formatFirstSettings, formatSettingsPage } from '../../src/config/settings-docs.ts'
+import { CLIENT_VARIABLES } from '../../src/domain/client-variables.ts'
 import { REFUSAL_STATUS } from '../../src/domain/entries/refusals.ts'
 import { ERROR_STATUS } from '../../src/domain/errors.ts'
 import { exportIncidentMetrics } from '../../src/telemetry/incident-metrics.ts'
@@ -61,8 +62,8 @@ t.test('docs/README.md links every page of docs', async (t) => {
 })
 
 t.test('every setting that an error text or a document names exists', async (t) => {
-  // Variables of the shell and of the infrastructure.
-  const others = ['MILLRACE_PASSWORD', 'MILLRACE_IMAGE_URI']
+  // Variables of the command line and of the infrastructure.
+  const others: readonly string[] = [...CLIENT_VARIABLES, 'MILLRACE_IMAGE_URI']
   for (const document of ['README.md', ...globSync('docs/**/*.md')]) {
     const named = (readFileSync(document, 'utf8').match(/MILLRACE_[A-Z_]+[A-Z]/g) ?? []).filter(
       (name) => !others.includes(name),

@@ -33,7 +33,7 @@ t.test('every command of docs/query.md works', async (t) => {
 })
 
 t.test('docs/query.md names the options that all commands have', async (t) => {
-  const listed = [...document.matchAll(/^\| `--(\w+)` \|/gm)].map(([, name]) => name)
+  const listed = [...document.matchAll(/^\| `--([\w-]+)` \|/gm)].map(([, name]) => name)
   t.strictSame(listed, Object.keys(CLIENT_OPTIONS))
 })
 

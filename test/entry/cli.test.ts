@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { LocalIssuer } from '../../src/transport/http/auth/local-issuer.ts'
@@ -44,6 +45,52 @@ t.test('serve refuses to start without credentials on a public address, and exit
 
 t.test('the command exits with 2 for an unknown command', async (t) => {
   t.match(millrace(['srve'], {}), { code: 2, out: '', notes: /did you mean "serve"\?/ })
+})
+
+t.test('the list of commands says of each what its own help says', async (t) => {
+  const rows = [...millrace(['help'], {}).out.matchAll(/^ {2}([a-z-]+) +(\S.*)$/gm)].filter(
+    ([, name = '']) => !['help', 'version'].includes(name),
+  )
+  t.ok(rows.length > 10)
+  for (const [, name = '', summary = ''] of rows) {
+    const { code, out } = millrace(['help', name], {})
+    t.equal(code, 0)
+    t.equal(out.split('\n')[0], summary, name)
+  }
+})
+
+t.test('the version is that of package.json, and an option that is misspelt is named', async (t) => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+  t.match(millrace(['--version'], {}), { code: 0, out: `millrace ${version}, Node ${process.versions.node}\n` })
+  t.match(millrace(['query', '{a="b"}', '--sinse', '1h'], {}), { code: 2, notes: /Did you mean --since\?/ })
+})
+
+t.test('arguments with a password are not shown by ps', { skip: process.platform !== 'linux' }, async (t) => {
+  const push = spawn(process.execPath, [
+    SCRIPT,
+    'push',
+    '--label',
+    'a=b',
+    '--user',
+    'me:s3cret',
+    '--url',
+    'http://127.0.0.1:1',
+  ])
+  t.teardown(() => push.kill('SIGKILL'))
+  const shown = () => readFileSync(`/proc/${push.pid}/cmdline`, 'utf8')
+  // The test's own timeout ends this if the title is never set.
+  while (!shown().startsWith('millrace')) await setImmediate()
+  t.notMatch(shown(), 's3cret')
+})
+
+t.test('serve ignores the variables of the command line', async (t) => {
+  const env = {
+    MILLRACE_URL: 'http://a',
+    MILLRACE_PASSWORD: 'p',
+    MILLRACE_HOST: '0.0.0.0',
+    MILLRACE_DATA_DIR: t.testdir(),
+  }
+  t.match(millrace(['serve'], env), { code: 1, notes: /no credentials are configured; set MILLRACE_USERS/ })
 })
 
 t.test('the reader of the output may stop early', async (t) => {

@@ -29,7 +29,7 @@ ${CLIENT_USAGE}; default: the one that the files name
   millrace import november/*/*/*.parquet`,
     run: async (args, terminal) => {
       const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: CLIENT_OPTIONS })
-      const gateway = readAddress(values)
+      const gateway = readAddress(values, terminal.client)
       if (positionals.length === 0) throw new GatewayError('parameter_invalid', 'got no file; give at least one')
       const totals = new PushTotals(terminal)
       const files = await openAll(positionals)

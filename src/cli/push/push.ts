@@ -103,7 +103,7 @@ function readOptions(
   if (labels.length === 0) {
     throw new GatewayError('parameter_invalid', '--label is missing; give at least one, like app=shop')
   }
-  const gateway = readAddress(values)
+  const gateway = readAddress(values, terminal.client)
   const headers = { ...gateway.headers, 'content-type': 'application/x-protobuf', accept: 'application/json' }
   const url = `${gateway.url}/loki/api/v1/push`
   const inputs: Input[] = positionals.map((path) => (path === '-' ? stdinInput(terminal) : fileInput(path)))

@@ -27,7 +27,7 @@ ${CLIENT_USAGE}`,
       if (second !== undefined) throw new GatewayError('parameter_invalid', 'got several names; give one or none')
       const path = name === undefined ? 'labels' : `label/${encodeURIComponent(name)}/values`
       const asked = { ...readTimes(values, nowMs()), query: values.match }
-      const names = readNames(await askJson(readAddress(values), `/loki/api/v1/${path}`, asked))
+      const names = readNames(await askJson(readAddress(values, terminal.client), `/loki/api/v1/${path}`, asked))
       for (const each of names) terminal.out(`${withoutControls(each)}\n`)
       if (names.length === 0) terminal.note('Nothing in this time range; try --since 7d\n')
       return 0

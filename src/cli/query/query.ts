@@ -5,6 +5,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import { msToNs } from '../../domain/time.ts'
 import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress } from '../client.ts'
 import { readQueryAnswer } from '../client-answer.ts'
+import type { ClientSource } from '../client-settings.ts'
 import type { Command, Terminal } from '../commands.ts'
 import { formatEntry, OUTPUTS, type Output } from './query-output.ts'
 import { type PagedQuery, readPages } from './query-pages.ts'
@@ -36,7 +37,7 @@ ${CLIENT_USAGE}
   millrace query '{app="shop"} |= "error"' --since 15m
   millrace query 'sum by (app) (count_over_time({app=~".+"}[1h]))' --instant`,
     run: async (args, terminal) => {
-      const order = readOrder(args, nowMs())
+      const order = readOrder(args, nowMs(), terminal.client)
       const count = order.isInstant ? await writeInstant(order, terminal) : await writeRange(order, terminal, hasColors)
       if (count === 0) terminal.note('Nothing found in this time range; try --since 7d\n')
       return 0
@@ -75,7 +76,7 @@ async function writeInstant({ gateway, query, output }: QueryOrder, terminal: Te
   return answer.series.length
 }
 
-function readOrder(args: readonly string[], nowMs: number): QueryOrder {
+function readOrder(args: readonly string[], nowMs: number, source: ClientSource | undefined): QueryOrder {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -98,7 +99,7 @@ function readOrder(args: readonly string[], nowMs: number): QueryOrder {
   const step = values.step === undefined ? stepFor(end - start) : readCount('--step', values.step)
   const limit = readCount('--limit', values.limit)
   return {
-    gateway: readAddress(values),
+    gateway: readAddress(values, source),
     query: { query, start, end, limit, direction: readDirection(values.direction), step },
     output: readOutput(values.output),
     isInstant: values.instant,

@@ -6,6 +6,7 @@ import { msToNs } from '../../domain/time.ts'
 import { backoffMs, type Wait } from '../../kit/backoff.ts'
 import { ask, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress, refusalOf } from '../client.ts'
 import type { ShownEntry } from '../client-answer.ts'
+import type { ClientSource } from '../client-settings.ts'
 import type { Command, Terminal } from '../commands.ts'
 import { readCount, readOutput, readQuery } from './query.ts'
 import { formatEntry, type Output } from './query-output.ts'
@@ -51,7 +52,7 @@ ${CLIENT_USAGE}
 After a broken connection it reconnects and shows the missed lines. If the gateway has no live tails, it polls
 every ${POLL_MS / 1000} seconds.`,
     run: async (args, terminal) => {
-      await new Tail(parts, readOrder(args), terminal).run()
+      await new Tail(parts, readOrder(args, terminal.client), terminal).run()
       return 0
     },
   }
@@ -183,7 +184,7 @@ function passesWithTime(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'source_unavailable'
 }
 
-function readOrder(args: readonly string[]): TailOrder {
+function readOrder(args: readonly string[], source: ClientSource | undefined): TailOrder {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -198,7 +199,7 @@ function readOrder(args: readonly string[]): TailOrder {
   if (limit > LIMIT_MAX)
     throw new GatewayError('parameter_invalid', `--limit is more than ${LIMIT_MAX}; use millrace query instead`)
   return {
-    gateway: readAddress(values),
+    gateway: readAddress(values, source),
     query: readQuery(positionals),
     limit,
     sinceMs: readSince(values.since),
