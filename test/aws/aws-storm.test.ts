@@ -37,3 +37,16 @@ t.test('a storm reports when the archive lost acknowledged lines', async (t) => 
   t.match(report.wrongs.join('\n'), /in the archive: acknowledged and lost/)
   t.strictSame(report.faults, [], 'no call failed')
 })
+
+t.test('the direct path loses, doubles and invents nothing while its compactor runs and is killed', async (t) => {
+  const report = await stormAws({ seed: 20261130, pushes: 12, cacheDir: t.testdir(), path: 'direct' })
+  t.strictSame(report.wrongs, [], `nothing lost, doubled or made up in ${report.pushes} pushes`)
+  t.strictSame(report.damages, [])
+  t.equal(report.foundLines, report.lines, 'every line, by a read')
+  t.equal(report.archivedLines, report.lines, 'every line, in the files of the manifest')
+  t.ok(report.reads > report.failedReads, 'reads went on meanwhile')
+  const services = new Set(report.faults.map(({ service }) => service))
+  t.ok(services.has('dynamodb') && services.has('s3'))
+  const { rounds = 0, failedRounds = 0, kills = 0 } = report.compactor ?? {}
+  t.ok(rounds + failedRounds + kills > 0, 'the compactor ran meanwhile')
+})

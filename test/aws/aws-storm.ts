@@ -8,7 +8,6 @@ import { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
 import { readConfig } from '../../src/config/read-config.ts'
 import type { AwsClients } from '../../src/homes/aws-clients.ts'
 import { type AwsEvents, openAws } from '../../src/homes/aws-home.ts'
-import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { LocalCloud } from '../doubles/local-cloud.ts'
 import { Random } from '../support/random.ts'
 import { archivedLines } from './archived-lines.ts'
@@ -17,6 +16,7 @@ import { canSplit } from './fault-batches.ts'
 import { CALM, type FaultChances, type Outages, randomFaults, withEach, withOutages } from './fault-plan.ts'
 import { type FaultCount, FaultProxy } from './fault-proxy.ts'
 import { type StormReport, storm } from './storm.ts'
+import { type CompactorFigures, LeapingClock, StormCompactor } from './storm-compactor.ts'
 import { storeTarget } from './storm-targets.ts'
 import { testClient } from './test-client.ts'
 import { UnansweredCalls } from './unanswered-calls.ts'
@@ -27,6 +27,8 @@ export interface AwsStormOptions {
   readonly pushes: number
   /** The cache folder of reads. */
   readonly cacheDir: string
+  /** `direct`: with a compactor that is killed again and again. */
+  readonly path?: 'firehose' | 'direct'
   readonly chances?: FaultChances
   readonly outages?: Outages
   /** Causes damage after the storm, to check that it is reported. */
@@ -36,6 +38,8 @@ export interface AwsStormOptions {
 export interface AwsStormReport extends StormReport {
   readonly calls: number
   readonly faults: readonly FaultCount[]
+  /** Of the direct path. */
+  readonly compactor?: CompactorFigures
   /** Damage that the store reported; should be empty. */
   readonly damages: readonly string[]
 }
@@ -48,6 +52,21 @@ export const STORMY: FaultChances = {
   cutBefore: 0.03,
   cutAfter: 0.04,
   serverErrorAfter: 0.03,
+  partial: 0.3,
+  delay: 0.05,
+}
+
+/**
+ * Every tenth call fails. A read of the direct path makes a call for each partition of rows, and each throttle of a write makes the
+ * partitions more: with more faults hardly a read would end.
+ */
+export const STORMY_DIRECT: FaultChances = {
+  throttle: 0.01,
+  serverError: 0.02,
+  noAnswer: 0.001,
+  cutBefore: 0.02,
+  cutAfter: 0.03,
+  serverErrorAfter: 0.02,
   partial: 0.3,
   delay: 0.05,
 }
@@ -67,29 +86,49 @@ export async function stormAws(options: AwsStormOptions): Promise<AwsStormReport
   })
   const damages: string[] = []
   const clients = makeClients(proxy.endpoints, unanswered)
-  const environment = { ...cloud.environment(proxy.endpoints), MILLRACE_CACHE_DIR: options.cacheDir }
-  const home = await openAws(readConfig(environment), SYSTEM_CLOCK, eventsInto(damages), clients)
+  const config = readConfig({
+    ...cloud.environment(proxy.endpoints),
+    MILLRACE_CACHE_DIR: options.cacheDir,
+    MILLRACE_ARCHIVE_PATH: options.path ?? 'firehose',
+    MILLRACE_ARCHIVE_BUCKETS: '2',
+  })
+  const clock = new LeapingClock()
+  const home = await openAws(config, clock, eventsInto(damages), clients)
+  const compactor = options.path === 'direct' ? await StormCompactor.open(config, clients, clock, damages) : undefined
   try {
-    const plan = withOutages(random, randomFaults(random, options.chances ?? STORMY), options.outages ?? OUTAGES)
+    const chances = options.chances ?? (options.path === 'direct' ? STORMY_DIRECT : STORMY)
+    const plan = withOutages(random, randomFaults(random, chances), options.outages ?? OUTAGES)
     proxy.plan = options.chances === undefined ? withEach(plan, canSplit) : plan
     const report = await storm({
-      target: storeTarget(home.ports.store, SYSTEM_CLOCK),
+      target: storeTarget(home.ports.store, clock),
       random,
       pushes: options.pushes,
       stir: async () => {
         cloud.firehose.deliversTwice = random.chance(0.3)
         if (random.chance(0.3)) await cloud.firehose.deliver()
+        compactor?.stir(random)
       },
       calm: async () => {
         proxy.plan = CALM
         await cloud.deliver()
+        await compactor?.finish()
         options.sabotage?.(cloud)
       },
-      archived: () => archivedLines(cloud),
+      archived: () => compactor?.lines(cloud) ?? archivedLines(cloud),
+      pace: async () => {
+        if (compactor !== undefined && random.chance(0.5)) await compactor.nextRound()
+      },
       wait: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     })
-    return { ...report, calls: proxy.calls, faults: proxy.faults, damages }
+    return {
+      ...report,
+      calls: proxy.calls,
+      faults: proxy.faults,
+      damages,
+      ...(compactor && { compactor: compactor.figures }),
+    }
   } finally {
+    await compactor?.close()
     await home.close()
     await proxy.stop()
     await cloud.stop()

@@ -31,6 +31,8 @@ export interface StormOptions {
   /** All lines in the archive or on their way, read without the tested code. */
   readonly archived: () => Promise<readonly string[]>
   readonly wait: (ms: number) => Promise<unknown>
+  /** Awaited by a writer between two pushes. */
+  readonly pace?: () => Promise<void>
 }
 
 export interface StormReport {
@@ -58,6 +60,8 @@ const SENDS_MAX = 500
 const RETRY_MS_MAX = 20
 /** Every nth push of a writer is late. */
 const LATE_EVERY = 5
+/** Every nth push of a writer is large: an object of its own on the direct path. */
+const LARGE_EVERY = 4
 /** Far more than the hour after which entries are late. */
 const LATE_NS = 3n * 3600n * 1_000_000_000n
 /** Reads during the storm are repeated until one succeeds: on a slow machine the writers may finish before. */
@@ -119,6 +123,7 @@ class Storm {
       await this.#sendUntilTaken(name, push)
       sent.isAcknowledged = true
       for (const { line } of push.lines) this.#acknowledged.add(line)
+      await this.#options.pace?.()
     }
   }
 
@@ -141,9 +146,10 @@ class Storm {
     const isLate = intake === 'push' && number % LATE_EVERY === 0
     const madeNs = nowNs()
     const beganNs = isLate ? madeNs - LATE_NS : madeNs
+    const bytesMax = number % LARGE_EVERY === 0 ? 4000 : 200
     const lines = Array.from({ length: 1 + random.integer(LINES_MAX) }, (_, at) => ({
       ns: beganNs + BigInt(at >>> 1),
-      line: `${name} push ${number} line ${at} ${random.hex(8 + random.integer(200))}`,
+      line: `${name} push ${number} line ${at} ${random.hex(8 + random.integer(bytesMax))}`,
     }))
     const texts = lines.map(({ line }) => line)
     return { push: { intake, stream: `${name}-${number % 3}`, lines }, sent: this.#ledger.add(texts, madeNs) }

@@ -3,6 +3,7 @@
 import t, { type Test } from 'tap'
 import { type CompactionWork, compactArrivals, mergeFiles } from '../../src/flows/archive/compact-archive.ts'
 import { BUCKET, openAwsStore, Services, withSteps } from '../adapters/aws/opened-store.ts'
+import { Killed, killable } from '../aws/killable.ts'
 import {
   asSorted,
   asStored,
@@ -50,38 +51,6 @@ async function pushBoth({ push, clock }: ReturnType<typeof open>): Promise<void>
 const everything = async (work: CompactionWork): Promise<void> => {
   await compactArrivals(work)
   await mergeFiles(work)
-}
-
-class Killed extends Error {}
-
-/** The work, killed at its call number `at`: before or after that took effect. `step` is awaited before each call. */
-function killable(work: CompactionWork, at: number, isDone: boolean, step: () => Promise<void>) {
-  const counted = { calls: 0 }
-  const around = <T extends object>(target: T): T =>
-    new Proxy(target, {
-      get: (object, name) => {
-        const member: unknown = Reflect.get(object, name)
-        if (typeof member !== 'function') return member
-        return async (...args: unknown[]) => {
-          // Once dead it does nothing more; local files are no part of the archive.
-          if (counted.calls >= at) throw new Killed()
-          counted.calls++
-          await step()
-          if (counted.calls === at && !isDone) throw new Killed()
-          const result: unknown = await Reflect.apply(member, object, args)
-          if (counted.calls === at) throw new Killed()
-          return result
-        }
-      },
-    })
-  const { manifest, arrivals, builder, objects } = work
-  const parts = {
-    manifest: around(manifest),
-    arrivals: around(arrivals),
-    builder: around(builder),
-    objects: around(objects),
-  }
-  return { work: { ...work, ...parts }, counted }
 }
 
 t.test('killed at any step, with a reader at every step: each line is there once', async (t) => {
