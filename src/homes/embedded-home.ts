@@ -1,5 +1,6 @@
 /** The ports of the embedded home: one SQLite file, keys in the data folder. */
 
+import { CHECKPOINT_PAGES } from '../adapters/embedded/checkpoints.ts'
 import { LocalFeed } from '../adapters/embedded/local-feed.ts'
 import { loadSecret } from '../adapters/embedded/secrets.ts'
 import { SqliteLogStore, type StoreEvents } from '../adapters/embedded/sqlite-log-store.ts'
@@ -40,7 +41,7 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
     keepsCommitted: config.incidents.enabled,
     memoryBytesMax: Math.min(MEMORY_BYTES_MAX, SYSTEM_HEAP.limitBytes / MEMORY_HEAP_PART),
   }
-  const store = new SqliteLogStore(settings, clock, events, { repeat })
+  const store = new SqliteLogStore(settings, clock, events, { repeat, checkpoints: CHECKPOINT_PAGES })
   const keys = {
     pageToken: loadSecret(dataDir, PAGE_TOKEN_KEY, KEY_BYTES),
     localIssuer: config.auth.localIssuer ? loadLocalIssuerSeed(dataDir) : undefined,

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { loadSecret } from '../../src/adapters/embedded/secrets.ts'
 import { SqliteCursors } from '../../src/adapters/embedded/sqlite-cursors.ts'
 import { SqliteIncidents } from '../../src/adapters/embedded/sqlite-incidents.ts'
-import { SqliteLogStore } from '../../src/adapters/embedded/sqlite-log-store.ts'
+import { SqliteLogStore, type StoreOptions } from '../../src/adapters/embedded/sqlite-log-store.ts'
 import { acknowledge, applyReport } from '../../src/domain/incidents/incident.ts'
 import { CLOSED_KEPT_MS, EVENT_MEMORY_MS, incidentIdOf, record, report } from '../contract/incident-store.ts'
 import { FixedClock, makeBatch, openAdmission, RecordedEvents, readAll, STORE_SETTINGS } from '../support/helper.ts'
@@ -41,8 +41,12 @@ const PROJECT = 'abcdefabcdefabcdefabcdef'
 const RANGE = { start: 0n, end: clock.nowNs }
 
 /** Opens a store, and closes it after the work, because a test reads many folders. */
-async function withStore(dataDir: string, work: (store: SqliteLogStore) => Promise<Facts>): Promise<Facts> {
-  const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir }, clock, new RecordedEvents())
+async function withStore(
+  dataDir: string,
+  work: (store: SqliteLogStore) => Promise<Facts>,
+  options?: StoreOptions,
+): Promise<Facts> {
+  const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir }, clock, new RecordedEvents(), options)
   try {
     return await work(store)
   } finally {
@@ -92,6 +96,23 @@ async function append(dataDir: string, ids?: readonly string[]): Promise<Facts> 
   })
 }
 
+/** Pushes while a thread copies the log into the database, at once and again and again. */
+async function appendCopied(dataDir: string): Promise<Facts> {
+  const checkpoints = { copied: 1, restarted: 1, bound: 1_000 }
+  const work = async (store: SqliteLogStore): Promise<Facts> => {
+    for (const app of ['one', 'two', 'three', 'four']) {
+      const entries = [{ ns: clock.nowNs, line: app }]
+      const batch = () => makeBatch([{ labels: { app }, entries }], openAdmission(clock))
+      await store.append(batch())
+      // The copy of this push runs beside the next: it is a duplicate, which is committed nevertheless.
+      await store.append(batch())
+      await store.maintain()
+    }
+    return lines(store)
+  }
+  return withStore(dataDir, work, { checkpoints })
+}
+
 const deletion = { id: 'd1', tenant: 'fake', query: '{app="shop"}', ...RANGE, createdMs: clock.ms, isProcessed: false }
 const ref = { tenant: 'fake', id: incidentIdOf(report(clock)) }
 
@@ -100,6 +121,11 @@ export const ACTORS: readonly Actor[] = [
   {
     name: 'posted logs with ids',
     act: (dataDir) => append(dataDir, ['id-1', 'id-2', 'id-3']),
+    look: (dataDir) => withStore(dataDir, lines),
+  },
+  {
+    name: 'pushes whose log a thread copies',
+    act: appendCopied,
     look: (dataDir) => withStore(dataDir, lines),
   },
   {

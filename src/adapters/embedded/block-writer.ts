@@ -10,7 +10,7 @@ import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { AppendResult, Clock } from '../../ports/log-store.ts'
 import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/blocks/block-format.ts'
 import { RecentBlocks, RecentContents } from './recent-blocks.ts'
-import { RecentStreams } from './recent-streams.ts'
+import { RecentStreams } from './streams/recent-streams.ts'
 import { formatStreamIds, parseStreamIds, type StoredStream } from './streams/stored-stream.ts'
 import { StreamTable } from './streams/stream-table.ts'
 

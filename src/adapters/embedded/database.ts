@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
+import { COMMIT_CHECKPOINT_PAGES } from './checkpoints.ts'
 import { makeFolder } from './durable-files.ts'
 import { createDatabase, openDatabaseFile, SQLITE_FULL, type Synchronous, sqliteCode, takeLock } from './sqlite-file.ts'
 import { STREAMS_SCHEMA, upgradeStreams } from './streams/streams-schema.ts'
@@ -130,7 +131,7 @@ function openWriter(path: string, synchronous: Synchronous): DatabaseSync {
   if (!existsSync(path) || checkOurs(path) === 'empty') createDatabase(path, SCHEMA)
   const db = openDatabaseFile(path, synchronous)
   try {
-    db.exec('PRAGMA wal_autocheckpoint = 2000')
+    db.exec(`PRAGMA wal_autocheckpoint = ${COMMIT_CHECKPOINT_PAGES}`)
     upgradeDatabase(db)
     return db
   } catch (cause) {

@@ -1,5 +1,6 @@
 /** LogStore on SQLite: concurrent appends share a commit, and reads stream in parallel. */
 
+import { join } from 'node:path'
 import type { Batch } from '../../domain/entries/batch.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
@@ -16,7 +17,8 @@ import type {
 } from '../../ports/log-store.ts'
 import { BlockReader } from './block-reader.ts'
 import { type BlockEvents, type BlockRow, BlockWriter, type WriterSettings } from './block-writer.ts'
-import { type Database, openDatabase, openFailure, pragma, writeFailure } from './database.ts'
+import { type CheckpointPages, Checkpoints } from './checkpoints.ts'
+import { type Database, LOG_FILE, openDatabase, openFailure, pragma, writeFailure } from './database.ts'
 import { Maintenance, type RetentionSettings } from './maintenance.ts'
 import { RangeVersions } from './range-versions.ts'
 import { SqliteCommittedBlocks } from './sqlite-committed-blocks.ts'
@@ -59,6 +61,8 @@ const PROBE_MS = 5_000
 export interface StoreOptions {
   readonly open?: (dataDir: string) => Database
   readonly repeat?: Repeat
+  /** Copies the write-ahead log on a thread; without it, commits do. */
+  readonly checkpoints?: CheckpointPages
 }
 
 /** What the columns of an entry take, and the labels of a stream: as a key, as values, and the objects. */
@@ -78,6 +82,7 @@ export class SqliteLogStore implements LogStore {
   readonly #writer: BlockWriter
   readonly #reader: BlockReader
   readonly #maintenance: Maintenance
+  readonly #checkpoints: Checkpoints | undefined
   readonly #versions = new RangeVersions()
   readonly #endMaintenance: () => void
   #queue: Waiting[] = []
@@ -98,7 +103,7 @@ export class SqliteLogStore implements LogStore {
     settings: StoreSettings,
     clock: Clock,
     events: StoreEvents,
-    { open = openDatabase, repeat = NEVER }: StoreOptions = {},
+    { open = openDatabase, repeat = NEVER, checkpoints }: StoreOptions = {},
   ) {
     this.#settings = settings
     this.#clock = clock
@@ -122,6 +127,9 @@ export class SqliteLogStore implements LogStore {
       const onFailure = (cause: unknown): void => events.writeFailed(cause)
       const parts = { db, writer: this.#writer, clock, events: blockEvents, onFailure, blockBytes }
       this.deletions = new SqliteDeletions(parts)
+      const path = join(settings.dataDir, LOG_FILE)
+      const onCheckpointFailure = (cause: unknown): void => events.maintenanceFailed(cause)
+      this.#checkpoints = checkpoints && new Checkpoints(db, path, checkpoints, onCheckpointFailure)
     } catch (cause) {
       this.#database.close()
       throw openFailure(settings.dataDir, cause)
@@ -174,13 +182,15 @@ export class SqliteLogStore implements LogStore {
     }
   }
 
-  /** Runs one round of maintenance; also called by a timer. Rounds do not overlap. */
+  /** Runs one round of maintenance, and waits for a copy of the log; also called by a timer. Rounds do not overlap. */
   async maintain(): Promise<void> {
     if (this.#maintaining === undefined && !this.#isClosed) {
       this.#maintaining = this.#maintenance
         .run(() => this.#isClosed)
         .catch((cause) => this.#events.maintenanceFailed(cause))
-        .finally(() => {
+        .finally(async () => {
+          this.#checkpoints?.afterCommit()
+          await this.#checkpoints?.copied()
           this.#maintaining = undefined
         })
     }
@@ -197,6 +207,7 @@ export class SqliteLogStore implements LogStore {
     this.#endMaintenance()
     while (this.#queue.length > 0) this.#commitSome()
     await this.#maintaining
+    await this.#checkpoints?.close()
     this.#database.close()
   }
 
@@ -221,6 +232,7 @@ export class SqliteLogStore implements LogStore {
       this.#trouble = undefined
       for (const [i, { resolve }] of waiting.entries()) resolve(results[i] as AppendResult)
       this.#events.committed(this.#clock.monotonicMs() - startedMs, waiting.length)
+      this.#checkpoints?.afterCommit()
     } catch (cause) {
       const failure = writeFailure(cause)
       this.#trouble = failure.message

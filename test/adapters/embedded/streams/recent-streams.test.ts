@@ -1,5 +1,5 @@
 import t from 'tap'
-import { RecentStreams } from '../../../src/adapters/embedded/recent-streams.ts'
+import { RecentStreams } from '../../../../src/adapters/embedded/streams/recent-streams.ts'
 
 t.test('a stream may have entries up to its newest time', async (t) => {
   const streams = new RecentStreams()
