@@ -6,6 +6,7 @@ import { GatewayError } from '../domain/errors.ts'
 import { compareText, formatLabels, type Labels } from '../domain/labels.ts'
 import type { Matcher } from '../domain/selector.ts'
 import { type Slices, sortSlices } from '../kit/slices.ts'
+import { askedTraceId } from './asked-trace-id.ts'
 import { BestEntries, type Direction, type FoundEntry } from './best-entries.ts'
 import { BlockSearch, lineText, splitStages, stretchEnd, stretchStart } from './block-search.ts'
 import type { LogExpr } from './parse/syntax.ts'
@@ -61,6 +62,8 @@ export class LogQuery {
   readonly matchers: readonly Matcher[]
   /** True if all lines are scanned, not only those of the result. */
   readonly scans: boolean
+  /** For ReadRequest.traceId. */
+  readonly traceId: string | undefined
   readonly #direction: Direction
   readonly #search: BlockSearch
   readonly #stage: Stage | undefined
@@ -75,6 +78,7 @@ export class LogQuery {
     const { filters, rest } = splitStages(expr.stages)
     this.matchers = expr.matchers
     this.scans = expr.stages.length > 0
+    this.traceId = askedTraceId(expr.stages)
     this.#direction = direction
     this.#search = new BlockSearch(filters)
     this.#stage = rest.length === 0 ? undefined : compileStages(rest, { nowMs })

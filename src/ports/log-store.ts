@@ -55,6 +55,11 @@ export interface ReadRequest extends StreamRange {
   readonly readsAll?: boolean
   /** Only the columns are needed: blocks may come with empty text and metadata. */
   readonly withoutText?: boolean
+  /**
+   * Only entries with this value of `trace_id`, as structured metadata or as a label of their stream, are needed: a store may leave out
+   * others.
+   */
+  readonly traceId?: string | undefined
   /** The lines of every block will be read, so that they may be decompressed ahead. */
   readonly scans?: boolean
 }

@@ -223,3 +223,46 @@ t.test('a bucket whose arrivals cannot be sealed holds up no other, and shows ho
   await compactArrivals({ ...failing, arrivals: work.arrivals })
   t.ok(behind < SPAN, 'nothing is behind but the ten minutes that are not over')
 })
+
+t.test('a trace is found by the filters of files, and an absent one loads no lines', async (t) => {
+  const calls: string[] = []
+  const clock = new FixedClock()
+  const opened = openAwsStore(services, t, clock, {
+    ...CONTRACT_SETTINGS,
+    path: 'direct',
+    beforeRead: async (call) => void calls.push(call),
+  })
+  const random = new Random(3)
+  const pushed: PlainStream[] = []
+  for (let day = 0; day < 3; day++) {
+    const entries = Array.from({ length: 200 }, (_, i) => ({
+      ns: clock.nowNs + BigInt(i),
+      line: `${day} ${i}`,
+      metadata: i % 3 === 0 ? {} : { trace_id: i % 50 === 1 ? 'shared' : random.hex(32) },
+    }))
+    const streams = [{ labels: { app: 'a' }, entries }]
+    pushed.push(...streams)
+    await opened.store.append(makeBatch(streams, openAdmission(clock)))
+    clock.ms += 86_400_000
+    await everything(opened.compaction)
+  }
+  const linesOf = async (traceId: string) => {
+    calls.length = 0
+    const store = await opened.reopen()
+    return (await readAll(store, { traceId })).map(({ line }) => line)
+  }
+  for (const { entries } of pushed) {
+    for (const { line, metadata } of entries.slice(0, 20)) {
+      const id = (metadata as { trace_id?: string }).trace_id
+      if (id !== undefined) t.ok((await linesOf(id)).includes(line), `${id}: ${line}`)
+    }
+  }
+  t.strictSame(await linesOf('absent'), [])
+  t.equal(calls.filter((call) => call === 'getRange').length, 6, 'an index and its filters for each of three files')
+  const labelled = [{ labels: { app: 'b', trace_id: 'label' }, entries: [{ ns: clock.nowNs, line: 'of a label' }] }]
+  const reopened = await opened.reopen()
+  await reopened.append(makeBatch(labelled, openAdmission(clock)))
+  clock.ms += SPAN + 4 * MINUTE
+  await everything(opened.compaction)
+  t.ok((await linesOf('label')).includes('of a label'), 'a label of the stream has no filter')
+})

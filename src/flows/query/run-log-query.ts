@@ -55,6 +55,7 @@ export async function runLogQuery(
       end: end === start ? end + 1n : end,
       direction,
       scans: query.scans,
+      traceId: query.traceId,
       wants: (oldest, newest) => query.wants(oldest, newest),
       pause: turn.pause,
     },

@@ -7,6 +7,7 @@ import { formatLabels, type Labels } from '../../domain/labels.ts'
 import { DETECTED_LEVEL, LEVEL_NONE, LEVELS } from '../../domain/levels/level.ts'
 import type { Matcher } from '../../domain/selector.ts'
 import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
+import { askedTraceId } from '../asked-trace-id.ts'
 import { BlockSearch, lineText, stretchEnd } from '../block-search.ts'
 import type { Grouping, RangeAggregation, Unwrap } from '../parse/syntax.ts'
 import { LabelSet, PRESERVE_ERROR_LABEL } from '../pipeline/label-set.ts'
@@ -39,6 +40,8 @@ export class RangeRead {
   readonly withoutText: boolean
   /** True: every line is scanned. */
   readonly scans: boolean
+  /** For ReadRequest.traceId. */
+  readonly traceId: string | undefined
   readonly #aggregation: RangeAggregation
   readonly #grouping: Grouping | undefined
   readonly #steps: Steps
@@ -79,6 +82,7 @@ export class RangeRead {
     const { reads } = this.#sampling
     this.#namesRead = reads === undefined ? undefined : new MetadataNames(reads)
     this.matchers = range.log.matchers
+    this.traceId = askedTraceId(range.log.stages)
     this.start = this.#windows.start
     this.end = this.#windows.end
     this.scans = !this.#sampling.isPlain || this.#search.isNeeded

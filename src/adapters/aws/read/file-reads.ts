@@ -3,6 +3,7 @@
 import type { Batch } from '../../../domain/entries/batch.ts'
 import { BatchBuilder } from '../../../domain/entries/batch-builder.ts'
 import { GatewayError } from '../../../domain/errors.ts'
+import { labelValue } from '../../../domain/labels.ts'
 import { type Matcher, matchesAll } from '../../../domain/selector.ts'
 import type { ArchiveFile } from '../../../ports/archive.ts'
 import { SPAN_MS } from '../../../protocol/archive/archive-place.ts'
@@ -17,6 +18,7 @@ import {
   type StreamPlace,
   type TenantIndex,
 } from '../../../protocol/archive/file-index.ts'
+import { mayHaveId } from '../../../protocol/archive/id-filter.ts'
 import type { RowRun } from '../../../protocol/archive/parquet-rows.ts'
 import type { ArchiveBucket } from '../archive-bucket.ts'
 import { sortKeyAt } from '../recent-items.ts'
@@ -29,10 +31,14 @@ const HEAD_BYTES = 256 * 1024
 /** Compressed bytes of indexes kept in memory; decoded they take several times as much. */
 const INDEXES_BYTES_MAX = 8 * 2 ** 20
 
+const TRACE_ID = 'trace_id'
+
 /** What a read wants of a file. */
 export interface FileRange {
   readonly tenant: string
   readonly matchers: readonly Matcher[]
+  /** See ReadRequest.traceId. */
+  readonly traceId?: string | undefined
   /** Times of entries, inclusive. */
   readonly oldest: bigint
   readonly newest: bigint
@@ -70,11 +76,16 @@ export class FileReads {
     const selected = isWhole
       ? ''
       : ` ${range.matchers.map(({ name, operator, value }) => JSON.stringify([name, operator, value])).join('')}`
-    return directory.groups.flatMap((group, i) => {
+    const places = directory.groups.flatMap((group, i) => {
       const own = streams.filter(({ row, rows }) => row < group.row + group.rows && row + rows > group.row)
       const inRange = own.filter(({ oldest, newest }) => oldest <= range.newest && newest >= range.oldest)
       const times = inRange.length === 0 ? undefined : timesOf(group, own)
       if (times === undefined || times.newest < range.oldest || times.oldest > range.newest) return []
+      return { group, i, own, times }
+    })
+    const hasId = await this.#groupsWithId(file, tenant, places, range.traceId, signal)
+    return places.flatMap(({ group, i, own, times }) => {
+      if (!hasId(i)) return []
       const place = rowGroupRange(directory, group)
       return {
         key: `${file.key}#${String(i).padStart(6, '0')} ${range.tenant}${selected}`,
@@ -86,6 +97,32 @@ export class FileReads {
           this.#load({ file, directory, group, tenant: range.tenant, streams: own }, append, signal),
       } satisfies ArchiveSource
     })
+  }
+
+  /** Whether a group may have entries with the trace id; one request for the filters of all groups. */
+  async #groupsWithId(
+    file: ArchiveFile,
+    { filters }: TenantIndex,
+    places: readonly { readonly i: number; readonly own: readonly StreamPlace[] }[],
+    traceId: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<(group: number) => boolean> {
+    // A stream may have the id as a label, of which there is no filter.
+    const isPlain = places.every(({ own }) => own.every(({ labels }) => labelValue(labels, TRACE_ID) === ''))
+    if (traceId === undefined || places.length === 0 || !isPlain) return () => true
+    const wanted = new Set(places.map(({ i }) => i))
+    const found = filters.filter(({ group, bytes }) => wanted.has(group) && bytes > 0)
+    if (found.length === 0) return () => false
+    const start = Math.min(...found.map((filter) => filter.start))
+    const end = Math.max(...found.map((filter) => filter.start + filter.bytes))
+    const bytes = await this.#bytesOf(file, start, end, signal)
+    if (bytes === undefined) return () => true
+    const has = new Set<number>()
+    for (const filter of found) {
+      const at = filter.start - start
+      if (mayHaveId(bytes.subarray(at, at + filter.bytes), traceId)) has.add(filter.group)
+    }
+    return (group) => has.has(group)
   }
 
   async #load(

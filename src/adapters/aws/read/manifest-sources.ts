@@ -81,7 +81,7 @@ export class ManifestSources {
       sources: arrived.map((row) => this.#sourceOf(request.tenant, row, rows)),
       bound: isBackward ? newest : oldest,
     }
-    const range = { tenant: request.tenant, matchers: request.matchers, oldest, newest }
+    const range = { tenant: request.tenant, matchers: request.matchers, traceId: request.traceId, oldest, newest }
     for (const { day, files } of isBackward ? plan.days.toReversed() : plan.days) {
       const wanted = files
         .filter((file) => file.oldest <= newest && file.newest >= oldest)
