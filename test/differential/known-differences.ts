@@ -12,6 +12,7 @@ export interface KnownDifference {
 }
 
 const SUMS_COMPARED = /\b(sum|avg|stddev|stdvar|rate)\w*.*(==|!=|[<>]=?)\s*(bool\b)?.*\b(sum|avg|stddev|stdvar|rate)/is
+const MATCHING_FAULT = /matching labels must be unique|many-to-one matching must be explicit/
 const SUMMED = /\b(sum|avg|stddev|stdvar)(_over_time)?\b|\brate\b|\^/i
 
 export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
@@ -23,6 +24,44 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     name: 'A query that is at fault: 400 here, 500 in Loki',
     matches: ({ left, right }) =>
       left.startsWith('400 ') && right.startsWith('500 ') && left.slice(4) === right.slice(4),
+  },
+  {
+    name: 'Which of several faults of a query an error names',
+    matches: ({ left, right }) => left.startsWith('400 ') && right.startsWith('500 ') && MATCHING_FAULT.test(right),
+  },
+  {
+    name: 'rate_counter and the borders of its range',
+    matches: ({ kind }, { query }) => /^(values|last digits)/.test(kind) && /\brate_counter\b/.test(query),
+  },
+  {
+    name: 'Bytes of characters that a template cuts',
+    matches: ({ kind }, { query }) =>
+      /^values/.test(kind) && /\bbytes_(over_time|rate)\b/.test(query) && /\b(trunc|substr)\b/.test(query),
+  },
+  {
+    name: 'JSON expressions that set `__error__`',
+    matches: (_, { query }) => /\bjson\b[^|]*\b__error(_details)?__\s*=/.test(query),
+  },
+  {
+    name: 'Error details that outlive their error',
+    matches: ({ kind }, { query }) =>
+      /^(labels of series|values|times of samples|number of series)/.test(kind) &&
+      /\bdrop\b[^|]*__error__/.test(query) &&
+      /\bby\s*\([^)]*__error_details__/.test(query),
+  },
+  {
+    name: 'Texts of template errors that a later template prints',
+    matches: ({ left }, { query }) =>
+      /the template /.test(left) && (/__error_details__/.test(query) || (query.match(/_format\b/g)?.length ?? 0) > 1),
+  },
+  {
+    name: 'Times of absent_over_time with an offset',
+    matches: ({ kind }, { query }) => /^times of samples/.test(kind) && /\babsent_over_time\b.*\boffset\b/.test(query),
+  },
+  {
+    name: 'Labels that a grouping names twice',
+    matches: ({ kind }, { query }) =>
+      /^values/.test(kind) && /\b(by|without)\s*\([^)]*\b(\w+)\b[^)]*,\s*\2\b/.test(query),
   },
   {
     name: "Queries that Loki's grammar rejects",
@@ -51,7 +90,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   },
   {
     name: 'Labels with half a character',
-    matches: ({ left, right }) => left.includes('\ufffd') && /^200 .*"result":\[\]/s.test(right),
+    matches: ({ left, right }) => left.includes('\ufffd') && !right.includes('\ufffd'),
   },
   {
     name: 'Which of several failing series an error names',
@@ -97,6 +136,21 @@ export const KNOWN_FAULTS: readonly KnownFault[] = [
         const lastParser = stages.findLastIndex(({ kind }) => PARSERS.includes(kind))
         return stages.filter(({ kind }, i) => kind !== 'label_filter' || i > lastParser)
       }),
+  },
+  {
+    name: 'Filters of numbers behind a filter of errors',
+    without: (query) =>
+      mapStages(query, (stages) => {
+        const ofErrors = stages.some((stage) => stage.kind === 'label_filter' && readsErrors(stage.filter))
+        return stages.filter((stage) => !ofErrors || stage.kind !== 'label_filter' || isOfText(stage.filter))
+      }),
+  },
+  {
+    name: 'Templates that print all labels',
+    without: (query) =>
+      mapStages(query, (stages) =>
+        stages.filter((stage) => stage.kind !== 'line_format' || !PRINTS_ALL.test(stage.template)),
+      ),
   },
   {
     name: 'Line filters of several texts, one of which every line has',
@@ -148,6 +202,7 @@ export const KNOWN_FAULTS: readonly KnownFault[] = [
   },
 ]
 
+const PRINTS_ALL = /\{\{-?\s*(range\s[^}]*)?\.\s*-?\}\}/
 const PARSERS: readonly PipelineStage['kind'][] = ['json', 'logfmt', 'regexp', 'pattern', 'unpack']
 
 export function knownDifference(question: Question, difference: Difference): KnownDifference | undefined {
@@ -157,6 +212,16 @@ export function knownDifference(question: Question, difference: Difference): Kno
 function hasAddress(filter: LabelFilter): boolean {
   if (filter.kind === 'and' || filter.kind === 'or') return hasAddress(filter.left) || hasAddress(filter.right)
   return filter.kind === 'ip'
+}
+
+function readsErrors(filter: LabelFilter): boolean {
+  if (filter.kind === 'and' || filter.kind === 'or') return readsErrors(filter.left) || readsErrors(filter.right)
+  return filter.kind === 'string' && filter.matcher.name.startsWith('__error')
+}
+
+function isOfText(filter: LabelFilter): boolean {
+  if (filter.kind === 'and' || filter.kind === 'or') return isOfText(filter.left) && isOfText(filter.right)
+  return filter.kind === 'string'
 }
 
 function hasRegexp(filter: LabelFilter): boolean {

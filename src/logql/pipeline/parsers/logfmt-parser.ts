@@ -55,16 +55,17 @@ function wantedName(scanner: LogfmtScanner, hint: ParserHint): string | undefine
 /**
  * With expressions, labels that no source with higher precedence has are initially empty, and each matching pair
  * replaces the previous value; beside such a source the first pair counts. A pair whose key no expression names, and
- * that is called like a label, sets that label.
+ * that is called like a label, sets that label. Of two expressions for one label the last counts.
  */
 function compileExtractions(extractions: readonly LabelExtraction[], isStrict: boolean, hint: ParserHint): EntryParser {
   const scanner = new LogfmtScanner(isStrict)
-  const byKey = new Map<string, string[]>(extractions.map(({ label }) => [label, [label]]))
-  for (const { expression } of extractions) byKey.set(expression, [])
-  for (const { label, expression } of extractions) byKey.get(expression)?.push(label)
+  const expressions = new Map(extractions.map(({ label, expression }) => [label, expression]))
+  const byKey = new Map<string, string[]>([...expressions.keys()].map((label) => [label, [label]]))
+  for (const expression of expressions.values()) byKey.set(expression, [])
+  for (const [label, expression] of expressions) byKey.get(expression)?.push(label)
   return ({ line }, labels) => {
     scanner.begin(line)
-    for (const { label } of extractions) if (!labels.isTaken(label)) labels.replaceParsed(label, '')
+    for (const label of expressions.keys()) if (!labels.isTaken(label)) labels.replaceParsed(label, '')
     const labelsSet = new Set<string>()
     while (!hint.isSatisfied(labelsSet.size) && scanner.readPair()) {
       const key = labelNameOf(scanner.key)

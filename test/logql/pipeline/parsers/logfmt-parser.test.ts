@@ -70,6 +70,9 @@ t.test('logfmt with expressions', async (t) => {
     { host_extracted: 'a', ip: '' },
     'beside a stream label the first counts',
   )
+  const twice = ['fwd', 'ip'].map((expression) => ({ label: 'x', expression }))
+  t.strictSame(parse('fwd=1', { extractions: twice }), { x: '' }, 'of two expressions for a label the last')
+  t.strictSame(parse('fwd=1 ip=2 x=3', { extractions: twice }), { x: '3' }, 'a key that is called like the label')
   const sanitised = [{ label: 'l', expression: 'a_b' }]
   t.strictSame(parse('a.b=1', { extractions: sanitised }), { l: '1' }, 'by the sanitised name as well')
   const faulty = parse('host=a =b', { extractions, isStrict: true })

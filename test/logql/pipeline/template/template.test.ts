@@ -187,6 +187,12 @@ t.test("Loki's functions on text", async (t) => {
   ])
 })
 
+t.test('keys of objects in the order of their bytes in UTF-8', async (t) => {
+  checkAll(t, [
+    [String.raw`{{ range $k, $v := fromJson "{\"😀\":3,\"\ufffd\":2,\"é\":1,\"a\":0}" }}{{$v}}{{end}}`, '0123'],
+  ])
+})
+
 t.test("Loki's functions on numbers", async (t) => {
   checkAll(t, [
     [
@@ -206,6 +212,10 @@ t.test("Loki's functions on numbers", async (t) => {
     [
       '{{ "3" | int }} {{ "3.5" | float64 }} {{ int "x" }} {{ int 3.9 }} {{ int "7.00" }} {{ float64 "x" }}',
       '3 3.5 0 3 7 0',
+    ],
+    [
+      '{{ sub "7.9" "-1.5" }} {{ int ".5" }} {{ int "-.5" }} {{ int "0x1f" }} {{ int "1e3" }} {{ int "1.5s" }}',
+      '8 0 0 31 0 0',
     ],
     ['{{ bytes "1KiB" }} {{ duration "1m30s" }} {{ duration_seconds "250ms" }}', '1024 90 0.25'],
     ['{{ div .n 10 }} {{ mulf 1000 1000 }} {{ mulf 1000 100 }} {{ divf 1 100000 }}', '4 1e+06 100000 1e-05'],

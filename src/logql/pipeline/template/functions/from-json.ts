@@ -1,6 +1,5 @@
 /** fromJson: parses JSON to template values. */
 
-import { compareText } from '../../../../domain/labels.ts'
 import { type Budget, fault } from '../budget.ts'
 import type { GoMap, GoValue } from '../value.ts'
 
@@ -33,9 +32,22 @@ class JsonObject implements GoMap {
   }
 
   entries(): readonly (readonly [key: string, value: GoValue])[] {
-    this.#entries ??= [...this.#members].sort(([a], [b]) => compareText(a, b))
+    this.#entries ??= [...this.#members].sort(([a], [b]) => compareUtf8(a, b))
     return this.#entries
   }
+}
+
+/** The order of the texts' bytes in UTF-8, by which Go sorts keys: a character of two units comes after all others. */
+function compareUtf8(a: string, b: string): number {
+  for (let i = 0; i < a.length && i < b.length; i++) {
+    const order = rankOf(a.charCodeAt(i)) - rankOf(b.charCodeAt(i))
+    if (order !== 0) return order
+  }
+  return a.length - b.length
+}
+
+function rankOf(unit: number): number {
+  return unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800
 }
 
 function goValueOf(value: unknown, budget: Budget, depth: number): GoValue {

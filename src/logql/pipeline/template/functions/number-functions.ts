@@ -39,7 +39,10 @@ export const NUMBER_FUNCTIONS: readonly (readonly [name: string, made: TemplateF
   ['duration_seconds', define(['string'], ([text]) => toSeconds(text))],
 ]
 
-/** 64 bits, truncated; 0 if it is not an integer, as in sprig. */
+/** A decimal number: its integer part, then what is cut off. */
+const DECIMAL = /^([-+]?\d*)(\.\d*)$/
+
+/** 64 bits, truncated; 0 if it is not a number, as in sprig, whose texts may have Go's prefixes or a fraction. */
 export function toInteger(value: GoValue): bigint {
   switch (typeof value) {
     case 'bigint':
@@ -49,7 +52,7 @@ export function toInteger(value: GoValue): bigint {
     case 'boolean':
       return value ? 1n : 0n
     case 'string':
-      return parseGoInteger(value.replace(/\.0*$/, '')) ?? 0n
+      return parseGoInteger(value.replace(DECIMAL, '$1')) ?? 0n
     default:
       return 0n
   }

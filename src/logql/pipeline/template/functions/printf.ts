@@ -67,18 +67,15 @@ class Printer {
   /** Go's text for arguments without a directive. */
   rest(): string {
     if (this.#isReordered || this.#next >= this.#args.length) return ''
-    const extra = this.#args.slice(this.#next).map((arg) => this.#typed(arg))
+    const extra = this.#args
+      .slice(this.#next)
+      .map((arg) => (arg === undefined ? '<nil>' : `${typeName(arg)}=${formatValue(arg, this.#budget)}`))
     return `%!(EXTRA ${extra.join(', ')})`
   }
 
   #printArg(verb: string, flags: Flags): string {
     const arg = this.#args[this.#next++]
-    const text = formatArg(arg, verb, flags, this.#budget)
-    return text ?? `%!${verb}(${this.#typed(arg)})`
-  }
-
-  #typed(arg: GoValue): string {
-    return arg === undefined ? '<nil>' : `${typeName(arg)}=${formatValue(arg, this.#budget)}`
+    return formatArg(arg, verb, flags, this.#budget) ?? badVerb(arg, verb, flags, this.#budget)
   }
 
   #jump(index: string | undefined): void {
@@ -109,6 +106,11 @@ function parseFlags(marks: string, width: number | undefined, precision: number 
     width: width === undefined ? undefined : Math.abs(width),
     precision: precision !== undefined && precision < 0 ? undefined : precision,
   }
+}
+
+/** Go's text for a verb that does not apply: the value is formatted with the same flags, `%!s(int=    7)` for `%5s`. */
+function badVerb(arg: GoValue, verb: string, flags: Flags, budget: Budget): string {
+  return `%!${verb}(${arg === undefined ? '<nil>' : `${typeName(arg)}=${formatPlain(arg, flags, budget)}`})`
 }
 
 /** Undefined if the verb does not apply to the argument's type. */
@@ -144,8 +146,9 @@ function formatPlain(arg: GoValue, flags: Flags, budget: Budget): string {
 function formatEach(arg: GoValue, verb: string, flags: Flags, budget: Budget): string | undefined {
   const one = (value: GoValue): string => {
     budget.step()
+    if (value === undefined) return '<nil>'
     const text = isList(value) || isGoMap(value) ? formatValue(value, budget) : formatArg(value, verb, flags, budget)
-    return text ?? `%!${verb}(${value === undefined ? '<nil>' : `${typeName(value)}=${formatValue(value, budget)}`})`
+    return text ?? badVerb(value, verb, flags, budget)
   }
   if (isList(arg)) return `[${arg.map(one).join(' ')}]`
   if (isGoMap(arg))

@@ -32,6 +32,8 @@ t.test('integers', async (t) => {
     ['%c %q %U', [97n, 97n, 0x20acn], "a 'a' U+20AC"],
     ['%.3d|%6.3d|%.0d|', [7n, 7n, 0n], '007|   007||'],
     ['%v %s', [7n, 7n], '7 %!s(int=7)'],
+    ['%5s|%+s|%03t', [7n, 7n, 7n], '%!s(int=    7)|%!s(int=+7)|%!t(int=007)'],
+    ['%-5s|%4d', [true, 'hi'], '%!s(bool=true )|%!d(string=  hi)'],
     ['%t', [true], 'true'],
     ['%d', [true], '%!d(bool=true)'],
   ])
