@@ -39,8 +39,8 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       /^values/.test(kind) && /\bbytes_(over_time|rate)\b/.test(query) && /\b(trunc|substr)\b/.test(query),
   },
   {
-    name: 'JSON expressions that set `__error__`',
-    matches: (_, { query }) => /\bjson\b[^|]*\b__error(_details)?__\s*=/.test(query),
+    name: 'Expressions of parsers that set `__error__`',
+    matches: (_, { query }) => /\b(json|logfmt)\b[^|]*\b__error(_details)?__/.test(query),
   },
   {
     name: 'Error details that outlive their error',
@@ -53,6 +53,11 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     name: 'Texts of template errors that a later template prints',
     matches: ({ left }, { query }) =>
       /the template /.test(left) && (/__error_details__/.test(query) || (query.match(/_format\b/g)?.length ?? 0) > 1),
+  },
+  {
+    name: 'Addresses compared behind a failing unwrap',
+    matches: ({ left, right }, { query }) =>
+      left.startsWith('400 pipeline error') && isGood(right) && /\bunwrap\b.*\bip\(/.test(query),
   },
   {
     name: 'Times of absent_over_time with an offset',
@@ -111,7 +116,7 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
   {
     name: 'Which of several failing filters an error names',
     matches: ({ left, right }, question) =>
-      left.includes('LabelFilterErr') && isSame(question, maskFilterDetails(left), maskFilterDetails(right)),
+      left.includes('LabelFilterErr') && isSame(question, maskFilterDetails(left), maskFilterDetails(right), true),
   },
   {
     name: 'Dropped errors that still tell groups apart',
@@ -191,6 +196,13 @@ export const KNOWN_FAULTS: readonly KnownFault[] = [
           const keys = stage.extractions.map(({ expression }) => expression)
           return new Set(keys).size === keys.length
         }),
+      ),
+  },
+  {
+    name: 'Logfmt expressions for a label that the stream has',
+    without: (query) =>
+      mapStages(query, (stages) =>
+        stages.filter((stage) => stage.kind !== 'logfmt' || stage.extractions.every(({ label }) => label !== 'app')),
       ),
   },
   {
