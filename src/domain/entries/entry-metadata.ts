@@ -19,7 +19,9 @@ export class EntryMetadata {
   #bytes = 0
   #count = 0
   #isSorted = true
-  #lastName = ''
+  /** The name of the last pair, in the column. */
+  #lastStart = 0
+  #lastEnd = 0
   #declaredLevel: string | undefined
   #field: string | undefined
   #fieldRank: number = LEVEL_FIELDS.length
@@ -64,21 +66,23 @@ export class EntryMetadata {
     const text = value.toWellFormed()
     const clean = text.includes('\ufffd') ? text.replaceAll('\ufffd', ' ') : text
     if (this.#takeHint(name, clean)) return
-    this.#take(UTF8.encode(prometheusName(name)), UTF8.encode(clean))
+    this.#takeTexts(prometheusName(name), clean)
   }
 
   /** The same from UTF-8 bytes, avoiding strings where possible. */
   addBytes(bytes: Uint8Array, nameStart: number, nameEnd: number, valueStart: number, valueEnd: number): void {
-    const name = bytes.subarray(nameStart, nameEnd)
-    const value = bytes.subarray(valueStart, valueEnd)
     // Names that may be level fields or are not Prometheus names, and values beyond ASCII, are handled as strings.
-    if (isPlainPair(bytes, nameStart, nameEnd, valueStart, valueEnd)) this.#take(name, value)
-    else this.add(UTF8_TEXT.decode(name), UTF8_TEXT.decode(value))
+    if (isPlainPair(bytes, nameStart, nameEnd, valueStart, valueEnd)) {
+      this.#take(bytes, nameStart, nameEnd, bytes, valueStart, valueEnd)
+      return
+    }
+    const name = UTF8_TEXT.decode(bytes.subarray(nameStart, nameEnd))
+    this.add(name, UTF8_TEXT.decode(bytes.subarray(valueStart, valueEnd)))
   }
 
   /** Adds an unknown level word as a pair. */
   addLevel(level: string): void {
-    this.#write(UTF8.encode(DETECTED_LEVEL), UTF8.encode(level.toWellFormed()))
+    this.#writeTexts(DETECTED_LEVEL, level.toWellFormed())
   }
 
   /** Assigns the pairs to the entry, in order. Returns their end in the column. */
@@ -93,7 +97,6 @@ export class EntryMetadata {
     this.#bytes = 0
     this.#count = 0
     this.#isSorted = true
-    this.#lastName = ''
     this.#declaredLevel = undefined
     this.#field = undefined
     this.#fieldRank = LEVEL_FIELDS.length
@@ -117,26 +120,52 @@ export class EntryMetadata {
     return false
   }
 
-  #take(name: Uint8Array, value: Uint8Array): void {
-    if (this.#count < this.#countMax) this.#write(name, value)
+  #takeTexts(name: string, value: string): void {
+    const [names, values] = [UTF8.encode(name), UTF8.encode(value)]
+    this.#take(names, 0, names.length, values, 0, values.length)
+  }
+
+  #take(
+    names: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    values: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    if (this.#count < this.#countMax) this.#write(names, nameStart, nameEnd, values, valueStart, valueEnd)
     else {
-      this.#bytes += name.length + value.length
+      this.#bytes += nameEnd - nameStart + valueEnd - valueStart
       this.#count++
     }
   }
 
-  #write(name: Uint8Array, value: Uint8Array): void {
-    const columns = this.#columns
-    columns.reserveMetadata(this.#end + name.length + value.length + 10)
-    const before = this.#lastName
-    this.#lastName = asciiText(name)
-    if (this.#count > 0 && compareText(before, this.#lastName) >= 0) this.#isSorted = false
-    let at = writeVarint(columns.metadata, this.#end, name.length)
-    columns.metadata.set(name, at)
-    at = writeVarint(columns.metadata, at + name.length, value.length)
-    columns.metadata.set(value, at)
-    this.#end = at + value.length
-    this.#bytes += name.length + value.length
+  #writeTexts(name: string, value: string): void {
+    const [names, values] = [UTF8.encode(name), UTF8.encode(value)]
+    this.#write(names, 0, names.length, values, 0, values.length)
+  }
+
+  #write(
+    names: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    values: Uint8Array,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const length = nameEnd - nameStart + valueEnd - valueStart
+    this.#columns.reserveMetadata(this.#end + length + 10)
+    const { metadata } = this.#columns
+    if (this.#count > 0 && !isBefore(metadata, this.#lastStart, this.#lastEnd, names, nameStart, nameEnd)) {
+      this.#isSorted = false
+    }
+    let at = writeVarint(metadata, this.#end, nameEnd - nameStart)
+    this.#lastStart = at
+    at = copyBytes(names, nameStart, nameEnd, metadata, at)
+    this.#lastEnd = at
+    at = writeVarint(metadata, at, valueEnd - valueStart)
+    this.#end = copyBytes(values, valueStart, valueEnd, metadata, at)
+    this.#bytes += length
     this.#count++
   }
 
@@ -146,7 +175,7 @@ export class EntryMetadata {
     const names = [...values.keys()].sort(compareText)
     this.#end = this.#start
     this.#count = 0
-    for (const name of names) this.#write(UTF8.encode(name), UTF8.encode(values.get(name) as string))
+    for (const name of names) this.#writeTexts(name, values.get(name) as string)
   }
 }
 
@@ -179,8 +208,21 @@ function mayTellLevel(byte: number): boolean {
 
 const NAME_BYTES = Uint8Array.from({ length: 256 }, (_, byte) => (/\w/.test(String.fromCharCode(byte)) ? 1 : 0))
 
-function asciiText(bytes: Uint8Array): string {
-  let text = ''
-  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i] as number)
-  return text
+/** Whether one text of ASCII bytes comes before another. */
+function isBefore(a: Uint8Array, aStart: number, aEnd: number, b: Uint8Array, bStart: number, bEnd: number): boolean {
+  const length = Math.min(aEnd - aStart, bEnd - bStart)
+  for (let i = 0; i < length; i++) {
+    const difference = (a[aStart + i] as number) - (b[bStart + i] as number)
+    if (difference !== 0) return difference < 0
+  }
+  return aEnd - aStart < bEnd - bStart
+}
+
+/** Up to this many bytes a loop is faster than a native copy. */
+const LOOP_BYTES_MAX = 48
+
+function copyBytes(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): number {
+  if (end - start > LOOP_BYTES_MAX) target.set(source.subarray(start, end), at)
+  else for (let i = start, k = at; i < end; i++, k++) target[k] = source[i] as number
+  return at + (end - start)
 }
