@@ -42,6 +42,20 @@ t.test('docs/archive.md asks three questions in three ways, and LogQL and DuckDB
   const config = readConfig({ MILLRACE_DATA_DIR: dataDir })
   await runExport(config, folder, { start: NS_MIN, end: NS_MAX, query: undefined, tenant: undefined })
   const db = await (await DuckDBInstance.create(':memory:')).connect()
+  const described = await db.runAndReadAll(`DESCRIBE SELECT * FROM '${folder}/*/*/*.parquet'`)
+  const columns = described.getRows().map(([name]) => String(name))
+  const listed = [...document.matchAll(/^\| (`[a-z_]+`(?:, `[a-z_]+`)?) \| /gm)].flatMap(([, names = '']) =>
+    [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
+  )
+  t.strictSame([...listed, 'dt', 'tb'].sort(), columns.toSorted(), 'the table of columns is that of the files')
+  const table = /CREATE EXTERNAL TABLE logs \(\n([\s\S]*?)\n\)/.exec(document)?.[1] ?? ''
+  const declared = [...table.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name)
+  // Without `timestamp`, which repeats `time_unix_nano` for readers that know nanoseconds.
+  t.strictSame(
+    declared.toSorted(),
+    columns.filter((name) => !['timestamp', 'dt', 'tb'].includes(name)).sort(),
+    'the table of Athena has the columns of the files',
+  )
   t.teardown(() => db.disconnectSync())
   for (const { name, command, sql, athena } of questions) {
     const { code, notes, lines } = await run([...splitWords(command), '--output', 'json'])
