@@ -25,6 +25,8 @@ interface Version {
   /** The number of the operation that created it. */
   readonly at: number
   readonly page: Buffer
+  /** A truncation made it: what was in the page before is gone once the truncation is on disk, and not earlier. */
+  readonly isCut: boolean
 }
 
 interface Size {
@@ -83,7 +85,7 @@ export class DiskFile {
     if (size === before) return
     this.#resize(at, size)
     // If the file grows again, the truncated part is zeros.
-    if (size < before) this.#snapshot(at, size, before)
+    if (size < before) this.#snapshot(at, size, before, true)
   }
 
   sync(): void {
@@ -114,14 +116,15 @@ export class DiskFile {
   cut(cut: FileCut): Buffer {
     if (cut.mode === 'all') return Buffer.from(this.#cached.bytes)
     const content = Buffer.concat([this.#durable.bytes], this.#pendingEnd())
+    const size = this.#sizeAfter(cut)
     if (cut.mode !== 'none') {
       for (const [page, versions] of this.#versions) {
         const target = content.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
         if (cut.mode === 'prefix') versions.findLast(({ at }) => at <= cut.until)?.page.copy(target)
-        else mix(target, versions, cut.mode === 'torn' ? SECTOR_BYTES : PAGE_BYTES, cut.random)
+        else mix(target, visible(versions, size.at), cut.mode === 'torn' ? SECTOR_BYTES : PAGE_BYTES, cut.random)
       }
     }
-    return content.subarray(0, this.#sizeAfter(cut))
+    return content.subarray(0, size.bytes)
   }
 
   clone(): DiskFile {
@@ -139,10 +142,10 @@ export class DiskFile {
   }
 
   /** The kernel works on pages: one byte makes its whole page dirty, with its other contents. */
-  #snapshot(at: number, start: number, end: number): void {
+  #snapshot(at: number, start: number, end: number, isCut = false): void {
     for (let page = Math.floor(start / PAGE_BYTES); page * PAGE_BYTES < end; page++) {
       const part = this.#cached.bytes.subarray(page * PAGE_BYTES, (page + 1) * PAGE_BYTES)
-      const version = { at, page: part.length === 0 ? ZEROS : Buffer.concat([part], PAGE_BYTES) }
+      const version = { at, isCut, page: part.length === 0 ? ZEROS : Buffer.concat([part], PAGE_BYTES) }
       const versions = this.#versions.get(page)
       if (versions === undefined) this.#versions.set(page, [version])
       else versions.push(version)
@@ -159,18 +162,33 @@ export class DiskFile {
     return Math.max(this.#durable.bytes.length, ...this.#sizes.map(({ bytes }) => bytes))
   }
 
-  #sizeAfter(cut: Exclude<FileCut, { mode: 'all' }>): number {
-    const durable = this.#durable.bytes.length
+  #sizeAfter(cut: Exclude<FileCut, { mode: 'all' }>): Size {
+    const durable = { at: 0, bytes: this.#durable.bytes.length }
     if (cut.mode === 'none') return durable
-    if (cut.mode === 'prefix') return this.#sizes.findLast(({ at }) => at <= cut.until)?.bytes ?? durable
-    return cut.random.pick([durable, ...this.#sizes.map(({ bytes }) => bytes)])
+    if (cut.mode === 'prefix') return this.#sizes.findLast(({ at }) => at <= cut.until) ?? durable
+    return cut.random.pick([durable, ...this.#sizes])
   }
 }
 
-/** Each unit of the target is unchanged, or from one of the versions. */
-function mix(target: Buffer, versions: readonly Version[], unit: number, random: Random): void {
+/**
+ * The contents that a page may have if the file has the size that it got at operation `at`. File systems change the
+ * size at once: a truncation that is not on disk has emptied no page, one that is there leaves nothing of what it cut off.
+ */
+function visible(
+  versions: readonly Version[],
+  at: number,
+): { readonly pages: readonly Buffer[]; readonly isBaseGone: boolean } {
+  const last = versions.findLastIndex((version) => version.isCut && version.at <= at)
+  const next = versions.findIndex((version) => version.isCut && version.at > at)
+  const seen = versions.slice(Math.max(last, 0), next < 0 ? undefined : next)
+  return { pages: seen.map(({ page }) => page), isBaseGone: last >= 0 }
+}
+
+/** Each unit of the target is unchanged, or from one of the pages. */
+function mix(target: Buffer, { pages, isBaseGone }: ReturnType<typeof visible>, unit: number, random: Random): void {
   for (let at = 0; at < target.length; at += unit) {
-    const chosen = random.integer(versions.length + 1)
-    if (chosen > 0) (versions[chosen - 1] as Version).page.copy(target, at, at, Math.min(at + unit, target.length))
+    const chosen = random.integer(pages.length + 1)
+    const page = pages[isBaseGone && chosen === 0 ? 0 : chosen - 1]
+    page?.copy(target, at, at, Math.min(at + unit, target.length))
   }
 }

@@ -116,6 +116,23 @@ t.test('each unsynced page may be on disk, as it was at any time', async (t) => 
   t.ok(seen.torn.size > 50, 'torn: sector by sector')
 })
 
+t.test('a truncation is on disk with all it cuts off, or not at all', async (t) => {
+  const disk = made(
+    ['open', 'a'],
+    write('a', 'a'.repeat(3 * PAGE)),
+    ['sync', 'a'],
+    ['sync-folder', ''],
+    ['truncate', 'a', { offset: 0 }],
+    write('a', 'b'.repeat(PAGE)),
+  )
+  const seen = new Set<string>()
+  for (let seed = 0; seed < 100; seed++) {
+    const content = files(disk.cut('subset', new Random(seed)))['a'] as string
+    seen.add(`${content.length / PAGE} ${content.replaceAll(/(.)\1*/gs, '$1').replaceAll('\0', '0')}`)
+  }
+  t.same([...seen].sort(), ['0 ', '1 0', '1 b', '3 a'], 'never a part of what was cut off')
+})
+
 t.test('pages of an fsync that failed are lost for good, or written, unless they are written again', async (t) => {
   const text = 'x'.repeat(PAGE)
   const failed: Step[] = [

@@ -75,7 +75,7 @@ export interface Fault {
 }
 
 /** Between two steps, at a file call, or at a file call of joins, deletions and retention. */
-export type KillPlace = 'border' | 'call' | 'upkeep'
+export type KillPlace = 'border' | 'call' | 'upkeep' | 'join'
 
 export interface LifePlan {
   readonly actions: readonly Action[]
@@ -131,7 +131,7 @@ const STYLES: readonly Style[] = [
     actions: [3, 22],
     linesMax: 8,
     isOneTenant: false,
-    killedAt: ['call', 'call', 'upkeep', 'border'],
+    killedAt: ['call', 'call', 'upkeep', 'join', 'border'],
     cutShare: 0.5,
     downMsMax: 6000,
     quietShare: 0.05,
@@ -143,7 +143,7 @@ const STYLES: readonly Style[] = [
     actions: [44, 1],
     linesMax: 3,
     isOneTenant: true,
-    killedAt: ['upkeep', 'upkeep', 'call'],
+    killedAt: ['upkeep', 'join', 'join', 'call'],
     cutShare: 0.4,
     downMsMax: 6000,
     quietShare: 0.05,

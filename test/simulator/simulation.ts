@@ -54,6 +54,8 @@ const UPKEEP_MS = 6000
 const VIOLATIONS_MAX = 8
 /** Where nothing changes a file for so many steps, the process is killed between two. */
 const STEPS_TO_KILL_MAX = 20
+/** Joins that a life may have before the one in which it is killed. */
+const JOINS_SPARED_MAX = 3
 /** More steps than any plan takes: something goes round in circles. */
 const STEPS_MAX = 400_000
 /** The journal does not say how often they struck: their stretches are counted. */
@@ -272,27 +274,52 @@ export class Simulation {
   async #runUntil({ end }: LifePlan, random: Random): Promise<void> {
     const endMs = this.#lifeStartMs + end.atMs
     this.scheduler.after(Math.max(0, endMs - this.scheduler.nowMs), 'world', () => undefined)
-    while (this.scheduler.nowMs < endMs) await this.#step()
+    // Joins come while there are small blocks: one of the first few is cut short.
+    let joins = end.kind === 'kill' && end.place === 'join' ? 1 + random.integer(JOINS_SPARED_MAX + 1) : undefined
+    while (this.scheduler.nowMs < endMs) {
+      const before = this.#moment()
+      await this.#step()
+      if (joins !== undefined && this.#isJoin(before) && --joins === 0) return this.#killWithin(before.position, random)
+    }
     if (end.kind === 'stop') return this.#stop()
     if (end.place === 'border') return this.#killNow(this.#volume.pending())
     // The next step that changes a file is cut short; maintenance comes soon, if nothing else does.
     for (let tries = 0; tries < STEPS_TO_KILL_MAX; tries++) {
-      const before = this.#volume.position
-      const commits = this.gateway?.events.commits
+      const before = this.#moment()
       if (!(await this.scheduler.step())) break
-      const isUpkeep = commits === this.gateway?.events.commits
-      if (this.#volume.position === before || (end.place === 'upkeep' && !isUpkeep)) {
+      const isUpkeep = before.commits === this.gateway?.events.commits
+      if (this.#volume.position === before.position || (end.place === 'upkeep' && !isUpkeep)) {
         await this.#flush()
         continue
       }
-      const operations = this.#volume.pending()
-      const first = operations.findIndex((operation) => operation.end > before)
-      const kept = first + killPoint(operations.slice(first), random)
-      this.note(`killed within a step, ${kept - first} of ${operations.length - first} file calls done`)
-      this.#outbox = []
-      return this.#killNow(operations.slice(0, kept))
+      return this.#killWithin(before.position, random)
     }
     return this.#killNow(this.#volume.pending())
+  }
+
+  /** Kills the process at one of the file calls after `position`, as if the rest of the step had not happened. */
+  #killWithin(position: number, random: Random): void {
+    const operations = this.#volume.pending()
+    const first = operations.findIndex((operation) => operation.end > position)
+    const kept = first + killPoint(operations.slice(first), random)
+    this.note(`killed within a step, ${kept - first} of ${operations.length - first} file calls done`)
+    this.#outbox = []
+    this.#killNow(operations.slice(0, kept))
+  }
+
+  #moment(): { position: number; commits: number | undefined; blocks: number | undefined } {
+    const { gateway } = this
+    return {
+      position: this.#volume.position,
+      commits: gateway?.events.commits,
+      blocks: gateway?.store.figures().blocks,
+    }
+  }
+
+  /** Whether maintenance has joined or removed blocks since. */
+  #isJoin(before: { position: number; commits: number | undefined; blocks: number | undefined }): boolean {
+    const now = this.#moment()
+    return now.position > before.position && now.commits === before.commits && now.blocks !== before.blocks
   }
 
   #killNow(done: readonly Operation[]): void {
