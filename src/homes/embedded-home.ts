@@ -35,6 +35,7 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
     queueBytesMax,
     retentionMs: retentionAgeMs,
     retentionBytes,
+    reserveBytes: Math.min(RESERVE_BYTES, (retentionBytes ?? Number.POSITIVE_INFINITY) / RESERVE_PART),
     duplicateWindowMs: duplicateWindowMs ?? 0,
     blockBytes,
     queryTimeoutMs: config.query.timeoutMs,
@@ -56,6 +57,10 @@ export function openEmbedded(config: Config, clock: Clock, events: StoreEvents &
     },
   }
 }
+
+/** Space held back for deletions on a full disk, and the part of the allowed bytes that it takes at most. */
+const RESERVE_BYTES = 16 * 2 ** 20
+const RESERVE_PART = 16
 
 /** What the store keeps of streams and recent blocks, and the part of the heap that it takes at most: a fifth. */
 const MEMORY_BYTES_MAX = 128 * 2 ** 20

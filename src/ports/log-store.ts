@@ -85,6 +85,8 @@ export interface StoreFigures {
   /** Bytes of batches waiting for a commit. */
   readonly queueBytes: number
   readonly commits: number
+  /** Rounds of maintenance (joins, retention) that failed since the last one that succeeded; absent without maintenance. */
+  readonly maintenanceFailures?: number
 }
 
 /**

@@ -83,8 +83,9 @@ export class Metrics {
       ['store_line_bytes', 'Bytes of the lines on disk, uncompressed', 'lineBytes'],
       ['store_queue_bytes', 'Bytes waiting for a commit', 'queueBytes'],
       ['store_commits', 'Commits since the start', 'commits'],
+      ['store_maintenance_failures', 'Rounds of maintenance that failed since the last success', 'maintenanceFailures'],
     ]
-    for (const [name, help, figure] of figures) this.#gauge(name, help, () => store.figures()[figure])
+    for (const [name, help, figure] of figures) this.#gauge(name, help, () => store.figures()[figure] ?? 0)
     this.#gauge('store_healthy', '1 if pushes can be stored, 0 if not', () => (store.trouble() === undefined ? 1 : 0))
     this.#gauge('active_streams', 'Streams that received a line within the last hour', () => streams.activeStreams)
     this.#gauge('inflight_body_bytes', 'Bytes of request bodies in memory', () => bodies.heldBytes)

@@ -39,6 +39,20 @@ t.test('/healthz and /ready report the fault', async (t) => {
   t.match((await app.inject('/metrics')).body, /^millrace_store_healthy 0$/m)
 })
 
+t.test('/healthz reports maintenance that fails while pushes can be stored', async (t) => {
+  const wrapStore = (store: LogStore): LogStore => ({
+    ...troubled(store, ''),
+    trouble: () => undefined,
+    figures: () => ({ ...store.figures(), maintenanceFailures: 3 }),
+  })
+  const { app } = await buildTestApp(t, {}, { wrapStore })
+  const healthz = await app.inject('/healthz')
+  t.equal(healthz.statusCode, 200, 'a restart would not help')
+  t.match(healthz.json(), { status: 'degraded', error: /maintenance failed 3 times in a row/ })
+  t.equal((await app.inject('/ready')).statusCode, 200)
+  t.match((await app.inject('/metrics')).body, /^millrace_store_maintenance_failures 3$/m)
+})
+
 t.test('/healthz, /ready and the version need no credentials; /metrics and all else do', async (t) => {
   const { app } = await buildTestApp(t, { MILLRACE_USERS: 'agent:secret' })
   for (const url of ['/healthz', '/ready', '/loki/api/v1/status/buildinfo']) {

@@ -54,8 +54,12 @@ export class Field {
     return gateway
   }
 
-  async clear(): Promise<void> {
+  async killAll(): Promise<void> {
     for (const gateway of this.#gateways) await gateway.kill()
+  }
+
+  async clear(): Promise<void> {
+    await this.killAll()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }

@@ -6,11 +6,12 @@
 
 import { parseArgs } from 'node:util'
 import { type Attack, Field } from './attack.ts'
+import { fullDisk } from './full-disk.ts'
 import { longLabelPushes, storedLabels } from './label-text.ts'
 import { inventedNames } from './logins.ts'
 import { tinyEntries } from './tiny-entries.ts'
 
-const ATTACKS: readonly Attack[] = [longLabelPushes, storedLabels, tinyEntries, inventedNames]
+const ATTACKS: readonly Attack[] = [longLabelPushes, storedLabels, tinyEntries, inventedNames, fullDisk]
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { checkout: { type: 'string' } } })
 

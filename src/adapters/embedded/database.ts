@@ -11,6 +11,8 @@ import { STREAMS_SCHEMA, upgradeStreams } from './streams/streams-schema.ts'
 
 /** The database in a data folder. */
 export const LOG_FILE = 'millrace.db'
+/** Bytes that the emptied log keeps for its next use. */
+const LOG_BYTES_KEPT = 32 * 2 ** 20
 const LOCK_FILE = 'millrace.lock'
 /** Identifies a Millrace file: "MILL". */
 const APPLICATION_ID = 0x4d494c4c
@@ -131,7 +133,7 @@ function openWriter(path: string, synchronous: Synchronous): DatabaseSync {
   if (!existsSync(path) || checkOurs(path) === 'empty') createDatabase(path, SCHEMA)
   const db = openDatabaseFile(path, synchronous)
   try {
-    db.exec(`PRAGMA wal_autocheckpoint = ${COMMIT_CHECKPOINT_PAGES}`)
+    db.exec(`PRAGMA wal_autocheckpoint = ${COMMIT_CHECKPOINT_PAGES}; PRAGMA journal_size_limit = ${LOG_BYTES_KEPT};`)
     upgradeDatabase(db)
     return db
   } catch (cause) {
@@ -217,7 +219,9 @@ function reason(error: unknown): string {
 export function writeFailure(cause: unknown): GatewayError {
   if (cause instanceof GatewayError) return cause
   const why =
-    sqliteCode(cause) === SQLITE_FULL ? 'the disk is full; free space or lower MILLRACE_RETENTION_BYTES' : reason(cause)
+    sqliteCode(cause) === SQLITE_FULL
+      ? 'the disk is full; free space, or set MILLRACE_RETENTION_BYTES below what the data folder takes and restart'
+      : reason(cause)
   return new GatewayError('store_unavailable', `nothing of this push was stored: ${why}`, { cause })
 }
 

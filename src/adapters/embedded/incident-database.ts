@@ -6,6 +6,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
 import { COUNTED_BLOCKS } from '../../ports/incidents.ts'
 import { makeFolder } from './durable-files.ts'
+import { openWithReserve } from './retention/disk-space.ts'
 import { createDatabaseOnce, openDatabaseFile } from './sqlite-file.ts'
 
 export const INCIDENT_FILE = 'incidents.db'
@@ -72,7 +73,7 @@ export function openIncidentDatabase(dataDir: string): DatabaseSync {
   try {
     makeFolder(dataDir)
     createDatabaseOnce(path, INCIDENT_SCHEMA)
-    db = openDatabaseFile(path, 'FULL')
+    db = openWithReserve(dataDir, () => openDatabaseFile(path, 'FULL'))
     completeSchema(db, path)
     return db
   } catch (cause) {

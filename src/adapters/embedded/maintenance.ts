@@ -1,5 +1,6 @@
 /** Background maintenance: joins small blocks, deletes old ones, returns space. */
 
+import { dirname } from 'node:path'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import type { Batch } from '../../domain/entries/batch.ts'
@@ -8,19 +9,23 @@ import { orderEntries } from '../../domain/entries/entry-order.ts'
 import { msToNs } from '../../domain/time.ts'
 import type { Clock } from '../../ports/log-store.ts'
 import type { BlockEvents, BlockRow, BlockWriter } from './block-writer.ts'
-import { pragma } from './database.ts'
+import { LOG_FILE, pragma } from './database.ts'
+import { folderBytes, Reserve } from './retention/disk-space.ts'
+import { checkpoint, SQLITE_FULL, sqliteCode } from './sqlite-file.ts'
 import { dropEmptyStreams } from './streams/empty-streams.ts'
 import { parseStreamIds } from './streams/stored-stream.ts'
 
 export interface RetentionSettings {
   /** Entries older than this are deleted; undefined: no limit. */
   readonly retentionMs: number | undefined
-  /** Size of the database above which the oldest blocks are deleted; undefined: no limit. */
+  /** Bytes of the whole data folder above which the oldest blocks are deleted; undefined: no limit. */
   readonly retentionBytes: number | undefined
   /** Line bytes at which a block is full; full blocks are not joined. */
   readonly blockBytes: number
   /** The longest query duration; a joined block stays readable for longer. */
   readonly queryTimeoutMs: number
+  /** Bytes of disk that are held back, so that blocks can be deleted when the disk is full; default: none. */
+  readonly reserveBytes?: number
 }
 
 /** Limits joins: blocks with a later sequence must stay as they were committed. */
@@ -62,6 +67,8 @@ export class Maintenance {
   readonly #between: StatementSync
   /** Damaged blocks, which are not joined again. */
   readonly #damaged = new Set<number>()
+  readonly #folder: string
+  readonly #reserve: Reserve
   #hasExpired = false
   #emptiedMs = Number.NEGATIVE_INFINITY
 
@@ -74,6 +81,8 @@ export class Maintenance {
     bound: JoinBound,
   ) {
     this.#bound = bound
+    this.#folder = dirname(db.location() as string)
+    this.#reserve = new Reserve(this.#folder, settings.reserveBytes ?? 0)
     this.#db = db
     this.#writer = writer
     this.#clock = clock
@@ -103,22 +112,39 @@ export class Maintenance {
   async run(isStopped: () => boolean): Promise<void> {
     this.#writer.forgetOld()
     const nowMs = this.#clock.nowMs()
-    // Twice the longest query, so that reads that started before the join have ended.
-    this.#purge.run(nowMs - 2 * this.#settings.queryTimeoutMs)
-    this.#db.prepare('DELETE FROM entry_ids WHERE committed_ms < ?').run(nowMs - ENTRY_ID_WINDOW_MS)
     // Steps that free space come first: on a full disk, joins fail, but old blocks must still be deleted.
-    while (!isStopped() && this.#expireSome()) await setImmediate()
+    while (!isStopped() && this.#withSpace(() => this.#expireSome())) await setImmediate()
     if (isStopped()) return
+    // Twice the longest query, so that reads that started before the join have ended.
+    this.#withSpace(() => this.#purge.run(nowMs - 2 * this.#settings.queryTimeoutMs))
+    this.#withSpace(() =>
+      this.#db.prepare('DELETE FROM entry_ids WHERE committed_ms < ?').run(nowMs - ENTRY_ID_WINDOW_MS),
+    )
     if (this.#hasExpired && nowMs - this.#emptiedMs >= EMPTY_STREAMS_MS) {
       this.#hasExpired = false
       this.#emptiedMs = nowMs
       await dropEmptyStreams(this.#db, this.#writer, isStopped)
     }
-    this.#db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
+    this.#withSpace(() => this.#db.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`))
+    this.#reserve.take()
     for (const group of this.#joinGroups()) {
       if (isStopped()) return
       for (const parts of this.#cutAtOthers(group)) this.#join(parts)
       await setImmediate()
+    }
+  }
+
+  /** Runs a step that frees space; on a full disk once more with the reserve, which the next rounds take again. */
+  #withSpace<T>(step: () => T): T {
+    try {
+      return step()
+    } catch (cause) {
+      if (sqliteCode(cause) !== SQLITE_FULL || !this.#reserve.release()) throw cause
+      // Every checkpoint lets the write-ahead log start again from its beginning instead of growing.
+      checkpoint(this.#db)
+      const result = step()
+      checkpoint(this.#db)
+      return result
     }
   }
 
@@ -207,6 +233,11 @@ export class Maintenance {
     const { retentionMs, retentionBytes } = this.#settings
     const cutoffNs = retentionMs === undefined ? undefined : msToNs(this.#clock.nowMs() - retentionMs)
     let excess = retentionBytes === undefined ? 0 : this.#usedBytes() - retentionBytes
+    if (retentionBytes !== undefined && excess > 0) {
+      // What is in the write-ahead log is in the database too.
+      checkpoint(this.#db)
+      excess = this.#usedBytes() - retentionBytes
+    }
     if (cutoffNs === undefined && excess <= 0) return false
     const rows = this.#oldestBlocks().filter((row) => {
       const isOld = cutoffNs !== undefined && (row['newest'] as bigint) < cutoffNs
@@ -231,8 +262,10 @@ export class Maintenance {
     return rows.sort((a, b) => (ns(a) < ns(b) ? -1 : ns(a) > ns(b) ? 1 : 0)).slice(0, EXPIRED_BLOCKS_MAX)
   }
 
+  /** All files of the folder, and of the database the pages in use: free ones are used again, or returned. */
   #usedBytes(): number {
-    return (pragma(this.#db, 'page_count') - pragma(this.#db, 'freelist_count')) * pragma(this.#db, 'page_size')
+    const pages = pragma(this.#db, 'page_count') - pragma(this.#db, 'freelist_count')
+    return pages * pragma(this.#db, 'page_size') + folderBytes(this.#folder, LOG_FILE)
   }
 
   #forget(row: BlockRow): void {

@@ -6,6 +6,11 @@ import { DatabaseSync } from 'node:sqlite'
 import { makeWhole, rewriteFile, syncFile, syncFolder } from './durable-files.ts'
 
 export const SQLITE_FULL = 13
+/** Also for shared memory that a full disk has no space for. */
+export const SQLITE_IOERR = 10
+const SQLITE_BUSY = 5
+/** How long a statement waits for another connection. */
+const BUSY_WAIT_MS = 5_000
 /** Locked while creating a file that several processes may create. */
 const CREATE_LOCK_FILE = 'create.lock'
 const CREATE_WAIT_MS = 5_000
@@ -50,7 +55,7 @@ export function openDatabaseFile(path: string, synchronous: Synchronous): Databa
   const db = new DatabaseSync(path)
   try {
     db.exec(
-      `PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA temp_store = MEMORY;`,
+      `PRAGMA busy_timeout = ${BUSY_WAIT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = ${synchronous}; PRAGMA temp_store = MEMORY;`,
     )
     if (synchronous === 'FULL') syncRecovered(db, path)
     return db
@@ -98,12 +103,25 @@ function syncRecovered(db: DatabaseSync, path: string): void {
     db.exec('ROLLBACK')
   }
   syncFolder(dirname(path))
+  // A full disk must not prevent the gateway from starting.
+  checkpoint(db)
+}
+
+/**
+ * Moves the write-ahead log into the database and empties it; true if it is empty now. It stays, synced, while another
+ * connection reads from it, and if the disk has no space for what the database would grow by.
+ */
+export function checkpoint(db: DatabaseSync): boolean {
   try {
-    // A `busy` result means that another process is reading: then the log stays, and it is synced.
-    db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()
+    // The event loop must not wait for a reader or for the thread that copies the log.
+    db.exec('PRAGMA busy_timeout = 0')
+    return db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.['busy'] === 0
   } catch (cause) {
-    // No space: the log stays too. A full disk must not prevent the gateway from starting.
-    if (sqliteCode(cause) !== SQLITE_FULL) throw cause
+    const code = sqliteCode(cause)
+    if (code !== SQLITE_FULL && code !== SQLITE_BUSY) throw cause
+    return false
+  } finally {
+    db.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`)
   }
 }
 

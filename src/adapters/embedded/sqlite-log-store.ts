@@ -21,8 +21,10 @@ import { type CheckpointPages, Checkpoints } from './checkpoints.ts'
 import { type Database, LOG_FILE, openDatabase, openFailure, pragma, writeFailure } from './database.ts'
 import { Maintenance, type RetentionSettings } from './maintenance.ts'
 import { RangeVersions } from './range-versions.ts'
+import { openWithReserve } from './retention/disk-space.ts'
 import { SqliteCommittedBlocks } from './sqlite-committed-blocks.ts'
 import { SqliteDeletions } from './sqlite-deletions.ts'
+import { checkpoint, SQLITE_FULL, sqliteCode } from './sqlite-file.ts'
 
 export interface StoreSettings extends WriterSettings, RetentionSettings {
   readonly dataDir: string
@@ -94,6 +96,9 @@ export class SqliteLogStore implements LogStore {
   #trouble: string | undefined
   #probedMs = Number.NEGATIVE_INFINITY
   #commits = 0
+  #diskBytes = 0
+  /** Rounds of maintenance that failed since the last one that did not. */
+  #failedRounds = 0
   #totals: Totals
 
   /**
@@ -108,7 +113,7 @@ export class SqliteLogStore implements LogStore {
     this.#settings = settings
     this.#clock = clock
     this.#events = events
-    this.#database = open(settings.dataDir)
+    this.#database = openWithReserve(settings.dataDir, () => open(settings.dataDir))
     const { writer: db, reader } = this.#database
     const blockEvents: BlockEvents = {
       blockAdded: (row) => this.#count(row, 1),
@@ -172,14 +177,23 @@ export class SqliteLogStore implements LogStore {
   }
 
   figures(): StoreFigures {
-    const db = this.#database.reader
     return {
       ...this.#totals,
       streams: this.#writer.table.size,
-      diskBytes: pragma(db, 'page_count') * pragma(db, 'page_size'),
+      diskBytes: this.#readDiskBytes(),
       queueBytes: this.#queueBytes,
       commits: this.#commits,
+      maintenanceFailures: this.#failedRounds,
     }
+  }
+
+  /** The last known number while the file cannot be read: health and metrics must not fail with the disk. */
+  #readDiskBytes(): number {
+    const { reader } = this.#database
+    try {
+      this.#diskBytes = pragma(reader, 'page_count') * pragma(reader, 'page_size')
+    } catch {}
+    return this.#diskBytes
   }
 
   /** Runs one round of maintenance, and waits for a copy of the log; also called by a timer. Rounds do not overlap. */
@@ -187,7 +201,15 @@ export class SqliteLogStore implements LogStore {
     if (this.#maintaining === undefined && !this.#isClosed) {
       this.#maintaining = this.#maintenance
         .run(() => this.#isClosed)
-        .catch((cause) => this.#events.maintenanceFailed(cause))
+        .then(
+          () => {
+            this.#failedRounds = 0
+          },
+          (cause) => {
+            this.#failedRounds++
+            this.#events.maintenanceFailed(cause)
+          },
+        )
         .finally(async () => {
           this.#checkpoints?.afterCommit()
           await this.#checkpoints?.copied()
@@ -227,7 +249,7 @@ export class SqliteLogStore implements LogStore {
     const waiting = this.#takeWaiting()
     const startedMs = this.#clock.monotonicMs()
     try {
-      const results = this.#writer.commit(waiting.map(({ batch }) => batch))
+      const results = this.#commit(waiting.map(({ batch }) => batch))
       this.#commits++
       this.#trouble = undefined
       for (const [i, { resolve }] of waiting.entries()) resolve(results[i] as AppendResult)
@@ -238,6 +260,19 @@ export class SqliteLogStore implements LogStore {
       this.#trouble = failure.message
       this.#events.writeFailed(cause)
       for (const { reject } of waiting) reject(failure)
+    }
+  }
+
+  /**
+   * On a full disk once more with an emptied write-ahead log: the database may have free pages, but the log no space to
+   * grow.
+   */
+  #commit(batches: readonly Batch[]): AppendResult[] {
+    try {
+      return this.#writer.commit(batches)
+    } catch (cause) {
+      if (sqliteCode(cause) !== SQLITE_FULL || !checkpoint(this.#database.writer)) throw cause
+      return this.#writer.commit(batches)
     }
   }
 

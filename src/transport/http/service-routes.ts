@@ -25,6 +25,12 @@ export function registerHealth(app: FastifyInstance, store: LogStore): void {
     async (_request, reply) => {
       const trouble = store.trouble()
       reply.type('application/json')
+      const failures = store.figures().maintenanceFailures ?? 0
+      // Pushes work, so no supervisor should restart it.
+      if (trouble === undefined && failures > 0) {
+        const error = `maintenance failed ${failures} times in a row: old lines are not deleted; see the log`
+        return reply.send(JSON.stringify({ status: 'degraded', error }))
+      }
       if (trouble === undefined) return reply.send('{"status":"healthy"}')
       return reply.status(503).send(JSON.stringify({ status: 'degraded', error: trouble }))
     },
