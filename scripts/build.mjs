@@ -100,7 +100,7 @@ async function bundle(paths, partsFolder = '', plugins = []) {
     chunkNames: `parts${partsFolder}/[name]-[hash]`,
     format: 'esm',
     platform: 'node',
-    target: 'node24',
+    target: 'node22',
     mainFields: ['module', 'main'],
     minify: true,
     sourcemap: 'external',

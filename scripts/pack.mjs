@@ -6,6 +6,7 @@ const folder = 'dist/package'
 const { name, version, description, license } = JSON.parse(readFileSync('package.json', 'utf8'))
 
 run(process.execPath, ['scripts/build.mjs', folder])
+cpSync('scripts/start.cjs', `${folder}/start.cjs`)
 for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md']) cpSync(file, `${folder}/${file}`)
 const manifest = {
   name,
@@ -13,10 +14,10 @@ const manifest = {
   description,
   license,
   type: 'module',
-  bin: { millrace: 'cli.mjs' },
-  // The first Node with zstd, and with the features of SQLite that blocks need.
-  engines: { node: '>=24' },
-  files: ['*.mjs', 'parts/**/*.mjs', 'CHANGELOG.md'],
+  bin: { millrace: 'start.cjs' },
+  // The first Node with zstd and with SQLite; start.cjs says so.
+  engines: { node: '>=22.15' },
+  files: ['start.cjs', '*.mjs', 'parts/**/*.mjs', 'CHANGELOG.md'],
 }
 writeFileSync(`${folder}/package.json`, `${JSON.stringify(manifest, null, 2)}\n`)
 run('npm', ['pack', '--silent', '--pack-destination', '..'], folder)

@@ -3,7 +3,7 @@
 import { GatewayError } from '../domain/errors.ts'
 import { nearestName } from '../kit/nearest-name.ts'
 import type { ClientSource } from './client-settings.ts'
-import { withoutControls } from './query/query-output.ts'
+import { withoutControls } from './controls.ts'
 
 /** The input and output of a command; tests pass their own. */
 export interface Terminal {

@@ -8,8 +8,9 @@ import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, type Parame
 import { listOf, readLabels, recordOf } from './client-answer.ts'
 import type { ClientSource } from './client-settings.ts'
 import type { Command } from './commands.ts'
+import { escapeControls, withoutControls } from './controls.ts'
 import { readCount } from './query/query.ts'
-import { escapeControls, formatLocal, withoutControls } from './query/query-output.ts'
+import { formatLocal } from './query/query-output.ts'
 import { readSince } from './query/query-time.ts'
 
 const LIMIT_DEFAULT = 20

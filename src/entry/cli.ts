@@ -37,6 +37,21 @@ const COMMANDS: readonly ListedCommand[] = [
   list('labels', 'Lists label names, or the values of a label.', async () => {
     return (await import('../cli/query/labels.ts')).labelsCommand(Date.now)
   }),
+  list('series', 'Lists streams: the label sets of a selector.', async () => {
+    return (await import('../cli/explore/explore.ts')).exploreCommand('series', Date.now)
+  }),
+  list('stats', 'Counts streams, lines and bytes of a selector.', async () => {
+    return (await import('../cli/explore/explore.ts')).exploreCommand('stats', Date.now)
+  }),
+  list('volume', 'Lists how much text each service has, the most first.', async () => {
+    return (await import('../cli/explore/explore.ts')).exploreCommand('volume', Date.now)
+  }),
+  list('patterns', 'Lists patterns of lines with their counts, the rarest last.', async () => {
+    return (await import('../cli/explore/explore.ts')).exploreCommand('patterns', Date.now)
+  }),
+  list('context', 'Shows the lines around a time, such as that of an error.', async () => {
+    return (await import('../cli/explore/context.ts')).contextCommand(Date.now, HAS_COLORS)
+  }),
   list('incidents', 'Lists incidents, most recent first.', async () => {
     return (await import('../cli/incidents.ts')).incidentsCommand(Date.now)
   }),
@@ -80,6 +95,9 @@ const COMMANDS: readonly ListedCommand[] = [
       return (await import('../cli/redrive.ts')).redriveCommand(openGivenUp, Date.now)
     },
   ),
+  list('doctor', 'Checks address, credentials and a query of a gateway.', async () => {
+    return (await import('../cli/doctor.ts')).doctorCommand()
+  }),
   list('completion', 'Prints a completion script for bash, zsh or fish.', async () => {
     const { completionCommand } = await import('../cli/completion.ts')
     const load = () => Promise.all(COMMANDS.filter(({ name }) => name !== 'completion').map((each) => each.load()))

@@ -3,6 +3,9 @@
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { type Command, runCli } from '../../src/cli/commands.ts'
+import { doctorCommand } from '../../src/cli/doctor.ts'
+import { contextCommand } from '../../src/cli/explore/context.ts'
+import { exploreCommand } from '../../src/cli/explore/explore.ts'
 import { incidentsCommand } from '../../src/cli/incidents.ts'
 import { importCommand } from '../../src/cli/push/import.ts'
 import { pushCommand } from '../../src/cli/push/push.ts'
@@ -42,6 +45,9 @@ export async function runAsking(argv: readonly string[], options: RunOptions): P
     queryCommand(nowMs, hasColors),
     tailCommand({ nowMs, hasColors, wait, random: () => 0, timer, ...(signal && { signal }) }),
     labelsCommand(nowMs),
+    ...(['series', 'stats', 'volume', 'patterns'] as const).map((name) => exploreCommand(name, nowMs)),
+    contextCommand(nowMs, hasColors),
+    doctorCommand(),
     incidentsCommand(nowMs),
     pushCommand({ nowMs, wait }),
     importCommand(wait),

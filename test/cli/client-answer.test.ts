@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { readQueryAnswer, readStreams } from '../../src/cli/client-answer.ts'
-import { formatEntry, formatLocal, OUTPUTS, withoutControls } from '../../src/cli/query/query-output.ts'
+import { withoutControls } from '../../src/cli/controls.ts'
+import { formatEntry, formatLocal, OUTPUTS } from '../../src/cli/query/query-output.ts'
 import { formatSeriesAnswer } from '../../src/cli/query/query-table.ts'
 import { GatewayError } from '../../src/domain/errors.ts'
 

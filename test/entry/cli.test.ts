@@ -104,7 +104,7 @@ t.test('the reader of the output may stop early', async (t) => {
   )
   const ran = spawnSync('sh', ['-c', `${query} | head -n 2`], { encoding: 'utf8', timeout: HANG_MS })
   t.equal(ran.stdout.split('\n').length, 3)
-  t.equal(ran.stderr, '')
+  t.equal(ran.stderr, 'Common labels: {app="shop", service_name="shop"}\n')
 })
 
 t.test('lines that come slowly are pushed while the input is open; SIGTERM ends the push in good order', async (t) => {

@@ -5,7 +5,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, readAddress } from '../client.ts'
 import { readNames } from '../client-answer.ts'
 import type { Command } from '../commands.ts'
-import { withoutControls } from './query-output.ts'
+import { withoutControls } from '../controls.ts'
 import { readTimes, TIME_OPTIONS, TIME_USAGE } from './query-time.ts'
 
 export function labelsCommand(nowMs: () => number): Command {

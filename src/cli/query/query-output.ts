@@ -1,13 +1,15 @@
-/** Output formats of lines: text for people, JSON for programs, raw, or requests of OpenSearch's bulk API. */
+/** Output forms of lines: text, wide, table and template for people; JSON, raw lines and bulk requests for programs. */
 
-import { type Label, labelValue } from '../../domain/labels.ts'
+import { formatLabels, type Label, type Labels, labelValue } from '../../domain/labels.ts'
 import { LEVEL_FIELDS } from '../../domain/levels/level.ts'
 import { formatRfc3339, NS_PER_MS } from '../../domain/time.ts'
 import { formatLabelObject } from '../../protocol/loki/loki-result.ts'
 import type { ShownEntry } from '../client-answer.ts'
+import { escapeControls, withoutControls } from '../controls.ts'
 import { formatBulk } from './bulk-output.ts'
+import { type Look, pairOf } from './look.ts'
 
-export const OUTPUTS = ['text', 'json', 'raw', 'bulk'] as const
+export const OUTPUTS = ['text', 'wide', 'table', 'json', 'raw', 'template', 'bulk'] as const
 export type Output = (typeof OUTPUTS)[number]
 
 /** SGR colour codes (ECMA-48) of levels. */
@@ -24,8 +26,11 @@ const COLORS: ReadonlyMap<string, number> = new Map([
 const DIM = 2
 const LEVEL_WIDTH = 8
 
-/** One line of output with its newline. The only escape sequences in text are our own colours, with `hasColors`. */
-export function formatEntry(entry: ShownEntry, output: Output, hasColors: boolean): string {
+const PLAIN: Look = { hasColors: false, zone: 'local', columns: [], template: undefined, common: new Set() }
+
+/** One entry with its newline. The only escape sequences in text are our own colours, with `hasColors`. */
+export function formatEntry(entry: ShownEntry, output: Output, look: boolean | Look): string {
+  const given = typeof look === 'boolean' ? { ...PLAIN, hasColors: look } : look
   switch (output) {
     case 'raw':
       return `${entry.line}\n`
@@ -33,23 +38,91 @@ export function formatEntry(entry: ShownEntry, output: Output, hasColors: boolea
       return formatJson(entry)
     case 'bulk':
       return formatBulk(entry, levelOf(entry))
+    case 'template':
+      return `${fillTemplate(entry, given)}\n`
+    case 'table':
+      return formatRow(entry, given)
     case 'text':
-      return formatText(entry, hasColors)
+    case 'wide':
+      return formatText(entry, given, output === 'wide', typeof look !== 'boolean')
   }
 }
 
-function formatText(entry: ShownEntry, hasColors: boolean): string {
+const paint = (text: string, code: number | undefined, { hasColors }: Look): string =>
+  hasColors && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text
+
+/** A line of several lines stays one entry: the others are indented, so that none looks like an entry of its own. */
+function formatText(entry: ShownEntry, look: Look, isWide: boolean, keepsLines: boolean): string {
   const level = levelOf(entry)
-  const color = COLORS.get(level)
-  const paint = (text: string, code: number | undefined): string =>
-    hasColors && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text
+  const labels = look.common.size === 0 ? entry.stream : withoutCommon(entry.labels, look)
+  const more = isWide ? formatLabels([...entry.metadata, ...entry.parsed]) : '{}'
+  const columns = look.columns.map((name) => withoutControls(readValue(entry, name, look)) || '-')
   const cells = [
-    paint(formatLocal(entry.ns), DIM),
-    paint(level.padEnd(LEVEL_WIDTH), color),
-    paint(withoutControls(entry.stream), DIM),
-    withoutControls(entry.line),
+    paint(formatLocal(entry.ns, look.zone), DIM, look),
+    paint(level.padEnd(LEVEL_WIDTH), COLORS.get(level), look),
+    ...(labels === '' ? [] : [paint(withoutControls(labels), DIM, look)]),
+    ...(more === '{}' ? [] : [paint(withoutControls(more), DIM, look)]),
+    ...columns,
+    keepsLines ? linesOf(entry.line) : withoutControls(entry.line),
   ]
   return `${cells.join(' ')}\n`
+}
+
+function linesOf(line: string): string {
+  return line
+    .replace(/[\r\n]+$/, '')
+    .split(/\r?\n/)
+    .map(withoutControls)
+    .join('\n    ')
+}
+
+function withoutCommon(labels: Labels, { common }: Look): string {
+  const others = labels.filter((label) => !common.has(pairOf(label)))
+  return others.length === 0 ? '' : formatLabels(others)
+}
+
+const COLUMN_WIDTH = 16
+
+/** A row of time, level, columns (the service if none is named) and the line, each cut at its width. */
+function formatRow(entry: ShownEntry, look: Look): string {
+  const level = levelOf(entry)
+  const names = look.columns.length > 0 ? look.columns : ['service_name']
+  const cells = names.map((name) => {
+    const value = withoutControls(readValue(entry, name, look))
+    return value.length > COLUMN_WIDTH ? `${value.slice(0, COLUMN_WIDTH - 1)}…` : value.padEnd(COLUMN_WIDTH)
+  })
+  const head = [
+    formatLocal(entry.ns, look.zone).slice(0, 23),
+    paint(level.padEnd(LEVEL_WIDTH), COLORS.get(level), look),
+  ]
+  return `${[...head, ...cells, withoutControls(entry.line)].join(' ')}\n`
+}
+
+/** The head of a table, with the zone. */
+export function formatHead({ columns, zone }: Look): string {
+  const names = columns.length > 0 ? columns : ['service_name']
+  const cells = [
+    `TIME (${zone})`.padEnd(23),
+    'LEVEL'.padEnd(LEVEL_WIDTH),
+    ...names.map((name) => name.padEnd(COLUMN_WIDTH)),
+  ]
+  return `${[...cells, 'LINE'].join(' ')}\n`
+}
+
+function fillTemplate(entry: ShownEntry, look: Look): string {
+  return (look.template ?? '').replace(/\{\{\s*\.([A-Za-z_]\w*)\s*\}\}/g, (_, name: string) =>
+    withoutControls(readValue(entry, name, look)),
+  )
+}
+
+/** A label or field; `line`, `time`, `ns`, `level` and `labels` are those of the entry. */
+function readValue(entry: ShownEntry, name: string, { zone }: Look): string {
+  if (name === 'line') return entry.line
+  if (name === 'time') return formatLocal(entry.ns, zone)
+  if (name === 'ns') return String(entry.ns)
+  if (name === 'labels') return entry.stream
+  if (name === 'level') return levelOf(entry)
+  return labelValue([...entry.parsed, ...entry.metadata, ...entry.labels], name)
 }
 
 /** Written by hand because label names come from clients and must not become keys of an object. */
@@ -73,29 +146,21 @@ export function levelOf({ labels, metadata, parsed }: ShownEntry): string {
   return level === 'unknown' || level.length > LEVEL_WIDTH || !/^[a-z]*$/.test(level) ? '' : level
 }
 
-/** ISO 8601 in local time with milliseconds: `2026-11-21T13:00:00.000+01:00`. */
-export function formatLocal(ns: bigint): string {
+/** ISO 8601 with milliseconds, in local time, UTC or a zone of the IANA database: `2026-11-21T13:00:00.000+01:00`. */
+export function formatLocal(ns: bigint, name = 'local'): string {
   const date = new Date(Number(ns / NS_PER_MS))
-  const zone = -date.getTimezoneOffset()
+  const zone = offsetMinutes(date, name)
   const shifted = new Date(date.getTime() + zone * 60_000).toISOString().slice(0, -1)
   const pad = (value: number): string => String(value).padStart(2, '0')
   const minutes = Math.abs(zone)
   return `${shifted}${zone < 0 ? '-' : '+'}${pad(Math.floor(minutes / 60))}:${pad(minutes % 60)}`
 }
 
-/** Control characters, and those that change the direction or the lines of what a terminal shows. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it finds
-const CONTROLS = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
-
-/** Replaces control characters by Unicode's control pictures: a log line must not control the terminal. */
-export function withoutControls(text: string): string {
-  return text.replace(CONTROLS, (character) => {
-    if (character < ' ') return String.fromCharCode(0x2400 + character.charCodeAt(0))
-    return character <= '\u009f' ? '\u2421' : '\ufffd'
-  })
-}
-
-/** JSON in which these characters are escaped: a terminal shows it too, and its value stays. */
-export function escapeControls(json: string): string {
-  return json.replace(CONTROLS, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+/** Of the zone at that time, east of UTC. */
+function offsetMinutes(date: Date, zone: string): number {
+  if (zone === 'local') return -date.getTimezoneOffset()
+  if (zone === 'utc') return 0
+  const text = new Intl.DateTimeFormat('en', { timeZone: zone, timeZoneName: 'longOffset' }).format(date)
+  const [, sign = '+', hours = '0', minutes = '0'] = /GMT([+-])(\d\d):(\d\d)/.exec(text) ?? []
+  return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes))
 }

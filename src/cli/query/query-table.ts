@@ -4,21 +4,25 @@ import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels } from '../../domain/labels.ts'
 import { formatLabelObject } from '../../protocol/loki/loki-result.ts'
 import type { QueryAnswer, ShownSeries } from '../client-answer.ts'
-import { escapeControls, formatLocal, type Output, withoutControls } from './query-output.ts'
+import { escapeControls, withoutControls } from '../controls.ts'
+import { formatLocal, type Output } from './query-output.ts'
 
 export type MetricAnswer = Exclude<QueryAnswer, { readonly kind: 'lines' }>
 
-/** The result as lines: a table, one JSON series per line, or only the values. Throws parameter_invalid for bulk. */
+/** The result as lines: a table, one JSON series per line, or only the values. Throws parameter_invalid for bulk and template. */
 export function formatSeriesAnswer({ kind, series }: MetricAnswer, output: Output): string {
   switch (output) {
     case 'text':
+    case 'wide':
+    case 'table':
       return kind === 'instant' ? formatInstant(series) : series.map(formatRange).join('\n')
     case 'json':
       return series.map((each) => `${formatJson(each)}\n`).join('')
     case 'raw':
       return series.flatMap(({ points }) => points.map(({ value }) => `${value}\n`)).join('')
     case 'bulk':
-      throw new GatewayError('parameter_invalid', '--output bulk is for log queries; use json for a metric query')
+    case 'template':
+      throw new GatewayError('parameter_invalid', `--output ${output} is for log queries; use json for a metric query`)
   }
 }
 

@@ -2,12 +2,15 @@
 
 import { parseArgs } from 'node:util'
 import { GatewayError } from '../../domain/errors.ts'
+import { formatLabels } from '../../domain/labels.ts'
 import { msToNs } from '../../domain/time.ts'
 import { askJson, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress } from '../client.ts'
-import { readQueryAnswer } from '../client-answer.ts'
+import { readQueryAnswer, type ShownEntry } from '../client-answer.ts'
 import type { ClientSource } from '../client-settings.ts'
 import type { Command, Terminal } from '../commands.ts'
-import { formatEntry, OUTPUTS, type Output } from './query-output.ts'
+import { withoutControls } from '../controls.ts'
+import { commonLabels, LOOK_OPTIONS, LOOK_USAGE, type Look, pairOf, readLook } from './look.ts'
+import { formatEntry, formatHead, OUTPUTS, type Output } from './query-output.ts'
 import { type PagedQuery, readPages } from './query-pages.ts'
 import { formatSeriesAnswer } from './query-table.ts'
 import { readTimes, TIME_OPTIONS, TIME_USAGE } from './query-time.ts'
@@ -30,15 +33,14 @@ ${TIME_USAGE}
   --direction WAY     backward (newest first, the default) or forward
   --step SECONDS      time between the points of a metric query
   --instant           evaluates a metric query at one time: --to, or now
-  --output FORM       text, json (one object per line), raw (only the lines)
-                      or bulk (requests of OpenSearch's bulk API)
+${LOOK_USAGE}
 ${CLIENT_USAGE}
 
   millrace query '{app="shop"} |= "error"' --since 15m
   millrace query 'sum by (app) (count_over_time({app=~".+"}[1h]))' --instant`,
     run: async (args, terminal) => {
-      const order = readOrder(args, nowMs(), terminal.client)
-      const count = order.isInstant ? await writeInstant(order, terminal) : await writeRange(order, terminal, hasColors)
+      const order = readOrder(args, nowMs(), terminal.client, hasColors)
+      const count = order.isInstant ? await writeInstant(order, terminal) : await writeRange(order, terminal)
       if (count === 0) terminal.note('Nothing found in this time range; try --since 7d\n')
       return 0
     },
@@ -49,15 +51,19 @@ interface QueryOrder {
   readonly gateway: GatewayAddress
   readonly query: PagedQuery
   readonly output: Output
+  readonly look: Look
   readonly isInstant: boolean
 }
 
 /** Resolves to the number of lines or series. */
-async function writeRange(order: QueryOrder, terminal: Terminal, hasColors: boolean): Promise<number> {
+async function writeRange(order: QueryOrder, terminal: Terminal): Promise<number> {
+  const { output } = order
+  let { look } = order
   let count = 0
   for await (const page of readPages(order.gateway, order.query)) {
     if (page.kind === 'lines') {
-      for (const entry of page.entries) terminal.out(formatEntry(entry, order.output, hasColors))
+      if (count === 0) look = begin(page.entries, order, terminal)
+      for (const entry of page.entries) terminal.out(formatEntry(entry, output, look))
       count += page.entries.length
     } else {
       terminal.out(formatSeriesAnswer(page, order.output))
@@ -65,6 +71,16 @@ async function writeRange(order: QueryOrder, terminal: Terminal, hasColors: bool
     }
   }
   return count
+}
+
+/** Writes the head of a table, or as a note the labels that all lines of the first page have. */
+function begin(entries: readonly ShownEntry[], { output, look }: QueryOrder, terminal: Terminal): Look {
+  if (output === 'table') terminal.out(formatHead(look))
+  if (output !== 'text' && output !== 'wide') return look
+  const common = commonLabels(entries)
+  if (common.length === 0) return look
+  terminal.note(`Common labels: ${withoutControls(formatLabels(common))}\n`)
+  return { ...look, common: new Set(common.map(pairOf)) }
 }
 
 async function writeInstant({ gateway, query, output }: QueryOrder, terminal: Terminal): Promise<number> {
@@ -76,7 +92,12 @@ async function writeInstant({ gateway, query, output }: QueryOrder, terminal: Te
   return answer.series.length
 }
 
-function readOrder(args: readonly string[], nowMs: number, source: ClientSource | undefined): QueryOrder {
+function readOrder(
+  args: readonly string[],
+  nowMs: number,
+  source: ClientSource | undefined,
+  isColorful: boolean,
+): QueryOrder {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -87,7 +108,7 @@ function readOrder(args: readonly string[], nowMs: number, source: ClientSource 
       direction: { type: 'string', default: 'backward' },
       step: { type: 'string' },
       instant: { type: 'boolean', default: false },
-      output: { type: 'string', default: 'text' },
+      ...LOOK_OPTIONS,
     },
   })
   const times = readTimes(values, nowMs)
@@ -102,6 +123,7 @@ function readOrder(args: readonly string[], nowMs: number, source: ClientSource 
     gateway: readAddress(values, source),
     query: { query, start, end, limit, direction: readDirection(values.direction), step },
     output: readOutput(values.output),
+    look: readLook(values, isColorful),
     isInstant: values.instant,
   }
 }

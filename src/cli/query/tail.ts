@@ -8,8 +8,9 @@ import { ask, CLIENT_OPTIONS, CLIENT_USAGE, type GatewayAddress, readAddress, re
 import type { ShownEntry } from '../client-answer.ts'
 import type { ClientSource } from '../client-settings.ts'
 import type { Command, Terminal } from '../commands.ts'
+import { LOOK_OPTIONS, LOOK_USAGE, type Look, readLook } from './look.ts'
 import { readCount, readOutput, readQuery } from './query.ts'
-import { formatEntry, type Output } from './query-output.ts'
+import { formatEntry, formatHead, type Output } from './query-output.ts'
 import { type PagedQuery, readPages } from './query-pages.ts'
 import { readSince, SINCE_DEFAULT } from './query-time.ts'
 import { TailMemory } from './tail-memory.ts'
@@ -43,8 +44,7 @@ export function tailCommand(parts: TailParts): Command {
 
   --limit COUNT       maximum number of initial lines; default ${LIMIT_DEFAULT}
   --since TIME        how far back to start; default ${SINCE_DEFAULT}
-  --output FORM       text, json (one object per line), raw (only the lines)
-                      or bulk (requests of OpenSearch's bulk API)
+${LOOK_USAGE}
 ${CLIENT_USAGE}
 
   millrace tail '{app="shop"} |= "error"'
@@ -52,7 +52,7 @@ ${CLIENT_USAGE}
 After a broken connection it reconnects and shows the missed lines. If the gateway has no live tails, it polls
 every ${POLL_MS / 1000} seconds.`,
     run: async (args, terminal) => {
-      await new Tail(parts, readOrder(args, terminal.client), terminal).run()
+      await new Tail(parts, readOrder(args, terminal.client, parts.hasColors), terminal).run()
       return 0
     },
   }
@@ -64,6 +64,7 @@ interface TailOrder {
   readonly limit: number
   readonly sinceMs: number
   readonly output: Output
+  readonly look: Look
 }
 
 class Tail {
@@ -81,12 +82,13 @@ class Tail {
       startNs,
       limit: order.limit,
       nowNs: () => msToNs(parts.nowMs()),
-      show: (entry) => terminal.out(formatEntry(entry, order.output, parts.hasColors)),
+      show: (entry) => terminal.out(formatEntry(entry, order.output, order.look)),
     })
   }
 
   /** Runs until the signal aborts. Throws like askJson: permanent errors at any time, and all errors at the start. */
   async run(): Promise<void> {
+    if (this.#order.output === 'table') this.#terminal.out(formatHead(this.#order.look))
     let hasBegun = false
     for (let failures = 0; !this.#isEnded; ) {
       try {
@@ -184,7 +186,7 @@ function passesWithTime(error: unknown): boolean {
   return error instanceof GatewayError && error.code === 'source_unavailable'
 }
 
-function readOrder(args: readonly string[], source: ClientSource | undefined): TailOrder {
+function readOrder(args: readonly string[], source: ClientSource | undefined, isColorful: boolean): TailOrder {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -192,7 +194,7 @@ function readOrder(args: readonly string[], source: ClientSource | undefined): T
       ...CLIENT_OPTIONS,
       limit: { type: 'string', default: String(LIMIT_DEFAULT) },
       since: { type: 'string', default: SINCE_DEFAULT },
-      output: { type: 'string', default: 'text' },
+      ...LOOK_OPTIONS,
     },
   })
   const limit = readCount('--limit', values.limit)
@@ -204,5 +206,6 @@ function readOrder(args: readonly string[], source: ClientSource | undefined): T
     limit,
     sinceMs: readSince(values.since),
     output: readOutput(values.output),
+    look: readLook(values, isColorful),
   }
 }

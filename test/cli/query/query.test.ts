@@ -11,13 +11,10 @@ t.test('lines are shown as text, newest first, with time, level and labels', asy
   ])
   await push([{ stream: { app: 'shop' }, values: [[String(clock.nowNs - 9_000_000n), 'before']] }])
   const { code, lines, notes } = await run(['query', SHOP])
-  t.match({ code, notes }, { code: 0, notes: '' })
+  t.match({ code, notes }, { code: 0, notes: 'Common labels: {app="shop", service_name="shop"}\n' })
   t.equal(lines.length, 2)
   const [day, zone] = [String.raw`^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d`, String.raw`[+-]\d\d:\d\d`]
-  t.match(
-    lines[0],
-    new RegExp(`${day}.995${zone} error    \\{app="shop", service_name="shop"\\} level=error the wheel`),
-  )
+  t.match(lines[0], new RegExp(`${day}.995${zone} error    level=error the wheel`))
   t.equal(Date.parse((lines[0] as string).split(' ')[0] as string), clock.ms - 5)
   t.match(lines[1], /before$/)
 })
@@ -71,8 +68,8 @@ t.test('text output cannot control a terminal, raw lines are unchanged', async (
   await push([{ stream: { app: 'shop' }, values: [[String(clock.nowNs - 1n), line, { level: 'warn' }]] }])
   const colored = await run(['query', SHOP], { hasColors: true })
   t.match(colored.out, '\u001b[33mwarn')
-  t.ok(colored.out.endsWith('a\u241b[2Jb\u240ac\td\u2421\n'))
-  t.ok((await run(['query', SHOP])).out.endsWith('a\u241b[2Jb\u240ac\td\u2421\n'))
+  t.ok(colored.out.endsWith('a\u241b[2Jb\n    c\td\u2421\n'))
+  t.ok((await run(['query', SHOP])).out.endsWith('a\u241b[2Jb\n    c\td\u2421\n'))
   t.equal((await run(['query', SHOP, '--output', 'raw'])).out, `${line}\n`)
 })
 
@@ -139,7 +136,7 @@ t.test('an empty result is not a failure, and is reported', async (t) => {
 const WRONG: readonly (readonly [name: string, args: readonly string[], text: RegExp])[] = [
   ['no query', [], /got 0 queries/],
   ['two queries', [SHOP, SHOP], /got 2 queries/],
-  ['an unknown output', [SHOP, '--output', 'xml'], /--output must be one of text, json, raw/],
+  ['an unknown output', [SHOP, '--output', 'xml'], /--output must be one of text, wide, table, json, raw/],
   ['a limit of zero', [SHOP, '--limit', '0'], /--limit must be a whole number/],
   ['a limit in words', [SHOP, '--limit', 'many'], /--limit must be a whole number/],
   ['an unknown direction', [SHOP, '--direction', 'up'], /--direction must be/],
@@ -257,3 +254,64 @@ t.test('push accepts the common options', async (t) => {
     'two',
   ])
 })
+
+t.test('labels that all lines have are said once, the others on each line', async (t) => {
+  const { run, push, clock } = await listen(t)
+  await push([
+    ...manyLines(1, clock.nowNs, { app: 'shop', pod: 'a' }),
+    ...manyLines(1, clock.nowNs, { app: 'shop', pod: 'b' }),
+  ])
+  const { notes, lines } = await run(['query', SHOP])
+  t.equal(notes, 'Common labels: {app="shop", service_name="shop"}\n')
+  t.match(
+    lines.toSorted((a, b) => (a.slice(30) < b.slice(30) ? -1 : 1)),
+    [/\{pod="a"\} line 1$/, /\{pod="b"\} line 1$/],
+  )
+})
+
+/** [name, arguments, what is shown] */
+const LOOKS: readonly (readonly [string, readonly string[], RegExp])[] = [
+  ['UTC', ['--zone', 'utc'], /^2026-11-21T11:59:59\.000\+00:00 /],
+  ['a zone', ['--zone', 'Asia/Kolkata'], /^2026-11-21T17:29:59\.000\+05:30 /],
+  [
+    'wide, with metadata',
+    ['-o', 'wide'],
+    /\{app="shop", .*\} \{detected_level="warn", trace="t1"\} level=warn status=500/,
+  ],
+  ['parsed labels in wide', ['-o', 'wide', '{app="shop"} | logfmt'], /status="500"/],
+  ['columns', ['--columns', 'trace,none'], / t1 - level=warn/],
+  [
+    'a table',
+    ['-o', 'table', '--zone', 'utc', '--columns', 'app,trace'],
+    /^TIME \(utc\) +LEVEL +app +trace +LINE\n2026-11-21T11:59:59\.000 warn +shop +t1 +level=warn/,
+  ],
+  [
+    'a template',
+    ['-o', 'template', '--template', '{{.ns}} {{ .level }} {{.app}} {{.none}}|{{.line}}'],
+    /^\d{19} warn shop \|level=warn status=500\n$/,
+  ],
+  ['colours always', ['--color', 'always'], new RegExp(`${String.fromCharCode(27)}\\[33mwarn`)],
+]
+for (const [name, args, shown] of LOOKS) {
+  t.test(`a line is shown as asked: ${name}`, async (t) => {
+    const { run, push, clock } = await listen(t)
+    const ns = String(clock.nowNs - 1_000_000_000n)
+    await push([{ stream: { app: 'shop' }, values: [[ns, 'level=warn status=500', { trace: 't1' }]] }])
+    const { code, out, notes } = await run(
+      args.some((arg) => arg.startsWith('{app=')) ? ['query', ...args] : ['query', SHOP, ...args],
+    )
+    t.equal(code, 0, notes)
+    t.match(out, shown)
+  })
+}
+
+const LOOKS_WRONG: readonly (readonly [readonly string[], RegExp])[] = [
+  [['--zone', 'Mars/Base'], /--zone "Mars\/Base" is unknown/],
+  [['--color', 'blue'], /--color must be auto/],
+  [['-o', 'template'], /needs --template/],
+]
+for (const [args, text] of LOOKS_WRONG) {
+  t.test(`wrong usage: ${args.join(' ')}`, async (t) => {
+    t.match(await runAsking(['query', SHOP, ...args], { nowMs: () => 0 }), { code: 2, notes: text })
+  })
+}
