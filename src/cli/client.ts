@@ -29,22 +29,35 @@ export interface GatewayAddress {
   readonly headers: Readonly<Record<string, string>>
 }
 
-/** Throws parameter_invalid if the address is not a URL, and like readClientSettings. */
+/**
+ * Credentials in the URL, `http://name:password@host`, count as --user; the address is without them, as it is printed.
+ * Throws parameter_invalid if the address is not a URL, and like readClientSettings.
+ */
 export function readAddress(values: ClientValues, source: ClientSource = NO_SOURCE): GatewayAddress {
   const { url, username, password, token, tenant, origins } = readClientSettings(values, source)
-  const { protocol } = URL.parse(url) ?? {}
-  if (protocol !== 'http:' && protocol !== 'https:') {
+  const parsed = URL.parse(url)
+  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:') {
     throw new GatewayError(
       'parameter_invalid',
       `${origins.url === 'flags' ? '--url' : `the address from ${origins.url}`} is not a URL; give one like ${URL_DEFAULT}`,
     )
   }
   const headers: Record<string, string> = {}
+  if (parsed.username !== '') headers['authorization'] = `Basic ${encodeUser(parsed)}`
   if (username !== undefined)
     headers['authorization'] = `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`
   if (tenant !== undefined) headers['x-scope-orgid'] = tenant
-  return { url: url.replace(/\/+$/, ''), headers }
+  return { url: `${parsed.origin}${parsed.pathname}`.replace(/\/+$/, ''), headers }
+}
+
+function encodeUser({ username, password }: URL): string {
+  try {
+    return Buffer.from(decodeURIComponent(`${username}:${password}`)).toString('base64')
+  } catch (cause) {
+    const text = 'the address has credentials with an invalid %; write it as %25, or use --user'
+    throw new GatewayError('parameter_invalid', text, { cause })
+  }
 }
 
 export type Parameters = Readonly<Record<string, string | number | bigint | undefined>>

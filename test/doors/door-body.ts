@@ -34,6 +34,21 @@ const STEPS: Readonly<Record<string, (body: Buffer) => Buffer>> = {
     const type = root.lookupType('millrace.otlp.ExportLogsServiceRequest')
     return Buffer.from(type.encode(type.fromObject(jsonOf(body))).finish())
   },
+  /** The body's text is the service; the metric's name is field 1, where a log record has its time. */
+  'otlp-metrics': (body) => signalOf(body, field(1, 'cpu'), field(3, '1'), field(5, field(1, '?'))),
+  'otlp-traces': (body) => signalOf(body, field(1, Buffer.alloc(16, 1)), field(2, Buffer.alloc(8, 2)), field(5, 'GET')),
+}
+
+/** ExportMetricsServiceRequest or ExportTraceServiceRequest with one item of one resource. */
+function signalOf(service: Buffer, ...item: readonly Buffer[]): Buffer {
+  const attribute = Buffer.concat([field(1, 'service.name'), field(2, field(1, service))])
+  return field(1, Buffer.concat([field(1, field(1, attribute)), field(2, field(2, Buffer.concat(item)))]))
+}
+
+/** A length-delimited field of protobuf of less than 128 bytes. */
+function field(number: number, value: string | Buffer): Buffer {
+  const bytes = Buffer.from(value as string)
+  return Buffer.concat([Buffer.of((number << 3) | 2, bytes.length), bytes])
 }
 
 export function bytesOf(text: string, steps: readonly string[]): Buffer {

@@ -29,7 +29,7 @@ export interface BatchLimits {
 /**
  * Batches of `reads`. The time of a line is when it was read, strictly increasing to keep the order; `timeOf` may
  * return another, and lines without one then follow the previous line. Ends with the input, or when `stop` is aborted:
- * the last batch contains what was read until then.
+ * the last batch contains what was read until then. If `reads` fails, that batch is followed by its error.
  */
 export async function* gatherBatches(
   reads: AsyncIterable<ReadLines>,
@@ -44,7 +44,7 @@ export async function* gatherBatches(
   const readNext = () =>
     iterator.next().then(
       (read) => events.put(read),
-      (error) => events.fail(error),
+      (cause) => events.put({ cause }),
     )
   const onStop = () => events.put('stopped')
   if (stop?.aborted === true) onStop()
@@ -67,6 +67,10 @@ export async function* gatherBatches(
     for (;;) {
       const event = await events.take()
       if (event === 'stopped') break
+      if (typeof event === 'object' && 'cause' in event) {
+        if (!gathering.isEmpty) yield gathering.batch
+        throw event.cause
+      }
       if (event === 'due') {
         if (!gathering.isEmpty) yield gathering.batch
         endWait()
@@ -87,12 +91,11 @@ export async function* gatherBatches(
   }
 }
 
-type PushEvent = 'due' | 'stopped' | IteratorResult<ReadLines>
+type PushEvent = 'due' | 'stopped' | { readonly cause: unknown } | IteratorResult<ReadLines>
 
 /** Events in order. Racing a promise that stays pending would keep every result in memory. */
 class EventQueue {
   #events: PushEvent[] = []
-  #error: { readonly cause: unknown } | undefined
   #wake: () => void = () => undefined
 
   put(event: PushEvent): void {
@@ -100,17 +103,10 @@ class EventQueue {
     this.#wake()
   }
 
-  fail(cause: unknown): void {
-    this.#error = { cause }
-    this.#wake()
-  }
-
-  /** The next event; after the events before it, rejects with the argument of `fail`. */
   async take(): Promise<PushEvent> {
     for (;;) {
       const event = this.#events.shift()
       if (event !== undefined) return event
-      if (this.#error !== undefined) throw this.#error.cause
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })

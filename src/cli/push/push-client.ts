@@ -93,8 +93,9 @@ interface PushResponse {
 
 async function send({ url, headers }: PushTarget, body: Uint8Array<ArrayBuffer>, wait: Wait): Promise<PushResponse> {
   for (let attempt = 1; ; attempt++) {
-    const { status, text } = await post(url, headers, body)
+    const { status, text, isPermanent } = await post(url, headers, body)
     if (status >= 200 && status < 300) return { isStored: true, text }
+    if (isPermanent === true) throw new GatewayError('source_unavailable', `${url} cannot be requested: ${text}`)
     const mayPass = status === 0 || status === 429 || status >= 500
     const cause = status === 0 ? text : `${status} ${text}`
     if (status === 401 || status === 403)
@@ -106,18 +107,21 @@ async function send({ url, headers }: PushTarget, body: Uint8Array<ArrayBuffer>,
   }
 }
 
-/** The status, or 0 if there was no response. */
+/** The status, or 0 if there was no response: permanently if fetch does not even try, as for a port of another protocol. */
 async function post(
   url: string,
   headers: Readonly<Record<string, string>>,
   body: Uint8Array<ArrayBuffer>,
-): Promise<{ status: number; text: string }> {
+): Promise<{ status: number; text: string; isPermanent?: boolean }> {
   try {
     const response = await fetch(url, { method: 'POST', headers, body })
     return { status: response.status, text: (await response.text()).trim().slice(0, REASON_CHARS_MAX * 10) }
   } catch (error) {
     const { cause, message } = error as Error
-    return { status: 0, text: cause instanceof Error ? cause.message : message }
+    const why = cause instanceof Error ? cause : undefined
+    // Faults of the network have a code.
+    const isPermanent = why !== undefined && !('code' in why) && !('errors' in why)
+    return { status: 0, text: why?.message || message, isPermanent }
   }
 }
 

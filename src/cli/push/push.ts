@@ -58,13 +58,23 @@ ${CLIENT_USAGE}
       const writer = new PushWriter(labels)
       for (const input of inputs) {
         if (signal?.aborted === true) break
-        const reads = readLines(input.open(), LINE_BYTES_MAX, nowMs)
+        const reads = readLines(readInput(input, totals), LINE_BYTES_MAX, nowMs)
         for await (const batch of gatherBatches(reads, writer, BATCH, timeOf, { wait, stop: signal })) {
           await sendBatch(target, input, batch, totals, wait)
         }
       }
       return totals.report() ? 0 : EXIT_FAILED
     },
+  }
+}
+
+/** The bytes of an input. A fault in the middle is reported and ends it; the bytes before it and other inputs count. */
+async function* readInput(input: Input, totals: PushTotals): AsyncGenerator<Uint8Array> {
+  try {
+    yield* input.open()
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    totals.fail(input.name, code === undefined ? message : `${code}: ${message.replace(`${code}: `, '')}`)
   }
 }
 
@@ -120,8 +130,10 @@ function readOptions(
 function readLabel(text: string): Label {
   const at = text.indexOf('=')
   const name = text.slice(0, at)
-  if (at < 1 || !isLabelName(name)) {
-    throw new GatewayError('parameter_invalid', '--label must be NAME=VALUE, like app=shop')
+  if (at < 1) throw new GatewayError('parameter_invalid', '--label must be NAME=VALUE, like app=shop')
+  if (!isLabelName(name)) {
+    const text = `--label: ${JSON.stringify(name)} is not a label name; use letters, digits and _, and begin with no digit`
+    throw new GatewayError('parameter_invalid', text)
   }
   return { name, value: text.slice(at + 1) }
 }

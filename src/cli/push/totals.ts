@@ -14,6 +14,7 @@ export class PushTotals {
   #rejected = 0
   #unknown = 0
   #printed = 0
+  #hasFailed = false
   #hasProgress = false
 
   constructor(terminal: Terminal) {
@@ -34,6 +35,12 @@ export class PushTotals {
     if (++this.#printed <= PRINTED_MAX) this.#note(`${input}:${number}: rejected: ${reason}\n`)
   }
 
+  /** Reports that the rest of `input` cannot be read. */
+  fail(input: string, why: string): void {
+    this.#hasFailed = true
+    this.#note(`${input} cannot be read further: ${why}\n`)
+  }
+
   /** Shows progress on a terminal. */
   progress(input: string, bytesRead: number, bytes: number | undefined): void {
     if (this.#terminal.showsProgress !== true) return
@@ -49,11 +56,11 @@ export class PushTotals {
     this.#note(`${this.#summary()}; ${why}\n`)
   }
 
-  /** Prints the counts. False if a line was not pushed. */
+  /** Prints the counts. False if a line was not pushed or an input not read. */
   report(): boolean {
     this.#note('')
     this.#terminal.out(`${this.#summary()}\n`)
-    return this.#rejected + this.#unknown === 0
+    return !this.#hasFailed && this.#rejected + this.#unknown === 0
   }
 
   #summary(): string {

@@ -13,7 +13,7 @@ import { EntryMetadata } from './entry-metadata.ts'
 import type { PushSink } from './push-sink.ts'
 import { type Refusal, type RefusalReason, Refusals } from './refusals.ts'
 import { deriveFacts, keepFacts, keptFacts, type StreamFacts } from './stream-facts.ts'
-import { unitOfEarlyTime, unitOfHugeSeconds } from './time-unit.ts'
+import { faultOfTime, unitOfEarlyTime } from './time-unit.ts'
 
 /** The context in which a push is validated. */
 export interface Admission {
@@ -265,8 +265,7 @@ export class BatchBuilder implements PushSink {
 
   #isInWindow(stream: OpenStream, seconds: number, nanos: number): boolean {
     if (!fitsNs(seconds, nanos)) {
-      const unit = unitOfHugeSeconds(seconds, this.#admission.nowMs)
-      const why = unit === undefined ? 'outside the years 1677 to 2262' : `that looks like ${unit} where seconds belong`
+      const why = faultOfTime(seconds, nanos, this.#admission.nowMs)
       this.refusals.add(
         'invalid_timestamp',
         () => `entry for stream '${shownLabels(stream.key)}' has a timestamp ${why}`,

@@ -34,3 +34,10 @@ export function unitOfHugeSeconds(seconds: number, nowMs: number): TimeUnit | un
 function unitNearNow(count: number, nowMs: number): TimeUnit | undefined {
   return UNITS.find(({ ms }) => Math.abs(count * ms - nowMs) <= NEAR_NOW_MS)?.name
 }
+
+/** What is wrong with a time that fitsNs rejects, after "a timestamp". */
+export function faultOfTime(seconds: number, nanos: number, nowMs: number): string {
+  if (!(nanos >= 0 && nanos <= 999_999_999)) return `with ${nanos} nanoseconds in its second; send 0 to 999999999`
+  const unit = unitOfHugeSeconds(seconds, nowMs)
+  return unit === undefined ? 'outside the years 1677 to 2262' : `that looks like ${unit}; send seconds`
+}

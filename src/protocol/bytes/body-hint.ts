@@ -8,9 +8,9 @@ const INSPECTED_BYTES = 512
 
 /** Magic bytes, and their meaning. */
 const MAGIC: readonly (readonly [bytes: readonly number[], hint: string])[] = [
-  [[0x1f, 0x8b], 'it looks like gzip; send Content-Encoding: gzip'],
-  [[0x28, 0xb5, 0x2f, 0xfd], 'it looks like zstd; send Content-Encoding: zstd'],
-  [[0x04, 0x22, 0x4d, 0x18], 'it looks like lz4; send Content-Encoding: lz4'],
+  [[0x1f, 0x8b], 'it looks like gzip; compress it once and send Content-Encoding: gzip'],
+  [[0x28, 0xb5, 0x2f, 0xfd], 'it looks like zstd; compress it once and send Content-Encoding: zstd'],
+  [[0x04, 0x22, 0x4d, 0x18], 'it looks like lz4; compress it once and send Content-Encoding: lz4'],
   [
     [0xff, 0x06, 0x00, 0x00, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59],
     'it looks like snappy in its framed (stream) format; send the block format',
@@ -46,13 +46,13 @@ function hintOfProtobuf(body: Uint8Array, text: string, form: BodyForm): string 
 }
 
 function hintOfJson(text: string): string | undefined {
-  if (/^[[{]\s*['`]/.test(text)) return 'keys and strings stand in double quotes'
+  if (/^[[{]\s*['`]/.test(text)) return 'keys and strings need double quotes'
   if (/^"(?:\\[rn]|\s)*[[{]/.test(text)) return 'it is a JSON string that holds JSON; send the object itself'
   if (/^[A-Za-z0-9+/]{16,}={0,2}$/.test(text)) return 'it looks like base64; send the bytes themselves'
   if (/^(?:[\w.~-]|%[0-9a-f]{2})+=/i.test(text)) return 'it looks like form data; send the JSON itself'
   if (/^--.*\r?\ncontent-disposition:/i.test(text)) return 'it looks like form data; send the JSON itself'
   if (text.startsWith('<')) return 'it looks like XML or HTML; send JSON'
-  if (/^[[{]\s*[A-Za-z_$]/.test(text) && !/^\[\s*(?:true|false|null)/.test(text)) return 'keys stand in double quotes'
+  if (/^[[{]\s*[A-Za-z_$]/.test(text) && !/^\[\s*(?:true|false|null)/.test(text)) return 'keys need double quotes'
   if (isBinary(text)) return 'it looks like binary data; if it is protobuf, send Content-Type: application/x-protobuf'
   return undefined
 }

@@ -1,6 +1,7 @@
 /** Keys of OTLP's JSON: both spellings, and unknown keys in place of missing ones. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { nearestName } from '../../kit/nearest-name.ts'
 import { isJsonObject, type JsonObject, type JsonValue, jsonKind } from '../bytes/exact-json.ts'
 
 /** Maximum number of keys in an error, and maximum length of each. */
@@ -27,6 +28,26 @@ export function requireKey(object: JsonObject, where: string, wanted: string, kn
   if (others.length === 0) return
   const shown = others.slice(0, KEYS_SHOWN_MAX).map((key) => JSON.stringify(key.slice(0, KEY_CHARS_MAX)))
   throw new GatewayError('body_malformed', `OTLP JSON: ${where} has no "${wanted}"; found ${shown.join(', ')}`)
+}
+
+/**
+ * Throws body_malformed for an unknown key that is nearly one of `known`, which the object does not have: ignoring it
+ * would drop data.
+ */
+export function refuseMisspelt(object: JsonObject, where: string, known: readonly string[]): void {
+  const fault = misspellingIn(object, known)
+  if (fault !== undefined) throw new GatewayError('body_malformed', `OTLP JSON: ${where} ${fault}`)
+}
+
+/** `has no "attributes"; found "Attributes"`; undefined if no unknown key is nearly one of `known`. */
+export function misspellingIn(object: JsonObject, known: readonly string[]): string | undefined {
+  for (const key of object.keys()) {
+    if (known.some((name) => key === name || key === snakeCase(name))) continue
+    const wanted = nearestName(key.replaceAll('_', ''), known)
+    if (wanted === undefined || hasMember(object, wanted)) continue
+    return `has no "${wanted}"; found ${JSON.stringify(key.slice(0, KEY_CHARS_MAX))}`
+  }
+  return undefined
 }
 
 /** The first key of the object that equals one of `names`, ignoring case and underscores. */

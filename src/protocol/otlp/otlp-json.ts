@@ -19,7 +19,18 @@ import {
   textOfBody,
 } from '../bytes/exact-json.ts'
 import { idFault, idOfText, SPAN_ID_BYTES, TRACE_ID_BYTES } from './otlp-id.ts'
-import { hasMember, itemsOf, keyLike, listOf, memberOf, objectOf, refuse, requireKey } from './otlp-json-keys.ts'
+import {
+  hasMember,
+  itemsOf,
+  keyLike,
+  listOf,
+  memberOf,
+  misspellingIn,
+  objectOf,
+  refuse,
+  refuseMisspelt,
+  requireKey,
+} from './otlp-json-keys.ts'
 import { LineText } from './otlp-line-text.ts'
 import {
   type LogRecord,
@@ -47,10 +58,29 @@ export function decodeOtlpJson(body: Uint8Array, sink: PushSink, options: OtlpOp
   recordsToSink(resources, text.bytes(), options, sink)
 }
 
+const RESOURCE_KEYS = ['attributes', 'droppedAttributesCount', 'entityRefs']
+const RECORD_KEYS = [
+  'timeUnixNano',
+  'observedTimeUnixNano',
+  'severityNumber',
+  'severityText',
+  'body',
+  'attributes',
+  'droppedAttributesCount',
+  'flags',
+  'traceId',
+  'spanId',
+  'eventName',
+  /** Before OTLP 0.9. */
+  'name',
+]
+
 function toResourceLogs(logs: JsonObject, text: LineText): ResourceLogs {
   const resource = objectOf(logs, 'resource')
   const scopes = hasMember(logs, 'instrumentationLibraryLogs') ? 'instrumentationLibraryLogs' : 'scopeLogs'
   requireKey(logs, 'an item of resourceLogs', scopes, ['resource', 'schemaUrl'])
+  refuseMisspelt(logs, 'an item of resourceLogs', ['resource', scopes, 'schemaUrl'])
+  refuseMisspelt(resource, 'a resource', RESOURCE_KEYS)
   return {
     attributes: attributesOf(resource),
     droppedAttributesCount: countOf(resource, 'droppedAttributesCount'),
@@ -62,6 +92,7 @@ function toScopeLogs(logs: JsonObject, text: LineText): ScopeLogs {
   const scope = objectOf(logs, hasMember(logs, 'instrumentationLibrary') ? 'instrumentationLibrary' : 'scope')
   const records = hasMember(logs, 'logs') ? 'logs' : 'logRecords'
   requireKey(logs, 'an item of scopeLogs', records, ['scope', 'instrumentationLibrary', 'schemaUrl'])
+  refuseMisspelt(logs, 'an item of scopeLogs', ['scope', 'instrumentationLibrary', records, 'schemaUrl'])
   return {
     name: textOf(scope, 'name'),
     version: textOf(scope, 'version'),
@@ -104,9 +135,11 @@ const TIME_LIKE = new Set(['timeunixnano', 'timeunixnanos', 'timeunix', 'timesta
 function misspeltKey(record: JsonObject): string | undefined {
   const body = hasMember(record, 'body') ? undefined : keyLike(record, BODY_LIKE)
   if (body !== undefined) return `log record has no "body"; found "${body}"`
-  if (hasMember(record, 'timeUnixNano') || hasMember(record, 'observedTimeUnixNano')) return undefined
-  const time = keyLike(record, TIME_LIKE)
-  return time === undefined ? undefined : `log record has no "timeUnixNano"; found "${time}"`
+  const hasTime = hasMember(record, 'timeUnixNano') || hasMember(record, 'observedTimeUnixNano')
+  const time = hasTime ? undefined : keyLike(record, TIME_LIKE)
+  if (time !== undefined) return `log record has no "timeUnixNano"; found "${time}"`
+  const other = misspellingIn(record, RECORD_KEYS)
+  return other === undefined ? undefined : `log record ${other}`
 }
 
 /** An AnyValue, or the bare value that a client sent instead. */

@@ -36,6 +36,23 @@ export function decodeOtlpProtobuf(body: Uint8Array, sink: PushSink, options: Ot
   recordsToSink(decoder.readRequest(), decoder.text.bytes(), options, sink)
 }
 
+/**
+ * The highest field number of each message up to which all are decoded. Later fields, such as schema_url, are skipped;
+ * so is a record's field 4, its name before OTLP 0.9.
+ */
+const FIELDS = {
+  request: 1,
+  resourceLogs: 2,
+  resource: 2,
+  scopeLogs: 2,
+  scope: 4,
+  record: 12,
+  keyValue: 2,
+  value: 7,
+  array: 1,
+  map: 1,
+} as const
+const RECORD_NAME = lengthTag(4)
 /** Scopes under their former name, for compatibility: the same messages with another field number. */
 const LIBRARY_LOGS = lengthTag(1000)
 type Attributes = Map<string, JsonValue>
@@ -56,7 +73,7 @@ class OtlpDecoder {
 
   readRequest(): ResourceLogs[] {
     const resources: ResourceLogs[] = []
-    this.#reader.readFields((tag) => {
+    this.#reader.readFields(FIELDS.request, (tag) => {
       if (tag !== lengthTag(1)) return false
       resources.push(this.#readResourceLogs())
       return true
@@ -69,7 +86,7 @@ class OtlpDecoder {
     const attributes: Attributes = new Map()
     const scopes: ScopeLogs[] = []
     const logs: Mutable<ResourceLogs> = { attributes, droppedAttributesCount: 0, scopes }
-    this.#reader.readMessage((tag) => {
+    this.#reader.readMessage(FIELDS.resourceLogs, (tag) => {
       if (tag === lengthTag(1)) this.#readResource(logs, attributes)
       else if (tag === lengthTag(2) || tag === LIBRARY_LOGS) scopes.push(this.#readScopeLogs())
       else return false
@@ -79,7 +96,7 @@ class OtlpDecoder {
   }
 
   #readResource(logs: Mutable<ResourceLogs>, attributes: Attributes): void {
-    this.#reader.readMessage((tag) => {
+    this.#reader.readMessage(FIELDS.resource, (tag) => {
       if (tag === lengthTag(1)) this.#readKeyValue(attributes, 0)
       else if (tag === varintTag(2)) logs.droppedAttributesCount = this.#reader.readUint32()
       else return false
@@ -92,7 +109,7 @@ class OtlpDecoder {
     const attributes: Attributes = new Map()
     const records: LogRecord[] = []
     const logs: Mutable<ScopeLogs> = { name: '', version: '', attributes, droppedAttributesCount: 0, records }
-    this.#reader.readMessage((tag) => {
+    this.#reader.readMessage(FIELDS.scopeLogs, (tag) => {
       if (tag === lengthTag(1)) this.#readScope(logs, attributes)
       else if (tag === lengthTag(2)) records.push(this.#readRecord())
       else return false
@@ -103,7 +120,7 @@ class OtlpDecoder {
 
   #readScope(logs: Mutable<ScopeLogs>, attributes: Attributes): void {
     const reader = this.#reader
-    reader.readMessage((tag) => {
+    reader.readMessage(FIELDS.scope, (tag) => {
       if (tag === lengthTag(1)) logs.name = reader.readText()
       else if (tag === lengthTag(2)) logs.version = reader.readText()
       else if (tag === lengthTag(3)) this.#readKeyValue(attributes, 0)
@@ -130,7 +147,7 @@ class OtlpDecoder {
       spanId: '',
       eventName: '',
     }
-    reader.readMessage((tag) => {
+    reader.readMessage(FIELDS.record, (tag) => {
       if (tag === fixed64Tag(1)) record.timeNs = reader.readFixed64()
       else if (tag === varintTag(2)) record.severityNumber = reader.readUint32() | 0
       else if (tag === lengthTag(3)) record.severityText = reader.readText()
@@ -145,6 +162,7 @@ class OtlpDecoder {
       else if (tag === lengthTag(10)) record.spanId = this.#readId(record, 'spanId', SPAN_ID_BYTES)
       else if (tag === fixed64Tag(11)) record.observedNs = reader.readFixed64()
       else if (tag === lengthTag(12)) record.eventName = reader.readText()
+      else if (tag === RECORD_NAME) reader.readRange()
       else return false
       return true
     })
@@ -163,7 +181,7 @@ class OtlpDecoder {
   #readBody(): LogRecord['line'] {
     let line: LogRecord['line'] | undefined
     let value: JsonValue = null
-    this.#reader.readMessage((tag) => {
+    this.#reader.readMessage(FIELDS.value, (tag) => {
       if (tag === lengthTag(1)) {
         line = this.#reader.readRange()
         return true
@@ -181,7 +199,7 @@ class OtlpDecoder {
     let key = ''
     let value: JsonValue = null
     this.#count()
-    this.#reader.readMessage((tag) => {
+    this.#reader.readMessage(FIELDS.keyValue, (tag) => {
       if (tag === lengthTag(1)) key = this.#reader.readText()
       else if (tag === lengthTag(2)) value = this.#readValue(depth)
       else return false
@@ -197,7 +215,7 @@ class OtlpDecoder {
     }
     this.#count()
     let value: JsonValue = null
-    this.#reader.readMessage((tag) => {
+    this.#reader.readMessage(FIELDS.value, (tag) => {
       const variant = this.#readVariant(tag, depth)
       if (variant === undefined) return false
       value = variant
@@ -221,7 +239,7 @@ class OtlpDecoder {
 
   #readArray(depth: number): JsonValue {
     const values: JsonValue[] = []
-    this.#reader.readMessage((tag) => {
+    this.#reader.readMessage(FIELDS.array, (tag) => {
       if (tag !== lengthTag(1)) return false
       values.push(this.#readValue(depth + 1))
       return true
@@ -231,7 +249,7 @@ class OtlpDecoder {
 
   #readMap(depth: number): JsonObject {
     const values: Attributes = new Map()
-    this.#reader.readMessage((tag) => {
+    this.#reader.readMessage(FIELDS.map, (tag) => {
       if (tag !== lengthTag(1)) return false
       this.#readKeyValue(values, depth + 1)
       return true

@@ -10,7 +10,7 @@ const GROUP_END = 4
 const FIXED32 = 5
 const GROUP_DEPTH_MAX = 64
 
-/** Tags on the wire. A field with another wire type is unknown, and skipped. */
+/** Tags on the wire: the field's number and its wire type. */
 export const varintTag = (field: number): number => field * 8 + VARINT
 export const fixed64Tag = (field: number): number => field * 8 + FIXED64
 export const lengthTag = (field: number): number => field * 8 + LENGTH
@@ -29,20 +29,25 @@ export class WireReader {
 
   /**
    * Reads the fields up to the end of the message: `take` gets each tag, and either reads the field's value and returns
-   * true, or returns false to skip it.
+   * true, or returns false to skip it. Fields up to number `fieldsKnown` are not skipped: with another wire type they
+   * belong to another message, such as a metric.
    */
-  readFields(take: (tag: number) => boolean): void {
+  readFields(fieldsKnown: number, take: (tag: number) => boolean): void {
     while (this.#at < this.#end) {
       const tag = this.#readTag()
-      if (!take(tag)) this.#skip(tag)
+      if (take(tag)) continue
+      if (tag >>> 3 <= fieldsKnown) {
+        this.#fail(`field ${tag >>> 3} has wire type ${tag & 7} (are these metrics or traces?)`)
+      }
+      this.#skip(tag)
     }
   }
 
   /** Reads the fields of a nested message. */
-  readMessage(take: (tag: number) => boolean): void {
+  readMessage(fieldsKnown: number, take: (tag: number) => boolean): void {
     const outer = this.#end
     this.#end = this.#readEnd()
-    this.readFields(take)
+    this.readFields(fieldsKnown, take)
     this.#end = outer
   }
 

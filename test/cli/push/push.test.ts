@@ -32,6 +32,50 @@ t.test('a file that is not there is an error before anything is pushed', async (
   t.strictSame((await run(['query', SHOP, ...RAW])).lines, [])
 })
 
+t.test('a file that breaks off is reported, and what was read of it and other files are pushed', async (t) => {
+  const { run } = await listen(t)
+  const folder = t.testdir({ 'b.log': 'last\n' })
+  const lines = Array.from({ length: 50_000 }, (_, i) => `line ${i} ${(i * 2654435761) % 4294967296}\n`).join('')
+  const whole = gzipSync(lines)
+  writeFileSync(join(folder, 'a.log.gz'), whole.subarray(0, whole.length - 1000))
+  const ran = await run(['push', '--label', 'app=shop', join(folder, 'a.log.gz'), join(folder, 'b.log')])
+  t.equal(ran.code, 1)
+  t.match(ran.notes, /a\.log\.gz cannot be read further: Z_BUF_ERROR: unexpected end of file/)
+  t.match(ran.out, /^\d\d,\d{3} lines pushed\n$/)
+  t.strictSame((await run(['query', `${SHOP} |= "last"`, ...RAW])).lines, ['last'])
+})
+
+t.test('credentials in the URL are used and never printed', async (t) => {
+  const { run, url } = await listen(t, { MILLRACE_USERS: 'ada:se%cret' })
+  const push = (credentials: string) =>
+    run(['push', '--label', 'app=shop', '--line', 'x'], { url: url.replace('//', `//${credentials}@`) })
+  t.match(await push('ada:se%25cret'), { code: 0, out: '1 line pushed\n' })
+  const refused = await push('ada:hunter2')
+  t.match(refused, { code: 1, notes: /rejected the credentials/ })
+  t.notMatch(refused.notes, /hunter2/)
+  t.match(await push('ada:se%cret'), { code: 2, notes: /write it as %25/ })
+})
+
+t.test('a URL that can never be requested is not retried', async (t) => {
+  let waits = 0
+  const wait = async () => {
+    waits++
+  }
+  const ran = await runAsking(['push', '--label', 'a=b', '--line', 'x'], {
+    url: 'http://127.0.0.1:1',
+    nowMs: () => 0,
+    wait,
+  })
+  t.match(ran, { code: 1, notes: /cannot be requested: bad port/ })
+  t.equal(waits, 1, 'only for further lines of the batch')
+})
+
+t.test('a label that no stream can have is named', async (t) => {
+  const { run } = await listen(t)
+  t.match(await run(['push', '--label', 'a-b=c']), { code: 2, notes: /"a-b" is not a label name; use letters/ })
+  t.match(await run(['push', '--label', 'abc']), { code: 2, notes: /--label must be NAME=VALUE/ })
+})
+
 t.test('rejected lines are named and counted, and the others are stored', async (t) => {
   const { run } = await listen(t, { MILLRACE_LINE_BYTES_MAX: '1KiB' })
   const lines = Array.from({ length: 2500 }, (_, i) => (i === 1233 ? 'x'.repeat(2000) : `line ${i + 1}`))

@@ -117,7 +117,7 @@ const ROWS: readonly Row[] = [
     accepted: one('x'),
     refused: one('x', (NOW / 1_000_000n) * SECOND),
     reason: 'invalid_timestamp',
-    text: `entry for stream '${A}' has a timestamp that looks like milliseconds where seconds belong`,
+    text: `entry for stream '${A}' has a timestamp that looks like milliseconds; send seconds`,
   },
   {
     name: 'a stream without labels',

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { unitOfEarlyTime, unitOfHugeSeconds } from '../../../src/domain/entries/time-unit.ts'
+import { faultOfTime, unitOfEarlyTime, unitOfHugeSeconds } from '../../../src/domain/entries/time-unit.ts'
 
 const NOW_MS = Date.UTC(2026, 10, 29)
 const DAY_MS = 86_400_000
@@ -32,4 +32,11 @@ t.test('recognises the unit in the field for seconds', async (t) => {
   t.equal(unitOfHugeSeconds(NOW_MS, NOW_MS), 'milliseconds')
   t.equal(unitOfHugeSeconds(NOW_MS * 1e6, NOW_MS), 'nanoseconds')
   t.equal(unitOfHugeSeconds(-62_135_596_800, NOW_MS), undefined)
+})
+
+t.test('names what is wrong with a time outside the range', async (t) => {
+  t.equal(faultOfTime(1, -1, NOW_MS), 'with -1 nanoseconds in its second; send 0 to 999999999')
+  t.equal(faultOfTime(1, 1e9, NOW_MS), 'with 1000000000 nanoseconds in its second; send 0 to 999999999')
+  t.equal(faultOfTime(NOW_MS, 0, NOW_MS), 'that looks like milliseconds; send seconds')
+  t.equal(faultOfTime(-1e18, 0, NOW_MS), 'outside the years 1677 to 2262')
 })
