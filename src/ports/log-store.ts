@@ -2,6 +2,7 @@
 
 import type { Batch } from '../domain/entries/batch.ts'
 import type { Block, StreamRun } from '../domain/entries/block.ts'
+import type { RunSummary } from '../domain/entries/run-summary.ts'
 import type { Labels } from '../domain/labels.ts'
 import type { Limits } from '../domain/limits.ts'
 import type { Matcher } from '../domain/selector.ts'
@@ -60,6 +61,12 @@ export interface ReadRequest extends StreamRange {
    * others.
    */
   readonly traceId?: string | undefined
+  /**
+   * Offers the summary of a run whose entries are all in the range, after `wants` has accepted its block. True: the read
+   * needs nothing else of the run, and its entries do not come. False: the store offers parts of the run, and what is not
+   * taken comes as entries of a block, maybe as several runs. A store may offer none. What it throws ends the read.
+   */
+  readonly takes?: ((run: RunSummary) => boolean) | undefined
   /** The lines of every block will be read, so that they may be decompressed ahead. */
   readonly scans?: boolean
 }

@@ -1,6 +1,7 @@
 /** The contract of a LogStore on the selection of entries: tenants, matchers, times, columns. */
 
 import type { Test } from 'tap'
+import type { RunSummary } from '../../src/domain/entries/run-summary.ts'
 import { formatLabels } from '../../src/domain/labels.ts'
 import { equalityMatcher, type Matcher } from '../../src/domain/selector.ts'
 import { NS_MAX } from '../../src/domain/time.ts'
@@ -105,6 +106,38 @@ export function testSelection(t: Test, open: OpenStore, { wantsExactly }: StoreT
       )
     } else t.ok(lines.includes('100') && lines.includes('end'), 'what is wanted is given')
     t.same(await readAll(opened.store, { wants: () => false }), [])
+  })
+
+  t.test('what takes accepts does not come as entries, and everything else does', async (t) => {
+    const opened = begin(t, open)
+    const hour = 3600 * 1e9 // nanoseconds
+    await opened.push([stream(A, ['0', '1'], 0), stream({ app: 'b' }, ['b'], 1), stream(A, ['late'], hour)])
+    for (const accepts of [() => true, () => false, ({ newest }: RunSummary) => newest < at(hour / 2)]) {
+      let taken = 0
+      const takes = (run: RunSummary): boolean => {
+        if (!accepts(run)) return false
+        t.equal(
+          run.counts.reduce((sum, { entries }) => sum + entries, 0),
+          run.entries,
+        )
+        t.ok(run.oldest >= at(1) && run.newest < at(2 * hour), 'only what is all in the range is offered')
+        taken += run.entries
+        return true
+      }
+      const read = await readAll(opened.store, { takes, start: at(1), end: at(2 * hour) })
+      t.equal(taken + read.length, 3)
+    }
+    await t.rejects(
+      async () => {
+        const takes = (): boolean => {
+          throw new Error('refused')
+        }
+        await readAll(opened.store, { takes })
+        throw new Error('refused')
+      },
+      { message: 'refused' },
+      'what it throws ends the read',
+    )
   })
 
   t.test('without text the columns are whole', async (t) => {

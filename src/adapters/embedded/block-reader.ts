@@ -9,8 +9,9 @@ import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import { sortSlices } from '../../kit/slices.ts'
 import type { ReadBlock, ReadRequest, StreamRange } from '../../ports/log-store.ts'
 import { decodeColumns, discard, type EncodedBlock, PartialBlock } from '../../protocol/blocks/block-format.ts'
+import { entriesLeft, type LeftEntries, RunOffers } from './blocks/run-offers.ts'
 import { BufferShelf, type Loan } from './buffer-shelf.ts'
-import { readFailure } from './database.ts'
+import { attemptRead, readFailure } from './database.ts'
 import { parseStreamIds, type StoredStream } from './streams/stored-stream.ts'
 import type { StreamTable } from './streams/stream-table.ts'
 import { WantedStreams } from './streams/wanted-streams.ts'
@@ -60,6 +61,7 @@ export class BlockReader {
   readonly #forward: StatementSync
   readonly #columns: StatementSync
   readonly #whole: StatementSync
+  readonly #offers: RunOffers
   readonly #shelf = new BufferShelf()
   readonly #onDamage: (blockId: number, cause: unknown) => void
 
@@ -72,6 +74,7 @@ export class BlockReader {
     this.#forward = prepareHeads(db, 'oldest', 'ASC')
     this.#columns = db.prepare('SELECT columns FROM blocks WHERE id = ?')
     this.#whole = db.prepare('SELECT columns, metadata, text FROM blocks WHERE id = ?')
+    this.#offers = new RunOffers(db, table, onDamage)
   }
 
   async *read(request: ReadRequest, signal?: AbortSignal): AsyncGenerator<ReadBlock> {
@@ -87,11 +90,13 @@ export class BlockReader {
         const { value: head, done } = await heads.next()
         isDone = done === true
         if (head === undefined) continue
-        const isWanted = attempt(() => head.streamIds.some((id) => wanted.has(id)))
+        const isWanted = attemptRead(() => head.streamIds.some((id) => wanted.has(id)))
         await wanted.rest(pause)
         if (!isWanted) continue
         if (request.wants?.(head.oldest, head.newest) === false) continue
-        const loading = this.#load(head, wanted, request)
+        const left = await this.#offers.offer(head, wanted, request, pause)
+        if (left?.size === 0) continue
+        const loading = this.#load(head, left, wanted, request)
         // Awaited later, in order; avoids an unhandled rejection.
         loading.isReady.catch(() => undefined)
         loads.push(loading)
@@ -130,8 +135,8 @@ export class BlockReader {
     if (wanted !== undefined) {
       for await (const head of this.#heads({ ...range, direction: 'backward' }, signal)) {
         for (const id of head.streamIds) {
-          if (streams.has(id) || !attempt(() => wanted.has(id))) continue
-          const stream = attempt(() => this.#table.streamById(id))
+          if (streams.has(id) || !attemptRead(() => wanted.has(id))) continue
+          const stream = attemptRead(() => this.#table.streamById(id))
           if (stream === undefined || stream.tenant !== tenant) continue
           streams.set(id, stream)
           chars += stream.key.length
@@ -190,14 +195,15 @@ export class BlockReader {
 
   /** The id of the last committed block. */
   #newest(): number {
-    return attempt(() => (this.#newestId.get()?.['id'] as number | null) ?? 0)
+    return attemptRead(() => (this.#newestId.get()?.['id'] as number | null) ?? 0)
   }
 
-  #load(head: BlockHead, wanted: WantedStreams, request: ReadRequest): Loading {
+  /** `left`: see RunOffers. */
+  #load(head: BlockHead, left: LeftEntries | undefined, wanted: WantedStreams, request: ReadRequest): Loading {
     const memory = this.#shelf.lend()
     const loading = { head, memory, content: undefined, isReady: Promise.resolve(), help: () => false }
     try {
-      const content = this.#open(head, wanted, request, memory)
+      const content = this.#open(head, left, wanted, request, memory)
       if (request.scans !== true || !(content?.block instanceof PartialBlock)) return { ...loading, content }
       const { block } = content
       return { ...loading, content, isReady: block.loadText(), help: () => block.helpLoadText() }
@@ -207,14 +213,20 @@ export class BlockReader {
   }
 
   /** The requested part of a block; undefined if no entry is requested or the block has expired. */
-  #open(head: BlockHead, wanted: WantedStreams, request: ReadRequest, memory: Loan): ReadBlock | undefined {
+  #open(
+    head: BlockHead,
+    left: LeftEntries | undefined,
+    wanted: WantedStreams,
+    request: ReadRequest,
+    memory: Loan,
+  ): ReadBlock | undefined {
     const isLight = request.withoutText === true
     const row = (isLight ? this.#columns : this.#whole).get(head.id) as EncodedBlock | undefined
     if (row === undefined) return undefined
     const streams = this.#table.streamsOf(this.#table.tenantId(request.tenant) as number, head.streamIds)
     const columns = decodeColumns(row.columns, streams, (bytes) => memory.allocate(bytes))
     discard(row.columns)
-    const runs = narrowRuns(columns, head, wanted, request)
+    const runs = narrowRuns(columns, head, left, wanted, request)
     if (runs.length === 0) return undefined
     if (isLight) return { block: columns, runs, sequence: head.sequence }
     memory.adopt(row.metadata)
@@ -252,15 +264,7 @@ function prepareHeads(db: DatabaseSync, column: 'newest' | 'oldest', order: 'ASC
 }
 
 function headsOf(statement: StatementSync, bounds: Record<string, bigint | number>): BlockHead[] {
-  return attempt(() => statement.all(bounds).map(toHead))
-}
-
-function attempt<T>(read: () => T): T {
-  try {
-    return read()
-  } catch (cause) {
-    throw readFailure(cause)
-  }
+  return attemptRead(() => statement.all(bounds).map(toHead))
 }
 
 function toHead(row: Record<string, unknown>): BlockHead {
@@ -273,19 +277,27 @@ function toHead(row: Record<string, unknown>): BlockHead {
   }
 }
 
-/** The runs of requested streams, clipped to the time range. */
-function narrowRuns(block: Block, head: BlockHead, wanted: WantedStreams, { start, end }: ReadRequest): StreamRun[] {
+/** The runs of requested streams with entries that are left, clipped to the time range. */
+function narrowRuns(
+  block: Block,
+  head: BlockHead,
+  left: LeftEntries | undefined,
+  wanted: WantedStreams,
+  { start, end }: ReadRequest,
+): StreamRun[] {
   const isInside = head.oldest >= start && head.newest < end
   const runs: StreamRun[] = []
   for (const [index, run] of block.runs.entries()) {
     if (!wanted.has(head.streamIds[index] as number)) continue
-    if (isInside) {
-      runs.push(run)
-      continue
+    for (const part of entriesLeft(run, index, left)) {
+      if (isInside) {
+        runs.push(part)
+        continue
+      }
+      const from = lowerBound(block.timestamps, part.start, part.end, start)
+      const to = lowerBound(block.timestamps, from, part.end, end)
+      if (from < to) runs.push({ ...part, start: from, end: to })
     }
-    const from = lowerBound(block.timestamps, run.start, run.end, start)
-    const to = lowerBound(block.timestamps, from, run.end, end)
-    if (from < to) runs.push({ ...run, start: from, end: to })
   }
   return runs
 }

@@ -9,6 +9,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { AppendResult, Clock } from '../../ports/log-store.ts'
 import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/blocks/block-format.ts'
+import { SummaryWriter } from './blocks/summary-table.ts'
 import { RecentBlocks, RecentContents } from './recent-blocks.ts'
 import { RecentStreams } from './streams/recent-streams.ts'
 import { formatStreamIds, parseStreamIds, type StoredStream } from './streams/stored-stream.ts'
@@ -71,6 +72,7 @@ export class BlockWriter {
   readonly #insertTenant: StatementSync
   readonly #insertBlock: StatementSync
   readonly #setSequence: StatementSync
+  readonly #summaries: SummaryWriter
   readonly #selectId: StatementSync
   readonly #insertId: StatementSync
   readonly #selectBlock: StatementSync
@@ -89,6 +91,7 @@ export class BlockWriter {
       INSERT INTO blocks (tenant, sequence, oldest, newest, entries, line_bytes, committed_ms, format, streams, columns,
         metadata, text)
       VALUES (?, ?, ?, ?, ?, ?, ?, ${BLOCK_FORMAT}, ?, ?, ?, ?)`)
+    this.#summaries = new SummaryWriter(db)
     this.#setSequence = db.prepare('UPDATE blocks SET sequence = id WHERE id = ?')
     this.#selectId = db.prepare('SELECT ns FROM entry_ids WHERE tenant = ? AND id = ?')
     this.#selectId.setReadBigInts(true)
@@ -142,6 +145,7 @@ export class BlockWriter {
     const encoded = encodeBlock(block)
     const { oldest, newest } = timeRange(block)
     const ids = block.runs.map((run) => (this.#table.stream(tenant, run.key) as StoredStream).id)
+    const streamIds = formatStreamIds(ids)
     const { lastInsertRowid } = this.#insertBlock.run(
       tenant,
       sequence ?? 0,
@@ -150,12 +154,13 @@ export class BlockWriter {
       block.count,
       block.text.length,
       committedMs,
-      formatStreamIds(ids),
+      streamIds,
       encoded.columns,
       encoded.metadata,
       encoded.text,
     )
     const id = Number(lastInsertRowid)
+    this.#summaries.write(id, block, streamIds)
     if (sequence === undefined) this.#setSequence.run(id)
     const lineBytes = block.text.length
     return { id, tenant, sequence: sequence ?? id, oldest, newest, entries: block.count, lineBytes, committedMs }

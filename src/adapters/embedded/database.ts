@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../domain/errors.ts'
+import { SUMMARIES_SCHEMA, upgradeSummaries } from './blocks/summary-table.ts'
 import { COMMIT_CHECKPOINT_PAGES } from './checkpoints.ts'
 import { makeFolder } from './durable-files.ts'
 import { createDatabase, openDatabaseFile, SQLITE_FULL, type Synchronous, sqliteCode, takeLock } from './sqlite-file.ts'
@@ -16,8 +17,8 @@ const LOG_BYTES_KEPT = 32 * 2 ** 20
 const LOCK_FILE = 'millrace.lock'
 /** Identifies a Millrace file: "MILL". */
 const APPLICATION_ID = 0x4d494c4c
-const SCHEMA_VERSION = 2
-/** The oldest schema that is brought to the current one. */
+const SCHEMA_VERSION = 3
+/** The oldest schema that is brought to the current one: it had the keys of streams as text, and 2 had no summaries. */
 const SCHEMA_VERSION_MIN = 1
 
 /**
@@ -52,6 +53,7 @@ export const SCHEMA = `
   CREATE INDEX blocks_by_oldest ON blocks (tenant, oldest, id, newest);
   CREATE INDEX blocks_by_size ON blocks (line_bytes) WHERE retired IS NULL;
   CREATE INDEX blocks_retired ON blocks (retired_ms) WHERE retired IS NOT NULL;
+  ${SUMMARIES_SCHEMA}
   CREATE TABLE entry_ids (
     tenant INTEGER NOT NULL,
     id TEXT NOT NULL,
@@ -142,12 +144,14 @@ function openWriter(path: string, synchronous: Synchronous): DatabaseSync {
   }
 }
 
-/** Brings a file of schema SCHEMA_VERSION_MIN to the current one, in one transaction; leaves all others as they are. */
+/** Brings a file of an earlier schema, from SCHEMA_VERSION_MIN, to the current one in one transaction; leaves all others as they are. */
 export function upgradeDatabase(db: DatabaseSync): void {
-  if (pragma(db, 'user_version') !== SCHEMA_VERSION_MIN) return
+  const version = pragma(db, 'user_version')
+  if (version < SCHEMA_VERSION_MIN || version >= SCHEMA_VERSION) return
   db.exec('BEGIN IMMEDIATE')
   try {
-    upgradeStreams(db)
+    if (version === 1) upgradeStreams(db)
+    upgradeSummaries(db)
     db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
   } catch (cause) {
     // On a full disk SQLite may already have rolled back.
@@ -232,4 +236,13 @@ export function readFailure(cause: unknown): GatewayError {
     return new GatewayError('store_unavailable', 'the gateway is shutting down; retry', { cause })
   }
   return new GatewayError('store_damaged', `the store cannot be read: ${reason(cause)}`, { cause })
+}
+
+/** Runs a read of the database, whose errors become those of readFailure. */
+export function attemptRead<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw readFailure(cause)
+  }
 }

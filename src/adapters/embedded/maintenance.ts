@@ -9,6 +9,7 @@ import { orderEntries } from '../../domain/entries/entry-order.ts'
 import { msToNs } from '../../domain/time.ts'
 import type { Clock } from '../../ports/log-store.ts'
 import type { BlockEvents, BlockRow, BlockWriter } from './block-writer.ts'
+import { SummaryFiller } from './blocks/summary-table.ts'
 import { LOG_FILE, pragma } from './database.ts'
 import { folderBytes, Reserve } from './retention/disk-space.ts'
 import { checkpoint, SQLITE_FULL, sqliteCode } from './sqlite-file.ts'
@@ -65,6 +66,7 @@ export class Maintenance {
   readonly #oldestRows: StatementSync
   readonly #delete: StatementSync
   readonly #between: StatementSync
+  readonly #filler: SummaryFiller
   /** Damaged blocks, which are not joined again. */
   readonly #damaged = new Set<number>()
   readonly #folder: string
@@ -106,6 +108,7 @@ export class Maintenance {
       WHERE tenant = ? ORDER BY newest, id LIMIT ${EXPIRED_BLOCKS_MAX}`)
     this.#oldestRows.setReadBigInts(true)
     this.#delete = db.prepare('DELETE FROM blocks WHERE id = ?')
+    this.#filler = new SummaryFiller(db, writer.table, (id, cause) => events.blockDamaged(id, cause))
   }
 
   /** Runs all steps once, each in its own transaction. `isStopped` ends it between steps. */
@@ -132,6 +135,7 @@ export class Maintenance {
       for (const parts of this.#cutAtOthers(group)) this.#join(parts)
       await setImmediate()
     }
+    await this.#filler.run((work) => this.#writer.transaction(work), isStopped)
   }
 
   /** Runs a step that frees space; on a full disk once more with the reserve, which the next rounds take again. */

@@ -1,6 +1,7 @@
 /** Deletes entries: from reads immediately, from the store when the request can no longer be cancelled. */
 
 import { lowerBound, type StreamRun } from '../../domain/entries/block.ts'
+import type { RunSummary } from '../../domain/entries/run-summary.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { matchesAll } from '../../domain/selector.ts'
 import { msToNs } from '../../domain/time.ts'
@@ -140,7 +141,18 @@ async function* readWithout(
   const compiled = hiding.map(compile)
   // A line filter needs the text of the lines.
   const needsText = compiled.some(({ query }) => query.stages.length > 0)
-  const asked = request.withoutText === true && needsText ? { ...request, withoutText: false } : request
+  const { takes } = request
+  // A summary counts the entries that the requests hide too.
+  const isHidden = (run: RunSummary): boolean =>
+    compiled.some(({ query }, i) => {
+      const { start, end } = hiding[i] as Deletion
+      return run.newest >= start && run.oldest < end && matchesAll(query.matchers, run.labels)
+    })
+  const asked = {
+    ...request,
+    withoutText: request.withoutText === true && !needsText,
+    takes: takes && ((run: RunSummary): boolean => !isHidden(run) && takes(run)),
+  }
   for await (const read of store.read(asked, signal)) {
     let runs = read.runs
     for (const { keep } of compiled) {

@@ -1,6 +1,7 @@
 /** Statistics of a selector, computed from the columns only: streams, entries, bytes, over time or in total. */
 
 import { lowerBound, type StreamRun, startOf } from '../../domain/entries/block.ts'
+import type { RunSummary } from '../../domain/entries/run-summary.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
 import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
@@ -24,7 +25,18 @@ export async function measureIndex(
   let chunks = 0
   let bytes = 0
   let entries = 0
-  for await (const { block, runs } of readColumns(store, range, turn)) {
+  const takes = ({ key, counts, isWhole }: RunSummary): boolean => {
+    // A run that is read in parts is one chunk.
+    if (!isWhole) return false
+    streams.add(key)
+    chunks++
+    for (const count of counts) {
+      bytes += count.bytes
+      entries += count.entries
+    }
+    return true
+  }
+  for await (const { block, runs } of readColumns(store, range, turn, takes)) {
     await turn.pause()
     for (const run of runs) {
       streams.add(run.key)
@@ -73,7 +85,8 @@ export async function measureVolume(
   const targets = targetLabels.map((name) => ({ name, operator: '!=', value: '', test: isPresent }) as const)
   const sums = new VolumeSums(request)
   const range = { ...request, matchers: [...request.matchers, ...targets] }
-  for await (const block of readColumns(store, range, turn)) await turn.run(sums.add(block))
+  const takes = (run: RunSummary): boolean => sums.take(run)
+  for await (const block of readColumns(store, range, turn, takes)) await turn.run(sums.add(block))
   return turn.run(sums.volumes())
 }
 
@@ -98,6 +111,16 @@ class VolumeSums {
     this.#request = request
     const names = request.targetLabels ?? request.matchers.map(({ name }) => name)
     this.#names = names.length === 0 ? undefined : [...new Set(names)]
+  }
+
+  /** Adds a run by its summary, and returns true; false if it is in several steps. */
+  take(run: RunSummary): boolean {
+    const { end: rangeEnd, stepNs } = this.#request
+    const end = stepNs === undefined ? rangeEnd : endOfStep(run.oldest, stepNs)
+    if (end < rangeEnd && run.newest >= end) return false
+    const bytes = run.counts.reduce((sum, count) => sum + count.bytes, 0)
+    for (const sum of this.#sumsOf(run)) this.#count(sum, end < rangeEnd ? end : rangeEnd, bytes)
+    return true
   }
 
   *add({ block, runs }: ReadBlock): Slices<void> {
@@ -137,7 +160,7 @@ class VolumeSums {
     byEnd.set(end, (before ?? 0) + bytes)
   }
 
-  #sumsOf({ key, labels }: StreamRun): readonly Sum[] {
+  #sumsOf({ key, labels }: Pick<StreamRun, 'key' | 'labels'>): readonly Sum[] {
     const known = this.#sumsOfStream.get(key)
     if (known !== undefined) return known
     const names = this.#names
@@ -201,10 +224,15 @@ function isIdentifier(value: string): boolean {
   return (value.trim() !== '' && Number.isFinite(Number(value))) || UUID.test(value)
 }
 
-function readColumns(store: LogStore, range: StreamRange, turn: QueryTurn): AsyncIterable<ReadBlock> {
+function readColumns(
+  store: LogStore,
+  range: StreamRange,
+  turn: QueryTurn,
+  takes: (run: RunSummary) => boolean,
+): AsyncIterable<ReadBlock> {
   const { tenant, matchers, start, end } = range
-  const request = { tenant, matchers, start, end, direction: 'backward', withoutText: true, pause: turn.pause } as const
-  return store.read(request, turn.signal)
+  const columns = { direction: 'backward', withoutText: true, takes } as const
+  return store.read({ tenant, matchers, start, end, ...columns, pause: turn.pause }, turn.signal)
 }
 
 function lineBytes(lineEnds: Uint32Array, from: number, to: number): number {

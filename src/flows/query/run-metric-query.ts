@@ -1,5 +1,6 @@
 /** Runs a LogQL metric query over a store. */
 
+import type { RunSummary } from '../../domain/entries/run-summary.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
 import type { MetricResult, QueryStats } from '../../domain/query-result.ts'
 import { MetricQuery, type MetricTime } from '../../logql/metric/metric-query.ts'
@@ -87,7 +88,8 @@ async function readAll(
     const { matchers, start, end, withoutText, scans, traceId } = read
     const wants = (oldest: bigint, newest: bigint): boolean => read.wants(oldest, newest)
     const range = { tenant, matchers, start, end, direction: 'forward' as const }
-    const request = { ...range, withoutText, scans, traceId, wants, readsAll: true, pause: turn.pause }
+    const takes = read.takesSummaries ? (run: RunSummary): boolean => read.take(run) : undefined
+    const request = { ...range, takes, withoutText, scans, traceId, wants, readsAll: true, pause: turn.pause }
     for await (const { block, runs, sequence } of tolerantRead(store, request, turn.signal, warnings)) {
       await turn.run(read.add(block, runs, sequence))
     }

@@ -1,6 +1,7 @@
 /** Reads several tenants as one, with each stream labelled by its tenant. */
 
 import { type StreamRun, timeRange } from '../../domain/entries/block.ts'
+import type { RunSummary } from '../../domain/entries/run-summary.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { compareText, formatLabels, type Labels, sortLabels } from '../../domain/labels.ts'
 import type { Matcher } from '../../domain/selector.ts'
@@ -114,8 +115,15 @@ async function* readUnion(
     }
   }
   const sources = tenants.map((tenant): Source => {
-    const blocks = store.read({ ...request, tenant, matchers }, signal)[Symbol.asyncIterator]()
-    return { blocks, label: labelRuns(tenant), next: undefined }
+    const label = labelRuns(tenant)
+    const { takes } = request
+    const asked = takes && ((run: RunSummary): boolean => takes({ ...run, ...label(run) }))
+    const blocks = store.read({ ...request, tenant, matchers, takes: asked }, signal)[Symbol.asyncIterator]()
+    return {
+      blocks,
+      label: (read) => ({ ...read, runs: read.runs.map((run) => ({ ...run, ...label(run) })) }),
+      next: undefined,
+    }
   })
   try {
     await Promise.all(sources.map(advance))
@@ -144,18 +152,19 @@ function foremost(sources: readonly Source[], { direction }: ReadRequest): Sourc
 }
 
 /** Creates the labels of each stream once per read, because queries identify streams by them. */
-function labelRuns(tenant: string): (read: ReadBlock) => ReadBlock {
-  const labelled = new Map<string, Pick<StreamRun, 'key' | 'labels'>>()
-  const label = (run: StreamRun): StreamRun => {
+type Named = Pick<StreamRun, 'key' | 'labels'>
+
+function labelRuns(tenant: string): (run: Named) => Named {
+  const labelled = new Map<string, Named>()
+  return (run) => {
     let named = labelled.get(run.key)
     if (named === undefined) {
       const labels = labelTenant(run.labels, tenant)
       named = { key: formatLabels(labels), labels }
       labelled.set(run.key, named)
     }
-    return { ...named, start: run.start, end: run.end }
+    return named
   }
-  return (read) => ({ ...read, runs: read.runs.map(label) })
 }
 
 function labelTenant(labels: Labels, tenant: string): Labels {

@@ -5,6 +5,7 @@ import { EXTRACTED_SUFFIX } from '../pipeline/label-set.ts'
 
 /** See readMetadata for the byte format. */
 export class MetadataNames {
+  readonly #texts: ReadonlySet<string>
   readonly #names: readonly Uint8Array[]
 
   /** True if the names include the level: known levels are a column, not metadata. */
@@ -16,7 +17,13 @@ export class MetadataNames {
       label.endsWith(EXTRACTED_SUFFIX) ? [label, label.slice(0, -EXTRACTED_SUFFIX.length)] : [label],
     )
     this.haveLevel = names.includes(DETECTED_LEVEL)
-    this.#names = [...new Set(names)].map((name) => new TextEncoder().encode(name))
+    this.#texts = new Set(names)
+    this.#names = [...this.#texts].map((name) => new TextEncoder().encode(name))
+  }
+
+  /** True if one of the names is in the list. */
+  areAmong(names: readonly string[]): boolean {
+    return names.some((name) => this.#texts.has(name))
   }
 
   /** True if the metadata bytes [start, end) have a pair with one of the names. */

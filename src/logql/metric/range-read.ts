@@ -2,6 +2,7 @@
 
 import { type Metadata, metadataWithLevel } from '../../domain/entries/batch.ts'
 import { type Block, lowerBound, type StreamRun, startOf } from '../../domain/entries/block.ts'
+import type { RunSummary } from '../../domain/entries/run-summary.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
 import { DETECTED_LEVEL, LEVEL_NONE, LEVELS } from '../../domain/levels/level.ts'
@@ -38,6 +39,8 @@ export class RangeRead {
   readonly end: bigint
   /** True: only the columns of the blocks are needed; text and metadata may be empty. */
   readonly withoutText: boolean
+  /** True: `take` may take summaries of runs in place of their entries. */
+  readonly takesSummaries: boolean
   /** True: every line is scanned. */
   readonly scans: boolean
   /** For ReadRequest.traceId. */
@@ -61,6 +64,8 @@ export class RangeRead {
   #plainLast: { readonly key: string; readonly known: (GatheredSeries | undefined)[] } = { key: '', known: [] }
   /** The series of the previous entry, if all entries with unchanged stream labels belong to it. */
   #streamSeries: { readonly stream: Labels; readonly series: GatheredSeries } | undefined
+  /** The bucket of the last summary; it has at least the instants [fromNs, toNs]. */
+  #lastBucket = { bucket: -1, fromNs: 1n, toNs: 0n }
   readonly #stride = new Stride(PIECES_PER_SLICE)
   #lines = 0
   #bytes = 0
@@ -86,12 +91,33 @@ export class RangeRead {
     this.start = this.#windows.start
     this.end = this.#windows.end
     this.scans = !this.#sampling.isPlain || this.#search.isNeeded
-    this.withoutText = this.#sampling.isPlain && !this.#search.isNeeded && this.#namesOnlySelected()
+    this.takesSummaries = this.#sampling.isPlain && !this.#search.isNeeded
+    this.withoutText = this.takesSummaries && this.#namesOnlySelected()
   }
 
   /** False if no window has an instant of the block. For ReadRequest.wants. */
   wants(oldest: bigint, newest: bigint): boolean {
     return this.#windows.touches(oldest, newest)
+  }
+
+  /**
+   * Adds a run by its summary, and returns true; false if its entries are needed, because they are in several windows or in
+   * series that their metadata decides. Only if takesSummaries. Throws query_refused.
+   */
+  take(run: RunSummary): boolean {
+    if (!this.#isPlainSummary(run)) return false
+    const bucket = this.#bucketOfSpan(run.oldest, run.newest)
+    if (bucket === undefined) return false
+    // Outside of all windows.
+    if (bucket < 0) return true
+    for (const { level, entries, bytes } of run.counts) {
+      this.#lines += entries
+      this.#linesAfterFilter += entries
+      this.#bytes += bytes
+      const amount = this.#sampling.counts === 'bytes' ? bytes : entries
+      this.#plainSeriesOf(run, level).accumulator.tally(bucket, entries, amount)
+    }
+    return true
   }
 
   /** Adds a block; `runs` and `sequence` are those of its ReadBlock. Throws query_refused. */
@@ -150,6 +176,25 @@ export class RangeRead {
         // A level without a code is stored as metadata.
         (name === DETECTED_LEVEL && !levels.subarray(start, end).includes(LEVEL_NONE)),
     )
+  }
+
+  /** The same from the names of its metadata. */
+  #isPlainSummary({ metadataNames, labels }: RunSummary): boolean {
+    if (metadataNames?.length === 0) return true
+    const names = this.#grouping
+    if (names === undefined || names.without) return false
+    if (metadataNames !== undefined && this.#namesAsked?.areAmong(metadataNames) === false) return true
+    return names.labels.every((name) => labels.some((label) => label.name === name))
+  }
+
+  /** The bucket, or -1 for the gap, that has all of [oldest, newest]; undefined if none has. */
+  #bucketOfSpan(oldest: bigint, newest: bigint): number | undefined {
+    const last = this.#lastBucket
+    if (oldest < last.fromNs || oldest > last.toNs) {
+      const bucket = this.#windows.locate(oldest)
+      this.#lastBucket = { bucket, fromNs: oldest, toNs: this.#windows.lastNs }
+    }
+    return newest <= this.#lastBucket.toNs ? this.#lastBucket.bucket : undefined
   }
 
   /** True if the entry's metadata has none of the grouping labels. */
@@ -211,7 +256,7 @@ export class RangeRead {
     }
   }
 
-  #plainSeriesOf(run: StreamRun, level: number): GatheredSeries {
+  #plainSeriesOf(run: Pick<StreamRun, 'key' | 'labels'>, level: number): GatheredSeries {
     if (this.#plainLast.key !== run.key) this.#plainLast = { key: run.key, known: this.#plainOf(run) }
     const { known } = this.#plainLast
     const series = known[level]
@@ -223,7 +268,7 @@ export class RangeRead {
     return made
   }
 
-  #plainOf({ key }: StreamRun): (GatheredSeries | undefined)[] {
+  #plainOf({ key }: Pick<StreamRun, 'key'>): (GatheredSeries | undefined)[] {
     const known = this.#plainSeries.get(key) ?? new Array<GatheredSeries | undefined>(LEVELS.length).fill(undefined)
     this.#plainSeries.set(key, known)
     return known

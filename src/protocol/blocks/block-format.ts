@@ -211,6 +211,12 @@ export function decodeColumns(section: Uint8Array, streams: readonly RunStream[]
   return { ...parseColumns(bytes, streams, allocate), text: EMPTY, metadata: EMPTY }
 }
 
+/** Decodes a block without its lines, whose lengths are known: its text is empty. Throws like decodeBlock. */
+export function decodeWithoutText(encoded: Omit<EncodedBlock, 'text'>, streams: readonly RunStream[]): Block {
+  const columns = decodeColumns(encoded.columns, streams)
+  return { ...columns, metadata: unpackSection(encoded.metadata, columns.metadataEnds.at(-1) ?? 0) }
+}
+
 /** Frees the memory of bytes that own their ArrayBuffer; they become empty. */
 export function discard(bytes: Uint8Array): void {
   // Left to the garbage collector, megabytes of external memory would trigger it repeatedly.

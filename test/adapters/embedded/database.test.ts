@@ -88,7 +88,7 @@ const FOREIGN: [name: string, make: (path: string) => void, message: RegExp][] =
   [
     'a database of a later version',
     (path) => makeDatabase(path, 'CREATE TABLE t (a); PRAGMA application_id = 0x4d494c4c; PRAGMA user_version = 99'),
-    /has schema 99; this version reads schemas 1 to 2/,
+    /has schema 99; this version reads schemas 1 to 3/,
   ],
   [
     'our own database with a broken first page',

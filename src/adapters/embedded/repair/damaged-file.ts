@@ -4,6 +4,7 @@ import { constants, copyFileSync, linkSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../../domain/errors.ts'
+import { SUMMARY_TABLES } from '../blocks/summary-table.ts'
 import { checkOurs, LOG_FILE, upgradeDatabase } from '../database.ts'
 import { syncFile, syncFolder } from '../durable-files.ts'
 import { openDatabaseFile } from '../sqlite-file.ts'
@@ -29,11 +30,11 @@ export function openReadable(path: string): DatabaseSync | undefined {
   return undefined
 }
 
-/** Blocks are judged by the tenants and streams that are whole. */
+/** Blocks are judged by the tenants and streams that are whole. Without the tables that are made again from the others. */
 export function inOrder(tables: readonly Table[]): Table[] {
   const rank = ({ name }: Table): number =>
     name === 'tenants' ? 0 : name === 'streams' ? 1 : name === 'blocks' ? 2 : 3
-  return tables.toSorted((a, b) => rank(a) - rank(b))
+  return tables.filter(({ name }) => !SUMMARY_TABLES.includes(name)).sort((a, b) => rank(a) - rank(b))
 }
 
 /** Tables that are created when they are first needed. */

@@ -4,6 +4,7 @@ import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError } from '../../../domain/errors.ts'
+import { resetSummaries } from '../blocks/summary-table.ts'
 import { LOG_FILE, lockFolder, openFailure, SCHEMA } from '../database.ts'
 import { syncFile, syncFolder } from '../durable-files.ts'
 import { INCIDENT_FILE, INCIDENT_SCHEMA } from '../incident-database.ts'
@@ -151,6 +152,7 @@ class Repair {
       for (const row of rows) remove.run(...Object.values(row))
     }
     for (const row of righted) db.prepare(SET_SUMMARY).run(row)
+    if (name === LOG_FILE) resetSummaries(db)
     db.exec('COMMIT')
   }
 
@@ -182,6 +184,7 @@ class Repair {
         }
       }
       keepSequences(db, target)
+      if (name === LOG_FILE && !isCheck) resetSummaries(target)
     } finally {
       target.close()
     }

@@ -28,7 +28,7 @@ t.test(
     const database = openDatabase(dataDir)
     t.teardown(() => database.close())
     const { writer } = database
-    t.equal(pragma(writer, 'user_version'), 2)
+    t.equal(pragma(writer, 'user_version'), 3)
     t.match(writer.prepare('PRAGMA integrity_check').get(), { integrity_check: 'ok' })
     const columns = writer.prepare("SELECT name FROM pragma_table_info('streams')").all()
     t.same(
