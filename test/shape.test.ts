@@ -65,7 +65,8 @@ const ROOMS = [...new Set(Object.keys(MAY_IMPORT).map((name) => name.split('/')[
 const FILES_IN_FOLDER_MAX = 20
 
 /** Calls that make a result depend on more than its arguments. */
-const IMPURE = /\b(Date\.now|performance\.now|new Date\(\)|Math\.random|randomUUID|set(Timeout|Interval|Immediate))\b/
+const IMPURE =
+  /\b(Date\.now|performance\.now|process\.(hrtime|uptime)|new Date(?!\w|\([^)])|Math\.random|randomUUID|getRandomValues|set(Timeout|Interval|Immediate))\b/
 
 const folderOf = (path: string) => Object.keys(MAY_IMPORT).find((name) => path.startsWith(`src/${name}/`))
 

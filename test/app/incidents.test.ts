@@ -91,13 +91,13 @@ t.test('filters by state, time and labels', async (t) => {
 
 const REFUSED: readonly (readonly [name: string, method: 'GET' | 'POST', url: string, status: number, code: string])[] =
   [
-    ['a state that is none', 'GET', '/incidents?state=open,gone', 400, 'parameter_invalid'],
+    ['an invalid state', 'GET', '/incidents?state=open,gone', 400, 'parameter_invalid'],
     ['a limit of none', 'GET', '/incidents?limit=0', 400, 'parameter_invalid'],
     ['a limit beyond', 'GET', '/incidents?limit=101', 400, 'parameter_invalid'],
-    ['a time that is none', 'GET', '/incidents?since=yesterday', 400, 'parameter_invalid'],
+    ['an invalid time', 'GET', '/incidents?since=yesterday', 400, 'parameter_invalid'],
     ['labels that are none', 'GET', '/incidents?labels=app', 400, 'parameter_invalid'],
-    ['a token that is none', 'GET', '/incidents?nextToken=abc', 400, 'page_token_invalid'],
-    ['an id that is none', 'GET', '/incidents/1', 404, 'not_found'],
+    ['an invalid token', 'GET', '/incidents?nextToken=abc', 400, 'page_token_invalid'],
+    ['an invalid id', 'GET', '/incidents/1', 404, 'not_found'],
     ['an id of nothing', 'GET', `/incidents/${'0'.repeat(32)}`, 404, 'not_found'],
     ['to acknowledge nothing', 'POST', `/incidents/${'0'.repeat(32)}/ack`, 404, 'not_found'],
     ['to close nothing', 'POST', `/incidents/${'0'.repeat(32)}/close`, 404, 'not_found'],

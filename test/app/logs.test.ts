@@ -298,7 +298,7 @@ t.test('filters', async (t) => {
     ['a limit of 0', 'limit=0'],
     ['a limit of 101', 'limit=101'],
     ['a limit that is no number', 'limit=ten'],
-    ['a time that is none', 'since=yesterday'],
+    ['an invalid time', 'since=yesterday'],
   ] as const
   for (const [name, query] of refused) {
     await t.test(`refuses ${name}`, async (t) => {

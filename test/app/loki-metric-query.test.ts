@@ -126,7 +126,7 @@ t.test('errors are plain text', async (t) => {
       { query: 'sum_over_time({app="a"} | logfmt | unwrap level [5m])' },
       /^pipeline error: 'SampleExtractionErr' for series: /,
     ],
-    ['a query that is none', 'query', { query: 'rate({app="a"})' }, /^parse error/],
+    ['an invalid query', 'query', { query: 'rate({app="a"})' }, /^parse error/],
   ] as const
   for (const [name, path, params, text] of rows) {
     await t.test(name, async (t) => {

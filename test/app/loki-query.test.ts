@@ -211,7 +211,7 @@ t.test('errors are plain text', async (t) => {
   const { app } = await buildTestApp(t)
   const rows = [
     ['no query', {}, /^parameter 'query' is missing/],
-    ['a query that is none', { query: '{app="a"' }, /^parse error/],
+    ['an invalid query', { query: '{app="a"' }, /^parse error/],
     ['a selector that takes everything', { query: '{}' }, /^parse error/],
     ['a selector that takes the empty value', { query: '{app=~".*"}' }, /^parse error/],
     ['a limit of nothing', { query: '{app="a"}', limit: '0' }, /^limit must be a positive value\n$/],
@@ -220,7 +220,7 @@ t.test('errors are plain text', async (t) => {
       { query: '{app="a"}', limit: '5001' },
       /^max entries limit per query exceeded, limit > max_entries_limit_per_query \(5001 > 5000\)\n$/,
     ],
-    ['a direction that is none', { query: '{app="a"}', direction: 'up' }, /^invalid direction 'up'/],
+    ['an invalid direction', { query: '{app="a"}', direction: 'up' }, /^invalid direction 'up'/],
     [
       'a range longer than 721 h',
       { query: '{app="a"}', start: '1700000000', end: '1800000000' },

@@ -117,7 +117,7 @@ export const ENCODINGS: Rows = [
       text: /^Content-Encoding "br" not supported/,
     },
   ],
-  ['gzip that is none', { headers: typed(JSON_TYPE, { 'content-encoding': 'gzip' }), body: 'not gzip', status: 400 }],
+  ['invalid gzip', { headers: typed(JSON_TYPE, { 'content-encoding': 'gzip' }), body: 'not gzip', status: 400 }],
   [
     'a snappy block that says it is larger than the limit',
     {

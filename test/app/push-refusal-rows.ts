@@ -150,7 +150,7 @@ export const VALIDATION: Rows = [
     },
   ],
   [
-    'label text that is none',
+    'invalid label text',
     {
       headers: typed(PROTOBUF),
       body: push([stream('app=a', 'x')]),

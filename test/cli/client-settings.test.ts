@@ -139,14 +139,7 @@ const WRONG: readonly (readonly [
   ],
   ['a secret that others can read', { profile: 'prod' }, {}, FILES, false, /others can read it: chmod 600/],
   ['a missing file of a secret', { 'token-file': '/none' }, {}, {}, true, /\/none does not exist or is empty/],
-  [
-    'an address that is none',
-    {},
-    { LOKI_ADDR: 'loki:3100' },
-    {},
-    true,
-    /the address from the environment is not a URL/,
-  ],
+  ['an invalid address', {}, { LOKI_ADDR: 'loki:3100' }, {}, true, /the address from the environment is not a URL/],
 ]
 for (const [name, flags, env, files, isPrivate, message] of WRONG) {
   t.test(`rejected without its secrets: ${name}`, async (t) => {

@@ -263,7 +263,7 @@ function isSame(question: Question, left: string, right: string, isOrderFree = f
   return difference === undefined || (isOrderFree && ORDERED_BY_TEXTS.test(difference.kind))
 }
 
-/** What may be left where texts of errors, by which streams are sorted and told apart, are masked. */
+/** What may be left where texts of errors, by which streams are sorted and distinguished, are masked. */
 const ORDERED_BY_TEXTS = /^(order of (streams|series)|a (stream|series) twice)$/
 
 /** Details of template errors as JSON and as the text of a refused metric query; also where the error was dropped. */

@@ -42,7 +42,7 @@ t.test('the check of the alarm path asks for what there is', async (t) => {
   t.ok(namesOf('aws:dynamodb/table:Table').includes(asked('table-name')))
 })
 
-t.test('what a stage prints is what the page tells to use', async (t) => {
+t.test('the page uses the outputs that a stage prints', async (t) => {
   const config = readFileSync('sst.config.ts', 'utf8')
   for (const output of ['url', 'userPoolClient', 'firstUser', 'domainTarget']) {
     t.match(config, new RegExp(`^      ${output}: `, 'm'))

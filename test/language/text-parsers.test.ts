@@ -49,7 +49,7 @@ t.test('pattern: captures become labels', async (t) => {
     ['a missing literal: the capture takes the rest', '<a> - <b>', 'one two', { a: 'one two' }],
     ['an empty capture', '<a>,<b>', ',x', { a: '', b: 'x' }],
     ['a literal at the end may have text behind it', '<a>,', 'x,y', { a: 'x' }],
-    ['what looks like a capture and is none is text', '<a b> <c>', '<a b> x', { c: 'x' }],
+    ['text that only looks like a capture is text', '<a b> <c>', '<a b> x', { c: 'x' }],
     ['nothing captured twice', '<_> <a> <_>', '1 2 3', { a: '2' }],
   ]
   for (const [name, pattern, line, labels] of rows) t.strictSame(parse(pattern, line), labels, name)

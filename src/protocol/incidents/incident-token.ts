@@ -57,6 +57,6 @@ function sign(key: Uint8Array, place: Uint8Array, filters: IncidentFilters): Uin
 }
 
 function invalid(): GatewayError {
-  const message = 'page token is not one that this gateway gave for these filters; ask again without it'
+  const message = 'the page token is invalid for these filters; request the first page again without it'
   return new GatewayError('page_token_invalid', message)
 }

@@ -179,7 +179,7 @@ t.test(
 const POISONS: [name: string, text: string | Uint8Array][] = [
   ['text that is not JSON', 'no json\n'],
   ['a line without a time', '{"tenant":"a","labels":{},"line":"x"}\n'],
-  ['a time that is none', '{"time":"yesterday","tenant":"a","labels":{},"line":"x"}\n'],
+  ['an invalid time', '{"time":"yesterday","tenant":"a","labels":{},"line":"x"}\n'],
   ['labels that are no texts', '{"time":"2026-11-21T10:00:00.000000001Z","tenant":"a","labels":{"a":{}},"line":"x"}\n'],
   ['a byte that is not UTF-8', Buffer.from([...Buffer.from('{"time":"'), 0xff, 0x0a])],
 ]

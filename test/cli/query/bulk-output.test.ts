@@ -43,7 +43,7 @@ t.test('an entry is an action and a document, each on one line', async (t) => {
   })
 })
 
-t.test('equal entries have equal ids, others have not', async (t) => {
+t.test('equal entries have equal ids, others do not', async (t) => {
   const idOf = (change: Partial<typeof ENTRY>) => readBulk(formatBulk({ ...ENTRY, ...change }, ''))[0]?.action.index._id
   const id = idOf({})
   t.equal(idOf({}), id)

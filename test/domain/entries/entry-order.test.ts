@@ -145,7 +145,7 @@ t.test('stored entries are loaded only where a time and a sample are equal, and 
   )
 })
 
-t.test('a sample tells most entries of one time apart', async (t) => {
+t.test('a sample distinguishes most entries of one time', async (t) => {
   const lines = Array.from({ length: 1000 }, (_, i) => ({ ns: 1n, line: `GET /items/${i} 200` }))
   const batch = makeBatch([{ labels: { app: 'a' }, entries: lines }], ADMISSION)
   const samples = new Set(Array.from({ length: batch.count }, (_, i) => sampleEntry(batch, i)))

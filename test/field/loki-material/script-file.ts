@@ -42,7 +42,7 @@ export interface Evaluation {
   readonly expected: Expected
 }
 
-/** Throws for a row that is none of the language's. */
+/** Throws for an unknown row. */
 export function readScript(text: string): Evaluation[] {
   const evaluations: Evaluation[] = []
   let entries: readonly ScriptEntry[] = []

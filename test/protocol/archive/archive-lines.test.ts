@@ -121,7 +121,7 @@ const REFUSED_ROWS: [name: string, line: string][] = [
   ['no tenant', GOOD.replace('tenant', 'owner')],
   ['no labels', GOOD.replace('labels', 'stream')],
   ['no line', GOOD.replace('"line"', '"text"')],
-  ['a time that is none', GOOD.replace('21T', '41T')],
+  ['an invalid time', GOOD.replace('21T', '41T')],
   ['a time with letters', GOOD.replace('00.5', '00.x')],
   ['a line that is a number', GOOD.replace('"good"', '5')],
   ['labels that are an array', GOOD.replace('{"x":"1"}', '["x"]')],

@@ -68,5 +68,5 @@ const FOREIGN_ROWS = [
   'logs/2026/11/21/14/s-1-2026-11-21-14-46-39',
 ]
 for (const key of FOREIGN_ROWS) {
-  t.test(`${key} is nobody's name`, async (t) => t.equal(rangeOfName(key, TIMING), undefined))
+  t.test(`${key} is not a name of the archive`, async (t) => t.equal(rangeOfName(key, TIMING), undefined))
 }

@@ -163,7 +163,7 @@ t.test('reads back the line it wrote', async (t) => {
   t.pass('for every log')
 })
 
-t.test('recognises lines that it has not written', async (t) => {
+t.test('recognises lines of other writers', async (t) => {
   const rows = ['plain text', '', '{oops', '{"a":1}', '{"message":5}', '[{"message":"a"}]', '"message"', 'null']
   for (const line of rows) t.equal(parseLogLine(line), undefined, line)
 })

@@ -118,7 +118,7 @@ t.test('refuses only the stream whose labels cannot be read', async (t) => {
     ['no labels', ''],
     ['an unescaped quote', '{a="b"c"}'],
     ['no closing brace', '{a="b"'],
-    ['a name that is none', '{1="b"}'],
+    ['an invalid name', '{1="b"}'],
   ]
   for (const [name, text] of rows) {
     const streams = decode(join(field(1, field(1, text), entry), field(1, labels, entry)))

@@ -105,8 +105,8 @@ t.test('rejects an invalid request with the position', async (t) => {
     ['an unknown severity', '"severityNumber":"INFO"', /severityNumber is a string; send a whole number of 32 bits/],
     ['a count beyond 32 bits', '"flags":4294967296', /flags is a number/],
     ['a number for a text', '"severityText":5', /severityText is a number; send a string/],
-    ['a text that is none', '"body":{"stringValue":{}}', /stringValue is an object; send a string/],
-    ['an integer that is none', '"body":{"intValue":1.5}', /intValue is a number; send a whole number/],
+    ['an invalid text', '"body":{"stringValue":{}}', /stringValue is an object; send a string/],
+    ['an invalid integer', '"body":{"intValue":1.5}', /intValue is a number; send a whole number/],
     ['a word for an integer', '"body":{"intValue":"secret"}', /intValue is a string; send a whole number/],
     ['a word for true', '"body":{"boolValue":"true"}', /boolValue is a string; send true or false/],
     ['a list for a double', '"body":{"doubleValue":[]}', /doubleValue is an array; send a number/],
@@ -117,7 +117,7 @@ t.test('rejects an invalid request with the position', async (t) => {
       '"attributes":[{"key":"a","stringValue":"x"}]',
       /an attribute has no "value"; found "stringValue"/,
     ],
-    ['a key that is none', '"attributes":[{"key":1}]', /key is a number; send a string/],
+    ['an invalid key', '"attributes":[{"key":1}]', /key is a number; send a string/],
   ]
   for (const [name, text, message] of members)
     t.throws(() => seeRecord(text), { code: 'body_malformed', message }, name)

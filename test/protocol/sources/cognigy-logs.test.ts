@@ -91,7 +91,7 @@ t.test('unusual entries are unchanged', async (t) => {
   const one = (entry: object) => parse({ items: [entry] }).entries[0]
   t.equal(one({ ...ENTRY, timestamp: MS })?.timestampMs, MS, 'a time as a number')
   t.equal(one({ ...ENTRY, timestamp: undefined })?.timestampMs, 0x507f1f77 * 1000, 'no time: that of the id')
-  t.equal(one({ ...ENTRY, timestamp: 'soon' })?.timestampMs, 0x507f1f77 * 1000, 'a time that is none')
+  t.equal(one({ ...ENTRY, timestamp: 'soon' })?.timestampMs, 0x507f1f77 * 1000, 'an invalid time')
   t.equal(one({ ...ENTRY, type: 'loud' })?.level, 'unknown', 'a level that is not in the list')
   t.same(one({ ...ENTRY, type: 'loud' })?.metadata[0], ['type', 'loud'])
   t.equal(one({ ...ENTRY, msg: { a: 1 } })?.line, '{"a":1}', 'a message that is no text')

@@ -87,7 +87,7 @@ t.test('every request is answered as the whole application answers it', async (t
   const { ask, askAlone } = await openFunction(t)
   const table: readonly (readonly [name: string, given: EventParts])[] = [
     ['no such route', { path: '/nothing', headers: HEADERS }],
-    ['a method that a route of pushes has not', { path: '/loki/api/v1/push', headers: HEADERS }],
+    ['a method that push routes do not have', { path: '/loki/api/v1/push', headers: HEADERS }],
     ['a method of no route', { method: 'PATCH', path: '/logs', headers: HEADERS }],
     ['HEAD', { method: 'HEAD', path: '/ready', headers: HEADERS }],
     ['a slash at the end', { path: '/ready/', headers: HEADERS }],
@@ -96,9 +96,9 @@ t.test('every request is answered as the whole application answers it', async (t
     ['a path like a pattern', { path: '/logs/:a(', headers: HEADERS }],
     ['GET of a path that takes pushes, too', { path: '/logs', query: 'limit=0', headers: HEADERS }],
     ['no credentials', { ...pushOf('a'), headers: { host: 'localhost' } }],
-    ['a push that is none', { ...pushOf('a'), body: '{' }],
-    ['a log that is none', { method: 'POST', path: '/logs', headers: JSON_HEADERS, body: '[]' }],
-    ['OTLP that is none', { method: 'POST', path: '/v1/logs', headers: JSON_HEADERS, body: '{' }],
+    ['an invalid push', { ...pushOf('a'), body: '{' }],
+    ['an invalid log', { method: 'POST', path: '/logs', headers: JSON_HEADERS, body: '[]' }],
+    ['invalid OTLP', { method: 'POST', path: '/v1/logs', headers: JSON_HEADERS, body: '{' }],
     ['the routes’ description', { path: '/openapi.json', headers: HEADERS }],
   ]
   for (const [name, given] of table) t.same(shown(await ask(given)), shown(await askAlone(given)), name)

@@ -28,7 +28,7 @@ t.test('while a stream that made room is in the window, any unknown stream may h
   for (const id of [1, 2, 3]) streams.add(id, 100n, id)
   t.ok(streams.mayHaveFrom(1, 1000n), 'it made room')
   t.ok(streams.mayHaveFrom(99, 1000n), 'it could have been this one')
-  t.notOk(streams.mayHaveFrom(3, 101n), 'known streams are still told apart')
+  t.notOk(streams.mayHaveFrom(3, 101n), 'known streams are still distinguished')
   streams.forgetBefore(2)
   t.notOk(streams.mayHaveFrom(99, 1000n))
 })

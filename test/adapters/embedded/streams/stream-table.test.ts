@@ -36,7 +36,7 @@ t.test('a stream is found by its labels and its id, from memory and, after a res
   }
 })
 
-t.test('label sets with the same hash are told apart', async (t) => {
+t.test('label sets with the same hash are distinguished', async (t) => {
   const { db, table } = openTable(t)
   const keys = ['one', 'two'].map((value) => formatLabels(labelsOf(value))) as [string, string]
   const insert = db.prepare('INSERT INTO streams (tenant, hash, labels) VALUES (1, ?, ?)')
