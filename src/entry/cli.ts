@@ -3,6 +3,7 @@
 
 import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
 import { type Command, type ListedCommand, runCli, type Terminal } from '../cli/commands.ts'
 import type { ExportOptions } from '../cli/export.ts'
 import type { TokenMaker } from '../cli/token.ts'
@@ -15,6 +16,8 @@ const HAS_COLORS = process.stdout.isTTY === true && (process.env['NO_COLOR'] ?? 
 const list = (name: string, summary: string, load: () => Promise<Command>): ListedCommand => ({ name, summary, load })
 
 const loadPush = async () => {
+  // V8 collects garbage earlier. Otherwise a stream of short lines lets the heap grow to twice the size.
+  setFlagsFromString('--optimize-for-size')
   const [{ pushCommand }, wait] = await Promise.all([import('../cli/push/push.ts'), loadWait()])
   return pushCommand({ nowMs: Date.now, wait, stop: stopSignal })
 }
