@@ -63,12 +63,13 @@ async function askAll(dataDir: string, checkout: string | undefined, repeats: nu
     `\n${checkout ?? 'here'}: ${megabytes} MB of lines in ${blocks} blocks; listening ${opened} ms after its start`,
   )
   const pod = await anyPod(gateway.url)
-  for (const question of questions(pod)) await measure(gateway, question, repeats)
+  const traceId = await oldTraceId(gateway.url)
+  for (const question of questions(pod, traceId)) await measure(gateway, question, repeats)
   console.log(`peak RSS ${Math.round(gateway.rss().peak / 1e6)} MB`)
   await gateway.stop()
 }
 
-function questions(pod: string): Question[] {
+function questions(pod: string, traceId: string): Question[] {
   const range = { start: `${Date.now() - RANGE_MS}000000`, end: `${Date.now()}000000` }
   const ask = (name: string, query: string, limit: number): Question => ({
     name,
@@ -89,6 +90,9 @@ function questions(pod: string): Question[] {
     ask('newest 1000 with a common word', `${ALL} |= "timeout"`, 1000),
     ask('newest 1000 of a regular expression', `${ALL} |~ "status=50[0-9]|Exception: "`, 1000),
     ask('a regular expression that is nowhere', `${ALL} |~ "no (line|one) says th(is|at)"`, 100),
+    ask('a trace id that is there', `${ALL} | trace_id="${traceId}"`, 100),
+    ask('a trace id that is nowhere', `${ALL} | trace_id="${'dead'.repeat(8)}"`, 100),
+    ask('a needle that no filter excludes', `${ALL} |= "status=599"`, 100),
     ask('newest 100 of a condition on JSON', '{app=~"c.*"} | json | status >= 500 | duration_ms > 400', 100),
     count('lines a minute by app', `sum by (app) (count_over_time(${ALL}[1m]))`),
     count('lines with a word a minute', `sum(count_over_time(${ALL} |= "error" [1m]))`),
@@ -139,4 +143,19 @@ async function anyPod(url: string): Promise<string> {
   const pod = data.find((value) => value.startsWith('checkout')) ?? data[0]
   if (pod === undefined) throw new Error('the store holds nothing of the corpus')
   return pod
+}
+
+/** The trace id of one of the oldest entries that have one. */
+async function oldTraceId(url: string): Promise<string> {
+  const params = new URLSearchParams({
+    query: `${ALL} | trace_id!=""`,
+    limit: '1',
+    direction: 'forward',
+    start: `${Date.now() - RANGE_MS}000000`,
+  })
+  const response = await fetch(`${url}/loki/api/v1/query_range?${params}`)
+  const { data } = (await response.json()) as { data: { result: { stream: { trace_id?: string } }[] } }
+  const traceId = data.result[0]?.stream.trace_id
+  if (traceId === undefined) throw new Error('the store holds no trace ids of the corpus')
+  return traceId
 }

@@ -3,6 +3,7 @@
 import type { Batch } from '../domain/entries/batch.ts'
 import type { Block, StreamRun } from '../domain/entries/block.ts'
 import type { RunSummary } from '../domain/entries/run-summary.ts'
+import type { TextNeed } from '../domain/entries/text-need.ts'
 import type { Labels } from '../domain/labels.ts'
 import type { Limits } from '../domain/limits.ts'
 import type { Matcher } from '../domain/selector.ts'
@@ -67,6 +68,8 @@ export interface ReadRequest extends StreamRange {
    * taken comes as entries of a block, maybe as several runs. A store may offer none. What it throws ends the read.
    */
   readonly takes?: ((run: RunSummary) => boolean) | undefined
+  /** Only entries that meet each of these are of use; a store may leave out blocks without one. */
+  readonly needs?: readonly TextNeed[] | undefined
   /** The lines of every block will be read, so that they may be decompressed ahead. */
   readonly scans?: boolean
 }

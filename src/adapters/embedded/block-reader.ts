@@ -4,11 +4,12 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { type Block, lowerBound, type StreamRun } from '../../domain/entries/block.ts'
 import { GatewayError } from '../../domain/errors.ts'
-import { compareText, type Labels } from '../../domain/labels.ts'
+import { compareText, type Labels, labelValue } from '../../domain/labels.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import { sortSlices } from '../../kit/slices.ts'
 import type { ReadBlock, ReadRequest, StreamRange } from '../../ports/log-store.ts'
 import { decodeColumns, discard, type EncodedBlock, PartialBlock } from '../../protocol/blocks/block-format.ts'
+import { FilterQuestions, FilterReader } from './blocks/filter-table.ts'
 import { entriesLeft, type LeftEntries, RunOffers } from './blocks/run-offers.ts'
 import { BufferShelf, type Loan } from './buffer-shelf.ts'
 import { attemptRead, readFailure } from './database.ts'
@@ -62,6 +63,7 @@ export class BlockReader {
   readonly #columns: StatementSync
   readonly #whole: StatementSync
   readonly #offers: RunOffers
+  readonly #filters: FilterReader
   readonly #shelf = new BufferShelf()
   readonly #onDamage: (blockId: number, cause: unknown) => void
 
@@ -73,6 +75,7 @@ export class BlockReader {
     this.#backward = prepareHeads(db, 'newest', 'DESC')
     this.#forward = prepareHeads(db, 'oldest', 'ASC')
     this.#columns = db.prepare('SELECT columns FROM blocks WHERE id = ?')
+    this.#filters = new FilterReader(db, onDamage)
     this.#whole = db.prepare('SELECT columns, metadata, text FROM blocks WHERE id = ?')
     this.#offers = new RunOffers(db, table, onDamage)
   }
@@ -81,6 +84,7 @@ export class BlockReader {
     const pause = request.pause ?? goRound
     const wanted = await this.#wantedStreams(request, pause)
     if (wanted === undefined) return
+    const questions = new FilterQuestions(request.needs ?? [])
     const loads: Loading[] = []
     let damage: GatewayError | undefined
     let ahead = 1
@@ -93,7 +97,7 @@ export class BlockReader {
         const isWanted = attemptRead(() => head.streamIds.some((id) => wanted.has(id)))
         await wanted.rest(pause)
         if (!isWanted) continue
-        if (request.wants?.(head.oldest, head.newest) === false) continue
+        if (request.wants?.(head.oldest, head.newest) === false || !this.#mayHave(head, wanted, questions)) continue
         const left = await this.#offers.offer(head, wanted, request, pause)
         if (left?.size === 0) continue
         const loading = this.#load(head, left, wanted, request)
@@ -196,6 +200,12 @@ export class BlockReader {
   /** The id of the last committed block. */
   #newest(): number {
     return attemptRead(() => (this.#newestId.get()?.['id'] as number | null) ?? 0)
+  }
+
+  #mayHave({ id, streamIds }: BlockHead, wanted: WantedStreams, questions: FilterQuestions): boolean {
+    const hasLabel = (name: string): boolean =>
+      streamIds.some((stream) => wanted.has(stream) && labelValue(this.#table.storedStream(stream).labels, name) !== '')
+    return attemptRead(() => this.#filters.mayHave(id, questions, hasLabel))
   }
 
   /** `left`: see RunOffers. */

@@ -9,6 +9,7 @@ import { orderEntries } from '../../domain/entries/entry-order.ts'
 import { msToNs } from '../../domain/time.ts'
 import type { Clock } from '../../ports/log-store.ts'
 import type { BlockEvents, BlockRow, BlockWriter } from './block-writer.ts'
+import { FilterFiller } from './blocks/filter-table.ts'
 import { SummaryFiller } from './blocks/summary-table.ts'
 import { LOG_FILE, pragma } from './database.ts'
 import { folderBytes, Reserve } from './retention/disk-space.ts'
@@ -67,6 +68,7 @@ export class Maintenance {
   readonly #delete: StatementSync
   readonly #between: StatementSync
   readonly #filler: SummaryFiller
+  readonly #filters: FilterFiller
   /** Damaged blocks, which are not joined again. */
   readonly #damaged = new Set<number>()
   readonly #folder: string
@@ -104,11 +106,18 @@ export class Maintenance {
     this.#between.setReadBigInts(true)
     // SQLite knows the length of a blob without reading it.
     this.#oldestRows = db.prepare(`
-      SELECT ${columns}, retired, length(columns) + length(metadata) + length(text) AS bytes FROM blocks
+      SELECT ${columns}, retired, length(columns) + length(metadata) + length(text)
+        + coalesce((SELECT length(trigrams) + length(hex) FROM block_filters WHERE block = id), 0) AS bytes FROM blocks
       WHERE tenant = ? ORDER BY newest, id LIMIT ${EXPIRED_BLOCKS_MAX}`)
     this.#oldestRows.setReadBigInts(true)
     this.#delete = db.prepare('DELETE FROM blocks WHERE id = ?')
     this.#filler = new SummaryFiller(db, writer.table, (id, cause) => events.blockDamaged(id, cause))
+    this.#filters = new FilterFiller({
+      db,
+      loadBlock: (tenant, id) => writer.loadBlock(tenant, id),
+      transaction: (work) => writer.transaction(work),
+      blockBytes: settings.blockBytes,
+    })
   }
 
   /** Runs all steps once, each in its own transaction. `isStopped` ends it between steps. */
@@ -136,6 +145,9 @@ export class Maintenance {
       await setImmediate()
     }
     await this.#filler.run((work) => this.#writer.transaction(work), isStopped)
+    await this.#filters.run(isStopped)
+    // They take space too.
+    while (!isStopped() && this.#withSpace(() => this.#expireSome())) await setImmediate()
   }
 
   /** Runs a step that frees space; on a full disk once more with the reserve, which the next rounds take again. */

@@ -17,6 +17,7 @@ import type {
 } from '../../ports/log-store.ts'
 import { BlockReader } from './block-reader.ts'
 import { type BlockEvents, type BlockRow, BlockWriter, type WriterSettings } from './block-writer.ts'
+import { createFilters } from './blocks/filter-table.ts'
 import { type CheckpointPages, Checkpoints } from './checkpoints.ts'
 import { type Database, LOG_FILE, openDatabase, openFailure, pragma, writeFailure } from './database.ts'
 import { Maintenance, type RetentionSettings } from './maintenance.ts'
@@ -122,6 +123,7 @@ export class SqliteLogStore implements LogStore {
       blockDamaged: (id, cause) => events.blockDamaged(id, cause),
     }
     try {
+      createFilters(db)
       this.#totals = readTotals(this.#database)
       this.#writer = new BlockWriter(db, clock, settings, blockEvents)
       this.#reader = new BlockReader(reader, this.#writer.table, blockEvents.blockDamaged)

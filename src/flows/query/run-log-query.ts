@@ -4,6 +4,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import type { QueryLimits } from '../../domain/limits.ts'
 import type { QueryStats, ResultStream } from '../../domain/query-result.ts'
 import { LogQuery } from '../../logql/log-query.ts'
+import { neededText } from '../../logql/needed-text.ts'
 import type { LogExpr } from '../../logql/parse/syntax.ts'
 import type { Clock, LogStore } from '../../ports/log-store.ts'
 import { type QueryTurn, UNSHARED } from './query-turns.ts'
@@ -56,6 +57,7 @@ export async function runLogQuery(
       direction,
       scans: query.scans,
       traceId: query.traceId,
+      needs: neededText(expr.stages),
       wants: (oldest, newest) => query.wants(oldest, newest),
       pause: turn.pause,
     },

@@ -85,11 +85,12 @@ async function readAll(
 ): Promise<Omit<QueryStats, 'seconds'>> {
   const stats = { bytes: 0, lines: 0, linesAfterFilter: 0, entriesReturned: 0 }
   for (const read of query.reads) {
-    const { matchers, start, end, withoutText, scans, traceId } = read
+    const { matchers, start, end, withoutText, scans, traceId, needs } = read
     const wants = (oldest: bigint, newest: bigint): boolean => read.wants(oldest, newest)
     const range = { tenant, matchers, start, end, direction: 'forward' as const }
     const takes = read.takesSummaries ? (run: RunSummary): boolean => read.take(run) : undefined
-    const request = { ...range, takes, withoutText, scans, traceId, wants, readsAll: true, pause: turn.pause }
+    const skips = { takes, needs, wants }
+    const request = { ...range, ...skips, withoutText, scans, traceId, readsAll: true, pause: turn.pause }
     for await (const { block, runs, sequence } of tolerantRead(store, request, turn.signal, warnings)) {
       await turn.run(read.add(block, runs, sequence))
     }

@@ -114,11 +114,15 @@ async function* readUnion(
       damage ??= cause
     }
   }
+  // Streams get these labels only here.
+  const needs = request.needs?.filter(
+    (need) => !need.some(({ label }) => label === TENANT_LABEL || label === ORIGINAL_LABEL),
+  )
   const sources = tenants.map((tenant): Source => {
     const label = labelRuns(tenant)
     const { takes } = request
     const asked = takes && ((run: RunSummary): boolean => takes({ ...run, ...label(run) }))
-    const blocks = store.read({ ...request, tenant, matchers, takes: asked }, signal)[Symbol.asyncIterator]()
+    const blocks = store.read({ ...request, tenant, matchers, needs, takes: asked }, signal)[Symbol.asyncIterator]()
     return {
       blocks,
       label: (read) => ({ ...read, runs: read.runs.map((run) => ({ ...run, ...label(run) })) }),

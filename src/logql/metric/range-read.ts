@@ -3,6 +3,7 @@
 import { type Metadata, metadataWithLevel } from '../../domain/entries/batch.ts'
 import { type Block, lowerBound, type StreamRun, startOf } from '../../domain/entries/block.ts'
 import type { RunSummary } from '../../domain/entries/run-summary.ts'
+import type { TextNeed } from '../../domain/entries/text-need.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import { formatLabels, type Labels } from '../../domain/labels.ts'
 import { DETECTED_LEVEL, LEVEL_NONE, LEVELS } from '../../domain/levels/level.ts'
@@ -10,6 +11,7 @@ import type { Matcher } from '../../domain/selector.ts'
 import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
 import { askedTraceId } from '../asked-trace-id.ts'
 import { BlockSearch, lineText, stretchEnd } from '../block-search.ts'
+import { neededText } from '../needed-text.ts'
 import type { Grouping, RangeAggregation, Unwrap } from '../parse/syntax.ts'
 import { LabelSet, PRESERVE_ERROR_LABEL } from '../pipeline/label-set.ts'
 import { type Accumulator, HeldBudget, makeAccumulator } from './accumulators.ts'
@@ -45,6 +47,8 @@ export class RangeRead {
   readonly scans: boolean
   /** For ReadRequest.traceId. */
   readonly traceId: string | undefined
+  /** For ReadRequest.needs. */
+  readonly needs: readonly TextNeed[]
   readonly #aggregation: RangeAggregation
   readonly #grouping: Grouping | undefined
   readonly #steps: Steps
@@ -90,6 +94,7 @@ export class RangeRead {
     this.traceId = askedTraceId(range.log.stages)
     this.start = this.#windows.start
     this.end = this.#windows.end
+    this.needs = neededText(range.log.stages)
     this.scans = !this.#sampling.isPlain || this.#search.isNeeded
     this.takesSummaries = this.#sampling.isPlain && !this.#search.isNeeded
     this.withoutText = this.takesSummaries && this.#namesOnlySelected()

@@ -6,7 +6,7 @@ import { compileLiterals, type TextTest } from './literal-search.ts'
 import { type LiteralPlace, type LiteralShape, literalShape } from './literal-shape.ts'
 import { ownEngine } from './own-engine.ts'
 import { compileRe2, PROGRAM_SIZE_MAX, weightOf } from './re2-program.ts'
-import { matchCost, type RequiredLiterals, requiredLiterals } from './regexp-cost.ts'
+import { literalsOf, matchCost, type RequiredLiterals } from './regexp-cost.ts'
 import type { RegexpNode, RegexpTree } from './regexp-tree.ts'
 import { writeRegexp } from './write-regexp.ts'
 
@@ -22,12 +22,13 @@ const NEEDLES_MAX = 64
 const NOTHING_KNOWN: RequiredLiterals = { literals: [], isWhole: false }
 
 export class Alternatives {
-  readonly required: RequiredLiterals
+  /** Of every match; letters in any case if the expression ignores it. */
+  readonly contained: RequiredLiterals
   readonly #tests: readonly TextTest[]
 
-  private constructor(tests: readonly TextTest[], required: RequiredLiterals) {
+  private constructor(tests: readonly TextTest[], contained: RequiredLiterals) {
     this.#tests = tests
-    this.required = required
+    this.contained = contained
   }
 
   static ofTests(tests: readonly TextTest[]): Alternatives {
@@ -46,7 +47,7 @@ export class Alternatives {
       tests.push(test)
       if (groups.length > GROUPS_FEW) yield* warmUp(test)
     }
-    return new Alternatives(tests, requiredOf(tree, shapes, rest, isAnchored))
+    return new Alternatives(tests, containedIn(shapes, rest, isAnchored))
   }
 
   test(text: string): boolean {
@@ -130,16 +131,14 @@ function testOf(tree: RegexpTree, isAnchored: boolean): TextTest {
   }
 }
 
-function requiredOf(
-  { ignoresCase }: RegexpTree,
+function containedIn(
   shapes: readonly LiteralShape[],
   rest: readonly RegexpNode[],
   isAnchored: boolean,
 ): RequiredLiterals {
-  if (ignoresCase) return NOTHING_KNOWN
   const ofShapes = shapes.flatMap(({ literals }) => literals)
   if (rest.length > NEEDLES_MAX || ofShapes.includes('')) return NOTHING_KNOWN
-  const ofRest = rest.map((root) => requiredLiterals({ root, ignoresCase }).literals)
+  const ofRest = rest.map((root) => literalsOf(root).literals)
   if (ofRest.some((literals) => literals.length === 0)) return NOTHING_KNOWN
   const isWhole = !isAnchored && rest.length === 0 && shapes.every(({ place }) => place === 'anywhere')
   return { literals: [...ofShapes, ...ofRest.flat()], isWhole }

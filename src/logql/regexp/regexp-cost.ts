@@ -170,12 +170,8 @@ export interface RequiredLiterals {
 const LITERALS_MAX = 16
 const NONE: RequiredLiterals = { literals: [], isWhole: false }
 
-/** The literals worth searching before the expression itself; none if there are none. */
-export function requiredLiterals({ root, ignoresCase }: RegexpTree): RequiredLiterals {
-  return ignoresCase ? NONE : literalsOf(root)
-}
-
-function literalsOf(node: RegexpNode): RequiredLiterals {
+/** The literals worth searching before the expression itself; none if there are none. They ignore case if it does. */
+export function literalsOf(node: RegexpNode): RequiredLiterals {
   if (node.kind === 'group') return literalsOf(node.body)
   if (node.kind === 'char') return { literals: [node.char], isWhole: true }
   if (node.kind === 'repeat') return node.min > 0 ? { ...literalsOf(node.body), isWhole: false } : NONE

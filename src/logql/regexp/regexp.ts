@@ -22,6 +22,8 @@ export interface Regexp {
   readonly source: string
   /** Every match contains at least one of the literals (empty: none is known). */
   readonly required: RequiredLiterals
+  /** The same for any expression; with `ignoresCase` the literals are there in some case. */
+  readonly contained: { readonly literals: readonly string[]; readonly ignoresCase: boolean }
   /** Names of the groups by group number; '' for group 0 and unnamed groups. */
   readonly groupNames: readonly string[]
   /** Number of instructions of its program: a search by re2js may visit all of them at each character. */
@@ -114,6 +116,7 @@ function* compileSlices(pattern: string, isAnchored: boolean): Slices<Regexp> {
 class CompiledRegexp implements Regexp {
   readonly source: string
   readonly required: RequiredLiterals
+  readonly contained: Regexp['contained']
   readonly #isAnchored: boolean
   readonly #tree: RegexpTree | undefined
   readonly #alternatives: Alternatives | undefined
@@ -132,7 +135,10 @@ class CompiledRegexp implements Regexp {
     this.#isAnchored = isAnchored
     this.#tree = tree
     this.#alternatives = alternatives
-    this.required = alternatives?.required ?? { literals: [], isWhole: false }
+    const contained = alternatives?.contained ?? { literals: [], isWhole: false }
+    const ignoresCase = tree?.ignoresCase === true
+    this.contained = { literals: contained.literals, ignoresCase }
+    this.required = ignoresCase ? { literals: [], isWhole: false } : contained
     if (alternatives === undefined) this.#compileTruth(WEIGHT_MAX)
   }
 

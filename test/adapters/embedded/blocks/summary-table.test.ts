@@ -75,7 +75,7 @@ t.test('a damaged block does not stop the others from getting summaries', async 
   damage.close()
   const store = openStore(t, new FixedClock(), { dataDir, blockBytes: 10 }, events)
   await store.maintain()
-  t.same(events.damaged, [2])
+  t.same(new Set(events.damaged), new Set([2]))
   t.equal(count(dataDir, 'run_summaries'), BLOCKS - 1)
   t.equal(count(dataDir, 'unsummarised'), 0)
 })
