@@ -14,6 +14,23 @@ export function testReads(t: Test, open: OpenStore, { countsStored }: StoreTrait
     t.equal(store.trouble(), undefined)
   })
 
+  t.test('what a reader throws at a summary ends the read as it is', async (t) => {
+    const { store, push } = begin(t, open)
+    await push([stream({ app: 'a' }, ['one'])])
+    const refusal = new Error('too many series')
+    let offers = 0
+    const takes = (): boolean => {
+      offers++
+      throw refusal
+    }
+    const failure = await readAll(store, { takes }).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    t.equal(failure, offers === 0 ? undefined : refusal)
+    t.equal((await readAll(store)).length, 1)
+  })
+
   const rows: [name: string, streams: PlainStream[]][] = [
     ['one entry', [stream({ app: 'a' }, ['one'])]],
     ['an empty line', [stream({ app: 'a' }, [''])]],

@@ -8,6 +8,7 @@
  * loads together.
  */
 
+import type { RunSummary } from '../../../domain/entries/run-summary.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { Labels } from '../../../domain/labels.ts'
 import { msToNs, NS_PER_MS } from '../../../domain/time.ts'
@@ -199,10 +200,21 @@ async function* readSlice(
   request: ReadRequest,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ReadBlock, void, undefined> {
-  const blocks = store.read(request, signal)[Symbol.asyncIterator]()
+  const { takes } = request
+  // An error of the reader is no failure of the cache.
+  let refusal: { readonly cause: unknown } | undefined
+  const asked = (run: RunSummary): boolean => {
+    try {
+      return takes?.(run) === true
+    } catch (cause) {
+      refusal = { cause }
+      throw cause
+    }
+  }
+  const blocks = store.read({ ...request, takes: takes && asked }, signal)[Symbol.asyncIterator]()
   try {
     for (;;) {
-      const { value, done } = await nextBlock(blocks, memory, signal)
+      const { value, done } = await nextBlock(blocks, memory, { signal, refusal: () => refusal })
       if (done === true) return
       yield value
     }
@@ -214,12 +226,14 @@ async function* readSlice(
 async function nextBlock(
   blocks: AsyncIterator<ReadBlock>,
   memory: Loads,
-  signal: AbortSignal | undefined,
+  ends: { readonly signal: AbortSignal | undefined; readonly refusal: () => { readonly cause: unknown } | undefined },
 ): Promise<IteratorResult<ReadBlock>> {
   try {
     return await blocks.next()
   } catch (cause) {
-    signal?.throwIfAborted()
+    ends.signal?.throwIfAborted()
+    const refusal = ends.refusal()
+    if (refusal !== undefined) throw refusal.cause
     memory.objects.isBroken = true
     throw cacheFailure(cause)
   }
