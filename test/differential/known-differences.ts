@@ -60,6 +60,14 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
       left.startsWith('400 pipeline error') && isGood(right) && /\bunwrap\b.*\bip\(/.test(query),
   },
   {
+    name: 'Negative indexes in JSON expressions',
+    matches: ({ left }, { query }) => left.startsWith('400 cannot parse expression') && /\bjson\b[^|]*\[-/.test(query),
+  },
+  {
+    name: 'Integers of functions as places of round',
+    matches: ({ right }, { query }) => /expected int; got int64/.test(right) && /\bround\b/.test(query),
+  },
+  {
     name: 'Times of absent_over_time with an offset',
     matches: ({ kind }, { query }) => /^times of samples/.test(kind) && /\babsent_over_time\b.*\boffset\b/.test(query),
   },
@@ -164,9 +172,19 @@ export const KNOWN_FAULTS: readonly KnownFault[] = [
       mapStages(query, (stages) => stages.filter((stage) => stage.kind !== 'line_filter' || stage.operands.length < 2)),
   },
   {
-    name: 'Label filters whose regular expression Loki simplifies',
+    name: 'Filters whose regular expression Loki simplifies',
     without: (query) =>
-      mapStages(query, (stages) => stages.filter((stage) => stage.kind !== 'label_filter' || !hasRegexp(stage.filter))),
+      mapStages(query, (stages) =>
+        stages.filter((stage) =>
+          stage.kind === 'line_filter'
+            ? !stage.operator.endsWith('~')
+            : stage.kind !== 'label_filter' || !hasRegexp(stage.filter),
+        ),
+      ),
+  },
+  {
+    name: 'Line formats whose line nothing reads',
+    without: (query) => mapStages(query, (stages) => stages.filter(({ kind }) => kind !== 'line_format')),
   },
   {
     name: 'Addresses of version 6 near the end of a text',
