@@ -54,7 +54,7 @@ export interface StageSettings {
   readonly incidentTable: string | undefined
   /** Whether unusual rates of services open incidents. From ANOMALIES. */
   readonly anomalies: boolean
-  /** Where the topic's mails go; each address must confirm once. From ALERT_EMAIL, as addresses are nobody's business. */
+  /** Addresses that the topic mails to; each must confirm once. From ALERT_EMAIL, so that no address is in the repository. */
   readonly alertEmail: string | undefined
   /** Mail address of the first user of the Cognito pool, whose password is generated. */
   readonly firstUser: string
