@@ -1,6 +1,7 @@
 /** `millrace repair`: finds what is damaged in a stopped data folder, sets it aside and says what is lost. */
 
 import { parseArgs } from 'node:util'
+import type { Loss } from '../domain/entries/loss.ts'
 import { GatewayError } from '../domain/errors.ts'
 import { formatRfc3339 } from '../domain/time.ts'
 import { type Command, EXIT_FAILED, type Terminal } from './commands.ts'
@@ -14,16 +15,6 @@ export interface Findings {
   readonly unreadable: readonly string[]
   readonly rebuilt: readonly string[]
   readonly aside: readonly string[]
-}
-
-interface Loss {
-  readonly tenant: string | undefined
-  readonly blocks: number
-  readonly entries: number
-  readonly blocksUncounted: number
-  readonly streams: number
-  readonly oldest: bigint | undefined
-  readonly newest: bigint | undefined
 }
 
 /** Repairs `folder`, the data folder if undefined; with `isCheck` it only looks. */

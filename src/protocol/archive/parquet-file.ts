@@ -1,4 +1,4 @@
-/** Reads whole Parquet files with the archive's columns, whoever wrote them last: by Parquet's own footer, a row group at a time. */
+/** Reads whole Parquet files that have the archive's columns, written by any tool: by their footer, one row group at a time. */
 
 import { type AsyncBuffer, type FileMetaData, parquetMetadataAsync } from 'hyparquet'
 import { GatewayError } from '../../domain/errors.ts'

@@ -3,6 +3,7 @@
 import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import type { Loss } from '../../../domain/entries/loss.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import { resetSummaries } from '../blocks/summary-table.ts'
 import { LOG_FILE, lockFolder, openFailure, SCHEMA } from '../database.ts'
@@ -12,7 +13,7 @@ import { createDatabase } from '../sqlite-file.ts'
 import { parseStreamIds } from '../streams/stored-stream.ts'
 import { AsideFile } from './aside-file.ts'
 import { createMissing, indexedBlocks, inOrder, keepAs, keepSequences, openReadable } from './damaged-file.ts'
-import { type Loss, Losses, type LostBlock, RowJudge } from './rows.ts'
+import { Losses, type LostBlock, RowJudge } from './rows.ts'
 import { inserter, isConsistent, type Row, readableRows, type Table, tablesOf } from './salvage.ts'
 
 /** Rows of a table other than blocks that are lost. */
@@ -200,9 +201,9 @@ class Repair {
   ): number {
     let lost = 0
     const isBlocks = table.name === 'blocks'
-    // Blocks that were joined or have expired exist no more: an index tells which do.
+    // Joined and expired blocks no longer exist; an index lists those that do.
     const index = isBlocks && this.#rebuilt.includes(name) ? indexedBlocks(db) : undefined
-    const untold = new Map(index?.byId)
+    const missing = new Map(index?.byId)
     let unknown = 0
     const onUnreadable = (id: number): void => {
       if (index?.byId.has(id) === false) unknown++
@@ -210,7 +211,7 @@ class Repair {
     }
     for (const row of readableRows(db, table, onUnreadable)) {
       const verdict = judge.of(table, row)
-      if (isBlocks) untold.delete(Number(row['id']))
+      if (isBlocks) missing.delete(Number(row['id']))
       const isRetired = isBlocks && row['retired'] !== null
       if (verdict.isWhole) {
         visit.whole(verdict.row, row)
@@ -225,9 +226,9 @@ class Repair {
       // What a retired block has is in the block that it was joined into.
       if (isBlocks && !isRetired) this.#losses.add(judge.tenantName(Number(row['tenant'])), lostBlock(row))
     }
-    for (const block of untold.values()) this.#losses.add(judge.tenantName(block.tenant), block)
+    for (const block of missing.values()) this.#losses.add(judge.tenantName(block.tenant), block)
     if (index?.isWhole === false) for (let i = 0; i < unknown; i++) this.#losses.add(undefined, undefined)
-    return lost + untold.size
+    return lost + missing.size
   }
 
   /** Gives the database at `PATH.rebuilt` the name of the damaged one, which stays under the name `damaged`. */

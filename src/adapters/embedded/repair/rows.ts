@@ -2,24 +2,11 @@
 
 import type { DatabaseSync } from 'node:sqlite'
 import { type Block, timeRange } from '../../../domain/entries/block.ts'
+import type { Loss } from '../../../domain/entries/loss.ts'
 import { decodeBlock, type EncodedBlock } from '../../../protocol/blocks/block-format.ts'
 import { hashOfKey, parseStreamIds, readStream } from '../streams/stored-stream.ts'
 import { StreamTable } from '../streams/stream-table.ts'
 import { KEY_MAX, type Row, type Table } from './salvage.ts'
-
-/** Entries that are lost, of one tenant. */
-export interface Loss {
-  /** Its name, or its number if the name is lost too; undefined if nothing is known of the blocks. */
-  readonly tenant: string | undefined
-  readonly blocks: number
-  readonly entries: number
-  /** Blocks whose number of entries is not known, so that `entries` does not have them. */
-  readonly blocksUncounted: number
-  readonly streams: number
-  /** The range of their times in ns, both included; undefined if it is not known. */
-  readonly oldest: bigint | undefined
-  readonly newest: bigint | undefined
-}
 
 /** `isWhole`: the row may stay, as `row`. Otherwise `why` it may not. */
 export type Verdict = { readonly isWhole: true; readonly row: Row } | { readonly isWhole: false; readonly why: string }
