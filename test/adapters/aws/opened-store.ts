@@ -52,13 +52,8 @@ export const AWS_TRAITS: StoreTraits = {
   countsStored: false,
   // Appends run concurrently, and Firehose accepts their records in any order.
   ordersConcurrent: false,
-  ordersAcrossReads: true,
-}
-
-/** Those of the direct path. */
-export const DIRECT_TRAITS: StoreTraits = {
-  ...AWS_TRAITS,
-  // A read loads only the rows of its times, in the order of arrival; another read loads the others behind them.
+  // Objects that Firehose delivers within a second are named in any order. On the direct path a read loads only the rows
+  // of its times, in the order of arrival; another read loads the others behind them.
   ordersAcrossReads: false,
 }
 
