@@ -2,7 +2,8 @@
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { GatewayProcess } from '../support/gateway-process.ts'
 
 export interface Attack {
@@ -30,13 +31,14 @@ export interface Start {
 
 /** Where an attack takes place: gateways of one checkout, in a temporary folder. All end with `clear`. */
 export class Field {
-  readonly #checkout: string | undefined
+  /** The folder of the gateway that is attacked. */
+  readonly checkout: string
   readonly #folder = mkdtempSync(join(tmpdir(), 'millrace-attack-'))
   readonly #gateways: GatewayProcess[] = []
 
-  /** `checkout`: the folder of the gateway that is attacked; this one when undefined. */
-  constructor(checkout: string | undefined) {
-    this.#checkout = checkout
+  /** `checkout`: this one when undefined. */
+  constructor(checkout = fileURLToPath(new URL('../..', import.meta.url))) {
+    this.checkout = resolve(checkout)
   }
 
   dataDir(name = 'data'): string {
@@ -46,7 +48,7 @@ export class Field {
   async start({ data, heapMb, env = {} }: Start = {}): Promise<GatewayProcess> {
     const gateway = await GatewayProcess.start({
       dataDir: this.dataDir(data),
-      checkout: this.#checkout,
+      checkout: this.checkout,
       nodeFlags: heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`],
       env,
     })

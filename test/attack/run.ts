@@ -6,12 +6,31 @@
 
 import { parseArgs } from 'node:util'
 import { type Attack, Field } from './attack.ts'
+import { damagedBlock } from './damaged-block.ts'
 import { fullDisk } from './full-disk.ts'
 import { longLabelPushes, storedLabels } from './label-text.ts'
 import { inventedNames } from './logins.ts'
+import { idleStreams, streamCap } from './many-streams.ts'
+import { noisyTenant } from './noisy-tenant.ts'
+import { otherOrigin } from './other-origin.ts'
+import { anyBytes, processShown, terminal } from './shown-text.ts'
 import { tinyEntries } from './tiny-entries.ts'
 
-const ATTACKS: readonly Attack[] = [longLabelPushes, storedLabels, tinyEntries, inventedNames, fullDisk]
+const ATTACKS: readonly Attack[] = [
+  longLabelPushes,
+  storedLabels,
+  idleStreams,
+  fullDisk,
+  tinyEntries,
+  inventedNames,
+  noisyTenant,
+  damagedBlock,
+  otherOrigin,
+  terminal,
+  anyBytes,
+  processShown,
+  streamCap,
+]
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { checkout: { type: 'string' } } })
 

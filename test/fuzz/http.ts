@@ -53,17 +53,31 @@ const CONCURRENCY = 32
 const FAULTS_RECORDED_MAX = 10
 const PROGRESS_EVERY = 50_000
 
-interface FuzzRequest {
+export interface FuzzRequest {
   readonly url: string
   readonly headers: Record<string, string>
   readonly payload: Buffer
 }
 
+/** Requests from a seed, without end. */
+export class FuzzCorpus {
+  readonly #random: Random
+  readonly #seeds: readonly Seed[]
+
+  constructor(seed: number, nowNs: bigint) {
+    this.#random = new Random(seed)
+    this.#seeds = makeSeeds(nowNs)
+  }
+
+  next(): FuzzRequest {
+    return makeRequest(this.#random, this.#seeds)
+  }
+}
+
 /** Sends `count` requests. Throws only if the application itself does not respond. */
 export async function fuzzHttp(options: FuzzOptions): Promise<FuzzReport> {
   const { app, count, seed, nowNs } = options
-  const random = new Random(seed)
-  const seeds = makeSeeds(nowNs)
+  const corpus = new FuzzCorpus(seed, nowNs)
   const statuses = new Map<number, number>()
   const faults: string[] = []
   let faultCount = 0
@@ -72,7 +86,7 @@ export async function fuzzHttp(options: FuzzOptions): Promise<FuzzReport> {
     while (sent < count) {
       sent++
       if (sent % PROGRESS_EVERY === 0) options.onProgress?.(sent)
-      const request = makeRequest(random, seeds)
+      const request = corpus.next()
       const response = await app.inject({ method: 'POST', ...request })
       statuses.set(response.statusCode, (statuses.get(response.statusCode) ?? 0) + 1)
       if (ALLOWED.has(response.statusCode)) continue
@@ -82,7 +96,7 @@ export async function fuzzHttp(options: FuzzOptions): Promise<FuzzReport> {
   }
   // Memory that the first requests allocate once (compiled code, pools) is not a leak.
   const warmed = Math.min(count, 2000)
-  for (let i = 0; i < warmed; i++) await app.inject({ method: 'POST', ...makeRequest(random, seeds) })
+  for (let i = 0; i < warmed; i++) await app.inject({ method: 'POST', ...corpus.next() })
   const before = measureMemory()
   const startedMs = performance.now()
   await Promise.all(Array.from({ length: CONCURRENCY }, work))
