@@ -7,6 +7,7 @@ import { Metrics } from '../../src/telemetry/metrics.ts'
 import { registerAuth } from '../../src/transport/http/auth/auth.ts'
 import { registerErrors } from '../../src/transport/http/errors.ts'
 import { registerIncidents } from '../../src/transport/http/incident-routes.ts'
+import { registerKnownParameters } from '../../src/transport/http/known-parameters.ts'
 import { incidentIdOf, report } from '../contract/incident-store.ts'
 import { openFlow } from '../flows/incidents/incident-flow.ts'
 import { FixedClock } from '../support/helper.ts'
@@ -21,6 +22,7 @@ async function open(t: Test, env: Environment = {}) {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
   registerErrors(app, new Metrics())
+  registerKnownParameters(app)
   const auth = await registerAuth(app, { config: readConfig(env), clock })
   registerIncidents(app, { store: flow.store, desk: flow.desk, auth, tokenKey: KEY, links: LINKS })
   t.teardown(() => app.close())
@@ -54,6 +56,20 @@ t.test('an incident is listed, shown, acknowledged and closed', async (t) => {
   t.match(await ask('POST', `/incidents/${id}/close`), { body: { state: 'closed' } })
   t.match(await ask('POST', `/incidents/${id}/close`), { status: 200, body: { state: 'closed' } })
   t.match(await ask('POST', `/incidents/${id}/ack`), { status: 409, body: { error: { code: 'state_conflict' } } })
+})
+
+t.test('a parameter that a route does not have is rejected, and the incident does not change', async (t) => {
+  const { ask, raise } = await open(t)
+  const id = await raise('payments down')
+  const rows: readonly (readonly [method: 'GET' | 'POST', url: string, message: string])[] = [
+    ['GET', '/incidents?label={a="b"}', 'unknown parameter "label"; did you mean labels?'],
+    ['GET', `/incidents/${id}?samples=no`, 'unknown parameter "samples"; this route has no parameters; leave it out'],
+    ['POST', `/incidents/${id}/ack?by=ann`, 'unknown parameter "by"; this route has no parameters; leave it out'],
+  ]
+  for (const [method, url, message] of rows) {
+    t.match(await ask(method, url), { status: 400, body: { error: { code: 'parameter_invalid', message } } }, url)
+  }
+  t.match(await ask('GET', `/incidents/${id}`), { body: { state: 'open' } })
 })
 
 t.test('a page token is valid for the same filters', async (t) => {

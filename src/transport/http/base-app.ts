@@ -12,6 +12,7 @@ import { registerClosing } from './closing.ts'
 import { registerCompression } from './compression.ts'
 import { answerError, registerErrors } from './errors.ts'
 import { type Heap, HeapGuard, registerHeapGuard } from './heap-guard.ts'
+import { registerKnownParameters } from './known-parameters.ts'
 import { registerLabelPolicy } from './label-policy.ts'
 import { PushReceiver } from './push/push-receiver.ts'
 import { BodyReader } from './push/request-body.ts'
@@ -91,6 +92,7 @@ export function openApp({ config, metrics, logger, heap, ports }: BaseParts): Fa
   registerServerLimits(app)
   if (heap !== undefined) registerHeapGuard(app, new HeapGuard(heap, ports.clock))
   registerLabelPolicy(app)
+  registerKnownParameters(app)
   acceptAnyBody(app)
   registerErrors(app, metrics)
   registerClosing(app)

@@ -77,7 +77,7 @@ export function registerIncidents(app: FastifyInstance, parts: IncidentParts): v
   const { auth, store, desk, links } = parts
   const options = {
     onRequest: auth.authenticate,
-    config: { errorFormat: 'json' as const, challenge: 'bearer' as const },
+    config: { errorFormat: 'json' as const, challenge: 'bearer' as const, knownParametersOnly: true },
   }
   app.get<{ Querystring: Static<typeof IncidentsQuery> }>(
     '/incidents',

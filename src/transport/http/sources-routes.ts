@@ -16,6 +16,7 @@ export function registerSources(app: FastifyInstance, { auth, poller }: SourcesP
     '/sources',
     {
       onRequest: auth.authenticate,
+      config: { knownParametersOnly: true },
       schema: {
         tags: ['service'],
         summary: 'Polled sources and their lag',

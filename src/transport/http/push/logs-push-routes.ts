@@ -62,7 +62,7 @@ export function registerLogsPush(app: FastifyInstance, receiver: PushReceiver, a
     '/logs',
     {
       onRequest: auth.authenticate,
-      config: { errorFormat: 'json', challenge: 'bearer' },
+      config: { errorFormat: 'json', challenge: 'bearer', knownParametersOnly: true },
       schema: {
         tags: ['logs'],
         summary: 'Store one log, an array of them, or one a line',

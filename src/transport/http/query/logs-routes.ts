@@ -56,7 +56,7 @@ export function registerLogs(app: FastifyInstance, parts: LogsParts): void {
     '/logs',
     {
       onRequest: auth.authenticate,
-      config: { errorFormat: 'json', challenge: 'bearer' },
+      config: { errorFormat: 'json', challenge: 'bearer', knownParametersOnly: true },
       schema: {
         tags: ['logs'],
         summary: 'Newest logs',

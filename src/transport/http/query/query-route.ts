@@ -90,6 +90,8 @@ export interface QueryRoute {
   readonly url: string
   readonly summary: string
   readonly parameters: readonly string[]
+  /** True for a route of our own: other parameters are rejected. Loki's routes ignore them. */
+  readonly knownParametersOnly?: true
   /** Returns the body of the response. */
   readonly answer: (query: QueryRequest) => Promise<Body>
 }
@@ -102,7 +104,11 @@ export function registerQuery(app: FastifyInstance, parts: QueryParts, route: Qu
       method,
       url: route.url,
       onRequest: parts.auth.authenticate,
-      config: { errorFormat: 'text', challenge: 'basic' },
+      config: {
+        errorFormat: 'text',
+        challenge: 'basic',
+        knownParametersOnly: route.knownParametersOnly === true,
+      },
       schema: {
         tags: ['query'],
         summary: route.summary,

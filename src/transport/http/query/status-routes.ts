@@ -27,6 +27,7 @@ export function registerStatus(app: FastifyInstance, parts: QueryParts, status: 
     url: '/status',
     summary: 'What comes in, what is refused, the store and the queries',
     parameters: [],
+    knownParametersOnly: true,
     answer: async ({ tenant, turn }) => {
       const nowMs = parts.clock.nowMs()
       const range = { tenant, matchers: [], start: msToNs(nowMs - HOUR_MS), end: msToNs(nowMs + 1) }
