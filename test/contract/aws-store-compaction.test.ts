@@ -1,8 +1,9 @@
 /** Compaction of the direct path: whatever is killed and whoever reads meanwhile, each line is there once. */
 
 import t, { type Test } from 'tap'
+import { GatewayError } from '../../src/domain/errors.ts'
 import { type CompactionWork, compactArrivals, mergeFiles } from '../../src/flows/archive/compact-archive.ts'
-import { BUCKET, openAwsStore, Services, withSteps } from '../adapters/aws/opened-store.ts'
+import { type AwsSettings, BUCKET, openAwsStore, Services, withSteps } from '../adapters/aws/opened-store.ts'
 import { Killed, killable } from '../aws/killable.ts'
 import {
   asSorted,
@@ -21,12 +22,12 @@ const MINUTE = 60_000
 const SPAN = 10 * MINUTE
 
 /** A store with lines in rows, objects and files, and what was pushed to it so far. */
-function open(t: Test, beforeRead?: (call: string) => Promise<void>) {
+function open(t: Test, steps: Pick<AwsSettings, 'beforeRead' | 'beforeRow'> = {}) {
   const clock = new FixedClock()
   const opened = openAwsStore(services, t, clock, {
     ...CONTRACT_SETTINGS,
     path: 'direct',
-    ...(beforeRead && { beforeRead }),
+    ...steps,
   })
   const random = new Random(7)
   const pushed: PlainStream[] = []
@@ -85,7 +86,7 @@ t.test('killed at any step, with a reader at every step: each line is there once
 t.test('a compaction between any two calls of a reader neither hides a line nor doubles it', async (t) => {
   for (const killer of ['buckets', 'state', 'days', 'query', 'getRange', 'get']) {
     let before = async (_call: string): Promise<void> => undefined
-    const opened = open(t, (call) => before(call))
+    const opened = open(t, { beforeRead: (call) => before(call) })
     const { compaction, pushed } = opened
     await pushBoth(opened)
     await everything(compaction)
@@ -266,3 +267,39 @@ t.test('a trace is found by the filters of files, and an absent one loads no lin
   await everything(opened.compaction)
   t.ok((await linesOf('label')).includes('of a label'), 'a label of the stream has no filter')
 })
+
+t.test(
+  'rows spread by throttles are read and compacted whole, and later rows are on one partition again',
+  async (t) => {
+    let queries = 0
+    let isThrottled = true
+    const opened = open(t, {
+      beforeRead: async (call) => {
+        if (call === 'query') queries++
+      },
+      beforeRow: async (shards) => {
+        if (isThrottled && shards === 1) throw new GatewayError('overloaded', 'throttled')
+      },
+    })
+    const { clock, push, pushed, compaction } = opened
+    const begin = Math.ceil(clock.ms / SPAN) * SPAN
+    for (clock.ms = begin; clock.ms < begin + SPAN; clock.ms += MINUTE) await push(10)
+    isThrottled = false
+    const queriesOfRead = async (): Promise<number> => {
+      queries = 0
+      t.same(asSorted(await readAll(opened.store)), asStored(pushed))
+      return queries
+    }
+    const spread = await queriesOfRead()
+    t.ok(spread >= 8, `${spread} queries`)
+    clock.ms = begin + 70 * MINUTE
+    await push(10)
+    clock.ms += 4 * MINUTE
+    await everything(compaction)
+    const quiet = await queriesOfRead()
+    t.ok(quiet <= 3, `${quiet} queries an hour later`)
+    clock.ms += SPAN
+    await everything(compaction)
+    t.same(asSorted(await readAll(await opened.reopen())), asStored(pushed), 'compacted')
+  },
+)

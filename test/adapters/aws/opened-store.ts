@@ -178,6 +178,8 @@ export interface AwsSettings extends ContractSettings {
   readonly path?: 'firehose' | 'direct'
   /** Awaited before each call that a reader makes to the manifest, to rows and for files. */
   readonly beforeRead?: (call: string) => Promise<void>
+  /** Awaited before a row is stored on one of `shards` partitions. */
+  readonly beforeRow?: (shards: number) => Promise<void>
 }
 
 /** The object with `before` awaited ahead of each of its functions: those that iterate, and those that resolve. */
@@ -269,7 +271,11 @@ function makeStore({ services, clock, settings, place, firehose, queue, items }:
   const ids = new EntryIds(items, { table, windowMs: 24 * HOUR }, clock, SYSTEM_PACING)
   const rows = new ArrivedRows(items, table)
   const manifest = new DynamoManifest(items, { table, buckets: BUCKETS })
-  const { beforeRead = async () => undefined } = settings
+  const { beforeRead = async () => undefined, beforeRow = async () => undefined } = settings
+  const putRow: ArrivedRows['put'] = async (row, place, arrivedMs) => {
+    await beforeRow(place.shards)
+    await rows.put(row, place, arrivedMs)
+  }
   const reader = new ArchiveReader(
     {
       bucket: withSteps(bucket, beforeRead),
@@ -293,7 +299,7 @@ function makeStore({ services, clock, settings, place, firehose, queue, items }:
   const records = new FirehoseRecords(async () => firehose, 'logs', SYSTEM_PACING)
   const writes =
     path === 'direct'
-      ? new DirectWrites({ bucket, rows, manifest, clock }, prefix)
+      ? new DirectWrites({ bucket, rows: { put: putRow }, manifest, clock }, prefix)
       : new FirehoseWrites({ records, queue, recent, bucket }, { prefix, lateAfterMs, keepsRecentPushes: true })
   return new AwsLogStore({ path: writes, ids, index }, reader, { queueBytesMax: 2 ** 26 }, clock, new RecordedEvents())
 }

@@ -16,6 +16,7 @@ import { packRecentBlocks } from '../recent-block.ts'
 import { type AppendPlan, planWhole } from '../write/append-plan.ts'
 import type { ArrivedRow, ArrivedRows } from './arrived-rows.ts'
 import type { DynamoManifest } from './dynamo-manifest.ts'
+import { type ShardRaise, shardsAt } from './row-shards.ts'
 
 /**
  * A PUT, its row and later its GET cost as much as 9.6 write units of 1 KB, so that a block of up to 9 KiB is cheaper in its row. See
@@ -42,8 +43,11 @@ export interface DirectParts {
 export class DirectWrites {
   readonly #parts: DirectParts
   readonly #prefix: string
-  /** Shards of the buckets that this process has written to. */
-  readonly #shards = new Map<number, Promise<number>>()
+  /**
+   * How the rows of the buckets that this process has written to are spread. It may lack raises of other processes: their readers ask all
+   * partitions that this process knows of, and more.
+   */
+  readonly #raises = new Map<number, Promise<readonly ShardRaise[]>>()
 
   constructor(parts: DirectParts, prefix: string) {
     this.#parts = parts
@@ -104,26 +108,27 @@ export class DirectWrites {
 
   async #put(bucket: number, row: ArrivedRow, arrivedMs: number): Promise<void> {
     const { rows, manifest } = this.#parts
-    for (let raises = 0; ; raises++) {
-      const shards = await this.#shardsOf(bucket, arrivedMs)
+    const span = spanOf(arrivedMs)
+    for (let times = 0; ; times++) {
+      const shards = shardsAt(await this.#raisesOf(bucket, span), span)
       try {
         return await rows.put(row, { bucket, shards }, arrivedMs)
       } catch (cause) {
         const isThrottled = cause instanceof GatewayError && cause.code === 'overloaded'
-        if (!isThrottled || raises === RAISES_MAX) throw cause
-        const raised = await manifest.raiseShards(bucket, shards)
-        this.#shards.set(bucket, Promise.resolve(raised))
-        if (raised === shards) throw cause
+        if (!isThrottled || times === RAISES_MAX) throw cause
+        const raises = await manifest.raiseShards(bucket, span, shards)
+        this.#raises.set(bucket, Promise.resolve(raises))
+        if (shardsAt(raises, span) === shards) throw cause
       }
     }
   }
 
-  #shardsOf(bucket: number, arrivedMs: number): Promise<number> {
-    const known = this.#shards.get(bucket)
+  #raisesOf(bucket: number, span: number): Promise<readonly ShardRaise[]> {
+    const known = this.#raises.get(bucket)
     if (known !== undefined) return known
-    const read = this.#parts.manifest.ensureState(bucket, spanOf(arrivedMs)).then(({ shards }) => shards)
-    this.#shards.set(bucket, read)
-    read.catch(() => this.#shards.delete(bucket))
+    const read = this.#parts.manifest.ensureState(bucket, span).then(({ raises }) => raises)
+    this.#raises.set(bucket, read)
+    read.catch(() => this.#raises.delete(bucket))
     return read
   }
 }

@@ -2,7 +2,7 @@
  * The manifest in DynamoDB: an item that says how the archive is laid out, and for each tenant bucket its state and an item a day.
  *
  * `archive`, `format`: `buckets`, `version`. `archive#<bucket>`, `state`: `sealed`, the first ten minutes of arrival that are read as
- * rows, and `shards`, over how many partitions rows are spread. `archive#<bucket>`, `day#2026-11-29`: `v`, its version, and `files` and
+ * rows, and `shards`, over how many partitions rows are spread when (see row-shards.ts). `archive#<bucket>`, `day#2026-11-29`: `v`, its version, and `files` and
  * `retired`, both zstd over JSON. A day of files is far below DynamoDB's 400 KB: 300 files are about 30 KB.
  */
 
@@ -28,6 +28,7 @@ import {
   FORMAT_VERSION,
   STATE_SORT_KEY,
 } from './archive-items.ts'
+import { formatRaises, parseRaises, raisedAt, type ShardRaise, shardsAt } from './row-shards.ts'
 
 export interface ManifestSettings {
   readonly table: string
@@ -37,12 +38,12 @@ export interface ManifestSettings {
 
 /** The state of a bucket with what writers of rows need. */
 export interface RowState extends BucketState {
-  /** Over how many partitions the rows of ten minutes are spread; never fewer than before. */
-  readonly shards: number
+  /** Over how many partitions rows are spread, see shardsAt. */
+  readonly raises: readonly ShardRaise[]
 }
 
-/** Each accepts 1,000 write units a second. */
-const SHARD_STEPS = [1, 8, 32, 128]
+/** Attempts to raise shards while other processes raise them too. */
+const RAISE_ATTEMPTS = 4
 /** Days that one transaction can change beside the state: DynamoDB's limit is 100 items. */
 export const DAYS_CHANGED_MAX = 98
 const TEXT_BYTES_MAX = 64 * 2 ** 20
@@ -83,29 +84,36 @@ export class DynamoManifest implements ArchiveManifest {
 
   async state(bucket: number): Promise<RowState | undefined> {
     const item = await this.#get({ pk: bucketKey(bucket), sk: STATE_SORT_KEY })
-    return item === undefined ? undefined : { sealed: Number(item['sealed']), shards: Number(item['shards'] ?? 1) }
+    return item === undefined ? undefined : readState(item)
   }
 
   /** The state of a bucket whose first arrivals may be those of `span`. Rejects with store_unavailable or overloaded. */
   async ensureState(bucket: number, span: number): Promise<RowState> {
     const attributes = await this.#update({
       Key: { pk: bucketKey(bucket), sk: STATE_SORT_KEY },
-      UpdateExpression: 'SET sealed = if_not_exists(sealed, :first), shards = if_not_exists(shards, :one)',
-      ExpressionAttributeValues: { ':first': span - SPANS_BEFORE_FIRST, ':one': 1 },
+      UpdateExpression: 'SET sealed = if_not_exists(sealed, :first), shards = if_not_exists(shards, :none)',
+      ExpressionAttributeValues: { ':first': span - SPANS_BEFORE_FIRST, ':none': '' },
     })
-    return { sealed: Number(attributes?.['sealed']), shards: Number(attributes?.['shards']) }
+    return readState(attributes ?? {})
   }
 
-  /** Raises the shards of a bucket by one step unless another process has done so; resolves to their number. */
-  async raiseShards(bucket: number, shards: number): Promise<number> {
-    const next = SHARD_STEPS.find((step) => step > shards) ?? shards
-    const attributes = await this.#update({
-      Key: { pk: bucketKey(bucket), sk: STATE_SORT_KEY },
-      UpdateExpression: 'SET shards = :next',
-      ConditionExpression: 'shards = :shards',
-      ExpressionAttributeValues: { ':next': next, ':shards': shards },
-    })
-    return attributes === undefined ? ((await this.state(bucket))?.shards ?? shards) : next
+  /**
+   * Spreads the rows of these ten minutes and of the following hour over more than `shards` partitions, unless another process has done so;
+   * resolves to all raises. Rejects with store_unavailable, overloaded or store_damaged.
+   */
+  async raiseShards(bucket: number, span: number, shards: number): Promise<readonly ShardRaise[]> {
+    for (let attempt = 1; ; attempt++) {
+      const { sealed, raises } = await this.ensureState(bucket, span)
+      if (shardsAt(raises, span) > shards || attempt > RAISE_ATTEMPTS) return raises
+      const next = raisedAt(raises, { span, sealed })
+      const attributes = await this.#update({
+        Key: { pk: bucketKey(bucket), sk: STATE_SORT_KEY },
+        UpdateExpression: 'SET shards = :next',
+        ConditionExpression: 'shards = :before',
+        ExpressionAttributeValues: { ':next': formatRaises(next), ':before': formatRaises(raises) },
+      })
+      if (attributes !== undefined) return next
+    }
   }
 
   async days(bucket: number, first = '', last = '\u007f'): Promise<readonly ArchiveDay[]> {
@@ -194,6 +202,10 @@ function isConflict(cause: unknown): boolean {
   const { CancellationReasons = [] } = cause as { CancellationReasons?: readonly { Code?: string }[] }
   const codes = CancellationReasons.map(({ Code = 'None' }) => Code).filter((code) => code !== 'None')
   return codes.every((code) => code === 'ConditionalCheckFailed' || code === 'TransactionConflict')
+}
+
+function readState(item: Record<string, unknown>): RowState {
+  return { sealed: Number(item['sealed']), raises: parseRaises(String(item['shards'] ?? '')) }
 }
 
 function readFormat(item: Record<string, unknown> | undefined): number | undefined {

@@ -15,6 +15,7 @@ import { decodeText } from '../read/object-loader.ts'
 import { unpackRecentBlock } from '../recent-block.ts'
 import type { ArrivedRows, FoundRow } from './arrived-rows.ts'
 import type { DynamoManifest } from './dynamo-manifest.ts'
+import { shardsAt } from './row-shards.ts'
 
 export interface GatherParts {
   readonly rows: Pick<ArrivedRows, 'all'>
@@ -54,13 +55,13 @@ export class RowArrivals implements ArchiveArrivals {
   }
 
   async gather(bucket: number, { from, before, bytesMax, isCareful }: ArrivalRange): Promise<GatheredArrivals> {
-    const shards = (await this.#parts.manifest.state(bucket))?.shards ?? 1
+    const raises = (await this.#parts.manifest.state(bucket))?.raises ?? []
     const path = join(this.#settings.folder, `arrivals-${this.#parts.makeName()}.ndjson.zst`)
     const dispose = () => rm(path, { force: true })
     let [to, entries, bytes] = [from, 0, 0]
     try {
       for (; to < before && bytes < bytesMax; to++) {
-        const rows = await this.#rowsOf(bucket, to, shards)
+        const rows = await this.#rowsOf(bucket, to, shardsAt(raises, to))
         for (let at = 0; at < rows.length; at += ROWS_AT_ONCE) {
           const group = rows.slice(at, at + ROWS_AT_ONCE)
           const read = await Promise.all(group.map((row) => (isCareful ? this.#readCarefully(row) : this.#read(row))))

@@ -140,7 +140,7 @@ export class ArchiveReader {
     // Earlier arrivals have no entries in the range: those would have been too far in the future.
     const sinceMs = Number(request.start / NS_PER_MS) - AHEAD_MS_MAX - 1
     const plan = await this.#manifest.plan(request.tenant, request.start, request.end)
-    let damage = plan && (await unlessAborted(rows.load(request.tenant, plan.sinceMs, plan.shards), signal))
+    let damage = plan && (await unlessAborted(rows.load(request.tenant, plan.sinceMs, plan.raises), signal))
     const isListed = this.#listsObjects || (await this.#findObjects(signal))
     const list: SourceList['list'] = (range, signal) => {
       const lists = [

@@ -9,6 +9,7 @@ import type { ArchiveFile } from '../../../ports/archive.ts'
 import type { ReadRequest } from '../../../ports/log-store.ts'
 import { bucketOf, dayOfNs, SPAN_MS, startOfDay } from '../../../protocol/archive/archive-place.ts'
 import type { DynamoManifest, RowState } from '../archive/dynamo-manifest.ts'
+import type { ShardRaise } from '../archive/row-shards.ts'
 import type { ArchiveBucket } from '../archive-bucket.ts'
 import { unpackRecentBlock } from '../recent-block.ts'
 import type { ArchiveSource, ListedHour, LoadEntries, SourceRange } from './archive-sources.ts'
@@ -34,7 +35,8 @@ const decompress = promisify(zstdDecompress)
 export interface ManifestPlan {
   /** Rows that arrived earlier are in files. */
   readonly sinceMs: number
-  readonly shards: number
+  /** How the rows since then are spread. */
+  readonly raises: readonly ShardRaise[]
   readonly days: readonly { readonly day: string; readonly files: readonly ArchiveFile[] }[]
 }
 
@@ -57,7 +59,7 @@ export class ManifestSources {
     const days = await manifest.days(bucket, dayOfNs(start), dayOfNs(end - 1n))
     return {
       sinceMs: state.sealed * SPAN_MS,
-      shards: state.shards,
+      raises: state.raises,
       days: days.map(({ day, files }) => ({
         day,
         files: files.filter((file) => isSealed(file, state) && hasTenant(file, tenant)),

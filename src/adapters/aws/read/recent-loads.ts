@@ -5,14 +5,9 @@ import { batchOfBlock } from '../../../domain/entries/block-builder.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { Clock, LogStore } from '../../../ports/log-store.ts'
 import { type NameRange, SKEW_MS } from '../../../protocol/archive/archive-names.ts'
-import {
-  type ArrivedContent,
-  BUCKET_MS,
-  type RecentItem,
-  type RecentItems,
-  SHARDS,
-  sortKeyAt,
-} from '../recent-items.ts'
+import { SPAN_MS, spanOf } from '../../../protocol/archive/archive-place.ts'
+import { joinRaises, type ShardRaise, shardsAt } from '../archive/row-shards.ts'
+import { type ArrivedContent, type RecentItem, type RecentItems, SHARDS, sortKeyAt } from '../recent-items.ts'
 import type { ReaderEvents } from './object-loads.ts'
 import { cacheFailure } from './scratch-cache.ts'
 
@@ -47,8 +42,8 @@ interface TenantRecent {
   back: Promise<void>
   /** Rows of the direct path by sort key. */
   readonly rows: Map<string, ArrivedSource>
-  /** Over how many partitions items are spread, at most. */
-  shards: number
+  /** Over how many partitions items are spread, as far as any read knows. */
+  raises: readonly ShardRaise[]
 }
 
 /** A row of the direct path, which a read loads when it needs its times. */
@@ -60,6 +55,8 @@ export interface ArrivedSource extends NameRange {
   content: ArrivedContent | undefined
 }
 
+/** Recent items are always on as many partitions. */
+const ALWAYS: readonly ShardRaise[] = [{ from: 0, until: Number.POSITIVE_INFINITY, shards: SHARDS }]
 /** How long rows are remembered for reads that began before compaction took them, ms. */
 const ROWS_KEPT_MS = 3600_000
 /** Blocks of rows in memory, of all tenants, which no read has needed yet. */
@@ -93,11 +90,12 @@ export class RecentLoads {
   /**
    * Loads the tenant's items that arrived at `sinceMs` or later and were written before the call. Resolves with
    * store_damaged if one of them cannot be read. Rejects with query_refused if they exceed the limit of a lookup, with
-   * store_unavailable or overloaded. `shards`: over how many partitions the items are spread.
+   * store_unavailable or overloaded. `raises`: over how many partitions the items are spread.
    */
-  async load(tenant: string, sinceMs = 0, shards = SHARDS): Promise<GatewayError | undefined> {
+  async load(tenant: string, sinceMs = 0, raises = ALWAYS): Promise<GatewayError | undefined> {
     const recent = this.#recentOf(tenant)
-    recent.shards = Math.max(recent.shards, shards)
+    const keptSpan = spanOf(sinceMs - ROWS_KEPT_MS)
+    recent.raises = joinRaises([...recent.raises, ...raises]).filter(({ until }) => until >= keptSpan)
     for (const [sortKey, row] of recent.rows) {
       if (row.arrivedMs >= sinceMs - ROWS_KEPT_MS) continue
       this.release(row)
@@ -182,7 +180,7 @@ export class RecentLoads {
     const appends: Promise<void>[] = []
     let bytes = 0
     try {
-      for await (const item of this.#itemsOf(tenant, recent.shards, arrivals, clock.nowMs())) {
+      for await (const item of this.#itemsOf(tenant, recent.raises, arrivals, clock.nowMs())) {
         if (recent.seen.has(item.sortKey)) continue
         bytes += item.bytes
         if (bytes > bytesMax) throw tooMuch(bytesMax)
@@ -200,16 +198,16 @@ export class RecentLoads {
   /** Items in the order of arrival, bucket by bucket. */
   async *#itemsOf(
     tenant: string,
-    shards: number,
+    raises: readonly ShardRaise[],
     { fromMs, beforeMs }: Arrivals,
     nowMs: number,
   ): AsyncGenerator<RecentItem, void, undefined> {
     const after = sortKeyAt(fromMs)
-    const first = Math.floor(fromMs / BUCKET_MS)
-    const last = Math.floor(Math.min(nowMs + SKEW_MS, beforeMs - 1) / BUCKET_MS)
+    const first = spanOf(fromMs)
+    const last = spanOf(Math.min(nowMs + SKEW_MS, beforeMs - 1))
     const openBucket = (bucket: number): ShardHead[] =>
-      Array.from({ length: shards }, (_, shard) => {
-        const items = this.#items.query({ tenant, bucketMs: bucket * BUCKET_MS, shard, after }, nowMs)
+      Array.from({ length: shardsAt(raises, bucket) }, (_, shard) => {
+        const items = this.#items.query({ tenant, bucketMs: bucket * SPAN_MS, shard, after }, nowMs)
         const head = items.next()
         head.catch(() => undefined)
         return { items, head }
@@ -266,7 +264,7 @@ export class RecentLoads {
       next: undefined,
       back: Promise.resolve(),
       rows: new Map(),
-      shards: 1,
+      raises: [],
     }
     // The map is ordered by use.
     this.#tenants.delete(tenant)

@@ -1,10 +1,13 @@
 import t from 'tap'
 import type { ArrivedRow } from '../../../../src/adapters/aws/archive/arrived-rows.ts'
 import { DirectWrites, INLINE_BYTES_MAX } from '../../../../src/adapters/aws/archive/direct-writes.ts'
+import { raisedAt, type ShardRaise } from '../../../../src/adapters/aws/archive/row-shards.ts'
 import { GatewayError } from '../../../../src/domain/errors.ts'
 import { SPAN_MS, spanOf } from '../../../../src/protocol/archive/archive-place.ts'
 import { FixedClock, makeBatch, openAdmission } from '../../../support/helper.ts'
 import { Random } from '../../../support/random.ts'
+
+const HOUR_MS = 3600_000
 
 interface PutRow extends ArrivedRow {
   readonly arrivedMs: number
@@ -17,7 +20,7 @@ function open() {
   const calls: string[] = []
   const rows: PutRow[] = []
   const objects = new Map<string, Uint8Array>()
-  let shards = 1
+  let raises: readonly ShardRaise[] = []
   const services = {
     calls,
     rows,
@@ -44,8 +47,8 @@ function open() {
       },
       manifest: {
         ensureBuckets: async () => 1,
-        ensureState: async () => ({ sealed: 0, shards }),
-        raiseShards: async () => (shards = shards === 1 ? 8 : 32),
+        ensureState: async () => ({ sealed: 0, raises }),
+        raiseShards: async (_bucket, span) => (raises = raisedAt(raises, { span, sealed: span - 2 })),
       },
     },
     'logs/',
@@ -93,17 +96,21 @@ t.test('a row that became durable after its ten minutes were over is stored agai
   t.equal(services.rows[0]?.hash, services.rows[1]?.hash)
 })
 
-t.test('a throttled row is spread over more partitions, and later ones too', async (t) => {
-  const { services, push } = open()
+t.test('a throttled row is spread over more partitions, and later ones too, until it has been quiet', async (t) => {
+  const { services, push, clock } = open()
+  const shards = () => services.rows.map((row) => row.shards)
   services.beforeRow = async ({ shards }) => {
     if (shards < 32) throw new GatewayError('overloaded', 'throttled')
   }
   await push(10)
   await push(11)
-  t.same(
-    services.rows.map(({ shards }) => shards),
-    [32, 32],
-  )
+  t.same(shards(), [32, 32])
+  services.beforeRow = async () => undefined
+  clock.ms += HOUR_MS
+  await push(10)
+  clock.ms += HOUR_MS
+  await push(10)
+  t.same(shards(), [32, 32, 8, 1], 'a step fewer for each hour without a throttle')
   services.beforeRow = async () => {
     throw new GatewayError('overloaded', 'throttled')
   }

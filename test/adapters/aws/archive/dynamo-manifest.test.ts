@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { DAYS_CHANGED_MAX, DynamoManifest } from '../../../../src/adapters/aws/archive/dynamo-manifest.ts'
+import { shardsAt } from '../../../../src/adapters/aws/archive/row-shards.ts'
 import type { ArchiveDay, ArchiveFile, DayChange } from '../../../../src/ports/archive.ts'
 import { Services } from '../opened-store.ts'
 
@@ -45,15 +46,34 @@ t.test('an archive keeps the number of buckets with which it began', async (t) =
   t.equal(await openAgain(16).buckets(), 4)
 })
 
-t.test('a bucket begins before its first arrival, and its shards only rise', async (t) => {
-  const { manifest, openAgain } = await open(t)
-  t.same(await manifest.ensureState(1, 100), { sealed: 98, shards: 1 })
-  t.same(await manifest.ensureState(1, 200), { sealed: 98, shards: 1 }, 'once')
-  t.equal(await manifest.raiseShards(1, 1), 8)
-  t.equal(await openAgain(4).raiseShards(1, 1), 8, 'another process has raised them')
-  t.equal(await manifest.raiseShards(1, 8), 32)
-  t.equal(await manifest.raiseShards(1, 32), 128)
-  t.equal(await manifest.raiseShards(1, 128), 128)
+t.test('a bucket begins before its first arrival', async (t) => {
+  const { manifest } = await open(t)
+  t.same(await manifest.ensureState(1, 100), { sealed: 98, raises: [] })
+  t.same(await manifest.ensureState(1, 200), { sealed: 98, raises: [] }, 'once')
+})
+
+t.test('processes that are throttled at the same time raise the shards once', async (t) => {
+  const { openAgain } = await open(t)
+  const raise = async (shards: number) => shardsAt(await openAgain(4).raiseShards(1, 100, shards), 100)
+  const all = (shards: number) => Promise.all(Array.from({ length: 5 }, () => raise(shards)))
+  t.same(await all(1), [8, 8, 8, 8, 8])
+  t.equal(await raise(1), 8)
+  t.same(await all(8), [32, 32, 32, 32, 32])
+  t.equal(await raise(32), 128)
+  t.equal(await raise(128), 128)
+  const state = await openAgain(4).state(1)
+  t.same(
+    [99, 105, 106, 112, 118].map((span) => shardsAt(state?.raises ?? [], span)),
+    [1, 128, 32, 8, 1],
+  )
+})
+
+t.test('sealing does not touch the shards, and a later raise forgets what is sealed', async (t) => {
+  const { manifest } = await open(t)
+  await manifest.raiseShards(0, 100, 1)
+  t.ok(await manifest.commit(0, [], { from: 98, to: 106 }))
+  t.match(await manifest.state(0), { sealed: 106, raises: [{ from: 100, until: 105, shards: 8 }] })
+  t.same(await manifest.raiseShards(0, 106, 1), [{ from: 106, until: 111, shards: 8 }])
 })
 
 t.test('a change is applied whole, to the version that was read, or not at all', async (t) => {
