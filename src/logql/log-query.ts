@@ -11,6 +11,7 @@ import { BestEntries, type Direction, type FoundEntry } from './best-entries.ts'
 import { BlockSearch, lineText, splitStages, stretchEnd, stretchStart } from './block-search.ts'
 import type { LogExpr } from './parse/syntax.ts'
 import { LabelSet } from './pipeline/label-set.ts'
+import { LineStride } from './pipeline/line-stride.ts'
 import { compileStages } from './pipeline/stages.ts'
 import type { Stage } from './stage.ts'
 
@@ -67,6 +68,7 @@ export class LogQuery {
   readonly #direction: Direction
   readonly #search: BlockSearch
   readonly #stage: Stage | undefined
+  readonly #stride: LineStride
   readonly #labels = new LabelSet()
   readonly #best: BestEntries
   readonly #thinning: Thinning | undefined
@@ -82,6 +84,7 @@ export class LogQuery {
     this.#direction = direction
     this.#search = new BlockSearch(filters)
     this.#stage = rest.length === 0 ? undefined : compileStages(rest, { nowMs })
+    this.#stride = new LineStride(rest)
     this.#thinning = intervalNs > 0n ? new Thinning(direction, limit, intervalNs) : undefined
     this.#best = new BestEntries(direction, limit, this.#thinning === undefined ? 'last' : 'first')
   }
@@ -151,8 +154,7 @@ export class LogQuery {
       if (isBackward) matches.reverse()
       for (const index of matches) {
         if (!this.#addEntry(block, run, sequence, index)) return
-        // A stage may be slow for a single line.
-        if (this.#stage !== undefined) yield
+        if (this.#stage !== undefined && this.#stride.isDue(lengthOf(block, index))) yield
       }
       yield
     }
@@ -183,6 +185,10 @@ export class LogQuery {
     if (this.#best.chars > ANSWER_CHARS_MAX) throw tooLarge()
     return true
   }
+}
+
+function lengthOf({ lineEnds }: Block, index: number): number {
+  return (lineEnds[index] as number) - startOf(lineEnds, index)
 }
 
 function tooLarge(): GatewayError {

@@ -5,7 +5,7 @@ import { type Slices, Stride, sortSlices } from '../../kit/slices.ts'
 import { comparePlaces } from '../best-entries.ts'
 import type { RangeAggregation } from '../parse/syntax.ts'
 import { COUNTER_RATE } from './counter-rate.ts'
-import { QuantileWindow } from './quantile.ts'
+import { type CountedValues, QuantileWindow, ValueList } from './quantile.ts'
 import { type Aggregator, aggregatorOf, type Sample } from './samples.ts'
 import { type Series, setValue } from './series.ts'
 import type { Windows } from './windows.ts'
@@ -21,6 +21,8 @@ export interface Accumulator {
 
 /** Steps, parts and samples processed between two yields. */
 const PIECES_PER_SLICE = 2000
+/** The weight of a step that finds a quantile among all values. */
+const STEP_PIECES = 20
 /** Maximum number of samples and parts in memory per query, of some 100 bytes each. */
 const HELD_MAX = 2_000_000
 
@@ -211,7 +213,7 @@ class OrderedAccumulator<Part> implements Accumulator {
 class QuantileAccumulator implements Accumulator {
   readonly #quantile: number
   readonly #held: HeldBudget
-  readonly #values = new Map<number, number[]>()
+  readonly #values = new Map<number, ValueList>()
 
   constructor(quantile: number, held: HeldBudget) {
     this.#quantile = quantile
@@ -220,9 +222,12 @@ class QuantileAccumulator implements Accumulator {
 
   add(bucket: number, { value }: Sample): void {
     this.#held.take()
-    const values = this.#values.get(bucket)
-    if (values === undefined) this.#values.set(bucket, [value])
-    else values.push(value)
+    let values = this.#values.get(bucket)
+    if (values === undefined) {
+      values = new ValueList()
+      this.#values.set(bucket, values)
+    }
+    values.add(value)
   }
 
   tally(): void {
@@ -231,35 +236,18 @@ class QuantileAccumulator implements Accumulator {
 
   *finish(windows: Windows, series: Series): Slices<void> {
     const buckets = yield* sortSlices([...this.#values.keys()], (a, b) => a - b)
+    const counted: CountedValues[] = []
+    for (const bucket of buckets) counted.push(yield* (this.#values.get(bucket) as ValueList).counted())
+    const window = yield* QuantileWindow.make(counted)
     const stride = new Stride(PIECES_PER_SLICE)
-    const all: number[] = []
-    const ends = new Uint32Array(buckets.length + 1)
-    for (const [i, bucket] of buckets.entries()) {
-      for (const value of this.#values.get(bucket) as number[]) {
-        all.push(value)
-        if (stride.isDue()) yield
-      }
-      ends[i + 1] = all.length
-    }
-    const window = yield* QuantileWindow.make(all)
     let from = 0
     let to = 0
     for (let k = 0; k < series.values.length; k++) {
       const { first, last } = windows.bucketsOf(k)
-      for (; to < buckets.length && (buckets[to] as number) <= last; to++) {
-        for (let i = ends[to] as number; i < (ends[to + 1] as number); i++) {
-          window.add(i)
-          if (stride.isDue()) yield
-        }
-      }
-      for (; from < to && (buckets[from] as number) < first; from++) {
-        for (let i = ends[from] as number; i < (ends[from + 1] as number); i++) {
-          window.remove(i)
-          if (stride.isDue()) yield
-        }
-      }
+      for (; to < buckets.length && (buckets[to] as number) <= last; to++) yield* window.add(to)
+      for (; from < to && (buckets[from] as number) < first; from++) yield* window.remove(from)
       if (from < to) setValue(series, k, window.quantile(this.#quantile))
-      if (stride.isDue()) yield
+      if (stride.isDue(STEP_PIECES)) yield
     }
   }
 }

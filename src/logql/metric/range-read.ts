@@ -231,8 +231,7 @@ export class RangeRead {
         const index = matches[k] as number
         if (!isPlain && !this.#isPlainEntry(block, index)) {
           this.#addEntry(block, run, sequence, bucket, index)
-          // A stage may be slow for a single line.
-          if (this.#sampling.readsLine || this.#stride.isDue()) yield
+          if (this.#isPauseDue(block, index)) yield
           continue
         }
         // Consecutive entries that need no individual processing are counted together.
@@ -245,6 +244,11 @@ export class RangeRead {
       }
       yield
     }
+  }
+
+  #isPauseDue({ lineEnds }: Block, index: number): boolean {
+    const { readsLine, stride } = this.#sampling
+    return readsLine ? stride.isDue((lineEnds[index] as number) - startOf(lineEnds, index)) : this.#stride.isDue()
   }
 
   /** Counts entries [from, to) by level, from the columns only. */

@@ -3,6 +3,7 @@
 import { splitStages } from '../block-search.ts'
 import type { Grouping, LineFilterStage, PipelineStage, RangeAggregation } from '../parse/syntax.ts'
 import type { LabelSet } from '../pipeline/label-set.ts'
+import { LineStride } from '../pipeline/line-stride.ts'
 import { compileStages, labelsRead } from '../pipeline/stages.ts'
 import { compileUnwrap, labelsOfUnwrap } from '../pipeline/unwrap.ts'
 import type { PipelineEntry, Stage } from '../stage.ts'
@@ -16,6 +17,8 @@ export interface Sampling {
   readonly counts: 'entries' | 'bytes'
   /** True if `sample` needs the entry's line. */
   readonly readsLine: boolean
+  /** Counts the lines that `sample` has read. */
+  readonly stride: LineStride
   /** The labels that the sample and its series depend on; undefined: possibly all. */
   readonly reads: ReadonlySet<string> | undefined
   /** The entry's value after all stages; undefined if one drops it. `lineBytes` are those of the stored line. */
@@ -44,6 +47,7 @@ export function compileSampling(
     isPlain: stage === undefined && extract === undefined,
     counts,
     readsLine: stage !== undefined,
+    stride: new LineStride(rest, range.unwrap?.filters),
     reads: labelsRead(rest, needed),
     sample(entry, storedLine, lineBytes) {
       if (stage !== undefined && !stage(entry)) return undefined
