@@ -6,6 +6,7 @@ import {
   isLogql,
   levelsOf,
   readQuestion,
+  type Source,
   withFilter,
   withLevels,
   withLine,
@@ -86,9 +87,16 @@ t.test('levels are one filter', async (t) => {
   t.equal(levelsOf(withLevels(some, [])).length, 6)
 })
 
+const SOURCES: Readonly<Record<string, Source>> = {
+  app: { kind: 'label' },
+  trace: { kind: 'metadata' },
+  path: { kind: 'logfmt', key: 'path' },
+  user_id: { kind: 'json', path: ['user', 'id'] },
+}
+
 t.test('what a person types becomes a filter', async (t) => {
   const typed = (text: string): string => {
-    const query = writeQuestion(withTyped(base, text, (name) => name === 'app'))
+    const query = writeQuestion(withTyped(base, text, (name) => SOURCES[name]))
     parseExpr(query)
     return query
   }
@@ -97,6 +105,9 @@ t.test('what a person types becomes a filter', async (t) => {
   t.equal(typed('app=mill'), '{app="mill"}')
   t.equal(typed('app!=mill'), '{service_name=~".+", app!="mill"}')
   t.equal(typed('status>=500'), '{service_name=~".+"} | json | logfmt | status >= 500')
+  t.equal(typed('trace=t1'), '{service_name=~".+"} | trace = "t1"')
+  t.equal(typed('path=~/api.*'), '{service_name=~".+"} | logfmt path = "path" | path =~ "/api.*"')
+  t.equal(typed('user_id>5'), '{service_name=~".+"} | json user_id = "user.id" | user_id > 5')
   t.equal(typed('level=error'), '{service_name=~".+"} | detected_level = "error"')
 })
 

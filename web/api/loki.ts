@@ -2,17 +2,12 @@
 
 import { type Entry, entriesOf, type Streams } from '../lines/entry.ts'
 import { type Asking, ask, askJson, type Parameters, WANT } from './request.ts'
+import type { Series } from './series.ts'
 
 /** Milliseconds; the end is exclusive. */
 export interface Range {
   readonly start: number
   readonly end: number
-}
-
-export interface Series {
-  readonly metric: Readonly<Record<string, string>>
-  /** Seconds and the number as text. */
-  readonly values: readonly (readonly [number, string])[]
 }
 
 interface QueryAnswer {
@@ -165,6 +160,21 @@ export async function askValues(label: string, range: Range, asking: Asking = {}
     asking,
   )
   return answer.data ?? []
+}
+
+/** Values of a field of the lines, as far as the gateway looked. */
+export async function askFieldValues(
+  name: string,
+  query: string,
+  range: Range,
+  asking: Asking = {},
+): Promise<readonly string[]> {
+  const answer = await askJson<{ values?: readonly string[] | null }>(
+    `loki/api/v1/detected_field/${encodeURIComponent(name)}/values`,
+    { query, ...times(range) },
+    asking,
+  )
+  return answer.values ?? []
 }
 
 /** Bytes of lines by service. */

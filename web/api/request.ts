@@ -151,4 +151,7 @@ function keep(key: string, answer: Answer): void {
 /** Whether an error only says that something newer was asked. */
 export const isAbort = (error: unknown): boolean => error instanceof DOMException && error.name === 'AbortError'
 
+/** Whether the gateway does not take the question as it is asked. */
+export const isWrongQuery = (error: unknown): boolean => error instanceof AskError && error.status === 400
+
 export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

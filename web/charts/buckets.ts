@@ -1,6 +1,7 @@
 /** Counts by level over time, as columns for a chart. */
 
-import type { Range, Series } from '../api/loki.ts'
+import type { Range } from '../api/loki.ts'
+import type { Series } from '../api/series.ts'
 import { LEVELS, type Level, readLevel } from '../query/levels.ts'
 
 export interface Buckets {

@@ -3,19 +3,16 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
-import type { Range, Series } from '../api/loki.ts'
+import type { Range } from '../api/loki.ts'
+import { type Series, seriesName } from '../api/series.ts'
 import { isUtc, theme } from '../settings.ts'
 import { clockText, plural, shortText, zoneText } from '../words.ts'
 import { colorOf } from './color.ts'
 
 const DRAWN_MAX = 100
-const HUES = [195, 25, 265, 145, 340, 55, 225, 95, 300, 0]
-const colorAt = (i: number): string => `hsl(${HUES[i % HUES.length]} 55% 48%)`
-
-export const seriesName = (metric: Series['metric']): string =>
-  `{${Object.entries(metric)
-    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
-    .join(', ')}}`
+const COLORS = 10
+/** The name of a curve's colour in the style sheet. */
+const colorAt = (i: number): string => `--c${i % COLORS}`
 
 const numberText = (value: number): string =>
   Number.isFinite(value) ? value.toLocaleString('en', { maximumSignificantDigits: 6 }) : String(value)
@@ -39,7 +36,7 @@ export function SeriesView({
   return (
     <div class="series">
       <Curves times={times} columns={columns} range={range} onZoom={onZoom} onPoint={setAt} />
-      <p class="readout">
+      <p class="readout" aria-live="polite">
         {at === undefined ? '' : `${clockText((times[at] ?? 0) * 1000, true)} ${zoneText()}`}
         {series.length > DRAWN_MAX &&
           ` ${DRAWN_MAX} series are drawn, ${plural(series.length - DRAWN_MAX, 'more series').replace(/s$/, '')} are not.`}
@@ -61,6 +58,7 @@ const HEIGHT = 260
 
 function Curves({ times, columns, range, onZoom, onPoint }: CurvesProps) {
   const place = useRef<HTMLDivElement>(null)
+  const drawing = useRef<uPlot | undefined>(undefined)
   const utc = isUtc.value
   const colors = theme.value
   useEffect(() => {
@@ -83,6 +81,7 @@ function Curves({ times, columns, range, onZoom, onPoint }: CurvesProps) {
         axes: [
           {
             ...axis,
+            size: 30,
             values: (_, ticks) =>
               ticks.map((tick) => clockText(tick * 1000, false, range.end - range.start > 172_800_000)),
           },
@@ -91,7 +90,7 @@ function Curves({ times, columns, range, onZoom, onPoint }: CurvesProps) {
         series: [
           {},
           ...columns.map((column, i) => ({
-            stroke: colorAt(i),
+            stroke: () => colorOf(colorAt(i)),
             width: 1.5,
             spanGaps: false,
             points: { show: column.filter((each) => each !== null).length < 2 },
@@ -111,19 +110,33 @@ function Curves({ times, columns, range, onZoom, onPoint }: CurvesProps) {
       [[...times], ...columns.map((column) => [...column])],
       host,
     )
+    drawing.current = plot
     const watch = new ResizeObserver(() => plot.setSize({ width: host.clientWidth, height: HEIGHT }))
     watch.observe(host)
     return () => {
       watch.disconnect()
+      drawing.current = undefined
       plot.destroy()
     }
   }, [times.join(), columns.length, range.start, range.end, utc, colors])
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const plot = drawing.current
+    const by = { ArrowRight: 1, ArrowLeft: -1, Home: -times.length, End: times.length }[event.key]
+    if (plot === undefined || by === undefined) return
+    event.preventDefault()
+    const before = plot.cursor.idx ?? (by > 0 ? -1 : times.length)
+    const next = Math.min(Math.max(before + by, 0), times.length - 1)
+    plot.setCursor({ left: plot.valToPos(times[next] ?? 0, 'x'), top: 0 })
+  }
   return (
     <div
       class="plot"
       ref={place}
-      role="img"
-      aria-label={`${plural(columns.length, 'curve')}; the table below has the numbers`}
+      role="group"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: arrow keys move the cursor of the curves
+      tabIndex={0}
+      aria-label={`${plural(columns.length, 'curve')}. Arrow keys move the cursor; the table below has the numbers.`}
+      onKeyDown={onKeyDown}
     />
   )
 }
@@ -179,7 +192,7 @@ function SeriesTable({
             <tr key={name}>
               <th scope="row" class="mono">
                 <svg class="ic" viewBox="0 0 16 16" aria-hidden="true">
-                  <path d="M2 8h12" stroke={colorAt(i)} stroke-width="3" />
+                  <path d="M2 8h12" style={{ stroke: `var(${colorAt(i)})` }} stroke-width="3" />
                 </svg>
                 {name}
               </th>

@@ -16,8 +16,12 @@ const TOP = 8
 const BAR_MIN = 1.5
 /** Pixels that make a press a drag. */
 const DRAG_MIN = 4
-const TICK_WIDTH = 110
-const TICKS = [5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800]
+/** Pixels that a time takes; one with seconds or a day is longer. */
+const TICK_WIDTH = 72
+const TICK_WIDTH_LONG = 110
+const TICKS = [
+  5, 10, 15, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800,
+]
 
 interface VolumeProps {
   readonly buckets: Buckets
@@ -193,7 +197,9 @@ function Bars({ buckets, levels, width, height, hasAxis, marked }: BarsProps) {
 }
 
 function Axis({ first, end, width, y }: { first: number; end: number; width: number; y: number }) {
-  const count = Math.max(1, Math.floor((width - LEFT) / TICK_WIDTH))
+  const hasDay = end - first > 172_800
+  const tickWidth = hasDay || end - first < 600 ? TICK_WIDTH_LONG : TICK_WIDTH
+  const count = Math.max(1, Math.floor((width - LEFT) / tickWidth))
   const step = TICKS.find((each) => (end - first) / each <= count) ?? 2_592_000
   // Ticks at whole hours and days of the zone of the machine; in UTC the two are the same.
   const shift = step >= 3600 ? new Date(first * 1000).getTimezoneOffset() * 60 : 0
@@ -206,7 +212,7 @@ function Axis({ first, end, width, y }: { first: number; end: number; width: num
         .filter((tick) => x(tick) < width - 20)
         .map((tick) => (
           <text key={tick} x={x(tick)} y={y} text-anchor={x(tick) < LEFT + 16 ? 'start' : 'middle'}>
-            {clockText(tick * 1000, step < 60, end - first > 172_800)}
+            {clockText(tick * 1000, step < 60, hasDay)}
           </text>
         ))}
     </g>

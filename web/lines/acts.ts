@@ -7,6 +7,8 @@ export interface LineActs {
   readonly filter: (name: string, op: '=' | '!=', value: string, source: Source) => void
   readonly toggleColumn: (name: string) => void
   readonly columns: readonly string[]
+  /** False where there is no room for columns. */
+  readonly hasColumns: boolean
   readonly query: string
   readonly range: Range
 }

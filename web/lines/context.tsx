@@ -113,7 +113,7 @@ export function Context({ entry }: { entry: Entry }) {
               <time>{timeText(line.ms)}</time>
               <LevelWord level={line.level} />
               <span class="m">
-                <Text text={readLine(line.line).message.slice(0, 500)} needles={[]} />
+                <Text text={readLine(line.line).message.slice(0, 500)} />
               </span>
             </li>
           ))}

@@ -1,10 +1,9 @@
-/** A line and a query in the forms that people paste: JSON, CSV, a curl, a logcli. Never with credentials. */
+/** A line and a query in the forms that people paste: JSON, a curl, a logcli. Never with credentials. */
 
 import { nsOf, type Range } from '../api/loki.ts'
 import { addressOf } from '../api/request.ts'
 import { tenant } from '../settings.ts'
-import type { Entry } from './entry.ts'
-import { serviceOf } from './entry.ts'
+import { type Entry, isoOf } from './entry.ts'
 
 const shell = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`
 
@@ -17,12 +16,6 @@ export const jsonOf = ({ ns, line, stream, metadata }: Entry): string =>
     ...(Object.keys(metadata).length > 0 && { metadata }),
   })
 
-/** RFC 3339 with all nanoseconds. */
-export function isoOf(ns: string): string {
-  const seconds = new Date(Number(ns.slice(0, -6))).toISOString().slice(0, 19)
-  return `${seconds}.${ns.slice(-9)}Z`
-}
-
 export function curlOf(query: string, { start, end }: Range): string {
   const url = addressOf('loki/api/v1/query_range')
   const who = tenant.value === '' ? '' : ` -H ${shell(`X-Scope-OrgID: ${tenant.value}`)}`
@@ -34,17 +27,6 @@ export function logcliOf(query: string, { start, end }: Range): string {
   const who = tenant.value === '' ? '' : ` --org-id=${shell(tenant.value)}`
   return `logcli --addr=${shell(base)}${who} query ${shell(query)} --from=${new Date(start).toISOString()} --to=${new Date(end).toISOString()} --limit=100`
 }
-
-/** A cell of CSV by RFC 4180; one that a spreadsheet would take for a formula begins with a quote. */
-export function cell(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-}
-
-export const CSV_HEAD = 'timestamp,ns,level,service,line,labels,metadata\r\n'
-
-export const csvOf = (entry: Entry): string =>
-  `${[isoOf(entry.ns), entry.ns, entry.level, serviceOf(entry), entry.line, JSON.stringify(entry.stream), JSON.stringify(entry.metadata)].map(cell).join(',')}\r\n`
 
 export async function copy(text: string): Promise<boolean> {
   try {

@@ -74,7 +74,7 @@ export function Detail({ entry, acts }: { entry: Entry; acts: LineActs }) {
         )}
         {(view !== 'Fields' || reading.form === 'text') && (
           <pre class="whole">
-            <Text text={view === 'JSON' ? (indented ?? entry.line) : entry.line} needles={[]} />
+            <Text text={view === 'JSON' ? (indented ?? entry.line) : entry.line} />
           </pre>
         )}
       </section>
@@ -118,15 +118,17 @@ function FieldRow({ name, value, source, acts }: { name: string; value: string; 
         >
           <Icon name="minus" />
         </button>
-        <button
-          type="button"
-          aria-label={`${name} as a column`}
-          title="As a column"
-          aria-pressed={isColumn}
-          onClick={() => acts.toggleColumn(name)}
-        >
-          <Icon name="column" />
-        </button>
+        {acts.hasColumns && (
+          <button
+            type="button"
+            aria-label={`${name} as a column`}
+            title="As a column"
+            aria-pressed={isColumn}
+            onClick={() => acts.toggleColumn(name)}
+          >
+            <Icon name="column" />
+          </button>
+        )}
       </td>
     </tr>
   )

@@ -49,9 +49,24 @@ export const keyOf = ({ ns, line, stream, metadata }: Entry): string => JSON.str
 export const serviceOf = ({ stream }: Entry): string =>
   stream['service_name'] ?? stream['app'] ?? stream['job'] ?? Object.values(stream)[0] ?? ''
 
+/** RFC 3339 with all nanoseconds. */
+export function isoOf(ns: string): string {
+  const seconds = new Date(Number(ns.slice(0, -6))).toISOString().slice(0, 19)
+  return `${seconds}.${ns.slice(-9)}Z`
+}
+
 /** Names a row in a link: the nanosecond and a hash of the rest. */
 export function nameOf(entry: Entry): string {
   let hash = 5381
   for (const char of keyOf(entry)) hash = (Math.imul(hash, 33) ^ (char.codePointAt(0) ?? 0)) >>> 0
   return `${entry.ns}.${hash.toString(36)}`
+}
+
+/** The value of a chosen column: a label, metadata, a field of the line or what the query parsed. */
+export function columnOf(
+  { stream, metadata, parsed }: Entry,
+  fields: readonly { readonly name: string; readonly value: string }[],
+  name: string,
+): string | undefined {
+  return stream[name] ?? metadata[name] ?? fields.find((field) => field.name === name)?.value ?? parsed[name]
 }

@@ -3,8 +3,8 @@
 import { useMemo } from 'preact/hooks'
 import { LevelWord } from '../ui/parts.tsx'
 import { timeText } from '../words.ts'
-import { isPlain, partsOf } from './ansi.ts'
-import { type Entry, serviceOf } from './entry.ts'
+import { isPlain, partsOf, stripAnsi, visible } from './ansi.ts'
+import { columnOf, type Entry, serviceOf } from './entry.ts'
 import { extrasOf, readLine } from './message.ts'
 import { fold } from './stack.ts'
 
@@ -16,8 +16,8 @@ export interface RowLook {
   readonly columns: readonly string[]
   readonly isRaw: boolean
   readonly isWrapped: boolean
-  /** Words that the query looks for. */
-  readonly needles: readonly string[]
+  /** What the query looks for. */
+  readonly needles: RegExp | undefined
   /** Changes when the zone does. */
   readonly zone: boolean
 }
@@ -51,9 +51,7 @@ function Cells({ entry, look }: { entry: Entry; look: RowLook }) {
         {serviceOf(entry)}
       </span>
       {look.columns.map((name) => (
-        <span key={name} role="gridcell" class="c">
-          {columnOf(entry, reading.fields, name) ?? '–'}
-        </span>
+        <Column key={name} value={columnOf(entry, reading.fields, name)} />
       ))}
       <span role="gridcell" class="m">
         <Text text={text} needles={look.needles} />
@@ -71,13 +69,17 @@ function Cells({ entry, look }: { entry: Entry; look: RowLook }) {
   )
 }
 
-function columnOf(entry: Entry, fields: readonly { name: string; value: string }[], name: string): string | undefined {
-  const own = entry.stream[name] ?? entry.metadata[name]
-  return own ?? fields.find((field) => field.name === name)?.value ?? entry.parsed[name]
+/** Numbers stand at the right, so that their digits are below each other. */
+function Column({ value = '–' }: { value: string | undefined }) {
+  return (
+    <span role="gridcell" class={/^-?\d[\d.,]*\s?[a-zµ%]{0,3}$/i.test(value) ? 'c num' : 'c'} title={value}>
+      {visible(stripAnsi(value))}
+    </span>
+  )
 }
 
 /** Text with the colours of terminals, and with what was searched for marked. */
-export function Text({ text, needles }: { text: string; needles: readonly string[] }) {
+export function Text({ text, needles }: { text: string; needles?: RegExp | undefined }) {
   if (isPlain(text)) return <Marked text={text} needles={needles} />
   return (
     <>
@@ -90,18 +92,8 @@ export function Text({ text, needles }: { text: string; needles: readonly string
   )
 }
 
-function Marked({ text, needles }: { text: string; needles: readonly string[] }) {
-  const found = needles.find((needle) => needle !== '' && text.includes(needle))
-  if (found === undefined) return <>{text}</>
-  const parts = text.split(found)
-  return (
-    <>
-      {parts.map((part, i) => (
-        <span key={i}>
-          {i > 0 && <mark>{found}</mark>}
-          {part}
-        </span>
-      ))}
-    </>
-  )
+function Marked({ text, needles }: { text: string; needles: RegExp | undefined }) {
+  if (needles === undefined) return <>{text}</>
+  // The expression has one group, so every second part is what was found.
+  return <>{text.split(needles).map((part, i) => (i % 2 === 1 ? <mark key={i}>{part}</mark> : part))}</>
 }

@@ -2,22 +2,15 @@
 
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { askValues } from '../api/loki.ts'
-import {
-  isAll,
-  isLogql,
-  type Matcher,
-  type Question,
-  type Stage,
-  wordsOfLineOp,
-  wordsOfOp,
-  writeQuestion,
-} from '../query/chips.ts'
+import { askFieldValues, askValues } from '../api/loki.ts'
+import { isAll, isLogql, type Matcher, type Question, type Stage, writeQuestion } from '../query/chips.ts'
+import { WORDS_OF } from '../query/levels.ts'
+import { wordsOfOp, wordsOfStage } from '../query/words.ts'
 import { rangeNow } from '../range.ts'
 import { history, saved, toggleSaved } from '../settings.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Menu } from '../ui/parts.tsx'
-import { ask, askQuestion, askTyped, EVERYTHING, labelNames, logs, runs } from './state.ts'
+import { ask, askQuestion, askTyped, EVERYTHING, logs, runs, sources } from './state.ts'
 
 const SUGGESTIONS_MAX = 12
 const TYPING_MS = 120
@@ -46,7 +39,7 @@ function Chips({ question, onEdit }: { question: Question; onEdit: () => void })
   const [at, setAt] = useState(-1)
   const matchers = question.matchers.filter((each) => !isAll(each) || question.matchers.length > 1)
   useEffect(() => {
-    const timer = setTimeout(() => suggest(text).then(setSuggestions, () => setSuggestions([])), TYPING_MS)
+    const timer = setTimeout(() => suggest(text, question).then(setSuggestions, () => setSuggestions([])), TYPING_MS)
     return () => clearTimeout(timer)
   }, [text])
   const take = (words: string): void => {
@@ -161,25 +154,41 @@ function Chips({ question, onEdit }: { question: Question; onEdit: () => void })
 /** Whether a suggestion still is one for what is typed now. */
 function fits(suggestion: string, text: string): boolean {
   const at = text.indexOf('=') + 1
-  return suggestion.startsWith(text.slice(0, at || undefined)) && suggestion.slice(at).includes(text.slice(at))
+  if (at === 0) return suggestion.endsWith('=') && suggestion.includes(text)
+  return suggestion.startsWith(text.slice(0, at)) && suggestion.slice(at).includes(text.slice(at))
 }
 
-/** Names of labels while a name is typed, values behind an equals sign. */
-async function suggest(text: string): Promise<readonly string[]> {
+/** Names of labels and fields while a name is typed, values behind an equals sign. */
+async function suggest(text: string, question: Question): Promise<readonly string[]> {
   if (text === '' || isLogql(text)) return []
-  const [, name, typed] = /^([A-Za-z_]\w*)=(.*)$/.exec(text) ?? []
-  if (name !== undefined && labelNames.value.has(name)) {
-    const values = await askValues(name, rangeNow(), { isKept: true })
-    const wanted = (typed ?? '').toLowerCase()
-    return values
-      .filter((value) => value.toLowerCase().includes(wanted))
+  const [, name, typed = ''] = /^([A-Za-z_][\w.]*)=(.*)$/.exec(text) ?? []
+  if (name === undefined) {
+    return namesLike(text)
       .slice(0, SUGGESTIONS_MAX)
-      .map((value) => `${name}=${value}`)
+      .map((each) => `${each}=`)
   }
-  return [...labelNames.value]
-    .filter((each) => each.startsWith(text))
+  const wanted = typed.toLowerCase()
+  return (await valuesOf(name, question))
+    .filter((value) => value.toLowerCase().includes(wanted))
     .slice(0, SUGGESTIONS_MAX)
-    .map((each) => `${each}=`)
+    .map((value) => `${name}=${value}`)
+}
+
+/** Those that begin with the text, then those that have it inside. */
+function namesLike(text: string): readonly string[] {
+  const names = [...sources.value.keys(), 'level']
+  const wanted = text.toLowerCase()
+  const found = [...new Set(names)].filter((name) => name.toLowerCase().includes(wanted))
+  const isFirst = (name: string): number => (name.toLowerCase().startsWith(wanted) ? 0 : 1)
+  return found.sort((a, b) => isFirst(a) - isFirst(b))
+}
+
+async function valuesOf(name: string, question: Question): Promise<readonly string[]> {
+  const source = sources.value.get(name)
+  if (name === 'level') return Object.values(WORDS_OF).flat()
+  if (source === undefined) return []
+  if (source.kind === 'label') return askValues(name, rangeNow(), { isKept: true })
+  return askFieldValues(name, writeQuestion(question), rangeNow(), { isKept: true })
 }
 
 function Removable({
@@ -215,29 +224,12 @@ function MatcherChip({ matcher: { name, op, value }, onRemove }: { matcher: Matc
 }
 
 function StageChip({ stage, onRemove }: { stage: Stage; onRemove: () => void }) {
-  if (stage.kind === 'text') {
-    return (
-      <Removable words={stage.text} isNot={false} onRemove={onRemove}>
-        {stage.text.replace(/^\| /, '')}
-      </Removable>
-    )
-  }
-  if (stage.kind === 'line') {
-    const words = wordsOfLineOp(stage.op)
-    return (
-      <Removable words={`${words} ${stage.value}`} isNot={stage.op.startsWith('!')} onRemove={onRemove}>
-        <em>{words}</em>
-        {stage.value}
-      </Removable>
-    )
-  }
-  const words = wordsOfOp(stage.op)
-  const name = stage.name === 'detected_level' ? 'level' : stage.name
-  const value = stage.name === 'detected_level' ? stage.value.replaceAll('|', ', ') : stage.value
+  const { name, words, value } = wordsOfStage(stage)
+  const isNot = stage.kind !== 'text' && stage.op.startsWith('!')
   return (
-    <Removable words={`${name} ${words} ${value}`} isNot={stage.op.startsWith('!')} onRemove={onRemove}>
+    <Removable words={[name, words, value].filter((each) => each !== '').join(' ')} isNot={isNot} onRemove={onRemove}>
       {name}
-      <em>{stage.name === 'detected_level' ? 'is' : words}</em>
+      {words !== '' && <em>{words}</em>}
       {value}
     </Removable>
   )

@@ -1,61 +1,34 @@
 /** Lines over time by the values of one label or field, as small charts with their counts. */
 
-import { askFields, askLabels, askSeries, type Range, stepFor } from '../api/loki.ts'
+import { askSeries, type Range, stepFor } from '../api/loki.ts'
 import { Spark } from '../charts/spark.tsx'
-import { parserOf, type Question, type Source, writeMatchers, writeQuestion } from '../query/chips.ts'
+import { parserOf, type Question, writeQuestion } from '../query/chips.ts'
 import { change } from '../router.ts'
 import { Icon } from '../ui/icon.tsx'
-import { Fault } from '../ui/parts.tsx'
+import { Fault, Skeleton } from '../ui/parts.tsx'
 import { useAsk } from '../ui/use-ask.ts'
 import { countText, plural } from '../words.ts'
 import { addFilter, logs } from './state.ts'
+import type { Field, Fields } from './use-fields.ts'
 
 const SHOWN_MAX = 100
 const STEPS = 60
 
-interface Named {
-  readonly name: string
-  readonly source: Source
-}
+const LEVEL: Field = { name: 'detected_level', values: 0, source: { kind: 'metadata' } }
 
-export function Breakdown({ question, range }: { question: Question; range: Range }) {
-  const selector = writeMatchers(question.matchers)
+export function Breakdown({ question, range, fields }: { question: Question; range: Range; fields: Fields }) {
   const query = writeQuestion(question)
-  const names = useAsk(
-    async (signal): Promise<readonly Named[]> => {
-      const asking = { signal, isKept: true }
-      const [labels, { fields }] = await Promise.all([
-        askLabels(selector, range, asking),
-        askFields(query, range, asking),
-      ])
-      const own = labels
-        .filter(({ cardinality }) => cardinality > 1)
-        .map(({ label }) => ({ name: label, source: { kind: 'label' } as Source }))
-      const inLines = fields
-        .filter(
-          ({ label, cardinality }) =>
-            cardinality > 1 && label !== 'detected_level' && !own.some(({ name }) => name === label),
-        )
-        .map(({ label, parsers, jsonPath }): Named => {
-          if (parsers?.includes('json')) return { name: label, source: { kind: 'json', path: jsonPath ?? [label] } }
-          return {
-            name: label,
-            source: parsers?.includes('logfmt') ? { kind: 'logfmt', key: label } : { kind: 'metadata' },
-          }
-        })
-      return [{ name: 'detected_level', source: { kind: 'metadata' } }, ...own, ...inLines]
-    },
-    [selector, query, range],
-  )
-  const chosen = names.value?.find(({ name }) => name === logs.value.by) ?? names.value?.[1] ?? names.value?.[0]
-  if (names.fault !== undefined) return <Fault words={names.fault} again={names.again} />
+  const named = [LEVEL, ...fields.all.filter(({ values }) => values > 1)]
+  const chosen = named.find(({ name }) => name === logs.value.by) ?? named[1] ?? LEVEL
+  if (fields.fault !== undefined) return <Fault words={fields.fault} again={fields.again} />
+  if (fields.isBusy && fields.all.length === 0) return <Skeleton />
   return (
-    <div class="scroll breakdown" aria-busy={names.isBusy}>
+    <div class="scroll breakdown" aria-busy={fields.isBusy}>
       <p class="bar-top">
         <label>
           By{' '}
-          <select value={chosen?.name} onChange={(event) => change({ by: event.currentTarget.value })}>
-            {names.value?.map(({ name }) => (
+          <select value={chosen.name} onChange={(event) => change({ by: event.currentTarget.value })}>
+            {named.map(({ name }) => (
               <option key={name} value={name}>
                 {name === 'detected_level' ? 'level' : name}
               </option>
@@ -63,12 +36,12 @@ export function Breakdown({ question, range }: { question: Question; range: Rang
           </select>
         </label>
       </p>
-      {chosen && <Parts key={chosen.name} by={chosen} query={query} range={range} />}
+      <Parts key={chosen.name} by={chosen} query={query} range={range} />
     </div>
   )
 }
 
-function Parts({ by: { name, source }, query, range }: { by: Named; query: string; range: Range }) {
+function Parts({ by: { name, source }, query, range }: { by: Field; query: string; range: Range }) {
   const step = stepFor(range, STEPS)
   const parser = parserOf(name, source)
   const parsed = parser === undefined ? query : `${query} ${parser} | __error__=""`

@@ -1,14 +1,15 @@
 /** Labels and fields of the lines with the counts of their values; each value is a click to include or exclude. */
 
 import { useEffect, useMemo, useState } from 'preact/hooks'
-import { askFields, askLabels, askNumbers, type DetectedField, type Range } from '../api/loki.ts'
+import { askNumbers, type Range } from '../api/loki.ts'
 import { WANT } from '../api/request.ts'
-import { parserOf, type Question, type Source, writeMatchers, writeQuestion } from '../query/chips.ts'
+import { parserOf, type Question, type Source, writeQuestion } from '../query/chips.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Fault } from '../ui/parts.tsx'
 import { useAsk } from '../ui/use-ask.ts'
 import { clockText, countText, shortText } from '../words.ts'
-import { addFilter, labelNames } from './state.ts'
+import { addFilter, logs, toggleColumn } from './state.ts'
+import { columnOf, type Field, type Fields } from './use-fields.ts'
 
 const OPEN_MAX = 3
 const VALUES_MAX = 20
@@ -16,38 +17,20 @@ const VALUES_MAX = 20
 const OPENED_VALUES_MAX = 20
 const TYPING_MS = 250
 
-interface Facet {
-  readonly name: string
-  readonly values: number
-  readonly source: Source
-}
-
-export function Facets({ question, range }: { question: Question; range: Range }) {
-  const selector = writeMatchers(question.matchers)
+export function Facets({ question, range, fields }: { question: Question; range: Range; fields: Fields }) {
   const query = writeQuestion(question)
-  const labels = useAsk(
-    (signal) => askLabels(selector, range, { signal, want: WANT.fields, isKept: true }),
-    [selector, range],
-  )
-  const fields = useAsk(
-    (signal) => askFields(query, range, { signal, want: WANT.fields, isKept: true }),
-    [query, range],
-  )
   const [typed, setTyped] = useState('')
   const [find, setFind] = useState('')
   useEffect(() => {
     const timer = setTimeout(() => setFind(typed.toLowerCase()), TYPING_MS)
     return () => clearTimeout(timer)
   }, [typed])
-  useEffect(() => {
-    if (labels.value) labelNames.value = new Set([...labelNames.value, ...labels.value.map(({ label }) => label)])
-  }, [labels.value])
-  const facets = useMemo(() => facetsOf(labels.value ?? [], fields.value?.fields ?? []), [labels.value, fields.value])
+  const facets = useMemo(() => sorted(fields.all), [fields.all])
   const shown = facets.filter(({ name }) => name.toLowerCase().includes(find))
   const opened = useMemo(() => new Set(firstOpened(facets)), [facets.map(({ name }) => name).join()])
-  const looked = fields.value?.looked
+  const { looked, isBusy, fault, again } = fields
   return (
-    <aside class="facets" aria-label="Labels and fields" aria-busy={labels.isBusy || fields.isBusy}>
+    <aside class="facets" aria-label="Labels and fields" aria-busy={isBusy}>
       <label class="find">
         <Icon name="search" />
         <input
@@ -57,7 +40,7 @@ export function Facets({ question, range }: { question: Question; range: Range }
           onInput={(event) => setTyped(event.currentTarget.value)}
         />
       </label>
-      {labels.fault && <Fault words={labels.fault} again={labels.again} />}
+      {fault && <Fault words={fault} again={again} />}
       {shown.map((facet) => (
         <FacetPart
           key={`${facet.source.kind}.${facet.name}`}
@@ -67,8 +50,7 @@ export function Facets({ question, range }: { question: Question; range: Range }
           isFirst={opened.has(facet.name)}
         />
       ))}
-      {facets.length === 0 && !labels.isBusy && <p class="quiet">These lines have no labels or fields.</p>}
-      {fields.fault && <Fault words={fields.fault} again={fields.again} />}
+      {facets.length === 0 && !isBusy && <p class="quiet">These lines have no labels or fields.</p>}
       {looked && !looked.isWhole && (
         <p class="quiet">
           Fields come from the newest {countText(looked.lines)} lines, since {clockText(looked.from, true)}.
@@ -78,42 +60,26 @@ export function Facets({ question, range }: { question: Question; range: Range }
   )
 }
 
-function facetsOf(labels: readonly DetectedField[], fields: readonly DetectedField[]): readonly Facet[] {
-  const known = new Set(labels.map(({ label }) => label))
-  const own = labels.map(({ label, cardinality }) => ({
-    name: label,
-    values: cardinality,
-    source: { kind: 'label' } as Source,
-  }))
-  const inLines = fields
-    .filter(({ label }) => !known.has(label) && label !== 'detected_level')
-    .map(({ label, cardinality, parsers, jsonPath }) => ({
-      name: label,
-      values: cardinality,
-      source: sourceOf(label, parsers ?? [], jsonPath),
-    }))
-  return [...own.filter(({ name }) => name !== 'detected_level').sort(byUse), ...inLines.sort(byUse)]
-}
+/** Labels before what is in the lines, each group by its use. */
+const sorted = (fields: readonly Field[]): readonly Field[] =>
+  fields.toSorted((a, b) => place(a) - place(b) || rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
 
-function sourceOf(name: string, parsers: readonly string[], path: readonly string[] | undefined): Source {
-  if (parsers.includes('json')) return { kind: 'json', path: path ?? [name] }
-  return parsers.includes('logfmt') ? { kind: 'logfmt', key: name } : { kind: 'metadata' }
-}
+const place = ({ source }: Field): number => (source.kind === 'label' ? 0 : 1)
 
 /** Those with a few values first, then many, then one alone. */
-const byUse = (a: Facet, b: Facet): number => rank(a) - rank(b) || (a.name < b.name ? -1 : 1)
-const rank = ({ values }: Facet): number => (values === 1 ? 2 : values <= OPENED_VALUES_MAX ? 0 : 1)
+const rank = ({ values }: Field): number => (values === 1 ? 2 : values <= OPENED_VALUES_MAX ? 0 : 1)
 
-const firstOpened = (facets: readonly Facet[]): readonly string[] =>
+const firstOpened = (facets: readonly Field[]): readonly string[] =>
   facets
     .filter((facet) => rank(facet) === 0)
     .slice(0, OPEN_MAX)
     .map(({ name }) => name)
 
-function FacetPart({ facet, query, range, isFirst }: { facet: Facet; query: string; range: Range; isFirst: boolean }) {
+function FacetPart({ facet, query, range, isFirst }: { facet: Field; query: string; range: Range; isFirst: boolean }) {
   const [choice, setChoice] = useState<boolean>()
   const isOpen = choice ?? isFirst
   const { name, values, source } = facet
+  const column = columnOf(facet)
   return (
     <section class="facet">
       <h3>
@@ -124,6 +90,16 @@ function FacetPart({ facet, query, range, isFirst }: { facet: Facet; query: stri
             {values >= 1000 ? '1,000+' : shortText(values)}
             {(source.kind === 'json' || source.kind === 'logfmt') && ' · in the line'}
           </span>
+        </button>
+        <button
+          type="button"
+          class="as-column"
+          aria-label={`Column ${column}`}
+          title="As a column"
+          aria-pressed={logs.value.columns.includes(column)}
+          onClick={() => toggleColumn(column)}
+        >
+          <Icon name="column" />
         </button>
       </h3>
       {isOpen && <Values facet={facet} query={query} range={range} />}
@@ -140,7 +116,7 @@ export function countQuery(query: string, name: string, source: Source, range: R
   return `topk(${VALUES_MAX}, sum by (${name}) (count_over_time(${present} [${seconds}s])))`
 }
 
-function Values({ facet: { name, source }, query, range }: { facet: Facet; query: string; range: Range }) {
+function Values({ facet: { name, source }, query, range }: { facet: Field; query: string; range: Range }) {
   const counted = useAsk(
     (signal) =>
       askNumbers(countQuery(query, name, source, range), range.end, { signal, want: WANT.fields, isKept: true }),

@@ -4,24 +4,29 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { Range } from '../api/loki.ts'
 import { copy } from '../lines/copy.ts'
 import { Detail } from '../lines/detail.tsx'
-import { type Entry, nameOf } from '../lines/entry.ts'
+import { type Entry, nameOf, serviceOf } from '../lines/entry.ts'
 import { LineList, type ListHandle } from '../lines/list.tsx'
 import { LineCells, type RowLook } from '../lines/row.tsx'
 import { type Question, writeQuestion } from '../query/chips.ts'
-import { rangeText } from '../range.ts'
+import { needlesOf, wordsOfStage } from '../query/words.ts'
 import { change } from '../router.ts'
 import { isUtc } from '../settings.ts'
 import { Icon } from '../ui/icon.tsx'
 import { useKeys } from '../ui/keys.ts'
-import { Fault, say } from '../ui/parts.tsx'
+import { Fault, Skeleton, say } from '../ui/parts.tsx'
+import { Sheet } from '../ui/sheet.tsx'
 import { usePhone } from '../ui/use-phone.ts'
-import { clockText, countText, zoneText } from '../words.ts'
-import { addFilter, ask, askQuestion, logs, toggleColumn } from './state.ts'
+import { clockText, countText, timeText, zoneText } from '../words.ts'
+import { addFilter, ask, askQuestion, logs, runs, toggleColumn } from './state.ts'
 import { LINES_MAX, type Lines } from './use-lines.ts'
-import type { Live } from './use-live.ts'
+import { LIVE_MAX, type Live } from './use-live.ts'
 
 const ROW = 24
 const ROW_PHONE = 48
+/** A list with fewer lines would reach its top again by the room that it gets. */
+const SCROLLED_MIN = 40
+
+const NONE_OPEN: ReadonlySet<Entry> = new Set()
 
 interface LinesViewProps {
   readonly range: Range
@@ -29,9 +34,11 @@ interface LinesViewProps {
   readonly live: Live | undefined
   /** Called when somebody reads: live lines are held then. */
   readonly onReading: (isReading: boolean) => void
+  /** Called when the list leaves its top and comes back to it. */
+  readonly onScrolled: (isScrolled: boolean) => void
 }
 
-export function LinesView({ range, lines, live, onReading }: LinesViewProps) {
+export function LinesView({ range, lines, live, onReading, onScrolled }: LinesViewProps) {
   const { query, question, columns, isRaw, isWrapped, row: wantedRow } = logs.value
   const entries = live?.entries ?? lines.entries
   const [opened, setOpened] = useState<ReadonlySet<Entry>>(new Set())
@@ -42,8 +49,8 @@ export function LinesView({ range, lines, live, onReading }: LinesViewProps) {
   const utc = isUtc.value
   const active = useMemo(() => (activeEntry === undefined ? -1 : entries.indexOf(activeEntry)), [entries, activeEntry])
   const look = useMemo<RowLook>(
-    () => ({ columns, isRaw, isWrapped, needles: needlesOf(question), zone: utc }),
-    [columns.join(), isRaw, isWrapped, query, utc],
+    () => ({ columns: isPhone ? [] : columns, isRaw, isWrapped, needles: needlesOf(question), zone: utc }),
+    [columns.join(), isPhone, isRaw, isWrapped, query, utc],
   )
   useEffect(() => {
     setOpened(new Set())
@@ -59,7 +66,17 @@ export function LinesView({ range, lines, live, onReading }: LinesViewProps) {
   }, [entries, wantedRow])
   const isReading = opened.size > 0
   useEffect(() => onReading(isReading || !isAtTop.current), [isReading])
+  useEffect(() => {
+    // Back closes the sheet of a phone.
+    if (isPhone && wantedRow === undefined) setOpened(new Set())
+  }, [isPhone, wantedRow])
   const toggle = (entry: Entry): void => {
+    if (isPhone) {
+      setOpened(new Set([entry]))
+      setActiveEntry(entry)
+      change({ row: nameOf(entry) }, 'push')
+      return
+    }
     const next = new Set(opened)
     if (!next.delete(entry)) next.add(entry)
     setOpened(next)
@@ -94,19 +111,24 @@ export function LinesView({ range, lines, live, onReading }: LinesViewProps) {
     },
   })
   if (live === undefined && lines.fault !== undefined && entries.length === 0)
-    return <QueryFault words={lines.fault} query={query} />
-  if (entries.length === 0 && live === undefined && !lines.isBusy) return <NoLines question={question} />
+    return (
+      <div class="empty">
+        <Fault words={lines.fault} again={() => ask(query)} />
+      </div>
+    )
+  if (entries.length === 0 && live === undefined && !lines.isBusy) return <NoLines question={question} range={range} />
   const isToday = entries.length === 0 || new Date(entries.at(-1)?.ms ?? 0).toDateString() === new Date().toDateString()
   const grid = isPhone
     ? undefined
     : `4px ${isToday ? 98 : 142}px 48px 112px ${columns.map(() => 'minmax(72px, 128px)').join(' ')} minmax(0, 1fr)`
-  const acts = { filter: addFilter, toggleColumn, columns, query, range }
+  const acts = { filter: addFilter, toggleColumn, columns, hasColumns: !isPhone, query, range }
   return (
     <div
       class={`list ${isWrapped ? 'wrapped' : ''} ${isPhone ? 'phone' : ''} ${lines.isBusy && live === undefined ? 'busy' : ''}`}
       aria-busy={lines.isBusy && live === undefined}
       style={grid === undefined ? {} : { '--cols': grid }}
     >
+      {live === undefined && lines.isCut && <Cut first={entries[0]} />}
       {live !== undefined && live.held > 0 && (
         <button
           type="button"
@@ -124,7 +146,7 @@ export function LinesView({ range, lines, live, onReading }: LinesViewProps) {
         entries={entries}
         rowHeight={isPhone ? ROW_PHONE : ROW}
         isLoose={isWrapped}
-        opened={opened}
+        opened={isPhone ? NONE_OPEN : opened}
         active={active}
         handle={handle}
         onNearEnd={live === undefined ? lines.more : undefined}
@@ -132,9 +154,10 @@ export function LinesView({ range, lines, live, onReading }: LinesViewProps) {
           if (isTop === isAtTop.current) return
           isAtTop.current = isTop
           onReading(!isTop || isReading)
+          onScrolled(!isTop && entries.length > SCROLLED_MIN)
         }}
         head={<Head columns={columns} />}
-        foot={live === undefined && <Foot lines={lines} range={range} />}
+        foot={live === undefined ? <Foot lines={lines} range={range} /> : <LiveFoot count={entries.length} />}
       >
         {(entry, index) => (
           <>
@@ -169,7 +192,7 @@ export function LinesView({ range, lines, live, onReading }: LinesViewProps) {
             >
               <LineCells entry={entry} look={look} />
             </div>
-            {opened.has(entry) && (
+            {opened.has(entry) && !isPhone && (
               <div role="row">
                 <div role="gridcell">
                   <Detail entry={entry} acts={acts} />
@@ -179,6 +202,16 @@ export function LinesView({ range, lines, live, onReading }: LinesViewProps) {
           </>
         )}
       </LineList>
+      {isPhone &&
+        [...opened].map((entry) => (
+          <Sheet
+            key={nameOf(entry)}
+            title={`${timeText(entry.ms)} ${serviceOf(entry)}`}
+            onClose={() => change({ row: undefined })}
+          >
+            <Detail entry={entry} acts={acts} />
+          </Sheet>
+        ))}
     </div>
   )
 }
@@ -205,6 +238,28 @@ function Head({ columns }: { columns: readonly string[] }) {
   )
 }
 
+/** A link leads to a line that is not among the first: the list begins at it. */
+function Cut({ first }: { first: Entry | undefined }) {
+  const showAll = (): void => {
+    change({ row: undefined })
+    runs.value++
+  }
+  return (
+    <p class="strip">
+      Lines begin at {timeText(first?.ms ?? 0)} {zoneText()}, at the line of the link.
+      <button type="button" class="btn small" onClick={showAll}>
+        Begin at the first
+      </button>
+    </p>
+  )
+}
+
+function LiveFoot({ count }: { count: number }) {
+  if (count === 0) return <p class="quiet">Waiting for lines. Each is shown as it comes.</p>
+  if (count < LIVE_MAX) return null
+  return <p class="quiet">The newest {countText(LIVE_MAX)} lines are shown; all are in Lines.</p>
+}
+
 function Foot({ lines, range }: { lines: Lines; range: Range }) {
   const { entries, hasMore, isBusy, fault } = lines
   if (isBusy && entries.length === 0) return <Skeleton />
@@ -220,52 +275,38 @@ function Foot({ lines, range }: { lines: Lines; range: Range }) {
   )
 }
 
-function Skeleton() {
-  return (
-    <div class="skeleton" aria-hidden="true">
-      {Array.from({ length: 12 }, (_, i) => (
-        <i key={i} />
-      ))}
-    </div>
-  )
-}
-
-/** What lines were looked for, to be marked. */
-function needlesOf(question: Question | undefined): readonly string[] {
-  return (question?.stages ?? []).flatMap((stage) => (stage.kind === 'line' && stage.op === '|=' ? [stage.value] : []))
-}
-
-function NoLines({ question }: { question: Question | undefined }) {
+function NoLines({ question, range }: { question: Question | undefined; range: Range }) {
   const stages = question?.stages ?? []
+  const isLong = range.end - range.start > 86_400_000 || Date.now() - range.start > 86_400_000
   return (
     <div class="empty">
-      <h2>No lines match: {rangeText()}</h2>
-      <p>
-        <button type="button" class="btn" onClick={() => change({ from: 'now-24h', to: undefined }, 'push')}>
-          Look at the last day
-        </button>
+      <h2>
+        No lines between {clockText(range.start, false, isLong)} and {clockText(range.end, false, isLong)} match.
+      </h2>
+      <p class="choices">
+        {WIDER.filter(([, ms]) => range.end - range.start < ms).map(([from, , words]) => (
+          <button key={from} type="button" class="btn" onClick={() => change({ from, to: undefined }, 'push')}>
+            {words}
+          </button>
+        ))}
       </p>
       {question !== undefined && stages.length > 0 && (
         <>
           <p>Or take a filter off:</p>
           <p class="choices">
-            {stages.map((stage) => {
+            {stages.map((stage, i) => {
               const rest = { ...question, stages: stages.filter((each) => each !== stage) }
-              const words =
-                stage.kind === 'text'
-                  ? stage.text
-                  : stage.kind === 'line'
-                    ? `${stage.op} ${stage.value}`
-                    : `${stage.name} ${stage.op} ${stage.value}`
+              const { name, words, value } = wordsOfStage(stage)
               return (
                 <button
-                  key={words}
+                  key={i}
                   type="button"
-                  class="btn small mono"
+                  class="btn small"
                   title={writeQuestion(rest)}
                   onClick={() => askQuestion(rest)}
                 >
-                  {words}
+                  <Icon name="x" />
+                  {name} {words} <span class="mono">{value}</span>
                 </button>
               )
             })}
@@ -276,21 +317,7 @@ function NoLines({ question }: { question: Question | undefined }) {
   )
 }
 
-/** The gateway's sentence; where it names a place, that place is marked. */
-function QueryFault({ words, query }: { words: string; query: string }) {
-  const [, line, column] = /at line (\d+), col (\d+)/.exec(words) ?? []
-  const text = query.split('\n')[Number(line ?? 1) - 1] ?? ''
-  const at = Number(column ?? 0) - 1
-  return (
-    <div class="empty">
-      <Fault words={words} again={() => ask(query)} />
-      {at >= 0 && (
-        <pre class="wrong">
-          {text.slice(0, at)}
-          <mark>{text.slice(at, at + 1) || ' '}</mark>
-          {text.slice(at + 1)}
-        </pre>
-      )}
-    </div>
-  )
-}
+const WIDER = [
+  ['now-24h', 86_400_000, 'Look at the last day'],
+  ['now-7d', 604_800_000, 'Look at the last 7 days'],
+] as const

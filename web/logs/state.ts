@@ -24,8 +24,8 @@ export const EVERYTHING = writeMatchers([ALL])
 
 /** Rises when the same question is asked again. */
 export const runs = signal(0)
-/** Names of labels that were seen, for what is typed. */
-export const labelNames = signal<ReadonlySet<string>>(new Set(['service_name']))
+/** Labels and fields that were seen, and where they come from: for what is typed, and for columns. */
+export const sources = signal<ReadonlyMap<string, Source>>(new Map([['service_name', { kind: 'label' }]]))
 
 export const logs = computed(() => {
   const { params } = place.value
@@ -65,7 +65,7 @@ export function askTyped(text: string): void {
   const { question } = logs.value
   if (isLogql(text)) ask(text)
   else if (question === undefined) ask(`${EVERYTHING} |= ${quote(text)}`)
-  else askQuestion(withTyped(question, text, (name) => labelNames.value.has(name)))
+  else askQuestion(withTyped(question, text, (name) => sources.value.get(name)))
 }
 
 /** Another filter; a query that cannot be shown as chips gets it as text. */

@@ -5,7 +5,7 @@ import { nsOf } from '../api/loki.ts'
 import { follow } from '../api/tail.ts'
 import type { Entry } from '../lines/entry.ts'
 
-const SHOWN_MAX = 10_000
+export const LIVE_MAX = 10_000
 const HELD_MAX = 5000
 const DRAW_MS = 250
 const RATE_MS = 5000
@@ -17,7 +17,7 @@ export interface Live {
   readonly entries: readonly Entry[]
   /** Lines that wait until they are asked for. */
   readonly held: number
-  /** Lines that the gateway or the page left out. */
+  /** Lines that the gateway or the page left out, because more came than could be shown or held. */
   readonly lost: number
   /** Lines a second, over the last five. */
   readonly rate: number
@@ -34,6 +34,12 @@ interface State {
 
 const NONE: State = { entries: [], held: 0, lost: 0, rate: 0 }
 
+/** Lines without those of before the start, which come at once and are no rate. */
+function countNew(entries: readonly Entry[], began: { readonly ms: number; readonly at: number }): number {
+  if (performance.now() - began.at > RATE_MS) return entries.length
+  return entries.filter(({ ms }) => ms >= began.ms).length
+}
+
 /** Undefined follows nothing. While `isHolding`, lines are held back. */
 export function useLive(query: string | undefined, isHolding: boolean): Live {
   const [state, setState] = useState<State>(NONE)
@@ -45,7 +51,7 @@ export function useLive(query: string | undefined, isHolding: boolean): Live {
   const holding = useRef(isHolding)
   holding.current = isHolding
   const show = useCallback((entries: readonly Entry[]) => {
-    setState((before) => ({ ...before, entries: [...entries, ...before.entries].slice(0, SHOWN_MAX), held: 0 }))
+    setState((before) => ({ ...before, entries: [...entries, ...before.entries].slice(0, LIVE_MAX), held: 0 }))
   }, [])
   const flush = useCallback(() => {
     show(held.current)
@@ -55,6 +61,7 @@ export function useLive(query: string | undefined, isHolding: boolean): Live {
     if (query === undefined) return
     const abort = new AbortController()
     const arrivals: [at: number, count: number][] = []
+    const began = { ms: Date.now(), at: performance.now() }
     held.current = []
     incoming.current = []
     lost.current = 0
@@ -70,7 +77,7 @@ export function useLive(query: string | undefined, isHolding: boolean): Live {
       lines: (entries: readonly Entry[], dropped: number) => {
         incoming.current = [...entries, ...incoming.current]
         lost.current += dropped
-        arrivals.push([performance.now(), entries.length + dropped])
+        arrivals.push([performance.now(), countNew(entries, began) + dropped])
       },
       trouble: setTrouble,
     }

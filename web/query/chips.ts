@@ -137,25 +137,6 @@ function writeStage(stage: Stage): string {
   return `| ${stage.name} ${stage.op} ${stage.isBare ? stage.value : quote(stage.value)}`
 }
 
-/** How a chip is read aloud and shown. */
-export function wordsOfOp(op: string): string {
-  const words: Readonly<Record<string, string>> = {
-    '=': 'is',
-    '==': 'is',
-    '!=': 'is not',
-    '=~': 'matches',
-    '!~': 'does not match',
-    '|=': 'contains',
-    '|~': 'matches',
-    '|>': 'has the pattern',
-    '!>': 'has not the pattern',
-  }
-  return words[op] ?? op
-}
-
-export const wordsOfLineOp = (op: string): string =>
-  op === '!=' ? 'does not contain' : op === '!~' ? 'does not match' : wordsOfOp(op)
-
 /** Where a value comes from, which says how it is filtered. */
 export type Source =
   | { readonly kind: 'label' }
@@ -175,16 +156,22 @@ export function withFilter(question: Question, name: string, op: '=' | '!=', val
     return { matchers: [...kept, { name, op, value }], stages }
   }
   const label = labelOf(name)
-  const parser = parserOf(label, source)
-  const isThere = stages.some(
-    (stage) => stage.kind === 'text' && (stage.text === parser || stage.text === `| ${source.kind}`),
-  )
-  const parsed = parser === undefined || isThere ? [] : [{ kind: 'text', text: parser } as const]
   const kept = stages.filter(
     (each) =>
       !(each.kind === 'label' && each.name === label && (each.value === value || (op === '=' && each.op === '='))),
   )
-  return { matchers, stages: [...kept, ...parsed, { kind: 'label', name: label, op, value, isBare: false }] }
+  const parsed = withParser(kept, label, source)
+  return { matchers, stages: [...parsed, { kind: 'label', name: label, op, value, isBare: false }] }
+}
+
+/** The stages with one that makes the label, where none does yet; without a known source JSON and logfmt are tried. */
+function withParser(stages: readonly Stage[], label: string, source: Source | undefined): readonly Stage[] {
+  const parser = source === undefined ? '| json | logfmt' : parserOf(label, source)
+  const isThere = stages.some(
+    (stage) =>
+      stage.kind === 'text' && (source === undefined || stage.text === parser || stage.text === `| ${source.kind}`),
+  )
+  return parser === undefined || isThere ? stages : [...stages, { kind: 'text', text: parser }]
 }
 
 /** The name of a field as a label of LogQL. */
@@ -243,21 +230,18 @@ export const givesLines = (query: string): boolean => /^\s*\{/.test(query.replac
 const TYPED = /^([A-Za-z_][\w.]*)\s*(=~|!~|!=|>=|<=|=|>|<)\s*("?)(.+?)\3$/
 
 /** What a person typed behind the chips: `name=value`, `-word`, or words that lines contain. */
-export function withTyped(question: Question, text: string, isLabel: (name: string) => boolean): Question {
+export function withTyped(question: Question, text: string, sourceOf: (name: string) => Source | undefined): Question {
   const [, name = '', op = '', , value = ''] = TYPED.exec(text) ?? []
-  if (name !== '' && isLabel(name) && !/[<>]/.test(op)) {
+  const source = sourceOf(name)
+  const isBare = /[<>]/.test(op)
+  if (source?.kind === 'label' && !isBare) {
     const kept = question.matchers.filter((each) => !isAll(each) && !(each.name === name && each.op === op))
     return { ...question, matchers: [...kept, { name, op, value }] }
   }
-  if (name !== '' && /^(=~|!~|!=|=|>=|<=|>|<)$/.test(op)) {
-    const isBare = /[<>]/.test(op)
-    const hasParser = question.stages.some((stage) => stage.kind === 'text')
-    const parser =
-      hasParser || name === 'detected_level' || name === 'level'
-        ? []
-        : [{ kind: 'text', text: '| json | logfmt' } as const]
+  if (name !== '') {
     const label = name === 'level' ? 'detected_level' : labelOf(name)
-    return { ...question, stages: [...question.stages, ...parser, { kind: 'label', name: label, op, value, isBare }] }
+    const parsed = label === 'detected_level' ? question.stages : withParser(question.stages, label, source)
+    return { ...question, stages: [...parsed, { kind: 'label', name: label, op, value, isBare }] }
   }
   const isNot = /^[-!]\S/.test(text)
   const words = (isNot ? text.slice(1) : text).replace(/^"(.*)"$/, '$1')

@@ -200,10 +200,11 @@ function Shown({
     setClosing(true)
     // There is no way to reopen it: the request leaves when the time to undo is over.
     const timer = setTimeout(() => void act('close', 'It is closed.').finally(() => setClosing(false)), TOAST_MS)
-    say('It closes in 5 seconds.', () => {
+    const undo = (): void => {
       clearTimeout(timer)
       setClosing(false)
-    })
+    }
+    say('It closes in 5 seconds.', { words: 'Undo', act: undo })
   }
   const around = aroundHref(incident)
   const lines = linesHref(incident)
@@ -245,7 +246,7 @@ function Shown({
               <li key={`${eventId}.${i}`} class={level}>
                 <time>{clockText(Date.parse(timestamp), true, now - Date.parse(timestamp) > 86_400_000)}</time>
                 <pre>
-                  <Text text={line} needles={[]} />
+                  <Text text={line} />
                 </pre>
               </li>
             ))}

@@ -2,8 +2,9 @@
 
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { listIncidents } from '../api/incidents.ts'
-import { askNumbers, askSeries, askValues, askVolumes, type Range, type Series, stepFor } from '../api/loki.ts'
-import { WANT } from '../api/request.ts'
+import { askNumbers, askSeries, askValues, askVolumes, type Range, stepFor } from '../api/loki.ts'
+import { isWrongQuery, WANT } from '../api/request.ts'
+import type { Series } from '../api/series.ts'
 import { type Buckets, bucketsOf, sumOf } from '../charts/buckets.ts'
 import { Legend } from '../charts/legend.tsx'
 import { Spark } from '../charts/spark.tsx'
@@ -31,6 +32,9 @@ const BAD: readonly Level[] = ['critical', 'error']
 const LOUD: readonly Level[] = ['critical', 'error', 'warn']
 const QUIET: readonly Level[] = ['info', 'debug', 'unknown']
 const DAY_MS = 86_400_000
+const ANY = '{service_name=~".+"}'
+/** Services that are counted one by one where there are too many. */
+const LARGEST = 50
 
 interface Service {
   readonly name: string
@@ -57,24 +61,15 @@ export function Overview() {
   }, [])
   useEvery(AGAIN_MS, () => setTick((before) => before + 1))
   const step = stepFor(range, BARS)
-  const counted = useAsk(
-    (signal) =>
-      askSeries(
-        `sum by (service_name, detected_level) (count_over_time({service_name=~".+"} [${step}s]))`,
-        range,
-        step,
-        { signal, want: WANT.lines },
-      ),
-    [range],
-  )
+  const counted = useAsk((signal) => askCounts(range, step, signal), [range])
   const volumes = useAsk((signal) => askVolumes(range, { signal, want: WANT.fields }), [range])
   const before = useAsk((signal) => askBefore(range, signal), [range])
   const fresh = useAsk((signal) => askNew(range, signal), [range])
   const services = useMemo(
-    () => servicesOf(counted.value ?? [], range, step, volumes.value, before.value, fresh.value),
+    () => servicesOf(counted.value?.services ?? [], range, step, volumes.value, before.value, fresh.value),
     [counted.value, volumes.value, before.value, fresh.value],
   )
-  const buckets = useMemo(() => bucketsOf(counted.value ?? [], range, step), [counted.value])
+  const buckets = useMemo(() => bucketsOf(counted.value?.all ?? [], range, step), [counted.value])
   const zoom = (wanted: Range): void => change(timeParams(wanted), 'push')
   return (
     <main class="page overview" id="main" tabIndex={-1}>
@@ -85,7 +80,7 @@ export function Overview() {
           <Sums buckets={buckets} services={services} volumes={volumes.value} before={before.value} zoom={zoom} />
         )}
       </section>
-      <ServiceTable services={services} range={range} isBusy={counted.isBusy} />
+      <ServiceTable services={services} range={range} isBusy={counted.isBusy} isPart={counted.value?.isPart ?? false} />
       <div class="side">
         <News range={range} services={services} />
         {hasIncidents && <OpenIncidents tick={tick} />}
@@ -182,7 +177,15 @@ const ORDERS = [
   ['name', 'Name'],
 ] as const
 
-function ServiceTable({ services, range, isBusy }: { services: readonly Service[]; range: Range; isBusy: boolean }) {
+interface ServiceTableProps {
+  readonly services: readonly Service[]
+  readonly range: Range
+  readonly isBusy: boolean
+  /** Whether only the largest services are counted. */
+  readonly isPart: boolean
+}
+
+function ServiceTable({ services, range, isBusy, isPart }: ServiceTableProps) {
   const { params } = place.value
   const find = (params.get('find') ?? '').toLowerCase()
   const sort = params.get('sort') ?? 'errors'
@@ -285,6 +288,12 @@ function ServiceTable({ services, range, isBusy }: { services: readonly Service[
           ))}
         </tbody>
       </table>
+      {isPart && (
+        <p class="quiet">
+          There are more services than one query counts: these are the {LARGEST} with the most text. Search for others
+          in <a href={hrefOf('logs', periodOf())}>Logs</a>.
+        </p>
+      )}
       {shown.length === 0 && !isBusy && (
         <p class="empty">
           {services.length === 0 ? 'No service sent a line in this time.' : 'No service has these words in its name.'}
@@ -321,6 +330,35 @@ function servicesOf(
       isNew: fresh?.has(name) ?? false,
     }
   })
+}
+
+interface Counts {
+  /** By level. */
+  readonly all: readonly Series[]
+  /** By service and level. */
+  readonly services: readonly Series[]
+  readonly isPart: boolean
+}
+
+/** Where there are too many services for one query, those with the most text are counted one by one, the others as a sum. */
+async function askCounts(range: Range, step: number, signal: AbortSignal): Promise<Counts> {
+  const count = (by: string, selector: string): Promise<readonly Series[]> =>
+    askSeries(`sum by (${by}) (count_over_time(${selector} [${step}s]))`, range, step, { signal, want: WANT.lines })
+  const each = 'service_name, detected_level'
+  try {
+    const services = await count(each, ANY)
+    return { all: services, services, isPart: false }
+  } catch (error) {
+    if (!isWrongQuery(error)) throw error
+  }
+  const volumes = await askVolumes(range, { signal, want: WANT.lines })
+  const largest = [...volumes].sort(([, a], [, b]) => b - a).slice(0, LARGEST)
+  const names = largest.map(([name]) => name.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&')).join('|')
+  const [all, services] = await Promise.all([
+    count('detected_level', ANY),
+    count(each, `{service_name=~${quote(names)}}`),
+  ])
+  return { all, services, isPart: true }
 }
 
 /** Errors by service in the time as long before. */

@@ -72,14 +72,20 @@ export function Menu(props: {
   )
 }
 
-const toast = signal<{ readonly words: string; readonly undo?: (() => void) | undefined } | undefined>(undefined)
+/** What can be done about what a toast says. */
+interface ToastAct {
+  readonly words: string
+  readonly act: () => void
+}
+
+const toast = signal<{ readonly words: string; readonly act?: ToastAct | undefined } | undefined>(undefined)
 let toastTimer: ReturnType<typeof setTimeout> | undefined
 export const TOAST_MS = 5000
 
 /** Says what happened, for five seconds. */
-export function say(words: string, undo?: () => void): void {
+export function say(words: string, act?: ToastAct): void {
   clearTimeout(toastTimer)
-  toast.value = { words, undo }
+  toast.value = { words, act }
   toastTimer = setTimeout(() => {
     toast.value = undefined
   }, TOAST_MS)
@@ -92,20 +98,31 @@ export function Toast() {
       {shown && (
         <div class="toast">
           {shown.words}
-          {shown.undo && (
+          {shown.act && (
             <button
               type="button"
               class="btn small"
               onClick={() => {
-                shown.undo?.()
+                shown.act?.act()
                 toast.value = undefined
               }}
             >
-              Undo
+              {shown.act.words}
             </button>
           )}
         </div>
       )}
+    </div>
+  )
+}
+
+/** In the place of what is asked for the first time. */
+export function Skeleton() {
+  return (
+    <div class="skeleton" aria-hidden="true">
+      {Array.from({ length: 12 }, (_, i) => (
+        <i key={i} />
+      ))}
     </div>
   )
 }
