@@ -4,12 +4,14 @@
  */
 
 import { byteAt, isDigit, isSpace } from './bytes'
+import { fillHexCodes } from './grams'
 import { levelOfJson, levelOfLogfmt } from './level-fields'
 import { fillRoles, levelOfText } from './level-text'
 import { codeOfSyslog, levelOfFirstLetter } from './level-values'
 import { fillWordTables } from './level-words'
 import { NONE, UNKNOWN } from './levels'
 
+export { gramsOfLines, gramsOfPairs } from './grams'
 export { decodeElements } from './snappy'
 
 const PRIORITY_MAX = 191
@@ -19,6 +21,7 @@ const PENDING = 255
 
 fillWordTables()
 fillRoles()
+fillHexCodes()
 
 /** The first address that is free for the caller. */
 export function heapBase(): usize {

@@ -8,6 +8,8 @@ interface Exports {
   heapBase(): number
   decodeElements(at: number, end: number, to: number, outputEnd: number): number
   findLevels(text: number, starts: number, ends: number, levels: number, count: number): void
+  gramsOfLines(text: number, start: number, ends: number, count: number, seen: number, keys: number): number
+  gramsOfPairs(at: number, end: number, seen: number, keys: number): number
 }
 
 /** Node has it, but neither its types nor the language's have. */

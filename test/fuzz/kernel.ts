@@ -1,9 +1,13 @@
 /** The WebAssembly module compared with its equals in TypeScript, on generated and damaged inputs. */
 
+import { isDeepStrictEqual } from 'node:util'
 import snappyjs from 'snappyjs'
+import { writeVarint } from '../../src/domain/entries/batch.ts'
 import { findLevels, LEVEL_PENDING, type LevelColumns } from '../../src/domain/levels/line-level.ts'
+import type { GramTexts } from '../../src/kernel/kernel-grams.ts'
 import { findLevelsByKernel } from '../../src/kernel/kernel-levels.ts'
 import { decodeElementsByKernel } from '../../src/kernel/kernel-snappy.ts'
+import { Grams } from '../../src/protocol/blocks/grams.ts'
 import { decodeElements } from '../../src/protocol/bytes/snappy.ts'
 import { CAPITAL_FORMS, LEVEL_LINES } from '../domain/levels/level-lines.ts'
 import { Random } from '../support/random.ts'
@@ -147,4 +151,60 @@ export function compareSnappy(seed: number, cases: number): void {
     if (isDecoded !== isValid) throw new Error(`seed ${seed}, block ${n}: decoded ${isDecoded} instead of ${isValid}`)
     if (isValid && !output.equals(wanted)) throw new Error(`seed ${seed}, block ${n}: other bytes`)
   }
+}
+
+const HEX_BYTES = Buffer.from('0123456789abcdefABCDEF-')
+/** More than what is left to TypeScript. */
+const GRAM_BYTES = 6000
+
+/** Words, bytes of all kinds and hexadecimal runs of the lengths at which their keys change. */
+function makeGramText(random: Random): Buffer {
+  const parts = Array.from({ length: random.integer(5) }, () => {
+    const length = random.integer(random.integer(8) === 0 ? 200 : 24)
+    const kind = random.integer(3)
+    if (kind === 0)
+      return Buffer.from(Array.from({ length }, () => HEX_BYTES[random.integer(HEX_BYTES.length)] as number))
+    if (kind === 1) return Buffer.alloc(length, HEX_BYTES[random.integer(HEX_BYTES.length)] as number)
+    return Buffer.from(Array.from({ length }, () => random.integer(256)))
+  })
+  return Buffer.concat(parts)
+}
+
+function makeGramTexts(random: Random): GramTexts {
+  const arePairs = random.integer(2) === 0
+  const parts: Buffer[] = []
+  const ends: number[] = []
+  for (let end = 0; end < GRAM_BYTES || ends.length === 0; ) {
+    const texts = arePairs
+      ? Array.from({ length: random.integer(3) * 2 }, () => makeGramText(random))
+      : [makeGramText(random)]
+    for (const text of texts) {
+      const length = Buffer.alloc(5)
+      const part = arePairs ? Buffer.concat([length.subarray(0, writeVarint(length, 0, text.length)), text]) : text
+      parts.push(part)
+      end += part.length
+    }
+    ends.push(end)
+  }
+  return { bytes: Buffer.concat(parts), ends: Uint32Array.from(ends), arePairs }
+}
+
+/** Compares the grams of about `cases` texts; throws for the first difference. */
+export function compareGrams(seed: number, cases: number): void {
+  const random = new Random(seed)
+  const [wanted, found] = [new Grams(), new Grams()]
+  for (let done = 0; done < cases; ) {
+    const texts = makeGramTexts(random)
+    wanted.addFrom(0, texts)
+    found.add(texts)
+    const isEqual = Buffer.from(found.seen).equals(wanted.seen) && isDeepStrictEqual(keysOf(found), keysOf(wanted))
+    if (!isEqual) throw new Error(`seed ${seed}, after ${done} texts: other grams`)
+    wanted.clear()
+    found.clear()
+    done += texts.ends.length
+  }
+}
+
+function keysOf({ keys }: Grams): Uint32Array {
+  return keys.slots.toSorted()
 }

@@ -9,6 +9,7 @@ import { GatewayError } from '../../domain/errors.ts'
 import { NS_MAX, NS_MIN } from '../../domain/time.ts'
 import type { AppendResult, Clock } from '../../ports/log-store.ts'
 import { BLOCK_FORMAT, decodeBlock, encodeBlock } from '../../protocol/blocks/block-format.ts'
+import { FilterWriter } from './blocks/filter-table.ts'
 import { SummaryWriter } from './blocks/summary-table.ts'
 import { RecentBlocks, RecentContents } from './recent-blocks.ts'
 import { RecentStreams } from './streams/recent-streams.ts'
@@ -73,6 +74,8 @@ export class BlockWriter {
   readonly #insertBlock: StatementSync
   readonly #setSequence: StatementSync
   readonly #summaries: SummaryWriter
+  /** Filters of blocks. */
+  readonly filters: FilterWriter
   readonly #selectId: StatementSync
   readonly #insertId: StatementSync
   readonly #selectBlock: StatementSync
@@ -92,6 +95,7 @@ export class BlockWriter {
         metadata, text)
       VALUES (?, ?, ?, ?, ?, ?, ?, ${BLOCK_FORMAT}, ?, ?, ?, ?)`)
     this.#summaries = new SummaryWriter(db)
+    this.filters = new FilterWriter(db, settings.blockBytes)
     this.#setSequence = db.prepare('UPDATE blocks SET sequence = id WHERE id = ?')
     this.#selectId = db.prepare('SELECT ns FROM entry_ids WHERE tenant = ? AND id = ?')
     this.#selectId.setReadBigInts(true)
@@ -161,6 +165,7 @@ export class BlockWriter {
     )
     const id = Number(lastInsertRowid)
     this.#summaries.write(id, block, streamIds)
+    this.filters.writeNew(id, block)
     if (sequence === undefined) this.#setSequence.run(id)
     const lineBytes = block.text.length
     return { id, tenant, sequence: sequence ?? id, oldest, newest, entries: block.count, lineBytes, committedMs }

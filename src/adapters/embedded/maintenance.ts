@@ -9,6 +9,7 @@ import { orderEntries } from '../../domain/entries/entry-order.ts'
 import { msToNs } from '../../domain/time.ts'
 import type { Clock } from '../../ports/log-store.ts'
 import type { BlockEvents, BlockRow, BlockWriter } from './block-writer.ts'
+import { joinedBelow } from './blocks/block-sizes.ts'
 import { FilterFiller } from './blocks/filter-table.ts'
 import { SummaryFiller } from './blocks/summary-table.ts'
 import { LOG_FILE, pragma } from './database.ts'
@@ -114,6 +115,7 @@ export class Maintenance {
     this.#filler = new SummaryFiller(db, writer.table, (id, cause) => events.blockDamaged(id, cause))
     this.#filters = new FilterFiller({
       db,
+      filters: writer.filters,
       loadBlock: (tenant, id) => writer.loadBlock(tenant, id),
       transaction: (work) => writer.transaction(work),
       blockBytes: settings.blockBytes,
@@ -168,7 +170,7 @@ export class Maintenance {
   #joinGroups(): JoinCandidate[][] {
     const { blockBytes } = this.#settings
     const groups = new Map<string, JoinCandidate[]>()
-    for (const row of this.#small.iterate(Math.floor(blockBytes / 2))) {
+    for (const row of this.#small.iterate(joinedBelow(blockBytes))) {
       const candidate = toCandidate(row)
       if (this.#damaged.has(candidate.id) || candidate.sequence > this.#bound.joinsUpTo) continue
       const tier = Math.ceil(Math.log(blockBytes / Math.max(candidate.lineBytes, 1)) / Math.log(TIER_FACTOR))

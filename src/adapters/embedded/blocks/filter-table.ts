@@ -1,4 +1,4 @@
-/** The table of block filters: maintenance builds them once a block is durable, and reads skip blocks by them. */
+/** The table of block filters, by which reads skip blocks: commits build those of blocks that stay, maintenance the others. */
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
@@ -14,6 +14,7 @@ import {
   openSection,
 } from '../../../protocol/blocks/gram-filter.ts'
 import { readFailure } from '../database.ts'
+import { filteredFrom, joinedBelow } from './block-sizes.ts'
 
 /** Made when it is missing: a block without a filter is read, so files and programs from before it need no upgrade. */
 const SCHEMA = `
@@ -26,14 +27,42 @@ export function createFilters(db: DatabaseSync): void {
   db.exec(SCHEMA)
 }
 
-/** Blocks smaller than this part of a full one are joined soon, and fast to read: they get no filter. */
-const FULL_PART = 8
 /** Rows looked at, and filters written, at a time. */
 const ROWS_PER_STEP = 256
 const FILTERS_PER_COMMIT = 16
 
+/** Builds and writes filters. */
+export class FilterWriter {
+  readonly #builder = new FilterBuilder()
+  readonly #insert: StatementSync
+  readonly #joinedBelow: number
+
+  constructor(db: DatabaseSync, blockBytes: number) {
+    this.#joinedBelow = joinedBelow(blockBytes)
+    // The block may have been replaced or deleted while its filter was built.
+    this.#insert = db.prepare(`
+      INSERT INTO block_filters (block, trigrams, hex)
+      SELECT :id, :trigrams, :hex WHERE EXISTS (SELECT 1 FROM blocks WHERE id = :id AND retired IS NULL)`)
+  }
+
+  /** Within the caller's transaction, which inserts the block: its filter, unless the block will be joined with others. */
+  writeNew(id: number, block: Block): void {
+    if (block.text.length >= this.#joinedBelow) this.write(id, this.build(id, block))
+  }
+
+  build(id: number, block: Block): EncodedFilter {
+    return this.#builder.build(block, id)
+  }
+
+  /** Within the caller's transaction. */
+  write(id: number, { trigrams, hex }: EncodedFilter): void {
+    this.#insert.run({ id, trigrams, hex })
+  }
+}
+
 export interface FillerParts {
   readonly db: DatabaseSync
+  readonly filters: FilterWriter
   /** Undefined if the block is damaged or gone. */
   readonly loadBlock: (tenant: number, id: number) => Block | undefined
   readonly transaction: (work: () => void) => void
@@ -44,28 +73,22 @@ export interface FillerParts {
 /** Builds the filters of blocks that have none. */
 export class FilterFiller {
   readonly #parts: FillerParts
-  readonly #builder = new FilterBuilder()
   readonly #due: StatementSync
-  readonly #insert: StatementSync
   /** The last block that was looked at: later ones have higher ids. */
   #last = 0
 
   constructor(parts: FillerParts) {
     this.#parts = parts
     this.#due = parts.db.prepare(`
-      SELECT id, tenant, retired IS NULL AND line_bytes * ${FULL_PART} >= ?
+      SELECT id, tenant, retired IS NULL AND line_bytes >= ?
         AND NOT EXISTS (SELECT 1 FROM block_filters WHERE block = id) AS is_due
       FROM blocks WHERE id > ? ORDER BY id LIMIT ${ROWS_PER_STEP}`)
-    // The block may have been replaced or deleted while its filter was built.
-    this.#insert = parts.db.prepare(`
-      INSERT INTO block_filters (block, trigrams, hex)
-      SELECT :id, :trigrams, :hex WHERE EXISTS (SELECT 1 FROM blocks WHERE id = :id AND retired IS NULL)`)
   }
 
   /** Until all have one; `isStopped` ends it between two blocks. */
   async run(isStopped: () => boolean): Promise<void> {
     for (;;) {
-      const rows = this.#due.all(this.#parts.blockBytes, this.#last)
+      const rows = this.#due.all(filteredFrom(this.#parts.blockBytes), this.#last)
       let filters: [id: number, filter: EncodedFilter][] = []
       for (const row of rows) {
         const id = row['id'] as number
@@ -73,7 +96,7 @@ export class FilterFiller {
           await setImmediate()
           if (isStopped()) return
           const block = this.#parts.loadBlock(row['tenant'] as number, id)
-          if (block !== undefined) filters.push([id, this.#builder.build(block, id)])
+          if (block !== undefined) filters.push([id, this.#parts.filters.build(id, block)])
         }
         if (filters.length < FILTERS_PER_COMMIT && row !== rows.at(-1)) continue
         this.#write(filters)
@@ -88,7 +111,7 @@ export class FilterFiller {
   #write(filters: readonly [id: number, filter: EncodedFilter][]): void {
     if (filters.length === 0) return
     this.#parts.transaction(() => {
-      for (const [id, { trigrams, hex }] of filters) this.#insert.run({ id, trigrams, hex })
+      for (const [id, filter] of filters) this.#parts.filters.write(id, filter)
     })
   }
 }

@@ -22,12 +22,12 @@ import {
 
 const START = BigInt(Date.UTC(2026, 10, 21, 11)) * 1_000_000n
 
-async function filled(t: Test) {
+/** By default blocks of 3 bytes of lines have a filter, from maintenance; those of 12 from their commit. */
+async function filled(t: Test, blockBytes = 24) {
   const clock = new FixedClock()
   const events = new RecordedEvents()
   const dataDir = t.testdir()
-  // Every block is large enough for a filter.
-  const store = openStore(t, clock, { dataDir, blockBytes: 24 }, events)
+  const store = openStore(t, clock, { dataDir, blockBytes }, events)
   const db = new DatabaseSync(join(dataDir, 'millrace.db'))
   t.teardown(() => db.close())
   const push = (...streams: PlainStream[]) => store.append(makeBatch(streams, openAdmission(clock)))
@@ -44,7 +44,7 @@ const stream = (a: string, line: string, metadata: Record<string, string> = {}):
 }
 
 t.test('a block without the text is not opened once maintenance has built its filter', async (t) => {
-  const { store, db, push, lines, rows } = await filled(t)
+  const { store, db, push, lines, rows } = await filled(t, 64)
   await push(stream('x', 'first deadlock'))
   await push(stream('x', 'second line', { trace_id: '0af7651916cd43dd8448eb211c80319c' }))
   t.same(await lines('|= "deadlock"'), ['first deadlock', 'second line'], 'blocks without a filter come')
@@ -64,6 +64,15 @@ t.test('a block without the text is not opened once maintenance has built its fi
   for (const [pipeline, wanted] of table) t.same(await lines(pipeline), wanted, pipeline)
   db.exec("UPDATE blocks SET columns = x'00'")
   t.same(await lines('|= "nowhere"'), [])
+})
+
+t.test('a block that will not be joined has its filter from its commit on', async (t) => {
+  const { push, rows, lines } = await filled(t, 20)
+  await push(stream('x', 'ten bytes.'))
+  await push(stream('x', 'nine byte'))
+  t.equal(rows(), 1)
+  t.same(await lines('|= "nowhere"'), ['nine byte'])
+  t.same(await lines('|= "ten"'), ['nine byte', 'ten bytes.'])
 })
 
 t.test('a label of the stream is not looked for in the metadata', async (t) => {
