@@ -1,4 +1,4 @@
-/** What an attack is: small inputs that a client may send, and what must hold all the same. */
+/** An attack: small inputs that any client can send, and what must hold nevertheless. */
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,11 +7,11 @@ import { fileURLToPath } from 'node:url'
 import { GatewayProcess } from '../support/gateway-process.ts'
 
 export interface Attack {
-  /** What is attacked, as the argument of run.ts. */
+  /** The name of the attack, an argument of run.ts. */
   readonly name: string
   /** What must hold. */
   readonly promise: string
-  /** Resolves to what was seen; throws Broken, or anything else, if the promise does not hold. */
+  /** Resolves to a description of the result; throws Broken, or any other error, if the promise does not hold. */
   run(field: Field): Promise<string>
 }
 
@@ -23,13 +23,13 @@ export function assertHolds(holds: boolean, seen: string): asserts holds {
 }
 
 export interface Start {
-  /** A folder of its own name in the field; attacks that restart use one again. */
+  /** The name of the data folder; attacks that restart reuse one. */
   readonly data?: string
   readonly heapMb?: number
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** Where an attack takes place: gateways of one checkout, in a temporary folder. All end with `clear`. */
+/** Gateways of one checkout in a temporary folder, for an attack. `clear` stops all of them. */
 export class Field {
   /** The folder of the gateway that is attacked. */
   readonly checkout: string

@@ -1,4 +1,4 @@
-/** A volume that fills up, and what the answers advise to do. Needs the right to mount a small tmpfs. */
+/** A volume that fills up, and the advice in the responses. Needs the permission to mount a small tmpfs. */
 
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -9,7 +9,7 @@ import { type Attack, assertHolds, Broken, type Field, nowNs, pushJson } from '.
 const MIB = 2 ** 20
 const VOLUME_MIB = 200
 const LIMIT_MIB = 100
-/** Rounds of maintenance come every 5 s; a loaded machine needs more. */
+/** Maintenance runs every 5 s; a loaded machine needs more time. */
 const PATIENCE_MS = 90_000
 
 /** A push of about 1 MiB that does not compress. */
@@ -19,10 +19,10 @@ function noise(): string {
 }
 
 const TAKEN = 200
-/** About as many MiB again as the volume has. */
+/** About as many MiB as the volume has. */
 const MORE_PUSHES = 200
 
-/** Pushes until the status comes; resolves to the number of pushes. */
+/** Pushes until a response has the status; resolves to the number of pushes. */
 async function pushUntil(url: string, wanted: number, patienceMs: number): Promise<number> {
   const endMs = performance.now() + patienceMs
   for (let pushes = 1; ; pushes++) {
@@ -62,7 +62,7 @@ async function fill(field: Field, folder: string): Promise<string> {
   const startedMs = performance.now()
   await pushUntil(next.url, TAKEN, PATIENCE_MS)
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(0)
-  // Faster than deletions, so that some have to be retried, as agents do.
+  // Faster than deletions, so that some pushes must be retried, as agents do.
   let pushes = 0
   for (let i = 0; i < MORE_PUSHES; i++) pushes += await pushUntil(next.url, TAKEN, PATIENCE_MS)
   const left = mibOf(folder)

@@ -8,7 +8,7 @@ const VALUE_CHARS = 2048
 const HEAP_MB = 600
 const SMALL_HEAP_MB = 256
 
-/** `streams` streams whose labels are all as long as they may be, in gzip. */
+/** `streams` streams whose labels all have the maximum length, in gzip. */
 function longLabels(streams: number, first: number): Uint8Array<ArrayBuffer> {
   const labels = Object.fromEntries(Array.from({ length: LABELS }, (_, i) => [`l${i}`, 'v'.repeat(VALUE_CHARS)]))
   const body = Array.from({ length: streams }, (_, i) => {

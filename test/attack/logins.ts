@@ -1,4 +1,4 @@
-/** Wrong passwords that use up what an address may fail. */
+/** Wrong passwords that use up the failed logins of an address. */
 
 import { type Attack, assertHolds } from './attack.ts'
 
@@ -7,7 +7,7 @@ const basic = (name: string, password: string) => `Basic ${Buffer.from(`${name}:
 export const inventedNames: Attack = {
   name: 'lock-out',
   promise:
-    'wrong passwords for invented names do not keep out a user of the same address, and guesses still end in 429',
+    'wrong passwords for invented names do not lock out a user at the same address, and guesses still end in 429',
   async run(field) {
     const { url } = await field.start({ env: { MILLRACE_USERS: 'agent:secret,reader:other' } })
     const statusOf = async (authorization: string, forwardedFor?: string): Promise<number> => {

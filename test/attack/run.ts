@@ -1,7 +1,7 @@
 /**
- * `npm run test:attack [-- NAME…] [--checkout FOLDER]`: small inputs that once broke a bound, each against gateways of its
- * own. A line says what was seen; the exit code is 1 if a promise does not hold. With a checkout of an earlier version it
- * shows what they did there.
+ * `npm run test:attack [-- NAME…] [--checkout FOLDER]`: small inputs that once broke a bound, each against its
+ * own gateways. Each prints a line; the exit code is 1 if a promise does not hold. With a checkout of an earlier version it
+ * shows the effect there.
  */
 
 import { parseArgs } from 'node:util'

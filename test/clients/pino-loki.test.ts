@@ -46,7 +46,7 @@ t.test(
     t.strictSame(
       answered.filter((line) => !found.includes(line)),
       [],
-      'every line that was acknowledged is there',
+      'every acknowledged line is stored',
     )
     t.strictSame(
       found.filter((line) => !sent.includes(line)),
@@ -57,7 +57,7 @@ t.test(
   },
 )
 
-t.test('pino-loki with a fetch that tries again: nothing is lost and nothing doubled across kill -9', async (t) => {
+t.test('pino-loki with a fetch that retries: nothing is lost or duplicated across kill -9', async (t) => {
   const gateway = await RestartableGateway.start(t)
   const { sent } = await writeAcrossKills(t, gateway, (...args) => fetchAgain(gateway, ...args))
   t.strictSame(sortedLines(await gateway.read('{app="pino"}')), sent.toSorted())

@@ -44,7 +44,7 @@ for (const [form, json] of FORMS) {
     )
   })
 
-  t.test(`winston-loki in ${form}: nothing is lost and nothing doubled across three kill -9`, async (t) => {
+  t.test(`winston-loki in ${form}: nothing is lost or duplicated across three kill -9`, async (t) => {
     const gateway = await RestartableGateway.start(t)
     const { logger, transport, failures, begun } = openLogger(t, gateway.url, json)
     const sent: string[] = []
@@ -74,7 +74,7 @@ for (const [form, json] of FORMS) {
     t.strictSame(
       entries.map(({ line }) => line),
       sent,
-      'in the order of the calls, as every retry goes first',
+      'in the order of the calls, because retries go first',
     )
     t.ok(failures.length > 0, `${failures.length} pushes found the gateway dead`)
   })
@@ -90,7 +90,7 @@ t.test('winston-loki in JSON: metadata of a call is structured metadata', async 
   t.match(entry?.metadata, { requestId: 'r-1', attempt: '3', detected_level: 'warn' })
 })
 
-t.test('winston-loki in protobuf: the client itself leaves structured metadata out', async (t) => {
+t.test('winston-loki in protobuf: the client itself omits structured metadata', async (t) => {
   const gateway = await RestartableGateway.start(t)
   const { logger, transport } = openLogger(t, gateway.url, false)
   logger.warn('with metadata', { requestId: 'r-1', labels: { region: 'eu' } })

@@ -13,7 +13,7 @@ const blocksOf = (path: string) =>
   }))
 
 for (const path of recipes.filter((path) => !path.endsWith('README.md'))) {
-  t.test(`${path} has a configuration whose form is right`, async (t) => {
+  t.test(`${path} has a valid configuration`, async (t) => {
     const blocks = blocksOf(path)
     t.ok(blocks.length > 0)
     for (const { kind, text } of blocks) {
@@ -51,7 +51,7 @@ t.test('paths of the gateway in recipes are routes', async (t) => {
   }
 })
 
-t.test('every question of the dashboard is answered', async (t) => {
+t.test('every query of the dashboard is answered', async (t) => {
   const parts = await buildTestApp(t)
   const { app, clock } = parts
   const values = [[String(clock.nowNs - 1_000_000_000n), 'level=error msg="no card"']]

@@ -1,4 +1,4 @@
-/** The commands that CONTRIBUTING.md and the documents name, and those that people of other repositories look for. */
+/** The commands that CONTRIBUTING.md and the documents name, and those that developers expect. */
 
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import t from 'tap'
@@ -8,7 +8,7 @@ const { scripts, engines } = JSON.parse(readFileSync('package.json', 'utf8')) as
   readonly engines: Readonly<Record<string, string>>
 }
 
-t.test('the commands that a Node project is expected to have are there', async (t) => {
+t.test('the usual commands of a Node project exist', async (t) => {
   for (const name of ['build', 'test', 'test:coverage', 'test:integration', 'lint', 'format', 'format:check']) {
     t.ok(name in scripts, `npm run ${name}`)
   }

@@ -1,4 +1,4 @@
-/** docs/deploy.md: its variables, commands and names are those of the deployment. test/moto runs its first sign-in. */
+/** docs/deploy.md: its variables, commands and names match the deployment. test/moto runs its first sign-in. */
 
 import { readFileSync } from 'node:fs'
 import t from 'tap'
@@ -7,7 +7,7 @@ import { Lookup } from '../infra/resource-graph.ts'
 
 const page = readFileSync('docs/deploy.md', 'utf8')
 
-t.test('the table of variables has those that the deployment reads', async (t) => {
+t.test('the table of variables lists those that the deployment reads', async (t) => {
   const read = ['infra/stages.ts', 'infra/image.ts'].map((path) => readFileSync(path, 'utf8')).join('\n')
   const named = [...read.matchAll(/\benv\['([A-Z_]+)'\]/g)].map(([, name = '']) => name)
   const chosen = [...read.matchAll(/const \{ ([^}]+) \} = env/g)].flatMap(([, names = '']) => names.split(','))
@@ -32,7 +32,7 @@ t.test('functions, parameters and secrets have the names of the stage dev', asyn
   t.match(page, `"${secret.replace('dev', '$STAGE')}"`)
 })
 
-t.test('the check of the alarm path asks for what there is', async (t) => {
+t.test('the check of the alarm path uses existing names', async (t) => {
   const found = new Lookup(await offlineGraph('dev', { INCIDENT_TABLE: 'LogIncidents' }))
   const namesOf = (type: string, key = 'name') => found.ofType(type).map(({ inputs }) => inputs[key])
   const asked = (option: string) => new RegExp(`--${option} (\\S+)`).exec(page)?.[1]
@@ -50,7 +50,7 @@ t.test('the page uses the outputs that a stage prints', async (t) => {
   }
 })
 
-t.test('the password of the example is one that the pool takes', async (t) => {
+t.test('the example's password satisfies the pool's policy', async (t) => {
   const found = new Lookup(await offlineGraph('dev'))
   const { minimumLength } = found.one('aws:cognito/userPool:UserPool').inputs.passwordPolicy
   const [, password = ''] = /NEW_PASSWORD='([^']+)'/.exec(page) ?? []
@@ -59,7 +59,7 @@ t.test('the password of the example is one that the pool takes', async (t) => {
   t.match(page, `at least ${minimumLength} characters`)
 })
 
-t.test('the table of troubles has rows of every kind', async (t) => {
+t.test('the troubleshooting table has rows of every kind', async (t) => {
   const table = page.split('## If it does not work')[1]?.split('\n## ')[0] ?? ''
   const rows = table.split('\n').filter((line) => line.startsWith('| ') && !line.startsWith('| what'))
   t.ok(rows.length >= 12)

@@ -42,7 +42,7 @@ t.test('docs/settings.md and .env.example name exactly the settings that the cod
   )
 })
 
-t.test('the settings in the documents are as the script writes them', async (t) => {
+t.test('the settings in the documents are up to date with the script', async (t) => {
   const advice = 'run node_modules/.bin/node scripts/make-settings-docs.mjs'
   t.equal(readFileSync('.env.example', 'utf8'), formatEnvExample(), advice)
   t.equal(readFileSync('docs/settings.md', 'utf8'), formatSettingsPage(), advice)
@@ -108,7 +108,7 @@ t.test('docs/dependencies.md has a line for each dependency, with its version', 
   )
 })
 
-t.test('links between the documents lead somewhere', async (t) => {
+t.test('links between the documents work', async (t) => {
   for (const document of [...globSync('*.md'), ...globSync('docs/**/*.md')]) {
     for (const [, target = ''] of readFileSync(document, 'utf8').matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
       t.ok(existsSync(join(dirname(document), target)), `${document}: ${target}`)

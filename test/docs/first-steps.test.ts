@@ -1,4 +1,4 @@
-/** What newcomers paste: the quickstart, LogQL in ten lines, and loggers of other languages, run against a gateway. */
+/** What newcomers paste: the quickstart, LogQL in ten lines, and other languages' loggers, run against a gateway. */
 
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,4 +1,4 @@
-/** docs/hosting and the compose files: parsed, and held to what the gateway serves, takes and is started with. */
+/** docs/hosting and the compose files: parsed, and compared with the gateway's routes, limits and start. */
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
@@ -34,7 +34,7 @@ interface Compose {
 const composeOf = (path: string): Compose => parse(read(path), { merge: true })
 
 for (const path of ['docker-compose.yml', 'compose.embedded.yml']) {
-  t.test(`${path}: what a service needs is there`, async (t) => {
+  t.test(`${path}: everything a service needs is there`, async (t) => {
     const { services, volumes = {} } = composeOf(path)
     for (const [name, service] of Object.entries(services)) {
       t.match(service.image, /^(millrace:local|\$\{[A-Z_]+_IMAGE:-[a-z/-]+:[a-z0-9.-]+\})$/, `${name}: a pinned tag`)
@@ -59,7 +59,7 @@ for (const path of ['docker-compose.yml', 'compose.embedded.yml']) {
     }
   })
 
-  t.test(`${path}: Grafana has the data source and the dashboard, each by the other's uid`, async (t) => {
+  t.test(`${path}: Grafana has the data source and the dashboard, with matching uids`, async (t) => {
     const { grafana, gateway } = composeOf(path).services
     const [datasource] = parse(read('docker/grafana/datasources/millrace.yaml')).datasources
     t.equal(datasource.url, 'http://gateway:3100')
@@ -77,7 +77,7 @@ for (const path of ['docker-compose.yml', 'compose.embedded.yml']) {
     t.ok(mounts.includes(`./docs/clients/grafana-dashboard.json:${provider.options.path}/millrace.json:ro`))
   })
 
-  t.test(`${path}: Alloy pushes to the gateway, as its user, what lies in the sample`, async (t) => {
+  t.test(`${path}: Alloy pushes the sample to the gateway as its user`, async (t) => {
     const { alloy, gateway } = composeOf(path).services
     const config = read('docker/alloy/config.alloy')
     t.match(config, 'url = "http://gateway:3100/loki/api/v1/push"')
@@ -127,37 +127,40 @@ t.test(
   },
 )
 
-t.test('the systemd unit starts what there is, stops with patience, and holds nothing it does not need', async (t) => {
-  const sections = new Map<string, Map<string, string>>()
-  let section = new Map<string, string>()
-  for (const line of read('docs/hosting/millrace.service').split('\n')) {
-    const [, name] = /^\[(\w+)\]$/.exec(line) ?? []
-    const [, key = '', value = ''] = /^(\w+)=(.*)$/.exec(line) ?? []
-    if (name !== undefined) {
-      section = new Map()
-      sections.set(name, section)
-    } else if (key !== '') {
-      t.notOk(section.has(key), `${key} is there once`)
-      section.set(key, value)
-    } else t.match(line, /^(#.*)?$/, 'a section, a setting or a comment')
-  }
-  t.same([...sections.keys()], ['Unit', 'Service', 'Install'])
-  const service = sections.get('Service') as Map<string, string>
-  const [node = '', script = ''] = service.get('ExecStart')?.split(' ') ?? []
-  for (const path of [node, script]) t.ok(existsSync(path.replace('/opt/millrace/', '')), path)
-  const environment = service.get('Environment') ?? ''
-  t.match(environment, `MILLRACE_DATA_DIR=/var/lib/${service.get('StateDirectory')}`)
-  for (const [name] of environment.matchAll(/MILLRACE_\w+/g)) t.ok(variables.includes(name), name)
-  t.ok(Number(service.get('TimeoutStopSec')) > STOP_SECONDS)
-  t.equal(service.get('DynamicUser'), 'yes')
-  t.equal(service.get('ProtectSystem'), 'strict')
-  t.notOk(service.has('MemoryDenyWriteExecute'), 'V8 writes code')
-})
+t.test(
+  'the systemd unit starts an existing command, allows time to stop, and has no needless privileges',
+  async (t) => {
+    const sections = new Map<string, Map<string, string>>()
+    let section = new Map<string, string>()
+    for (const line of read('docs/hosting/millrace.service').split('\n')) {
+      const [, name] = /^\[(\w+)\]$/.exec(line) ?? []
+      const [, key = '', value = ''] = /^(\w+)=(.*)$/.exec(line) ?? []
+      if (name !== undefined) {
+        section = new Map()
+        sections.set(name, section)
+      } else if (key !== '') {
+        t.notOk(section.has(key), `${key} is there once`)
+        section.set(key, value)
+      } else t.match(line, /^(#.*)?$/, 'a section, a setting or a comment')
+    }
+    t.same([...sections.keys()], ['Unit', 'Service', 'Install'])
+    const service = sections.get('Service') as Map<string, string>
+    const [node = '', script = ''] = service.get('ExecStart')?.split(' ') ?? []
+    for (const path of [node, script]) t.ok(existsSync(path.replace('/opt/millrace/', '')), path)
+    const environment = service.get('Environment') ?? ''
+    t.match(environment, `MILLRACE_DATA_DIR=/var/lib/${service.get('StateDirectory')}`)
+    for (const [name] of environment.matchAll(/MILLRACE_\w+/g)) t.ok(variables.includes(name), name)
+    t.ok(Number(service.get('TimeoutStopSec')) > STOP_SECONDS)
+    t.equal(service.get('DynamicUser'), 'yes')
+    t.equal(service.get('ProtectSystem'), 'strict')
+    t.notOk(service.has('MemoryDenyWriteExecute'), 'V8 writes code')
+  },
+)
 
 interface KubernetesObject {
   readonly kind: string
   readonly metadata: { readonly name: string; readonly namespace?: string; readonly labels?: Record<string, string> }
-  // biome-ignore lint/suspicious/noExplicitAny: each kind has a form of its own
+  // biome-ignore lint/suspicious/noExplicitAny: each kind has its own form
   readonly [field: string]: any
 }
 
@@ -199,7 +202,7 @@ t.test('the Kubernetes objects fit together, and their probes ask routes that ne
   }
 })
 
-/** Directives with their blocks, as nginx and Caddy both write them; nginx ends lines with `;`. */
+/** Directives with their blocks, as in nginx and Caddy; nginx ends lines with `;`. */
 interface Directive {
   readonly words: readonly string[]
   readonly block?: readonly Directive[]
@@ -245,29 +248,26 @@ function findDirective(directives: readonly Directive[], name: string): Directiv
   return undefined
 }
 
-t.test(
-  'nginx and Caddy take what the gateway takes, wait as long as it, and hold no line of a tail back',
-  async (t) => {
-    const nginx = parseDirectives(read('docs/hosting/nginx.conf'), ';')
-    const said = (name: string) => findDirective(nginx, name)?.words.slice(1).join(' ')
-    t.equal(Number(said('client_max_body_size')?.replace('m', '')) * 2 ** 20, BODY_BYTES_MAX)
-    t.ok(Number(said('proxy_read_timeout')?.replace('m', '')) * 60 > QUERY_TIMEOUT_SECONDS)
-    t.equal(said('proxy_buffering'), 'off')
-    t.equal(said('proxy_http_version'), '1.1', 'WebSockets')
-    t.equal(findDirective(nginx, 'upstream')?.block?.[0]?.words.join(' '), 'server 127.0.0.1:3100')
-    const location = findDirective(nginx, 'location')?.block?.map(({ words }) => words.join(' ')) ?? []
-    t.ok(location.includes('proxy_set_header Upgrade $http_upgrade'))
-    t.ok(location.includes('proxy_set_header Connection $connection_upgrade'))
+t.test('nginx and Caddy accept what the gateway accepts, wait as long, and do not buffer a tail', async (t) => {
+  const nginx = parseDirectives(read('docs/hosting/nginx.conf'), ';')
+  const said = (name: string) => findDirective(nginx, name)?.words.slice(1).join(' ')
+  t.equal(Number(said('client_max_body_size')?.replace('m', '')) * 2 ** 20, BODY_BYTES_MAX)
+  t.ok(Number(said('proxy_read_timeout')?.replace('m', '')) * 60 > QUERY_TIMEOUT_SECONDS)
+  t.equal(said('proxy_buffering'), 'off')
+  t.equal(said('proxy_http_version'), '1.1', 'WebSockets')
+  t.equal(findDirective(nginx, 'upstream')?.block?.[0]?.words.join(' '), 'server 127.0.0.1:3100')
+  const location = findDirective(nginx, 'location')?.block?.map(({ words }) => words.join(' ')) ?? []
+  t.ok(location.includes('proxy_set_header Upgrade $http_upgrade'))
+  t.ok(location.includes('proxy_set_header Connection $connection_upgrade'))
 
-    const caddy = parseDirectives(read('docs/hosting/Caddyfile'), '\n')
-    const of = (name: string) => findDirective(caddy, name)?.words.slice(1).join(' ')
-    t.equal(of('reverse_proxy'), '127.0.0.1:3100')
-    t.equal(Number(of('max_size')?.replace('MiB', '')) * 2 ** 20, BODY_BYTES_MAX)
-    t.equal(of('flush_interval'), '-1')
-    t.ok(Number(of('response_header_timeout')?.replace('m', '')) * 60 > QUERY_TIMEOUT_SECONDS)
-    t.throws(() => parseDirectives('a { b;', ';'), 'what is not closed is seen')
-  },
-)
+  const caddy = parseDirectives(read('docs/hosting/Caddyfile'), '\n')
+  const of = (name: string) => findDirective(caddy, name)?.words.slice(1).join(' ')
+  t.equal(of('reverse_proxy'), '127.0.0.1:3100')
+  t.equal(Number(of('max_size')?.replace('MiB', '')) * 2 ** 20, BODY_BYTES_MAX)
+  t.equal(of('flush_interval'), '-1')
+  t.ok(Number(of('response_header_timeout')?.replace('m', '')) * 60 > QUERY_TIMEOUT_SECONDS)
+  t.throws(() => parseDirectives('a { b;', ';'), 'what is not closed is seen')
+})
 
 t.test('docs/hosting/README.md names each of its files', async (t) => {
   for (const name of ['millrace.service', 'kubernetes.yaml', 'Caddyfile', 'nginx.conf']) {

@@ -35,7 +35,7 @@ t.test('retentions that the runbook names are those of the deployment', async (t
   t.match(runbook, 'Firehose keeps records for 24 hours, and what it')
 })
 
-t.test('what each instance counts is multiplied right, from the defaults', async (t) => {
+t.test('figures per instance are multiplied correctly from the defaults', async (t) => {
   const page = readFileSync('docs/aws-home.md', 'utf8')
   const { failuresPerMinute } = SETTINGS.auth
   const { activeStreamsMax } = SETTINGS.push.limits

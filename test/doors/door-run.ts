@@ -34,7 +34,7 @@ export async function runDoorCase(door: DoorCase, index: number, target: DoorTar
   return { status, text, stored, sent: door.sent.map(fill) }
 }
 
-/** A fault that is one for any server: lost lines, or a rejection without a reason. Undefined: none. */
+/** A fault of any server: lost lines, or a rejection without a reason. Undefined: none. */
 export function faultOf({ sent, stored, status, text }: DoorOutcome): string | undefined {
   const missing = sent.filter((line) => !stored.includes(line))
   if (status >= 500) return `answered ${status}`

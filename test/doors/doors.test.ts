@@ -8,17 +8,17 @@ const cases = readDoorCases()
 
 checkDoors(HOMES[0] as TestHome)
 
-t.test('there are as many cases as the suite promises', async (t) => {
+t.test('the suite has the promised number of cases', async (t) => {
   t.ok(cases.length >= 60, `${cases.length} cases`)
   t.equal(new Set(cases.map(({ file, name }) => `${file} ${name}`)).size, cases.length, 'each has a name of its own')
 })
 
-t.test('a case without a request or an answer is an error, not a case less', async (t) => {
+t.test('a case without a request or a response is an error, not skipped', async (t) => {
   t.throws(() => parseDoorFile('x.txt', '== a\nbody\n--\n200\n'), /has no line "POST/)
   t.throws(() => parseDoorFile('x.txt', '== a\nPOST /x\n\nbody\n--\nno status\n'), /has no line with a status/)
 })
 
-t.test('a server that loses lines is seen', async (t) => {
+t.test('a server that loses lines is detected', async (t) => {
   const outcome = { status: 204, text: '', stored: [], sent: ['x'] }
   t.match(faultOf(outcome), /204, and 1 of 1 lines are not found/)
   t.match(faultOf({ ...outcome, status: 400 }), /without a word/)

@@ -33,7 +33,7 @@ async function start(t: Test, subscriber?: Subscriber) {
   return { clock, double, client, at, put }
 }
 
-t.test('groups and streams are there once they are created', async (t) => {
+t.test('groups and streams exist once created', async (t) => {
   const { client, put, at } = await start(t)
   await t.rejects(client.createLogGroup({ logGroupName }), { name: 'ResourceAlreadyExistsException' })
   await t.rejects(client.createLogStream(stream), { name: 'ResourceAlreadyExistsException' })
@@ -55,7 +55,7 @@ t.test('groups and streams are there once they are created', async (t) => {
   await t.rejects(put([at(0)]), { name: 'ResourceNotFoundException' })
 })
 
-t.test('a put that breaks a limit is refused as a whole', async (t) => {
+t.test('a put beyond a limit is rejected as a whole', async (t) => {
   const { put, at, double } = await start(t)
   const rows: readonly (readonly [string, InputLogEvent[], RegExp])[] = [
     [
@@ -98,7 +98,7 @@ t.test('sequence tokens are returned but not required', async (t) => {
   await t.resolves(put([at(0)], 'nonsense'))
 })
 
-t.test('an old endpoint demands the token of the put before', async (t) => {
+t.test('an old endpoint requires the token of the previous put', async (t) => {
   const { put, at, double } = await start(t)
   double.demandsSequenceTokens = true
   const { nextSequenceToken: first } = await put([at(0)])
@@ -183,7 +183,7 @@ t.test('a subscription filter delivers a control message, then matching events, 
   await t.rejects(client.putSubscriptionFilter({ ...filter, filterName: 'three' }), { name: 'LimitExceededException' })
 })
 
-t.test('a planned failure happens before or after the work', async (t) => {
+t.test('a planned failure happens before or after the effect', async (t) => {
   const { put, at, double } = await start(t)
   double.service.failNext('PutLogEvents', new AwsFailure('ServiceUnavailableException', 'down', 503))
   double.service.failNext('PutLogEvents', new AwsFailure('ServiceUnavailableException', 'down', 503), 'after')

@@ -65,7 +65,7 @@ t.test('a failed condition leaves everything unchanged, and is reported', async 
   t.match((await items.get({ TableName, Key: { id: 'b' } })).Item, { version: 7 })
 })
 
-t.test('more than a transaction takes is refused', async (t) => {
+t.test('a transaction beyond its limits is rejected', async (t) => {
   const items = await open(t)
   const many = Array.from({ length: 101 }, (_, i) => put(String(i), 1))
   await t.rejects(items.transactWrite({ TransactItems: many }), { name: 'ValidationException' })
@@ -82,7 +82,7 @@ t.test('of concurrent transactions, one sees what the other wrote', async (t) =>
   t.equal(Items.length, 2)
 })
 
-t.test('a transaction that is sent again with its token is done once, as the SDK does by itself', async (t) => {
+t.test('a transaction that is retried with its token, as by the SDK, is executed once', async (t) => {
   const items = await open(t)
   const first = { TransactItems: [put('a', 1)], ClientRequestToken: 'token' }
   await items.transactWrite(first)
@@ -105,7 +105,7 @@ t.test('a transaction may check an item that it does not write', async (t) => {
   t.strictSame(Items.map(({ id }) => id).sort(), ['a', 'b'], 'a check leaves nothing behind')
 })
 
-t.test('a transaction is cancelled for others where the test says so', async (t) => {
+t.test('a test can cancel a transaction as if others wrote its items', async (t) => {
   const { double, items } = await openBoth(t)
   double.cancels = (index) => (index === 0 ? 'TransactionConflict' : undefined)
   t.match(await items.transactWrite({ TransactItems: [put('a', 1), put('b', 1)] }).catch((cause) => cause), {
@@ -123,13 +123,13 @@ t.test('a page of a query has a megabyte', async (t) => {
   t.ok(LastEvaluatedKey !== undefined)
 })
 
-t.test('a partition takes 1,000 write units and 3,000 read units in a second', async (t) => {
+t.test('a partition accepts 1,000 write units and 3,000 read units a second', async (t) => {
   const { double, clock, items } = await openBoth(t)
   double.throttles = true
   const text = 'x'.repeat(350_000)
   const write = (id: string) => items.put({ TableName, Item: { id, text } })
   const throttled = { name: 'ProvisionedThroughputExceededException' }
-  // 342 units each: the third passes the quota, which a last call may.
+  // 342 units each: the third exceeds the quota, which the last call of a second may.
   for (let i = 0; i < 3; i++) await write('hot')
   await t.rejects(write('hot'), throttled)
   await t.rejects(items.delete({ TableName, Key: { id: 'hot' } }), throttled)

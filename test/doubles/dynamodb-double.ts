@@ -1,4 +1,4 @@
-/** DynamoDB: dynalite, with transactions of writes, which it does not have, and quotas of partitions where asked for. */
+/** DynamoDB: dynalite, with write transactions, which it lacks, and optional partition quotas. */
 
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -20,11 +20,11 @@ const PREFIX = 'DynamoDB_20120810.'
 const TRANSACTION = `${PREFIX}TransactWriteItems`
 
 export interface DynamodbOptions {
-  /** 0, the default, takes a free one. */
+  /** 0, the default, selects a free one. */
   readonly port?: number
-  /** The folder that keeps the items; in memory when not given. */
+  /** The folder of the items; default: in memory. */
   readonly path?: string
-  /** Of the quotas; the machine's when not given. */
+  /** The clock of the quotas; default: the machine's. */
   readonly clock?: Clock
 }
 
@@ -33,15 +33,15 @@ export class DynamodbDouble {
   readonly #server: Server
   readonly quotas: PartitionQuotas
   readonly #writes = new Transactions()
-  /** Calls under way that are no transaction. */
+  /** Current calls other than transactions. */
   #running = 0
   #idle: () => void = () => undefined
   #transactions: Promise<unknown> = Promise.resolve()
-  /** Transactions that were asked for. */
+  /** Number of transactions so far. */
   transactions = 0
-  /** True enforces `quotas`, in a second of the clock. */
+  /** True enforces `quotas` per second of the clock. */
   throttles = false
-  /** Asked for each transaction, from 0: a reason cancels it, as AWS does when others write its items meanwhile. */
+  /** Called for each transaction, from 0: a reason cancels it, as AWS does when others write its items meanwhile. */
   cancels: (index: number) => Cancellation | undefined = () => undefined
 
   private constructor({ path, clock = SYSTEM_CLOCK }: DynamodbOptions) {
@@ -92,7 +92,7 @@ export class DynamodbDouble {
     send(response, await this.quotas.answer(target.slice(PREFIX.length), input, call))
   }
 
-  /** Runs `work` when no other call is under way; others wait for it. */
+  /** Runs `work` while no other call runs; others wait for it. */
   #alone<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#transactions
     const running = (async () => {

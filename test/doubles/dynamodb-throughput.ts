@@ -1,4 +1,4 @@
-/** What a partition of DynamoDB takes in a second, and the calls that are refused because of it. */
+/** The throughput of a DynamoDB partition, and the calls that are rejected because of it. */
 
 import type { Clock } from '../../src/ports/log-store.ts'
 import { type Action, type Answer, type Call, cancelled, failure, type Json } from './dynamodb-transactions.ts'
@@ -26,7 +26,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
  * it used, as the service allows a last call to pass the quota. Writes of indexes are not counted.
  */
 export class PartitionQuotas {
-  /** Tests of what follows may have less than AWS gives. */
+  /** Tests may set less than AWS grants. */
   unitsPerSecond = UNITS_PER_SECOND
   readonly #clock: Clock
   readonly #used = new Map<string, number>()
@@ -37,7 +37,7 @@ export class PartitionQuotas {
     this.#clock = clock
   }
 
-  /** The answer of dynalite by `call`, or that of a service which throttles. */
+  /** The response of dynalite by `call`, or that of a throttling service. */
   async answer(operation: string, input: Json, call: Call): Promise<Answer> {
     const kind = KINDS[operation]
     if (kind === undefined) return call(operation, input)
@@ -49,7 +49,7 @@ export class PartitionQuotas {
     return answer
   }
 
-  /** An answer where a transaction is cancelled for the quota of one of its partitions; the others are charged. */
+  /** A response if the transaction is cancelled for the quota of one of its partitions; otherwise its units are charged. */
   async answerTransaction(actions: readonly Action[], call: Call): Promise<Answer | undefined> {
     const partitions: string[] = []
     for (const { input, key } of actions) {
@@ -67,7 +67,7 @@ export class PartitionQuotas {
     return undefined
   }
 
-  /** What belongs to partitions that are used up comes back as not processed; a batch of nothing else is refused. */
+  /** Items of exhausted partitions are returned as unprocessed; a batch of only such items is rejected. */
   async #answerBatch(operation: string, kind: Kind, input: Json, call: Call): Promise<Answer> {
     const rest = operation === 'BatchGetItem' ? 'UnprocessedKeys' : 'UnprocessedItems'
     const taken: Json = {}
@@ -136,7 +136,7 @@ interface Index {
   readonly KeySchema: Schema
 }
 
-/** The answer as it was asked for, and the units that it used. */
+/** The response as requested, and its consumed units. */
 async function withCapacity(operation: string, input: Json, call: Call): Promise<{ capacity: number; answer: Answer }> {
   const { status, body } = await call(operation, { ...input, ReturnConsumedCapacity: 'TOTAL' })
   const { ConsumedCapacity, ...rest } = body

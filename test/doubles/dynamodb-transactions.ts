@@ -1,4 +1,4 @@
-/** TransactWriteItems, which dynalite does not have, out of the operations that it has. */
+/** TransactWriteItems, which dynalite lacks, built from its other operations. */
 
 import { createHash } from 'node:crypto'
 
@@ -21,10 +21,10 @@ const ITEMS_MAX = 100
 const BYTES_MAX = 4 * 1024 * 1024
 
 export class Transactions {
-  /** Digests of the items of transactions that were done, by ClientRequestToken: AWS keeps them for ten minutes. */
+  /** Digests of the items of executed transactions by ClientRequestToken: AWS keeps them for ten minutes. */
   readonly #done = new Map<string, string>()
 
-  /** The actions of the body of a call; an answer where there can be none. */
+  /** The actions in the body of a call, or an error response. */
   async read(body: Json, call: Call): Promise<readonly Action[] | Answer> {
     const items = (body['TransactItems'] ?? []) as Record<string, Json>[]
     const wrong = countProblem(items)
@@ -38,7 +38,7 @@ export class Transactions {
     return actions
   }
 
-  /** All or nothing. One that was done under its token is not done again. Nothing else may run meanwhile. */
+  /** All or nothing. A transaction whose token was executed is not executed again. Nothing else may run meanwhile. */
   async write(body: Json, actions: readonly Action[], call: Call): Promise<Answer> {
     const token = body['ClientRequestToken'] as string | undefined
     const digest = createHash('sha256').update(JSON.stringify(body['TransactItems'])).digest('base64')
@@ -58,7 +58,7 @@ export function isAnswer(read: readonly Action[] | Answer): read is Answer {
   return !Array.isArray(read)
 }
 
-/** The answer to a transaction that was cancelled: a code for each action, `None` where it could have been done. */
+/** The response to a cancelled transaction: a code for each action, `None` if it was possible. */
 export function cancelled(reasons: readonly Json[]): Answer {
   const codes = reasons.map(({ Code }) => Code).join(', ')
   const text = `Transaction cancelled, please refer cancellation reasons for specific reasons [${codes}]`
@@ -84,7 +84,7 @@ function countProblem(items: readonly object[]): string | undefined {
   return undefined
 }
 
-/** What was done before a condition did not hold is undone. */
+/** Actions before a failed condition are undone. */
 async function apply(actions: readonly Action[], call: Call): Promise<Answer> {
   const undo: (() => Promise<unknown>)[] = []
   const reasons: Json[] = []
@@ -94,7 +94,7 @@ async function apply(actions: readonly Action[], call: Call): Promise<Answer> {
     const Item = body['Item']
     const restore = () =>
       Item === undefined ? call('DeleteItem', { TableName, Key: key }) : call('PutItem', { TableName, Item })
-    // Updating nothing is a check of its condition; of an item that is not there it makes one.
+    // An update of nothing checks its condition, but creates a missing item.
     const answer = await call(operation === 'ConditionCheck' ? 'UpdateItem' : operation, { TableName, ...rest })
     if (answer.status === 200) {
       reasons.push({ Code: 'None' })

@@ -43,7 +43,7 @@ async function start(t: Test) {
   return { clock, double, client, objects, bucket, put }
 }
 
-t.test('a stream is described once it is created', async (t) => {
+t.test('a stream is described after its creation', async (t) => {
   const { client } = await start(t)
   const { DeliveryStreamDescription } = await client.describeDeliveryStream({ DeliveryStreamName })
   t.match(DeliveryStreamDescription, { DeliveryStreamStatus: 'ACTIVE', DeliveryStreamType: 'DirectPut' })
@@ -72,7 +72,7 @@ t.test('records are in S3 after the interval, concatenated without separators', 
   t.equal(double.pendingBytes, 0)
 })
 
-t.test('a buffer that is full is delivered before its time', async (t) => {
+t.test('a full buffer is delivered early', async (t) => {
   const { double, objects, put } = await start(t)
   await put(Buffer.alloc(600_000, 'x'), Buffer.alloc(600_000, 'y'))
   await double.deliverDue()
@@ -93,7 +93,7 @@ t.test('objects rejected by S3 are kept and delivered later', async (t) => {
   t.equal(objects.length, 1)
 })
 
-t.test('a buffer may be delivered twice, under two names', async (t) => {
+t.test('a buffer may be delivered twice, with two names', async (t) => {
   const { double, objects, put } = await start(t)
   double.deliversTwice = true
   await put('a')
@@ -103,7 +103,7 @@ t.test('a buffer may be delivered twice, under two names', async (t) => {
   t.strictSame(objects[0]?.body, objects[1]?.body)
 })
 
-t.test('calls beyond the limits are refused as a whole', async (t) => {
+t.test('calls beyond the limits are rejected as a whole', async (t) => {
   const { put, double } = await start(t)
   const rows: readonly (readonly [string, Buffer[], string, RegExp])[] = [
     ['no records', [], 'ValidationException', /at 'records'/],
@@ -147,7 +147,7 @@ t.test('with throttling, records beyond the quota of a second fail', async (t) =
   t.equal((await put(mebibyte)).FailedPutCount, 0)
 })
 
-t.test('a buffer may come later than promised, and behind later ones', async (t) => {
+t.test('a buffer may be delivered late, and after later ones', async (t) => {
   const { clock, double, objects, put } = await start(t)
   double.latenessMs = (index) => (index === 0 ? 3_600_000 : 0)
   await put('late')

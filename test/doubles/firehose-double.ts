@@ -17,16 +17,16 @@ export type PutObject = (bucket: string, key: string, body: Uint8Array) => Promi
 export interface FirehoseOptions {
   readonly clock: Clock
   readonly port?: number
-  /** Writes an object. What it rejects is kept and tried again, as Firehose does for a day. */
+  /** Writes an object. Rejected objects are kept and retried, as Firehose does for a day. */
   readonly putObject: PutObject
 }
 
 interface Buffered {
-  /** When the first record came. */
+  /** Arrival of the first record. */
   readonly beganMs: number
   readonly records: Buffer[]
   bytes: number
-  /** When it may be written, once it is closed. */
+  /** The earliest time to write it, once it is closed. */
   readyMs: number
 }
 
@@ -38,7 +38,7 @@ interface DeliveryStream {
   readonly bufferBytesMax: number
   readonly bufferMs: number
   open: Buffered | undefined
-  /** Full, or over their time, and not yet in S3. */
+  /** Full or due, and not yet in S3. */
   closed: Buffered[]
 }
 
@@ -54,12 +54,12 @@ export class FirehoseDouble extends ServiceDouble {
   #delivering: Promise<void> = Promise.resolve()
   /** True enforces the quota of a stream: requests, records and bytes in a second of the clock. */
   throttles = false
-  /** True writes every buffer twice, under two names, as at-least-once may. */
+  /** True writes every buffer twice with two names, which at-least-once delivery allows. */
   deliversTwice = false
-  /** Asked for each buffer, from 0, when it is closed: so much later than promised it is delivered, behind later ones too. */
+  /** Called for each buffer, from 0, when it is closed: the extra delay, by which later ones may overtake it. */
   latenessMs: (index: number) => number = () => 0
   #closed = 0
-  /** Asked for each record of a PutRecordBatch: true fails that record alone. */
+  /** Called for each record of a PutRecordBatch: true fails only that record. */
   failsRecord: (index: number) => boolean = () => false
 
   private constructor(options: FirehoseOptions) {
@@ -73,24 +73,24 @@ export class FirehoseDouble extends ServiceDouble {
     return double.serve('Firehose_20150804', double.#operations(), options.port)
   }
 
-  /** Stops the server. What is buffered stays; call `deliver` before for the rest. */
+  /** Stops the server. Buffered records stay; call `deliver` first to write them. */
   override async stop(): Promise<void> {
     await this.#delivering
     await super.stop()
   }
 
-  /** Bytes that were taken and are not in S3 yet. */
+  /** Accepted bytes that are not in S3 yet. */
   get pendingBytes(): number {
     const buffers = [...this.#streams.values()].flatMap(({ open, closed }) => (open ? [...closed, open] : closed))
     return buffers.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
-  /** Writes the buffers whose time is over, and those that S3 refused before. Rejects when S3 refuses. */
+  /** Writes the due buffers, and those that S3 rejected before. Rejects if S3 does. */
   async deliverDue(): Promise<void> {
     await this.#deliver(this.#options.clock.nowMs())
   }
 
-  /** Writes everything that is buffered. Rejects when S3 refuses; then it is kept. */
+  /** Writes everything buffered. Rejects if S3 does; then it is kept. */
   async deliver(): Promise<void> {
     await this.#deliver(Number.POSITIVE_INFINITY)
   }
@@ -198,7 +198,7 @@ export class FirehoseDouble extends ServiceDouble {
     stream.open = undefined
   }
 
-  /** Writes what may be written up to `untilMs`. */
+  /** Writes what is due by `untilMs`. */
   #deliver(untilMs: number): Promise<void> {
     const delivery = this.#delivering.then(async () => {
       for (const stream of this.#streams.values()) {

@@ -35,7 +35,7 @@ function refuse(what: string, wanted: string): never {
   throw new AwsFailure('ValidationException', message)
 }
 
-/** The quota of direct puts of one stream in us-east-1; other regions have less. */
+/** The quota of direct puts to one stream in us-east-1; other regions have less. */
 const PER_SECOND = { requests: 2000, records: 500_000, bytes: 5 * 1024 * 1024 }
 
 export class PutQuota {
@@ -47,7 +47,7 @@ export class PutQuota {
     this.#clock = clock
   }
 
-  /** How many of the first records fit into this second; 0 if the call itself does not. */
+  /** The number of leading records that fit into this second; 0 if the call itself does not. */
   take(data: readonly Buffer[]): number {
     const second = Math.floor(this.#clock.nowMs() / 1000)
     if (second !== this.#second) this.#used = { requests: 0, records: 0, bytes: 0 }

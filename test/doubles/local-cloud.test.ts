@@ -81,7 +81,7 @@ t.test('a message that is received five times and never deleted becomes a dead l
   t.strictSame(cloud.messages(), [])
 })
 
-t.test('a cloud with a folder is there again after a restart', async (t) => {
+t.test('a cloud with a folder survives a restart', async (t) => {
   const folder = t.testdir()
   const first = await LocalCloud.start({ folder })
   const firstClients = openClients(first.environment())
@@ -99,7 +99,7 @@ t.test('a cloud with a folder is there again after a restart', async (t) => {
   t.equal((await clients.dynamodb.scan({ TableName: TABLE })).Count, 1)
 })
 
-t.test('dead letters of a cloud with a folder are still there after a look at them, and after a restart', async (t) => {
+t.test('dead letters of a cloud with a folder survive a receive and a restart', async (t) => {
   const folder = t.testdir()
   const bodies = Array.from({ length: 25 }, (_, i) => `b${String(i).padStart(2, '0')}`)
   for (let start = 0; start < 2; start++) {

@@ -1,4 +1,4 @@
-/** The AWS services of the aws home in one process, with the home's resources: for tests, and for work without an account. */
+/** The AWS services of the aws home in one process, with the home's resources: for tests, and for use without an account. */
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -20,20 +20,20 @@ import { FirehoseDouble } from './firehose-double.ts'
 import { SsmDouble } from './ssm-double.ts'
 
 export interface LocalCloudOptions {
-  /** The clock of Firehose, DynamoDB, SSM and CloudWatch Logs; the machine's when not given. SQS and S3 always have the machine's. */
+  /** The clock of Firehose, DynamoDB, SSM and CloudWatch Logs; default: the machine's, which SQS and S3 always use. */
   readonly clock?: Clock
-  /** Keeps queues, objects and items in this folder; in memory when not given. Firehose's buffers are never kept. */
+  /** Keeps queues, objects and items in this folder; default: in memory. Firehose's buffers are never kept. */
   readonly folder?: string
-  /** The first of five ports in a row; free ones when not given. */
+  /** The first of five consecutive ports; default: free ones. */
   readonly firstPort?: number
-  /** Firehose's buffer: 60 seconds and 5 MiB when not given. */
+  /** Firehose's buffer; default: 60 seconds and 5 MiB. */
   readonly bufferSeconds?: number
   readonly bufferMiB?: number
-  /** How long a received message is hidden; as deployed when not given. */
+  /** How long a received message is hidden; default: as deployed. */
   readonly visibilitySeconds?: number
-  /** Texts of Secrets Manager by name, read through SSM. */
+  /** Secrets of Secrets Manager by name, read through SSM. */
   readonly secrets?: ReadonlyMap<string, string>
-  /** Gets what matches subscription filters when `deliver` is called. */
+  /** Receives events that match subscription filters when `deliver` is called. */
   readonly subscriber?: Subscriber
 }
 
@@ -50,7 +50,7 @@ export const QUEUE = 'millrace'
 export const DEAD_LETTER_QUEUE = 'millrace-dead-letters'
 export const TOPIC = 'millrace-incidents'
 
-/** A cloud of the test's own, gone when the test ends. */
+/** A cloud for one test, closed when it ends. */
 export async function startLocalCloud(t: Test, options: LocalCloudOptions = {}): Promise<LocalCloud> {
   const cloud = await LocalCloud.start(options)
   t.teardown(() => cloud.stop())
@@ -85,7 +85,7 @@ export class LocalCloud {
     ])
   }
 
-  /** Starts the services and creates what is not there yet: table, bucket, queue with its dead letters, topic, stream. */
+  /** Starts the services and creates missing resources: table, bucket, queue with its dead letters, topic, stream. */
   static async start(options: LocalCloudOptions = {}): Promise<LocalCloud> {
     const cloud = new LocalCloud(await startParts(options))
     await cloud.#createTable()
@@ -106,7 +106,7 @@ export class LocalCloud {
     return `arn:aws:sns:us-east-1:000000000000:${TOPIC}`
   }
 
-  /** The environment of a gateway or a worker in the aws home. Other endpoints may be given: those of a fault proxy. */
+  /** The environment of a gateway or a worker in the aws home. `endpoints` may be those of a fault proxy. */
   environment(endpoints: Endpoints = this.endpoints): Record<string, string> {
     return {
       ...awsEnvironment(endpoints),
@@ -121,19 +121,19 @@ export class LocalCloud {
     }
   }
 
-  /** Everything that Firehose holds goes to S3, everything that subscriptions hold to the subscriber. */
+  /** Delivers everything that Firehose and the subscriptions hold. */
   async deliver(): Promise<void> {
     await this.firehose.deliver()
     await this.logs.deliver()
   }
 
-  /** Moves a clock that tests hand in, and delivers what is due by it. */
+  /** Moves the clock of a test, and delivers what is due. */
   async advance(clock: { ms: number }, ms: number): Promise<void> {
     clock.ms += ms
     await this.firehose.deliverDue()
   }
 
-  /** The objects of the bucket whose keys begin so, by key. */
+  /** The objects of the bucket with this key prefix, by key. */
   async objects(prefix = ''): Promise<ArchiveObject[]> {
     const keys: string[] = []
     let token: string | undefined
@@ -146,14 +146,14 @@ export class LocalCloud {
     return Promise.all(keys.map((key) => this.#object(key)))
   }
 
-  /** Bodies of the messages that wait, are delayed, or are hidden by a receiver. */
+  /** Bodies of the messages that are waiting, delayed, or hidden by a receiver. */
   messages(queue = QUEUE): string[] {
     const found = this.queues.inspectQueue(queue)?.messages
     if (found === undefined) throw new Error(`there is no queue ${queue}`)
     return [...found.ready, ...found.delayed, ...found.inflight.map(({ message }) => message)].map(({ body }) => body)
   }
 
-  /** Bodies of the messages that were given up. */
+  /** Bodies of the dead letters. */
   deadLetters(): string[] {
     return this.messages(DEAD_LETTER_QUEUE)
   }
@@ -228,7 +228,7 @@ interface KeptQueues {
 
 /**
  * fauxqs 2.4.1 loses a message whose time out is set to 0 while it keeps queues in a folder: it writes a count of
- * receives that its own table refuses, after it forgot that the message was received.
+ * receives that its own table rejects, after it forgot that the message was received.
  */
 async function mendKeptQueues(): Promise<void> {
   const path = new URL('persistence.js', import.meta.resolve('fauxqs')).href
@@ -239,7 +239,7 @@ async function mendKeptQueues(): Promise<void> {
   }
 }
 
-/** What is there already stays as it is. */
+/** Existing resources stay as they are. */
 function setUpQueues(queues: FauxqsServer, visibilitySeconds: number | undefined): void {
   const hidden = visibilitySeconds === undefined ? {} : { VisibilityTimeout: String(visibilitySeconds) }
   const deadLettersArn = `arn:aws:sqs:us-east-1:000000000000:${DEAD_LETTER_QUEUE}`

@@ -73,7 +73,7 @@ async function runNode(args: readonly string[]): Promise<{ output: string; code:
   return { output, code: code ?? 1 }
 }
 
-/** The last place that has the figures. Throws where there is none. */
+/** The figures at their last occurrence. Throws if there are none. */
 function readFigures(output: string, pattern: RegExp, note: string): FieldResult {
   const match = [...output.matchAll(new RegExp(pattern, 'g'))].at(-1)
   if (match === undefined) throw new Error(`no figures in: ${output.trim().slice(-200)}`)

@@ -1,20 +1,20 @@
-/** One comparison with something that others wrote: what it needs, and what came of it. */
+/** One comparison with software of others: what it needs, and its result. */
 
 export interface FieldResult {
   readonly passed: number
   readonly total: number
-  /** Versions, and what the figures do not say. */
+  /** Versions, and anything the figures do not show. */
   readonly note: string
-  /** What did not pass, one line each or more. */
+  /** What did not pass, one or more lines each. */
   readonly details: readonly string[]
 }
 
 export interface FieldHarness {
   readonly area: 'Loki fidelity' | 'doors' | 'agents' | "Grafana's conversations" | 'emulators'
   readonly name: string
-  /** Undefined where everything it needs is there; otherwise what is missing, and how to give it. */
+  /** Undefined if everything it needs is there; otherwise what is missing, and how to provide it. */
   readonly missing: (env: NodeJS.ProcessEnv) => string | undefined
-  /** `folder` is empty and its own; `isQuick` asks for minutes in place of hours. */
+  /** `folder` is its own and empty; `isQuick` requests minutes instead of hours. */
   readonly run: (context: FieldContext) => Promise<FieldResult>
 }
 

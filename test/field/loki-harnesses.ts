@@ -1,4 +1,4 @@
-/** Loki fidelity: a gateway and a Loki, LOKI_URL or LOKI_BIN, are given and asked the same. */
+/** Loki fidelity: a gateway and a Loki (LOKI_URL or LOKI_BIN) get the same pushes and queries. */
 
 import { randomBytes } from 'node:crypto'
 import { globSync } from 'node:fs'
@@ -14,7 +14,7 @@ import { findScripts, type Score, scoreScripts } from './loki-material/score.ts'
 
 const HOUR_NS = 3_600_000_000_000n
 const IN_FLIGHT = 8
-/** Levels are judged by docs/levels.md, not by Loki. */
+/** Levels follow docs/levels.md, not Loki. */
 const WITHOUT_LEVELS = { MILLRACE_DISCOVER_LEVELS: 'false' }
 /** For scripts, whose answers have no labels that were not pushed. */
 const PLAIN = { ...WITHOUT_LEVELS, MILLRACE_DISCOVER_SERVICE_NAME: 'false' }

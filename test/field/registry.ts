@@ -1,4 +1,4 @@
-/** Every comparison of the field, in the order of the table. A new one needs a row here and nothing else. */
+/** Every comparison, in the order of the table. A new one only needs a row here. */
 
 import { COMMAND_HARNESSES } from './command-harnesses.ts'
 import type { FieldHarness } from './harness.ts'

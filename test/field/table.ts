@@ -17,7 +17,7 @@ function cellsOf({ area, name, outcome }: FieldRow): string[] {
   return [area, name, String(outcome.passed), String(outcome.total), outcome.note]
 }
 
-/** False where something failed or did not pass whole. */
+/** False if something failed or did not pass completely. */
 export function isClean(rows: readonly FieldRow[]): boolean {
   return rows.every(({ outcome }) => 'skipped' in outcome || ('passed' in outcome && outcome.passed === outcome.total))
 }

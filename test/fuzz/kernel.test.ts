@@ -1,4 +1,4 @@
-/** The WebAssembly module gives what TypeScript gives; npm run fuzz:kernel tries many more inputs. */
+/** The WebAssembly module equals TypeScript; npm run fuzz:kernel tries many more inputs. */
 
 import t from 'tap'
 import { kernel } from '../../src/kernel/kernel.ts'

@@ -77,7 +77,7 @@ function damaged(random: Random, bytes: Buffer): Buffer {
   return bytes
 }
 
-/** Lines next to each other in one text; positions are sometimes moved, so that what surrounds a line is any bytes. */
+/** Adjacent lines in one text; positions are sometimes shifted, so that any bytes may surround a line. */
 function makeColumns(random: Random): LevelColumns {
   const lines = Array.from({ length: LINES_PER_TEXT }, () => makeLine(random))
   const gap = random.integer(3)

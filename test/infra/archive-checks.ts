@@ -1,11 +1,11 @@
-/** The path of the archive: on the direct one a compactor, its alarms, and objects that end when nothing names them any more. */
+/** The path of the archive: the direct one has a compactor, its alarms, and objects that expire when nothing refers to them. */
 
 import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import type { StageSettings } from '../../infra/stages.ts'
 import type { Lookup } from './resource-graph.ts'
 
-/** Those that only a stage on the direct path has. */
+/** Only in a stage on the direct path. */
 export const COMPACTOR_ALARMS = [
   'CompactionBehind',
   'CompactionDamages',
@@ -32,7 +32,7 @@ export function checkArchivePath(t: Test, settings: StageSettings, found: Lookup
   const { rules } = found.one('aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration').inputs as {
     readonly rules: readonly Rule[]
   }
-  /** Days after which an object ends. */
+  /** Days after which an object expires. */
   const endOf = (key: string): number | undefined => {
     const days = rules.flatMap(({ filter, expiration }) =>
       key.startsWith(filter.prefix) ? (expiration?.days ?? []) : [],
@@ -40,7 +40,7 @@ export function checkArchivePath(t: Test, settings: StageSettings, found: Lookup
     return days.length === 0 ? undefined : Math.min(...days)
   }
 
-  t.test('objects end as the archive says, and files of the direct path by the compactor alone', async (t) => {
+  t.test('objects expire as configured, and files of the direct path are deleted only by the compactor', async (t) => {
     const { archiveDays: days, archivePath: path } = settings
     t.equal(endOf('logs/2026/11/29/10/x.gz'), days)
     t.equal(endOf('failed/x'), days)
@@ -51,24 +51,27 @@ export function checkArchivePath(t: Test, settings: StageSettings, found: Lookup
   })
 
   if (settings.archivePath === 'firehose') return
-  t.test('the compactor runs every ten minutes, by itself, in its own image, with what DuckDB needs', async (t) => {
-    const compactor = found.one('aws:lambda/function:Function', 'Compactor').inputs
-    const schedules = found.ofType('aws:scheduler/schedule:Schedule').map(({ inputs }) => inputs)
-    const [own] = schedules.filter(({ scheduleExpression }) => scheduleExpression === 'rate(10 minutes)')
-    t.equal(own?.target.retryPolicy?.maximumRetryAttempts, 0)
-    t.equal(compactor.reservedConcurrentExecutions, settings.reserveConcurrency ? 1 : undefined)
-    t.equal(compactor.timeout, 900)
-    const memory = Number(/^(\d+)MiB$/.exec(compactor.environment.variables.MILLRACE_COMPACTOR_MEMORY)?.[1])
-    t.ok(memory <= 0.6 * compactor.memorySize, 'Node needs memory beside DuckDB')
-    t.ok(compactor.ephemeralStorage.size >= 4096)
-    const images = found.ofType('docker-build:index:Image')
-    t.same(images.map(({ inputs }) => inputs.target).sort(), ['compactor-lambda', 'lambda'])
-    t.equal(new Set(images.map(({ inputs }) => inputs.tags[0])).size, 2)
-    const dockerfile = readFileSync('Dockerfile', 'utf8')
-    for (const { inputs } of images) t.match(dockerfile, new RegExp(` AS ${inputs.target}\\n`))
-  })
+  t.test(
+    'the compactor runs every ten minutes, one at a time, in its own image, with the memory and disk that DuckDB needs',
+    async (t) => {
+      const compactor = found.one('aws:lambda/function:Function', 'Compactor').inputs
+      const schedules = found.ofType('aws:scheduler/schedule:Schedule').map(({ inputs }) => inputs)
+      const [own] = schedules.filter(({ scheduleExpression }) => scheduleExpression === 'rate(10 minutes)')
+      t.equal(own?.target.retryPolicy?.maximumRetryAttempts, 0)
+      t.equal(compactor.reservedConcurrentExecutions, settings.reserveConcurrency ? 1 : undefined)
+      t.equal(compactor.timeout, 900)
+      const memory = Number(/^(\d+)MiB$/.exec(compactor.environment.variables.MILLRACE_COMPACTOR_MEMORY)?.[1])
+      t.ok(memory <= 0.6 * compactor.memorySize, 'Node needs memory beside DuckDB')
+      t.ok(compactor.ephemeralStorage.size >= 4096)
+      const images = found.ofType('docker-build:index:Image')
+      t.same(images.map(({ inputs }) => inputs.target).sort(), ['compactor-lambda', 'lambda'])
+      t.equal(new Set(images.map(({ inputs }) => inputs.tags[0])).size, 2)
+      const dockerfile = readFileSync('Dockerfile', 'utf8')
+      for (const { inputs } of images) t.match(dockerfile, new RegExp(` AS ${inputs.target}\\n`))
+    },
+  )
 
-  t.test('the compactor writes files only, and deletes nothing else', async (t) => {
+  t.test('the compactor writes and deletes only files', async (t) => {
     const statements = found.policyOf(found.one('aws:iam/role:Role', 'CompactorRole'))
     const on = (action: string) =>
       statements

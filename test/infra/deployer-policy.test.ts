@@ -1,4 +1,4 @@
-/** docs/deployer-policy.json allows what creates, reads and deletes each resource of a deployment, and little more. */
+/** docs/deployer-policy.json allows creating, reading and deleting each resource of a deployment, and little more. */
 
 import { readFileSync } from 'node:fs'
 import t from 'tap'
@@ -14,13 +14,13 @@ interface Statement {
 
 const text = readFileSync('docs/deployer-policy.json', 'utf8')
 const statements: readonly Statement[] = JSON.parse(text).Statement
-/** Of all inline policies of a role together, without white space: IAM's quota. */
+/** IAM's quota for all inline policies of a role together, without white space. */
 const POLICY_CHARS_MAX = 10_240
 
 const arn = (service: string, resource: string) => `arn:aws:${service}:us-east-1:123456789012:${resource}`
 const allOf = (prefix: string, ...verbs: readonly string[]) => verbs.map((verb) => `${prefix}:${verb}`)
 
-/** What the provider calls for a resource of a type, and on what. By types of Pulumi; a new type needs a row. */
+/** The provider's calls for a resource of a type, and their targets, by Pulumi's types. A new type needs a row. */
 const CALLS: Readonly<
   Record<string, (resource: Resource) => readonly (readonly [actions: readonly string[], on: string])[]>
 > = {
@@ -198,7 +198,7 @@ const CALLS: Readonly<
   'kms/key:Key': () => [
     [['kms:CreateKey'], '*'],
     [allOf('kms', 'PutKeyPolicy', 'EnableKeyRotation', 'DescribeKey', 'ScheduleKeyDeletion'), arn('kms', 'key/1')],
-    // Firehose and DynamoDB get their grants from whoever creates the stream and the table.
+    // Firehose and DynamoDB get their grants from the creator of the stream and the table.
     [allOf('kms', 'CreateGrant', 'GenerateDataKey', 'Decrypt'), arn('kms', 'key/1')],
   ],
   'apigatewayv2/api:Api': () => [
@@ -238,7 +238,7 @@ const domain = { DOMAIN: 'logs.example.com', DOMAIN_CERTIFICATE: 'arn:aws:acm:us
 const graphs = [await offlineGraph('dev', { INCIDENT_TABLE: 'LogIncidents' }), await offlineGraph('production', domain)]
 const resources = graphs.flatMap((graph) => graph.resources).filter(({ type }) => type.startsWith('aws:'))
 
-t.test('whoever deploys may create, read and delete every resource of dev and production', async (t) => {
+t.test('a deployer may create, read and delete every resource of dev and production', async (t) => {
   for (const resource of resources) {
     const calls = CALLS[resource.type.slice('aws:'.length)]
     if (calls === undefined) {
@@ -251,7 +251,7 @@ t.test('whoever deploys may create, read and delete every resource of dev and pr
   }
 })
 
-t.test('what belongs to others stays out of reach', async (t) => {
+t.test('resources of others are out of reach', async (t) => {
   const others: readonly (readonly [string, string])[] = [
     ['s3:DeleteBucket', 'arn:aws:s3:::somebody-elses'],
     ['dynamodb:DeleteTable', arn('dynamodb', 'table/orders')],
@@ -267,7 +267,7 @@ t.test('what belongs to others stays out of reach', async (t) => {
 })
 
 t.test(
-  'no statement is for nothing, all of a service is never allowed, and roles go to the services that run',
+  'every statement is used, no service is allowed as a whole, and roles are passed only to services that run them',
   async (t) => {
     const services = new Set(
       resources.flatMap((each) => (CALLS[each.type.slice(4)]?.(each) ?? []).flatMap(([all]) => all)),

@@ -1,4 +1,4 @@
-/** The one way in from outside: which of the two doors a stage has, who passes it, and how much of it. */
+/** The only entrance from outside: which of the two doors a stage has, who may pass, and at what rate. */
 
 import type { Test } from 'tap'
 import type { StageSettings } from '../../infra/stages.ts'
@@ -7,7 +7,7 @@ import type { Lookup } from './resource-graph.ts'
 export function checkDoor(t: Test, settings: StageSettings, found: Lookup): void {
   const gateway = () => found.one('aws:lambda/function:Function', 'Gateway').inputs
 
-  t.test('who comes with a token comes from the pool, into which nobody signs up', async (t) => {
+  t.test('tokens come from the user pool, which has no sign-up', async (t) => {
     const pool = found.one('aws:cognito/userPool:UserPool').inputs
     t.equal(pool.adminCreateUserConfig.allowAdminCreateUserOnly, true)
     const client = found.one('aws:cognito/userPoolClient:UserPoolClient').inputs
@@ -25,16 +25,16 @@ export function checkDoor(t: Test, settings: StageSettings, found: Lookup): void
     t.notMatch(password.overrideSpecial, /[,='"$`\\! ]/, 'pasted as it is')
   })
 
-  t.test('no more instances run at once than the stage has', async (t) => {
+  t.test('concurrency is limited to that of the stage', async (t) => {
     t.equal(gateway().reservedConcurrentExecutions, settings.gatewayInstances)
   })
 
-  t.test('images are scanned when they are pushed', async (t) => {
+  t.test('images are scanned on push', async (t) => {
     t.equal(found.one('aws:ecr/repository:Repository').inputs.imageScanningConfiguration.scanOnPush, true)
   })
 
   if (settings.door === 'function-url') {
-    t.test('a function URL is the only door, for whom the application lets in', async (t) => {
+    t.test('a function URL is the only door, and the application authenticates', async (t) => {
       const open = found.ofType('aws:lambda/permission:Permission').filter(({ inputs }) => inputs.principal === '*')
       t.same(open.map(({ name }) => name).sort(), ['GatewayInvokeByUrl', 'GatewayUrlPublic'])
       for (const { inputs } of open) t.equal(inputs.function, gateway().name)
@@ -47,7 +47,7 @@ export function checkDoor(t: Test, settings: StageSettings, found: Lookup): void
     return
   }
 
-  t.test('the HTTP API is the only door, throttled, with a log of who came', async (t) => {
+  t.test('the HTTP API is the only door, throttled, with an access log', async (t) => {
     t.same(found.ofType('aws:lambda/functionUrl:FunctionUrl'), [])
     const open = found.ofType('aws:lambda/permission:Permission').filter(({ inputs }) => inputs.principal === '*')
     t.same(open, [], 'nothing past the API')
@@ -67,7 +67,7 @@ export function checkDoor(t: Test, settings: StageSettings, found: Lookup): void
     t.ok(gateway().timeout < 30, 'an integration ends after 30 seconds, and the gateway has its own words')
   })
 
-  t.test("/logs is behind the pool's authorizer; agents, who have a password, come by the other routes", async (t) => {
+  t.test("/logs is behind the pool's authorizer; agents with a password use the other routes", async (t) => {
     const authorizer = found.one('aws:apigatewayv2/authorizer:Authorizer')
     t.match(authorizer.inputs, { authorizerType: 'JWT', identitySources: ['$request.header.Authorization'] })
     const variables = gateway().environment.variables
@@ -83,7 +83,7 @@ export function checkDoor(t: Test, settings: StageSettings, found: Lookup): void
 
   const { domain } = settings
   if (domain === undefined) return
-  t.test('a domain has its certificate, and is where links lead', async (t) => {
+  t.test('a domain has its certificate, and links lead to it', async (t) => {
     t.match(found.one('aws:apigatewayv2/domainName:DomainName').inputs, {
       domainName: domain.name,
       domainNameConfiguration: { certificateArn: domain.certificateArn, endpointType: 'REGIONAL' },

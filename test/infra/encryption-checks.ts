@@ -1,4 +1,4 @@
-/** All that is stored is encrypted: by one customer key where the stage asks for one, by AWS's own where not. */
+/** Everything stored is encrypted: with one customer key if the stage asks for one, otherwise with AWS's own. */
 
 import type { Test } from 'tap'
 import type { StageSettings } from '../../infra/stages.ts'
@@ -17,7 +17,7 @@ interface PolicyStatement {
 }
 
 export function checkEncryption(t: Test, { customerKey }: StageSettings, found: Lookup): void {
-  t.test(`all that is stored is encrypted${customerKey ? ' by one key that rotates' : ''}`, async (t) => {
+  t.test(`everything stored is encrypted${customerKey ? ' with one key that rotates' : ''}`, async (t) => {
     const keys = found.ofType('aws:kms/key:Key')
     t.equal(keys.length, customerKey ? 1 : 0)
     for (const key of keys) t.match(key.inputs, { enableKeyRotation: true, deletionWindowInDays: 7 })
@@ -49,25 +49,22 @@ export function checkEncryption(t: Test, { customerKey }: StageSettings, found: 
   })
 
   if (!customerKey) return
-  t.test(
-    'the key lets CloudWatch Logs use it for the log groups of the stage, each of them and no other',
-    async (t) => {
-      const statements: readonly PolicyStatement[] = JSON.parse(found.one('aws:kms/key:Key').inputs.policy).statements
-      const logs = statements.find(({ sid }) => sid === 'LogGroups')
-      t.same(logs?.principals, [{ type: 'Service', identifiers: ['logs.us-east-1.amazonaws.com'] }])
-      const [condition] = logs?.conditions ?? []
-      t.match(condition, { test: 'ArnLike', variable: 'kms:EncryptionContext:aws:logs:arn' })
-      const beginnings = (condition?.values ?? []).map((value) => value.replace(/\*$/, ''))
-      for (const { inputs } of found.ofType('aws:cloudwatch/logGroup:LogGroup')) {
-        const arn = `arn:aws:logs:us-east-1:123456789012:log-group:${inputs.name}`
-        t.ok(
-          beginnings.some((beginning) => arn.startsWith(beginning)),
-          arn,
-        )
-      }
-      for (const { sid, conditions } of statements) {
-        t.equal(conditions !== undefined, sid !== 'Account', `${sid}: services come for this account alone`)
-      }
-    },
-  )
+  t.test('the key allows CloudWatch Logs for exactly the log groups of the stage', async (t) => {
+    const statements: readonly PolicyStatement[] = JSON.parse(found.one('aws:kms/key:Key').inputs.policy).statements
+    const logs = statements.find(({ sid }) => sid === 'LogGroups')
+    t.same(logs?.principals, [{ type: 'Service', identifiers: ['logs.us-east-1.amazonaws.com'] }])
+    const [condition] = logs?.conditions ?? []
+    t.match(condition, { test: 'ArnLike', variable: 'kms:EncryptionContext:aws:logs:arn' })
+    const beginnings = (condition?.values ?? []).map((value) => value.replace(/\*$/, ''))
+    for (const { inputs } of found.ofType('aws:cloudwatch/logGroup:LogGroup')) {
+      const arn = `arn:aws:logs:us-east-1:123456789012:log-group:${inputs.name}`
+      t.ok(
+        beginnings.some((beginning) => arn.startsWith(beginning)),
+        arn,
+      )
+    }
+    for (const { sid, conditions } of statements) {
+      t.equal(conditions !== undefined, sid !== 'Account', `${sid}: services come for this account alone`)
+    }
+  })
 }

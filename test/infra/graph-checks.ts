@@ -1,4 +1,4 @@
-/** What every stage must declare: encrypted, wired, bounded and closed. Over a graph from the platform, or made offline. */
+/** What every stage must declare: encrypted, connected, bounded and closed. Checks a graph from the platform or an offline one. */
 
 import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
@@ -11,7 +11,7 @@ import { checkEncryption } from './encryption-checks.ts'
 import { checkIncidents } from './incident-checks.ts'
 import { ACCOUNT, type Graph, Lookup, type Resource } from './resource-graph.ts'
 
-// @ts-expect-error a script of plain JavaScript, which runs without the types
+// @ts-expect-error a plain JavaScript script, which runs without types
 const { FUNCTION_NAMES } = (await import('../../scripts/cleanup.mjs')) as { readonly FUNCTION_NAMES: readonly string[] }
 
 /** Checks the graph of a stage that was deployed with these settings. */
@@ -63,7 +63,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     ])
   })
 
-  t.test('the bucket is closed to the public and to requests without TLS, and its objects end', async (t) => {
+  t.test('the bucket is closed to the public and to requests without TLS, and its objects expire', async (t) => {
     t.match(found.one('aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock').inputs, {
       blockPublicAcls: true,
       blockPublicPolicy: true,
@@ -82,7 +82,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     )
   })
 
-  t.test('the table expires items, can be restored to a point in time, and is paid by use', async (t) => {
+  t.test('the table expires items, has point-in-time recovery, and is billed by use', async (t) => {
     t.match(found.one('aws:dynamodb/table:Table', 'TableTable').inputs, {
       billingMode: 'PAY_PER_REQUEST',
       ttl: { attributeName: 'expiresAt', enabled: true },
@@ -90,23 +90,26 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     })
   })
 
-  t.test('the worker answers for single messages, and what fails five times is kept for two weeks', async (t) => {
-    const mapping = found.one('aws:lambda/eventSourceMapping:EventSourceMapping').inputs
-    t.same(mapping.functionResponseTypes, ['ReportBatchItemFailures'])
-    t.match(mapping, { batchSize: 100, maximumBatchingWindowInSeconds: 5 })
-    t.equal(mapping.scalingConfig.maximumConcurrency, settings.workers)
-    const queue = found.one('aws:sqs/queue:Queue', 'IngestQueue').inputs
-    const redrive = JSON.parse(queue.redrivePolicy)
-    t.equal(redrive.maxReceiveCount, 5)
-    t.match(redrive.deadLetterTargetArn, /DeadLetters/)
-    t.equal(queue.visibilityTimeoutSeconds, 6 * found.one('aws:lambda/function:Function', 'Worker').inputs.timeout)
-    for (const each of found.ofType('aws:sqs/queue:Queue')) {
-      t.equal(each.inputs.messageRetentionSeconds, 14 * 86_400, each.name)
-      t.equal(each.inputs.maxMessageSize, 1_048_576, each.name)
-    }
-  })
+  t.test(
+    'the worker reports failures by message, and a message that fails five times is kept for two weeks',
+    async (t) => {
+      const mapping = found.one('aws:lambda/eventSourceMapping:EventSourceMapping').inputs
+      t.same(mapping.functionResponseTypes, ['ReportBatchItemFailures'])
+      t.match(mapping, { batchSize: 100, maximumBatchingWindowInSeconds: 5 })
+      t.equal(mapping.scalingConfig.maximumConcurrency, settings.workers)
+      const queue = found.one('aws:sqs/queue:Queue', 'IngestQueue').inputs
+      const redrive = JSON.parse(queue.redrivePolicy)
+      t.equal(redrive.maxReceiveCount, 5)
+      t.match(redrive.deadLetterTargetArn, /DeadLetters/)
+      t.equal(queue.visibilityTimeoutSeconds, 6 * found.one('aws:lambda/function:Function', 'Worker').inputs.timeout)
+      for (const each of found.ofType('aws:sqs/queue:Queue')) {
+        t.equal(each.inputs.messageRetentionSeconds, 14 * 86_400, each.name)
+        t.equal(each.inputs.maxMessageSize, 1_048_576, each.name)
+      }
+    },
+  )
 
-  t.test('Firehose joins what comes and writes partitions by day and hour', async (t) => {
+  t.test('Firehose buffers records and writes partitions by day and hour', async (t) => {
     const s3 = found.one('aws:kinesis/firehoseDeliveryStream:FirehoseDeliveryStream').inputs.extendedS3Configuration
     t.match(s3, {
       compressionFormat: 'UNCOMPRESSED',
@@ -119,7 +122,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     t.ok(s3.bufferingInterval <= 900, 'recent items outlive the buffer')
   })
 
-  t.test('every function is the image with a command of its own, a role of its own and a log that ends', async (t) => {
+  t.test('every function is the image with its own command, its own role and a log that expires', async (t) => {
     const functions = found.functions()
     const names = functions.map(({ name }) => name).sort()
     const wanted = ['Gateway', 'LogAlertProcessor', 'Poller', 'TestLogEmitter', 'Worker']
@@ -138,7 +141,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     }
   })
 
-  t.test('of Lambda’s own lines only warnings are logged, of the functions’ all', async (t) => {
+  t.test('Lambda’s own lines are logged from warnings up, those of the functions all', async (t) => {
     for (const { name, inputs } of found.functions()) {
       const { logFormat, systemLogLevel, applicationLogLevel } = inputs.loggingConfig
       t.same([logFormat, systemLogLevel, applicationLogLevel], ['JSON', 'WARN', 'TRACE'], name)
@@ -160,7 +163,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     }
   })
 
-  t.test('no secret is in an environment, only the name of its parameter', async (t) => {
+  t.test('an environment has no secret, only the name of its parameter', async (t) => {
     for (const { name, inputs } of found.ofType('aws:lambda/function:Function')) {
       const variables = JSON.stringify(inputs.environment?.variables ?? {})
       t.notMatch(variables, /secret-of-/, name)
@@ -170,7 +173,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     t.match(gateway.MILLRACE_KEY_SECRET, /^ssm:\//)
   })
 
-  t.test('every setting that a function is given is one that the gateway knows', async (t) => {
+  t.test('the gateway knows every setting of a function', async (t) => {
     const known = listSettings().map(({ variable }) => variable)
     for (const { name, inputs } of found.ofType('aws:lambda/function:Function')) {
       const given = Object.keys(inputs.environment?.variables ?? {}).filter((variable) => !variable.startsWith('SST_'))
@@ -204,11 +207,11 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
         .flatMap(({ actions }) => actions)
         .includes('s3:DeleteObject'),
       isDirect,
-      'nothing but the compactor deletes archived logs',
+      'only the compactor deletes archived logs',
     )
   })
 
-  t.test('each watched log group feeds the processor, which it alone may call so', async (t) => {
+  t.test('each watched log group feeds the processor, and only these groups may call it', async (t) => {
     const filters = found.ofType('aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter')
     t.same(filters.map(({ name }) => name).sort(), ['CognigyErrors', 'EmitterErrors'])
     for (const { name } of filters) {
@@ -218,7 +221,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     }
   })
 
-  t.test('clocks tick once a minute, in one run at a time where it matters', async (t) => {
+  t.test('schedules run once a minute, one run at a time where it matters', async (t) => {
     const schedules = found.ofType('aws:scheduler/schedule:Schedule')
     t.same(
       schedules.map(({ inputs }) => inputs.scheduleExpression),
@@ -228,7 +231,7 @@ export function checkGraph(t: Test, stage: string, settings: StageSettings, grap
     t.equal(reservedConcurrentExecutions, settings.reserveConcurrency ? 1 : undefined)
   })
 
-  t.test('every alarm mails, when it rises and when it ends', async (t) => {
+  t.test('every alarm mails when it starts and when it ends', async (t) => {
     const alarms = found.ofType('aws:cloudwatch/metricAlarm:MetricAlarm')
     const names = alarms.map(({ name }) => name)
     for (const wanted of [

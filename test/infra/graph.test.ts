@@ -1,4 +1,4 @@
-/** The deployment of each stage as it ships, and with what whoever deploys may choose; made offline, in a moment. */
+/** The deployment of each stage as shipped, and with the deployer's options; built offline in seconds. */
 
 import t from 'tap'
 import { stageSettings } from '../../infra/stages.ts'
@@ -37,17 +37,17 @@ for (const [stage, what, variables] of DEPLOYMENTS) {
   })
 }
 
-t.test('each door is shipped by a stage', async (t) => {
+t.test('each door is used by a shipped stage', async (t) => {
   t.equal(stageSettings('dev', {}).door, 'function-url')
   t.equal(stageSettings('production', {}).door, 'http-api')
 })
 
-t.test('each path of the archive is shipped by a stage', async (t) => {
+t.test('each path of the archive is used by a shipped stage', async (t) => {
   t.equal(stageSettings('dev', {}).archivePath, 'firehose')
   t.equal(stageSettings('production', {}).archivePath, 'direct')
 })
 
-t.test('images of a pipeline are named for all functions', async (t) => {
+t.test('all functions use the images that a pipeline names', async (t) => {
   const given = { MILLRACE_IMAGE_URI: 'image@sha256:1', COMPACTOR_IMAGE_URI: 'image@sha256:2' }
   const found = new Lookup(await offlineGraph('production', given))
   t.equal(found.one('aws:lambda/function:Function', 'Gateway').inputs.imageUri, given.MILLRACE_IMAGE_URI)
@@ -56,7 +56,7 @@ t.test('images of a pipeline are named for all functions', async (t) => {
   await t.rejects(offlineGraph('production', { ...given, COMPACTOR_IMAGE_URI: '' }), /set both, or neither/)
 })
 
-t.test('what whoever deploys asks for and cannot be is said before anything is created', async (t) => {
+t.test('impossible options are rejected before anything is created', async (t) => {
   const refused: readonly (readonly [Readonly<Record<string, string>>, RegExp])[] = [
     [{ DOOR: 'alb' }, /DOOR is alb; it may be function-url or http-api/],
     [{ CUSTOMER_KEY: 'yes' }, /CUSTOMER_KEY is yes; it may be true or false/],

@@ -1,4 +1,4 @@
-/** Incidents of a stage: no line that counts is filtered out, one error is one mail, and what the stage chose comes about. */
+/** Incidents of a stage: no relevant line is filtered out, one error is one mail, and the options of the stage take effect. */
 
 import type { Test } from 'tap'
 import type { StageSettings } from '../../infra/stages.ts'
@@ -10,7 +10,7 @@ export function checkIncidents(t: Test, settings: StageSettings, found: Lookup):
   const topicOf = (email: string) =>
     found.ofType('aws:sns/topicSubscription:TopicSubscription').find(({ inputs }) => inputs.endpoint === email)?.inputs
 
-  t.test('what is handed on, and counted for the alarm, is at least what the level rule counts', async (t) => {
+  t.test('the subscription and the alarm's metric count at least what the level rule counts', async (t) => {
     const pattern = levelPattern(settings.incidentLevel)
     const handedOn = found.ofType('aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter')
     for (const { name, inputs } of handedOn) t.equal(inputs.filterPattern, pattern, name)
@@ -33,7 +33,7 @@ export function checkIncidents(t: Test, settings: StageSettings, found: Lookup):
     if (errorAlarmEmail !== undefined) t.match(topicOf(errorAlarmEmail), { topic: /:ErrorAlarmsTopic$/ })
   })
 
-  t.test('each consumer has dead letters of its own', async (t) => {
+  t.test('each consumer has its own dead letters', async (t) => {
     for (const [name, queue] of [
       ['LogAlertProcessor', /:AlertDeadLettersQueue$/],
       ['Poller', /:PollerDeadLettersQueue$/],
@@ -81,7 +81,7 @@ export function checkIncidents(t: Test, settings: StageSettings, found: Lookup):
   t.test(anomalies ? 'unusual rates open incidents' : 'rates are not watched', async (t) => {
     t.equal(variablesOf('LogAlertProcessor').MILLRACE_ANOMALIES, anomalies ? 'true' : undefined)
     t.equal(variablesOf('Gateway').MILLRACE_ANOMALIES, undefined)
-    // The schedule that calls the processor, the rights to read lines, keep what it learned, and notify.
+    // The schedule that calls the processor, and its permissions to read lines, keep its state, and notify.
     t.match(found.one('aws:scheduler/schedule:Schedule', 'AlertClockSchedule').inputs, {
       scheduleExpression: 'rate(1 minute)',
       target: { arn: /:LogAlertProcessor$/, input: /millrace\.clock/ },

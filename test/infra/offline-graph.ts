@@ -15,7 +15,7 @@ const LOOKUPS: Readonly<Record<string, unknown>> = {
   getAuthorizationTokenOutput: { userName: 'AWS', password: 'x' },
 }
 
-/** Runs the configuration for a stage, with these variables beside those that whoever deploys sets. */
+/** Runs the configuration for a stage, with these variables in addition to those that every deployer sets. */
 export async function offlineGraph(stage: string, variables: Environment = {}): Promise<Graph> {
   const resources: Resource[] = []
   const declare: Declare = (type, name, args) => {
@@ -42,7 +42,7 @@ export async function offlineGraph(stage: string, variables: Environment = {}): 
   })
 }
 
-/** What is neither an input nor filled in by the provider is a mistake. */
+/** A property that is neither an input nor filled in by the provider is a mistake. */
 function resourceOf(state: Readonly<Record<string, unknown>>, what: string): Record<string, unknown> {
   return new Proxy(state, {
     get: (target, key) => {

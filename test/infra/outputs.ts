@@ -1,8 +1,8 @@
-/** A stand-in for Pulumi's outputs, as strict as these: a value that is only read through `apply` or an interpolation. */
+/** A stand-in for Pulumi's outputs, equally strict: a value can only be read through `apply` or an interpolation. */
 
 const VALUE = Symbol('value')
 
-/** Properties of the value are outputs too, as Pulumi lifts them. */
+/** Properties of the value are outputs too, because Pulumi lifts them. */
 export function makeOutput(value: unknown): object {
   const output = {
     [VALUE]: value,
@@ -27,7 +27,7 @@ export function isOutput(value: unknown): value is object {
   return typeof value === 'object' && value !== null && VALUE in value
 }
 
-/** The value with none of its parts an output; members that are undefined are left out. */
+/** The value without outputs in it; undefined members are omitted. */
 export function unwrap(value: unknown): unknown {
   if (isOutput(value)) return unwrap((value as { [VALUE]: unknown })[VALUE])
   if (Array.isArray(value)) return value.map(unwrap)

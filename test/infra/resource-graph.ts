@@ -1,10 +1,10 @@
-/** What a deployment of a stage declares, as tests look at it. */
+/** The resources that a deployment of a stage declares, in a form for tests. */
 
 export interface Resource {
   readonly type: string
   readonly name: string
-  // Inputs are whatever a provider takes.
-  // biome-ignore lint/suspicious/noExplicitAny: looked into by hand
+  // Inputs are anything that a provider accepts.
+  // biome-ignore lint/suspicious/noExplicitAny: tests read it property by property
   readonly inputs: any
 }
 
@@ -26,7 +26,7 @@ export interface Statement {
 export const REGION = 'us-east-1'
 export const ACCOUNT = '123456789012'
 
-/** What a provider would fill in once the resource is there; inputs win over it. */
+/** What a provider fills in once the resource exists; inputs take precedence. */
 export function stateOf(name: string): Readonly<Record<string, unknown>> {
   const arn = `arn:aws:mock:${REGION}:${ACCOUNT}:${name}`
   return {
@@ -52,7 +52,7 @@ export function stateOf(name: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** The environment of a deployment: whoever deploys sets it. */
+/** The environment of a deployment, set by the deployer. */
 export const ENVIRONMENT = { ALERT_EMAIL: 'oncall@example.com', COGNIGY_PROJECTS: 'bot=64f1c2d3e4f5a6b7c8d9e0f1' }
 
 /** Looks resources up by type and name. */

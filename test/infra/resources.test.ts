@@ -1,4 +1,4 @@
-/** The deployment, the emulator's set-up and the local cloud of tests have the same table, queues, stream and bucket. */
+/** The deployment, the emulator's setup and the tests' local cloud have the same table, queues, stream and bucket. */
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -19,7 +19,7 @@ interface Key {
   readonly KeyType: string
 }
 
-/** Of the API's own words, what makes two tables the same to the application. */
+/** The properties in the API's terms that make two tables the same for the application. */
 interface Table {
   readonly AttributeDefinitions: readonly { readonly AttributeName: string; readonly AttributeType: string }[]
   readonly KeySchema: readonly Key[]
@@ -57,7 +57,7 @@ function deployedTable(): Table {
   }
 }
 
-/** In an order of their own: services list attributes and indexes as they like. */
+/** Sorted, because services list attributes and indexes in any order. */
 function sorted({ AttributeDefinitions, KeySchema, GlobalSecondaryIndexes }: Table): Table {
   const byName = (a: { AttributeName: string }, b: { AttributeName: string }) =>
     a.AttributeName.localeCompare(b.AttributeName)
@@ -83,7 +83,7 @@ function deployedQueue(name: string): Record<string, string> {
   }
 }
 
-/** Whose dead letters they are differs; after how many receives a message goes there must not. */
+/** The name of the dead-letter queue may differ; the number of receives before a message goes there must not. */
 function queueOf({ RedrivePolicy, ...attributes }: Record<string, string> = {}): Record<string, string> {
   const { VisibilityTimeout = '', MessageRetentionPeriod = '', MaximumMessageSize = '' } = attributes
   const common = { VisibilityTimeout, MessageRetentionPeriod, MaximumMessageSize }
@@ -107,7 +107,7 @@ function streamOf(request: Record<string, unknown> | undefined): object {
   return { Prefix, ErrorOutputPrefix, CompressionFormat, FileExtension, BufferingHints }
 }
 
-/** Takes every request, and gives them by operation. S3 has none: there it is the query. */
+/** Accepts every request, and returns them by operation. For S3, which has no operations, the query is used. */
 async function startRecorder(t: Test) {
   // biome-ignore lint/suspicious/noExplicitAny: requests of every service
   const requests = new Map<string, any[]>()

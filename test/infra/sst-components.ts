@@ -1,19 +1,19 @@
-/** SST's components as far as the configuration uses them: what of AWS each declares, with the inputs it decides. */
+/** SST's components as far as the configuration uses them: the AWS resources that each declares, with its inputs. */
 
 import { isOutput, unwrap } from './outputs.ts'
 
-/** Declares a resource and gives it, with its properties as outputs. */
+/** Declares a resource and returns it, with its properties as outputs. */
 export type Declare = (type: string, name: string, args: object) => Record<string, unknown>
 
 type Args = Record<string, unknown>
 type Transforms = Readonly<Record<string, Args>> | undefined
 
 const SECONDS: Readonly<Record<string, number>> = { second: 1, minute: 60, hour: 3600, day: 86_400 }
-/** Of CloudWatch, in days, by SST's words. */
+/** CloudWatch's retention in days, by SST's names. */
 const RETENTION: Readonly<Record<string, number>> = { '1 week': 7, '1 month': 30 }
 
 export function sstComponents(declare: Declare) {
-  /** Physical names begin so; SST adds a random end. */
+  /** The prefix of physical names; SST adds a random suffix. */
   const named = (name: string, label = 'name') => ({ [label]: `millrace-${stage()}-${name}` })
 
   class Bucket {
@@ -313,7 +313,7 @@ function stage(): string {
   return (globalThis as unknown as { $app: { stage: string } }).$app.stage
 }
 
-/** `5 seconds`, as SST writes a span of time. */
+/** `5 seconds`: SST's format of a duration. */
 function seconds(text: string): number {
   const [, count = '', unit = ''] = /^(\d+) (second|minute|hour|day)s?$/.exec(text) ?? []
   if (isOutput(text) || SECONDS[unit] === undefined) throw new Error(`not a span of time: ${text}`)

@@ -24,7 +24,7 @@ t.test('the lines of common loggers have the documented levels', async (t) => {
   }
 })
 
-t.test('levels that are known stay', async (t) => {
+t.test('known levels stay', async (t) => {
   const columns = columnsOf(
     Array.from({ length: 300 }, () => 'level=error'),
     3,
@@ -35,7 +35,7 @@ t.test('levels that are known stay', async (t) => {
   t.same([...new Set(columns.levels)].sort(), [3, 6])
 })
 
-t.test('texts larger than the memory, and lines far apart or larger than it, are found too', async (t) => {
+t.test('levels are also found in texts or lines larger than the memory, and in lines far apart', async (t) => {
   const line = (i: number): string => `${'x'.repeat(i % 100_000)} level=${['info', 'warn', 'error'][i % 3]} `
   const many = columnsOf(Array.from({ length: 300 }, (_, i) => line(i * 997)))
   t.ok(many.text.length > 8 * 1024 * 1024)

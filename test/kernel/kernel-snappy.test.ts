@@ -21,7 +21,7 @@ t.test('decodes blocks of any size that fits', async (t) => {
   t.ok(output.equals(large))
 })
 
-t.test('leaves to TypeScript what is too small or too large', async (t) => {
+t.test('leaves blocks that are too small or too large to TypeScript', async (t) => {
   t.notOk(decoded(Buffer.alloc(1023, 'a'), 2).isDecoded)
   t.notOk(decoded(Buffer.alloc(9_000_000, 'a'), 4).isDecoded)
 })

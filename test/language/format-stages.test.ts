@@ -39,11 +39,11 @@ t.test('line_format', async (t) => {
     t.equal(entry.labels.get('__error__'), 'TemplateFormatErr')
     t.equal(entry.labels.get('__error_details__'), 'the template divides by zero')
   })
-  t.test('a template that cannot be read is refused with its line', async (t) => {
+  t.test('a template that cannot be parsed is rejected with its line', async (t) => {
     const message = 'parse error : invalid template: line 2: function "nope" not defined'
     t.throws(() => compileLineFormat('a\n{{ nope }}', 0n), { code: 'query_malformed', message })
   })
-  t.test('reads names the labels', async (t) => {
+  t.test('`reads` lists the labels', async (t) => {
     t.strictSame([...(compileLineFormat('{{.a}}{{.b}}', 0n).reads ?? [])], ['a', 'b'])
     t.equal(compileLineFormat('{{.}}', 0n).reads, undefined)
   })
@@ -61,7 +61,7 @@ t.test('label_format (trap 22)', async (t) => {
       'app=shop m=1 n=2 trace=t1',
     ],
     [
-      'a rename before a template is seen',
+      'a template sees an earlier rename',
       [rename('x', 'n'), template('m', '{{.x}}{{.n}}')],
       'app=shop m=1 trace=t1 x=1',
     ],
@@ -80,13 +80,13 @@ t.test('label_format (trap 22)', async (t) => {
     t.equal(entry.labels.get('x'), undefined)
     t.equal(entry.labels.get('y'), 'z')
   })
-  t.test('reads names sources and fields', async (t) => {
+  t.test('`reads` lists sources and fields', async (t) => {
     t.strictSame([...(compileLabelFormat([rename('x', 'a'), template('y', '{{.b}}')], 0n).reads ?? [])], ['a', 'b'])
     t.equal(compileLabelFormat([template('y', '{{.}}')], 0n).reads, undefined)
   })
 })
 
-t.test('any labels give a line', async (t) => {
+t.test('any labels produce a line', async (t) => {
   const stage = compileLineFormat('{{.n | upper | trunc 5}} {{ fromJson .n }} {{ add .n 1 }} {{ printf "%q" .n }}', 0n)
   const property = fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.json()), (value) => {
     const entry = entryWith({ n: value })

@@ -56,7 +56,7 @@ t.test('pattern: captures become labels', async (t) => {
   t.strictSame(parse('<a> <b>', '1 2', ['b']), { b: '2' }, 'only what is wanted')
 })
 
-t.test('patterns that are refused', async (t) => {
+t.test('rejected patterns', async (t) => {
   for (const pattern of ['', '<a><b>', '<_><a>', 'x<_><_>', '<a> <a>', 'text', '<_>', '<_> x', '<a> '.repeat(600)]) {
     t.throws(() => compilePatternParser(pattern), { code: 'query_malformed' }, pattern.slice(0, 20))
   }
@@ -93,7 +93,7 @@ t.test('pattern filter: the line has the shape, as Loki tests it', async (t) => 
   t.throws(() => compilePatternFilter('<_><_>'), { code: 'query_malformed' }, 'neighbours are refused')
 })
 
-t.test('a line that the pattern filter takes fits the regular expression of the same shape', async (t) => {
+t.test('a line that passes the pattern filter matches the equivalent regular expression', async (t) => {
   const literal = fc.stringMatching(/^[ab]{1,3}$/)
   const property = fc.property(
     fc.array(literal, { maxLength: 3 }),
@@ -109,7 +109,7 @@ t.test('a line that the pattern filter takes fits the regular expression of the 
   t.doesNotThrow(() => fc.assert(property, { numRuns: 2000 }))
 })
 
-t.test('decolorize takes out escape sequences', async (t) => {
+t.test('decolorize removes escape sequences', async (t) => {
   const rows: [name: string, line: string, after: string][] = [
     ['colours', '\u001b[31mred\u001b[0m and \u001b[1;38;5;200mpink\u001b[m', 'red and pink'],
     ['cursor movement', 'a\u001b[2K\u001b[1Gb', 'ab'],

@@ -119,7 +119,7 @@ t.test('Grafana’s "Save & test" gets one sample of 2 in the year 2096', async 
   )
 })
 
-t.test('nanoseconds are whole from end to end, and a push that is sent again changes nothing', async (t) => {
+t.test('nanoseconds are kept from end to end, and a repeated push changes nothing', async (t) => {
   const client = await LokiClient.start(t)
   const times = [9n, 7n, 8n].map((each) => String(BigInt(ns(-1)) + each))
   const push = jsonPush(...times.map((time) => [time, `line ${time}`]))
@@ -136,7 +136,7 @@ t.test('nanoseconds are whole from end to end, and a push that is sent again cha
   )
 })
 
-t.test('entries are pairs, and triples behind the flag under categorize-labels', async (t) => {
+t.test('entries are pairs; with the categorize-labels flag, triples', async (t) => {
   const client = await LokiClient.start(t, [
     [
       { app: 'a' },
@@ -199,7 +199,7 @@ t.test(
 )
 
 t.test(
-  'a log query has its range and limit over all streams, a metric query aligned steps; values are texts, times numbers',
+  'a log query has its limit over all streams, a metric query has aligned steps; values are strings, times numbers',
   async (t) => {
     const client = await LokiClient.start(t, [
       [
@@ -237,7 +237,7 @@ t.test(
 )
 
 t.test(
-  'label texts have Go’s escapes, back-quotes and any order; one that cannot be read does not fail the others',
+  'label texts may have Go’s escapes, back-quotes and any order; an invalid one does not affect the others',
   async (t) => {
     const client = await LokiClient.start(t)
     const texts = ['{b="\\xc3\\xa9\\u00e9\\t", app=`a\\n`, }', '{app="b", gone=""}', '{app="c" x}', "{app='d'}"]
@@ -310,7 +310,7 @@ t.test('Logs Drilldown’s endpoints have their own response formats', async (t)
   t.match(await body('index/volume', '{app="a"'), /^parse error at line 1, col \d+: /)
 })
 
-t.test('errors, names that clash and absent labels are as a client sees them in categories', async (t) => {
+t.test('errors, conflicting names and absent labels have their categories', async (t) => {
   const client = await LokiClient.start(t, [
     [
       { app: 'a' },
@@ -336,7 +336,7 @@ t.test('errors, names that clash and absent labels are as a client sees them in 
   ])
 })
 
-t.test('errors are plain texts that start with the text that clients match', async (t) => {
+t.test('errors are plain text that starts with what clients match', async (t) => {
   const client = await LokiClient.start(t, [], { MILLRACE_QUERY_BYTES_MAX: '200B' })
   const rows = [
     ['query_range', { query: '{app="a"' }, 400, /^parse error at line 1, col \d+: syntax error: /],
@@ -386,7 +386,7 @@ t.test('errors are plain texts that start with the text that clients match', asy
   }
 })
 
-t.test('the small print: /ready, compression both ways, parameters of types, tenants', async (t) => {
+t.test('/ready, compression both ways, typed parameters, tenants', async (t) => {
   const client = await LokiClient.start(t)
   const ready = await client.app.inject('/ready')
   t.strictSame([ready.statusCode, ready.body.trim()], [200, 'ready'])

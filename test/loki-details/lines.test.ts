@@ -52,7 +52,7 @@ t.test('regular expressions are RE2’s', async (t) => {
   t.strictSame(
     await labelsOf(t, '| regexp "(?P<v>a|ab)"', 'ab'),
     [[{ app: 'a', v: 'a' }, [[-1, 'ab']]]],
-    'the first alternative that fits wins',
+    'the first matching alternative wins',
   )
   for (const [pattern, text] of [
     ['a(?=b)', 'invalid or unsupported Perl syntax: `(?=`'],
@@ -65,7 +65,7 @@ t.test('regular expressions are RE2’s', async (t) => {
 })
 
 t.test(
-  'of one name, the plain label is the stream’s, then the metadata’s; the parsed one is name_extracted',
+  'if a name occurs repeatedly, the stream’s label wins, then the metadata’s; the parsed one is name_extracted',
   async (t) => {
     t.strictSame(await labelsOf(t, '| logfmt', 'app=parsed trace=parsed x=1', { trace: 'meta', app: 'meta' }), [
       [
@@ -76,12 +76,12 @@ t.test(
     t.strictSame(
       await labelsOf(t, '', 'x', { app: 'meta' }),
       [[{ app: 'a', app_extracted: 'meta' }, [[-1, 'x']]]],
-      'metadata gives way to the stream as well',
+      'the stream wins over metadata too',
     )
   },
 )
 
-t.test('json: nested names are joined, arrays and nulls left out, the first of two names stays', async (t) => {
+t.test('json: nested names are joined, arrays and nulls omitted, the first of two equal names wins', async (t) => {
   const line =
     '{"a-b":1,"2x":"y","n":{"d":{"e":true}},"list":[1],"nil":null,"dup":1,"dup":2,"f":1.50,"big":12345678901234567890}'
   t.strictSame(await labelsOf(t, '| json', line), [
@@ -93,7 +93,7 @@ t.test('json: nested names are joined, arrays and nulls left out, the first of t
 })
 
 t.test(
-  'logfmt: empty values and bare keys are left out but under --keep-empty, faults passed over but under --strict',
+  'logfmt: empty values and bare keys are omitted without --keep-empty, faults are skipped without --strict',
   async (t) => {
     const line = 'a= b c="x y" d=1'
     t.strictSame(await labelsOf(t, '| logfmt', line), [[{ app: 'a', c: 'x y', d: '1' }, [[-1, line]]]])
@@ -106,7 +106,7 @@ t.test(
   },
 )
 
-t.test('unpack promotes the fields of a packed line, and of no other', async (t) => {
+t.test('unpack promotes the fields of packed lines only', async (t) => {
   const packed = '{"_entry":"the line","pod":"p"}'
   t.strictSame(await labelsOf(t, '| unpack', packed), [[{ app: 'a', pod: 'p' }, [[-1, 'the line']]]])
   const other = '{"pod":"p"}'
@@ -114,7 +114,7 @@ t.test('unpack promotes the fields of a packed line, and of no other', async (t)
   t.match(await labelsOf(t, '| unpack', 'x'), [[{ app: 'a', __error__: 'JSONParserErr' }, [[-1, 'x']]]])
 })
 
-t.test('a stage that fails drops no line: it sets __error__, which a metric query does not pass over', async (t) => {
+t.test('a failing stage drops no line but sets __error__, which fails a metric query', async (t) => {
   const client = await LokiClient.start(t, [
     [
       { app: 'a' },
@@ -150,7 +150,7 @@ t.test('a stage that fails drops no line: it sets __error__, which a metric quer
   )
 })
 
-t.test('a line of which no label is needed is not parsed, and does not fail', async (t) => {
+t.test('a line whose labels are not needed is not parsed, and does not fail', async (t) => {
   const client = await LokiClient.start(t, [[{ app: 'a' }, [[-9, 'no json']]]])
   t.strictSame(await client.instant('sum(count_over_time({app="a"} | json [1m]))'), [[{}, '1']])
   t.match(await client.instant('sum by (v) (count_over_time({app="a"} | json [1m]))'), [400, /JSONParserErr/])
@@ -196,7 +196,7 @@ t.test(
 )
 
 t.test(
-  'units: durations of a query know days, weeks and years, those of a line do not; sizes of a line have any case',
+  'units: durations in a query may have days, weeks and years, in a line not; sizes in a line have any case',
   async (t) => {
     t.strictSame(await labelsOf(t, '| logfmt | v > 1d', 'v=25h'), [[{ app: 'a', v: '25h' }, [[-1, 'v=25h']]]])
     t.strictSame(await labelsOf(t, '| logfmt | v > 1w', 'v=25h'), [])
@@ -211,7 +211,7 @@ t.test(
   },
 )
 
-t.test('= compares texts and numbers, == numbers alone', async (t) => {
+t.test('= compares strings and numbers, == only numbers', async (t) => {
   const wanted = [[{ app: 'a', v: '5.0' }, [[-1, 'v=5.0']]]]
   t.strictSame(await labelsOf(t, '| logfmt | v == 5', 'v=5.0'), wanted)
   t.strictSame(await labelsOf(t, '| logfmt | v = 5', 'v=5.0'), wanted)
@@ -220,7 +220,7 @@ t.test('= compares texts and numbers, == numbers alone', async (t) => {
 })
 
 t.test(
-  'line_format and label_format act in their place; a filter behind them sees the new line; a rename moves',
+  'line_format and label_format run in order; a later filter sees the new line; a rename moves the label',
   async (t) => {
     t.strictSame(
       await labelsOf(
@@ -243,7 +243,7 @@ t.test(
   },
 )
 
-t.test('drop with a value drops where the value is so; keep never takes away errors', async (t) => {
+t.test('drop with a value drops only labels with it; keep never removes errors', async (t) => {
   const wanted = (labels: object): unknown => [[{ app: 'a', ...labels }, [[-1, 'v=1 w=2']]]]
   t.strictSame(await labelsOf(t, '| logfmt | drop v="1", w="3"', 'v=1 w=2'), wanted({ w: '2' }))
   t.strictSame(await labelsOf(t, '| logfmt | keep v', 'v=1 w=2'), [[{ v: '1' }, [[-1, 'v=1 w=2']]]])
@@ -279,33 +279,25 @@ t.test('keywords may be label names', async (t) => {
   }
 })
 
-t.test(
-  'an entry that came twice is one; equal times keep their order forward and turn it round backward',
-  async (t) => {
-    const client = await LokiClient.start(t, [
-      [{ app: 'a' }, ['one', 'two', 'three'].map((line) => [-5, line] as const)],
-    ])
-    await client.load([
+t.test('a duplicate entry is stored once; equal times keep their order forward and reverse it backward', async (t) => {
+  const client = await LokiClient.start(t, [[{ app: 'a' }, ['one', 'two', 'three'].map((line) => [-5, line] as const)]])
+  await client.load([
+    [
+      { app: 'a' },
       [
-        { app: 'a' },
-        [
-          [-5, 'two'],
-          [-5, 'two', { trace: 't' }],
-          [-5, 'four'],
-        ],
+        [-5, 'two'],
+        [-5, 'two', { trace: 't' }],
+        [-5, 'four'],
       ],
-    ])
-    const plain = ['one', 'two', 'three', 'four'].map((line) => [-5, line])
-    const traced = [{ app: 'a', trace: 't' }, [[-5, 'two']]]
-    t.strictSame(await client.lines('{app="a"}'), [traced, [{ app: 'a' }, plain]])
-    t.strictSame(await client.lines('{app="a"}', { direction: 'backward' }), [
-      traced,
-      [{ app: 'a' }, plain.toReversed()],
-    ])
-  },
-)
+    ],
+  ])
+  const plain = ['one', 'two', 'three', 'four'].map((line) => [-5, line])
+  const traced = [{ app: 'a', trace: 't' }, [[-5, 'two']]]
+  t.strictSame(await client.lines('{app="a"}'), [traced, [{ app: 'a' }, plain]])
+  t.strictSame(await client.lines('{app="a"}', { direction: 'backward' }), [traced, [{ app: 'a' }, plain.toReversed()]])
+})
 
-t.test('the limit is over all streams, by time', async (t) => {
+t.test('the limit applies to all streams together, by time', async (t) => {
   const client = await LokiClient.start(t, [
     [{ app: 'a' }, [-9, -6, -3].map((seconds) => [seconds, 'x'] as const)],
     [{ app: 'b' }, [-8, -7, -1].map((seconds) => [seconds, 'x'] as const)],
@@ -333,16 +325,13 @@ t.test('the limit is over all streams, by time', async (t) => {
   ])
 })
 
-t.test(
-  '__stream_shard__ is not among the labels, and a query for a shard that is not there finds nothing',
-  async (t) => {
-    const client = await LokiClient.start(t, [
-      [{ app: 'a' }, [[-1, 'x']]],
-      [{ app: 'b', __stream_shard__: '7' }, [[-1, 'y']]],
-    ])
-    t.equal((await client.ask('labels')).body, '{"status":"success","data":["app"]}\n')
-    t.equal((await client.ask('label/__stream_shard__/values', { query: '{app="a"}' })).body, '{"status":"success"}\n')
-    t.strictSame(await client.lines('{app="a", __stream_shard__=~"1|2"}'), [])
-    t.strictSame(await client.instant('sum(count_over_time({app="a", __stream_shard__=~"1|2"}[1m]))'), [])
-  },
-)
+t.test('__stream_shard__ is no label, and a query for a missing shard finds nothing', async (t) => {
+  const client = await LokiClient.start(t, [
+    [{ app: 'a' }, [[-1, 'x']]],
+    [{ app: 'b', __stream_shard__: '7' }, [[-1, 'y']]],
+  ])
+  t.equal((await client.ask('labels')).body, '{"status":"success","data":["app"]}\n')
+  t.equal((await client.ask('label/__stream_shard__/values', { query: '{app="a"}' })).body, '{"status":"success"}\n')
+  t.strictSame(await client.lines('{app="a", __stream_shard__=~"1|2"}'), [])
+  t.strictSame(await client.instant('sum(count_over_time({app="a", __stream_shard__=~"1|2"}[1m]))'), [])
+})

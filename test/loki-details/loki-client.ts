@@ -32,7 +32,7 @@ interface WireAnswer {
 /** Adds no derived labels, so that results only have what the test loaded. */
 export const PLAIN = { MILLRACE_DISCOVER_SERVICE_NAME: 'false', MILLRACE_DISCOVER_LEVELS: 'false' }
 
-/** Numbers the applications of a test, because each has its own folder. */
+/** Numbers the applications of a test: each has its own folder. */
 let started = 0
 
 export class LokiClient {

@@ -4,7 +4,7 @@ import { LokiClient, NOON } from './loki-client.ts'
 const APP = { app: 'a' }
 
 t.test(
-  'the window of a range aggregation is open on the left and closed on the right; that of a log query the other way',
+  'a range aggregation's window is open on the left and closed on the right, a log query's range the reverse',
   async (t) => {
     const client = await LokiClient.start(t, [
       [
@@ -36,7 +36,7 @@ t.test(
 )
 
 t.test(
-  'the times of a range query are multiples of its step since 1970, both ends with them; an instant is as asked',
+  'the times of a range query, its ends included, are multiples of its step since 1970; an instant is unchanged',
   async (t) => {
     const client = await LokiClient.start(t, [[APP, [[-100, 'x']]]])
     const count = 'count_over_time({app="a"}[10m])'
@@ -58,7 +58,7 @@ t.test(
   },
 )
 
-t.test('division and remainder by zero are no number; a number binds its sign before any operator', async (t) => {
+t.test('division and remainder by zero are NaN; a number's sign binds tighter than any operator', async (t) => {
   const client = await LokiClient.start(t)
   const rows = [
     ['1 / 0', 'NaN'],
@@ -132,7 +132,7 @@ t.test('by and without are only allowed for some range aggregations', async (t) 
 })
 
 t.test(
-  'rate of unwrapped values is their sum a second; rate_counter minds resets and extrapolates as Prometheus does',
+  'rate of unwrapped values is their sum per second; rate_counter handles resets and extrapolates like Prometheus',
   async (t) => {
     const values = [1, 3, 1, 2, 5].map((v, i) => [-50 + 10 * i, `v=${v}`] as const)
     const client = await LokiClient.start(t, [[APP, values]])
@@ -145,7 +145,7 @@ t.test(
   },
 )
 
-t.test('a quantile lies on the line between two values; beyond 1 it is infinite', async (t) => {
+t.test('a quantile is interpolated linearly; above 1 it is infinite', async (t) => {
   const values = [4, 1, 3, 2].map((v, i) => [-50 + 10 * i, `v=${v}`] as const)
   const client = await LokiClient.start(t, [[APP, values]])
   for (const [quantile, value] of [
@@ -162,7 +162,7 @@ t.test('a quantile lies on the line between two values; beyond 1 it is infinite'
   }
 })
 
-t.test('absent_over_time has the labels of the matchers of equality', async (t) => {
+t.test('absent_over_time has the labels of the equality matchers', async (t) => {
   const client = await LokiClient.start(t, [[{ app: 'a', x: 'y1' }, [[-90, 'x']]]])
   const query = 'absent_over_time({app="a", x=~"y.*", z!="q"}[1m])'
   t.strictSame(await client.instant(query), [[APP, '1']])
@@ -170,7 +170,7 @@ t.test('absent_over_time has the labels of the matchers of equality', async (t) 
 })
 
 t.test(
-  'the unwrapped label is not in the result; a value that does not convert fails the query unless it is filtered',
+  'the unwrapped label is not in the result; a value that does not convert fails the query unless filtered out',
   async (t) => {
     const client = await LokiClient.start(t, [
       [
@@ -220,7 +220,7 @@ t.test('without a sum by, each combination of structured metadata is a series', 
   ])
 })
 
-t.test('a vector is sorted by labels but where the query orders it; topk of a range picks at each step', async (t) => {
+t.test('a vector is sorted by labels unless the query sorts it; topk of a range selects at each step', async (t) => {
   const times = (...seconds: number[]) => seconds.map((second) => [second, 'x'] as const)
   const client = await LokiClient.start(t, [
     [{ app: 'c' }, times(-119, -59)],

@@ -53,7 +53,7 @@ t.test('of two runs that loaded the same cursor, one gets the lease', async (t) 
 })
 
 t.test(
-  'entries are events of a group and stream that are made for them, and those that are there are not doubled',
+  'entries become events of a group and stream created for them, and existing ones are not duplicated',
   async (t) => {
     const group = uniqueName('/cognigy')
     const streamOf = ({ name }: { name: string }) => name

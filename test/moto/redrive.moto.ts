@@ -21,7 +21,7 @@ async function countOf(QueueUrl: string): Promise<number> {
   return Number(Attributes?.['ApproximateNumberOfMessages'])
 }
 
-/** Six events that the function failed on, as Lambda puts them into its dead-letter queue. */
+/** Six events on which the function failed, as Lambda writes them to its dead-letter queue. */
 async function sendEvents(QueueUrl: string, body: string): Promise<void> {
   for (let i = 0; i < 6; i++) {
     const MessageAttributes = {
@@ -33,7 +33,7 @@ async function sendEvents(QueueUrl: string, body: string): Promise<void> {
   }
 }
 
-/** Moto's own interface; an error where another emulator is in its place. */
+/** Moto's own interface; other emulators return an error. */
 async function askMoto(path: string, body?: object): Promise<string> {
   const init = body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) }
   const response = await fetch(`${process.env['MOTO_URL']}/moto-api/${path}`, init)
@@ -41,7 +41,7 @@ async function askMoto(path: string, body?: object): Promise<string> {
   return response.text()
 }
 
-/** The events that each function was called with without waiting, by its name: moto records bodies as base64. */
+/** The events of asynchronous calls by function name. Moto records bodies as base64. */
 async function callsOf(names: readonly string[]): Promise<readonly (readonly string[])[]> {
   const recorded = (await askMoto('recorder/download-recording')).split('\n').filter((row) => row !== '')
   const requests = recorded.map(
@@ -55,7 +55,7 @@ async function callsOf(names: readonly string[]): Promise<readonly (readonly str
   )
 }
 
-/** Queues, dead letters and two functions, as a stage has them; functions answer without running. */
+/** The queues, dead letters and two functions of a stage; functions respond without running. */
 async function createStage() {
   await askMoto('config', { lambda: { use_docker: false } })
   const [queueUrl, deadLetterUrl, alertDeadLetterUrl, pollerDeadLetterUrl] = (await Promise.all(

@@ -50,7 +50,7 @@ const CASES: [name: string, steps: Step[], none: Record<string, string>, all: Re
   ['a truncation that is not synced is lost', [...SAVED, ['truncate', 'a', { offset: 1 }]], { a: 'old' }, { a: 'o' }],
   ['a rename that is not synced is lost', [...SAVED, ['rename', 'a', { other: 'b' }]], { a: 'old' }, { b: 'old' }],
   [
-    'a rename over a file puts one in the place of the other',
+    'a rename over a file replaces it',
     [...SAVED, ['open', 'b'], write('b', 'new'), ['sync', 'b'], ['rename', 'b', { other: 'a' }], ['sync-folder', '']],
     { a: 'new' },
     { a: 'new' },
@@ -63,7 +63,7 @@ const CASES: [name: string, steps: Step[], none: Record<string, string>, all: Re
     { a: 'new', b: 'new' },
   ],
   [
-    'a folder that is not synced is gone, with what is in it',
+    'an unsynced folder is lost with its contents',
     [
       ['mkdir', 'd'],
       ['open', 'd/a'],
@@ -75,7 +75,7 @@ const CASES: [name: string, steps: Step[], none: Record<string, string>, all: Re
   ],
   ['an operation that failed did nothing', [...SAVED, ['unlink', 'a', { error: 13 }]], { a: 'old' }, { a: 'old' }],
   [
-    'a sync of an open file that has lost its name is no harm',
+    'a sync of an open file without a name is harmless',
     [...SAVED, ['unlink', 'a'], write('a', 'x'), ['sync', 'a'], ['sync-folder', '']],
     {},
     {},
@@ -116,7 +116,7 @@ t.test('each unsynced page may be on disk, as it was at any time', async (t) => 
   t.ok(seen.torn.size > 50, 'torn: sector by sector')
 })
 
-t.test('a truncation is on disk with all it cuts off, or not at all', async (t) => {
+t.test('a truncation is on disk completely or not at all', async (t) => {
   const disk = made(
     ['open', 'a'],
     write('a', 'a'.repeat(3 * PAGE)),
@@ -133,7 +133,7 @@ t.test('a truncation is on disk with all it cuts off, or not at all', async (t) 
   t.same([...seen].sort(), ['0 ', '1 0', '1 b', '3 a'], 'never a part of what was cut off')
 })
 
-t.test('pages of an fsync that failed are lost for good, or written, unless they are written again', async (t) => {
+t.test('pages of a failed fsync are lost or written, unless they are written again', async (t) => {
   const text = 'x'.repeat(PAGE)
   const failed: Step[] = [
     ['open', 'a'],

@@ -21,7 +21,7 @@ for (const actor of ACTORS) {
 }
 
 t.test(
-  'a folder that was copied and not synced: a push that is known there survives a loss of power',
+  'a folder that was copied and not synced: a push found there survives a power failure',
   {
     skip: noShim(),
   },

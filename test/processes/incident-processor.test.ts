@@ -17,7 +17,7 @@ const HOUR = 60 * MINUTE
 const MAILS = 'mails'
 const TICK = { source: 'millrace.clock' }
 
-/** An alert processor as its function opens it, and who subscribed to its topic. */
+/** An alert processor as opened by its function, and a subscriber of its topic. */
 async function openDeployed(t: Test, env: Environment) {
   const clock = new FixedClock()
   const cloud = await startLocalCloud(t, { clock })
@@ -36,7 +36,7 @@ async function openDeployed(t: Test, env: Environment) {
     MILLRACE_ALERT_SNS_TOPIC: cloud.topicArn,
     ...env,
   }
-  // The clients of a function find their services in its environment.
+  // The clients of a function get their endpoints from its environment.
   Object.assign(process.env, cloud.environment())
   const config = readConfig(settings)
   const written: string[] = []
@@ -66,7 +66,7 @@ async function openDeployed(t: Test, env: Environment) {
   }
 }
 
-t.test('an unusual rate of a service reaches the topic, by the schedule alone', async (t) => {
+t.test('an unusual rate of a service reaches the topic by the schedule alone', async (t) => {
   const { clock, call, push, mails } = await openDeployed(t, {
     MILLRACE_ANOMALIES: 'true',
     MILLRACE_ANOMALY_WARM_UP: '1d',
@@ -97,7 +97,7 @@ function subscriptionEvent(logEvents: readonly object[]): object {
   return { awslogs: { data: gzipSync(JSON.stringify(facts)).toString('base64') } }
 }
 
-t.test('error lines reach the topic once, and a topic that does not take them is counted', async (t) => {
+t.test('error lines reach the topic once, and failures of the topic are counted', async (t) => {
   const event = (clock: FixedClock) =>
     subscriptionEvent([{ id: 'e1', timestamp: clock.ms, message: 'ERROR disk is full' }])
   const well = await openDeployed(t, {})

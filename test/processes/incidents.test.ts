@@ -7,7 +7,7 @@ import { openIncidents, startIncidents } from '../../src/processes/incidents.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { makeBatch, openAdmission } from '../support/helper.ts'
 
-t.test('put together, an accepted error line is an incident in the log when the gateway stops', async (t) => {
+t.test('an accepted error line is an incident in the log when the gateway stops', async (t) => {
   const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), MILLRACE_INCIDENT_AUDIT: 'true' })
   const clock = SYSTEM_CLOCK
   const home = openEmbedded(config, clock, new Metrics().storeEvents({ error: () => undefined }))
@@ -29,7 +29,7 @@ t.test('put together, an accepted error line is an incident in the log when the 
   t.equal(incidents.totals.transitions.get('opened'), 1)
 })
 
-t.test('a process that is killed before it counted a line leaves that to the next', async (t) => {
+t.test('a line that a killed process did not count is counted by the next', async (t) => {
   const dataDir = t.testdir()
   const child = new URL('./incidents-child.ts', import.meta.url).pathname
   const { signal, stderr } = spawnSync(process.execPath, [child, dataDir], { encoding: 'utf8' })
@@ -61,7 +61,7 @@ for (const [name, env, code] of REFUSED) {
   })
 }
 
-t.test('a secret that is wrong is not shown', async (t) => {
+t.test('an invalid secret is not shown', async (t) => {
   t.throws(() => readConfig({ MILLRACE_ALERT_WEBHOOK_URL: 'ftp://hidden' }), { message: /not shown/ })
   t.throws(() => readConfig({ MILLRACE_ALERT_WEBHOOK_SECRET: 'hidden' }), { message: /^(?!.*hidden)/s })
 })

@@ -40,7 +40,7 @@ t.test('a missing command is reported', async (t) => {
 t.test('a hanging step is killed at its time limit, with its child processes', async (t) => {
   const child = "setInterval(() => {}, 1e6); console.log('child', process.pid)"
   const script = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(child)}], { stdio: 'inherit' }); setInterval(() => {}, 1e6)`
-  // The outputs close only once nobody holds them: that this ends shows that the child's child did.
+  // The outputs close only when no process holds them, so this also shows that the grandchild ended.
   const { ok, problem = '' } = await runBounded(process.execPath, node(script), { secondsMax: 0.2 })
   t.equal(ok, false)
   t.match(problem, 'was ended after its bound of 0.2 s')

@@ -2,15 +2,15 @@ import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 
-/** The script and what it imports by a path. */
+/** The script and its imports by path. */
 function scriptsOf(path: string): readonly string[] {
   const imports = [...readFileSync(path, 'utf8').matchAll(/^import (?!type )[^']*from '(\.[^']+)'/gm)]
   return [path, ...imports.flatMap(([, target = '']) => scriptsOf(join(dirname(path), target)))]
 }
 
-t.test('the image is built from every script that the build runs', async (t) => {
+t.test('the image contains every script that the build runs', async (t) => {
   const lines = readFileSync('.dockerignore', 'utf8').split('\n')
-  // Of src the image has all.
+  // The image contains all of src.
   t.ok(lines.includes('!src'))
   const scripts = [...scriptsOf('scripts/build.mjs'), ...scriptsOf('docker/create-resources.mjs').slice(1)]
   t.ok(scripts.length > 1)

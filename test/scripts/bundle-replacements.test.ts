@@ -18,7 +18,7 @@ const LISTS = {
   compiled: ['router/lib/node.js'],
 }
 
-/** Bundles the files, some of them changed, and gives the text of the bundle and what was not needed. */
+/** Bundles the files, some of them changed, and returns the text of the bundle and what was not needed. */
 async function bundle(t: Test, changes: Partial<Record<keyof typeof FILES, string>> = {}) {
   const folder = t.testdir()
   for (const [path, text] of Object.entries({ ...FILES, ...changes })) {
@@ -48,14 +48,14 @@ const ROWS: readonly [name: string, changes: Partial<Record<keyof typeof FILES, 
   ['a package that asks for another module', { 'node_modules/asks/index.js': "require('./lib/heavy.js')" }, 'answers'],
   ['a file that moved', { 'node_modules/asks/index.js': "require('answers')" }, 'asks/lib/heavy.js'],
   [
-    'a router that makes its functions in another way',
+    'a router that creates its functions in another way',
     { 'node_modules/router/lib/node.js': "module.exports = Function('return 1')" },
     'router/lib/node.js',
   ],
   [
-    'no import of node:http as a whole',
+    'no namespace import of node:http',
     { 'entry.js': "import 'asks'; import 'router/lib/node.js'" },
-    'node:http imported as a whole',
+    'a namespace import of node:http',
   ],
 ]
 for (const [name, changes, unmatched] of ROWS) {

@@ -17,7 +17,7 @@ const findLeftovers: (stage: string, options: object) => Promise<Leftover[]> = c
 
 type Tags = Readonly<Record<string, string>>
 
-/** ARNs of one of each kind, named as a stage names them. */
+/** An ARN of each kind, named as in a stage. */
 const arnsOf = (stage: string): readonly string[] => [
   `arn:aws:firehose:us-east-1:123456789012:deliverystream/millrace-${stage}`,
   `arn:aws:sqs:us-east-1:123456789012:millrace-${stage}-IngestQueue-abcd`,
@@ -33,7 +33,7 @@ const arnsOf = (stage: string): readonly string[] => [
   `arn:aws:lambda:us-east-1:123456789012:function:millrace-${stage}-gateway`,
 ]
 
-/** Answers for all services on one port: tags as the tagging API matches them, everything else with what a delete needs. */
+/** Responds for all services on one port: matches tags like the tagging API, and answers deletions. */
 async function startAccount(t: Test, resources: ReadonlyMap<string, Tags>, logGroups: readonly string[]) {
   const deletes: string[] = []
   const answers: Record<string, (input: never) => object> = {
@@ -57,7 +57,7 @@ async function startAccount(t: Test, resources: ReadonlyMap<string, Tags>, logGr
     const body = await text(request)
     const [, operation = ''] = String(request.headers['x-amz-target'] ?? '').split('.')
     if (operation === '') {
-      // S3 by its path, SNS by a form; both answer in XML.
+      // S3 by path, SNS by form; both respond in XML.
       const action = new URLSearchParams(body).get('TopicArn')
       if (request.method === 'DELETE' || action !== null) deletes.push(action ?? String(request.url))
       response.end('<R><DeleteTopicResponse/></R>')
@@ -85,7 +85,7 @@ t.test('a stage is matched by its tags and full names, not by a prefix', async (
   const resources = new Map(
     STAGES.flatMap((stage) => arnsOf(stage).map((arn) => [arn, { project: 'millrace', stage }] as const)),
   )
-  // Another project that has a stage of the same name.
+  // Another project with a stage of the same name.
   resources.set('arn:aws:s3:::other-dev-bucket', { project: 'other', stage: 'dev' } as never)
   const logGroups = STAGES.flatMap((stage) => [
     `/aws/lambda/millrace-${stage}-gateway`,

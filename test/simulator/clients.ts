@@ -1,31 +1,31 @@
-/** Clients, as they go on when a push is not answered with 2xx. */
+/** Clients: how each continues when a push is not answered with 2xx. */
 
 import type { Random } from '../support/random.ts'
 import type { ClientKind } from './plan.ts'
 
-/** 0: no answer, be it a refused or cut connection or a time-out. */
+/** 0: no answer: a refused or broken connection, or a timeout. */
 export type Status = number
 
 export interface Wire {
   /** Sends the push once. */
   send(): Promise<Status>
   sleep(ms: number): Promise<void>
-  /** True once the client is to give up, as its process ends. */
+  /** True once the client must give up because its process ends. */
   isOver(): boolean
 }
 
-/** Ends when the push was acknowledged, refused for good, or given up. */
+/** Resolves when the push was acknowledged, refused for good, or given up. */
 export type Client = (wire: Wire, random: Random) => Promise<void>
 
 const isDone = (status: Status): boolean => status >= 200 && status < 300
-/** Alloy's and Promtail's: what a later try may change. */
+/** Alloy's and Promtail's: statuses that are retried. */
 const isRetryable = (status: Status): boolean => status === 0 || status === 429 || status >= 500
 
 const ALLOY_TRIES = 10
 const FLUENTBIT_TRIES = 2
 const WINSTON_MS = 5000
 
-/** Half a second, doubled up to five minutes, ten tries. */
+/** Half a second, doubled up to five minutes, ten attempts. */
 const alloy: Client = async (wire, random) => {
   for (let tries = 0; tries < ALLOY_TRIES && !wire.isOver(); tries++) {
     if (!isRetryable(await wire.send())) return
@@ -34,7 +34,7 @@ const alloy: Client = async (wire, random) => {
   }
 }
 
-/** Its base is five seconds, and by default it tries once more, for everything but 400. */
+/** A base of five seconds and, by default, one retry, for everything but 400. */
 const fluentbit: Client = async (wire, random) => {
   for (let tries = 0; tries < FLUENTBIT_TRIES && !wire.isOver(); tries++) {
     const status = await wire.send()
@@ -43,7 +43,7 @@ const fluentbit: Client = async (wire, random) => {
   }
 }
 
-/** Sends again whatever was not acknowledged, for ever; a batch that the gateway refuses in part is acknowledged by a person. */
+/** Retries whatever was not acknowledged, for ever; a batch that is refused in part is acknowledged by hand. */
 const winston: Client = async (wire) => {
   while (!wire.isOver()) {
     const status = await wire.send()
@@ -52,7 +52,7 @@ const winston: Client = async (wire) => {
   }
 }
 
-/** Does not wait for the answer before it sends the same again, as a proxy that hedges. */
+/** Sends the same again without waiting for the answer, like a hedging proxy. */
 const hasty: Client = async (wire, random) => {
   const statuses = await Promise.all([
     wire.send(),

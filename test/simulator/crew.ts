@@ -1,4 +1,4 @@
-/** Processes that simulate plans under the shim, as many as are asked for. */
+/** A number of processes that simulate plans under the shim. */
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,10 +13,10 @@ import type { Plan } from './plan.ts'
 import type { SimulationReport } from './simulation.ts'
 
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
-/** What SQLite salts its logs with. */
+/** The random source that SQLite uses to salt its logs. */
 const RANDOM_BYTES = 4096
 
-/** One process; plans run in it one after the other. */
+/** One process, which runs plans one after the other. */
 export class Simulator {
   readonly #folder: string
   readonly #rig: Rig

@@ -41,7 +41,7 @@ export interface PushRequest {
 export class Gateway {
   readonly events = new RecordedEvents()
   readonly store: SqliteLogStore
-  /** What queries read: without the entries that wait to be deleted. */
+  /** What queries read: without entries that are due to be deleted. */
   readonly reader: LogStore
   readonly #clock: SimulatedClock
   readonly #settings: GatewaySettings
@@ -51,12 +51,12 @@ export class Gateway {
   #database: Database | undefined
   #looks = 0
 
-  /** Throws what a start that fails ends with. */
+  /** Throws the error of a failed start. */
   constructor(dataDir: string, scheduler: Scheduler, clock: SimulatedClock, settings: GatewaySettings) {
     this.#clock = clock
     this.#settings = settings
     this.#gate = new StreamGateKeeper(settings.push, clock)
-    // A turn lasts for a few looks at the clock, so that queries take turns though nothing takes time.
+    // A turn lasts for a few readings of the clock, so that queries take turns although nothing takes time.
     this.#turns = new QueryTurns({
       nowMs: () => this.#looks++,
       afterOthers: (run) => {
@@ -112,7 +112,7 @@ export class Gateway {
     return processDeletions(this.store.deletions, this.#clock)
   }
 
-  /** Calls `onFrame` with what there is to send until the returned function is called. */
+  /** Calls `onFrame` with each frame until the returned function is called. */
   async tail(request: TailRequest, onFrame: (frame: TailFrame) => void): Promise<() => void> {
     const session = new TailSession(request)
     const take = (): void => {
@@ -136,7 +136,7 @@ export class Gateway {
     return this.store.close()
   }
 
-  /** Frees what the process of a killed gateway would have left to the kernel. */
+  /** Frees what the kernel would free after a kill. */
   abandon(): void {
     try {
       this.#database?.close()
@@ -145,7 +145,7 @@ export class Gateway {
   }
 }
 
-/** As the home repeats, with the timers that are there now. */
+/** Repeats like the home, with the current timers. */
 const repeat: Repeat = (run, ms) => {
   const timer = setInterval(run, ms)
   return () => clearInterval(timer)

@@ -1,6 +1,6 @@
 /**
- * Takes the place of what is not the same twice, for everything under `src`: timers and turns of the event loop become tasks of
- * the scheduler, and compression on other threads is done at once and answered in a later turn. The sources stay as they are.
+ * Replaces everything that is not deterministic, for all of `src`: timers and turns of the event loop become tasks of
+ * the scheduler, and compression on other threads is done at once and returned in a later turn. The sources are unchanged.
  */
 
 import { registerHooks } from 'node:module'
@@ -11,7 +11,7 @@ import type { Scheduler } from './scheduler.ts'
 
 let current: Scheduler | undefined
 
-/** The scheduler whose tasks timers become from now on; undefined: none may be set. */
+/** The scheduler for timers from now on; undefined: no timer may be set. */
 export function useScheduler(scheduler: Scheduler | undefined): void {
   current = scheduler
 }
@@ -66,7 +66,7 @@ function interval(run: Run, ms = 0, ...args: unknown[]): Handle {
 
 const clear = (handle: Handle | undefined): void => handle?.stop()
 
-/** Used by the modules that take the place of Node's; they are text, so they find it here. */
+/** Used by the modules that replace Node's: they are text, so they look it up here. */
 const stand = {
   setImmediate: (value?: unknown): Promise<unknown> => new Promise((resolve) => immediate(() => resolve(value))),
   setTimeout: (ms?: number, value?: unknown): Promise<unknown> =>
@@ -79,7 +79,7 @@ const stand = {
   ),
 }
 
-/** Calls back in a later turn with the result of the function that works at once. */
+/** Calls back in a later turn with the result of the synchronous function. */
 function later(atOnce: Run, args: unknown[]): void {
   const callback = args.pop() as (error: unknown, result?: unknown) => void
   immediate(() => {
@@ -103,15 +103,15 @@ const { ${Object.keys(stand.zlib).join(', ')} } = globalThis.${STAND}.zlib
 export { ${Object.keys(stand.zlib).join(', ')} }`
 const MODULES: Readonly<Record<string, string>> = { 'node:timers/promises': TIMERS, 'node:zlib': ZLIB }
 
-/** A change of the sources that the simulation has to find: `was` occurs exactly once in the file, and becomes `is`. */
+/** A change of the sources that the simulation must detect: `was` occurs exactly once in the file, and becomes `is`. */
 export interface Mutation {
-  /** Below the checkout. */
+  /** Relative to the checkout. */
   readonly file: string
   readonly was: string
   readonly is: string
 }
 
-/** Call it before anything of `src` is imported. */
+/** Call it before importing anything from `src`. */
 export function replaceMachine(mutations: readonly Mutation[] = []): void {
   Object.assign(globalThis, {
     [STAND]: stand,

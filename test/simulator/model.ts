@@ -1,4 +1,4 @@
-/** What every answer is compared with: all that was sent, acknowledged, deleted and expired, in the simplest form. */
+/** The model that every answer is compared with: everything sent, acknowledged, deleted and expired, in the simplest form. */
 
 import { formatLabels } from '../../src/domain/labels.ts'
 import { type PlainEntry, type PlainStream, toLabels } from '../support/helper.ts'
@@ -7,7 +7,7 @@ import { WORD } from './plan.ts'
 /** A moment: the number of steps of the scheduler. */
 export type Moment = number
 
-/** A line with its place. Two pushes that send the same mean the same entry. */
+/** A line with its stream and time. Two pushes with the same one mean the same entry. */
 export class Entry {
   readonly tenant: string
   readonly key: string
@@ -17,18 +17,18 @@ export class Entry {
   readonly line: string
   readonly metadata: string
   readonly hasWord: boolean
-  /** The gateway has to refuse it. */
+  /** The gateway must refuse it. */
   readonly isWrong: boolean
   firstSent: Moment = Number.POSITIVE_INFINITY
   lastSent: Moment = Number.NEGATIVE_INFINITY
-  /** Pushes of it that the gateway works on. */
+  /** Pushes of it in progress. */
   working = 0
-  /** Since when it has to be there: acknowledged, or shown. */
+  /** When it was acknowledged or returned: from then on it must be there. */
   keptSince: Moment | undefined
   acknowledged: Moment | undefined
-  /** A deletion took it, and nobody sent it since. */
+  /** A deletion removed it, and nobody has sent it since. */
   isErased = false
-  /** Came in by more than one push: nothing is said about its place among those of its time. */
+  /** Came in more than one push: its place among entries of equal time is undefined. */
   isShared = false
 
   constructor(tenant: string, { labels }: PlainStream, { ns, line, metadata = {}, id }: PlainEntry, isWrong: boolean) {
@@ -47,7 +47,7 @@ export class Entry {
   }
 }
 
-/** Lines of programs are known by their text alone. */
+/** Lines of programs are identified by their text alone. */
 export function nameOf(tenant: string, key: string, ns: bigint | undefined, line: string, metadata: string): string {
   return `${tenant} ${key} ${line.startsWith('program') ? '' : ns} ${line} ${metadata}`
 }
@@ -61,10 +61,10 @@ export interface ModelDeletion {
   /** When it was sent, and acknowledged. */
   readonly sent: Moment
   acknowledged: Moment | undefined
-  /** When somebody asked to cancel it, and when that was certain. */
+  /** When its cancellation was requested, and when it was confirmed. */
   cancelSent: Moment | undefined
   cancelled: Moment | undefined
-  /** Carried out: it hides nothing any more. */
+  /** Carried out: it no longer hides anything. */
   processed: Moment | undefined
 }
 
@@ -80,10 +80,10 @@ export interface Range {
 export class Model {
   readonly #entries = new Map<string, Entry>()
   readonly deletions: ModelDeletion[] = []
-  /** Entries before this time may be gone. */
+  /** Entries before this time may have expired. */
   #expiredNs: bigint | undefined
 
-  /** The entry of the model for one that is about to be sent for the first time by a push. */
+  /** The model's entry for a line that a push is about to send for the first time. */
   entry(candidate: Entry): Entry {
     const known = this.#entries.get(candidate.name)
     if (known === undefined) this.#entries.set(candidate.name, candidate)
@@ -141,7 +141,7 @@ export class Model {
     if (this.#expiredNs === undefined || ns > this.#expiredNs) this.#expiredNs = ns
   }
 
-  /** A deletion was carried out; what was on its way meanwhile may have been missed. */
+  /** A deletion was carried out; entries that arrived meanwhile may have been missed. */
   processed(deletion: ModelDeletion, began: Moment, now: Moment): void {
     deletion.processed = now
     for (const entry of this.#entries.values()) {
@@ -153,7 +153,7 @@ export class Model {
     }
   }
 
-  /** Has to be in an answer to a question that was asked at `from` and answered at `to`. */
+  /** Must be in the answer to a query that was sent at `from` and answered at `to`. */
   isCertain(entry: Entry, from: Moment, to: Moment): boolean {
     if (entry.keptSince === undefined || entry.keptSince >= from || entry.isErased) return false
     if (entry.ns === undefined ? this.#expiredNs !== undefined : entry.ns < (this.#expiredNs ?? entry.ns)) return false
@@ -176,13 +176,13 @@ export class Model {
     })
   }
 
-  /** The process is gone, and what it worked on. */
+  /** The process is gone, with its work in progress. */
   killed(): void {
     for (const entry of this.#entries.values()) entry.working = 0
   }
 }
 
-/** Programs' lines have times that the model does not know: they belong to no deletion but by their app. */
+/** The model does not know the times of programs' lines: only deletions by app select them. */
 export function covers({ tenant, app, isFiltered, end }: ModelDeletion, entry: Entry): boolean {
   return (
     entry.tenant === tenant &&

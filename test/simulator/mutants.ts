@@ -1,4 +1,4 @@
-/** Faults put into the sources on purpose: each has to make the simulation fail. */
+/** Deliberate faults in the sources: each must make the simulation fail. */
 
 import type { Mutation } from './machine.ts'
 

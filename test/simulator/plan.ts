@@ -1,21 +1,21 @@
-/** What a seed stands for: a plan of lives, actions and faults, plain JSON, so that parts of it can be taken out. */
+/** The plan of a seed: lives, actions and faults as plain JSON, so that parts can be removed. */
 
 import { CUT_MODES, type CutMode } from '../power/disk.ts'
 import { Random } from '../support/random.ts'
 
 export const TENANTS = ['shop', 'bank', '__proto__'] as const
 export const APPS = ['a', 'b', 'c'] as const
-/** Lines with this word are what filters and deletions look for. */
+/** The word that filters and deletions search for. */
 export const WORD = 'err'
 
-/** How a client goes on when it is not answered with 2xx. */
+/** How a client continues when the answer is not 2xx. */
 export const CLIENTS = ['alloy', 'fluentbit', 'winston', 'hasty', 'program'] as const
 export type ClientKind = (typeof CLIENTS)[number]
 
 interface Timed {
-  /** From the beginning of its life. */
+  /** From the start of its life. */
   readonly atMs: number
-  /** What the action draws from: taking another action out does not change it. */
+  /** The seed of the action: removing another action does not change it. */
   readonly seed: number
 }
 
@@ -26,9 +26,9 @@ export type Action = Timed &
         readonly client: ClientKind
         readonly tenant: string
         readonly lines: number
-        /** Some lines repeat those of an earlier push. */
+        /** Some lines repeat lines of an earlier push. */
         readonly repeats: boolean
-        /** Some lines are to be refused. */
+        /** Some lines must be refused. */
         readonly isPartlyWrong: boolean
       }
     | {
@@ -38,7 +38,7 @@ export type Action = Timed &
         readonly isFiltered: boolean
         readonly isForward: boolean
         readonly limit: number
-        /** The range ends so long ago and is so long; undefined: everything. */
+        /** How long ago the range ends, and its length; undefined: everything. */
         readonly range: { readonly ageMs: number; readonly ms: number } | undefined
         readonly isAborted: boolean
       }
@@ -47,9 +47,9 @@ export type Action = Timed &
     | { readonly kind: 'delete'; readonly tenant: string; readonly app: string; readonly isFiltered: boolean }
     | { readonly kind: 'cancel'; readonly tenant: string }
     | { readonly kind: 'process' }
-    /** The time of day is set forward or back. */
+    /** The wall clock is set forward or back. */
     | { readonly kind: 'set-clock'; readonly ms: number }
-    /** So much time passes in which nothing runs. */
+    /** Time that passes while nothing runs. */
     | { readonly kind: 'sleep'; readonly hours: number }
   )
 
@@ -65,12 +65,12 @@ export const FAULTS = [
 ] as const
 export type FaultKind = (typeof FAULTS)[number]
 
-/** A stretch of a life in which something fails by chance. */
+/** A period of a life in which something fails at random. */
 export interface Fault {
   readonly kind: FaultKind
   readonly atMs: number
   readonly forMs: number
-  /** Of the calls; for `disk-full` the share of 64 KiB that is left. */
+  /** The share of calls that fail; for `disk-full` the share of 64 KiB that is left. */
   readonly chance: number
 }
 
@@ -80,14 +80,14 @@ export type KillPlace = 'border' | 'call' | 'upkeep' | 'join'
 export interface LifePlan {
   readonly actions: readonly Action[]
   readonly faults: readonly Fault[]
-  /** The start is killed this often before it gets through. */
+  /** How often the start is killed before it succeeds. */
   readonly startKills: number
   readonly end:
     | { readonly kind: 'stop'; readonly atMs: number }
     | { readonly kind: 'kill'; readonly atMs: number; readonly place: KillPlace }
-  /** The power fails behind the end. */
+  /** The power fails after the end. */
   readonly cut: CutMode | undefined
-  /** How long nobody starts it again. */
+  /** The time until the next start. */
   readonly downMs: number
   /** For kills and cuts. */
   readonly seed: number
@@ -101,25 +101,25 @@ export interface Plan {
   readonly tenantBytesPerSecond: number | undefined
   readonly checkpointPages: number
   readonly lives: readonly LifePlan[]
-  /** Bits of the files that flip behind the last life; after it no more is asked than that the gateway stays honest. */
+  /** Bits of the files that flip after the last life; from then on the gateway must only stay honest. */
   readonly rottenBits: number
 }
 
 const DAY_MS = 24 * 3600_000
 
-/** What most histories of one kind are like. */
+/** The parameters of one kind of history. */
 interface Style {
   readonly livesMax: number
   readonly lifeMsMax: number
-  /** How many actions a life has at least, and how many more at most. */
+  /** The minimum number of actions of a life, and how many more there may be. */
   readonly actions: readonly [least: number, more: number]
   readonly linesMax: number
-  /** One tenant, so that its blocks are many. */
+  /** One tenant, so that it has many blocks. */
   readonly isOneTenant: boolean
   readonly killedAt: readonly KillPlace[]
   readonly cutShare: number
   readonly downMsMax: number
-  /** Of lives: after it a process starts that gets only what is sent again, and then the power fails. */
+  /** The share of lives after which a process starts that only gets retries, and then the power fails. */
   readonly quietShare: number
 }
 
@@ -136,7 +136,7 @@ const STYLES: readonly Style[] = [
     downMsMax: 6000,
     quietShare: 0.05,
   },
-  // Many small pushes, so that there is much to join.
+  // Many small pushes, so that there are many blocks to join.
   {
     livesMax: 2,
     lifeMsMax: 20_000,
@@ -148,7 +148,7 @@ const STYLES: readonly Style[] = [
     downMsMax: 6000,
     quietShare: 0.05,
   },
-  // Short lives: clients send again before anything else was written.
+  // Short lives: clients retry before anything else is written.
   {
     livesMax: 5,
     lifeMsMax: 2500,
@@ -213,7 +213,7 @@ function makeQuietLife(random: Random): LifePlan {
   }
 }
 
-/** So long that retention takes some of the lines, and leaves others that came with them. */
+/** So long that retention deletes some of the lines and keeps others of the same push. */
 function withSleep(life: LifePlan, random: Random): LifePlan {
   const atMs = Math.floor(life.end.atMs * random.next())
   const sleep = { atMs, seed: random.integer(2 ** 31), kind: 'sleep' as const, hours: random.pick([46.5, 46.9, 50]) }

@@ -9,7 +9,7 @@ import { type Action, APPS, WORD } from './plan.ts'
 export interface MadePush {
   readonly number: number
   readonly request: Omit<PushRequest, 'streams'>
-  /** What is sent at this time of day: a program's lines get theirs from the gateway. */
+  /** The push at this wall time: the gateway sets the times of a program's lines. */
   readonly streams: (nowMs: number) => readonly PlainStream[]
   readonly entries: readonly Entry[]
 }
@@ -17,7 +17,7 @@ export interface MadePush {
 interface Circumstances {
   readonly nowMs: number
   readonly number: number
-  /** What was pushed before. */
+  /** Earlier pushes. */
   readonly earlier: readonly Entry[]
 }
 
@@ -64,7 +64,7 @@ export function makePush(
     }
   }
   const own = earlier.filter(({ tenant, ns, isWrong }) => tenant === action.tenant && ns !== undefined && !isWrong)
-  // Not older than what is found again.
+  // Not older than the duplicate window.
   const recent = own.filter(({ ns }) => (ns as bigint) > BigInt(nowMs - 2 * LATE_MS_MAX) * MS)
   if (action.repeats && !isProgram && recent.length > 0) {
     for (let i = random.integer(4); i >= 0; i--) {

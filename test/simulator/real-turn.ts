@@ -1,4 +1,4 @@
-/** A turn of the real event loop, kept before the machine is replaced: every promise that can settle has settled by then. */
+/** A turn of the real event loop, saved before the machine is replaced: afterwards every promise that can settle has settled. */
 
 const wait = setImmediate
 

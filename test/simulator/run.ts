@@ -1,4 +1,4 @@
-/** `npm run simulate -- --seeds 1000 --from 1`: simulates seeds, shrinks what fails, and prints what was done. */
+/** `npm run simulate -- --seeds 1000 --from 1`: simulates seeds, shrinks failures, and prints the totals. */
 
 import { readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,15 +16,15 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '200' },
     /** The first seed. */
     from: { type: 'string', default: '1' },
-    /** Processes that simulate at once. */
+    /** Number of concurrent processes. */
     jobs: { type: 'string', default: '1' },
-    /** Runs the plan in this file, and prints what happens. */
+    /** Runs the plan in this file, and prints its events. */
     plan: { type: 'string' },
-    /** Where the smallest plan that fails is written. */
+    /** The file for the smallest failing plan. */
     save: { type: 'string', default: join(tmpdir(), 'failing-plan.json') },
-    /** Runs every fault that is put into the sources on purpose until it is found, for at most a hundred seeds each. */
+    /** Runs each deliberate fault until it is detected, for at most a hundred seeds. */
     mutations: { type: 'boolean', default: false },
-    /** Only those with this in their name. */
+    /** Only those whose name contains this. */
     only: { type: 'string', default: '' },
   },
 })

@@ -1,25 +1,25 @@
 /**
- * One thread with a clock of its own: everything that waits, for a time or for a turn, is a task, and a seed decides which of
- * the tasks that are due runs first. Nothing takes time but what says so.
+ * One thread with its own clock: everything that waits, for a time or for a turn, is a task, and a seed decides which of
+ * the due tasks runs first. Only tasks that say so take time.
  */
 
 import type { Clock } from '../../src/ports/log-store.ts'
 import { Random } from '../support/random.ts'
 import { realTurn } from './real-turn.ts'
 
-/** Whose task it is: the gateway's tasks die with its process. */
+/** The owner of a task: the gateway's tasks end with its process. */
 export type Owner = 'gateway' | 'world'
 
 interface Task {
   atMs: number
-  /** Among tasks of one time, the lowest runs first. */
+  /** Among tasks of equal time, the lowest runs first. */
   readonly rank: number
   readonly number: number
   readonly owner: Owner
   readonly run: () => void
 }
 
-/** Share of the turns of the event loop that take some milliseconds, so that others come in between. */
+/** The share of turns of the event loop that take some milliseconds, so that others come in between. */
 const SLOW_TURN_SHARE = 0.15
 const SLOW_TURN_MS_MAX = 4
 
@@ -34,17 +34,17 @@ export class Scheduler {
     this.#random = new Random(seed)
   }
 
-  /** Milliseconds since the beginning. */
+  /** Milliseconds since the start. */
   get nowMs(): number {
     return this.#nowMs
   }
 
-  /** Tasks that ran. */
+  /** Number of tasks that ran. */
   get steps(): number {
     return this.#ran
   }
 
-  /** Runs `run` in so many milliseconds, unless the returned function is called before. */
+  /** Runs `run` after `ms` milliseconds, unless the returned function is called first. */
   after(ms: number, owner: Owner, run: () => void): () => void {
     const task = { atMs: this.#nowMs + ms, rank: this.#random.next(), number: this.#made++, owner, run }
     push(this.#tasks, task)
@@ -53,7 +53,7 @@ export class Scheduler {
     }
   }
 
-  /** What `setImmediate` is to the gateway. */
+  /** The gateway's `setImmediate`. */
   turn(owner: Owner, run: () => void): () => void {
     const ms = this.#random.chance(SLOW_TURN_SHARE) ? this.#random.integer(SLOW_TURN_MS_MAX) : 0
     return this.after(ms, owner, run)
@@ -63,7 +63,7 @@ export class Scheduler {
     return new Promise((resolve) => this.after(ms, 'world', resolve))
   }
 
-  /** Runs the next task and all that follows from it without waiting; false when nothing waits. */
+  /** Runs the next task and everything that follows from it without waiting; false if no task is left. */
   async step(): Promise<boolean> {
     const task = pop(this.#tasks)
     if (task === undefined) return false
@@ -74,13 +74,13 @@ export class Scheduler {
     return true
   }
 
-  /** The process is gone, and what it waited for with it. */
+  /** The process is gone, with its tasks. */
   dropGateway(): void {
     this.#tasks = this.#tasks.filter(({ owner }) => owner !== 'gateway')
     heapify(this.#tasks)
   }
 
-  /** So much time passes in which nothing runs. */
+  /** Lets time pass while nothing runs. */
   jump(ms: number): void {
     this.#nowMs += ms
     for (const task of this.#tasks) task.atMs += ms
@@ -111,7 +111,7 @@ function isBefore(a: Task, b: Task): boolean {
   return a.atMs < b.atMs || (a.atMs === b.atMs && (a.rank < b.rank || (a.rank === b.rank && a.number < b.number)))
 }
 
-/** A binary heap: the first task is the one to run. */
+/** A binary heap: the first task runs next. */
 function push(heap: Task[], task: Task): void {
   heap.push(task)
   rise(heap, heap.length - 1)

@@ -1,11 +1,11 @@
-/** Makes a plan that fails smaller, part by part, for as long as it still fails. */
+/** Makes a failing plan smaller, part by part, as long as it still fails. */
 
 import type { LifePlan, Plan } from './plan.ts'
 
-/** Runs that shrinking may take. */
+/** The maximum number of runs while shrinking. */
 const RUNS_MAX = 300
 
-/** `fails` runs a plan; the result fails, and no single part that is tried can be left out of it. */
+/** `fails` runs a plan; the result fails, and none of the tried parts can be removed from it. */
 export async function shrinkPlan(
   plan: Plan,
   fails: (plan: Plan) => Promise<boolean>,
@@ -26,7 +26,7 @@ export async function shrinkPlan(
   return smallest
 }
 
-/** The largest steps first: whole lives, halves of the actions, single actions, faults, what surrounds them. */
+/** The largest steps first: whole lives, halves of the actions, single actions, faults, then the rest. */
 function* smallerPlans(plan: Plan): Generator<Plan> {
   for (const [i] of plan.lives.entries()) {
     if (plan.lives.length > 1) yield { ...plan, lives: plan.lives.toSpliced(i, 1) }

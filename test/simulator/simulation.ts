@@ -1,4 +1,4 @@
-/** Runs a plan: lives of a gateway over one disk, clients that go on across them, and a model that checks every answer. */
+/** Runs a plan: lives of a gateway on one disk, clients that continue across them, and a model that checks every answer. */
 
 import { createHash } from 'node:crypto'
 import { ageWithinRetention, PUSH_LIMITS } from '../../src/domain/limits.ts'
@@ -26,39 +26,39 @@ export interface Counts {
   cuts: number
   faults: Record<FaultKind, number>
   rotten: number
-  /** Answers other than 2xx, and none. */
+  /** Answers other than 2xx, and missing answers. */
   failures: number
 }
 
 export interface SimulationReport {
   readonly seed: number
-  /** What was wrong, at most some; the first is what to look at. */
+  /** The faults, up to a limit; look at the first. */
   readonly violations: readonly string[]
   readonly counts: Counts
-  /** The same for the same plan and the same sources. */
+  /** Equal for the same plan and the same sources. */
   readonly digest: string
   readonly trace: readonly string[]
 }
 
-/** A day in the years that the store knows, at noon. */
+/** A day in the store's range of years, at noon. */
 const START_MS = Date.UTC(2026, 10, 21, 12)
 const EIO = 5
 const SPACE_BYTES = 65_536
-/** A start that fails is tried again so often before the faults end. */
+/** How often a failed start is retried before the faults end. */
 const STARTS_FAILING_MAX = 3
 const RESTART_MS = 1000
-/** How long clients may take to get rid of what they have, once nothing fails any more. */
+/** How long clients may take to deliver the rest once nothing fails any more. */
 const DRAIN_MS = 3 * 3600_000
-/** Joins and retention have had their turn. */
+/** Enough for joins and retention. */
 const UPKEEP_MS = 6000
 const VIOLATIONS_MAX = 8
-/** Where nothing changes a file for so many steps, the process is killed between two. */
+/** If no file changes for this many steps, the process is killed between two of them. */
 const STEPS_TO_KILL_MAX = 20
-/** Joins that a life may have before the one in which it is killed. */
+/** The maximum number of joins before the one in which a life is killed. */
 const JOINS_SPARED_MAX = 3
-/** More steps than any plan takes: something goes round in circles. */
+/** More steps than any plan takes: something loops. */
 const STEPS_MAX = 400_000
-/** The journal does not say how often they struck: their stretches are counted. */
+/** The journal does not record how often they happened, so their periods are counted. */
 const NOT_IN_JOURNAL = new Set<FaultKind>(['short-write', 'read-error', 'lost-answers'])
 const NO_FAULTS: Record<FaultKind, number> = {
   'sync-error': 0,
@@ -88,7 +88,7 @@ export async function simulate(plan: Plan, files: ShimFiles, control: Control): 
   return simulation.report()
 }
 
-/** Ends the run of a plan once something was wrong: what follows would only be confusing. */
+/** Ends the run of a plan at the first fault, because later ones would only confuse. */
 class Violated extends Error {}
 
 export class Simulation {
@@ -99,15 +99,15 @@ export class Simulation {
   readonly counts = emptyCounts()
   readonly world: World
   gateway: Gateway | undefined
-  /** The share of answers that get lost. */
+  /** The share of lost answers. */
   lostAnswers = 0
-  /** Bits of the files are wrong. */
+  /** The files have flipped bits. */
   isRotten = false
   readonly #volume: Volume
   readonly #random: Random
   readonly #violations: string[] = []
   readonly #trace: string[] = []
-  /** Answers of the step that runs, which are sent when it is over. */
+  /** Answers of the current step, which are sent at its end. */
   #outbox: (() => void)[] = []
   #lifeStartMs = 0
 
@@ -134,7 +134,7 @@ export class Simulation {
     this.note(`VIOLATION ${text}`)
   }
 
-  /** Sends an answer when the step is over, if the process is still there. */
+  /** Sends an answer at the end of the step, if the process still runs. */
   answer(send: () => void): void {
     this.#outbox.push(send)
   }
@@ -252,7 +252,7 @@ export class Simulation {
     if (code !== 'store_unavailable' && code !== 'store_damaged') this.violate(`a start fails with ${error}`)
   }
 
-  /** Sets the faults of this moment, and is called again when they change. */
+  /** Sets the current faults, and is called again when they change. */
   #planFaults(faults: readonly Fault[]): void {
     for (const { atMs, forMs } of faults) {
       for (const ms of [atMs, atMs + forMs]) {
@@ -274,7 +274,7 @@ export class Simulation {
   async #runUntil({ end }: LifePlan, random: Random): Promise<void> {
     const endMs = this.#lifeStartMs + end.atMs
     this.scheduler.after(Math.max(0, endMs - this.scheduler.nowMs), 'world', () => undefined)
-    // Joins come while there are small blocks: one of the first few is cut short.
+    // Joins run while there are small blocks: one of the first few is interrupted.
     let joins = end.kind === 'kill' && end.place === 'join' ? 1 + random.integer(JOINS_SPARED_MAX + 1) : undefined
     while (this.scheduler.nowMs < endMs) {
       const before = this.#moment()
@@ -283,7 +283,7 @@ export class Simulation {
     }
     if (end.kind === 'stop') return this.#stop()
     if (end.place === 'border') return this.#killNow(this.#volume.pending())
-    // The next step that changes a file is cut short; maintenance comes soon, if nothing else does.
+    // The next step that changes a file is interrupted; maintenance soon does, if nothing else.
     for (let tries = 0; tries < STEPS_TO_KILL_MAX; tries++) {
       const before = this.#moment()
       if (!(await this.scheduler.step())) break
@@ -316,7 +316,7 @@ export class Simulation {
     }
   }
 
-  /** Whether maintenance has joined or removed blocks since. */
+  /** True if maintenance has joined or removed blocks since. */
   #isJoin(before: { position: number; commits: number | undefined; blocks: number | undefined }): boolean {
     const now = this.#moment()
     return now.position > before.position && now.commits === before.commits && now.blocks !== before.blocks
@@ -390,7 +390,7 @@ export class Simulation {
     while (this.scheduler.nowMs < untilMs) await this.#step()
   }
 
-  /** Nothing fails any more: every client gets rid of what it has, and everything is looked through, also after a restart. */
+  /** Nothing fails any more: every client delivers the rest, and everything is checked, also after a restart. */
   async #conclude(): Promise<void> {
     if (this.plan.rottenBits > 0) return this.#concludeRotten()
     for (let restart = 0; restart < 2; restart++) {
@@ -405,7 +405,7 @@ export class Simulation {
     }
   }
 
-  /** Bits have flipped: whatever is asked is answered or refused, and nothing is made up. */
+  /** After bits have flipped, every query is answered or refused, and nothing is invented. */
   async #concludeRotten(): Promise<void> {
     this.isRotten = true
     this.counts.rotten++
@@ -423,7 +423,7 @@ export class Simulation {
 
   async #drain(): Promise<void> {
     const untilMs = this.scheduler.nowMs + DRAIN_MS
-    // The clients that go on for ever need a rate that lets them through.
+    // Clients that retry for ever need a rate that admits them.
     while (this.world.isBusy) {
       if (this.scheduler.nowMs > untilMs) return this.violate(`clients wait ${DRAIN_MS} ms after the last fault`)
       await this.#step()
@@ -456,7 +456,7 @@ export class Simulation {
   }
 }
 
-/** How many of the calls are done. Often none behind the last sync, or behind another: then most is unsynced. */
+/** How many of the calls are executed. Often none after the last or another sync: then most is unsynced. */
 function killPoint(operations: readonly Operation[], random: Random): number {
   const syncs = operations.flatMap(({ kind }, at) => (kind === 'sync' ? [at] : []))
   const roll = random.next()

@@ -21,7 +21,7 @@ t.test('a seed replays exactly', { skip: noShim() }, async (t) => {
   const digests = new Set<string>()
   for (let process = 0; process < 2; process++) {
     const simulator = await Simulator.start()
-    // Also behind other seeds in the same process.
+    // Also after other seeds in the same process.
     if (process === 1) await simulator.run(makePlan(8))
     digests.add((await simulator.run(makePlan(7))).digest)
     digests.add((await simulator.run(makePlan(7))).digest)

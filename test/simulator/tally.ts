@@ -1,4 +1,4 @@
-/** What many simulations did, added up. */
+/** The totals of many simulations. */
 
 import type { FaultKind } from './plan.ts'
 import type { SimulationReport } from './simulation.ts'

@@ -1,4 +1,4 @@
-/** The files of a simulated gateway: real files under the shim, and the model of the disk that is below them. */
+/** The files of a simulated gateway: real files under the shim, and the model of their disk. */
 
 import { closeSync, ftruncateSync, mkdirSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { type CutMode, Disk } from '../power/disk.ts'
 import { journalBytes, type Operation, readJournal } from '../power/journal.ts'
 import { Random } from '../support/random.ts'
 
-/** What the process was given to work with: see `shim.ts`. */
+/** The environment of the process: see `shim.ts`. */
 export interface ShimFiles {
   readonly root: string
   readonly journal: string
@@ -15,13 +15,13 @@ export interface ShimFiles {
 }
 
 export class Volume {
-  /** The folder that the gateway keeps its data in. */
+  /** The data folder of the gateway. */
   readonly dataDir: string
   readonly #files: ShimFiles
   readonly #control: Control
   readonly #journalFile: number
   #disk: Disk
-  /** Where the journal of this life begins, and up to where the disk has it. */
+  /** The start of this life in the journal, and the position up to which the disk has it. */
   #from = 0
 
   constructor(files: ShimFiles, control: Control, seed: number) {
@@ -33,11 +33,11 @@ export class Volume {
     mkdirSync(this.dataDir, { recursive: true, mode: 0o700 })
     this.#disk = Disk.of(files.root, new Random(seed))
     control.seed = seed
-    // The model has the syncs; real ones would only take time.
+    // The model records syncs; real ones would only take time.
     control.skipsSync = true
   }
 
-  /** Bytes of the journal: it grows with every change of a file. */
+  /** Size of the journal, which grows with every change of a file. */
   get position(): number {
     return journalBytes(this.#files.journal)
   }
@@ -46,12 +46,12 @@ export class Volume {
     this.#control.rules = rules
   }
 
-  /** Bytes by which files may still grow; undefined: any. */
+  /** Bytes by which files may still grow; undefined: unlimited. */
   set space(bytes: number | undefined) {
     this.#control.space = bytes
   }
 
-  /** Puts the disk's content in the folder, for a process that starts now. Without faults. */
+  /** Writes the disk's contents to the folder, for a process that starts now. Without faults. */
   begin(): void {
     this.rules = []
     this.space = undefined
@@ -61,13 +61,13 @@ export class Volume {
     this.#from = 0
   }
 
-  /** What was done to the files since the last call, not yet on the disk of the model. */
+  /** The operations since the last call, which the disk of the model does not have yet. */
   pending(until = this.position): readonly Operation[] {
     const operations = readJournal(this.#files.journal, this.#from)
     return operations.filter(({ end }) => end <= until)
   }
 
-  /** The process did these, and no more. */
+  /** Applies the operations that the process executed. */
   apply(operations: readonly Operation[]): void {
     this.#disk.apply(operations)
     this.#from = operations.at(-1)?.end ?? this.#from
@@ -78,7 +78,7 @@ export class Volume {
     this.#disk = this.#disk.cut(mode, random)
   }
 
-  /** Flips bits of files as they lie on the disk. */
+  /** Flips bits of the files on disk. */
   rot(random: Random, bits: number): void {
     const files = [...this.#disk.files()].filter(([, content]) => content.length > 0)
     for (let i = 0; i < bits && files.length > 0; i++) {

@@ -3,7 +3,7 @@
 import { type Mutation, replaceMachine } from './machine.ts'
 import type { Plan } from './plan.ts'
 
-/** Runs one plan, or everything of it that fails once more with a smaller one. */
+/** Runs one plan; a failing one is also shrunk. */
 export interface Order {
   readonly plan: Plan
 }

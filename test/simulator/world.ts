@@ -1,4 +1,4 @@
-/** Everything outside of the gateway: clients that push, people who ask, and the comparison of each answer with the model. */
+/** Everything outside the gateway: clients that push, users that query, and the comparison of each answer with the model. */
 
 import { formatLabels } from '../../src/domain/labels.ts'
 import type { MetricResult, ResultStream } from '../../src/domain/query-result.ts'
@@ -19,7 +19,7 @@ import type { Simulation } from './simulation.ts'
 /** How long a client waits for an answer. */
 const ANSWER_MS = 60_000
 const NETWORK_MS = 4
-/** Between its ends a line is never further in the future than the ten minutes that a push may have. */
+/** Within these bounds a line is never more than ten minutes in the future, which a push allows. */
 const CLOCK_OFFSET_MS_MAX = 290_000
 
 type Kind<K extends Action['kind']> = Extract<Action, { kind: K }>
@@ -33,16 +33,16 @@ interface OpenTail {
 
 export class World {
   readonly #simulation: Simulation
-  /** Clients that have something to send. */
+  /** Clients with pushes left to send. */
   #busy = 0
   #isOver = false
-  /** Raised when everything that clients have becomes too old for the window in which repeats are found. */
+  /** Rises when everything that clients hold becomes too old for the duplicate window. */
   #epoch = 0
-  /** Requests that the gateway works on: what their clients get when it dies. */
+  /** Requests in progress: what their clients get when the gateway dies. */
   readonly #open = new Set<() => void>()
   readonly #tails = new Set<OpenTail>()
   readonly #pushed: Entry[] = []
-  /** By query: the version that the gateway gave, and the answer to it. */
+  /** By query: the version that the gateway returned, and the answer. */
   readonly #answers = new Map<string, { readonly version: string; readonly digest: string }>()
   #numbers = 0
 
@@ -54,12 +54,12 @@ export class World {
     return this.#busy > 0 || this.#open.size > 0
   }
 
-  /** Clients stop: what they have is lost with them. */
+  /** Stops the clients: what they hold is lost. */
   giveUp(): void {
     this.#isOver = true
   }
 
-  /** A gateway has started: what it knows is compared with what was answered before. */
+  /** A gateway has started: its state is compared with earlier answers. */
   began(): void {
     const { model, now } = this.#simulation
     this.#expire()
@@ -77,7 +77,7 @@ export class World {
     }
   }
 
-  /** The gateway is about to stop as it should: tails end before it. */
+  /** The gateway is about to stop cleanly: tails end first. */
   ending(): void {
     this.#tails.clear()
   }
@@ -163,7 +163,7 @@ export class World {
     )
   }
 
-  /** Sends a push once; its answer may get lost on the way. */
+  /** Sends a push once; its answer may be lost. */
   #send(push: MadePush, entries: readonly Entry[], random: Random, epoch: number): Promise<Status> {
     const { scheduler, counts, model } = this.#simulation
     return new Promise((resolve) => {
@@ -194,8 +194,8 @@ export class World {
   }
 
   /**
-   * Asks the gateway. `settle` gets the result, the status of an error, or undefined when the process died: when the answer
-   * is sent, which is at the end of the step.
+   * Queries the gateway. `settle` gets the result, the status of an error, or undefined if the process died: when the answer
+   * is sent, at the end of the step.
    */
   #ask<T>(work: () => Promise<T>, settle: (result: T | Status | undefined) => void): void {
     const simulation = this.#simulation
@@ -268,7 +268,7 @@ export class World {
       )
   }
 
-  /** The result, or undefined where there was an error that may be or the process died. */
+  /** The result; undefined after an allowed error or if the process died. */
   #answered<T extends object>(work: () => Promise<T>, isAborted = false): Promise<T | undefined> {
     this.#simulation.counts.queries++
     return new Promise((resolve) => {
@@ -340,7 +340,7 @@ export class World {
     for (const entry of found.keys()) model.shown(entry, now)
   }
 
-  /** The same question with the same version has the same answer. */
+  /** The same query at the same version has the same answer. */
   #checkVersion(question: string, version: string, answer: readonly ResultStream[]): void {
     const digest = JSON.stringify(answer, (_, value) => (typeof value === 'bigint' ? String(value) : value))
     const before = this.#answers.get(question)
@@ -353,7 +353,7 @@ export class World {
     const { model, now: from, clock } = this.#simulation
     const range = { tenant, app, isFiltered, start: undefined, end: undefined }
     const certain = model.entries(range).filter((entry) => model.isCertain(entry, from, from + 1))
-    // A day ahead, so that it is more than the times that lines may have.
+    // A day ahead: later than any line may be.
     const time = BigInt(clock.nowMs() + 24 * 3600_000) * 1_000_000n
     const expr = parseExpr(`sum(count_over_time(${textOf(range)}[60d]))`) as MetricExpr
     const request = { tenant, expr, time: { kind: 'instant' as const, time } }
@@ -501,7 +501,7 @@ export class World {
     this.#expire()
   }
 
-  /** Only when nothing is on its way: who sends again a day later may be stored twice. */
+  /** Only when nothing is in flight: a retry after a day may be stored twice. */
   #sleep({ hours }: Kind<'sleep'>): void {
     const { scheduler } = this.#simulation
     if (this.#open.size > 0) return
@@ -511,7 +511,7 @@ export class World {
     this.#expire()
   }
 
-  /** Called whenever the time of day goes forward by much. */
+  /** Called when the wall clock jumps forward. */
   #expire(): void {
     const { plan, clock, model } = this.#simulation
     // A life is far shorter than an hour.
@@ -520,7 +520,7 @@ export class World {
 
   // ---- in the end ----
 
-  /** Asks for everything, both ways, and compares what the store says of itself. */
+  /** Queries everything in both directions, and checks the store's own figures. */
   async checkEverything(): Promise<void> {
     for (const tenant of TENANTS) {
       const range = { tenant, app: undefined, isFiltered: false, start: undefined, end: undefined }
@@ -561,13 +561,13 @@ function why(deletions: readonly ModelDeletion[], entry: Entry): string {
   return deletion === undefined ? 'not sent yet' : `deleted by ${deletion.id}`
 }
 
-/** False when the first certainly arrived behind the second. */
+/** False if the first certainly arrived after the second. */
 function arrivedInOrder(first: Entry, second: Entry): boolean {
   if (first.isShared || second.isShared || second.acknowledged === undefined) return true
   return first.firstSent <= second.acknowledged
 }
 
-/** Up to where an answer that is full shows everything. */
+/** The time up to which a full answer is complete. */
 function borderOf(times: readonly bigint[], isForward: boolean): bigint | undefined {
   return times.reduce<bigint | undefined>((border, ns) => {
     if (border === undefined) return ns

@@ -10,14 +10,14 @@ import { type SoakSample, soak } from './soak.ts'
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '60' },
-    /** Seconds that a sample stands for. */
+    /** Seconds per sample. */
     sample: { type: 'string', default: '10' },
     seed: { type: 'string', default: '1' },
-    /** Where the samples go, one JSON object a line. */
+    /** The file of the samples, one JSON object per line. */
     samples: { type: 'string', default: 'soak.jsonl' },
-    /** Where the picture goes. */
+    /** The file of the picture. */
     picture: { type: 'string', default: 'soak.svg' },
-    /** Only draws the samples that are there. */
+    /** Only draws the existing samples. */
     draw: { type: 'boolean', default: false },
   },
 })
@@ -46,7 +46,7 @@ async function run(): Promise<void> {
   }
 }
 
-/** The second and the last third of the run beside each other: what is flat is alike in both. */
+/** Compares the second and the last third of the run: a flat figure is similar in both. */
 function summary(samples: readonly SoakSample[]): string {
   const third = Math.floor(samples.length / 3)
   const thirds = [samples.slice(third, 2 * third), samples.slice(2 * third)]

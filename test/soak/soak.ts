@@ -1,4 +1,4 @@
-/** A gateway under a steady load for a long time: what it holds, what it takes, and how soon it answers, sample by sample. */
+/** A gateway under a steady load for a long time: memory, files, rates and latencies, sample by sample. */
 
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,19 +10,19 @@ import { Random } from '../support/random.ts'
 export interface SoakOptions {
   readonly dataDir: string
   readonly minutes: number
-  /** Seconds that a sample stands for. */
+  /** Seconds per sample. */
   readonly sampleSeconds: number
   readonly seed: number
   readonly onSample: (sample: SoakSample) => void
 }
 
-/** One sample; latencies in milliseconds, of the requests since the sample before. */
+/** One sample; latencies in milliseconds of the requests since the previous one. */
 export interface SoakSample {
   readonly second: number
   readonly rssBytes: number
   /** Open files and sockets. */
   readonly handles: number
-  /** Of all files in the data folder. */
+  /** Total size of the files in the data folder. */
   readonly diskBytes: number
   readonly cpuSeconds: number
   readonly pushMedian: number
@@ -34,16 +34,16 @@ export interface SoakSample {
   readonly failures: number
 }
 
-/** Small enough that the store is full, retention works, and the window is passed, for most of an hour. */
+/** Small enough that for most of an hour the store is full, retention deletes, and the duplicate window has passed. */
 const SETTINGS = { MILLRACE_RETENTION_BYTES: '16MiB', MILLRACE_RETENTION_AGE: '1h', MILLRACE_DUPLICATE_WINDOW: '5m' }
 const PUSH_MS = 250
 const PUSH_LINES = 150
 const QUERY_MS = 2000
 const LOGS_MS = 1000
-/** A new pod takes the place of an old one so often. */
+/** How often a new pod replaces an old one. */
 const POD_MS = 20_000
 const PODS = 5
-/** A tail is closed and opened again so often. */
+/** How often a tail is closed and reopened. */
 const TAIL_MS = 60_000
 
 const QUERIES = [
@@ -56,7 +56,7 @@ const QUERIES = [
   (nowMs: number) => ({ query: 'topk(3, rate({app="soak"} |~ "err.r" [5m]))', start: `${nowMs - 600_000}000000` }),
 ]
 
-/** Runs for the time given, and stops the gateway. Requests that fail are counted, not thrown. */
+/** Runs for the given time, and stops the gateway. Failed requests are counted, not thrown. */
 export async function soak(options: SoakOptions): Promise<void> {
   const gateway = await GatewayProcess.start({ dataDir: options.dataDir, env: SETTINGS })
   const run = new SoakRun(gateway, options)
@@ -99,7 +99,7 @@ class SoakRun {
     return performance.now() - this.#startedMs > this.#options.minutes * 60_000
   }
 
-  /** Begins `act` at a steady pace, one at a time. */
+  /** Runs `act` at a steady rate, one at a time. */
   async #every(ms: number, act: () => Promise<void>): Promise<void> {
     for (let nextMs = performance.now(); !this.#isOver; nextMs = Math.max(nextMs + ms, performance.now())) {
       await delay(Math.max(0, nextMs - performance.now()))
@@ -156,7 +156,7 @@ class SoakRun {
     if (!response.ok) throw new Error(`answered ${response.status}`)
   }
 
-  /** Follows the lines of one of the pods' errors for a while. */
+  /** Tails the error lines of a pod for a while. */
   async #tail(): Promise<void> {
     const query = encodeURIComponent('{app="soak"} |= "error"')
     const socket = new WebSocket(`${this.#gateway.url.replace('http', 'ws')}/loki/api/v1/tail?query=${query}`)

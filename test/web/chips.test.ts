@@ -42,7 +42,7 @@ for (const [query, written, kinds] of QUERIES) {
   })
 }
 
-t.test('what is no query for lines has no chips', async (t) => {
+t.test('a text that is not a log query has no chips', async (t) => {
   for (const query of ['', 'rate({app="mill"}[5m])', '{app="mill"', '{app="mill"} [5m]', '{app=~}', 'word', '"']) {
     t.equal(readQuestion(query), undefined, query)
   }
@@ -50,7 +50,7 @@ t.test('what is no query for lines has no chips', async (t) => {
 
 const base = { matchers: [{ name: 'service_name', op: '=~', value: '.+' }], stages: [] }
 
-t.test('a value becomes a filter that the gateway reads', async (t) => {
+t.test('a value becomes a filter that the gateway accepts', async (t) => {
   const written = (...args: [string, '=' | '!=', string, Parameters<typeof withFilter>[4]]): string => {
     const query = writeQuestion(withFilter(base, ...args))
     parseExpr(query)
@@ -73,7 +73,7 @@ t.test('a value becomes a filter that the gateway reads', async (t) => {
   )
 })
 
-t.test('a filter replaces the one that it contradicts', async (t) => {
+t.test('a filter replaces a contradicting one', async (t) => {
   const once = withFilter(base, 'app', '=', 'a', { kind: 'label' })
   t.equal(writeQuestion(withFilter(once, 'app', '=', 'b', { kind: 'label' })), '{app="b"}')
   t.equal(writeQuestion(withFilter(once, 'app', '!=', 'a', { kind: 'label' })), '{service_name=~".+", app!="a"}')
@@ -94,7 +94,7 @@ const SOURCES: Readonly<Record<string, Source>> = {
   user_id: { kind: 'json', path: ['user', 'id'] },
 }
 
-t.test('what a person types becomes a filter', async (t) => {
+t.test('typed text becomes a filter', async (t) => {
   const typed = (text: string): string => {
     const query = writeQuestion(withTyped(base, text, (name) => SOURCES[name]))
     parseExpr(query)
@@ -116,7 +116,7 @@ t.test('line filters go before parsers', async (t) => {
   t.equal(writeQuestion(withLine(parsed ?? base, '|>', 'x <_>')), '{app="mill"} |= "a" |> "x <_>" | json | b = "c"')
 })
 
-t.test('LogQL is known from words', async (t) => {
+t.test('LogQL is distinguished from plain words', async (t) => {
   for (const text of ['{app="mill"}', 'sum(rate({a=~"b"}[5m]))']) t.ok(isLogql(text))
   for (const text of ['word', 'a = b', 'json {}', '{"a": 1}']) t.notOk(isLogql(text), text)
   t.ok(givesLines('# why\n{app="mill"}'))

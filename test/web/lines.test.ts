@@ -4,7 +4,7 @@ import { compareNs, entriesOf, nameOf } from '../../web/lines/entry.ts'
 import { extrasOf, pretty, readLine } from '../../web/lines/message.ts'
 import { fold } from '../../web/lines/stack.ts'
 
-t.test('a line is read as JSON, logfmt or text', async (t) => {
+t.test('a line is parsed as JSON, logfmt or text', async (t) => {
   const json = readLine(
     '{"level":"error","msg":"wheel stands","http":{"status":500},"tags":["a"],"id":12345678901234567890}',
   )
@@ -26,13 +26,13 @@ t.test('a line is read as JSON, logfmt or text', async (t) => {
   }
 })
 
-t.test('JSON is indented only where its numbers stay', async (t) => {
+t.test('JSON is indented only if its numbers stay exact', async (t) => {
   t.equal(pretty('{"a":1}'), '{\n  "a": 1\n}')
   t.equal(pretty('{"a":12345678901234567890}'), undefined)
   t.equal(pretty('words'), undefined)
 })
 
-t.test('codes of terminals become styles, other controls become visible', async (t) => {
+t.test('terminal codes become styles, other control characters become visible', async (t) => {
   const text = '\u001b[1;31mred\u001b[0m plain \u001b[38;5;1mnot a code\u001b[39m\u001b[2K'
   t.notOk(isPlain(text))
   t.strictSame(partsOf(text), [
@@ -45,14 +45,14 @@ t.test('codes of terminals become styles, other controls become visible', async 
   t.ok(isPlain('two\nlines\tü'))
 })
 
-t.test('further lines are folded, and stacks are known', async (t) => {
+t.test('continuation lines are folded, and stack traces are recognised', async (t) => {
   t.strictSame(fold('one'), { head: 'one', more: 0, isStack: false })
   t.strictSame(fold('one\n'), { head: 'one', more: 0, isStack: false })
   t.strictSame(fold('Error: x\n    at f (a.js:1)\n    at g (b.js:2)\n'), { head: 'Error: x', more: 2, isStack: true })
   t.match(fold('x\nTraceback (most recent call last):\n  File "a.py", line 1'), { isStack: true })
 })
 
-t.test('entries are sorted by nanoseconds, which are no numbers', async (t) => {
+t.test('entries are sorted by nanoseconds, which exceed the precision of a number', async (t) => {
   const values: [string, string][] = [
     ['1700000000000000001', 'b'],
     ['1700000000000000000', 'a'],

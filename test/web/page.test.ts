@@ -15,7 +15,7 @@ t.test('the page requests only this gateway, and never renders data as markup', 
   }
 })
 
-t.test('the page imports of the gateway only its lexer and its domain, and nothing imports the page', async (t) => {
+t.test('the page imports only the lexer and the domain of the gateway, and nothing imports the page', async (t) => {
   for (const path of sources) {
     for (const [, from = ''] of textOf(path).matchAll(/from '([^']*\/src\/[^']+)'/g)) {
       t.match(from, /\/src\/(?:logql\/parse\/lex\.ts|domain\/)/, path)
@@ -60,7 +60,7 @@ t.test('contrast is at least 4.5 for text and 3 for fills, in the light and the 
   check([...levels.map((level) => `f-${level}`), ...Array.from({ length: 10 }, (_, i) => `c${i}`)], ['panel'], 3)
 })
 
-t.test('there is advice for each reason of a refusal', async (t) => {
+t.test('every reason for a rejection has advice', async (t) => {
   const names = [
     ...(textOf('docs/errors.md')
       .split('<!-- reasons -->')[1]
@@ -69,7 +69,7 @@ t.test('there is advice for each reason of a refusal', async (t) => {
   t.strictSame(Object.keys(ADVICE).sort(), names.sort())
 })
 
-t.test('the figures of cost are those of docs/cost.md', async (t) => {
+t.test('cost figures match docs/cost.md', async (t) => {
   const text = textOf('docs/cost.md')
   t.match(text, `collected on ${COSTS.pricesOf}`)
   t.match(text, new RegExp(`\\| pushes of 1 MiB \\|.*\\*\\*${COSTS.large.toFixed(3)}\\*\\*`))

@@ -1,4 +1,4 @@
-/** Stands between an agent and the gateway: counts the answers, and reports the moment for a kill. */
+/** A proxy between an agent and the gateway: counts responses by status, and reports the moment for a kill. */
 
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
@@ -13,9 +13,9 @@ const STATUS = /HTTP\/1\.1 (\d{3})/g
 
 export class AgentProxy {
   readonly port: number
-  /** How often each status passed to the agent. */
+  /** Number of responses by status. */
   readonly statuses: Record<string, number> = {}
-  /** Connections that the gateway did not take. */
+  /** Connections that the gateway refused. */
   refused = 0
   /** Connections that broke while a request waited for its answer. */
   broken = 0
@@ -31,14 +31,14 @@ export class AgentProxy {
     server.on('connection', (client) => this.#carry(client))
   }
 
-  /** Listens on a free port of 127.0.0.1 and carries to port `target`. */
+  /** Listens on a free port of 127.0.0.1 and forwards to port `target`. */
   static async start(target: number): Promise<AgentProxy> {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     return new AgentProxy(server, target)
   }
 
-  /** Calls `kill` at the next such moment, and resolves then. `kill` must end the gateway before it returns. */
+  /** Calls `kill` at the next such moment, and then resolves. `kill` must end the gateway before it returns. */
   strikeAt(moment: Moment, kill: () => void): Promise<void> {
     return new Promise((resolve) => {
       this.#armed = {

@@ -1,4 +1,4 @@
-/** The agents that can be run, and the page of docs/clients whose configuration each runs with. */
+/** The agents that can be run, each with the configuration of its page in docs/clients. */
 
 export interface Agent {
   readonly name: string
@@ -8,7 +8,7 @@ export interface Agent {
   readonly recipe: { readonly page: string; readonly index: number }
   /** The name of the configuration file, in the folder of the trial. */
   readonly file: string
-  /** `port` is free, for an agent that must listen somewhere. */
+  /** `port` is a free port, for an agent that must listen. */
   readonly args: (config: string, dir: string, port: number) => readonly string[]
   /** Arguments that print the version. */
   readonly versionArgs: readonly string[]

@@ -1,4 +1,4 @@
-/** The lines that agents read from a file, and what became of them in the gateway. */
+/** The lines that agents read from a file, compared with what the gateway stored. */
 
 import type { FoundEntry } from '../../support/read-back.ts'
 
@@ -26,13 +26,13 @@ function messageOf(n: number): string {
 export interface Tally {
   readonly wanted: number
   readonly found: number
-  /** Lines of which there is no entry. */
+  /** Lines without an entry. */
   readonly lost: number
   /** Entries beyond the first of their line. */
   readonly doubled: number
-  /** Entries that stand behind a later line of their stream. */
+  /** Entries that come after a later line of their stream. */
   readonly reordered: number
-  /** Entries whose content is not what was written. */
+  /** Entries whose content differs from what was written. */
   readonly changed: number
 }
 
@@ -62,7 +62,7 @@ export function tally(entries: readonly FoundEntry[], wanted: number): Tally {
   return { wanted, found: entries.length, lost, doubled, reordered, changed }
 }
 
-/** The number of a line whose message is whole. */
+/** The number of a line whose message is complete. */
 function numberOf(line: string, wanted: number): number | undefined {
   try {
     const { n, msg } = JSON.parse(line) as { n?: unknown; msg?: unknown }

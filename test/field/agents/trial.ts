@@ -32,16 +32,16 @@ export interface TrialReport extends Tally {
   readonly seconds: number
 }
 
-/** What the gateway meets while the agent pushes, in this order. */
+/** What happens to the gateway while the agent pushes, in this order. */
 const INTERRUPTIONS: readonly (Moment | 'stop')[] = ['request', 'answer', 'request', 'stop']
-/** Lines that are appended at once, with a pause in between: some batches for every agent. */
+/** Lines appended at a time, with a pause in between: some batches for every agent. */
 const LINES_AT_ONCE = 1000
 const PAUSE_MS = 50
-/** How long the gateway is away: agents meet refused connections. */
+/** How long the gateway is down: agents get refused connections. */
 const AWAY_MS = 1500
-/** How long a moment for a kill is awaited. */
+/** How long to wait for a moment to kill. */
 const MOMENT_MS_MAX = 120_000
-/** How long nothing new may come before the rest counts as lost. */
+/** If no new line arrives for this long, the rest counts as lost. */
 const STALLED_MS_MAX = 90_000
 const HOUR_NS = 3_600_000_000_000n
 const PASSWORD = 'trial-password'
@@ -93,7 +93,7 @@ class Trial {
     }
     await this.#append(lines - this.#written)
     await this.#awaitAll()
-    // What is counted is what survives once more.
+    // Only what survives one more kill is counted.
     await this.#gateway?.kill()
     const gateway = await this.#startGateway()
     const found = await readEntries(gateway.url, { ...this.#range(), query: this.#options.agent.selector })
@@ -153,7 +153,7 @@ class Trial {
     return inTime(this.#proxy.strikeAt('request', () => undefined))
   }
 
-  /** Waits until all lines can be counted, or none came for long. */
+  /** Waits until all lines are stored, or none has arrived for a long time. */
   async #awaitAll(): Promise<void> {
     let found = 0
     for (let sinceMs = Date.now(); found < this.#options.lines && Date.now() - sinceMs < STALLED_MS_MAX; ) {

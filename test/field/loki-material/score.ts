@@ -1,4 +1,4 @@
-/** How many evaluations of Loki's scripts a gateway or a Loki answers as the scripts say. */
+/** Counts the evaluations of Loki's scripts that a gateway or a Loki answers as the scripts expect. */
 
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -13,12 +13,12 @@ export interface Score {
   readonly wrong: readonly string[]
 }
 
-/** Where the scripts lie in a checkout of grafana/loki. */
+/** The folder of the scripts in a checkout of grafana/loki. */
 const SCRIPTS = 'pkg/logql/internal/logqltest/testdata/*.logqltest'
 const TOLERANCE = 1e-9
 const HOUR = 3_600_000_000_000n
 
-/** The files of the checkout; none where it has no such folder. */
+/** The files of the checkout; empty if it has no such folder. */
 export function findScripts(checkout: string): string[] {
   return globSync(join(checkout, SCRIPTS)).sort()
 }

@@ -1,4 +1,4 @@
-/** Requests that are rejected: a gateway and a Loki are asked the same, and their statuses and texts compared. */
+/** Requests that are rejected: a gateway and a Loki get the same ones, and their statuses and texts are compared. */
 
 import { gzipSync } from 'node:zlib'
 import type { Peer } from '../../differential/peer.ts'
@@ -45,7 +45,7 @@ function query(path: string, params: Readonly<Record<string, string>>): Rejectio
   }
 }
 
-/** All of the rejections that docs of the protocol name, as far as a client can cause them. */
+/** All rejections that the documentation of the protocol names, as far as a client can cause them. */
 export function makeRejections(nowNs: bigint): Rejection[] {
   const now = String(nowNs)
   const labels = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`l${i}`, 'x']))

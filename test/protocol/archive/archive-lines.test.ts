@@ -151,7 +151,7 @@ t.test('only the requested tenants are read', async (t) => {
   t.equal(sink.streams.flatMap(({ entries }) => entries).length, 2)
 })
 
-t.test('any bytes give entries or refusals', async (t) => {
+t.test('any bytes give entries or rejections', async (t) => {
   const good = Buffer.from(`${GOOD}\n${GOOD.replace('}', ',"bytes":"/w=="}')}\n`)
   const broken = fc
     .tuple(fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(255)), { maxLength: 4 }), fc.nat(good.length))

@@ -11,7 +11,7 @@ import {
   streamIdOf,
 } from '../../../src/protocol/archive/archive-place.ts'
 
-t.test('a day is that of the time in UTC, before 1970 too', async (t) => {
+t.test('a day is in UTC, also before 1970', async (t) => {
   const rows: [ns: bigint, day: string][] = [
     [0n, '1970-01-01'],
     [-1n, '1969-12-31'],
@@ -25,14 +25,14 @@ t.test('a day is that of the time in UTC, before 1970 too', async (t) => {
   t.equal(startOfDay('no day'), undefined)
 })
 
-t.test('names have the place of what they name', async (t) => {
+t.test('names contain the place', async (t) => {
   const range = { oldest: -1n, newest: 2n }
   const arrival = { tenant: 'a', bucket: 3, span: spanOf(1_200_001), range, content: 'cafe' }
   t.equal(arrivalKey('logs/', arrival), 'logs/l0/2/3/a/-1_2_cafe.ndjson.zst')
   t.equal(fileKey('logs/', '2026-11-29', 3, 'x'), 'logs/parquet/dt=2026-11-29/tb=3/x.parquet')
 })
 
-t.test('tenants are spread over buckets, always alike', async (t) => {
+t.test('tenants are spread over buckets, always the same way', async (t) => {
   const counts = [0, 0, 0, 0]
   for (let i = 0; i < 400; i++) (counts[bucketOf(`tenant-${i}`, 4)] as number)++
   t.ok(
@@ -43,7 +43,7 @@ t.test('tenants are spread over buckets, always alike', async (t) => {
   t.equal(bucketOf('fake', 1), 0)
 })
 
-t.test('streams of a service lie together, and other labels make another stream', async (t) => {
+t.test('streams of a service are adjacent, and other labels make another stream', async (t) => {
   const idOf = (labels: Record<string, string>) => {
     const list = Object.entries(labels).map(([name, value]) => ({ name, value }))
     return streamIdOf(list, formatLabels(list))

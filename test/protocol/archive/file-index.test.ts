@@ -43,7 +43,7 @@ const PARTS: IndexParts = {
   ],
 }
 
-t.test('an index gives back its parts, each tenant by itself', async (t) => {
+t.test('an index returns its parts, each tenant separately', async (t) => {
   const index = encodeFileIndex(PARTS)
   const directory = decodeDirectory(index)
   const { tenants, ...rest } = directory
@@ -65,19 +65,19 @@ t.test('an index gives back its parts, each tenant by itself', async (t) => {
   }
 })
 
-t.test('the directory needs only the beginning of the index', async (t) => {
+t.test('the directory needs only the start of the index', async (t) => {
   const index = encodeFileIndex(PARTS)
   const bytes = directoryBytes(index)
   t.ok(bytes < index.length)
   t.equal(decodeDirectory(index.subarray(0, bytes)).tenants.length, 2)
 })
 
-t.test('entries of a row group lie in one range of bytes', async (t) => {
+t.test('entries of a row group are in one byte range', async (t) => {
   const directory = decodeDirectory(encodeFileIndex(PARTS))
   t.same(rowGroupRange(directory, PARTS.groups[0] as IndexParts['groups'][number]), { start: 100, end: 160 })
 })
 
-t.test('other bytes are store_damaged', async (t) => {
+t.test('any other bytes are store_damaged', async (t) => {
   const index = encodeFileIndex(PARTS)
   const broken = Uint8Array.from(index)
   broken.fill(0, 4, 12)

@@ -12,7 +12,7 @@ t.test('an id of the filter is always found', async () => {
   )
 })
 
-t.test('of absent ids about one in a hundred is taken for present', async (t) => {
+t.test('about one in a hundred absent ids is a false positive', async (t) => {
   const random = new Random(1)
   const filter = makeIdFilter(Array.from({ length: 20_000 }, () => random.hex(32)))
   t.equal(filter.length, 25_000, 'ten bits an id')
@@ -20,7 +20,7 @@ t.test('of absent ids about one in a hundred is taken for present', async (t) =>
   t.ok(wrong.length < 300, `${wrong.length} of 20000`)
 })
 
-t.test('a filter of no ids has no bytes and finds nothing', async (t) => {
+t.test('a filter without ids has no bytes and finds nothing', async (t) => {
   t.equal(makeIdFilter([]).length, 0)
   t.notOk(mayHaveId(new Uint8Array(0), 'a'))
 })

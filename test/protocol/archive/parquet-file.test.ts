@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { type FileEntry, readParquetEntries } from '../../../src/protocol/archive/parquet-file.ts'
 import { textOfEntry } from './archive-batches.ts'
 
-/** A file as somebody else's DuckDB writes it. */
+/** A file as written by any DuckDB. */
 async function writeFile(t: Test, sql: string, options = ''): Promise<Uint8Array> {
   const path = join(t.testdir({}), 'file.parquet')
   const db = await (await DuckDBInstance.create(':memory:')).connect()
@@ -30,7 +30,7 @@ const ROW = `'fake' AS tenant_id, MAP {'b': 'é', 'a': '1'} AS labels, NULL::BLO
   NULL::VARCHAR AS trace_id, NULL::VARCHAR AS span_id, MAP {}::MAP(VARCHAR, VARCHAR) AS log_attributes`
 
 for (const options of ['', ', COMPRESSION zstd', ', COMPRESSION gzip', ', PARQUET_VERSION v2']) {
-  t.test(`a file of others is read by its footer, a row group at a time${options}`, async (t) => {
+  t.test(`a foreign file is read by its footer, a row group at a time${options}`, async (t) => {
     const sql = `SELECT ${ROW}, i::BIGINT - 1 AS time_unix_nano, 'line ' || i AS body FROM range(5000) AS rows(i)`
     const codec = options.includes('gzip') ? '' : options
     const { entries, groups } = await read(await writeFile(t, sql, `${codec}, ROW_GROUP_SIZE 2048`))
@@ -42,7 +42,7 @@ for (const options of ['', ', COMPRESSION zstd', ', COMPRESSION gzip', ', PARQUE
   })
 }
 
-t.test('exact bytes, columns of metadata and the map of the rest are all there', async (t) => {
+t.test('exact bytes, metadata columns and the map of the rest are complete', async (t) => {
   const sql = `SELECT 'x' AS tenant_id, MAP {'__proto__': 'p'} AS labels, 1::BIGINT AS time_unix_nano, '?' AS body,
     '\\xFF\\x00'::BLOB AS body_bytes, 'warn' AS severity_text, 'abc' AS trace_id, '' AS span_id,
     MAP {'constructor': 'c', 'k': ''} AS log_attributes`
@@ -52,7 +52,7 @@ t.test('exact bytes, columns of metadata and the map of the rest are all there',
   ])
 })
 
-t.test('what is not such a file is explained', async (t) => {
+t.test('a file of another kind is rejected with an explanation', async (t) => {
   const missing = await writeFile(t, `SELECT 'x' AS tenant_id, 1::BIGINT AS time_unix_nano, 'a' AS body`)
   await t.rejects(read(missing), { code: 'store_damaged', message: /has no column labels, severity_text, body_bytes/ })
   const wrong = await writeFile(t, `SELECT ${ROW}, 1.5::DOUBLE AS time_unix_nano, 'a' AS body`)

@@ -86,7 +86,7 @@ t.test('refuses a message that inflates to more than the limit', async (t) => {
   await t.rejects(decodeQueueMessage(bomb, 1_000_000), { code: 'body_too_large', message: /more than 1000000 bytes/ })
 })
 
-t.test('gives parts or a refusal for any bytes, as text, base64 or gzip', async () => {
+t.test('returns parts or a rejection for any bytes, as text, base64 or gzip', async () => {
   const wrap = fc.constantFrom(
     (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1'),
     (bytes: Uint8Array) => Buffer.from(bytes).toString('base64'),

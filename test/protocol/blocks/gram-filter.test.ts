@@ -73,7 +73,7 @@ const piece = fc.oneof(
 const line = fc.array(piece, { maxLength: 6 }).map((pieces) => Buffer.concat(pieces))
 const cut = fc.tuple(fc.nat({ max: 1_000_000 }), fc.nat({ max: 1_000_000 }), fc.nat({ max: 100 }))
 
-t.test('any cut of any line or metadata value is possibly there, in any bytes', async (t) => {
+t.test('any substring of any line or metadata value is possibly there, whatever its bytes', async (t) => {
   const lines = fc.array(line, { minLength: 1, maxLength: 8 })
   fc.assert(
     fc.property(
@@ -96,7 +96,7 @@ t.test('any cut of any line or metadata value is possibly there, in any bytes', 
   t.pass()
 })
 
-t.test('a text that is the same under the flag i is possibly there', async (t) => {
+t.test('a text that is equal under the flag i is possibly there', async (t) => {
   const char = fc.constantFrom(
     ...'kKsSaAzZ09_ ',
     '\u212a',
@@ -127,7 +127,7 @@ t.test('a text that is the same under the flag i is possibly there', async (t) =
   t.pass()
 })
 
-t.test('words that nobody logs and identifiers that are not there are ruled out', async (t) => {
+t.test('absent words and identifiers are excluded', async (t) => {
   const id = (n: number): string => createHash('md5').update(`${n}`).digest('hex')
   const lines = Array.from({ length: 5000 }, (_, i) =>
     Buffer.from(`level=info msg="served request" trace=${id(i)} status=${i}`),
@@ -143,13 +143,13 @@ t.test('words that nobody logs and identifiers that are not there are ruled out'
   t.ok(mayHave(Buffer.from('ab')), 'two bytes rule out nothing')
 })
 
-t.test('a needle across two lines is not taken for one of them', async (t) => {
+t.test('a needle across two lines does not match', async (t) => {
   const mayHave = asker(blockOf([Buffer.from('abc'), Buffer.from('xyz')]))
   t.ok(mayHave(Buffer.from('abc')))
   t.notOk(mayHave(Buffer.from('bcx')))
 })
 
-t.test('damage at any byte, a cut, or another block: rejected', async (t) => {
+t.test('damage at any byte, truncation, or another block: rejected', async (t) => {
   const { trigrams, hex } = builder.build(blockOf([Buffer.from('0123456789abcdef0123')]), ID)
   for (const section of [trigrams.slice(), hex.slice()]) {
     t.equal(openSection(section, ID).length, section.length - 5)

@@ -4,7 +4,7 @@ import { STORED_BYTES_LIMIT, storedContents, storeFrame } from '../../../src/pro
 
 const bytesOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 167 + length) & 0xff)
 
-t.test('zstd reads a frame of any size, and so do we', async (t) => {
+t.test('a frame of any size is read by zstd and by this reader', async (t) => {
   for (let length = 1; length < STORED_BYTES_LIMIT; length++) {
     const raw = bytesOf(length)
     const frame = storeFrame(raw)

@@ -56,7 +56,7 @@ t.test('a summary of one run takes few bytes', async (t) => {
   t.ok(encodeSummaries([{ parts: [PART], metadataNames: [] }], IDS).length <= 24)
 })
 
-t.test('a changed bit, a cut, or the ids of other streams are damage', async (t) => {
+t.test('a changed bit, truncation, or the ids of other streams are damage', async (t) => {
   for (let bit = 0; bit < ENCODED.length * 8; bit++) {
     const changed = ENCODED.slice()
     changed[bit >> 3] = (changed[bit >> 3] as number) ^ (1 << (bit & 7))

@@ -29,7 +29,7 @@ t.test('decodes a body', async (t) => {
     ['with empty metadata', metadata('{}'), one({})],
     ['with null for metadata', metadata('null'), one({})],
     [
-      'with metadata that are no strings',
+      'with metadata that is not a string',
       metadata('{"n":1.50,"b":true,"z":null,"o":{"p":[1]},"a":[ "x" ]}'),
       one({
         metadata: [
@@ -76,17 +76,17 @@ t.test('decodes a body', async (t) => {
       one({}),
     ],
     [
-      'with streams given twice: all count',
+      'with duplicate `streams`: all count',
       `{"streams":[{"stream":{"x":"y"},"values":[["1","first"]]}],"streams":[{"stream":{"a":"b"},"values":[["${NS}","text"]]}]}`,
       [{ labels: '{x="y"}', entries: [{ ns: 1n, line: 'first', metadata: [] }] }, ...one({})],
     ],
     [
-      'with values given twice: all count',
+      'with duplicate `values`: all count',
       `{"streams":[{"values":[["1","first"]],"stream":{"a":"b"},"values":[["${NS}","text"]]}]}`,
       [{ labels: '{a="b"}', entries: [{ ns: 1n, line: 'first', metadata: [] }, taken] }],
     ],
     [
-      'with a stream given twice',
+      'with a duplicate `stream`',
       `{"streams":[{"stream":{"x":"y"},"values":[["${NS}","text"]],"stream":{"a":"b"}}]}`,
       one({}),
     ],
@@ -96,7 +96,7 @@ t.test('decodes a body', async (t) => {
     ['with no values', values('[]'), []],
     ['with a null stream', `{"streams":[null,{"stream":{"a":"b"},"values":[["${NS}","text"]]}]}`, one({})],
     [
-      'with labels that are no strings',
+      'with labels that are not strings',
       named('{"n":123,"o":{"p": 1},"t":true,"z":null}'),
       [{ labels: '{n="123", o="{\\"p\\": 1}", t="true", z="null"}', entries: [taken] }],
     ],
@@ -104,7 +104,7 @@ t.test('decodes a body', async (t) => {
     ['with escapes in labels', named('{"\\u0061":"\\u00e9"}'), [{ labels: '{a="é"}', entries: [taken] }]],
     ['with labels as text', named('"{a=\\"b\\"}"'), one({})],
     [
-      'with labels in the old form and values in the new',
+      'with labels in the legacy form and values in the current one',
       `{"streams":[{"labels":"{a=\\"b\\"}","values":[["${NS}","text"]]}]}`,
       one({}),
     ],
@@ -129,14 +129,14 @@ t.test('decodes a body', async (t) => {
   for (const [name, body, wanted] of rows) t.same(decode(body), wanted, name)
 })
 
-t.test('refuses only a stream that has no labels at all', async (t) => {
+t.test('rejects only a stream without any labels', async (t) => {
   const rest = `"values":[["${NS}","text"]]`
   for (const body of [`{"streams":[{${rest}}]}`, `{"streams":[{"stream":null,${rest}}]}`]) {
     t.match(decode(body), [{ labels: '', error: /parse error/, entries: [taken] }], body)
   }
 })
 
-t.test('keeps the bytes of a line that is no UTF-8', async (t) => {
+t.test('keeps the bytes of a line that is not UTF-8', async (t) => {
   const [before, after] = values(`[["${NS}","^\\n"]]`).split('^') as [string, string]
   const sink = new RecordingSink()
   decodePushJson(Buffer.concat([Buffer.from(before), Buffer.from([0xff, 0xc3, 0x80]), Buffer.from(after)]), sink)
@@ -161,7 +161,7 @@ t.test('refuses a body', async (t) => {
       /more follows its JSON document; send one document per request \(byte 15\)/,
     ],
     [
-      'of one document a line',
+      'of one document per line',
       `${values('[]')}\n${values('[]')}\n`,
       'body_malformed',
       /more follows its JSON document/,
@@ -212,38 +212,23 @@ t.test('refuses a body', async (t) => {
     ['without streams', '{}', 'streams_missing', /^error at least one valid stream is required for ingestion$/],
     ['with no streams', '{"streams":[]}', 'streams_missing', /at least one valid stream/],
     ['with null for streams', '{"streams":null}', 'streams_missing', /at least one valid stream/],
-    [
-      'with streams that are an object',
-      '{"streams":{}}',
-      'body_malformed',
-      /"streams" is an object; expected an array/,
-    ],
-    [
-      'with a stream that is a string',
-      '{"streams":["x"]}',
-      'body_malformed',
-      /a stream is a string; expected an object/,
-    ],
+    ['with an object for `streams`', '{"streams":{}}', 'body_malformed', /"streams" is an object; expected an array/],
+    ['with a string for a stream', '{"streams":["x"]}', 'body_malformed', /a stream is a string; expected an object/],
     ['with labels as an array', named('[]'), 'body_malformed', /"stream" is an array/],
     ['with values that are an object', values('{}'), 'body_malformed', /"values" is an object; expected an array/],
     ['with an entry that is an empty object', values('[{}]'), 'body_malformed', /an entry has no "ts"/],
-    [
-      'with an entry that is a string',
-      values('["1","x"]'),
-      'body_malformed',
-      /an entry is a string; expected an array/,
-    ],
+    ['with a string for an entry', values('["1","x"]'), 'body_malformed', /an entry is a string; expected an array/],
     ['with an empty entry', values('[[]]'), 'body_malformed', /an entry is empty/],
     ['with an entry without a line', values('[["1"]]'), 'body_malformed', /an entry has no line/],
     [
-      'with a timestamp that is a number',
+      'with a number for a timestamp',
       values('[[1700000000123456789,"x"]]'),
       'body_malformed',
       /a timestamp is a number; expected a string of decimal nanoseconds \(byte 43\)/,
     ],
     ['with a timestamp that is null', values('[[null,"x"]]'), 'body_malformed', /a timestamp is null/],
     [
-      'with a timestamp of a fraction',
+      'with a fractional timestamp',
       values('[["1.5","x"]]'),
       'body_malformed',
       /a timestamp is a string of 3 bytes that is not an int64/,
@@ -258,11 +243,11 @@ t.test('refuses a body', async (t) => {
     ['past the last nanosecond', values('[["9223372036854775808","x"]]'), 'body_malformed', /not an int64/],
     ['before the first nanosecond', values('[["-9223372036854775809","x"]]'), 'body_malformed', /not an int64/],
     ['with twenty digits', values('[["17000000001234567890","x"]]'), 'body_malformed', /not an int64/],
-    ['with a line that is a number', values('[["1",2]]'), 'body_malformed', /a line is a number; expected a string/],
+    ['with a number for the line', values('[["1",2]]'), 'body_malformed', /a line is a number; expected a string/],
     ['with a line that is null', values('[["1",null]]'), 'body_malformed', /a line is null/],
     ['with a line that is an object', values('[["1",{}]]'), 'body_malformed', /a line is an object/],
     [
-      'with metadata that are an array',
+      'with an array for metadata',
       metadata('[]'),
       'body_malformed',
       /structured metadata is an array; expected an object/,
@@ -335,7 +320,7 @@ t.test('decodes a body of the legacy route', async (t) => {
     ['with unknown keys', body('{"x":[],"ts":"2026-11-21T10:00:00Z","line":"text","y":null}'), one({ ns })],
     ['with a line that is null', body('{"ts":"2026-11-21T10:00:00Z","line":null}'), one({ ns, line: '' })],
     [
-      'with null for the time, which is the year 1',
+      'with null for the time, which means the year 1',
       body('{"ts":null,"line":"text"}'),
       one({ ns: -62_135_596_800_000_000_000n }),
     ],
@@ -374,7 +359,7 @@ t.test('refuses a body of the legacy route', async (t) => {
     ['without streams', '{"streams":[]}', 'streams_missing', /at least one valid stream/],
     ['without entries', '{"streams":[{"labels":"{}"}]}', 'body_malformed', /a stream has no "values"/],
     [
-      'with labels that are a number',
+      'with a number for labels',
       '{"streams":[{"labels":7,"entries":[]}]}',
       'body_malformed',
       /"labels" is a number; expected an object of labels/,
@@ -399,20 +384,20 @@ t.test('refuses a body of the legacy route', async (t) => {
       /a "ts" is a string of 19 bytes that is not a time; expected RFC 3339/,
     ],
     [
-      'with a time that is a number',
+      'with a number for the time',
       body('{"ts":17,"line":"x"}'),
       'body_malformed',
       /"ts" is a number; expected a string/,
     ],
     ['with a time of nothing', body('{"ts":"","line":"x"}'), 'body_malformed', /not a time/],
     [
-      'with a time of endless digits',
+      'with a time of very many digits',
       body(`{"ts":"2026-11-21T10:00:00.${'0'.repeat(999)}Z","line":"x"}`),
       'body_malformed',
       /not a time/,
     ],
     [
-      'with a line that is a number',
+      'with a number for the line',
       body('{"ts":"2026-11-21T10:00:00Z","line":1}'),
       'body_malformed',
       /"line" is a number; expected a string/,
@@ -464,7 +449,7 @@ const entry = fc.oneof(
   },
   { weight: 1, arbitrary: fc.constant('null') },
 )
-/** Members of which only `stream` may be duplicated. */
+/** Members; only `stream` may be duplicated. */
 const once = (members: fc.Arbitrary<[string, string]>, maxLength: number): fc.Arbitrary<string> =>
   fc.tuple(fc.uniqueArray(members, { maxLength, selector: ([name]) => name }), space).map(([pairs, gap]) => {
     return `{${gap}${pairs.map(([name, value]) => `${name}${gap}:${value}`).join(`,${gap}`)}}`

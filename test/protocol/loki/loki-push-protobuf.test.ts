@@ -55,7 +55,7 @@ t.test('decodes a message', async (t) => {
       }),
     ],
     [
-      'with a pair of which the value comes first',
+      'with a pair whose value comes first',
       stream(time, line, field(3, field(2, '7'), field(1, 'trace'))),
       one({ metadata: [['trace', '7']] }),
     ],
@@ -113,7 +113,7 @@ t.test('decodes a message', async (t) => {
   for (const [name, body, wanted] of rows) t.same(decode(body), wanted, name)
 })
 
-t.test('refuses only the stream whose labels cannot be read', async (t) => {
+t.test('rejects only the stream whose labels are invalid', async (t) => {
   const rows: [name: string, text: string][] = [
     ['no labels', ''],
     ['an unescaped quote', '{a="b"c"}'],
@@ -161,7 +161,7 @@ t.test('refuses a message', async (t) => {
     ['with an entry that passes its stream', join(0x0a, 4, 0x12, 9, 'ab', entry), 'body_malformed'],
     ['with a line that passes its entry', join(field(1, labels, 0x12, 4, 0x12, 3, 'ab', line)), 'body_malformed'],
     [
-      'with a varint that passes its message',
+      'with a varint beyond its message',
       join(field(1, labels, field(2, field(1, 8, Buffer.from([0x80])))), entry),
       'body_malformed',
     ],

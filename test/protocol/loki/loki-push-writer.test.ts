@@ -18,7 +18,7 @@ const messageOf = (bytes: Uint8Array) =>
 
 const asLabels = (pairs: readonly (readonly [string, string])[]) => pairs.map(([name, value]) => ({ name, value }))
 
-t.test('a range of entries of several streams has the streams that it touches', async (t) => {
+t.test('a range of entries has exactly its streams', async (t) => {
   const writer = new PushWriter('{a="1"}')
   writer.add(1n, Buffer.from('one'))
   writer.beginStream('{a="2"}')

@@ -29,7 +29,7 @@ t.test('every limit is read', async (t) => {
 
 const NONE = { labelsRequired: [], matchersMin: 0 }
 for (const header of [undefined, '', '{}', '{"maxQueryLength":"0s","maxEntriesLimitPerQuery":0,"maxQueryTime":""}']) {
-  t.test(`no limit: ${header}`, async (t) => {
+  t.test(`ignored: ${header}`, async (t) => {
     t.strictSame(parseQueryLimits(header), NONE)
   })
 }

@@ -93,11 +93,7 @@ const REFUSED: readonly (readonly [name: string, text: string, fault: RegExp])[]
   ['what is no YAML', 'groups: [\n  a: b: c', /line 2, column \d+: /],
   ['a list in place of a file', '- a', /line 1, column 1: the file: expected a map; got a list/],
   ['a file without groups', 'namespace: x', /`groups` is missing/],
-  [
-    'a field that is not known',
-    withRule('expr: "1"', 'fro: 5m'),
-    /line 6, column 9: .* no field "fro"; expected alert/,
-  ],
+  ['an unknown field', withRule('expr: "1"', 'fro: 5m'), /line 6, column 9: .* no field "fro"; expected alert/],
   ['a key that comes twice', withRule('expr: "1"', 'expr: "2"'), /line 6, column 9: .*"expr" comes twice/],
   ['a group without a name', 'groups:\n  - rules: []', /line 2, column 5: a group: `name` is missing/],
   ['a group of the same name', 'groups:\n  - {name: g, rules: []}\n  - {name: g, rules: []}', /line 3, .* comes twice/],
@@ -143,7 +139,7 @@ t.test('all faults are reported at once, up to fifty', async (t) => {
   })
 })
 
-t.test('any text gives rules or a config_invalid', async (t) => {
+t.test('any text gives rules or config_invalid', async (t) => {
   const word = fc.constantFrom(
     ...[
       'groups',

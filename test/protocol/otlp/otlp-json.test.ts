@@ -123,7 +123,7 @@ t.test('rejects an invalid request with the position', async (t) => {
     t.throws(() => seeRecord(text), { code: 'body_malformed', message }, name)
 })
 
-t.test('takes an export without a record', async (t) => {
+t.test('accepts an export without records', async (t) => {
   const bodies = [
     '',
     '{}',
@@ -136,7 +136,7 @@ t.test('takes an export without a record', async (t) => {
   for (const text of bodies) t.same(see(text), [], text)
 })
 
-t.test('refuses keys that are misspelt where the records belong', async (t) => {
+t.test('rejects misspelt keys in place of the records', async (t) => {
   const rows: [text: string, message: string][] = [
     ['{"x":1}', 'the body has no "resourceLogs"; found "x"'],
     ['{"resourceSpans":[]}', 'the body has no "resourceLogs"; found "resourceSpans"'],
@@ -149,12 +149,12 @@ t.test('refuses keys that are misspelt where the records belong', async (t) => {
   }
 })
 
-t.test('reads scopes under the name that they had before', async (t) => {
+t.test('reads scopes under their former name', async (t) => {
   const text = `{"resourceLogs":[{"instrumentationLibraryLogs":[{"instrumentationLibrary":{"name":"lib"},"logs":[{"body":"x"}]}]}]}`
   t.match(see(text), [{ line: 'x', metadata: ['scope_name=lib'] }])
 })
 
-t.test('refuses a record by its own fault and keeps the others', async (t) => {
+t.test('rejects an invalid record and keeps the others', async (t) => {
   const rows: [members: string, fault: string][] = [
     ['"traceId":"xyz"', 'log record has a traceId of 3 characters; send 16 bytes, or 32 hex digits in JSON'],
     ['"spanId":"eee19b7e"', 'log record has a spanId of 8 characters; send 8 bytes, or 16 hex digits in JSON'],

@@ -42,7 +42,7 @@ t.test('skips fields that it does not know', async (t) => {
   }
 })
 
-t.test('skips the name that records had before OTLP 0.9', async (t) => {
+t.test('skips records under their name before OTLP 0.9', async (t) => {
   t.equal(see(request(field(4, [0x6e]), body))[0]?.line, 'hi')
 })
 
@@ -100,7 +100,7 @@ t.test('keeps the bytes of a text as they are', async (t) => {
   t.strictSame([...(seen ?? [])], [0xff, 0x00, 0xc3])
 })
 
-t.test('takes the last of the values that a body has', async (t) => {
+t.test('uses the last of several values of a body', async (t) => {
   t.equal(see(request(field(5, field(1, [0x68]), [0x10, 1])))[0]?.line, 'true')
   t.equal(see(request(field(5, [0x10, 1], field(1, [0x68]))))[0]?.line, 'h')
 })

@@ -181,7 +181,7 @@ t.test('stores levels, names and labels as Loki would', async (t) => {
   t.match(new TextDecoder().decode(batch.metadata), /host_name.hé/)
 })
 
-t.test('takes a request without a record', async (t) => {
+t.test('accepts a request without records', async (t) => {
   const requests = [
     {},
     { resourceLogs: [{}] },
@@ -195,7 +195,7 @@ t.test('takes a request without a record', async (t) => {
   }
 })
 
-t.test('begins no stream for a resource without a record', async (t) => {
+t.test('starts no stream for a resource without records', async (t) => {
   const labels: number[] = []
   const sink = new SeeingSink()
   sink.beginStream = (given) => void labels.push(given.length)
@@ -205,7 +205,7 @@ t.test('begins no stream for a resource without a record', async (t) => {
   t.strictSame(labels, [0])
 })
 
-t.test('stops records that would spread their resource without end', async (t) => {
+t.test('limits records that multiply the attributes of their resource', async (t) => {
   const attributes = Array.from({ length: 1000 }, (_, i) => pair(`a${i}`, text('')))
   const records = Array.from({ length: 1000 }, () => ({ timeUnixNano: String(NS_MAX) }))
   const spread = (metadataBytesMax: number) => see({ resource: { attributes }, records }, { metadataBytesMax })
@@ -213,7 +213,7 @@ t.test('stops records that would spread their resource without end', async (t) =
   t.equal(spread(100_000_000).length, 1000)
 })
 
-t.test('stops maps that would spread their name without end', async (t) => {
+t.test('limits maps that multiply their names', async (t) => {
   const leaves = Array.from({ length: 1000 }, (_, i) => pair(String(i), text('')))
   const attributes = [pair('n'.repeat(10_000), { kvlistValue: { values: leaves } })]
   const spread = (metadataBytesMax: number) => see({ records: [{ attributes }] }, { metadataBytesMax })

@@ -61,7 +61,7 @@ for (const [name, page, next] of SHAPES) {
   })
 }
 
-t.test('an empty page is one only where it says so', async (t) => {
+t.test('an empty page must be declared empty', async (t) => {
   t.same(parse({ items: [], total: 0, nextCursor: null }), { entries: [], unreadable: 0, next: undefined })
   t.same(parse({ _embedded: { logEntry: [] } }).entries, [])
 })
@@ -81,7 +81,7 @@ const REFUSED: readonly (readonly [name: string, body: string])[] = [
 ]
 
 for (const [name, body] of REFUSED) {
-  t.test(`is loud about ${name}`, async (t) => {
+  t.test(`reports ${name}`, async (t) => {
     const error = t.throws(() => parseCognigyPage(Buffer.from(body)), { code: 'source_unavailable' }) as Error
     t.notMatch(error.message, /secret-text/)
   })
