@@ -1,4 +1,4 @@
-/** `npm run bench:archive`: what reads of the direct path cost before and after compaction, in calls, bytes and CPU time. */
+/** `npm run bench:archive`: the cost of reads on the direct path before and after compaction, in calls, bytes and CPU time. */
 
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -49,7 +49,7 @@ const { values } = parseArgs({
   },
 })
 
-/** Counts the calls that leave the gateway, and the bytes of objects that come back. */
+/** Counts the gateway's calls, and the bytes of returned objects. */
 class Meter {
   calls = 0
   bytes = 0

@@ -13,7 +13,7 @@ import { median, percentile } from './load.ts'
 const { values } = parseArgs({
   options: { commits: { type: 'string', default: '400' }, rounds: { type: 'string', default: '3' } },
 })
-/** What a push of 1 MB of lines leaves after compression. */
+/** The size of a push of 1 MB of lines after compression. */
 const COMMIT_BYTES = 270_000
 
 interface Round {
@@ -40,7 +40,7 @@ async function run(hasThread: boolean, commits: number): Promise<Round> {
     insert.run(filler)
     checkpoints?.afterCommit()
     times.push(performance.now() - startedMs)
-    // Answers of the thread arrive here, as those of clients do.
+    // The thread's responses arrive here, like those of clients.
     await setImmediate()
   }
   await checkpoints?.close()

@@ -1,4 +1,4 @@
-/** `npm run bench`: how fast the gateway takes pushes in, what that costs it, and what it leaves on disk. */
+/** `npm run bench`: the rate at which the gateway accepts pushes, their CPU cost, and their size on disk. */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,11 +22,11 @@ small pushes 10 KB a request, line one line a request (at most 50 000 of them).`
 const FORMS: readonly PushForm[] = ['protobuf', 'json', 'small', 'line']
 const MB = 1e6
 const LINE_BODIES_MAX = 50_000
-/** Older bodies are made anew: a gateway refuses lines of more than 7 days ago, and queries look a day back. */
+/** Older bodies are recreated: a gateway rejects lines older than 7 days, and queries look a day back. */
 const CORPUS_AGE_MS_MAX = 12 * 3600_000
 /** Joined blocks stay readable for twice the query timeout; a short one lets the folder settle soon. */
 const QUERY_TIMEOUT = '1s'
-/** The gateway is idle when it used less than this in a span that holds a round of maintenance and one of incidents. */
+/** The gateway is idle if it used less than this in a period with a round of maintenance and one of incidents. */
 const IDLE_SECONDS = 0.15
 const IDLE_SPAN_MS = 32_000
 const SETTLE_MS_MAX = 180_000
@@ -35,7 +35,7 @@ const SETTLE_MS_MAX = 180_000
 interface Figures {
   readonly 'MB/s': number
   readonly 'k lines/s': number
-  /** Until the gateway is idle, where it is waited for. */
+  /** Until the gateway is idle, if requested. */
   readonly 'CPU s/GB': number
   readonly 'of it during the load': number
   readonly 'peak RSS MB': number
@@ -95,7 +95,7 @@ async function main(): Promise<void> {
   for (const [checkout, list] of rounds) console.log(`\nmedian ${checkout ?? 'here'}: ${formatFigures(medians(list))}`)
 }
 
-/** What incidents cost at each share of error lines: rounds with them and without take turns. */
+/** The cost of incidents at each share of error lines: rounds with and without them alternate. */
 async function compareErrors(
   form: PushForm,
   shares: readonly number[],
@@ -108,7 +108,7 @@ async function compareErrors(
   const figures = new Map<string, Figures[]>()
   for (let round = 1; round <= rounds; round++) {
     for (const { share, bodies } of corpora) {
-      // The first of two rounds has the colder machine: they change places.
+      // The first of two rounds has the colder machine, so the order alternates.
       for (const incidents of round % 2 === 1 ? modes : modes.toReversed()) {
         const dataDir = mkdtempSync(join(tmpdir(), 'millrace-bench-'))
         const env = { MILLRACE_INCIDENTS: incidents }
@@ -130,7 +130,7 @@ async function compareErrors(
   }
 }
 
-/** The bodies of a run, from the system's temporary folder where a run of today left them there. */
+/** The bodies of a run, cached in the system's temporary folder by a run of the same day. */
 export function prepare(form: PushForm, mb: number, errors?: number): PushBody[] {
   const startedMs = performance.now()
   const share = errors === undefined ? '' : `-errors-${errors}`
@@ -180,7 +180,7 @@ export async function ingestRound(bodies: readonly PushBody[], options: RoundOpt
   }
 }
 
-/** Resolves when the gateway is idle, to the processor seconds that it had used when it began to be. */
+/** Resolves when the gateway is idle, to its CPU seconds when it became idle. */
 async function settled(gateway: GatewayProcess): Promise<number> {
   const startedMs = performance.now()
   let quiet = { seconds: gateway.cpuSeconds(), sinceMs: startedMs }
@@ -199,7 +199,7 @@ function diskBytes(folder: string): number {
 
 function medians(rounds: readonly Figures[]): Figures {
   const names = Object.keys(rounds[0] as Figures) as (keyof Figures)[]
-  // Every name of Figures is there: fromEntries cannot say so.
+  // Every name of Figures is present, which the type of fromEntries does not express.
   return Object.fromEntries(
     names.map((name) => [name, median(rounds.map((round) => round[name]))]),
   ) as unknown as Figures

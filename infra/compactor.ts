@@ -1,17 +1,17 @@
-/** The compactor of the direct path: every ten minutes, one at a time, in an image of its own. */
+/** The compactor of the direct path: every ten minutes, one at a time, in its own image. */
 
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
 import { ARCHIVE_FOLDERS } from './resources.ts'
 
-/** Lambda's longest. A run that is ended in between loses nothing: the next one begins where the manifest stands. */
+/** Lambda's maximum. An interrupted run loses nothing: the next one continues from the manifest. */
 const COMPACTOR_SECONDS = 900
-/** DuckDB's memory, and Node with the files of a round beside it. */
+/** DuckDB's memory, plus Node with the files of a round. */
 const COMPACTOR_MEBIBYTES = 3008
 const DUCKDB_MEBIBYTES = 1536
-/** Arrivals of a round, the files that they become, inputs of a merge, and what DuckDB does not keep in memory. */
+/** Room for the arrivals of a round, the resulting files, the inputs of a merge, and what DuckDB spills. */
 const COMPACTOR_DISK_MEBIBYTES = 8192
 
-/** Undefined where Firehose writes the archive. */
+/** Undefined if Firehose writes the archive. */
 export function createCompactor(base: Base): ImageFunction | undefined {
   const { settings, storage } = base
   const { compactor: image } = base.images
@@ -22,7 +22,7 @@ export function createCompactor(base: Base): ImageFunction | undefined {
     seconds: COMPACTOR_SECONDS,
     mebibytes: COMPACTOR_MEBIBYTES,
     diskMebibytes: COMPACTOR_DISK_MEBIBYTES,
-    // Two at once lose nothing, as one of them commits; but both are paid for.
+    // Two at once lose nothing, because only one commits; but both are billed.
     ...(settings.reserveConcurrency && { concurrency: 1 }),
     environment: { ...storageEnvironment(base), MILLRACE_COMPACTOR_MEMORY: `${DUCKDB_MEBIBYTES}MiB` },
     statements: [
@@ -49,9 +49,9 @@ export function createCompactor(base: Base): ImageFunction | undefined {
           (folder) => $interpolate`${storage.bucket.arn}/${folder}*`,
         ),
       },
-      // Files that were merged, or are beyond the retention. Arrivals end by the bucket's lifecycle.
+      // Files that were merged, or are beyond the retention. Arrivals expire by the bucket's lifecycle.
       { actions: ['s3:DeleteObject'], resources: [$interpolate`${storage.bucket.arn}/${ARCHIVE_FOLDERS.files}*`] },
-      // Without it S3 says that a missing object is forbidden.
+      // Without it S3 answers 403 for a missing object.
       { actions: ['s3:ListBucket'], resources: [storage.bucket.arn] },
     ],
   })

@@ -1,8 +1,8 @@
-/** What an operator sees first: taken in against stored, errors, alarms, lag, what it costs. */
+/** The operator's overview: accepted against stored, errors, alarms, lag, cost. */
 
 import { type Alarm, errorNamespace, type Monitored, metricsNamespace } from './monitored.ts'
 
-/** Whose dead letters there are. */
+/** The consumers with dead letters. */
 const CONSUMERS = ['the worker', 'the alert processor', 'the poller']
 /** CloudWatch's dashboards are 24 units wide. */
 const WIDTH = 24
@@ -109,7 +109,7 @@ export function dashboardBody(monitored: Monitored, alarms: readonly Alarm[]): $
   return $jsonStringify({ widgets: placed(widgets) })
 }
 
-/** Puts widgets in rows, two a row; those with a width of their own alone. */
+/** Arranges widgets in rows of two; a widget with its own width gets a row. */
 function placed(widgets: readonly { readonly height: number; readonly width?: number }[]): object[] {
   let x = 0
   let y = 0

@@ -35,7 +35,7 @@ function keySchema({ hashKey, rangeKey }: { readonly hashKey: string; readonly r
   ]
 }
 
-/** SQS takes each attribute as text. With the ARN of its dead letters for the queue itself, without for these. */
+/** SQS takes attributes as text. The queue has the ARN of its dead letters; the dead-letter queue has none. */
 export function queueAttributes(deadLetterTargetArn?: string): Record<string, string> {
   return {
     VisibilityTimeout: String(QUEUE.visibilitySeconds),
@@ -47,7 +47,7 @@ export function queueAttributes(deadLetterTargetArn?: string): Record<string, st
   }
 }
 
-/** Emulators check no role; AWS's own has one in storage.ts. */
+/** Emulators check no role; in AWS storage.ts declares it. */
 export function streamRequest(
   DeliveryStreamName: string,
   bucket: string,

@@ -1,4 +1,4 @@
-/** How a function of the image is made: its own role with what it needs and nothing else, its own log group. */
+/** Declares a function of the image: its own role with only what it needs, its own log group. */
 
 import type { Identity } from './identity.ts'
 import type { Images } from './image.ts'
@@ -26,13 +26,13 @@ export interface FunctionOptions {
   readonly bundle: string
   readonly seconds: number
   readonly mebibytes: number
-  /** Of /tmp; 512 where nothing is said, which cost nothing. */
+  /** Size of /tmp; default 512, which is free. */
   readonly diskMebibytes?: number
   readonly environment?: Record<string, $util.Input<string>>
   readonly statements: readonly Statement[]
-  /** Where events go that failed for good; for functions that are called without waiting. */
+  /** The queue for events that failed for good, of functions that are called asynchronously. */
   readonly deadLetters?: sst.aws.Queue
-  /** Instances at once at most. */
+  /** The maximum number of concurrent instances. */
   readonly concurrency?: number
 }
 
@@ -43,9 +43,9 @@ export interface ImageFunction {
 }
 
 /**
- * Of Lambda's own lines only warnings: its start and report of each call cost more than a small push. Of ours all: the
- * functions filter by MILLRACE_LOG_LEVEL themselves. The format must be JSON for either; what is written to stdout, as
- * ours is, passes as it is: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+ * Lambda's own lines from warnings up: its start and report of each call cost more than a small push. All of ours: the
+ * functions filter by MILLRACE_LOG_LEVEL themselves. Both need the JSON format; what is written to stdout, as
+ * ours is, stays unchanged: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
  */
 const loggingTo = (logGroup: $util.Output<string>) => ({
   logFormat: 'JSON',
@@ -101,13 +101,13 @@ export function createFunction(base: Base, name: string, options: FunctionOption
 }
 
 /**
- * The index of streams must not end before the objects it is of. These stay until the midnight after their last day
+ * The index of streams must not expire before its objects. These stay until the midnight after their last day
  * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-expire-general-considerations.html), and are written up
  * to a day after the push.
  */
 const INDEX_DAYS_MORE = 2
 
-/** The settings by which every part of the aws home finds what it keeps its data in. */
+/** The settings that name the storage for every part of the aws home. */
 export function storageEnvironment({ settings, storage }: Base): Record<string, $util.Input<string>> {
   return {
     MILLRACE_TABLE: storage.table.name,

@@ -7,15 +7,15 @@ import { rulesEnvironment } from './rules.ts'
 
 export interface Gateway extends ImageFunction {
   readonly url: $util.Output<string>
-  /** What the CNAME record of the stage's own domain must name. */
+  /** The target of the CNAME record of the stage's own domain. */
   readonly domainTarget: $util.Output<string> | undefined
   readonly api: sst.aws.ApiGatewayV2 | undefined
 }
 
-/** HTTP APIs wait 30 s; the function gives up first, so that its own words reach the client. */
+/** HTTP APIs wait 30 s; the function gives up first, so that its own error reaches the client. */
 const GATEWAY_SECONDS = 29
 const GATEWAY_MEBIBYTES = 1024
-/** The cache of queries and what the last of them takes it past its bytes, twice: a full one makes place for another. */
+/** Twice the cache of queries, including the excess of the last query: a full cache is replaced by a new one. */
 const GATEWAY_DISK_MEBIBYTES = 2048
 
 export function createGateway(base: Base): Gateway {
@@ -71,7 +71,7 @@ export function createGateway(base: Base): Gateway {
 function behindUrl(made: ImageFunction): Gateway {
   const url = new aws.lambda.FunctionUrl('GatewayUrl', {
     functionName: made.function.name,
-    // Who may come is the application's business: passwords and tokens, the same in both homes.
+    // The application authenticates, with passwords and tokens, the same in both homes.
     authorizationType: 'NONE',
     invokeMode: 'BUFFERED',
   })
@@ -91,8 +91,8 @@ function behindUrl(made: ImageFunction): Gateway {
 }
 
 /**
- * Routes that API Gateway itself lets only holders of a token into. Agents and Grafana come by the others with a
- * password, which no authorizer of an HTTP API knows: there, as behind a function URL, the application decides.
+ * Routes for which API Gateway itself requires a token. Agents and Grafana use the others with a
+ * password, which HTTP API authorizers do not support: there, as behind a function URL, the application authenticates.
  */
 export const TOKEN_ROUTES = ['POST /logs', 'GET /logs']
 
@@ -100,11 +100,11 @@ function behindApi({ identity, settings, storage }: Base, made: ImageFunction): 
   const { domain, logDays, throttle } = settings
   const api = new sst.aws.ApiGatewayV2('Door', {
     accessLog: { retention: logDays <= 7 ? '1 week' : '1 month' },
-    // The page is served by the gateway itself: no other site has a reason to call.
+    // The gateway serves the page itself: no other site needs to call.
     cors: false,
     ...(domain !== undefined && { domain: { name: domain.name, cert: domain.certificateArn, dns: false } }),
     transform: {
-      // With a name of its own the API has no other, past which somebody could come.
+      // With its own domain the API has no other address that would bypass it.
       api: { disableExecuteApiEndpoint: domain !== undefined },
       stage: { defaultRouteSettings: { throttlingRateLimit: throttle.rate, throttlingBurstLimit: throttle.burst } },
       ...(storage.key !== undefined && { logGroup: { kmsKeyId: storage.key.arn } }),

@@ -1,11 +1,11 @@
-/** Who may come: a Cognito pool for people and programs with tokens, generated credentials for agents. */
+/** Users: a Cognito pool for people and programs with tokens, generated credentials for agents. */
 
 import type { StageSettings } from './stages.ts'
 import type { Storage } from './storage.ts'
 
 export type Identity = ReturnType<typeof createIdentity>
 
-/** The agents' user, as clients of the endpoint know it. */
+/** The name of the agents' user for clients. */
 const AGENT = 'agent'
 const PASSWORD_LENGTH = 40
 const FIRST_PASSWORD_LENGTH = 20
@@ -15,7 +15,7 @@ export function createIdentity({ firstUser }: StageSettings, { key }: Storage) {
     usernames: ['email'],
     transform: {
       userPool: {
-        // Whoever may read logs is invited; nobody signs up.
+        // Users are invited; nobody can sign up.
         adminCreateUserConfig: { allowAdminCreateUserOnly: true },
         passwordPolicy: {
           minimumLength: 12,
@@ -59,7 +59,7 @@ export function createIdentity({ firstUser }: StageSettings, { key }: Storage) {
     keySecret: createSecret('KeySecret', 'key-secret', keySecret.result, key),
   }
 
-  /** Somebody who can sign in at once, with a password that Cognito makes them change. */
+  /** A user who can sign in immediately, with a password that Cognito requires to be changed. */
   function createFirstUser(): aws.secretsmanager.Secret {
     const generated = new random.RandomPassword('FirstUserPassword', {
       length: FIRST_PASSWORD_LENGTH,
@@ -67,7 +67,7 @@ export function createIdentity({ firstUser }: StageSettings, { key }: Storage) {
       minUpper: 1,
       minNumeric: 1,
       minSpecial: 1,
-      // None that a shell or the command line's NAME=value,NAME=value would read as its own.
+      // No characters with a meaning for a shell or in the command line's NAME=value,NAME=value.
       overrideSpecial: '-_.',
     })
     new aws.cognito.User('FirstUser', {
@@ -79,7 +79,7 @@ export function createIdentity({ firstUser }: StageSettings, { key }: Storage) {
     })
     const secret = new aws.secretsmanager.Secret('FirstUserSecret', {
       name: `millrace/${$app.stage}/first-user`,
-      // A stage that is deployed again must find its name free.
+      // A stage that is deployed again needs this name.
       recoveryWindowInDays: $app.stage === 'production' ? 7 : 0,
       ...(key !== undefined && { kmsKeyId: key.arn }),
     })

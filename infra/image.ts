@@ -5,13 +5,13 @@ import type { StageSettings } from './stages.ts'
 
 export interface Images {
   readonly functions: $util.Output<string>
-  /** With DuckDB's library, which no other function needs; undefined where nothing is compacted. */
+  /** With DuckDB's library, which no other function needs; undefined without a compactor. */
   readonly compactor: $util.Output<string> | undefined
 }
 
 type Target = 'lambda' | 'compactor-lambda'
 
-/** References by digest, so that a new build really reaches the functions. */
+/** References by digest, so that the functions get a new build. */
 export function createImages({ archivePath }: StageSettings): Images {
   const wanted: readonly (readonly [target: Target, name: string, given: string | undefined])[] = [
     ['lambda', 'Image', process.env['MILLRACE_IMAGE_URI']],

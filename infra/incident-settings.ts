@@ -1,4 +1,4 @@
-/** What a stage says of incidents, for every function that counts lines. */
+/** The stage's settings of incidents, for every function that counts lines. */
 
 import type { Base, Statement } from './functions.ts'
 
@@ -10,7 +10,7 @@ export function incidentEnvironment({ settings, storage }: Base): Record<string,
   }
 }
 
-/** The right to write rows, where a stage keeps them. */
+/** The permission to write rows, if the stage keeps them. */
 export function rowStatements({ storage }: Base): Statement[] {
   const { rowTable } = storage
   return rowTable === undefined ? [] : [{ actions: ['dynamodb:BatchWriteItem'], resources: [rowTable.arn] }]

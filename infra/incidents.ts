@@ -11,7 +11,7 @@ export interface Incidents extends ImageFunction {
   readonly emitter: ImageFunction
   /** The log groups that are watched. */
   readonly watched: readonly { readonly id: string; readonly name: $util.Output<string> }[]
-  /** Lets through every line of watched groups that may raise an incident; the processor looks at each line's level. */
+  /** Passes every line of watched groups that may raise an incident; the processor checks each line's level. */
   readonly pattern: string
 }
 
@@ -54,7 +54,7 @@ export function createIncidents(base: Base, gateway: Gateway, poller: Poller | u
       { actions: ['sns:Publish'], resources: [topic.arn] },
       { actions: ['ssm:GetParameters', 'ssm:GetParameter'], resources: [identity.keySecret.arn] },
       ...rowStatements(base),
-      // Alert rules and anomalies ask the archive.
+      // Alert rules and anomalies query the archive.
       { actions: ['s3:GetObject'], resources: [$interpolate`${storage.bucket.arn}/logs/*`] },
       { actions: ['s3:ListBucket'], resources: [storage.bucket.arn] },
     ],

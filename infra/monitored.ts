@@ -1,4 +1,4 @@
-/** What alarms and dashboard look at. */
+/** The resources that the alarms and the dashboard monitor. */
 
 import type { Base, ImageFunction } from './functions.ts'
 import type { Gateway } from './gateway.ts'
@@ -19,12 +19,12 @@ export interface Alarm {
   readonly arn: $util.Output<string>
 }
 
-/** Of the functions' own metrics: each stage has its own, so an error in one rings no alarm of another. */
+/** The namespace of the functions' own metrics. Each stage has its own, so that an error in one raises no alarm of another. */
 export function metricsNamespace(): string {
   return `Millrace/${$app.stage}`
 }
 
-/** Of what metric filters count in watched log groups. Filters take no constant dimension, so the stage is in the name. */
+/** The namespace of metric filters on watched log groups. Filters have no constant dimensions, so the name contains the stage. */
 export function errorNamespace(): string {
   return `LogMonitoring/${$app.stage}`
 }

@@ -32,7 +32,7 @@ export function createMonitoring(monitored: Monitored): void {
   createBudget(monitored)
 }
 
-/** An alarm that notifies the topic when it rises and when it ends. */
+/** An alarm that notifies the topic when it starts and when it ends. */
 function createAlarm({ topic }: Pick<Monitored, 'topic'>, id: string, options: AlarmOptions): Alarm {
   const alarm = new aws.cloudwatch.MetricAlarm(id, {
     name: `millrace-${$app.stage}-${id}`,
@@ -47,8 +47,8 @@ function createAlarm({ topic }: Pick<Monitored, 'topic'>, id: string, options: A
 }
 
 /**
- * One error in one minute, in any watched group. Its error is an incident, which sends the mail that says what it is: this
- * alarm has a topic of its own.
+ * One error in one minute, in any watched group. The error is also an incident with its own, more detailed mail, so this
+ * alarm has its own topic.
  */
 function errorAlarms(monitored: Monitored): Alarm[] {
   for (const { id, name } of monitored.incidents.watched) {
@@ -168,7 +168,7 @@ function functionAlarms(monitored: Monitored): Alarm[] {
   })
 }
 
-/** What a client meets: 5xx answers, and the promise of how long an answer takes. */
+/** What clients see: 5xx responses, and the promised latency. */
 function doorAlarms(monitored: Monitored): Alarm[] {
   const { gateway, settings } = monitored
   const of: Pick<AlarmOptions, 'namespace' | 'dimensions'> =
@@ -221,7 +221,7 @@ function pollerAlarms(monitored: Monitored): Alarm[] {
   ]
 }
 
-/** Rows and arrived objects end after seven days: what is not compacted by then is lost. */
+/** Rows and arrived objects expire after seven days: what is not compacted by then is lost. */
 function compactorAlarms(monitored: Monitored): Alarm[] {
   if (monitored.compactor === undefined) return []
   const own = (metricName: string, statistic: string) => ({ namespace: metricsNamespace(), metricName, statistic })
@@ -272,7 +272,7 @@ function notificationAlarms(monitored: Monitored): Alarm[] {
   ]
 }
 
-/** Far more or far fewer lines than this hour of the week is used to. */
+/** Far more or far fewer lines than usual at this hour of the week. */
 function ingestAlarms(monitored: Monitored): Alarm[] {
   return [
     createAlarm(monitored, 'IngestAnomaly', {

@@ -5,12 +5,12 @@ import { type Base, createFunction, type ImageFunction, storageEnvironment } fro
 import type { StageSettings } from './stages.ts'
 
 export interface Poller extends ImageFunction {
-  /** Where the source's lines go. */
+  /** The log group of the source's lines. */
   readonly target: aws.cloudwatch.LogGroup
 }
 
 const POLL_SECONDS = 55
-/** The names of state and key that installations of this poller know. */
+/** The names of state and key that existing installations of this poller use. */
 const PARAMETERS = ['cognigy-last-ts-ms', 'cognigy-last-seq-token', 'cognigy-cursor']
 
 export function createPoller(base: Base): Poller | undefined {
@@ -34,7 +34,7 @@ export function createPoller(base: Base): Poller | undefined {
     bundle: 'poller-lambda',
     seconds: POLL_SECONDS,
     mebibytes: 256,
-    // One run at a time: the lease keeps others out anyway, and their time would be paid for nothing.
+    // One run at a time: the lease excludes others anyway, and their time would be billed for nothing.
     ...(settings.reserveConcurrency && { concurrency: 1 }),
     environment: {
       ...storageEnvironment(base),
@@ -43,7 +43,7 @@ export function createPoller(base: Base): Poller | undefined {
       ...sourceEnvironment(settings),
       MILLRACE_POLL_BASE_URL: baseUrl,
       MILLRACE_POLL_LOG_GROUP: target.name,
-      // Room for what follows the last request, before Lambda ends the run.
+      // Time for the work after the last request, before Lambda ends the run.
       MILLRACE_POLL_RUN_TIME: `${POLL_SECONDS - 15}s`,
     },
     statements: [
@@ -78,12 +78,12 @@ export function createPoller(base: Base): Poller | undefined {
   return { ...made, target }
 }
 
-/** Which sources there are, and where it is kept how far they were read: for who polls, and who shows it. */
+/** The sources, and the parameters of their cursors: for the poller, and for the gateway's view of it. */
 export function sourceEnvironment({ cognigy }: StageSettings): Record<string, string> {
   return { MILLRACE_POLL_PROJECTS: cognigy.projects.join(','), MILLRACE_POLL_PARAMETER_PREFIX: parameterPrefix() }
 }
 
-/** The parameters of the cursors; those of several projects have their ids behind. */
+/** The parameters of the cursors; with several projects, their ids are appended. */
 export function cursorArns(): $util.Output<string>[] {
   const account = aws.getCallerIdentityOutput({}).accountId
   const region = aws.getRegionOutput({}).region

@@ -1,6 +1,6 @@
 /**
- * What keeps logs, as plain data: the deployment (storage.ts), the emulator of the compose project and the tests' local
- * cloud (emulated.ts) are made from this one list. test/infra holds the three to each other.
+ * The storage of logs as plain data: the deployment (storage.ts), the emulator of the compose project and the tests' local
+ * cloud (emulated.ts) are built from this list. test/infra compares the three.
  */
 
 import type { StageSettings } from './stages.ts'
@@ -8,7 +8,7 @@ import type { StageSettings } from './stages.ts'
 /** Lambda's time-out of the worker; the queue hides a message six times as long, as AWS advises. */
 export const WORKER_SECONDS = 60
 
-/** Recent items, ids of posted logs, the index of streams, incidents: one table, keys that spread. */
+/** Recent items, ids of posted logs, the index of streams, incidents: one table, with keys that spread over partitions. */
 export const TABLE = {
   attributes: {
     pk: 'string',
@@ -19,7 +19,7 @@ export const TABLE = {
     workAtMs: 'number',
   },
   key: { hashKey: 'pk', rangeKey: 'sk' },
-  /** Of keys only. Incidents by state and by when they were last seen, and what is to be sent or closed by when. */
+  /** Keys only. Incidents by state and time of the last event, and notifications and closings by due time. */
   indexes: {
     incidentList: { hashKey: 'listKey', rangeKey: 'seenKey' },
     incidentWork: { hashKey: 'workShard', rangeKey: 'workAtMs' },
@@ -28,7 +28,7 @@ export const TABLE = {
   ttl: 'expiresAt',
 } as const
 
-/** Of the queue and of its dead letters; SQS keeps no message for longer, and takes none that is larger. */
+/** For the queue and its dead letters: SQS's maximum retention and message size. */
 export const QUEUE = {
   visibilitySeconds: WORKER_SECONDS * 6,
   retentionSeconds: 14 * 86_400,
@@ -49,22 +49,22 @@ export const STREAM = {
   fileExtension: '.gz',
 } as const
 
-/** Folders of the direct path beside Firehose's, whose names begin with a year. */
+/** Folders of the direct path. Firehose's folders start with a year. */
 export const ARCHIVE_FOLDERS = {
   /** Pushes until they are compacted. */
   arrived: 'logs/l0/',
   files: 'logs/parquet/',
-  /** What could not be compacted. */
+  /** Objects that could not be compacted. */
   bad: 'logs/bad/',
 } as const
 
-/** As long as the rows that name them. */
+/** As long as the rows that refer to them. */
 export const ARRIVED_DAYS = 7
 
 /** Lines of a watched log group that may raise an incident, counted for the alarm. */
 export const ERROR_METRIC = 'ErrorCount'
 
-/** A row for each line that raised an incident, in the fields of the classic table of incidents. */
+/** A row for each line that raised an incident, with the fields of the classic table of incidents. */
 export const ROW_TABLE = {
   attributes: { incident_id: 'string' },
   key: { hashKey: 'incident_id' },
@@ -82,7 +82,7 @@ export interface LifecycleRule {
 
 export function lifecycleRules(settings: StageSettings): LifecycleRule[] {
   const { archiveDays, archivePath, infrequentAccessDays, versioning } = settings
-  // S3 refuses a move that would come after the end.
+  // S3 rejects a transition after the expiration.
   const isMoved = infrequentAccessDays !== undefined && infrequentAccessDays < (archiveDays ?? Number.POSITIVE_INFINITY)
   return [
     { id: 'unfinished', prefix: '', abortUploadsDays: 1 },
@@ -110,11 +110,11 @@ export function lifecycleRules(settings: StageSettings): LifecycleRule[] {
   ]
 }
 
-/** Files of the direct path end by the compactor, which knows the times of their lines: the manifest must not name a file that is gone. */
+/** The compactor deletes files of the direct path, because it knows the times of their lines: the manifest must not refer to a missing file. */
 function expireRules(archivePath: StageSettings['archivePath'], expireDays: number): LifecycleRule[] {
   if (archivePath === 'firehose') return [{ id: 'expire', prefix: '', expireDays }]
   return [
-    // The folders of years, from when Firehose wrote.
+    // The folders by year, from Firehose.
     { id: 'expire', prefix: `${STREAM.prefix}2`, expireDays },
     { id: 'expire-failed', prefix: STREAM.errorPrefix, expireDays },
     { id: 'expire-bad', prefix: ARCHIVE_FOLDERS.bad, expireDays },

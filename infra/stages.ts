@@ -6,7 +6,7 @@ const ARCHIVE_PATHS = ['firehose', 'direct'] as const
 export interface StageSettings {
   /** `function-url` costs nothing; `http-api` costs a dollar a million requests and brings throttling and access logs. */
   readonly door: (typeof DOORS)[number]
-  /** Requests a second, and at once, that the HTTP API lets through; the others get 429. */
+  /** The HTTP API's limit of requests a second, and of concurrent ones; others get 429. */
   readonly throttle: { readonly rate: number; readonly burst: number }
   /** A name for the HTTP API, such as logs.example.com, with the ARN of its certificate; undefined: AWS's own. */
   readonly domain: { readonly name: string; readonly certificateArn: string } | undefined
@@ -16,30 +16,30 @@ export interface StageSettings {
    */
   readonly reserveConcurrency: boolean
   /**
-   * How many instances of the gateway run at once at most, all reserved; undefined: as many as the account has. Limits that
-   * an instance counts for itself hold for each of them.
+   * The maximum number of concurrent gateway instances, all reserved; undefined: the account's limit. Limits that
+   * an instance enforces apply to each of them.
    */
   readonly gatewayInstances: number | undefined
   /**
-   * How pushes reach the archive: by Firehose, or written by the gateway and compacted to Parquet. Firehose, queue and worker are there
-   * on either path, so that what is in them when the path changes is still delivered.
+   * How pushes reach the archive: through Firehose, or written by the gateway and compacted to Parquet. Firehose, queue and worker exist
+   * on both paths, so that their contents are still delivered after a change of the path.
    */
   readonly archivePath: (typeof ARCHIVE_PATHS)[number]
-  /** One customer key for all that is stored: a dollar a month, and a record of each use. Without it AWS's own keys encrypt. */
+  /** One customer key for everything stored: a dollar a month, and a record of each use. Otherwise AWS's own keys encrypt. */
   readonly customerKey: boolean
-  /** Whether the bucket keeps what was overwritten or deleted. */
+  /** Whether the bucket keeps overwritten and deleted objects. */
   readonly versioning: boolean
   /** Days until archived logs are deleted; undefined: never. */
   readonly archiveDays: number | undefined
-  /** Days until archived logs move to the cheaper class for what is seldom read; undefined: never. */
+  /** Days until archived logs move to the storage class for infrequent access; undefined: never. */
   readonly infrequentAccessDays: number | undefined
   /** Days that the functions' own logs are kept. */
   readonly logDays: number
   /** Firehose writes an object when it has this many seconds, or MiB. */
   readonly buffer: { readonly seconds: number; readonly mebibytes: number }
-  /** Whether a query sees a push at once, for about ten cents a gigabyte more. */
+  /** Whether a query sees a push immediately, for about ten cents a gigabyte more. */
   readonly recentItems: boolean
-  /** How many workers run at once at most: what the bucket and the bill take. */
+  /** The maximum number of concurrent workers. */
   readonly workers: number
   /** Projects of Cognigy.AI to poll, `name=id`, from COGNIGY_PROJECTS between commas; none: the poller is not deployed. */
   readonly cognigy: { readonly baseUrl: string; readonly projects: readonly string[] }
@@ -116,7 +116,7 @@ function production(env: Environment): StageSettings {
   }
 }
 
-/** What whoever deploys may choose for any stage, in variables of the shell. */
+/** The deployer's options for any stage, from environment variables. */
 function chosen(env: Environment): Partial<StageSettings> {
   const { DOOR, ARCHIVE_DAYS: days, CUSTOMER_KEY: key, DOMAIN: name, ANOMALIES: anomalies } = env
   const { DOMAIN_CERTIFICATE: certificateArn, GATEWAY_INSTANCES: instances, ARCHIVE_PATH: path } = env
@@ -164,7 +164,7 @@ export function isProtected(stage: string): boolean {
 
 /**
  * The settings of a stage; every stage but `production` is a copy of `dev`. `env` is the environment of the deployment.
- * Throws when a variable of it has a value that none of the settings takes.
+ * Throws if a variable has an invalid value.
  */
 export function stageSettings(stage: string, env: Environment = process.env): StageSettings {
   const settings = { ...(stage === 'production' ? production(env) : development(env)), ...chosen(env) }

@@ -1,4 +1,4 @@
-/** What keeps logs: the key, the bucket, Firehose before it, the tables, the queue, and the dead letters of each consumer. */
+/** The storage of logs: the key, the bucket, its Firehose stream, the tables, the queue, and the dead letters of each consumer. */
 
 import { type LifecycleRule, lifecycleRules, QUEUE, ROW_TABLE, STREAM, TABLE } from './resources.ts'
 import type { StageSettings } from './stages.ts'
@@ -19,9 +19,9 @@ export function createStorage(settings: StageSettings) {
 }
 
 /**
- * One key for all that is stored. CloudWatch Logs may use it for this stage's log groups, as AWS asks for
+ * One key for everything stored. CloudWatch Logs may use it for this stage's log groups, as AWS requires
  * (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html), and alarms for the messages they
- * publish (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html); everything else comes by its own role.
+ * publish (https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html); everything else uses its own role.
  */
 function createKey(): aws.kms.Key {
   const account = aws.getCallerIdentityOutput({}).accountId
@@ -70,7 +70,7 @@ function createKey(): aws.kms.Key {
 }
 
 function createBucket(settings: StageSettings, key: aws.kms.Key | undefined): sst.aws.Bucket {
-  // The component blocks public access and refuses requests without TLS by itself.
+  // The component itself blocks public access and requests without TLS.
   const bucket = new sst.aws.Bucket('Archive', { versioning: settings.versioning, cors: false })
   new aws.s3.BucketServerSideEncryptionConfiguration('ArchiveEncryption', {
     bucket: bucket.name,
@@ -135,7 +135,7 @@ function createRowTable(name: string, key: aws.kms.Key | undefined): sst.aws.Dyn
   })
 }
 
-/** Tables can be restored to a point in time, and are encrypted. */
+/** Tables have point-in-time recovery and are encrypted. */
 function guarded(key: aws.kms.Key | undefined) {
   return {
     pointInTimeRecovery: { enabled: true },

@@ -1,4 +1,4 @@
-/** SNS topics and their mails: one for incidents and alarms, one for the alarm whose errors are incidents already. */
+/** SNS topics and their mails: one for incidents and alarms, one for the alarm whose errors are already incidents. */
 
 import type { StageSettings } from './stages.ts'
 import type { Storage } from './storage.ts'

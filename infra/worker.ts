@@ -1,4 +1,4 @@
-/** The queue's worker: posted logs to objects of the archive. */
+/** The queue's worker, which writes posted logs to objects of the archive. */
 
 import { type Base, createFunction, type ImageFunction, storageEnvironment } from './functions.ts'
 import { WORKER_SECONDS } from './resources.ts'

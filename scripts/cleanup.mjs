@@ -1,4 +1,4 @@
-// Lists, and removes, what a stage leaves behind after `sst remove`: what `removal: retain` keeps, and log groups that
+// Lists, and removes, what a stage leaves behind after `sst remove`: resources with `removal: retain`, and log groups that
 // AWS creates by itself. `npm run cleanup -- --stage dev --dry-run` first; then without --dry-run.
 import { parseArgs } from 'node:util'
 import { CloudWatchLogsClient, DeleteLogGroupCommand, paginateDescribeLogGroups } from '@aws-sdk/client-cloudwatch-logs'
@@ -21,7 +21,7 @@ import { DeleteParametersCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { isProtected } from '../infra/stages.ts'
 
 const USAGE = 'npm run cleanup -- --stage STAGE [--dry-run] [--confirm STAGE]'
-/** The shortest wait that KMS allows: until then the key can still be brought back. */
+/** The shortest wait that KMS allows: until then the deletion can be cancelled. */
 const KEY_DELETION_DAYS = 7
 
 /** The functions of a stage, as their log groups name them. infra/check holds this list to the deployment. */
@@ -52,7 +52,7 @@ async function main() {
  * What a stage left behind: `{ kind, name, remove() }` each; `remove` is undefined for kinds this script does not delete.
  * Resources are matched by the tags `project` and `stage` that sst.config.ts puts on each, never by a prefix of their
  * name: `dev` is a prefix of `dev-2`. Log groups that AWS creates carry no tags; they are matched by their whole name.
- * Removing what is already gone is no error, so a run that was cut short can be run again.
+ * A missing resource is no error, so an interrupted run can be repeated.
  */
 export async function findLeftovers(stage, options = {}) {
   const clients = makeClients(options)
@@ -104,7 +104,7 @@ async function leftoverOf(clients, arn) {
   return make(clients, { arn, resource, path })
 }
 
-/** How each kind is removed, by service or by service and type of resource. `undefined` for what needs no removing. */
+/** How each kind is removed, by service or by service and type of resource. `undefined` if it needs no removal. */
 const REMOVERS = {
   'firehose:deliverystream': ({ firehose }, { path: name }) =>
     leftover('stream', name, 'ResourceNotFoundException', () =>
@@ -127,10 +127,10 @@ const REMOVERS = {
       await emptyBucket(s3, name)
       await s3.send(new DeleteBucketCommand({ Bucket: name }))
     }),
-  // The ARN leaves out the slash that the name begins with. Names that do not exist are reported, not thrown.
+  // The ARN omits the leading slash of the name. Missing names are reported, not thrown.
   'ssm:parameter': ({ ssm }, { path }) =>
     leftover('parameter', `/${path}`, undefined, () => ssm.send(new DeleteParametersCommand({ Names: [`/${path}`] }))),
-  // At once: a name that waits for its deletion cannot be deployed again.
+  // Immediately: a name that is scheduled for deletion cannot be deployed again.
   'secretsmanager:secret': ({ secrets }, { arn, path: name }) =>
     leftover('secret', name, 'ResourceNotFoundException', () =>
       secrets.send(new DeleteSecretCommand({ SecretId: arn, ForceDeleteWithoutRecovery: true })),
@@ -154,7 +154,7 @@ const REMOVERS = {
     ),
 }
 
-/** All versions of all objects, a page of a thousand at a time. */
+/** All versions of all objects, in pages of a thousand. */
 async function emptyBucket(client, bucket) {
   for (;;) {
     const page = await client.send(new ListObjectVersionsCommand({ Bucket: bucket, MaxKeys: 1000 }))
@@ -170,14 +170,14 @@ async function emptyBucket(client, bucket) {
   }
 }
 
-/** An update resets every setting it does not repeat; the pool is deleted next, so only the protection matters. */
+/** An update resets every setting that it does not repeat; the pool is deleted next, so only the protection matters. */
 async function unprotectPool(client, id) {
   const { UserPool: pool } = await client.send(new DescribeUserPoolCommand({ UserPoolId: id }))
   if (pool.DeletionProtection !== 'ACTIVE') return
   await client.send(new UpdateUserPoolCommand({ UserPoolId: id, DeletionProtection: 'INACTIVE' }))
 }
 
-/** Log groups by whole name: Lambda creates a function's group again when a late call logs after the stack is gone. */
+/** Log groups by full name: Lambda recreates a function's group if a late call logs after the stack is gone. */
 async function findLogGroups({ logs }, stage) {
   const found = []
   for (const name of FUNCTION_NAMES.map((each) => `/aws/lambda/millrace-${stage}-${each}`)) {
@@ -197,7 +197,7 @@ function logGroup(client, name) {
   )
 }
 
-/** `act` removes it; the error `goneName` says that it is gone already. */
+/** `act` removes it; the error `goneName` means that it is already gone. */
 function leftover(kind, name, goneName, act) {
   const remove = async () => {
     try {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The compose project, from nothing: built, started, sent lines in each way, asked for them, and taken down again.
+# The compose project from scratch: builds it, starts it, sends lines in each way, queries them, and stops it.
 # `bash scripts/compose-smoke.sh`; with KEEP=1 it stays up. Needs Docker with its compose plugin, and curl.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,7 +10,7 @@ stamp=$(date +%s)
 main() {
   trap finish EXIT
   docker compose up --detach --build
-  # By name: for those that have no health, or end, `--wait` fails.
+  # By name, because `--wait` fails for services without a health check and for those that end.
   docker compose up --detach --wait --wait-timeout 180 gateway
 
   check 'the gateway is ready' '^ready' get /ready
@@ -60,12 +60,12 @@ get() {
   curl -s -u local:local "$gateway$1"
 }
 
-# Keys of the archive, by S3's own listing.
+# Keys of the archive, from S3's own listing.
 objects() {
   curl -s "http://127.0.0.1:4566/millrace-archive?list-type=2"
 }
 
-# How many lines of our own processes are errors: pino's levels 50 and 60.
+# Counts the error lines of our own processes: pino's levels 50 and 60.
 failures() {
   docker compose logs --no-log-prefix gateway worker poller alerts | grep -Ec '"level":(50|60)'
 }
@@ -87,7 +87,7 @@ check() {
   echo "ok: $what"
 }
 
-# The same, asked again for a minute and a half: what a buffer or a queue stands between.
+# The same with retries for a minute and a half, for results behind a buffer or a queue.
 eventually() {
   for _ in $(seq 90); do
     if check "$@" 2> /dev/null; then return 0; fi

@@ -1,15 +1,15 @@
-// Checks sst.config.ts without an account. First what needs no download: the graph of resources of each stage, made offline.
+// Checks sst.config.ts without an account. First without downloads: the graph of resources of each stage, built offline.
 // Then, over SST's platform (about 350 MB from the registry): the types, the platform's own graph, and the workflows.
 //
 //   npm run infra:check -- [--if-installable] [--minutes N]
 //
-// Each step is bounded by N minutes (10), says what failed, and goes on from what an earlier run has installed. With
-// --if-installable a platform that cannot be installed is reported and passed over.
+// Each step is limited to N minutes (10), reports failures, and reuses what an earlier run has installed. With
+// --if-installable a platform that cannot be installed is reported and skipped.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { runBounded } from './bounded-step.mjs'
 
-/** SST's command line runs the configuration with the `node` of the path. */
+/** SST's command line runs the configuration with the `node` of PATH. */
 const NODE_MAJOR_MIN = 22
 const SST = 'infra/node_modules/.bin/sst'
 const ENVIRONMENT = {
@@ -47,13 +47,13 @@ if (problem === undefined) {
 }
 process.exitCode = failed === 0 ? 0 : 1
 
-/** Gives what went wrong, or nothing. */
+/** Returns the problem, or undefined. */
 async function installCommandLine() {
   if (isInstalled()) return undefined
   return install('npm', ['ci', '--prefix', 'infra', '--no-audit', '--no-fund'])
 }
 
-/** Whether infra/node_modules has what its lock file names: npm keeps its own copy of the lock there. */
+/** True if infra/node_modules matches its lock file: npm keeps its own copy of the lock there. */
 function isInstalled() {
   const packagesOf = (path) => {
     const { packages } = JSON.parse(readFileSync(path, 'utf8'))
@@ -70,7 +70,7 @@ function isInstalled() {
   }
 }
 
-/** Takes seconds where an earlier run has done it. */
+/** Takes seconds if an earlier run has done it. */
 async function installPlatform() {
   return install(SST, ['install', '--print-logs'])
 }
@@ -88,7 +88,7 @@ async function checkTypes() {
   const errors = ok ? [] : problem.split('\n').filter((line) => /error TS/.test(line))
   if (!ok && errors.length === 0) report('types', problem)
   else {
-    // One fault of SST's own source comes along; it is not ours to mend.
+    // One error is in SST's own source, which is not ours to fix.
     const ours = errors.filter((line) => !line.trimStart().startsWith('.sst/platform'))
     report('types', ours.length === 0 ? undefined : ours.join('\n'))
   }

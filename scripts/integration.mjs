@@ -1,4 +1,4 @@
-// The system's processes and the aws home, whole: against the services in process, then against an emulator that others
+// The system's processes and the aws home: against in-process services, then against an emulator that others
 // wrote: moto, or the one of EMULATOR_URL, such as LocalStack at http://127.0.0.1:4566.
 import { spawnSync } from 'node:child_process'
 import { globSync } from 'node:fs'

@@ -1,6 +1,6 @@
-// Tests what needs no clone. The npm package: packs it, starts it with `npx` in an empty folder without a network, under each
-// Node that is here, posts and reads a log, and asks for the page; under an older Node it says what it needs. The single
-// file: makes it, and the same with it. NODES_TO_CHECK may name further executables of Node, separated by colons.
+// Tests the ways to run without a clone. The npm package: packs it, starts it with `npx` in an empty folder without a network, under each
+// available Node, posts and reads a log, and requests the page; an older Node gets an explanation. The single
+// file: builds it and tests the same. NODES_TO_CHECK may name further executables of Node, separated by colons.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** Executables of Node: this one, the system's, and those that were named. */
+/** Executables of Node: this one, the system's, and the named ones. */
 function nodes() {
   const system = (process.env.PATH ?? '').split(':').filter((path) => !path.includes('node_modules'))
   const found = system.map((path) => join(path, 'node')).find((path) => existsSync(path))
@@ -52,7 +52,7 @@ async function checkBinary() {
   await checkGateway(`single file, ${Math.round(statSync(binary).size / 1e6)} MB`, binary, ['serve'], env)
 }
 
-/** Serves from a folder of its own, takes a log and shows the page. */
+/** Serves from its own folder, accepts a log and shows the page. */
 async function checkGateway(name, command, args, env) {
   const data = mkdtempSync(join(folder, 'data-'))
   const settings = { MILLRACE_PORT: '0', MILLRACE_DATA_DIR: data, MILLRACE_LOG_LEVEL: 'silent' }

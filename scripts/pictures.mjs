@@ -1,4 +1,4 @@
-// Writes the pictures in the documents: runs scenarios of the page in Debian's chromium and keeps what they show.
+// Writes the pictures in the documents: runs scenarios of the page in Debian's chromium and saves their screenshots.
 // `npm run pictures`; look at them before they are committed.
 import { spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'

@@ -1,6 +1,6 @@
 // Prints, as JSON, the application and every resource that sst.config.ts declares for a stage, with its inputs:
-// the configuration runs whole, as the SST command line runs it, against mocks of Pulumi's engine. No account, no network.
-// Usage: node infra/check/graph.mjs <stage>; needs `sst install` before.
+// the whole configuration runs as under the SST command line, against mocks of Pulumi's engine. No account, no network.
+// Usage: node infra/check/graph.mjs <stage>; run `sst install` first.
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
@@ -9,10 +9,10 @@ import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { ACCOUNT, REGION, stateOf } from '../../test/infra/resource-graph.ts'
 
-/** Resources that wait for others register a moment after run() has returned. */
+/** Resources that depend on others register shortly after run() has returned. */
 const LATE_MS = 500
 
-/** By which Pulumi knows its own wrappers. */
+/** The mark of Pulumi's own wrappers. */
 const SECRET_MARK = '4dabf18193072939515e22adb298388d'
 
 const stage = process.argv[2] ?? 'dev'
@@ -23,7 +23,7 @@ const esbuild = fromPlatform('esbuild')
 const pulumi = fromPlatform('@pulumi/pulumi') // the copy that the bundle uses too: mocks are set on it
 const config = JSON.stringify(join(root, 'sst.config.ts'))
 
-// Before anything is loaded: components read their environment as they are.
+// Before any import: components read their environment when loaded.
 const bootstrap = await startBootstrap()
 const { app } = await load('graph-app', `export { default } from ${config}`, {}, 'const $config = (given) => given;')
 const $app = { protect: false, ...app({ stage }), stage }
@@ -52,13 +52,13 @@ bootstrap.close()
 const { stage: _, ...declared } = $app
 console.log(JSON.stringify({ app: declared, resources }, withoutSecrecy))
 
-/** Pulumi wraps what is secret; under mocks nothing is. */
+/** Pulumi wraps secrets; under mocks there are none. */
 function withoutSecrecy(_key, value) {
   const isWrapped = typeof value === 'object' && value !== null && SECRET_MARK in value
   return isWrapped ? value.value : value
 }
 
-/** Bundles into .sst/platform, from where the externals resolve, and gives the default export. */
+/** Bundles into .sst/platform, from where the externals resolve, and returns the default export. */
 async function load(name, contents, options, extra = '') {
   const outfile = join(platform, `${name}.${stage}.mjs`)
   const requireBanner =
@@ -107,7 +107,7 @@ function globalsPlugin() {
   }
 }
 
-/** What the command line tells components about the bucket it keeps its state in. */
+/** The command line's description of its state bucket for components. */
 async function startBootstrap() {
   const answer = {
     asset: 'asset',
@@ -128,7 +128,7 @@ async function startBootstrap() {
   return server
 }
 
-/** Records each resource and answers each look-up. */
+/** Records each resource and answers each lookup. */
 function mockEngine() {
   const recorded = []
   const lookups = {

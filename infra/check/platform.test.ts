@@ -1,4 +1,4 @@
-/** Over SST's own platform: each stage declares what test/infra checks, and what the offline stand-ins say is what SST does. */
+/** On SST's own platform: each stage passes the checks of test/infra, and the offline stand-ins behave like SST. */
 
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
@@ -7,7 +7,7 @@ import { offlineGraph } from '../../test/infra/offline-graph.ts'
 import { ENVIRONMENT, type Graph, type Resource } from '../../test/infra/resource-graph.ts'
 import { stageSettings } from '../stages.ts'
 
-/** A graph takes seconds; what takes longer hangs. */
+/** A graph takes seconds; anything longer hangs. */
 const GRAPH_MS_MAX = 300_000
 const CERTIFICATE = 'arn:aws:acm:us-east-1:123456789012:certificate/1'
 
@@ -23,14 +23,14 @@ function platformGraph(stage: string, variables: Readonly<Record<string, string>
   return JSON.parse(child.stdout.slice(child.stdout.indexOf('{"app"'))) as Graph
 }
 
-/** SST and Pulumi put random letters behind some names, and hashes into others. */
+/** SST and Pulumi add random letters to some names, and hashes to others. */
 const withoutChance = (text: string) =>
   text
     .replaceAll(/(millrace-[a-z]+-[A-Za-z]+)-[a-z]{8}\b/g, '$1')
     .replaceAll(/\b(DoorRoute|IngestSubscriber)[A-Z0-9][a-z]{5}/g, '$1')
     .replaceAll(/\bDoorRoute\d/g, 'DoorRoute')
 
-/** What a provider creates; the rest are Pulumi's and SST's own groupings. */
+/** Resources that a provider creates; the rest are groupings of Pulumi and SST. */
 const created = ({ resources }: Graph) => resources.filter(({ type }) => !/^(pulumi|sst):/.test(type))
 
 function nameOf({ type, name, inputs }: Resource): string {
@@ -41,7 +41,7 @@ function plain(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(withoutChance(JSON.stringify(value)))
 }
 
-/** Where SST's own source decides more than the stand-ins say: statements with fields in another order, log formats. */
+/** Properties that SST sets and the stand-ins do not: statements with fields in another order, log formats. */
 const OWN_WORDS = new Set(['policy', 'assumeRolePolicy', 'inlinePolicies', 'accessLogSettings'])
 
 const DEPLOYMENTS: readonly (readonly [stage: string, variables: Readonly<Record<string, string>>])[] = [

@@ -1,4 +1,4 @@
-/** The workflows: right by actionlint's rules, and closed to what workflows are attacked by. */
+/** The workflows: valid by actionlint's rules, and closed to the usual attacks on workflows. */
 
 import { globSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -34,7 +34,7 @@ const linter = pathToFileURL(
 const { createLinter } = await import(linter.href)
 const lint: (input: string, path: string) => readonly { line: number; message: string }[] = await createLinter()
 
-/** What GitHub has had since the linter was built. */
+/** Newer features of GitHub than the linter. */
 const YOUNGER =
   /label "(ubuntu-24\.04(-arm)?|macos-15)" is unknown|undefined variable "vars"|unknown permission scope "attestations"/
 
@@ -83,7 +83,7 @@ for (const path of paths) {
     for (const { uses, with: inputs } of steps) {
       if (uses?.startsWith('actions/checkout@')) t.equal(inputs?.['persist-credentials'], false)
     }
-    // What others write (titles, branches) would be a part of the script.
+    // Text of others (titles, branches) would be part of the script.
     for (const { run = '' } of steps) t.notMatch(run, /\$\{\{/, run.slice(0, 60))
   })
 }

@@ -50,7 +50,7 @@ t.test('the page uses the outputs that a stage prints', async (t) => {
   }
 })
 
-t.test('the example's password satisfies the pool's policy', async (t) => {
+t.test("the example's password satisfies the pool's policy", async (t) => {
   const found = new Lookup(await offlineGraph('dev'))
   const { minimumLength } = found.one('aws:cognito/userPool:UserPool').inputs.passwordPolicy
   const [, password = ''] = /NEW_PASSWORD='([^']+)'/.exec(page) ?? []

@@ -10,7 +10,7 @@ export function checkIncidents(t: Test, settings: StageSettings, found: Lookup):
   const topicOf = (email: string) =>
     found.ofType('aws:sns/topicSubscription:TopicSubscription').find(({ inputs }) => inputs.endpoint === email)?.inputs
 
-  t.test('the subscription and the alarm's metric count at least what the level rule counts', async (t) => {
+  t.test('the subscription and the metric of the alarm count at least what the level rule counts', async (t) => {
     const pattern = levelPattern(settings.incidentLevel)
     const handedOn = found.ofType('aws:cloudwatch/logSubscriptionFilter:LogSubscriptionFilter')
     for (const { name, inputs } of handedOn) t.equal(inputs.filterPattern, pattern, name)

@@ -4,7 +4,7 @@ import { LokiClient, NOON } from './loki-client.ts'
 const APP = { app: 'a' }
 
 t.test(
-  'a range aggregation's window is open on the left and closed on the right, a log query's range the reverse',
+  'the window of a range aggregation is open on the left and closed on the right, the range of a log query the reverse',
   async (t) => {
     const client = await LokiClient.start(t, [
       [
@@ -58,7 +58,7 @@ t.test(
   },
 )
 
-t.test('division and remainder by zero are NaN; a number's sign binds tighter than any operator', async (t) => {
+t.test('division and remainder by zero are NaN; the sign of a number binds tighter than any operator', async (t) => {
   const client = await LokiClient.start(t)
   const rows = [
     ['1 / 0', 'NaN'],
