@@ -68,7 +68,7 @@ export async function openIncidents(config: Config, clock: Clock, log: IncidentH
     store,
     hash,
     clock,
-    settings: { targets: home.notifiers.map(({ name }) => name), leaseMs },
+    settings: { targets: home.notifiers.map(({ name }) => name), leaseMs, singlesMax: settings.perMinuteMax },
     onWritten: (item) => notify.offer(item),
     onTransition: (transition) => count(totals.transitions, transition),
   })

@@ -148,7 +148,7 @@ async function openAwsHome(t: Test) {
     store,
     hash,
     clock,
-    settings: { targets: [], leaseMs: 1000 },
+    settings: { targets: [], leaseMs: 1000, singlesMax: 20 },
     onWritten: () => undefined,
   })
   const notify = { settled: async () => undefined, sendDue: async () => undefined }

@@ -55,7 +55,7 @@ function openGateway(t: Test, env: Environment, files: Readonly<Record<string, s
     store: kept,
     hash: HASH,
     clock,
-    settings: { targets: [], leaseMs: 1000 },
+    settings: { targets: [], leaseMs: 1000, singlesMax: 20 },
     onWritten: () => undefined,
   })
   const watch = openWatch({ config, ports: { clock, store }, incidents, states: kept, events: EVENTS })

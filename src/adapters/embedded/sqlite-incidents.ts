@@ -57,6 +57,8 @@ const LIST = `
 const PRUNED_MAX = 5_000
 /** Incidents changed by one transaction: a commit blocks the whole process, and pushes run between two. */
 const CHANGED_MAX = 64
+/** Counts that wait for a fold and are kept in memory too, so that it need not read them. */
+const KEPT_COUNTS_MAX = 2_000
 /** Rows of counts that are merged in one transaction; a row takes about 50 KB of memory. */
 const MERGED_ROWS_MAX = 100
 const REMOVE_PENDING = 'DELETE FROM pending_counts WHERE id = ?'
@@ -68,6 +70,11 @@ export class SqliteIncidents implements IncidentStore {
   readonly #retention: IncidentRetention
   readonly #nowMs: () => number
   readonly #closedMax: number
+  /** The counts of rows that wait, by the row's id: those of this process, as far as there is room. */
+  readonly #kept = new Map<number, readonly LineCount[]>()
+  #keptCounts = 0
+  /** Records whose counts may wait; a file that was opened may have those of several. */
+  #waitingRecords = 2
   #isClosed = false
 
   /** Opens or creates the file in `dataDir`. Throws store_unavailable or store_damaged. */
@@ -101,20 +108,16 @@ export class SqliteIncidents implements IncidentStore {
       const decisions = isPending ? [] : this.#applyCounts(isWaiting ? counts : [...counts, ...later], decider)
       if (isPending) this.#addPending(counts)
       if (isWaiting) this.#addPending(later)
+      if (isPending || isWaiting) this.#waitingRecords++
       return { isNew: true, decisions, isPending }
     })
   }
 
   async fold(decider: CountDecider): Promise<readonly Decision[]> {
     const decisions: Decision[] = []
-    this.#write(() => this.#mergePending())
+    if (this.#waitingRecords > 1) this.#write(() => this.#mergePending())
     for (;;) {
-      const applied = this.#write(() => {
-        const row = this.#prepared('SELECT id, body FROM pending_counts ORDER BY id LIMIT 1').get()
-        if (row === undefined) return undefined
-        this.#prepared(REMOVE_PENDING).run(row['id'] as number)
-        return this.#applyCounts(decodeCounts(row['body'] as string), decider)
-      })
+      const applied = this.#write(() => this.#applyPending(decider))
       if (applied === undefined) return decisions
       decisions.push(...applied)
       await setImmediate()
@@ -168,7 +171,8 @@ export class SqliteIncidents implements IncidentStore {
         .prepare('SELECT body FROM outbox WHERE due_ms <= ? ORDER BY due_ms, created_ms, id LIMIT ?')
         .all(nowMs, limit)
       const items = rows.map((row) => ({ ...decodeOutboxItem(row['body'] as string), dueMs: untilMs }))
-      for (const item of items) this.#putOutbox(item)
+      const postpone = this.#prepared('UPDATE outbox SET due_ms = ? WHERE id = ?')
+      for (const { notification } of items) postpone.run(untilMs, notification.id)
       return items
     })
   }
@@ -232,7 +236,7 @@ export class SqliteIncidents implements IncidentStore {
     const merged = new Map<string, LineCount>()
     let counts = 0
     for (const row of rows) {
-      for (const lines of decodeCounts(row['body'] as string)) {
+      for (const lines of this.#countsOf(row)) {
         const name = `${lines.tenant}\n${lines.key}`
         const before = merged.get(name)
         merged.set(name, before === undefined ? lines : mergeCounts(before, lines))
@@ -240,14 +244,40 @@ export class SqliteIncidents implements IncidentStore {
       }
     }
     if (merged.size === counts) return
-    for (const row of rows) this.#prepared(REMOVE_PENDING).run(row['id'] as number)
+    for (const row of rows) this.#removePending(row['id'] as number)
     this.#addPending([...merged.values()])
+  }
+
+  /** Applies the counts of the oldest row; undefined if none waits. */
+  #applyPending(decider: CountDecider): readonly Decision[] | undefined {
+    const row = this.#prepared('SELECT id, body FROM pending_counts ORDER BY id LIMIT 1').get()
+    if (row === undefined) {
+      this.#waitingRecords = 0
+      return undefined
+    }
+    const counts = this.#countsOf(row)
+    this.#removePending(row['id'] as number)
+    return this.#applyCounts(counts, decider)
+  }
+
+  #countsOf(row: Record<string, unknown>): readonly LineCount[] {
+    return this.#kept.get(row['id'] as number) ?? decodeCounts(row['body'] as string)
+  }
+
+  #removePending(id: number): void {
+    this.#prepared(REMOVE_PENDING).run(id)
+    this.#keptCounts -= this.#kept.get(id)?.length ?? 0
+    this.#kept.delete(id)
   }
 
   #addPending(counts: readonly LineCount[]): void {
     for (let i = 0; i < counts.length; i += CHANGED_MAX) {
-      const body = encodeCounts(counts.slice(i, i + CHANGED_MAX))
-      this.#prepared('INSERT INTO pending_counts (body) VALUES (?)').run(body)
+      const some = counts.slice(i, i + CHANGED_MAX)
+      const put = this.#prepared('INSERT INTO pending_counts (body) VALUES (?)')
+      const id = Number(put.run(encodeCounts(some)).lastInsertRowid)
+      if (this.#keptCounts + some.length > KEPT_COUNTS_MAX) continue
+      this.#kept.set(id, some)
+      this.#keptCounts += some.length
     }
   }
 
@@ -318,6 +348,9 @@ export class SqliteIncidents implements IncidentStore {
         return result
       } catch (cause) {
         if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
+        // Rows of the transaction are gone, and later ones may have their ids.
+        this.#kept.clear()
+        this.#keptCounts = 0
         throw cause
       }
     })

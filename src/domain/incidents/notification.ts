@@ -27,6 +27,17 @@ export interface OutboxItem {
 /** It belongs to the next digest, which has no id yet. */
 export const DIGEST_PENDING = 'pending'
 
+const MINUTE_MS = 60_000
+
+export function minuteOf(ms: number): number {
+  return Math.floor(ms / MINUTE_MS)
+}
+
+/** The start of the minute after `nowMs`, when the next digest is due. */
+export function nextDigestMs(nowMs: number): number {
+  return (minuteOf(nowMs) + 1) * MINUTE_MS
+}
+
 /** One message for people: a single notification, or several as a digest. */
 export interface Message {
   /** The same for all attempts. */

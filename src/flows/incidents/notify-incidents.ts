@@ -2,7 +2,13 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import type { KeyedHash } from '../../domain/incidents/incident.ts'
-import { DIGEST_PENDING, type Message, type OutboxItem } from '../../domain/incidents/notification.ts'
+import {
+  DIGEST_PENDING,
+  type Message,
+  minuteOf,
+  nextDigestMs,
+  type OutboxItem,
+} from '../../domain/incidents/notification.ts'
 import { backoffMs, NO_CHANCE } from '../../kit/backoff.ts'
 import { CircuitBreaker } from '../../kit/circuit-breaker.ts'
 import type { IncidentStore, Notifier } from '../../ports/incidents.ts'
@@ -44,7 +50,6 @@ export interface NotifyEvents {
 const RETRY = { firstMs: 5_000, maxMs: 3600_000 }
 /** A notification that could not be sent for this long is given up; the incident remains. */
 const GIVE_UP_MS = 24 * 3600_000
-const MINUTE_MS = 60_000
 /** Maximum number of items taken from the outbox at once. */
 const TAKEN_MAX = 500
 /** Maximum number of notifications in a digest: a minute of a storm. */
@@ -154,7 +159,7 @@ export class NotifyDesk {
 
   async #postpone(items: readonly OutboxItem[]): Promise<void> {
     const { store, clock } = this.#parts
-    const dueMs = (minuteOf(clock.nowMs()) + 1) * MINUTE_MS
+    const dueMs = nextDigestMs(clock.nowMs())
     await store.settle(items.map((item) => ({ ...item, digestId: item.digestId ?? DIGEST_PENDING, dueMs })))
   }
 
@@ -229,10 +234,6 @@ function afterAttempt(item: OutboxItem, failed: ReadonlySet<string>, nowMs: numb
   const targets = isGivenUp ? [] : item.targets.filter((name) => failed.has(name))
   const attempts = item.attempts + 1
   return { ...item, targets, attempts, dueMs: nowMs + backoffMs(attempts, RETRY, NO_CHANCE) }
-}
-
-function minuteOf(ms: number): number {
-  return Math.floor(ms / MINUTE_MS)
 }
 
 function isTooOld(createdMs: number, nowMs: number): boolean {

@@ -17,9 +17,10 @@ import {
   type KeyedHash,
   type LineCount,
   nameIncident,
+  type Sample,
   type Transition,
 } from '../../domain/incidents/incident.ts'
-import type { OutboxItem } from '../../domain/incidents/notification.ts'
+import { DIGEST_PENDING, nextDigestMs, type OutboxItem } from '../../domain/incidents/notification.ts'
 import type {
   CountDecider,
   CountRecord,
@@ -36,6 +37,11 @@ export interface DeskSettings {
   readonly targets: readonly string[]
   /** How long only the process that wrote a notification may send it; after that any process may. */
   readonly leaseMs: number
+  /**
+   * Maximum number of notifications of lines that are counted together to be sent one by one, without delay. The others go
+   * straight to the next digest: there is no room for more of them in this minute.
+   */
+  readonly singlesMax: number
 }
 
 export interface DeskParts {
@@ -43,7 +49,7 @@ export interface DeskParts {
   readonly clock: Clock
   readonly settings: DeskSettings
   readonly hash: KeyedHash
-  /** Called with each outbox item after it is written; the callee has its lease. Must not throw. */
+  /** Called with each outbox item to be sent now, after it is written; the callee has its lease. Must not throw. */
   readonly onWritten: (item: OutboxItem) => void
   /** Called for each transition, for metrics. */
   readonly onTransition?: (transition: Transition, incident: Incident) => void
@@ -60,19 +66,50 @@ const SENT_SAMPLE_CHARS_MAX = 500
 /** How long an incident is assumed to be open without checking; its lines can wait for the next fold. */
 const KNOWN_OPEN_MS = 60_000
 const KNOWN_OPEN_MAX = 10_000
+/** Maximum number of ids in memory. */
+const IDS_MAX = 10_000
 
 export class IncidentDesk implements IncidentSink {
   readonly #parts: DeskParts
-  readonly #decider: CountDecider
+  /** Of lines: their ids by tenant and key, because a keyed hash takes longer than what is done with it. */
+  readonly #ids = new Map<string, Map<string, string>>()
+  #idCount = 0
   /** When a fold last saw an incident open, ms since the epoch. */
   readonly #open = new Map<string, number>()
 
   constructor(parts: DeskParts) {
     this.#parts = parts
-    this.#decider = {
-      idOf: (lines) => nameIncident(parts.hash, lines),
-      decide: (current, id, lines) => this.#withOutbox(applyCount(current, id, lines, parts.clock.nowMs())),
+  }
+
+  /** Decides about lines that are counted together. */
+  #decideTogether(): CountDecider {
+    const { clock, settings } = this.#parts
+    // By id, so that a decision that is repeated stays the same.
+    const singles = new Set<string>()
+    return {
+      idOf: (lines) => this.#idOf(lines),
+      decide: (current, id, lines) => {
+        const change = applyCount(current, id, lines, clock.nowMs())
+        if (change.transition !== undefined && singles.size < settings.singlesMax) singles.add(id)
+        return this.#withOutbox(change, singles.has(id))
+      },
     }
+  }
+
+  #idOf({ tenant, key, kind }: LineCount): string {
+    const ofTenant = this.#ids.get(tenant)
+    const known = ofTenant?.get(key)
+    if (known !== undefined) return known
+    if (this.#idCount >= IDS_MAX) {
+      this.#ids.clear()
+      this.#idCount = 0
+    }
+    const id = nameIncident(this.#parts.hash, { tenant, key, kind })
+    const ids = this.#ids.get(tenant)
+    if (ids === undefined) this.#ids.set(tenant, new Map([[key, id]]))
+    else ids.set(key, id)
+    this.#idCount++
+    return id
   }
 
   async raise(report: IncidentReport): Promise<Raised> {
@@ -94,23 +131,23 @@ export class IncidentDesk implements IncidentSink {
     const { true: later = [], false: counts = [] } = Object.groupBy(record.counts, (lines) =>
       this.#isKnownOpen(lines) ? 'true' : 'false',
     )
-    const outcome = await this.#parts.store.record({ ...record, counts, later }, this.#decider)
+    const outcome = await this.#parts.store.record({ ...record, counts, later }, this.#decideTogether())
     for (const decision of outcome.decisions) this.#announce(decision)
     // Also if the delivery is not new: its recorder may have died before applying it.
     if (!outcome.isPending || counts.length === 0) return outcome
-    const ids = new Set(counts.map((lines) => this.refOf(lines).id))
+    const ids = new Set(counts.map((lines) => this.#idOf(lines)))
     const decisions = (await this.fold()).filter(({ incident }) => ids.has(incident.id))
     return { ...outcome, decisions }
   }
 
   #isKnownOpen(lines: LineCount): boolean {
-    const seenMs = this.#open.get(this.refOf(lines).id)
+    const seenMs = this.#open.get(this.#idOf(lines))
     return seenMs !== undefined && this.#parts.clock.monotonicMs() - seenMs < KNOWN_OPEN_MS
   }
 
   /** Applies counts of other processes. Resolves to the changed incidents. Rejects with store_unavailable. */
   async fold(): Promise<readonly Decision[]> {
-    const decisions = await this.#parts.store.fold(this.#decider)
+    const decisions = await this.#parts.store.fold(this.#decideTogether())
     for (const decision of decisions) this.#announce(decision)
     return decisions
   }
@@ -170,7 +207,7 @@ export class IncidentDesk implements IncidentSink {
   ): Promise<Decision | undefined> {
     const decision = await this.#parts.store.change(ref, (current) => {
       const change = decide(current)
-      return change && this.#withOutbox(change)
+      return change && this.#withOutbox(change, true)
     })
     if (decision !== undefined) this.#announce(decision)
     return decision
@@ -182,20 +219,26 @@ export class IncidentDesk implements IncidentSink {
     if (incident.state === 'closed') this.#open.delete(incident.id)
     else this.#open.set(incident.id, clock.monotonicMs())
     if (transition !== undefined) onTransition?.(transition, incident)
-    if (outbox !== undefined) onWritten(outbox)
+    if (outbox !== undefined && outbox.digestId === undefined) onWritten(outbox)
   }
 
-  #withOutbox(change: IncidentChange): Decision {
+  /** `isSingle`: sent by itself; otherwise in the next digest, which has no lines. */
+  #withOutbox(change: IncidentChange, isSingle: boolean): Decision {
     const { settings, clock } = this.#parts
     if (change.transition === undefined || settings.targets.length === 0) return change
     const { incident, transition } = change
     const nowMs = clock.nowMs()
-    const samples = incident.samples
-      .slice(-SENT_SAMPLES)
-      .map((sample) => ({ ...sample, line: sample.line.slice(0, SENT_SAMPLE_CHARS_MAX).toWellFormed() }))
+    const samples = isSingle ? sentSamples(incident) : []
     const sent = { ...incident, samples }
     const notification = { id: `${incident.id}-${incident.transitions}`, transition, createdMs: nowMs, incident: sent }
-    const dueMs = nowMs + settings.leaseMs
-    return { ...change, outbox: { notification, targets: settings.targets, attempts: 0, dueMs, digestId: undefined } }
+    const dueMs = isSingle ? nowMs + settings.leaseMs : nextDigestMs(nowMs)
+    const digestId = isSingle ? undefined : DIGEST_PENDING
+    return { ...change, outbox: { notification, targets: settings.targets, attempts: 0, dueMs, digestId } }
   }
+}
+
+function sentSamples({ samples }: Incident): readonly Sample[] {
+  return samples
+    .slice(-SENT_SAMPLES)
+    .map((sample) => ({ ...sample, line: sample.line.slice(0, SENT_SAMPLE_CHARS_MAX).toWellFormed() }))
 }

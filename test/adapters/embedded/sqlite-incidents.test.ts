@@ -63,6 +63,23 @@ t.test('counts that wait in several rounds change each incident once, and none i
   t.same(await store.fold(decider), [])
 })
 
+t.test('counts of a record that fails are not applied in the place of others', async (t) => {
+  const clock = new FixedClock()
+  const store = open(t, clock, t.testdir())
+  const decider = deciderOf(clock)
+  const countsOf = (name: string) => Array.from({ length: 100 }, (_, i) => lineCount(clock, { key: `${name} ${i}` }))
+  const unwritable = Object.defineProperty(lineCount(clock, { key: 'broken' }), 'query', {
+    enumerable: true,
+    get: () => {
+      throw new Error('not written')
+    },
+  })
+  await t.rejects(store.record({ counts: countsOf('bad'), later: [unwritable], rows: [] }, decider))
+  await store.record({ counts: countsOf('good'), rows: [] }, decider)
+  const ids = (await store.fold(decider)).map(({ incident }) => incident.id)
+  t.same(ids.sort(), countsOf('good').map(decider.idOf).sort())
+})
+
 t.test('a row for each line is written once', async (t) => {
   const clock = new FixedClock()
   const dataDir = t.testdir()

@@ -102,7 +102,11 @@ export function openFlow(t: Test, clock: FixedClock, options: FlowOptions = {}):
     store,
     hash: HASH,
     clock,
-    settings: { targets: notifiers.map(({ name }) => name), leaseMs: settings.leaseMs },
+    settings: {
+      targets: notifiers.map(({ name }) => name),
+      leaseMs: settings.leaseMs,
+      singlesMax: settings.perMinuteMax,
+    },
     onWritten: (item) => notify.offer(item),
   })
   const { blocks = NO_BLOCKS } = options

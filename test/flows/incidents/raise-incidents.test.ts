@@ -121,3 +121,25 @@ t.test('a new kind is applied at once, and a hundred known ones beside it wait f
   await desk.sweep()
   t.match(await store.find(ref), { state: 'closed' })
 })
+
+t.test(
+  'of many kinds that open together some are sent at once, and the others in the next digest without lines',
+  async (t) => {
+    const clock = new FixedClock()
+    const notifier = new RecordingNotifier(clock)
+    const { desk, notify } = openFlow(t, clock, { notifiers: [notifier], notify: { ...NOTIFY, perMinuteMax: 3 } })
+    const samples = [{ eventId: 'e1', ms: clock.ms, line: 'a line' }]
+    const counts = Array.from({ length: 10 }, (_, i) => lineCount(clock, { key: `kind ${i}`, samples }))
+    await desk.record({ counts, cursor: undefined, rows: [] })
+    await notify.settled()
+    const linesOf = () =>
+      notifier.messages.map(({ notifications }) => notifications.map(({ incident }) => incident.samples.length))
+    t.same(linesOf(), [[1], [1], [1]])
+    clock.ms += 60_000
+    await notify.sendDue()
+    t.same(linesOf().slice(3), [[0, 0, 0, 0, 0, 0, 0]])
+    clock.ms += 60_000
+    await notify.sendDue()
+    t.equal(notifier.messages.length, 4, 'none is sent again')
+  },
+)

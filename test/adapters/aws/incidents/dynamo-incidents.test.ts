@@ -85,7 +85,7 @@ function openProcess(items: DynamoDBDocument, clock: FixedClock, onWritten: () =
     store,
     hash: HASH,
     clock,
-    settings: { targets: ['sns'], leaseMs: 1000 },
+    settings: { targets: ['sns'], leaseMs: 1000, singlesMax: 20 },
     onWritten,
   })
   const parts = { desk, opened: openCounter(RULES, HASH, clock), hash: HASH, clock, tenant: 'fake' }
