@@ -6,6 +6,7 @@ const TRIGRAM: usize = 3
 const GRAM_FACTOR = <i32>0x9e3779b1
 const GRAM: usize = 8
 const WINDOW: usize = 9
+const PROBES = 6
 const HEX_RUN_MIN: usize = GRAM + WINDOW - 1
 const BASE: i32 = 0x2c1b3c6d
 const BASE_2: i32 = BASE * BASE
@@ -56,7 +57,7 @@ export function gramsOfPairs(at: usize, end: usize, seen: usize, keys: usize): u
       length |= <u32>(byte & 0x7f) << shift
       if (byte < 0x80) break
     }
-    const stop = length < end - at ? at + length : end
+    const stop = length < <u32>(end - at) ? at + length : end
     if (isValue) {
       markTrigrams(at, stop, seen)
       keysEnd = addRuns(at, stop, keysEnd)
@@ -65,6 +66,22 @@ export function gramsOfPairs(at: usize, end: usize, seen: usize, keys: usize): u
     at = stop
   }
   return <u32>((keysEnd - keys) >>> 2)
+}
+
+/** Sets the bits of keys (u32) in a Bloom filter of `bits` bits at `filter`: src/protocol/blocks/gram-filter.ts. */
+export function setProbes(keys: usize, count: u32, filter: usize, bits: u32): void {
+  const scale = <f64>bits / 4294967296.0
+  for (const end = keys + (<usize>count << 2); keys < end; keys += 4) {
+    const key = load<u32>(keys)
+    const step = (key * GRAM_FACTOR) | 1
+    let hash = key
+    for (let probe = 0; probe < PROBES; probe++) {
+      const bit = <u32>(<f64>hash * scale)
+      const at = filter + (bit >>> 3)
+      store<u8>(at, <u8>(byteAt(at) | (1 << (bit & 7))))
+      hash += step
+    }
+  }
 }
 
 function markTrigrams(at: usize, end: usize, seen: usize): void {

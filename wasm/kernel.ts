@@ -11,7 +11,7 @@ import { codeOfSyslog, levelOfFirstLetter } from './level-values'
 import { fillWordTables } from './level-words'
 import { NONE, UNKNOWN } from './levels'
 
-export { gramsOfLines, gramsOfPairs } from './grams'
+export { gramsOfLines, gramsOfPairs, setProbes } from './grams'
 export { decodeElements } from './snappy'
 
 const PRIORITY_MAX = 191

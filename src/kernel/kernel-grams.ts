@@ -5,6 +5,7 @@ import { type Kernel, kernel } from './kernel.ts'
 
 /** Below this size copying in and out costs more than it gains. */
 const BYTES_MIN = 4096
+const KEYS_MIN = 32
 /** Bytes that are copied in at once, where one entry does not have more. */
 const WINDOW_BYTES = 256 * 1024
 
@@ -37,6 +38,20 @@ export function findGramsByKernel(texts: GramTexts, sink: GramSink): number {
     first = end
   }
   return ends.length
+}
+
+/** Sets the bits of the keys in a Bloom filter; false if WebAssembly cannot, or there are too few. */
+export function setProbesByKernel(keys: Uint32Array, filter: Uint8Array): boolean {
+  const loaded = keys.length < KEYS_MIN ? undefined : kernel()
+  const addresses = loaded?.reserve(keys.length * 4, filter.length)
+  if (loaded === undefined || addresses === undefined) return false
+  const [keysAt, filterAt] = addresses as [number, number]
+  const memory = loaded.bytes
+  new Uint32Array(memory.buffer, keysAt, keys.length).set(keys)
+  memory.set(filter, filterAt)
+  loaded.exports.setProbes(keysAt, keys.length, filterAt, filter.length * 8)
+  filter.set(memory.subarray(filterAt, filterAt + filter.length))
+  return true
 }
 
 function findInWindow(loaded: Kernel, texts: GramTexts, sink: GramSink, first: number, end: number): boolean {

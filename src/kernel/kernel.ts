@@ -9,6 +9,7 @@ interface Exports {
   decodeElements(at: number, end: number, to: number, outputEnd: number): number
   findLevels(text: number, starts: number, ends: number, levels: number, count: number): void
   gramsOfLines(text: number, start: number, ends: number, count: number, seen: number, keys: number): number
+  setProbes(keys: number, count: number, filter: number, bits: number): void
   gramsOfPairs(at: number, end: number, seen: number, keys: number): number
 }
 

@@ -4,9 +4,10 @@ import { isDeepStrictEqual } from 'node:util'
 import snappyjs from 'snappyjs'
 import { writeVarint } from '../../src/domain/entries/batch.ts'
 import { findLevels, LEVEL_PENDING, type LevelColumns } from '../../src/domain/levels/line-level.ts'
-import type { GramTexts } from '../../src/kernel/kernel-grams.ts'
+import { type GramTexts, setProbesByKernel } from '../../src/kernel/kernel-grams.ts'
 import { findLevelsByKernel } from '../../src/kernel/kernel-levels.ts'
 import { decodeElementsByKernel } from '../../src/kernel/kernel-snappy.ts'
+import { setProbes } from '../../src/protocol/blocks/gram-filter.ts'
 import { Grams } from '../../src/protocol/blocks/grams.ts'
 import { decodeElements } from '../../src/protocol/bytes/snappy.ts'
 import { CAPITAL_FORMS, LEVEL_LINES } from '../domain/levels/level-lines.ts'
@@ -199,12 +200,20 @@ export function compareGrams(seed: number, cases: number): void {
     found.add(texts)
     const isEqual = Buffer.from(found.seen).equals(wanted.seen) && isDeepStrictEqual(keysOf(found), keysOf(wanted))
     if (!isEqual) throw new Error(`seed ${seed}, after ${done} texts: other grams`)
+    compareProbes(seed, wanted.keys.values, random.integer(3000))
     wanted.clear()
     found.clear()
     done += texts.ends.length
   }
 }
 
+function compareProbes(seed: number, keys: Uint32Array, bytes: number): void {
+  if (bytes === 0) return
+  const [wanted, found] = [Buffer.alloc(bytes), Buffer.alloc(bytes)]
+  setProbes(keys, wanted)
+  if (setProbesByKernel(keys, found) && !found.equals(wanted)) throw new Error(`seed ${seed}: other bits`)
+}
+
 function keysOf({ keys }: Grams): Uint32Array {
-  return keys.slots.toSorted()
+  return keys.values.toSorted()
 }

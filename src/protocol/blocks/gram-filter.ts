@@ -13,6 +13,7 @@ import { crc32 } from 'node:zlib'
 import type { Block } from '../../domain/entries/block.ts'
 import type { Needle } from '../../domain/entries/text-need.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import { setProbesByKernel } from '../../kernel/kernel-grams.ts'
 import { addRuns, FOLDED, GRAM_FACTOR, Grams, KeySet, TRIGRAM, TRIGRAM_BITS, trigramBit } from './grams.ts'
 
 const VERSION = 1
@@ -55,17 +56,22 @@ export class FilterBuilder {
   #hexSection(id: number, bytesMax: number): Uint8Array {
     const bytes = Math.ceil(Math.min(bytesMax, (this.#grams.keys.size * BITS_PER_KEY) / 8))
     const section = new Uint8Array(HEADER_BYTES + bytes)
-    const { slots } = this.#grams.keys
-    for (let i = 0; i < slots.length; i++) {
-      const key = slots[i] as number
-      if (key === 0) continue
-      for (let probe = 0; probe < PROBES; probe++) {
-        const bit = probeBit(key, probe, bytes * 8)
-        const at = HEADER_BYTES + (bit >>> 3)
-        section[at] = (section[at] as number) | (1 << (bit & 7))
-      }
-    }
+    addKeys(this.#grams.keys.values, section.subarray(HEADER_BYTES))
     return sealed(section, id)
+  }
+}
+
+function addKeys(keys: Uint32Array, filter: Uint8Array): void {
+  if (!setProbesByKernel(keys, filter)) setProbes(keys, filter)
+}
+
+/** Sets the bits of the keys in a Bloom filter; the equal of setProbesByKernel. */
+export function setProbes(keys: Uint32Array, filter: Uint8Array): void {
+  for (const key of keys) {
+    for (let probe = 0; probe < PROBES; probe++) {
+      const bit = probeBit(key, probe, filter.length * 8)
+      filter[bit >>> 3] = (filter[bit >>> 3] as number) | (1 << (bit & 7))
+    }
   }
 }
 
@@ -84,7 +90,7 @@ export function gramsOf({ bytes, ignoresCase }: Pick<Needle, 'bytes' | 'ignoresC
     if (!bytes.subarray(at, at + TRIGRAM).some(isFree)) trigrams.add(trigramBit(bytes, at))
   }
   addRuns(bytes, 0, bytes.length, keys)
-  return { trigrams: Uint16Array.from(trigrams), hex: keys.slots.filter((key) => key !== 0) }
+  return { trigrams: Uint16Array.from(trigrams), hex: keys.values }
 }
 
 /** The bits of a stored section. Throws store_damaged for other bytes than those of this block. */

@@ -140,31 +140,43 @@ function keyOf(gram: number): number {
 /** A set of numbers from 1 to 2^32 - 1. */
 export class KeySet {
   /** 0: free. */
-  slots = new Uint32Array(1 << 10)
-  size = 0
+  #slots = new Uint32Array(1 << 10)
+  /** In the order in which they were added; at most half as many as slots. */
+  #list = new Uint32Array(1 << 9)
+  #size = 0
+
+  get size(): number {
+    return this.#size
+  }
+
+  get values(): Uint32Array {
+    return this.#list.subarray(0, this.#size)
+  }
 
   clear(): void {
-    if (this.size > 0) this.slots.fill(0)
-    this.size = 0
+    if (this.#size > 0) this.#slots.fill(0)
+    this.#size = 0
   }
 
   add(key: number): void {
-    const mask = this.slots.length - 1
+    const slots = this.#slots
+    const mask = slots.length - 1
     let slot = key & mask
-    for (let known = this.slots[slot]; known !== 0; known = this.slots[slot]) {
+    for (let known = slots[slot]; known !== 0; known = slots[slot]) {
       if (known === key) return
       slot = (slot + 1) & mask
     }
-    this.slots[slot] = key
-    this.size++
-    if (this.size * 2 > this.slots.length) this.#grow()
+    slots[slot] = key
+    this.#list[this.#size++] = key
+    if (this.#size === this.#list.length) this.#grow()
   }
 
   #grow(): void {
-    const before = this.slots
-    this.slots = new Uint32Array(before.length * 4)
-    this.size = 0
-    for (const key of before) if (key !== 0) this.add(key)
+    const before = this.values
+    this.#slots = new Uint32Array(this.#slots.length * 4)
+    this.#list = new Uint32Array(this.#slots.length / 2)
+    this.#size = 0
+    for (const key of before) this.add(key)
   }
 }
 
