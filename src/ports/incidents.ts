@@ -10,9 +10,9 @@ import type {
   IncidentState,
   LineCount,
   Transition,
+  WantedIncidents,
 } from '../domain/incidents/incident.ts'
 import type { Message, OutboxItem } from '../domain/incidents/notification.ts'
-import type { Labels } from '../domain/labels.ts'
 
 /** Accepts reports of alert rules and anomalies. flows/incidents/raise-incidents.ts implements it. */
 export interface IncidentSink {
@@ -81,14 +81,12 @@ export interface RecordOutcome {
   readonly isPending: boolean
 }
 
-export interface IncidentListing {
+export interface IncidentListing extends WantedIncidents {
   readonly tenant: string
   /** Undefined: all. */
   readonly states: readonly IncidentState[] | undefined
   /** Last seen at this time or later, ms since the epoch. */
   readonly sinceMs: number | undefined
-  /** Labels that the incident has. */
-  readonly labels: Labels
   readonly limit: number
   /** The last incident of the previous page. */
   readonly after: IncidentPosition | undefined

@@ -54,7 +54,13 @@ t.test('an incident is listed, shown, acknowledged and closed', async (t) => {
   t.match(await ask('GET', `/incidents/${id}`), { status: 200, body: { id } })
   t.match(await ask('POST', `/incidents/${id}/ack`), { body: { state: 'acknowledged', changedBy: 'anonymous' } })
   t.match(await ask('POST', `/incidents/${id}/close`), { body: { state: 'closed' } })
-  t.match(await ask('POST', `/incidents/${id}/close`), { status: 200, body: { state: 'closed' } })
+  const again = await ask('POST', `/incidents/${id}/close`)
+  t.match(again, { status: 200, body: { state: 'closed' } })
+  t.match(again.body.history, [
+    { at: /^\d{4}-/, what: 'opened' },
+    { what: 'acknowledged', by: 'anonymous' },
+    { what: 'closed', by: 'anonymous' },
+  ])
   t.match(await ask('POST', `/incidents/${id}/ack`), { status: 409, body: { error: { code: 'state_conflict' } } })
 })
 
@@ -102,6 +108,9 @@ t.test('filters by state, time and labels', async (t) => {
     (await ask('GET', `/incidents?${query}`)).body.items.map(({ title }: { title: string }) => title)
   t.same(await titles('state=acknowledged,closed'), ['one'])
   t.same(await titles(`since=${since}`), ['two'])
+  await raise('one', 'fake', { labels: [{ name: 'app', value: 'shop' }], eventId: 'later' })
+  t.same(await titles(`since=${since}`), ['one', 'two'], 'seen again')
+  t.same(await titles(`firstSince=${since}`), ['two'])
   t.same(await titles(`labels=${encodeURIComponent('{app="shop"}')}`), ['one'])
 })
 
@@ -111,6 +120,7 @@ const REFUSED: readonly (readonly [name: string, method: 'GET' | 'POST', url: st
     ['a limit of none', 'GET', '/incidents?limit=0', 400, 'parameter_invalid'],
     ['a limit beyond', 'GET', '/incidents?limit=101', 400, 'parameter_invalid'],
     ['an invalid time', 'GET', '/incidents?since=yesterday', 400, 'parameter_invalid'],
+    ['an invalid time of the first', 'GET', '/incidents?firstSince=now', 400, 'parameter_invalid'],
     ['labels that are none', 'GET', '/incidents?labels=app', 400, 'parameter_invalid'],
     ['an invalid token', 'GET', '/incidents?nextToken=abc', 400, 'page_token_invalid'],
     ['an invalid id', 'GET', '/incidents/1', 404, 'not_found'],

@@ -274,6 +274,7 @@ async function testList(t: Test, open: OpenIncidents): Promise<void> {
   t.same((await titles({ states: ['open', 'closed'], limit: 3 })).length, 8)
   t.same((await titles({ states: ['acknowledged'] })).sort(), ['failure 1', 'failure 10', 'failure 4', 'failure 7'])
   t.equal((await titles({ sinceMs: clock.ms + 3000 })).length, 6)
+  t.equal((await titles({ firstSinceMs: clock.ms + 4000, limit: 3 })).length, 4)
   t.equal((await titles({ labels: [{ name: 'app', value: 'shop' }], limit: 2 })).length, 6)
   t.same(await titles({ tenant: 'nobody' }), [])
 }

@@ -131,7 +131,7 @@ t.test('SNS gets a subject that mail can have, a text, and attributes to filter 
   t.match(first, {
     TopicArn: topic,
     Subject: /^\[opened\] error: Z\?rich long [ -~]*\.\.\.$/,
-    Message: /https:\/\/logs\.example\.com\/loki\/api\/v1\/query_range/,
+    Message: /https:\/\/logs\.example\.com\/incidents\//,
     MessageAttributes: { severity: { StringValue: 'error' }, transition: { StringValue: 'opened' } },
   })
   t.ok(String(first?.['Subject']).length < 100)
@@ -173,6 +173,36 @@ t.test("the gateway's own log holds no line, no title and no label of anybody", 
   t.notMatch(lines.join(), /secret|service_name|shop/)
   t.match(lines[0], /"transition":"opened"/)
   t.match(lines[1], /"digest":"digest-1","opened":500/)
+})
+
+t.test('mails and Slack lead people to pages, never to JSON', async (t) => {
+  const grafanaUrl = 'https://grafana.example.com'
+  const publicUrl = 'https://logs.example.com/base/'
+  const console = { name: '/aws/lambda/x' }
+  const rows: readonly (readonly [name: string, links: object, incident: object, wanted: readonly RegExp[]])[] = [
+    ['nothing is set', {}, {}, [/^\/incidents\/\w+$/]],
+    ['a public URL', { publicUrl }, {}, [/^https:\/\/logs\.example\.com\/base\/incidents\/\w+$/]],
+    ['Grafana', { grafanaUrl }, {}, [/^https:\/\/grafana\.example\.com\/explore\?/]],
+    ['both', { publicUrl, grafanaUrl }, {}, [/\/base\/incidents\//, /\/explore\?/]],
+    ['a log group', { publicUrl }, { logGroup: console, query: undefined }, [/\/base\/incidents\//, /console\.aws/]],
+  ]
+  for (const [name, settings, more, wanted] of rows) {
+    const links = { ...LINKS, publicUrl: undefined, grafanaUrl: undefined, ...settings }
+    const { id, notifications } = messageOf(1)
+    const query = '{service_name="shop"}'
+    const message = {
+      id,
+      notifications: notifications.map((each) => ({ ...each, incident: { ...each.incident, query, ...more } })),
+    }
+    const lines = formatText(message, links).split('\n')
+    const found = lines.filter((line) => /^(\/|https?:)/.test(line))
+    t.equal(found.length, wanted.length, name)
+    for (const [i, pattern] of wanted.entries()) t.match(found[i], pattern, name)
+    t.notMatch(found.join(), /\/loki\/api/, name)
+    const pressed = JSON.parse(formatSlack(message, links)).blocks[2]?.text.text
+    if (found[0]?.startsWith('http')) t.match(pressed, /^<https:[^|<>]+\|Open the incident>$/, name)
+    else t.equal(pressed, undefined, name)
+  }
 })
 
 t.test('a digest of the longest lines is no megabytes of JSON', async (t) => {

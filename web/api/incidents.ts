@@ -16,10 +16,10 @@ export interface Incident {
   readonly lastSeen: string
   readonly openedAt: string
   readonly closedAt?: string
-  readonly changedBy?: string
   readonly query?: string
   readonly samples?: readonly { readonly eventId: string; readonly timestamp: string; readonly line: string }[]
-  readonly history?: readonly { readonly at: string; readonly what: string; readonly by?: string }[]
+  /** Changes of its state, oldest first. */
+  readonly history: readonly { readonly at: string; readonly what: string; readonly by?: string }[]
 }
 
 export interface IncidentPage {

@@ -4,11 +4,12 @@ import { useEffect, useState } from 'preact/hooks'
 import { changeIncident, type Incident, listIncidents, readIncident } from '../api/incidents.ts'
 import { askSeries, stepFor } from '../api/loki.ts'
 import { wordsOf } from '../api/request.ts'
-import { bucketsOf } from '../charts/buckets.ts'
+import { type Buckets, bucketsOf } from '../charts/buckets.ts'
 import { VolumeChart } from '../charts/volume.tsx'
 import { aroundHref, linesHref, rangeOf } from '../incidents.ts'
+import { copy } from '../lines/copy.ts'
 import { Text } from '../lines/row.tsx'
-import { readLevel } from '../query/levels.ts'
+import { type Level, readLevel } from '../query/levels.ts'
 import { change, hrefOf, place } from '../router.ts'
 import { Icon } from '../ui/icon.tsx'
 import { Fault, LevelWord, say, TOAST_MS } from '../ui/parts.tsx'
@@ -196,6 +197,7 @@ function Shown({
   const [first, last] = [Date.parse(firstSeen), Date.parse(lastSeen)]
   const level = readLevel(severity)
   const [isClosing, setClosing] = useState(false)
+  const [peak, setPeak] = useState<Peak>()
   const close = (): void => {
     setClosing(true)
     // There is no way to reopen it: the request leaves when the time to undo is over.
@@ -220,6 +222,16 @@ function Shown({
             since {clockText(Date.parse(openedAt), false, now - Date.parse(openedAt) > 86_400_000)},{' '}
             {spanText(now - Date.parse(openedAt))}
           </span>
+          <button
+            type="button"
+            class="btn small bare end"
+            onClick={async () =>
+              say((await copy(location.href)) ? 'The link is copied.' : 'The browser does not let this page copy.')
+            }
+          >
+            <Icon name="link" />
+            Copy the link
+          </button>
         </p>
         <h1>{title}</h1>
       </header>
@@ -237,7 +249,9 @@ function Shown({
           <dd title={lastSeen}>{agoText(last, now)}</dd>
         </div>
       </dl>
-      {incident.query !== undefined && <Course incident={incident} query={incident.query} />}
+      {incident.query !== undefined && (
+        <Course incident={incident} query={incident.query} onBuckets={(buckets) => setPeak(peakOf(buckets, level))} />
+      )}
       {samples.length > 0 && (
         <section>
           <h2>Sample lines {lines && <a href={lines}>All {countText(count)}</a>}</h2>
@@ -256,7 +270,7 @@ function Shown({
       <section>
         <h2>What happened</h2>
         <ol class="timeline">
-          {eventsOf(incident).map(({ at, words }) => (
+          {eventsOf(incident, peak).map(({ at, words }) => (
             <li key={at + words}>
               <time>{clockText(Date.parse(at), true, now - Date.parse(at) > 86_400_000)}</time>
               <span>{words}</span>
@@ -298,33 +312,42 @@ function Shown({
   )
 }
 
-/** The newest first. */
-function eventsOf({
-  history,
-  firstSeen,
-  lastSeen,
-  openedAt,
-  closedAt,
-  changedBy,
-  state,
-}: Incident): readonly { at: string; words: string }[] {
-  const by = changedBy === undefined || changedBy === '' ? '' : ` by ${changedBy}`
-  const changes = history?.map(({ at, what, by: who }) => ({
-    at,
-    words: `${what}${who === undefined || who === '' ? '' : ` by ${who}`}`,
-  })) ?? [
-    { at: openedAt, words: 'opened' },
-    ...(closedAt === undefined ? [] : [{ at: closedAt, words: `closed${by}` }]),
-  ]
-  const seen = [
-    { at: firstSeen, words: 'first line' },
-    { at: lastSeen, words: 'last line' },
-    ...(history === undefined && state === 'acknowledged' ? [{ at: lastSeen, words: `acknowledged${by}` }] : []),
-  ]
-  return [...changes, ...seen].sort((a, b) => (a.at < b.at ? 1 : -1))
+/** The newest first: changes of its state, its lines, and when they were most. */
+function eventsOf(
+  { history, firstSeen, lastSeen, count }: Incident,
+  peak: Peak | undefined,
+): readonly { at: string; words: string }[] {
+  const changes = history.map(({ at, what, by = '' }) => ({ at, words: by === '' ? what : `${what} by ${by}` }))
+  const seen = count === 1 ? [] : [{ at: lastSeen, words: 'last line' }]
+  const most = peak === undefined || count === 1 ? [] : [{ at: peak.at, words: peak.words }]
+  return [...changes, ...seen, ...most, { at: firstSeen, words: count === 1 ? 'the line' : 'first line' }].sort(
+    (a, b) => (a.at < b.at ? 1 : -1),
+  )
 }
 
-function Course({ incident, query }: { incident: Incident; query: string }) {
+interface Peak {
+  readonly at: string
+  readonly words: string
+}
+
+/** The bar with the most lines. */
+function peakOf({ times, step, counts }: Buckets, level: Level): Peak | undefined {
+  const column = counts.get(level) ?? []
+  const most = Math.max(0, ...column)
+  if (most < 2) return undefined
+  const at = new Date((times[column.indexOf(most)] ?? 0) * 1000).toISOString()
+  return { at, words: `most lines: ${countText(most)} in ${spanText(step * 1000)}` }
+}
+
+function Course({
+  incident,
+  query,
+  onBuckets,
+}: {
+  incident: Incident
+  query: string
+  onBuckets: (buckets: Buckets) => void
+}) {
   const { from, to } = rangeOf(incident)
   const range = { start: Date.parse(from), end: Date.parse(to) }
   const step = stepFor(range, BARS)
@@ -340,6 +363,9 @@ function Course({ incident, query }: { incident: Incident; query: string }) {
     },
     [query, from, to],
   )
+  useEffect(() => {
+    if (asked.value) onBuckets(asked.value)
+  }, [asked.value])
   return (
     <section>
       <h2>

@@ -383,11 +383,8 @@ function News({ range, services }: { range: Range; services: readonly Service[] 
   const kinds = useAsk(
     async (signal) => {
       if (!hasIncidents) return []
-      const { items } = await listIncidents(
-        { since: new Date(range.start).toISOString(), limit: 100 },
-        { signal, want: WANT.patterns },
-      )
-      return items.filter(({ firstSeen }) => Date.parse(firstSeen) >= range.start)
+      const firstSince = new Date(range.start).toISOString()
+      return (await listIncidents({ firstSince, limit: 100 }, { signal, want: WANT.patterns })).items
     },
     [range],
   )

@@ -4,10 +4,10 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setImmediate } from 'node:timers/promises'
 import { GatewayError } from '../../domain/errors.ts'
 import {
-  hasLabels,
   INCIDENT_STATES,
   type Incident,
   type IncidentRef,
+  isWanted,
   type LineCount,
   mergeCounts,
 } from '../../domain/incidents/incident.ts'
@@ -41,7 +41,7 @@ export interface IncidentRetention {
 }
 
 const MINUTE_MS = 60_000
-/** Rows decoded per page: if few have the requested labels, the page is short, and says that there are more. */
+/** Rows decoded per page: if few are wanted, the page is short, and says that there are more. */
 const SCANNED_MAX = 500
 /** Maximum number of closed incidents, however recent: some hundred MB. */
 const CLOSED_MAX = 50_000
@@ -128,7 +128,8 @@ export class SqliteIncidents implements IncidentStore {
     return this.#read(() => this.#find(ref))
   }
 
-  async list({ tenant, states, sinceMs, labels, limit, after }: IncidentListing): Promise<IncidentPage> {
+  async list(listing: IncidentListing): Promise<IncidentPage> {
+    const { tenant, states, sinceMs, limit, after } = listing
     return this.#read(() => {
       const position = after ?? { lastSeenMs: Number.MAX_SAFE_INTEGER, id: '' }
       const wanted = JSON.stringify(states ?? INCIDENT_STATES)
@@ -145,10 +146,10 @@ export class SqliteIncidents implements IncidentStore {
       let last: Incident | undefined
       for (const row of rows) {
         const incident = decodeIncident(row['body'] as string)
-        const isWanted = hasLabels(incident, labels)
+        const isListed = isWanted(incident, listing)
         // One more than requested shows whether there is a next page.
-        if (isWanted && incidents.length === limit) return { incidents, next: positionOf(last) }
-        if (isWanted) incidents.push(incident)
+        if (isListed && incidents.length === limit) return { incidents, next: positionOf(last) }
+        if (isListed) incidents.push(incident)
         last = incident
         scanned++
       }

@@ -90,6 +90,15 @@ export interface Sample {
   readonly line: string
 }
 
+/** A change of an incident's state. */
+export interface StateChange {
+  /** From the gateway's clock, ms since the epoch. */
+  readonly ms: number
+  readonly what: Transition | 'acknowledged'
+  /** The name of the principal that made it; undefined for the gateway itself. */
+  readonly by?: string | undefined
+}
+
 export interface Incident extends IncidentRef {
   readonly kind: IncidentKind
   readonly title: string
@@ -113,6 +122,8 @@ export interface Incident extends IncidentRef {
   readonly quietAtMs: number | undefined
   /** The first and the newest occurrences that have a line. */
   readonly samples: readonly Sample[]
+  /** The first changes of state and the newest, oldest first. */
+  readonly history: readonly StateChange[]
   /** Number of state changes including the opening; part of the ids of notifications. */
   readonly transitions: number
   /** Ids of the newest occurrences that were reported individually. */
@@ -135,6 +146,8 @@ export interface IncidentChange {
 export const SAMPLES_MAX = 10
 export const FIRST_SAMPLES = 3
 export const SAMPLE_CHARS_MAX = 2048
+/** Maximum state changes in the history: the opening and the newest. Their number is in `transitions`. */
+export const HISTORY_MAX = 50
 const TITLE_CHARS_MAX = 300
 /** Reports are only repeated soon after the first attempt. */
 const RECENT_EVENTS_MAX = 32
@@ -203,7 +216,7 @@ function apply(
   // A reopened incident gets the severity of the new occurrences.
   const { severity } = facts
   return {
-    incident: { ...incident, ...opened, severity, transitions: current.transitions + 1 },
+    incident: { ...incident, ...opened, severity, ...changed(current, { ms: nowMs, what: 'reopened' }) },
     transition: 'reopened',
   }
 }
@@ -215,23 +228,32 @@ export function acknowledge(current: Incident, by: string, nowMs: number): Incid
     const text = 'incident is closed; an open one can be acknowledged'
     throw new GatewayError('state_conflict', text)
   }
-  const transitions = current.transitions + 1
-  return { incident: { ...current, state: 'acknowledged', changedBy: by, updatedMs: nowMs, transitions } }
+  const history = changed(current, { ms: nowMs, what: 'acknowledged', by })
+  return { incident: { ...current, state: 'acknowledged', changedBy: by, updatedMs: nowMs, ...history } }
 }
 
 /** Closes it, by a person or (undefined) automatically. Undefined if it is already closed. */
 export function close(current: Incident, by: string | undefined, nowMs: number): IncidentChange | undefined {
   if (current.state === 'closed') return undefined
+  const transition = by === undefined ? 'resolved' : 'closed'
   const incident: Incident = {
     ...current,
+    ...changed(current, { ms: nowMs, what: transition, by }),
     state: 'closed',
     closedMs: nowMs,
     updatedMs: nowMs,
     changedBy: by,
     quietAtMs: undefined,
-    transitions: current.transitions + 1,
   }
-  return { incident, transition: by === undefined ? 'resolved' : 'closed' }
+  return { incident, transition }
+}
+
+function changed({ history, transitions }: Incident, change: StateChange): Pick<Incident, 'history' | 'transitions'> {
+  const all = [...history, change]
+  return {
+    history: all.length <= HISTORY_MAX ? all : [...all.slice(0, 1), ...all.slice(1 - HISTORY_MAX)],
+    transitions: transitions + 1,
+  }
 }
 
 /** Closes it automatically if it is still quiet at `nowMs`. */
@@ -251,9 +273,20 @@ export function mergeCounts(a: LineCount, b: LineCount): LineCount {
   }
 }
 
-/** True if all pairs are among the incident's labels. */
-export function hasLabels(incident: Pick<Incident, 'labels'>, wanted: Labels): boolean {
-  return wanted.every(({ name, value }) => labelValue(incident.labels, name) === value)
+/** What a listing wants of an incident beside its tenant, its state and its last occurrence. */
+export interface WantedIncidents {
+  /** Labels that it has. */
+  readonly labels: Labels
+  /** First seen at this time or later, ms since the epoch. */
+  readonly firstSinceMs?: number | undefined
+}
+
+export function isWanted(
+  incident: Pick<Incident, 'labels' | 'firstSeenMs'>,
+  { labels, firstSinceMs = Number.NEGATIVE_INFINITY }: WantedIncidents,
+): boolean {
+  if (incident.firstSeenMs < firstSinceMs) return false
+  return labels.every(({ name, value }) => labelValue(incident.labels, name) === value)
 }
 
 /** The higher of two severities. */
@@ -282,6 +315,7 @@ function open(id: string, facts: IncidentFacts, seen: Occurrences, nowMs: number
     changedBy: undefined,
     quietAtMs: quietAt(facts, nowMs),
     samples: withSamples([], seen.samples),
+    history: [{ ms: nowMs, what: 'opened' }],
     transitions: 1,
     recentEvents: seen.recentEvents,
   }

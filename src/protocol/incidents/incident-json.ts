@@ -6,7 +6,7 @@ import { type LinkSettings, linksOf } from './incident-links.ts'
 /** One incident. Label names come from clients and are written literally, never used as keys of an object. */
 export function formatIncident(incident: Incident, links: LinkSettings): string {
   const { id, tenant, kind, state, severity, title, labels, count, query, changedBy } = incident
-  const { firstSeenMs, lastSeenMs, openedMs, updatedMs, closedMs, samples } = incident
+  const { firstSeenMs, lastSeenMs, openedMs, updatedMs, closedMs, samples, history } = incident
   const pairs = labels.map(({ name, value }) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
   const head = JSON.stringify({ id, tenant, kind, state, severity, title })
   const rest = JSON.stringify({
@@ -19,6 +19,7 @@ export function formatIncident(incident: Incident, links: LinkSettings): string 
     changedBy,
     query,
     links: linksOf(incident, links),
+    history: history.map(({ ms, what, by }) => ({ at: formatTime(ms), what, by })),
     samples: samples.map(({ eventId, ms, line }) => ({ eventId, timestamp: formatTime(ms), line })),
   })
   return `${head.slice(0, -1)},"labels":{${pairs.join(',')}},${rest.slice(1)}`

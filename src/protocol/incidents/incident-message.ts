@@ -27,7 +27,8 @@ export function formatText({ notifications }: Message, links: LinkSettings): str
   const [first] = notifications
   if (first !== undefined && notifications.length === 1) return formatOne(first, links)
   const shown = notifications.slice(0, DIGEST_SHOWN).map(({ transition, incident }) => {
-    return `${transition} ${incident.severity}: ${incident.title}\n  ${incident.count} times, ${linkOf(incident, links)}`
+    const [link] = pagesOf(incident, links)
+    return `${transition} ${incident.severity}: ${incident.title}\n  ${incident.count} times, ${link}`
   })
   const more = notifications.length - shown.length
   const rest = more > 0 ? `\n\nand ${more} more` : ''
@@ -56,8 +57,18 @@ export function formatSlack(message: Message, links: LinkSettings): string {
     { type: 'header', text: { type: 'plain_text', text: subject } },
     // Lines are untrusted: as plain text they cannot mention people or hide the target of a link.
     { type: 'section', text: { type: 'plain_text', text: body } },
+    ...slackLink(message, links),
   ]
   return JSON.stringify({ text: escapeSlack(subject), blocks })
+}
+
+/** One incident can be opened by a press: plain text has no links. */
+function slackLink({ notifications }: Message, links: LinkSettings): readonly object[] {
+  const [first] = notifications
+  if (first === undefined || notifications.length > 1) return []
+  const [link] = pagesOf(first.incident, links)
+  if (!/^https?:/.test(link)) return []
+  return [{ type: 'section', text: { type: 'mrkdwn', text: `<${escapeSlack(link)}|Open the incident>` } }]
 }
 
 function formatOne({ transition, incident }: Notification, links: LinkSettings): string {
@@ -69,15 +80,21 @@ function formatOne({ transition, incident }: Notification, links: LinkSettings):
     `${transition}${by}, severity ${severity}`,
     `seen ${count} times, first ${formatTime(firstSeenMs)}, last ${formatTime(lastSeenMs)}`,
     `labels ${formatLabels(labels)}`,
-    linkOf(incident, links),
+    ...pagesOf(incident, links),
   ]
   const lines = samples.map(({ ms, line }) => `${formatTime(ms)} ${line}`)
   return `${[...facts, ...(lines.length > 0 ? ['', ...lines] : [])].join('\n')}\n`
 }
 
-function linkOf(incident: Incident, settings: LinkSettings): string {
-  const links = linksOf(incident, settings)
-  return links.explore ?? links.query ?? links.incident
+/**
+ * What a person opens, never JSON: the gateway's page, and Grafana or the console of CloudWatch. The first one is a path
+ * only if there is no URL.
+ */
+function pagesOf(incident: Incident, settings: LinkSettings): readonly [string, ...string[]] {
+  const { incident: own, query, explore } = linksOf(incident, settings)
+  const other = incident.logGroup === undefined ? explore : query
+  if (other === undefined) return [own]
+  return settings.publicUrl === undefined ? [other] : [own, other]
 }
 
 function worstOf(notifications: readonly Notification[]): string {

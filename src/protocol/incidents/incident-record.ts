@@ -51,7 +51,18 @@ function unpackLabels(pairs: readonly [string, string][]): Labels {
 
 // biome-ignore lint/suspicious/noExplicitAny: the text is from packIncident
 function unpackIncident(packed: any): Incident {
-  // Earlier versions had no recent events.
+  // Earlier versions had no recent events and no history.
   const { labels, query, logGroup, closedMs, changedBy, quietAtMs, recentEvents = [], ...rest } = packed
-  return { ...rest, labels: unpackLabels(labels), query, logGroup, closedMs, changedBy, quietAtMs, recentEvents }
+  const history = rest.history ?? [{ ms: rest.openedMs, what: 'opened' }]
+  return {
+    ...rest,
+    labels: unpackLabels(labels),
+    query,
+    logGroup,
+    closedMs,
+    changedBy,
+    quietAtMs,
+    recentEvents,
+    history,
+  }
 }

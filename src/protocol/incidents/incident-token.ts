@@ -16,6 +16,7 @@ export interface IncidentFilters {
   readonly state?: string | undefined
   readonly since?: string | undefined
   readonly labels?: string | undefined
+  readonly firstSince?: string | undefined
 }
 
 const VERSION = 1
@@ -51,8 +52,9 @@ export function openIncidentToken(key: Uint8Array, token: string, filters: Incid
 }
 
 function sign(key: Uint8Array, place: Uint8Array, filters: IncidentFilters): Uint8Array {
-  const { tenant, state = null, since = null, labels = null } = filters
-  const asked = createHash('sha256').update(JSON.stringify([tenant, state, since, labels]))
+  const { tenant, state = null, since = null, labels = null, firstSince } = filters
+  const texts = [tenant, state, since, labels, ...(firstSince === undefined ? [] : [firstSince])]
+  const asked = createHash('sha256').update(JSON.stringify(texts))
   return createHmac('sha256', key).update('incidents').update(place).update(asked.digest()).digest()
 }
 

@@ -49,6 +49,9 @@ const Shown = Type.Object(
       query: Type.Optional(Type.String({ description: 'Finds the lines' })),
       explore: Type.Optional(Type.String({ description: "The same in Grafana's Explore" })),
     }),
+    history: Type.Array(Type.Object({ at: Type.String(), what: Type.String(), by: Type.Optional(Type.String()) }), {
+      description: 'Changes of its state, oldest first',
+    }),
     samples: Type.Array(Type.Object({ eventId: Type.String(), timestamp: Type.String(), line: Type.String() })),
   },
   { additionalProperties: true },
@@ -56,6 +59,7 @@ const Shown = Type.Object(
 const IncidentsQuery = Type.Object({
   state: Type.Optional(Type.String({ description: `Some of ${INCIDENT_STATES.join(', ')}, between commas` })),
   since: Type.Optional(Type.String({ description: 'Seen since then: RFC 3339, seconds or nanoseconds' })),
+  firstSince: Type.Optional(Type.String({ description: 'First seen since then' })),
   labels: Type.Optional(Type.String({ description: 'Labels that it has, {service_name="shop"}' })),
   limit: Type.Integer({ minimum: 1, maximum: PAGE_MAX, default: PAGE_MAX }),
   samples: Type.Optional(Type.String({ description: '`no` leaves the sample lines out' })),
@@ -149,13 +153,14 @@ function leadToPage(
 async function readPage(
   { store, tokenKey, links }: IncidentParts,
   tenant: string,
-  { state, since, labels, limit, samples, nextToken }: Static<typeof IncidentsQuery>,
+  { state, since, firstSince, labels, limit, samples, nextToken }: Static<typeof IncidentsQuery>,
 ): Promise<string> {
-  const filters = { tenant, state, since, labels }
+  const filters = { tenant, state, since, labels, firstSince }
   const { incidents, next } = await store.list({
     tenant,
     states: state === undefined ? undefined : parseStates(state),
-    sinceMs: since === undefined ? undefined : Number(parseTime('since', since) / NS_PER_MS),
+    sinceMs: readMs('since', since),
+    firstSinceMs: readMs('firstSince', firstSince),
     labels: labels === undefined ? [] : parseWanted(labels),
     limit,
     after: nextToken === undefined ? undefined : openIncidentToken(tokenKey, nextToken, filters),
@@ -166,6 +171,9 @@ async function readPage(
   const token = next === undefined ? '' : `,"nextToken":"${sealIncidentToken(tokenKey, next, filters)}"`
   return `{"items":[${items}],"hasMore":${next !== undefined}${token}}`
 }
+
+const readMs = (name: string, text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(parseTime(name, text) / NS_PER_MS)
 
 function readSamples(text = 'yes'): boolean {
   if (text === 'yes' || text === 'no') return text === 'yes'

@@ -6,6 +6,7 @@ import {
   applyReport,
   close,
   closeQuiet,
+  HISTORY_MAX,
   type Incident,
   type IncidentReport,
   nameIncident,
@@ -45,6 +46,28 @@ t.test('a report that is repeated counts once, among the newest', async (t) => {
   t.equal(raise(incident, 41, 41, { eventId: 'r8' }), undefined)
   t.match(raise(incident, 41, 41, { eventId: 'r7' })?.incident, { count: 41 })
   t.equal(incident?.recentEvents.length, 32, 'few are remembered')
+})
+
+t.test('the history has every change of state, of many the first and the newest', async (t) => {
+  const opened = raise(undefined, 1, 1)?.incident as Incident
+  const acknowledged = acknowledge(opened, 'ann', 2)?.incident as Incident
+  const closed = close(acknowledged, 'bob', 3)?.incident as Incident
+  const reopened = raise(closed, 4, 4)?.incident as Incident
+  t.strictSame(close(reopened, undefined, 5)?.incident.history, [
+    { ms: 1, what: 'opened' },
+    { ms: 2, what: 'acknowledged', by: 'ann' },
+    { ms: 3, what: 'closed', by: 'bob' },
+    { ms: 4, what: 'reopened' },
+    { ms: 5, what: 'resolved', by: undefined },
+  ])
+  let incident = opened
+  for (let ms = 10; ms < 200; ms += 2) {
+    incident = close(incident, 'ann', ms)?.incident as Incident
+    incident = raise(incident, ms + 1, ms + 1)?.incident as Incident
+  }
+  t.equal(incident.history.length, HISTORY_MAX)
+  t.match([incident.history[0], incident.history.at(-1)], [{ what: 'opened' }, { ms: 199, what: 'reopened' }])
+  t.equal(incident.transitions, 191)
 })
 
 t.test('lines that were counted together open, count, and reopen', async (t) => {

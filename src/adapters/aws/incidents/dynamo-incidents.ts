@@ -4,7 +4,7 @@
  */
 
 import type { DynamoDBDocument } from '@aws-sdk/lib-dynamodb'
-import { hasLabels, type Incident, type IncidentRef } from '../../../domain/incidents/incident.ts'
+import { type Incident, type IncidentRef, isWanted } from '../../../domain/incidents/incident.ts'
 import type { OutboxItem } from '../../../domain/incidents/notification.ts'
 import type { Lazy } from '../../../kit/lazy.ts'
 import type {
@@ -90,19 +90,17 @@ export class DynamoIncidents implements IncidentStore {
   async list(listing: IncidentListing): Promise<IncidentPage> {
     const found: Incident[] = []
     let { after } = listing
-    // If few incidents have the labels, a page ends early and says that there are more.
+    // If few incidents are wanted, a page ends early and says that there are more.
     for (let round = 0; round < LIST_ROUNDS; round++) {
       const wanted = listing.limit + 1
       const heads = await this.#index.heads({ ...listing, after, limit: wanted })
       const loaded = await this.#loadMany(heads.map(({ id }) => ({ tenant: listing.tenant, id })))
       for (const head of heads) {
         const incident = loaded.get(head.id)
-        const isWanted =
-          incident !== undefined &&
-          (listing.states?.includes(incident.state) ?? true) &&
-          hasLabels(incident, listing.labels)
-        if (isWanted && found.length === listing.limit) return { incidents: found, next: after }
-        if (isWanted) found.push(incident)
+        const isListed =
+          incident !== undefined && (listing.states?.includes(incident.state) ?? true) && isWanted(incident, listing)
+        if (isListed && found.length === listing.limit) return { incidents: found, next: after }
+        if (isListed) found.push(incident)
         after = head
       }
       if (heads.length < wanted) return { incidents: found, next: undefined }

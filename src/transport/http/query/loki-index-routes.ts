@@ -71,7 +71,10 @@ function registerDetection(app: FastifyInstance, parts: QueryParts): void {
     summary: 'Detected labels',
     parameters: RANGE_PARAMETERS,
     answer: async (query) => {
-      return bodyOf(formatDetectedLabels(await detectLabels(parts.store, await rangeOf(parts, query), query.turn)))
+      const labels = await detectLabels(parts.store, await rangeOf(parts, query), query.turn)
+      // They come from the streams of the range, all of them.
+      query.reply.header('millrace-looked', 'whole=yes')
+      return bodyOf(formatDetectedLabels(labels))
     },
   })
   registerQuery(app, parts, {

@@ -92,7 +92,9 @@ t.test('the steps of a volume add up to the total', async (t) => {
 
 t.test('labels of UUIDs are not detected, pods are', async (t) => {
   const { get } = await open(t)
-  t.strictSame((await get('detected_labels')).json(), {
+  const response = await get('detected_labels')
+  t.equal(response.headers['millrace-looked'], 'whole=yes')
+  t.strictSame(response.json(), {
     detectedLabels: [
       { label: 'app', cardinality: 2 },
       { label: 'pod', cardinality: 1 },
