@@ -102,8 +102,9 @@ export interface StoreFigures {
 /**
  * Stores entries.
  *
- * - `append` resolves when the batch is durable: it survives SIGKILL and power failure. It rejects with store_unavailable
- *   or overloaded if nothing of the batch was stored. A batch whose append resolved is never lost.
+ * - `append` resolves when the batch is durable: it survives SIGKILL and power failure. A batch whose append resolved is
+ *   never lost. It rejects with store_unavailable or overloaded otherwise; then nothing of the batch was stored, or some of a
+ *   large one, which its retry finds as duplicates.
  * - A retried batch is not stored twice, within a window configured by the store.
  * - A read sees every batch whose append resolved before the read started.
  */

@@ -2,6 +2,7 @@
 
 import { join } from 'node:path'
 import type { Batch } from '../../domain/entries/batch.ts'
+import { splitBatch } from '../../domain/entries/batch-parts.ts'
 import { GatewayError } from '../../domain/errors.ts'
 import type { Labels } from '../../domain/labels.ts'
 import { NEVER, type Repeat } from '../../kit/repeat.ts'
@@ -47,15 +48,26 @@ export interface StoreEvents {
   maintenanceFailed(cause: unknown): void
 }
 
+/** A batch that waits for its commit, or a large one that waits for the commits of its parts. */
 interface Waiting {
-  readonly batch: Batch
+  /** Those that are not committed, in order. */
+  readonly parts: Batch[]
+  /** What it takes in memory. */
   readonly bytes: number
+  result: AppendResult | undefined
   readonly resolve: (result: AppendResult) => void
   readonly reject: (error: unknown) => void
 }
 
-/** Maximum line bytes of a commit, so that it does not block the event loop for long; the rest waits for the next. */
-const COMMIT_BYTES_MAX = 16 * 1024 * 1024
+interface Taken {
+  readonly waiting: Waiting
+  readonly batch: Batch
+}
+
+/** Size from which a commit takes no further batch, so that it does not keep the event loop for long. */
+const COMMIT_BYTES_MAX = 2 * 1024 * 1024
+/** Size of the parts of a larger batch: one goes into a commit. */
+const PART_BYTES = 1024 * 1024
 /** How often small blocks are joined and old ones expire. */
 const MAINTENANCE_MS = 5_000
 /** While writes fail, a probe tests at most once in this time whether they work again. */
@@ -155,7 +167,7 @@ export class SqliteLogStore implements LogStore {
     }
     this.#queueBytes += bytes
     return new Promise((resolve, reject) => {
-      this.#queue.push({ batch, bytes, resolve, reject })
+      this.#queue.push({ parts: splitBatch(batch, PART_BYTES), bytes, result: undefined, resolve, reject })
       this.#schedule()
     })
   }
@@ -248,21 +260,30 @@ export class SqliteLogStore implements LogStore {
   }
 
   #commitSome(): void {
-    const waiting = this.#takeWaiting()
+    const taken = this.#takeWaiting()
     const startedMs = this.#clock.monotonicMs()
     try {
-      const results = this.#commit(waiting.map(({ batch }) => batch))
+      const results = this.#commit(taken.map(({ batch }) => batch))
       this.#commits++
       this.#trouble = undefined
-      for (const [i, { resolve }] of waiting.entries()) resolve(results[i] as AppendResult)
-      this.#events.committed(this.#clock.monotonicMs() - startedMs, waiting.length)
+      for (const [i, { waiting }] of taken.entries()) settle(waiting, results[i] as AppendResult)
+      this.#events.committed(this.#clock.monotonicMs() - startedMs, taken.length)
       this.#checkpoints?.afterCommit()
     } catch (cause) {
       const failure = writeFailure(cause)
       this.#trouble = failure.message
       this.#events.writeFailed(cause)
-      for (const { reject } of waiting) reject(failure)
+      for (const { waiting } of taken) this.#giveUp(waiting, failure)
     }
+  }
+
+  /** The other parts of a batch are not written either: its client sends all of it again. */
+  #giveUp(waiting: Waiting, failure: unknown): void {
+    if (waiting.parts.length > 0) {
+      this.#queue = this.#queue.filter((other) => other !== waiting)
+      this.#queueBytes -= waiting.bytes
+    }
+    waiting.reject(failure)
   }
 
   /**
@@ -278,16 +299,22 @@ export class SqliteLogStore implements LogStore {
     }
   }
 
-  #takeWaiting(): Waiting[] {
+  /** What comes into the next commit: batches, and one part of each large one, which then lets others go first. */
+  #takeWaiting(): Taken[] {
+    const taken: Taken[] = []
     let count = 0
     let bytes = 0
+    const unfinished: Waiting[] = []
     while (count < this.#queue.length && (count === 0 || bytes < COMMIT_BYTES_MAX)) {
-      bytes += (this.#queue[count] as Waiting).bytes
-      count++
+      const waiting = this.#queue[count++] as Waiting
+      const isWhole = waiting.parts.length === 1 && waiting.result === undefined
+      taken.push({ waiting, batch: waiting.parts.shift() as Batch })
+      bytes += isWhole ? waiting.bytes : PART_BYTES
+      if (waiting.parts.length > 0) unfinished.push(waiting)
+      else this.#queueBytes -= waiting.bytes
     }
-    const waiting = this.#queue.splice(0, count)
-    for (const { bytes } of waiting) this.#queueBytes -= bytes
-    return waiting
+    this.#queue = [...this.#queue.slice(count), ...unfinished]
+    return taken
   }
 
   /** Tries a write without effect, at most once in PROBE_MS. */
@@ -312,6 +339,20 @@ export class SqliteLogStore implements LogStore {
     }
     this.#versions.changed(row.tenant, row.oldest, row.newest)
   }
+}
+
+/** Resolves a batch once its last part is durable. */
+function settle(waiting: Waiting, { stored, duplicates, takenIds }: AppendResult): void {
+  const before = waiting.result
+  waiting.result =
+    before === undefined
+      ? { stored, duplicates, takenIds }
+      : {
+          stored: before.stored + stored,
+          duplicates: before.duplicates + duplicates,
+          takenIds: new Map([...before.takenIds, ...takenIds]),
+        }
+  if (waiting.parts.length === 0) waiting.resolve(waiting.result)
 }
 
 function labelBytes({ streams }: Batch): number {

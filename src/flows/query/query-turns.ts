@@ -32,7 +32,7 @@ export function openTurn(turns: QueryTurns | undefined, tenant: string, signal: 
   return turns?.open(tenant, signal) ?? { ...UNSHARED, signal }
 }
 
-/** Duration of a turn, ms. It ends at the first yield after that. */
+/** Duration of a query's turn, ms. It ends at the first yield after that. */
 const TURN_MS = 4
 
 /**
@@ -41,14 +41,16 @@ const TURN_MS = 4
  */
 export class QueryTurns {
   readonly #loop: EventLoop
+  readonly #turnMs: number
   /** Callbacks that start the next turn of each waiting query, by tenant; the first tenant is next. */
   readonly #waiting = new Map<string, (() => void)[]>()
   #holder: object | undefined
   #startedMs = 0
   #isScheduled = false
 
-  constructor(loop: EventLoop) {
+  constructor(loop: EventLoop, turnMs = TURN_MS) {
     this.#loop = loop
+    this.#turnMs = turnMs
   }
 
   open(tenant: string, signal?: AbortSignal): QueryTurn {
@@ -68,7 +70,7 @@ export class QueryTurns {
   }
 
   #lasts(holder: object): boolean {
-    return this.#holder === holder && this.#loop.nowMs() - this.#startedMs < TURN_MS
+    return this.#holder === holder && this.#loop.nowMs() - this.#startedMs < this.#turnMs
   }
 
   #wait(tenant: string, holder: object): Promise<void> {

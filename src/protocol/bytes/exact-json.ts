@@ -1,6 +1,7 @@
 /** Parses JSON without loss: numbers keep their text, objects are Maps in document order. */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { finishSlices, type Slices } from '../../kit/slices.ts'
 
 /** A JSON number with its text: `9007199254740993`, `1.0` and `1e400` are preserved. */
 export class JsonNumber {
@@ -55,8 +56,13 @@ export interface TextRange {
  * For anything else throws body_malformed with line and column, never with the text itself; also for nesting deeper
  * than JSON_DEPTH_MAX. Throws body_too_large if the budget is used up.
  */
-export function parseJson(text: string, budget: JsonBudget, range?: TextRange): JsonValue {
+export function sliceJson(text: string, budget: JsonBudget, range?: TextRange): Slices<JsonValue> {
   return new JsonReader(text, budget, range ?? { start: 0, end: text.length }).read()
+}
+
+/** The same at once. */
+export function parseJson(text: string, budget: JsonBudget, range?: TextRange): JsonValue {
+  return finishSlices(sliceJson(text, budget, range))
 }
 
 /** The value as compact JSON text; numbers keep their text. */
@@ -91,11 +97,20 @@ const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
+/** Number of values that are read between two yields. */
+const STRETCH = 2000
+
+/** An array or object that is not complete; `name` is the key of its next value. */
+type Part = { readonly values: JsonValue[] } | { readonly members: Map<string, JsonValue>; name: string }
+
 class JsonReader {
   readonly #text: string
   readonly #budget: JsonBudget
   readonly #end: number
   #at: number
+  /** The arrays and objects around the next value, the outermost first. */
+  readonly #outer: Part[] = []
+  #root: JsonValue = null
 
   constructor(text: string, budget: JsonBudget, range: TextRange) {
     this.#text = text
@@ -104,23 +119,34 @@ class JsonReader {
     this.#end = range.end
   }
 
-  read(): JsonValue {
-    const value = this.#readValue(0)
+  /** Reads the value, some parts in each slice. */
+  *read(): Slices<JsonValue> {
+    while (!this.#readSome()) yield
     this.#skipSpace()
     if (this.#at < this.#end) this.#fail('the end')
-    return value
+    return this.#root
   }
 
-  #readValue(depth: number): JsonValue {
+  /** Reads up to STRETCH values; true once the outermost is complete. */
+  #readSome(): boolean {
+    for (let read = 0; read < STRETCH; read++) {
+      const value = this.#readValue()
+      if (value !== undefined && this.#place(value)) return true
+    }
+    return false
+  }
+
+  /** A value without parts; undefined if an array or object begins, whose parts follow. */
+  #readValue(): JsonValue | undefined {
     if (--this.#budget.left < 0) {
       throw new GatewayError('body_too_large', `body holds more than ${JSON_VALUES_MAX} JSON values; send it in parts`)
     }
     this.#skipSpace()
     switch (this.#peek()) {
       case '{':
-        return this.#readObject(depth)
+        return this.#beginObject()
       case '[':
-        return this.#readArray(depth)
+        return this.#beginArray()
       case '"':
         return this.#readString()
       case 't':
@@ -134,29 +160,55 @@ class JsonReader {
     }
   }
 
-  #readObject(depth: number): JsonObject {
+  #beginObject(): JsonObject | undefined {
+    this.#open(this.#outer.length)
     const members = new Map<string, JsonValue>()
-    this.#open(depth)
     if (this.#take('}')) return members
-    do {
-      this.#skipSpace()
-      if (this.#peek() !== '"') this.#fail('a key in double quotes')
-      const name = this.#readString()
-      if (!this.#take(':')) this.#fail('":"')
-      members.set(name, this.#readValue(depth + 1))
-    } while (this.#take(','))
-    if (!this.#take('}')) this.#fail('"," or "}"')
-    return members
+    this.#outer.push({ members, name: this.#readName() })
+    return undefined
   }
 
-  #readArray(depth: number): readonly JsonValue[] {
+  #beginArray(): readonly JsonValue[] | undefined {
+    this.#open(this.#outer.length)
     const values: JsonValue[] = []
-    this.#open(depth)
     if (this.#take(']')) return values
-    do values.push(this.#readValue(depth + 1))
-    while (this.#take(','))
-    if (!this.#take(']')) this.#fail('"," or "]"')
-    return values
+    this.#outer.push({ values })
+    return undefined
+  }
+
+  /** Adds a complete value to what it is part of, and ends what ends after it; true if it is the outermost. */
+  #place(complete: JsonValue): boolean {
+    for (let value = complete; ; ) {
+      const outer = this.#outer.at(-1)
+      if (outer === undefined) {
+        this.#root = value
+        return true
+      }
+      if ('values' in outer) {
+        outer.values.push(value)
+        if (this.#take(',')) return false
+        if (!this.#take(']')) this.#fail('"," or "]"')
+        value = outer.values
+      } else {
+        outer.members.set(outer.name, value)
+        if (this.#take(',')) {
+          outer.name = this.#readName()
+          return false
+        }
+        if (!this.#take('}')) this.#fail('"," or "}"')
+        value = outer.members
+      }
+      this.#outer.pop()
+    }
+  }
+
+  /** A key and its colon. */
+  #readName(): string {
+    this.#skipSpace()
+    if (this.#peek() !== '"') this.#fail('a key in double quotes')
+    const name = this.#readString()
+    if (!this.#take(':')) this.#fail('":"')
+    return name
   }
 
   #open(depth: number): void {

@@ -2,12 +2,15 @@
 
 import { GatewayError } from '../../domain/errors.ts'
 import { decodeElementsByKernel } from '../../kernel/kernel-snappy.ts'
+import { finishSlices, type Slices } from '../../kit/slices.ts'
 
 /** From this length on a native copy is faster than a loop. */
 const RUN_BYTES_MIN = 24
 /** The densest element: a copy of 64 bytes in 3 bytes. */
 const BYTES_PER_ELEMENT_MAX = 64
 const ELEMENT_BYTES = 3
+/** Output that is decoded between two yields. */
+const STRETCH_BYTES = 512 * 1024
 
 /**
  * Decodes one snappy block (not the framed stream format): a varint with the length of the output, then literals and
@@ -18,11 +21,11 @@ const ELEMENT_BYTES = 3
  *
  * See format_description.txt of the snappy project.
  */
-export function decodeSnappy(
+export function* sliceSnappy(
   body: Uint8Array,
   bytesMax: number,
   allocate: (bytes: number) => Buffer = Buffer.allocUnsafeSlow,
-): Buffer {
+): Slices<Buffer> {
   const { length, at } = readDeclaredLength(body)
   if (length > bytesMax) {
     throw new GatewayError(
@@ -36,8 +39,13 @@ export function decodeSnappy(
   // Every byte is written below, or the buffer is dropped with the error.
   const output = allocate(length)
   // What WebAssembly does not decode is decoded again, for the error that says why.
-  if (!decodeElementsByKernel(body, at, output)) decodeElements(body, at, output)
+  if (!decodeElementsByKernel(body, at, output)) yield* sliceElements(body, at, output)
   return output
+}
+
+/** The same at once. */
+export function decodeSnappy(body: Uint8Array, bytesMax: number, allocate?: (bytes: number) => Buffer): Buffer {
+  return finishSlices(sliceSnappy(body, bytesMax, allocate))
 }
 
 /** The declared length: at most 5 bytes, below 2^32. */
@@ -54,16 +62,28 @@ function readDeclaredLength(body: Uint8Array): { length: number; at: number } {
   throw malformed('it does not begin with a length')
 }
 
-/**
- * One loop over all elements, because a call for each would cost more than the copying. All its numbers remain 32-bit
- * integers (a length or offset of 2^31 or more becomes negative, and is rejected): doubles would take twice the time.
- */
+/** Decodes the elements body[start, …) to `output`, which they must fill. */
 export function decodeElements(body: Uint8Array, start: number, output: Buffer): void {
+  finishSlices(sliceElements(body, start, output))
+}
+
+function* sliceElements(body: Uint8Array, start: number, output: Buffer): Slices<void> {
+  const place = { at: start, to: 0 }
+  for (decodeSome(body, output, place); place.at < body.length; decodeSome(body, output, place)) yield
+  if (place.to !== output.length) throw malformed('it holds less than it declares')
+}
+
+/**
+ * Decodes about STRETCH_BYTES of output from `place` on, and moves it. One loop over all elements, because a call for each
+ * would cost more than the copying. All its numbers remain 32-bit integers (a length or offset of 2^31 or more becomes
+ * negative, and is rejected): doubles would take twice the time.
+ */
+function decodeSome(body: Uint8Array, output: Buffer, place: { at: number; to: number }): void {
   const bodyEnd = body.length
   const outputEnd = output.length
-  let at = start
-  let to = 0
-  while (at < bodyEnd) {
+  let { at, to } = place
+  const stop = Math.min(to + STRETCH_BYTES, outputEnd)
+  while (at < bodyEnd && (to < stop || to === outputEnd)) {
     const tag = body[at++] as number
     const kind = tag & 3
     if (kind === 0) {
@@ -112,7 +132,8 @@ export function decodeElements(body: Uint8Array, start: number, output: Buffer):
     else for (let from = to - offset, end = from + length, i = to; from < end; ) output[i++] = output[from++] as number
     to += length
   }
-  if (to !== outputEnd) throw malformed('it holds less than it declares')
+  place.at = at
+  place.to = to
 }
 
 function malformed(fault: string): GatewayError {

@@ -5,6 +5,7 @@ import type { PushSink } from '../../domain/entries/push-sink.ts'
 import { SERVICE_NAME } from '../../domain/entries/service-name.ts'
 import { type Label, type Labels, labelValue } from '../../domain/labels.ts'
 import { NS_PER_MS, NS_PER_SECOND } from '../../domain/time.ts'
+import { finishSlices, type Slices, Stride } from '../../kit/slices.ts'
 import { formatJsonObject, type JsonObject, type JsonValue } from '../bytes/exact-json.ts'
 import { formatLogLine, type LogItem, parseLogLine } from './logs-json.ts'
 
@@ -46,8 +47,13 @@ export interface ShownLog {
 }
 
 /** Passes the items to a sink, each in its stream `{source="logs", severity, service_name}`, with ids as metadata. */
-export function logsToSink(items: readonly LogItem[], placement: LogsPlacement, sink: PushSink): void {
-  const lines = items.map((item) => UTF8.encode(formatLogLine(item)))
+export function* sliceLogsToSink(items: readonly LogItem[], placement: LogsPlacement, sink: PushSink): Slices<void> {
+  const stride = new Stride(STRETCH)
+  const lines: Uint8Array[] = []
+  for (const item of items) {
+    lines.push(UTF8.encode(formatLogLine(item)))
+    if (stride.isDue()) yield
+  }
   sink.useText(joined(lines))
   let start = 0
   let ns = placement.firstNs
@@ -60,8 +66,17 @@ export function logsToSink(items: readonly LogItem[], placement: LogsPlacement, 
     placement.afterEntry?.(item, ns)
     start = end
     ns++
+    if (stride.isDue()) yield
   }
 }
+
+/** The same at once. */
+export function logsToSink(items: readonly LogItem[], placement: LogsPlacement, sink: PushSink): void {
+  finishSlices(sliceLogsToSink(items, placement, sink))
+}
+
+/** Number of logs that are passed between two yields. */
+const STRETCH = 200
 
 /** The posted log of a stored entry. A line that is not a JSON object with a message is the message itself. */
 export function entryToLogItem(entry: StoredLog): ShownLog {

@@ -1,6 +1,7 @@
 /** Decodes the bodies of POST /logs to log items: an object, an array of objects, or NDJSON. */
 
 import { type ErrorCode, GatewayError } from '../../domain/errors.ts'
+import { finishSlices, type Slices, Stride } from '../../kit/slices.ts'
 import {
   formatJsonObject,
   isJsonObject,
@@ -11,6 +12,7 @@ import {
   type JsonValue,
   jsonKind,
   parseJson,
+  sliceJson,
   textOfBody,
 } from '../bytes/exact-json.ts'
 
@@ -86,21 +88,35 @@ export function parseSeverity(word: string): Severity | undefined {
  *
  * Throws body_malformed for a body that is not JSON or has no logs, body_too_large for more than LOG_ITEMS_MAX logs.
  */
-export function decodeLogs(body: Uint8Array, contentType: 'json' | 'ndjson'): DecodedLogs {
+export function* sliceLogs(body: Uint8Array, contentType: 'json' | 'ndjson'): Slices<DecodedLogs> {
   const text = textOfBody(body)
   const budget = { left: JSON_VALUES_MAX }
   let value: JsonValue
   try {
-    value = parseJson(text, budget)
+    value = yield* sliceJson(text, budget)
   } catch (error) {
-    return { isSingle: false, results: decodeLines(text, budget, contentType, error) }
+    return { isSingle: false, results: yield* sliceLines(text, budget, contentType, error) }
   }
   const values = Array.isArray(value) ? (value as readonly JsonValue[]) : [value]
   if (values.length === 0) throw new GatewayError('body_malformed', 'body is an empty array; send at least one log')
   checkCount(values.length)
   const isSingle = contentType === 'json' && isJsonObject(value)
-  return { isSingle, results: values.map(toItem) }
+  const results: (LogItem | LogProblem)[] = []
+  const stride = new Stride(STRETCH)
+  for (const [index, log] of values.entries()) {
+    results.push(toItem(log, index))
+    if (stride.isDue()) yield
+  }
+  return { isSingle, results }
 }
+
+/** The same at once. */
+export function decodeLogs(body: Uint8Array, contentType: 'json' | 'ndjson'): DecodedLogs {
+  return finishSlices(sliceLogs(body, contentType))
+}
+
+/** Number of logs that are read between two yields. */
+const STRETCH = 200
 
 /** The stored line: a compact JSON object of message and fields. Severity is a label, the id is metadata. */
 export function formatLogLine(item: LogItem): string {
@@ -122,13 +138,14 @@ export function parseLogLine(line: string): Pick<LogItem, 'message' | 'fields'> 
 }
 
 /** `wholeError` is the reason why the text is not a single value; it is reported if parsing line by line fails too. */
-function decodeLines(
+function* sliceLines(
   text: string,
   budget: JsonBudget,
   contentType: 'json' | 'ndjson',
   wholeError: unknown,
-): (LogItem | LogProblem)[] {
+): Slices<(LogItem | LogProblem)[]> {
   const results: (LogItem | LogProblem)[] = []
+  const stride = new Stride(STRETCH)
   let hasJson = false
   for (let start = 0; start < text.length; ) {
     const newline = text.indexOf('\n', start)
@@ -137,8 +154,9 @@ function decodeLines(
     start = end + 1
     if (text.slice(range.start, end).trim() === '') continue
     checkCount(results.length + 1)
+    if (stride.isDue()) yield
     try {
-      results.push(toItem(parseJson(text, budget, range), results.length))
+      results.push(toItem(yield* sliceJson(text, budget, range), results.length))
       hasJson = true
     } catch (error) {
       if (!(error instanceof GatewayError) || error.code !== 'body_malformed') throw error

@@ -3,6 +3,7 @@
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import type { Label } from '../../domain/labels.ts'
 import { NS_PER_SECOND, parseRfc3339 } from '../../domain/time.ts'
+import { finishSlices, type Slices } from '../../kit/slices.ts'
 import { BRACE, BRACE_END, BRACKET, BRACKET_END, type JsonCursor, QUOTE } from '../bytes/json-cursor.ts'
 import { beginStreamOfLabels, beginStreamOfText } from './label-text.ts'
 import { PushJsonDecoder, type PushJsonForms } from './push-json-decoder.ts'
@@ -23,8 +24,13 @@ import { KeyList, missingKey, pushRefusal } from './push-json-refusal.ts'
  *
  * See "Ingest logs" in Loki's HTTP API, and pkg/util/unmarshal of grafana/loki for what else it accepts.
  */
+export function slicePushJson(body: Uint8Array, sink: PushSink): Slices<void> {
+  return new PushJsonDecoder(body, sink, FORMS).decode()
+}
+
+/** The same at once. */
 export function decodePushJson(body: Uint8Array, sink: PushSink): void {
-  new PushJsonDecoder(body, sink, FORMS).decode()
+  finishSlices(slicePushJson(body, sink))
 }
 
 const FORMS: PushJsonForms = {

@@ -2,6 +2,7 @@
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import { finishSlices, type Slices, Stride } from '../../kit/slices.ts'
 import { ProtobufCursor, WIRE_BYTES, WIRE_VARINT } from '../bytes/protobuf-cursor.ts'
 import { PushCounter, streamsMissing } from '../push-bounds.ts'
 import { beginStreamOfText } from './label-text.ts'
@@ -19,6 +20,10 @@ const TIMESTAMP_SECONDS = (1 << 3) | WIRE_VARINT
 const TIMESTAMP_NANOS = (2 << 3) | WIRE_VARINT
 /** The year 1, Go's zero time, which Loki uses for an entry without a timestamp; sinks refuse it. */
 const NO_TIME_SECONDS = -62_135_596_800
+/** Number of fields of a stream that are read between two yields: entries, most of them. */
+const STRETCH = 1000
+/** The same for streams, whose labels may have to be parsed. */
+const STREAMS_STRETCH = 50
 
 /**
  * Decodes a PushRequest (the body after snappy). Lines are positions in `body`, with any bytes. Fields may be in any
@@ -27,15 +32,27 @@ const NO_TIME_SECONDS = -62_135_596_800
  * Throws body_malformed for an invalid message, streams_missing if it has no streams, body_too_large for label texts
  * over `labelTextBytesMax` and for too many streams or entries. After an error the sink must be dropped.
  */
-export function decodePushProtobuf(
-  body: Uint8Array,
-  sink: PushSink,
-  limits: { readonly labelTextBytesMax: number },
-): void {
+export function* slicePushProtobuf(body: Uint8Array, sink: PushSink, limits: ProtobufLimits): Slices<void> {
   sink.useText(body)
   const decoder = new PushDecoder(body, sink, limits.labelTextBytesMax)
-  decoder.decodeRequest()
+  yield* decoder.decodeRequest()
   if (!decoder.hasStreams) throw streamsMissing()
+}
+
+/** The same at once. */
+export function decodePushProtobuf(body: Uint8Array, sink: PushSink, limits: ProtobufLimits): void {
+  finishSlices(slicePushProtobuf(body, sink, limits))
+}
+
+export interface ProtobufLimits {
+  readonly labelTextBytesMax: number
+}
+
+/** The labels of a stream: positions of their text. */
+interface FoundLabels {
+  labelsStart: number
+  labelsEnd: number
+  hasEntries: boolean
 }
 
 class PushDecoder {
@@ -56,10 +73,12 @@ class PushDecoder {
     this.#labelTextBytesMax = labelTextBytesMax
   }
 
-  decodeRequest(): void {
+  *decodeRequest(): Slices<void> {
     const cursor = this.#cursor
     const end = this.#body.length
+    const stride = new Stride(STREAMS_STRETCH)
     while (cursor.at < end) {
+      if (stride.isDue()) yield
       const tag = cursor.readTag(end)
       if (tag !== REQUEST_STREAMS) {
         cursor.skipUnknown(tag, end, 1)
@@ -67,46 +86,55 @@ class PushDecoder {
       }
       this.hasStreams = true
       const streamEnd = cursor.readEnd(end)
-      this.#decodeStream(streamEnd)
+      yield* this.#decodeStream(streamEnd)
     }
   }
 
   /** Reads the stream twice: its labels may come after its entries, but the sink needs them first. */
-  #decodeStream(end: number): void {
-    const start = this.#cursor.at
-    if (!this.#beginStream(end)) return
+  *#decodeStream(end: number): Slices<void> {
     const cursor = this.#cursor
+    const start = cursor.at
+    const found = { labelsStart: 0, labelsEnd: 0, hasEntries: false }
+    for (this.#findLabels(found, end); cursor.at < end; this.#findLabels(found, end)) yield
+    if (!this.#beginStream(found)) return
     cursor.at = start
-    while (cursor.at < end) {
-      const tag = cursor.readTag(end)
-      if (tag === STREAM_ENTRIES) this.#decodeEntry(cursor.readEnd(end))
-      else cursor.skip(tag, end)
-    }
+    for (this.#decodeEntries(end); cursor.at < end; this.#decodeEntries(end)) yield
   }
 
-  /** Reads the labels and starts the stream; false if it has no entries. */
-  #beginStream(end: number): boolean {
+  /** Passes up to STRETCH fields of a stream, counts its entries, and notes where its labels are. */
+  #findLabels(found: FoundLabels, end: number): void {
     const cursor = this.#cursor
-    let labelsStart = 0
-    let labelsEnd = 0
-    let hasEntries = false
-    while (cursor.at < end) {
+    for (let fields = 0; fields < STRETCH && cursor.at < end; fields++) {
       const tag = cursor.readTag(end)
       if (tag === STREAM_ENTRIES) {
         this.#counter.addEntry()
-        hasEntries = true
+        found.hasEntries = true
         cursor.at = cursor.readEnd(end)
       } else if (tag === STREAM_LABELS) {
-        labelsEnd = cursor.readEnd(end)
-        labelsStart = cursor.at
-        cursor.at = labelsEnd
+        found.labelsEnd = cursor.readEnd(end)
+        found.labelsStart = cursor.at
+        cursor.at = found.labelsEnd
       } else cursor.skipUnknown(tag, end, 2)
     }
+  }
+
+  /** Starts the stream; false if it has no entries. */
+  #beginStream({ labelsStart, labelsEnd, hasEntries }: FoundLabels): boolean {
     this.#checkLabelText(labelsEnd - labelsStart)
     if (!hasEntries) return false
     this.#counter.addStream()
     beginStreamOfText(this.#body.toString('utf8', labelsStart, labelsEnd), this.#sink)
     return true
+  }
+
+  /** Decodes up to STRETCH fields of a stream. */
+  #decodeEntries(end: number): void {
+    const cursor = this.#cursor
+    for (let fields = 0; fields < STRETCH && cursor.at < end; fields++) {
+      const tag = cursor.readTag(end)
+      if (tag === STREAM_ENTRIES) this.#decodeEntry(cursor.readEnd(end))
+      else cursor.skip(tag, end)
+    }
   }
 
   #checkLabelText(bytes: number): void {

@@ -4,6 +4,7 @@
  */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
+import { type Slices, Stride } from '../../kit/slices.ts'
 import { BRACE, BRACE_END, BRACKET, BRACKET_END, JsonCursor, QUOTE, unescapeJson } from '../bytes/json-cursor.ts'
 import { PushCounter, streamsMissing } from '../push-bounds.ts'
 import { KeyList, missingKey, pushRefusal } from './push-json-refusal.ts'
@@ -31,6 +32,10 @@ interface StreamPlace {
  * none). An end is inverted if there are escapes.
  */
 const ENTRY_PLACES = 5
+/** Number of entries between two yields. */
+const STRETCH = 1000
+/** The same for streams, whose labels may have to be parsed. */
+const STREAMS_STRETCH = 50
 
 /**
  * Two passes. The first validates the whole body and records positions, because labels may come after entries; the
@@ -55,11 +60,15 @@ export class PushJsonDecoder {
     this.#forms = forms
   }
 
-  decode(): void {
-    this.#passRequest()
+  *decode(): Slices<void> {
+    yield* this.#passRequest()
     if (this.#streams.length === 0) throw streamsMissing()
     this.sink.useText(this.#body)
-    for (const stream of this.#streams) if (stream.entriesEnd > stream.firstEntry) this.#emitStream(stream)
+    const stride = new Stride(STREAMS_STRETCH)
+    for (const stream of this.#streams) {
+      if (stream.entriesEnd > stream.firstEntry) yield* this.#emitStream(stream)
+      if (stride.isDue()) yield
+    }
   }
 
   /** Throws unless the next value starts with `first`. */
@@ -103,7 +112,7 @@ export class PushJsonDecoder {
     return this.#body[at] as number
   }
 
-  #passRequest(): void {
+  *#passRequest(): Slices<void> {
     const { cursor } = this
     this.require(BRACE, 'the body', 'an object with "streams"')
     let hasStreams = false
@@ -112,7 +121,7 @@ export class PushJsonDecoder {
       const key = cursor.readKey()
       if (key.toLowerCase() === 'streams') {
         hasStreams = true
-        this.#passStreams()
+        yield* this.#passStreams()
       } else {
         others.add(key)
         cursor.passValue(1)
@@ -124,20 +133,22 @@ export class PushJsonDecoder {
     if (!hasStreams && !others.isEmpty) throw missingKey('the body', 'streams', others, 0)
   }
 
-  #passStreams(): void {
+  *#passStreams(): Slices<void> {
     const { cursor } = this
+    const stride = new Stride(STREAMS_STRETCH)
     if (cursor.takeNull()) return
     this.require(BRACKET, '"streams"', 'an array')
     for (let more = cursor.enter(BRACKET, BRACKET_END); more; more = cursor.continues(BRACKET_END)) {
       if (cursor.takeNull()) continue
       this.#counter.addStream()
       this.require(BRACE, 'a stream', 'an object')
-      this.#passStream()
+      yield* this.#passStream()
+      if (stride.isDue()) yield
     }
   }
 
   /** Labels are under `stream` or `labels`, entries under `values` or `entries`. All entries of a stream count. */
-  #passStream(): void {
+  *#passStream(): Slices<void> {
     const { cursor } = this
     const stream: StreamPlace = { labelsAt: -1, firstEntry: this.#entries, entriesEnd: this.#entries }
     this.#streams.push(stream)
@@ -152,7 +163,7 @@ export class PushJsonDecoder {
         this.#passLabels(stream, key)
       } else if (isEntriesKey(key)) {
         hasEntries = true
-        this.#passEntries(key)
+        yield* this.#passEntries(key)
       } else {
         others.add(key)
         cursor.passValue(3)
@@ -172,21 +183,39 @@ export class PushJsonDecoder {
     this.#forms.passLabels(this, key)
   }
 
-  #passEntries(key: string): void {
+  *#passEntries(key: string): Slices<void> {
     const { cursor } = this
-    const { passEntry } = this.#forms
     if (cursor.takeNull()) return
     this.require(BRACKET, `"${key}"`, 'an array')
-    for (let more = cursor.enter(BRACKET, BRACKET_END); more; more = cursor.continues(BRACKET_END)) {
-      if (!cursor.takeNull()) passEntry(this)
+    for (let more = cursor.enter(BRACKET, BRACKET_END); more; ) {
+      more = this.#passSome()
+      if (more) yield
     }
   }
 
-  #emitStream(stream: StreamPlace): void {
-    const { beginStream, readTime } = this.#forms
-    beginStream(this, stream.labelsAt)
+  /** Passes up to STRETCH entries; true if more follow. */
+  #passSome(): boolean {
+    const { cursor } = this
+    const { passEntry } = this.#forms
+    for (let passed = 0; passed < STRETCH; passed++) {
+      if (!cursor.takeNull()) passEntry(this)
+      if (!cursor.continues(BRACKET_END)) return false
+    }
+    return true
+  }
+
+  *#emitStream({ labelsAt, firstEntry, entriesEnd }: StreamPlace): Slices<void> {
+    this.#forms.beginStream(this, labelsAt)
+    for (let entry = firstEntry; entry < entriesEnd; entry += STRETCH) {
+      if (entry > firstEntry) yield
+      this.#emitEntries(entry, Math.min(entry + STRETCH, entriesEnd))
+    }
+  }
+
+  #emitEntries(first: number, end: number): void {
+    const { readTime } = this.#forms
     const tape = this.#tape
-    for (let at = stream.firstEntry * ENTRY_PLACES; at < stream.entriesEnd * ENTRY_PLACES; at += ENTRY_PLACES) {
+    for (let at = first * ENTRY_PLACES; at < end * ENTRY_PLACES; at += ENTRY_PLACES) {
       const marked = tape[at] as number
       const timeStart = marked < 0 ? ~marked : marked
       readTime(this, timeStart, this.#plainEnd(timeStart, tape[at + 1] as number), marked < 0)

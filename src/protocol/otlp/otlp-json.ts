@@ -8,6 +8,7 @@
  */
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
+import { finishSlices, type Slices, Stride } from '../../kit/slices.ts'
 import {
   isJsonObject,
   JSON_VALUES_MAX,
@@ -15,7 +16,7 @@ import {
   type JsonObject,
   type JsonValue,
   jsonKind,
-  parseJson,
+  sliceJson,
   textOfBody,
 } from '../bytes/exact-json.ts'
 import { idFault, idOfText, SPAN_ID_BYTES, TRACE_ID_BYTES } from './otlp-id.ts'
@@ -36,8 +37,8 @@ import {
   type LogRecord,
   type OtlpOptions,
   type ResourceLogs,
-  recordsToSink,
   type ScopeLogs,
+  sliceRecords,
   textOfValue,
 } from './otlp-records.ts'
 
@@ -48,15 +49,24 @@ import {
  * Throws body_malformed for invalid JSON, a value of a wrong type or a misspelt key, body_too_large for too many values
  * or too much metadata. After an error the sink must be dropped.
  */
-export function decodeOtlpJson(body: Uint8Array, sink: PushSink, options: OtlpOptions): void {
+export function* sliceOtlpJson(body: Uint8Array, sink: PushSink, options: OtlpOptions): Slices<void> {
   if (body.length === 0) return
-  const request = parseJson(textOfBody(body), { left: JSON_VALUES_MAX })
+  const request = yield* sliceJson(textOfBody(body), { left: JSON_VALUES_MAX })
   const text = new LineText(new Uint8Array(0))
   if (!isJsonObject(request)) refuse('body', request, 'an object with resourceLogs')
   requireKey(request, 'the body', 'resourceLogs', [])
-  const resources = listOf(request, 'resourceLogs').map((logs) => toResourceLogs(logs, text))
-  recordsToSink(resources, text.bytes(), options, sink)
+  const resources: ResourceLogs[] = []
+  for (const logs of listOf(request, 'resourceLogs')) resources.push(yield* toResourceLogs(logs, text))
+  yield* sliceRecords(resources, text.bytes(), options, sink)
 }
+
+/** The same at once. */
+export function decodeOtlpJson(body: Uint8Array, sink: PushSink, options: OtlpOptions): void {
+  finishSlices(sliceOtlpJson(body, sink, options))
+}
+
+/** Number of records that are read between two yields. */
+const STRETCH = 200
 
 const RESOURCE_KEYS = ['attributes', 'droppedAttributesCount', 'entityRefs']
 const RECORD_KEYS = [
@@ -75,31 +85,40 @@ const RECORD_KEYS = [
   'name',
 ]
 
-function toResourceLogs(logs: JsonObject, text: LineText): ResourceLogs {
+function* toResourceLogs(logs: JsonObject, text: LineText): Slices<ResourceLogs> {
   const resource = objectOf(logs, 'resource')
   const scopes = hasMember(logs, 'instrumentationLibraryLogs') ? 'instrumentationLibraryLogs' : 'scopeLogs'
   requireKey(logs, 'an item of resourceLogs', scopes, ['resource', 'schemaUrl'])
   refuseMisspelt(logs, 'an item of resourceLogs', ['resource', scopes, 'schemaUrl'])
   refuseMisspelt(resource, 'a resource', RESOURCE_KEYS)
-  return {
-    attributes: attributesOf(resource),
-    droppedAttributesCount: countOf(resource, 'droppedAttributesCount'),
-    scopes: listOf(logs, scopes).map((scopeLogs) => toScopeLogs(scopeLogs, text)),
+  const attributes = attributesOf(resource)
+  const droppedAttributesCount = countOf(resource, 'droppedAttributesCount')
+  const read: ScopeLogs[] = []
+  for (const scopeLogs of listOf(logs, scopes)) {
+    read.push(yield* toScopeLogs(scopeLogs, text))
+    yield
   }
+  return { attributes, droppedAttributesCount, scopes: read }
 }
 
-function toScopeLogs(logs: JsonObject, text: LineText): ScopeLogs {
+function* toScopeLogs(logs: JsonObject, text: LineText): Slices<ScopeLogs> {
   const scope = objectOf(logs, hasMember(logs, 'instrumentationLibrary') ? 'instrumentationLibrary' : 'scope')
   const records = hasMember(logs, 'logs') ? 'logs' : 'logRecords'
   requireKey(logs, 'an item of scopeLogs', records, ['scope', 'instrumentationLibrary', 'schemaUrl'])
   refuseMisspelt(logs, 'an item of scopeLogs', ['scope', 'instrumentationLibrary', records, 'schemaUrl'])
-  return {
+  const facts = {
     name: textOf(scope, 'name'),
     version: textOf(scope, 'version'),
     attributes: attributesOf(scope),
     droppedAttributesCount: countOf(scope, 'droppedAttributesCount'),
-    records: listOf(logs, records).map((record) => toRecord(record, text)),
   }
+  const read: LogRecord[] = []
+  const stride = new Stride(STRETCH)
+  for (const record of listOf(logs, records)) {
+    read.push(toRecord(record, text))
+    if (stride.isDue()) yield
+  }
+  return { ...facts, records: read }
 }
 
 function toRecord(record: JsonObject, text: LineText): LogRecord {

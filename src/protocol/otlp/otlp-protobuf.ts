@@ -8,6 +8,7 @@
 
 import type { PushSink } from '../../domain/entries/push-sink.ts'
 import { GatewayError } from '../../domain/errors.ts'
+import { finishSlices, type Slices } from '../../kit/slices.ts'
 import { JSON_VALUES_MAX, JsonNumber, type JsonObject, type JsonValue } from '../bytes/exact-json.ts'
 import { idFault, idOfBytes, SPAN_ID_BYTES, TRACE_ID_BYTES } from './otlp-id.ts'
 import { LineText } from './otlp-line-text.ts'
@@ -15,8 +16,8 @@ import {
   type LogRecord,
   type OtlpOptions,
   type ResourceLogs,
-  recordsToSink,
   type ScopeLogs,
+  sliceRecords,
   textOfValue,
 } from './otlp-records.ts'
 import { fixed32Tag, fixed64Tag, lengthTag, varintTag, WireReader } from './otlp-wire.ts'
@@ -31,9 +32,15 @@ const VALUE_DEPTH_MAX = 62
  * A body without records is an empty export. Throws body_malformed for an invalid message or values nested too deeply,
  * body_too_large for too many messages and values or too much metadata. After an error the sink must be dropped.
  */
-export function decodeOtlpProtobuf(body: Uint8Array, sink: PushSink, options: OtlpOptions): void {
+export function* sliceOtlpProtobuf(body: Uint8Array, sink: PushSink, options: OtlpOptions): Slices<void> {
   const decoder = new OtlpDecoder(body)
-  recordsToSink(decoder.readRequest(), decoder.text.bytes(), options, sink)
+  const resources = yield* decoder.readRequest()
+  yield* sliceRecords(resources, decoder.text.bytes(), options, sink)
+}
+
+/** The same at once. */
+export function decodeOtlpProtobuf(body: Uint8Array, sink: PushSink, options: OtlpOptions): void {
+  finishSlices(sliceOtlpProtobuf(body, sink, options))
 }
 
 /**
@@ -71,28 +78,24 @@ class OtlpDecoder {
     this.#reader = new WireReader(body)
   }
 
-  readRequest(): ResourceLogs[] {
+  *readRequest(): Slices<ResourceLogs[]> {
     const resources: ResourceLogs[] = []
-    this.#reader.readFields(FIELDS.request, (tag) => {
-      if (tag !== lengthTag(1)) return false
-      resources.push(this.#readResourceLogs())
-      return true
-    })
+    yield* this.#reader.sliceFields(FIELDS.request, (tag) => tag === lengthTag(1) && this.#readResourceLogs(resources))
     return resources
   }
 
-  #readResourceLogs(): ResourceLogs {
+  *#readResourceLogs(resources: ResourceLogs[]): Slices<void> {
     this.#count()
     const attributes: Attributes = new Map()
     const scopes: ScopeLogs[] = []
     const logs: Mutable<ResourceLogs> = { attributes, droppedAttributesCount: 0, scopes }
-    this.#reader.readMessage(FIELDS.resourceLogs, (tag) => {
-      if (tag === lengthTag(1)) this.#readResource(logs, attributes)
-      else if (tag === lengthTag(2) || tag === LIBRARY_LOGS) scopes.push(this.#readScopeLogs())
-      else return false
+    yield* this.#reader.sliceMessage(FIELDS.resourceLogs, (tag) => {
+      if (tag === lengthTag(2) || tag === LIBRARY_LOGS) return this.#readScopeLogs(scopes)
+      if (tag !== lengthTag(1)) return false
+      this.#readResource(logs, attributes)
       return true
     })
-    return logs
+    resources.push(logs)
   }
 
   #readResource(logs: Mutable<ResourceLogs>, attributes: Attributes): void {
@@ -104,18 +107,18 @@ class OtlpDecoder {
     })
   }
 
-  #readScopeLogs(): ScopeLogs {
+  *#readScopeLogs(scopes: ScopeLogs[]): Slices<void> {
     this.#count()
     const attributes: Attributes = new Map()
     const records: LogRecord[] = []
     const logs: Mutable<ScopeLogs> = { name: '', version: '', attributes, droppedAttributesCount: 0, records }
-    this.#reader.readMessage(FIELDS.scopeLogs, (tag) => {
+    yield* this.#reader.sliceMessage(FIELDS.scopeLogs, (tag) => {
       if (tag === lengthTag(1)) this.#readScope(logs, attributes)
       else if (tag === lengthTag(2)) records.push(this.#readRecord())
       else return false
       return true
     })
-    return logs
+    scopes.push(logs)
   }
 
   #readScope(logs: Mutable<ScopeLogs>, attributes: Attributes): void {

@@ -7,6 +7,7 @@ import { compareText, type Label } from '../../domain/labels.ts'
 import { LEVEL_FIELDS } from '../../domain/levels/level.ts'
 import { PUSH_LIMITS } from '../../domain/limits.ts'
 import { NS_PER_SECOND } from '../../domain/time.ts'
+import { type Slices, Stride } from '../../kit/slices.ts'
 import { formatJson, isJsonObject, type JsonObject, type JsonValue } from '../bytes/exact-json.ts'
 
 /** The logs of one resource. Attribute values are AnyValues as JSON values: bytes are base64 text. */
@@ -80,14 +81,14 @@ const PAIR_BYTES = 16
 const UTF8 = new TextEncoder()
 
 /** Passes every record to the sink. Throws body_too_large for too much metadata. */
-export function recordsToSink(
+export function* sliceRecords(
   resources: readonly ResourceLogs[],
   text: Uint8Array,
   options: OtlpOptions,
   sink: PushSink,
-): void {
+): Slices<void> {
   sink.useText(text)
-  new RecordWriter(options, sink).write(resources)
+  yield* new RecordWriter(options, sink).write(resources)
 }
 
 /** A body or an attribute as text: strings unchanged, absent as empty, arrays and maps as JSON. */
@@ -128,7 +129,11 @@ class MetadataBudget {
   }
 }
 
+/** Number of records that are written between two yields. */
+const STRETCH = 200
+
 class RecordWriter {
+  readonly #stride = new Stride(STRETCH)
   readonly #sink: PushSink
   readonly #indexAttributes: ReadonlySet<string>
   readonly #nowMs: number
@@ -141,8 +146,9 @@ class RecordWriter {
     this.#budget = new MetadataBudget(options.metadataBytesMax ?? PUSH_LIMITS.decompressedBytesMax)
   }
 
-  write(resources: readonly ResourceLogs[]): void {
+  *write(resources: readonly ResourceLogs[]): Slices<void> {
     for (const resource of resources) {
+      if (this.#stride.isDue()) yield
       const scopes = resource.scopes.filter(({ records }) => records.length > 0)
       if (scopes.length === 0) continue
       const labels = new Map<string, string>()
@@ -153,14 +159,15 @@ class RecordWriter {
       }
       pushCount(pairs, 'resource_dropped_attributes_count', resource.droppedAttributesCount)
       this.#sink.beginStream(Array.from(labels, ([name, value]): Label => ({ name, value })))
-      for (const scope of scopes) this.#writeScope(scope, sorted(pairs))
+      for (const scope of scopes) yield* this.#writeScope(scope, sorted(pairs))
     }
   }
 
-  #writeScope(scope: ScopeLogs, resourcePairs: readonly Pair[]): void {
+  *#writeScope(scope: ScopeLogs, resourcePairs: readonly Pair[]): Slices<void> {
     const pairs = this.#merged(resourcePairs, sorted(pairsOfScope(scope, this.#budget)))
     const shared = scope.records.length > 1 ? pairs.map(encoded) : pairs
     for (const record of scope.records) {
+      if (this.#stride.isDue()) yield
       if (record.fault !== undefined) {
         this.#sink.refuseEntry('invalid_record', record.fault)
         continue

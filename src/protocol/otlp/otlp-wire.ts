@@ -1,6 +1,7 @@
 /** Reads the protobuf wire format and validates every length. See https://protobuf.dev/programming-guides/encoding/ */
 
 import { GatewayError } from '../../domain/errors.ts'
+import { type Slices, Stride } from '../../kit/slices.ts'
 
 const VARINT = 0
 const FIXED64 = 1
@@ -9,6 +10,8 @@ const GROUP = 3
 const GROUP_END = 4
 const FIXED32 = 5
 const GROUP_DEPTH_MAX = 64
+/** Number of fields that are read between two yields. */
+const STRETCH = 256
 
 /** Tags on the wire: the field's number and its wire type. */
 export const varintTag = (field: number): number => field * 8 + VARINT
@@ -35,12 +38,36 @@ export class WireReader {
   readFields(fieldsKnown: number, take: (tag: number) => boolean): void {
     while (this.#at < this.#end) {
       const tag = this.#readTag()
-      if (take(tag)) continue
-      if (tag >>> 3 <= fieldsKnown) {
-        this.#fail(`field ${tag >>> 3} has wire type ${tag & 7} (are these metrics or traces?)`)
-      }
-      this.#skip(tag)
+      if (!take(tag)) this.#pass(tag, fieldsKnown)
     }
+  }
+
+  /** The same in slices: `take` may also return work that reads the field's value. */
+  *sliceFields(fieldsKnown: number, take: (tag: number) => boolean | Slices<void>): Slices<void> {
+    const stride = new Stride(STRETCH)
+    while (this.#at < this.#end) {
+      const tag = this.#readTag()
+      const taken = take(tag)
+      if (typeof taken === 'object') yield* taken
+      else if (!taken) this.#pass(tag, fieldsKnown)
+      if (stride.isDue()) yield
+    }
+  }
+
+  /** Reads the fields of a nested message in slices. */
+  *sliceMessage(fieldsKnown: number, take: (tag: number) => boolean | Slices<void>): Slices<void> {
+    const outer = this.#end
+    this.#end = this.#readEnd()
+    yield* this.sliceFields(fieldsKnown, take)
+    this.#end = outer
+  }
+
+  /** Skips a field that `take` did not read. */
+  #pass(tag: number, fieldsKnown: number): void {
+    if (tag >>> 3 <= fieldsKnown) {
+      this.#fail(`field ${tag >>> 3} has wire type ${tag & 7} (are these metrics or traces?)`)
+    }
+    this.#skip(tag)
   }
 
   /** Reads the fields of a nested message. */

@@ -5,6 +5,7 @@ import type { Config } from '../../config/read-config.ts'
 import type { UserSource } from '../../config/users.ts'
 import type { Matcher } from '../../domain/selector.ts'
 import { StreamGateKeeper } from '../../flows/push/stream-gate.ts'
+import { QueryTurns } from '../../flows/query/query-turns.ts'
 import type { Ports } from '../../ports/log-store.ts'
 import type { Metrics } from '../../telemetry/metrics.ts'
 import { type Auth, type AuthMemory, registerAuth, rememberAuth } from './auth/auth.ts'
@@ -18,6 +19,7 @@ import { PushReceiver } from './push/push-receiver.ts'
 import { BodyReader } from './push/request-body.ts'
 import { compilersFactory } from './schemas.ts'
 import { registerServerLimits, serverOptions } from './server-limits.ts'
+import { THREAD } from './thread.ts'
 
 export interface BaseParts {
   readonly ports: Ports
@@ -51,6 +53,8 @@ export interface AppState {
 const ANSWER_STALL_MS = 60_000
 /** Active streams take at most this part of the heap: an eighth. */
 const STREAMS_HEAP_PART = 8
+/** How long a large push is decoded before other work has its turn, ms. */
+const PUSH_TURN_MS = 10
 /** Drilldown's filters make long URLs. */
 const PARAM_LENGTH_MAX = 8192
 
@@ -65,7 +69,10 @@ export async function openState({ ports, config, metrics, users, logger, heap }:
   const streams = new StreamGateKeeper(config.push.limits, ports.clock, streamBytesMax)
   const dropped = await parseSelectors(config.push.dropStreams)
   return {
-    receiver: new PushReceiver({ ports, gate: streams, bodies, metrics }, { ...config.push, dropped }),
+    receiver: new PushReceiver(
+      { ports, gate: streams, bodies, metrics, turns: new QueryTurns(THREAD, PUSH_TURN_MS) },
+      { ...config.push, dropped },
+    ),
     streams,
     credentials: rememberAuth({ config, clock: ports.clock, users }, logger),
   }

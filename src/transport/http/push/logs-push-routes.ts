@@ -6,8 +6,9 @@ import type { BatchBuilder } from '../../../domain/entries/batch-builder.ts'
 import { REFUSAL_STATUS, type Refusal } from '../../../domain/entries/refusals.ts'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { PushOutcome } from '../../../flows/push/accept-push.ts'
-import { formatDatetime, logsToSink } from '../../../protocol/logs/logs-entries.ts'
-import { decodeLogs, isLogProblem, type LogItem, type LogProblem } from '../../../protocol/logs/logs-json.ts'
+import type { Slices } from '../../../kit/slices.ts'
+import { formatDatetime, sliceLogsToSink } from '../../../protocol/logs/logs-entries.ts'
+import { isLogProblem, type LogItem, type LogProblem, sliceLogs } from '../../../protocol/logs/logs-json.ts'
 import type { Auth } from '../auth/auth.ts'
 import type { PushReceiver } from './push-receiver.ts'
 import { mediaTypeOf } from './request-body.ts'
@@ -77,9 +78,10 @@ export function registerLogsPush(app: FastifyInstance, receiver: PushReceiver, a
         tenant,
         protocol: 'logs',
         form: 'json',
-        decode: (bytes, { sink, nowMs }) => {
-          const { isSingle, results } = decodeLogs(bytes, type)
-          return { isSingle, answers: placeLogs(results, sink, (count) => receiver.times.take(nowMs, count)) }
+        decode: function* (bytes, { sink, nowMs }) {
+          const { isSingle, results } = yield* sliceLogs(bytes, type)
+          const takeNs = (count: number): bigint => receiver.times.take(nowMs, count)
+          return { isSingle, answers: yield* placeLogs(results, sink, takeNs) }
         },
       })
       const { isSingle, answers } = decoded
@@ -100,11 +102,11 @@ function logsForm(header: string | undefined): 'json' | 'ndjson' {
 }
 
 /** Passes the valid logs to the builder; returns the results in the order of the body. */
-function placeLogs(
+function* placeLogs(
   results: readonly (LogItem | LogProblem)[],
   builder: BatchBuilder,
   takeNs: (count: number) => bigint,
-): Answer[] {
+): Slices<Answer[]> {
   const places: number[] = []
   const items: LogItem[] = []
   const givenIds = new Set<LogItem>()
@@ -132,7 +134,7 @@ function placeLogs(
     if (givenIds.has(item)) builder.identifyLast(item.id as string)
     answers[index] = { id: item.id as string, ns }
   }
-  if (items.length > 0) logsToSink(items, { firstNs: takeNs(items.length), afterEntry }, builder)
+  if (items.length > 0) yield* sliceLogsToSink(items, { firstNs: takeNs(items.length), afterEntry }, builder)
   return answers
 }
 

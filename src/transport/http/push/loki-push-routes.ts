@@ -2,9 +2,10 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { PushOutcome } from '../../../flows/push/accept-push.ts'
-import { decodeSnappy } from '../../../protocol/bytes/snappy.ts'
-import { decodePushJson } from '../../../protocol/loki/loki-push-json.ts'
-import { decodePushProtobuf } from '../../../protocol/loki/loki-push-protobuf.ts'
+import type { Slices } from '../../../kit/slices.ts'
+import { sliceSnappy } from '../../../protocol/bytes/snappy.ts'
+import { slicePushJson } from '../../../protocol/loki/loki-push-json.ts'
+import { slicePushProtobuf } from '../../../protocol/loki/loki-push-protobuf.ts'
 import type { Auth } from '../auth/auth.ts'
 import { sendText } from '../errors.ts'
 import type { Push } from './push.ts'
@@ -44,13 +45,13 @@ export function registerLokiPush(app: FastifyInstance, receiver: PushReceiver, a
   route('/api/prom/push', 'The same at the path that Loki had before version 1')
 }
 
-function decodeProtobuf(bytes: Uint8Array, push: Push): void {
-  const message = decodeSnappy(bytes, push.decompressedBytesMax, (length) => push.allocate(length))
-  decodePushProtobuf(message, push.sink, push.limits)
+function* decodeProtobuf(bytes: Uint8Array, push: Push): Slices<void> {
+  const message = yield* sliceSnappy(bytes, push.decompressedBytesMax, (length) => push.allocate(length))
+  yield* slicePushProtobuf(message, push.sink, push.limits)
 }
 
-function decodeJson(bytes: Uint8Array, { sink }: Push): void {
-  decodePushJson(bytes, sink)
+function decodeJson(bytes: Uint8Array, { sink }: Push): Slices<void> {
+  return slicePushJson(bytes, sink)
 }
 
 /**

@@ -3,8 +3,9 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import { GatewayError } from '../../../domain/errors.ts'
 import type { PushOutcome } from '../../../flows/push/accept-push.ts'
-import { decodeOtlpJson } from '../../../protocol/otlp/otlp-json.ts'
-import { decodeOtlpProtobuf } from '../../../protocol/otlp/otlp-protobuf.ts'
+import type { Slices } from '../../../kit/slices.ts'
+import { sliceOtlpJson } from '../../../protocol/otlp/otlp-json.ts'
+import { sliceOtlpProtobuf } from '../../../protocol/otlp/otlp-protobuf.ts'
 import { encodeOtlpResponse, OTLP_MEDIA_TYPE, type OtlpEncoding } from '../../../protocol/otlp/otlp-response.ts'
 import type { Auth } from '../auth/auth.ts'
 import type { Push } from './push.ts'
@@ -39,12 +40,12 @@ export function registerOtlp(app: FastifyInstance, receiver: PushReceiver, auth:
   }
 }
 
-function decodeJson(bytes: Uint8Array, { sink, nowMs }: Push): void {
-  decodeOtlpJson(bytes, sink, { nowMs })
+function decodeJson(bytes: Uint8Array, { sink, nowMs }: Push): Slices<void> {
+  return sliceOtlpJson(bytes, sink, { nowMs })
 }
 
-function decodeProtobuf(bytes: Uint8Array, { sink, nowMs }: Push): void {
-  decodeOtlpProtobuf(bytes, sink, { nowMs })
+function decodeProtobuf(bytes: Uint8Array, { sink, nowMs }: Push): Slices<void> {
+  return sliceOtlpProtobuf(bytes, sink, { nowMs })
 }
 
 /** Loki accepts these two media types only without parameters, which are harmless. */

@@ -9,7 +9,9 @@ import type { PushLimits } from '../../../domain/limits.ts'
 import type { Matcher } from '../../../domain/selector.ts'
 import { acceptPush, type PushOutcome } from '../../../flows/push/accept-push.ts'
 import type { StreamGateKeeper } from '../../../flows/push/stream-gate.ts'
+import type { QueryTurns } from '../../../flows/query/query-turns.ts'
 import { findLevelsByKernel } from '../../../kernel/kernel-levels.ts'
+import type { Slices } from '../../../kit/slices.ts'
 import type { Ports } from '../../../ports/log-store.ts'
 import { type BodyForm, hintOfBody } from '../../../protocol/bytes/body-hint.ts'
 import type { Metrics, PushProtocol } from '../../../telemetry/metrics.ts'
@@ -40,6 +42,8 @@ export interface ReceivedPush<Result> {
 const IDLE_COLUMNS_MAX = 16
 const COLUMN_ENTRIES_MAX = 32_768
 const COLUMN_METADATA_BYTES_MAX = 4 * 1024 * 1024
+/** A body that is not decoded after this time waits for its turn with other large ones, ms. */
+const FIRST_TURN_MS = 4
 
 /** Receives the pushes of all routes. One per process, so that its limits apply across applications. */
 export class PushReceiver {
@@ -50,17 +54,19 @@ export class PushReceiver {
   readonly #ports: Pick<Ports, 'store' | 'feed' | 'limits' | 'clock'>
   readonly #gate: StreamGateKeeper
   readonly #metrics: Metrics
+  readonly #turns: QueryTurns
   /** Columns of stored batches, for the next pushes. */
   readonly #idleColumns: BatchColumns[] = []
 
   constructor(
-    parts: { ports: Ports; gate: StreamGateKeeper; bodies: BodyReader; metrics: Metrics },
+    parts: { ports: Ports; gate: StreamGateKeeper; bodies: BodyReader; metrics: Metrics; turns: QueryTurns },
     settings: PushSettings,
   ) {
     this.#ports = parts.ports
     this.#gate = parts.gate
     this.bodies = parts.bodies
     this.#metrics = parts.metrics
+    this.#turns = parts.turns
     this.#settings = settings
   }
 
@@ -114,12 +120,14 @@ export class PushReceiver {
 
   async #accept<Result>(
     push: Push,
-    { protocol, form, decode }: PushRequest<Result>,
+    { tenant, protocol, form, decode }: PushRequest<Result>,
     bytes: Uint8Array,
     bodyBytes: number,
   ): Promise<ReceivedPush<Result>> {
     try {
-      const decoded = withHint(bytes, form, () => decode(bytes, push))
+      const decoded = await this.#decode(decode(bytes, push), tenant).catch((error: unknown) => {
+        throw hinted(error, bytes, form)
+      })
       this.#metrics.bodyBytes.inc({ protocol }, bodyBytes)
       const outcome = await acceptPush(this.#ports, push.sink, {
         origin: protocol === 'logs' ? 'logs' : 'push',
@@ -131,6 +139,16 @@ export class PushReceiver {
       this.#keepColumns(push.columns)
       for (const [reason, entries] of push.sink.refusals.byReason) this.#metrics.refused.inc({ reason }, entries)
     }
+  }
+
+  /** A small body at once; a large one in turns, so that it does not keep others waiting. */
+  async #decode<Result>(work: Slices<Result>, tenant: string): Promise<Result> {
+    const endMs = this.#ports.clock.monotonicMs() + FIRST_TURN_MS
+    do {
+      const { value, done } = work.next()
+      if (done === true) return value
+    } while (this.#ports.clock.monotonicMs() < endMs)
+    return this.#turns.open(tenant).run(work)
   }
 
   #count(protocol: PushProtocol, outcome: PushOutcome): void {
@@ -149,15 +167,11 @@ export class PushReceiver {
   }
 }
 
-/** Adds to the error of an invalid body what it looks like. */
-function withHint<Result>(bytes: Uint8Array, form: BodyForm, decode: () => Result): Result {
-  try {
-    return decode()
-  } catch (error) {
-    if (!(error instanceof GatewayError) || error.code !== 'body_malformed') throw error
-    const hint = hintOfBody(bytes, form)
-    throw hint === undefined ? error : new GatewayError(error.code, `${error.message}; ${hint}`, { cause: error })
-  }
+/** The error of an invalid body, with what it looks like. */
+function hinted(error: unknown, bytes: Uint8Array, form: BodyForm): unknown {
+  if (!(error instanceof GatewayError) || error.code !== 'body_malformed') return error
+  const hint = hintOfBody(bytes, form)
+  return hint === undefined ? error : new GatewayError(error.code, `${error.message}; ${hint}`, { cause: error })
 }
 
 const SHARD_CHARS_MAX = 128

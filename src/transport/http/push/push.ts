@@ -3,6 +3,7 @@
 import type { BatchColumns } from '../../../domain/entries/batch.ts'
 import type { BatchBuilder } from '../../../domain/entries/batch-builder.ts'
 import type { PushLimits } from '../../../domain/limits.ts'
+import type { Slices } from '../../../kit/slices.ts'
 import type { BodyForm } from '../../../protocol/bytes/body-hint.ts'
 import type { PushProtocol } from '../../../telemetry/metrics.ts'
 import type { RequestBody } from './request-body.ts'
@@ -15,7 +16,7 @@ export interface PushRequest<Result> {
   /** The expected format of the body, for error texts. */
   readonly form: BodyForm
   /** Decodes the decompressed body into `push.sink`. Throws a GatewayError if the whole body is invalid. */
-  readonly decode: (bytes: Uint8Array, push: Push) => Result
+  readonly decode: (bytes: Uint8Array, push: Push) => Slices<Result>
 }
 
 export class Push {

@@ -5,11 +5,14 @@ import t, { type Test } from 'tap'
 import { GatewayError } from '../../../../src/domain/errors.ts'
 import { PUSH_LIMITS } from '../../../../src/domain/limits.ts'
 import { StreamGateKeeper } from '../../../../src/flows/push/stream-gate.ts'
+import { QueryTurns } from '../../../../src/flows/query/query-turns.ts'
+import type { Slices } from '../../../../src/kit/slices.ts'
 import type { LogStore } from '../../../../src/ports/log-store.ts'
 import { Metrics } from '../../../../src/telemetry/metrics.ts'
 import type { Push } from '../../../../src/transport/http/push/push.ts'
 import { PushReceiver } from '../../../../src/transport/http/push/push-receiver.ts'
 import { BodyReader } from '../../../../src/transport/http/push/request-body.ts'
+import { THREAD } from '../../../../src/transport/http/thread.ts'
 import { FixedClock, openStore, readAll } from '../../../support/helper.ts'
 
 const BODY = Buffer.from('one line')
@@ -24,7 +27,13 @@ function openReceiver(t: Test, wrap = (store: LogStore): LogStore => store) {
   const store = wrap(openStore(t, clock))
   const metrics = new Metrics()
   const bodies = new BodyReader({ bodyBytesMax: 1 << 20, inflightBytesMax: 1 << 24 })
-  const parts = { ports: { store, clock }, gate: new StreamGateKeeper(PUSH_LIMITS, clock), bodies, metrics }
+  const parts = {
+    ports: { store, clock },
+    gate: new StreamGateKeeper(PUSH_LIMITS, clock),
+    bodies,
+    metrics,
+    turns: new QueryTurns(THREAD),
+  }
   const receiver = new PushReceiver(parts, {
     limits: PUSH_LIMITS,
     discoverServiceName: true,
@@ -33,7 +42,8 @@ function openReceiver(t: Test, wrap = (store: LogStore): LogStore => store) {
     blockedUntilMs: undefined,
     blockedStatus: 260,
   })
-  const storeBody = (bytes: Uint8Array, { sink, nowMs }: Push): number => {
+  // biome-ignore lint/correctness/useYield: a small body is decoded at once
+  const storeBody = function* (bytes: Uint8Array, { sink, nowMs }: Push): Slices<number> {
     sink.useText(bytes)
     sink.beginStream([{ name: 'app', value: 'a' }])
     sink.addEntry(Math.floor(nowMs / 1000), 0, 0, bytes.length)
