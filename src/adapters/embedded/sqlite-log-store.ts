@@ -65,7 +65,7 @@ interface Taken {
 }
 
 /** Size from which a commit takes no further batch, so that it does not keep the event loop for long. */
-const COMMIT_BYTES_MAX = 2 * 1024 * 1024
+const COMMIT_BYTES_MAX = 4 * 1024 * 1024
 /** Size of the parts of a larger batch: one goes into a commit. */
 const PART_BYTES = 1024 * 1024
 /** How often small blocks are joined and old ones expire. */

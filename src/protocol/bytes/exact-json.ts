@@ -97,8 +97,9 @@ const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
 
-/** Number of values that are read between two yields. */
+/** Number of values that are read between two yields, and of characters, whichever comes first. */
 const STRETCH = 2000
+const STRETCH_CHARS = 256 * 1024
 
 /** An array or object that is not complete; `name` is the key of its next value. */
 type Part = { readonly values: JsonValue[] } | { readonly members: Map<string, JsonValue>; name: string }
@@ -127,9 +128,10 @@ class JsonReader {
     return this.#root
   }
 
-  /** Reads up to STRETCH values; true once the outermost is complete. */
+  /** Reads a stretch of values; true once the outermost is complete. */
   #readSome(): boolean {
-    for (let read = 0; read < STRETCH; read++) {
+    const stop = this.#at + STRETCH_CHARS
+    for (let read = 0; read < STRETCH && this.#at < stop; read++) {
       const value = this.#readValue()
       if (value !== undefined && this.#place(value)) return true
     }

@@ -51,8 +51,9 @@ export function* sliceLogsToSink(items: readonly LogItem[], placement: LogsPlace
   const stride = new Stride(STRETCH)
   const lines: Uint8Array[] = []
   for (const item of items) {
-    lines.push(UTF8.encode(formatLogLine(item)))
-    if (stride.isDue()) yield
+    const line = UTF8.encode(formatLogLine(item))
+    lines.push(line)
+    if (stride.isDue(1 + line.length / LINE_BYTES)) yield
   }
   sink.useText(joined(lines))
   let start = 0
@@ -75,8 +76,9 @@ export function logsToSink(items: readonly LogItem[], placement: LogsPlacement, 
   finishSlices(sliceLogsToSink(items, placement, sink))
 }
 
-/** Number of logs that are passed between two yields. */
+/** Number of logs that are passed between two yields; LINE_BYTES of a line count like another one. */
 const STRETCH = 200
+const LINE_BYTES = 1024
 
 /** The posted log of a stored entry. A line that is not a JSON object with a message is the message itself. */
 export function entryToLogItem(entry: StoredLog): ShownLog {

@@ -32,8 +32,9 @@ interface StreamPlace {
  * none). An end is inverted if there are escapes.
  */
 const ENTRY_PLACES = 5
-/** Number of entries between two yields. */
+/** Number of entries between two yields, and bytes of the body, whichever comes first. */
 const STRETCH = 1000
+const STRETCH_BYTES = 256 * 1024
 /** The same for streams, whose labels may have to be parsed. */
 const STREAMS_STRETCH = 50
 
@@ -193,11 +194,12 @@ export class PushJsonDecoder {
     }
   }
 
-  /** Passes up to STRETCH entries; true if more follow. */
+  /** Passes a stretch of entries; true if more follow. */
   #passSome(): boolean {
     const { cursor } = this
     const { passEntry } = this.#forms
-    for (let passed = 0; passed < STRETCH; passed++) {
+    const stop = cursor.at + STRETCH_BYTES
+    for (let passed = 0; passed < STRETCH && cursor.at < stop; passed++) {
       if (!cursor.takeNull()) passEntry(this)
       if (!cursor.continues(BRACKET_END)) return false
     }
@@ -206,16 +208,22 @@ export class PushJsonDecoder {
 
   *#emitStream({ labelsAt, firstEntry, entriesEnd }: StreamPlace): Slices<void> {
     this.#forms.beginStream(this, labelsAt)
-    for (let entry = firstEntry; entry < entriesEnd; entry += STRETCH) {
-      if (entry > firstEntry) yield
-      this.#emitEntries(entry, Math.min(entry + STRETCH, entriesEnd))
+    for (let entry = firstEntry; ; ) {
+      entry = this.#emitSome(entry, entriesEnd)
+      if (entry === entriesEnd) return
+      yield
     }
   }
 
-  #emitEntries(first: number, end: number): void {
+  /** Emits a stretch of entries; returns the next one. */
+  #emitSome(first: number, entriesEnd: number): number {
     const { readTime } = this.#forms
     const tape = this.#tape
-    for (let at = first * ENTRY_PLACES; at < end * ENTRY_PLACES; at += ENTRY_PLACES) {
+    const end = Math.min(first + STRETCH, entriesEnd)
+    const stop = (tape[first * ENTRY_PLACES + 2] as number) + STRETCH_BYTES
+    let entry = first
+    for (; entry < end && (tape[entry * ENTRY_PLACES + 2] as number) < stop; entry++) {
+      const at = entry * ENTRY_PLACES
       const marked = tape[at] as number
       const timeStart = marked < 0 ? ~marked : marked
       readTime(this, timeStart, this.#plainEnd(timeStart, tape[at + 1] as number), marked < 0)
@@ -225,6 +233,7 @@ export class PushJsonDecoder {
       const lineEnd = this.#plainEnd(lineStart, tape[at + 3] as number)
       this.sink.addEntry(this.#seconds, this.#nanos, lineStart, lineEnd)
     }
+    return entry
   }
 
   #emitMetadata(metadataAt: number): void {

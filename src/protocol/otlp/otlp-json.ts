@@ -65,8 +65,9 @@ export function decodeOtlpJson(body: Uint8Array, sink: PushSink, options: OtlpOp
   finishSlices(sliceOtlpJson(body, sink, options))
 }
 
-/** Number of records that are read between two yields. */
+/** Number of records that are read between two yields; LINE_BYTES of a line count like another one. */
 const STRETCH = 200
+const LINE_BYTES = 1024
 
 const RESOURCE_KEYS = ['attributes', 'droppedAttributesCount', 'entityRefs']
 const RECORD_KEYS = [
@@ -115,8 +116,8 @@ function* toScopeLogs(logs: JsonObject, text: LineText): Slices<ScopeLogs> {
   const read: LogRecord[] = []
   const stride = new Stride(STRETCH)
   for (const record of listOf(logs, records)) {
-    read.push(toRecord(record, text))
-    if (stride.isDue()) yield
+    const { line } = read[read.push(toRecord(record, text)) - 1] as LogRecord
+    if (stride.isDue(1 + (line.end - line.start) / LINE_BYTES)) yield
   }
   return { ...facts, records: read }
 }
