@@ -437,8 +437,8 @@ export class World {
     this.#ask(
       () => this.#gateway.requestDeletion(order),
       (status) => {
-        if (typeof status === 'number') deletion.cancelled = this.#simulation.now
-        else if (this.#simulation.gateway !== undefined && this.#isListed(id))
+        if (isRefused(status)) deletion.cancelled = this.#simulation.now
+        else if (typeof status !== 'number' && this.#simulation.gateway !== undefined && this.#isListed(id))
           deletion.acknowledged = this.#simulation.now
         this.#note(
           `the deletion ${id} is answered ${status ?? (deletion.acknowledged === undefined ? 'not at all' : 204)}`,
@@ -465,7 +465,7 @@ export class World {
     this.#ask(
       () => this.#gateway.cancelDeletion(tenant, deletion.id).then(() => true),
       (done) => {
-        if (typeof done === 'number') deletion.cancelSent = undefined
+        if (isRefused(done)) deletion.cancelSent = undefined
         else if (done === true) deletion.cancelled = this.#simulation.now
         this.#note(`the deletion ${deletion.id} is ${done === true ? '' : 'not '}cancelled`)
       },
@@ -559,6 +559,11 @@ function why(deletions: readonly ModelDeletion[], entry: Entry): string {
   if (entry.isErased) return 'erased'
   const deletion = deletions.find((each) => each.cancelled === undefined && covers(each, entry))
   return deletion === undefined ? 'not sent yet' : `deleted by ${deletion.id}`
+}
+
+/** True for an answer that means "no". After a 5xx the request may have been carried out, which the next start shows. */
+function isRefused(answer: unknown): boolean {
+  return typeof answer === 'number' && answer < 500
 }
 
 /** False if the first certainly arrived after the second. */
