@@ -9,6 +9,7 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { Environment } from '../../src/config/read-config.ts'
 import { ask, buildTestApp, pushJson } from '../support/test-app.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 /** The time of the tests' clock. */
 export const NOON = Date.UTC(2026, 10, 21, 12) / 1000
@@ -48,7 +49,7 @@ export class LokiClient {
     streams: readonly (readonly [labels: Labels, entries: readonly LoadedEntry[]])[] = [],
     env: Environment = PLAIN,
   ): Promise<LokiClient> {
-    if (!existsSync(t.testdirName)) t.testdir({})
+    if (!existsSync(t.testdirName)) testFolder(t)
     const { app } = await buildTestApp(t, env, { dataDir: join(t.testdirName, `gateway-${started++}`) })
     const client = new LokiClient(app)
     if (streams.length > 0) await client.load(streams)

@@ -10,6 +10,7 @@ import { PUSH_LIMITS } from '../../src/domain/limits.ts'
 import { equalityMatcher } from '../../src/domain/selector.ts'
 import { NS_MAX, NS_MIN } from '../../src/domain/time.ts'
 import type { Clock, LogStore, ReadRequest } from '../../src/ports/log-store.ts'
+import { testFolder } from './test-folder.ts'
 
 /** A clock that moves only when set. Starts at 2026-11-21T12:00:00Z. */
 export class FixedClock implements Clock {
@@ -206,8 +207,8 @@ export function openStore(
   settings: Partial<StoreSettings> = {},
   events: StoreEvents = new RecordedEvents(),
 ): SqliteLogStore {
-  // testdir() empties the test's folder, so it is not called if the caller has one.
-  const dataDir = settings.dataDir ?? t.testdir()
+  // testFolder() empties the test's folder, so it is not called if the caller has one.
+  const dataDir = settings.dataDir ?? testFolder(t)
   const store = new SqliteLogStore({ ...STORE_SETTINGS, ...settings, dataDir }, clock, events)
   t.teardown(() => store.close())
   return store

@@ -9,6 +9,7 @@ import type { Clock, LogStore } from '../../src/ports/log-store.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { buildApp } from '../../src/transport/http/app.ts'
 import { FixedClock } from './helper.ts'
+import { testFolder } from './test-folder.ts'
 
 export interface TestAppOptions {
   readonly clock?: FixedClock
@@ -32,7 +33,7 @@ export interface TestApp {
 
 /** Builds the application with the settings in `env`, like the gateway; its clock is fixed. */
 export async function buildTestApp(t: Test, env: Environment = {}, options: TestAppOptions = {}): Promise<TestApp> {
-  const { clock = new FixedClock(), dataDir = t.testdir(), wrapStore = (store: LogStore) => store } = options
+  const { clock = new FixedClock(), dataDir = testFolder(t), wrapStore = (store: LogStore) => store } = options
   // Loki's limit on the age of lines, for tests of its rules.
   const config = readConfig({ MILLRACE_DATA_DIR: dataDir, MILLRACE_AGE_MAX: '7d', ...env })
   const metrics = new Metrics()
