@@ -146,6 +146,11 @@ t.test('the test of a file in src has the same path; a test of several files is 
   }
 })
 
+t.test('tests get folders from testFolder, so that stores are closed before their folder is removed', async (t) => {
+  const others = globSync('test/**/*.ts').filter((file) => readFileSync(file, 'utf8').includes('.testdir('))
+  t.strictSame(others.sort(), ['test/shape.test.ts', 'test/support/test-folder.ts'])
+})
+
 t.test('docs/architecture.md lists every folder, and what it may import', async (t) => {
   const rows = readFileSync('docs/architecture.md', 'utf8').matchAll(/^\| `src\/([^`]+)` \| .* \| ([^|]+) \|$/gm)
   const listed = [...rows].map(([, folder = '', names = '']) => {

@@ -7,6 +7,7 @@ import { Metrics } from '../../src/telemetry/metrics.ts'
 import { buildApp } from '../../src/transport/http/app.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../support/helper.ts'
 import { ask, buildTestApp } from '../support/test-app.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const HOUR_MS = 3600_000
 const HOUR = 3600n * 1_000_000_000n
@@ -150,7 +151,7 @@ t.test('cached results equal fresh ones, despite pushes, late lines, deletions, 
   let round = 0
   let hits = 0
   const property = fc.asyncProperty(fc.array(action, { minLength: 10, maxLength: 30 }), async (actions) => {
-    hits += await runActions(t, actions, `${t.testdir()}/${round++}`)
+    hits += await runActions(t, actions, `${testFolder(t)}/${round++}`)
   })
   await fc.assert(property, { numRuns: 12 })
   t.ok(hits > 50, `${hits} answers were kept ones`)
@@ -250,7 +251,7 @@ t.test('a late line invalidates only the results of its time', async (t) => {
 })
 
 t.test('deleting, cancelling and expiry invalidate results', async (t) => {
-  const { app, clock, store, deletions, close } = await open(t, t.testdir())
+  const { app, clock, store, deletions, close } = await open(t, testFolder(t))
   const entries = Array.from({ length: 20 }, (_, i) => ({ ns: START + BigInt(i), line: `line ${i}` }))
   await store.append(makeBatch([{ labels: { app: 'x' }, entries }], openAdmission(clock, 'a')))
   const count = async (): Promise<unknown> => {

@@ -32,6 +32,7 @@ import { openFlow, RULES } from '../flows/incidents/incident-flow.ts'
 import { followConsole, followQuery, readConsoleLink } from '../support/follow-link.ts'
 import { FixedClock, makeBatch, openAdmission } from '../support/helper.ts'
 import { buildTestApp, pushJson } from '../support/test-app.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const LINES: readonly string[] = [
   'ERROR connection to 10.0.0.1:5432 refused after 30 ms',
@@ -128,7 +129,7 @@ async function openAwsHome(t: Test) {
   let deliver = async (_event: unknown): Promise<void> => undefined
   const cloud = await startLocalCloud(t, { clock, subscriber: (event) => deliver(event) })
   const clients = makeClients(cloud.endpoints)
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const env = { ...cloud.environment(), MILLRACE_CACHE_DIR: `${dataDir}/cache` }
   const log = { warn: () => undefined, error: () => undefined }
   const { app } = await buildTestApp(t, env, {

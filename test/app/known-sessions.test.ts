@@ -3,6 +3,7 @@ import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { startLocalCloud } from '../doubles/local-cloud.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 /** Sessions of the systems that Millrace replaces, over a socket, with the gateway's defaults. */
 
@@ -16,7 +17,7 @@ const HOMES: readonly (readonly [name: string, environment: (t: Test) => Promise
 for (const [home, environment] of HOMES) {
   t.test(`a session with a Loki endpoint behind basic auth works: ${home}`, async (t) => {
     const gateway = await GatewayProcess.start({
-      dataDir: t.testdir(),
+      dataDir: testFolder(t),
       env: { MILLRACE_USERS: 'stytch-logs-ingestion:1234', ...(await environment(t)) },
     })
     t.teardown(() => gateway.kill())
@@ -40,7 +41,7 @@ for (const [home, environment] of HOMES) {
   })
 
   t.test(`a session with a logging service behind tokens works: ${home}`, async (t) => {
-    const dataDir = t.testdir()
+    const dataDir = testFolder(t)
     const env = { MILLRACE_LOCAL_ISSUER: 'true', ...(await environment(t)) }
     const gateway = await GatewayProcess.start({ dataDir, env })
     t.teardown(() => gateway.kill())

@@ -8,6 +8,7 @@ import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { FakeCognigy } from '../cognigy/fake-server.ts'
 import { CloudWatchLogsDouble } from '../doubles/cloudwatch-logs-double.ts'
 import { SsmDouble } from '../doubles/ssm-double.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const PROJECT = 'abcdefabcdefabcdefabcdef'
 const LAMBDA = fileURLToPath(new URL('../../src/entry/poller-lambda.ts', import.meta.url))
@@ -137,7 +138,7 @@ t.test('the container does not poll into the store of an embedded gateway', asyn
   const running = new Running(t, [LOOP], {
     MILLRACE_POLL_PROJECTS: PROJECT,
     COGNIGY_API_KEY: 'k',
-    MILLRACE_DATA_DIR: t.testdir(),
+    MILLRACE_DATA_DIR: testFolder(t),
   })
   t.equal(await running.exit(), 1)
   t.match(running.text, /the gateway polls/)

@@ -5,6 +5,7 @@ import { openAws } from '../../src/homes/aws-home.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { buildApp } from '../../src/transport/http/app.ts'
 import { FixedClock } from '../support/helper.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const ENV = {
   MILLRACE_HOME: 'aws',
@@ -44,7 +45,7 @@ const REQUESTS: readonly (readonly [
 ]
 
 t.test('no request without credentials reaches a service of AWS', async (t) => {
-  const config = readConfig({ ...ENV, MILLRACE_DATA_DIR: t.testdir() })
+  const config = readConfig({ ...ENV, MILLRACE_DATA_DIR: testFolder(t) })
   const clock = new FixedClock()
   const metrics = new Metrics()
   const called: string[] = []
@@ -76,7 +77,7 @@ t.test('no request without credentials reaches a service of AWS', async (t) => {
 })
 
 t.test('/healthz and /ready report from memory why lines cannot be stored, after failed writes', async (t) => {
-  const config = readConfig({ ...ENV, MILLRACE_DATA_DIR: t.testdir() })
+  const config = readConfig({ ...ENV, MILLRACE_DATA_DIR: testFolder(t) })
   const clock = new FixedClock()
   const metrics = new Metrics()
   let calls = 0

@@ -8,10 +8,11 @@ import { Metrics } from '../../src/telemetry/metrics.ts'
 import { buildApp } from '../../src/transport/http/app.ts'
 import { FixedClock } from '../support/helper.ts'
 import { ask, pushJson } from '../support/test-app.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 /** The application with a limits file of this content, set up like the gateway. */
 async function open(t: Test, limits: object, env: Environment = {}) {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'limits.json')
   writeFileSync(path, JSON.stringify(limits))
   const config = readConfig({ MILLRACE_DATA_DIR: join(folder, 'data'), MILLRACE_TENANT_LIMITS_FILE: path, ...env })

@@ -1,12 +1,13 @@
 import t from 'tap'
 import { BUCKET } from '../doubles/local-cloud.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { stormAws } from './aws-storm.ts'
 import { FAULT_KINDS } from './fault-plan.ts'
 
 t.test(
   'what the aws home acknowledged is archived and read exactly once, though calls fail all the time',
   async (t) => {
-    const report = await stormAws({ seed: 20261121, pushes: 5, cacheDir: t.testdir() })
+    const report = await stormAws({ seed: 20261121, pushes: 5, cacheDir: testFolder(t) })
     t.strictSame(report.wrongs, [], `nothing lost, doubled or made up in ${report.pushes} pushes`)
     t.equal(report.wrongCount, 0)
     t.strictSame(report.damages, [])
@@ -28,7 +29,7 @@ t.test('a storm reports when the archive lost acknowledged lines', async (t) => 
   const report = await stormAws({
     seed: 1,
     pushes: 2,
-    cacheDir: t.testdir(),
+    cacheDir: testFolder(t),
     chances: {},
     outages: { chance: 0, callsMax: 1 },
     sabotage: (cloud) => cloud.queues.emptyBucket(BUCKET),
@@ -39,7 +40,7 @@ t.test('a storm reports when the archive lost acknowledged lines', async (t) => 
 })
 
 t.test('the direct path loses, doubles and invents nothing while its compactor runs and is killed', async (t) => {
-  const report = await stormAws({ seed: 20261130, pushes: 12, cacheDir: t.testdir(), path: 'direct' })
+  const report = await stormAws({ seed: 20261130, pushes: 12, cacheDir: testFolder(t), path: 'direct' })
   t.strictSame(report.wrongs, [], `nothing lost, doubled or made up in ${report.pushes} pushes`)
   t.strictSame(report.damages, [])
   t.equal(report.foundLines, report.lines, 'every line, by a read')

@@ -22,6 +22,7 @@ import { decodeMessage } from '../../src/transport/lambda/sqs-records.ts'
 import { BUCKET, type LocalCloud, PREFIX, startLocalCloud, TABLE } from '../doubles/local-cloud.ts'
 import { FixedClock } from '../support/helper.ts'
 import { buildTestApp, type TestApp } from '../support/test-app.ts'
+import { testFolder } from '../support/test-folder.ts'
 import type { Endpoints, ServiceName } from './endpoints.ts'
 import { testClient } from './test-client.ts'
 
@@ -52,7 +53,7 @@ export async function buildAwsTestApp(
   const cloud = beside?.cloud ?? (await startLocalCloud(t, { clock }))
   const clients = makeClients(cloud.endpoints)
   // Asked for again, the test's folder would be emptied.
-  if (!existsSync(t.testdirName)) t.testdir({})
+  if (!existsSync(t.testdirName)) testFolder(t, {})
   const dataDir = join(t.testdirName, `container-${started++}`)
   const settings = { ...cloud.environment(), MILLRACE_CACHE_DIR: join(dataDir, 'cache'), ...env }
   const testApp = await buildTestApp(t, settings, {

@@ -10,6 +10,7 @@ import { gunzipSync } from 'node:zlib'
 import { GetObjectCommand, paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3'
 import t, { type Test } from 'tap'
 import { BUCKET, PREFIX } from '../doubles/local-cloud.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { testClient } from './test-client.ts'
 
 const run = promisify(execFile)
@@ -106,7 +107,7 @@ const hasSessionTools = has('bash') && has('curl')
 const hasBucketTools = has('zcat') && has('jq')
 
 t.test('one command runs the aws home', { skip: hasSessionTools ? false : 'bash or curl is not here' }, async (t) => {
-  const folder = t.testdir({ objects: {}, cache: {} })
+  const folder = testFolder(t, { objects: {}, cache: {} })
   const home = new LocalHome(t, join(folder, 'cache'))
   const url = await home.logged(/speaks Loki at (\S+); its data is in the bucket millrace-archive\n/)
   const bucket = new Bucket(await home.logged(/AWS_ENDPOINT_URL_S3=(\S+)/), join(folder, 'objects'))

@@ -12,6 +12,7 @@ import { readParquetEntries } from '../../src/protocol/archive/parquet-file.ts'
 import { plainStreams, textOfEntry, textsOf } from '../protocol/archive/archive-batches.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../support/helper.ts'
 import { buildTestApp } from '../support/test-app.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { runAsking } from './asking.ts'
 
 const clock = new FixedClock()
@@ -61,7 +62,7 @@ async function entriesIn(folder: string): Promise<string[]> {
 }
 
 t.test('what is exported while the gateway runs can be imported elsewhere, and exports the same', async (t) => {
-  const folder = t.testdir({})
+  const folder = testFolder(t, {})
   let round = 0
   await fc.assert(
     fc.asyncProperty(fc.array(plainStreams, { minLength: 1, maxLength: 3 }), async (pushes) => {
@@ -93,7 +94,7 @@ t.test('what is exported while the gateway runs can be imported elsewhere, and e
 })
 
 async function openLogs(t: Test) {
-  const folder = t.testdir({})
+  const folder = testFolder(t, {})
   const dataDir = join(folder, 'data')
   const store = openStore(t, clock, { dataDir })
   const day = 86_400_000_000_000n
@@ -162,7 +163,7 @@ for (const [name, args, code, notes] of FAULTS) {
 }
 
 t.test('a folder without logs, and the aws home, are explained', async (t) => {
-  const folder = t.testdir({ empty: {} })
+  const folder = testFolder(t, { empty: {} })
   t.match(await runOn(join(folder, 'empty'), [join(folder, 'x')]), {
     code: 2,
     notes: /has no millrace\.db; set MILLRACE/,
@@ -172,7 +173,7 @@ t.test('a folder without logs, and the aws home, are explained', async (t) => {
 })
 
 t.test('a file that cannot be imported is named before anything is pushed', async (t) => {
-  const folder = t.testdir({})
+  const folder = testFolder(t, {})
   writeFileSync(join(folder, 'text.parquet'), 'no Parquet, but long enough for a footer')
   const run = (path: string) => runAsking(['import', path], { url: 'http://127.0.0.1:9', nowMs: () => 0 })
   t.match(await run(join(folder, 'text.parquet')), { code: 1, notes: /text\.parquet: it is not a Parquet file/ })

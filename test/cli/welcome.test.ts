@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { type Welcome, welcome } from '../../src/cli/welcome.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const PLAIN: Welcome = {
   address: 'http://127.0.0.1:3100',
@@ -34,7 +35,7 @@ for (const [name, more, wanted] of ROWS) {
 const hasTools = ['bash', 'curl'].every((tool) => spawnSync(tool, ['--version']).status === 0)
 
 t.test('the lines work pasted, with a password', { skip: hasTools ? false : 'bash or curl is not here' }, async (t) => {
-  const gateway = await GatewayProcess.start({ dataDir: t.testdir(), env: { MILLRACE_USERS: 'agent:s3cret' } })
+  const gateway = await GatewayProcess.start({ dataDir: testFolder(t), env: { MILLRACE_USERS: 'agent:s3cret' } })
   t.teardown(() => gateway.kill())
   const text = welcome({ ...PLAIN, address: gateway.url, access: { user: 'agent' } })
   const lines = text.split('\n').filter((line) => line.startsWith('  '))

@@ -3,6 +3,7 @@
 import type { Test } from 'tap'
 import { GatewayProcess } from '../support/gateway-process.ts'
 import { type FoundEntry, readEntries } from '../support/read-back.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const HOUR_NS = 3_600_000_000_000n
 
@@ -18,7 +19,7 @@ export class RestartableGateway {
   }
 
   static async start(t: Test): Promise<RestartableGateway> {
-    const dataDir = t.testdir()
+    const dataDir = testFolder(t)
     const restartable = new RestartableGateway(dataDir, await GatewayProcess.start({ dataDir }))
     t.teardown(() => restartable.kill())
     return restartable

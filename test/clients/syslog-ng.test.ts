@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { freePort } from '../support/gateway-process.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { RestartableGateway } from './restarts.ts'
 
 const SYSLOG_NG = '/usr/sbin/syslog-ng'
@@ -34,7 +35,7 @@ log { source(s); destination(d); flags(flow-control); };
 const skip = hasHttp ? false : 'skipped: syslog-ng with its HTTP module is not installed here'
 t.test('syslog-ng: every line is stored, including quotes, backslashes and UTF-8', { skip }, async (t) => {
   const gateway = await RestartableGateway.start(t)
-  const dir = t.testdir()
+  const dir = testFolder(t)
   const port = await freePort()
   const config = join(dir, 'syslog-ng.conf')
   writeFileSync(config, configOf(port, gateway.url, dir))

@@ -24,6 +24,7 @@ import {
   STORE_SETTINGS,
 } from '../support/helper.ts'
 import { Random } from '../support/random.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 /** Increase it for a longer manual run: FUZZ_RUNS=200 node test/contract/push-down.test.ts */
 const STORES = Number(process.env['FUZZ_RUNS'] ?? 6)
@@ -157,7 +158,7 @@ async function fill(store: LogStore, clock: FixedClock, random: Random): Promise
 async function compare(t: Test, seed: number): Promise<number> {
   const random = new Random(seed)
   const clock = new FixedClock()
-  const settings = { ...STORE_SETTINGS, dataDir: t.testdir() }
+  const settings = { ...STORE_SETTINGS, dataDir: testFolder(t) }
   const store = new SqliteLogStore(settings, clock, new RecordedEvents())
   t.teardown(() => store.close())
   await fill(store, clock, random)

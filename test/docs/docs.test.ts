@@ -12,6 +12,7 @@ import { SourceMetrics } from '../../src/telemetry/source-metrics.ts'
 import { WatchMetrics } from '../../src/telemetry/watch-metrics.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
 import { buildTestApp } from '../support/test-app.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const SILENT = { info: () => {}, warn: () => {}, error: () => {} }
 const readme = readFileSync('README.md', 'utf8')
@@ -124,7 +125,7 @@ t.test(
   async (t) => {
     const session = /<!-- session -->\n```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
     t.match(session, 'curl', 'the README has a session')
-    const gateway = await GatewayProcess.start({ dataDir: t.testdir() })
+    const gateway = await GatewayProcess.start({ dataDir: testFolder(t) })
     t.teardown(() => gateway.kill())
     const script = session.replaceAll('http://127.0.0.1:3100', gateway.url)
     const run = spawnSync('bash', ['-euc', script], { encoding: 'utf8' })

@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { GatewayProcess } from '../support/gateway-process.ts'
 import { ask, buildTestApp, pushJson } from '../support/test-app.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
 const has = (program: string, ...args: string[]) => spawnSync(program, args).status === 0
@@ -42,7 +43,7 @@ t.test('each of the ten lines of LogQL is a query with a result', async (t) => {
 
 const hasShell = has('bash', '--version') && has('curl', '--version')
 t.test('the first line of the quickstart is found', skipWithout(hasShell, 'bash or curl'), async (t) => {
-  const gateway = await GatewayProcess.start({ dataDir: t.testdir() })
+  const gateway = await GatewayProcess.start({ dataDir: testFolder(t) })
   t.teardown(() => gateway.kill())
   const [, script = ''] = /<!-- first line -->\n```sh\n([\s\S]*?)```/.exec(read('docs/quickstart.md')) ?? []
   const run = spawnSync('bash', ['-euc', script.replaceAll('http://127.0.0.1:3100', gateway.url)], { encoding: 'utf8' })
@@ -61,7 +62,7 @@ for (const [language, isThere, files, [program = '', ...args]] of LOGGERS) {
     `the logger of docs/clients/${language}.md pushes, with levels and a password`,
     skipWithout(isThere, program),
     async (t) => {
-      const folder = t.testdir()
+      const folder = testFolder(t)
       const dataDir = join(folder, 'data')
       mkdirSync(dataDir)
       const gateway = await GatewayProcess.start({ dataDir, env: { MILLRACE_USERS: 'agent:s3cret' } })

@@ -8,6 +8,7 @@ import { listSettings } from '../../src/config/read-config.ts'
 import { SETTINGS } from '../../src/config/settings.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
 import { buildTestApp } from '../support/test-app.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const read = (path: string) => readFileSync(path, 'utf8')
 const variables = listSettings().map(({ variable }) => variable)
@@ -115,7 +116,7 @@ t.test(
     const users = composeOf('compose.embedded.yml').services['gateway']?.environment ?? {}
     const { MILLRACE_DATA_DIR: _, MILLRACE_HOST: host = '', ...others } = { ...environment, ...users }
     t.equal(host, '0.0.0.0', 'reached from outside the container, so with credentials')
-    const gateway = await GatewayProcess.start({ dataDir: t.testdir(), env: others })
+    const gateway = await GatewayProcess.start({ dataDir: testFolder(t), env: others })
     t.teardown(() => gateway.kill())
     const health = (port: number) =>
       spawnSync(process.execPath, ['docker/healthcheck.mjs'], { env: { ...process.env, MILLRACE_PORT: String(port) } })

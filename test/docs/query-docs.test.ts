@@ -4,6 +4,7 @@ import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { CLIENT_OPTIONS } from '../../src/cli/client.ts'
 import { listen, manyLines } from '../cli/asking.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const document = readFileSync('docs/query.md', 'utf8')
 const commands = /<!-- commands -->\n```sh\n([\s\S]*?)```/.exec(document)?.[1]?.trimEnd().split('\n') ?? []
@@ -17,7 +18,7 @@ const splitWords = (line: string): string[] =>
 
 t.test('every command of docs/query.md works', async (t) => {
   const { run, push, clock } = await listen(t)
-  const folder = t.testdir(FILES)
+  const folder = testFolder(t, FILES)
   await push(manyLines(3, clock.nowNs, { app: 'mill' }))
   t.ok(commands.length > 5)
   for (const command of commands) {

@@ -9,6 +9,7 @@ import t from 'tap'
 import { DeadLetters, queueOrigin } from '../../src/adapters/aws/worker/dead-letters.ts'
 import { testClient } from '../aws/test-client.ts'
 import { FixedClock } from '../support/helper.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { BUCKET, DEAD_LETTER_QUEUE, LocalCloud, STREAM, startLocalCloud, TABLE } from './local-cloud.ts'
 
 /** Clients like the gateway's: configured only by the environment. */
@@ -82,7 +83,7 @@ t.test('a message that is received five times and never deleted becomes a dead l
 })
 
 t.test('a cloud with a folder survives a restart', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const first = await LocalCloud.start({ folder })
   const firstClients = openClients(first.environment())
   await firstClients.s3.putObject({ Bucket: BUCKET, Key: 'logs/x', Body: 'object' })
@@ -100,7 +101,7 @@ t.test('a cloud with a folder survives a restart', async (t) => {
 })
 
 t.test('dead letters of a cloud with a folder survive a receive and a restart', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const bodies = Array.from({ length: 25 }, (_, i) => `b${String(i).padStart(2, '0')}`)
   for (let start = 0; start < 2; start++) {
     const cloud = await LocalCloud.start({ folder })

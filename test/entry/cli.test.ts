@@ -9,6 +9,7 @@ import t from 'tap'
 import { LocalIssuer } from '../../src/transport/http/auth/local-issuer.ts'
 import { readToken } from '../../src/transport/http/auth/token.ts'
 import { GatewayProcess } from '../support/gateway-process.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 /** Ends a command that hangs; longer than any command takes on a slow machine. */
 const HANG_MS = 600_000
@@ -25,7 +26,7 @@ function millrace(args: string[], env: Record<string, string>) {
 }
 
 t.test('the command prints a token signed by the key in the data folder', async (t) => {
-  const dataDir = join(t.testdir(), 'data')
+  const dataDir = join(testFolder(t), 'data')
   const env = { MILLRACE_DATA_DIR: dataDir, MILLRACE_LOCAL_ISSUER: 'true' }
   const ran = millrace(['token', '--subject', 'agent', '--tenant', 'team-a', '--expires', '1d'], env)
   t.match(ran, { code: 0, notes: '' })
@@ -39,7 +40,7 @@ t.test('the command reports invalid settings and exits with 1', async (t) => {
 })
 
 t.test('serve refuses to start without credentials on a public address, and exits with 1', async (t) => {
-  const ran = millrace(['serve'], { MILLRACE_HOST: '0.0.0.0', MILLRACE_PORT: '0', MILLRACE_DATA_DIR: t.testdir() })
+  const ran = millrace(['serve'], { MILLRACE_HOST: '0.0.0.0', MILLRACE_PORT: '0', MILLRACE_DATA_DIR: testFolder(t) })
   t.match(ran, { code: 1, out: '', notes: /no credentials are configured; set MILLRACE_USERS/ })
 })
 
@@ -88,13 +89,13 @@ t.test('serve ignores the variables of the command line', async (t) => {
     MILLRACE_URL: 'http://a',
     MILLRACE_PASSWORD: 'p',
     MILLRACE_HOST: '0.0.0.0',
-    MILLRACE_DATA_DIR: t.testdir(),
+    MILLRACE_DATA_DIR: testFolder(t),
   }
   t.match(millrace(['serve'], env), { code: 1, notes: /no credentials are configured; set MILLRACE_USERS/ })
 })
 
 t.test('the reader of the output may stop early', async (t) => {
-  const gateway = await GatewayProcess.start({ dataDir: t.testdir() })
+  const gateway = await GatewayProcess.start({ dataDir: testFolder(t) })
   t.teardown(() => gateway.kill())
   const input = Array.from({ length: 5000 }, (_, i) => `line ${i} ${'x'.repeat(200)}\n`).join('')
   const push = spawnSync(process.execPath, [SCRIPT, 'push', '--label', 'app=shop', '--url', gateway.url], { input })
@@ -108,7 +109,7 @@ t.test('the reader of the output may stop early', async (t) => {
 })
 
 t.test('lines that come slowly are pushed while the input is open; SIGTERM ends the push in good order', async (t) => {
-  const gateway = await GatewayProcess.start({ dataDir: t.testdir() })
+  const gateway = await GatewayProcess.start({ dataDir: testFolder(t) })
   t.teardown(() => gateway.kill())
   const push = spawn(process.execPath, [SCRIPT, 'push', '--label', 'app=slow', '--url', gateway.url])
   push.stdin.write('one line\n')

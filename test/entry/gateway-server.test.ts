@@ -2,8 +2,9 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { GatewayProcess } from '../support/gateway-process.ts'
+import { testFolder } from '../support/test-folder.ts'
 
-async function startIn(t: Test, env: Record<string, string> = {}, dataDir = t.testdir()): Promise<GatewayProcess> {
+async function startIn(t: Test, env: Record<string, string> = {}, dataDir = testFolder(t)): Promise<GatewayProcess> {
   const gateway = await GatewayProcess.start({ dataDir, env })
   t.teardown(() => gateway.kill())
   return gateway
@@ -20,12 +21,14 @@ t.test('a start that fails is explained and ends with exit code 1', async (t) =>
     ],
     [
       'a data folder that cannot be made',
-      { MILLRACE_DATA_DIR: process.platform === 'linux' ? '/proc/nope' : join(t.testdir({ file: '' }), 'file/data') },
+      {
+        MILLRACE_DATA_DIR: process.platform === 'linux' ? '/proc/nope' : join(testFolder(t, { file: '' }), 'file/data'),
+      },
       /^millrace: the data folder '.*' cannot be opened/,
     ],
   ]
   for (const [name, env, text] of faults) {
-    const gateway = await GatewayProcess.spawn({ dataDir: t.testdir({ [name]: {} }), env })
+    const gateway = await GatewayProcess.spawn({ dataDir: testFolder(t, { [name]: {} }), env })
     await gateway.ended()
     t.equal(gateway.exitCode, 1, name)
     t.match(gateway.lastWords, text, name)
@@ -40,7 +43,7 @@ t.test('a signal ends it with exit code 0', async (t) => {
 })
 
 t.test('its files are readable only by their owner, even in a folder that others can read', async (t) => {
-  const dataDir = join(t.testdir(), 'data')
+  const dataDir = join(testFolder(t), 'data')
   mkdirSync(dataDir)
   chmodSync(dataDir, 0o755)
   await startIn(t, {}, dataDir)

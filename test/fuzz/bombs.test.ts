@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { GatewayProcess } from '../support/gateway-process.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { type Bomb, makeBombs } from './bombs.ts'
 
 /** Maximum memory of a gateway while it rejects a bomb: its limit of 256 MiB, the decoder's memory, its own. */
@@ -12,7 +13,7 @@ const bombs = await makeBombs()
 
 for (const bomb of bombs) {
   t.test(`${bomb.name} is answered ${bomb.status} in bounded memory, while other pushes are served`, async (t) => {
-    const gateway = await GatewayProcess.start({ dataDir: t.testdir() })
+    const gateway = await GatewayProcess.start({ dataDir: testFolder(t) })
     t.teardown(() => gateway.kill())
     const served = await servedMeanwhile(gateway, [bomb])
     t.strictSame(served.statuses, [bomb.status])
@@ -23,7 +24,7 @@ for (const bomb of bombs) {
 }
 
 t.test('eight bombs at once are refused in bounded memory, while other pushes are served', async (t) => {
-  const gateway = await GatewayProcess.start({ dataDir: t.testdir() })
+  const gateway = await GatewayProcess.start({ dataDir: testFolder(t) })
   t.teardown(() => gateway.kill())
   const crowd = [...bombs.filter(({ status }) => status === 413), ...bombs].slice(0, 8)
   const served = await servedMeanwhile(gateway, crowd)

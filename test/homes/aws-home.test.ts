@@ -4,6 +4,7 @@ import { GatewayError } from '../../src/domain/errors.ts'
 import type { AwsClients } from '../../src/homes/aws-clients.ts'
 import { openAws } from '../../src/homes/aws-home.ts'
 import { FixedClock, RecordedEvents } from '../support/helper.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const NEEDED = {
   MILLRACE_TABLE: 'table',
@@ -31,7 +32,7 @@ function unusedClients(): AwsClients & { destroyed: number } {
 }
 
 async function open(t: Test, environment: Record<string, string> = {}, clients = unusedClients()) {
-  const cacheDir = environment['MILLRACE_CACHE_DIR'] ?? t.testdir()
+  const cacheDir = environment['MILLRACE_CACHE_DIR'] ?? testFolder(t)
   const config = readConfig({ ...NEEDED, ...environment, MILLRACE_CACHE_DIR: cacheDir })
   const home = await openAws(config, new FixedClock(), events(), clients)
   t.teardown(() => home.close())
@@ -68,7 +69,7 @@ t.test('opening and closing calls no service, and closes the clients', async (t)
 })
 
 t.test('the tenant limits file applies in this home too', async (t) => {
-  const dir = t.testdir({ 'limits.json': JSON.stringify({ shop: { queryEntriesMax: 7 } }) })
+  const dir = testFolder(t, { 'limits.json': JSON.stringify({ shop: { queryEntriesMax: 7 } }) })
   const home = await open(t, { MILLRACE_TENANT_LIMITS_FILE: `${dir}/limits.json`, MILLRACE_CACHE_DIR: `${dir}/cache` })
   t.equal(home.ports.limits?.of('shop').query.entriesMax, 7)
 })

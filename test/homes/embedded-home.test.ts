@@ -5,9 +5,10 @@ import { readConfig } from '../../src/config/read-config.ts'
 import { openEmbedded } from '../../src/homes/embedded-home.ts'
 import { logStore } from '../../src/telemetry/store-log.ts'
 import { FixedClock, makeBatch, openAdmission } from '../support/helper.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 t.test('the store is maintained and the limits are read again by timers, until the home is closed', async (t) => {
-  const folder = t.testdir({ 'limits.json': '{"a":{"lineBytesMax":"1KiB"}}' })
+  const folder = testFolder(t, { 'limits.json': '{"a":{"lineBytesMax":"1KiB"}}' })
   const limitsFile = join(folder, 'limits.json')
   const running = new Set<() => void>()
   const started = t.intercept(globalThis, 'setInterval', {

@@ -8,6 +8,7 @@ import { testClient } from '../aws/test-client.ts'
 import { AwsFailure } from '../doubles/json-service.ts'
 import { SsmDouble } from '../doubles/ssm-double.ts'
 import { FixedClock } from '../support/helper.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const SECRET = '/aws/reference/secretsmanager/users'
 
@@ -17,7 +18,7 @@ async function startGateway(t: Test) {
   const secrets = new Map([['users', '{"username":"stytch-logs-ingestion","password":"first"}']])
   const ssm = await SsmDouble.start({ clock, secrets })
   const client = new SSM(testClient(ssm.url))
-  const env = { MILLRACE_DATA_DIR: t.testdir(), MILLRACE_USERS: `ssm:${SECRET}` }
+  const env = { MILLRACE_DATA_DIR: testFolder(t), MILLRACE_USERS: `ssm:${SECRET}` }
   const settings = await loadSettings(env, async () => client)
   const events: string[] = []
   const rotation = {

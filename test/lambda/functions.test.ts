@@ -9,6 +9,7 @@ import t, { type Test } from 'tap'
 import type { LambdaAnswer } from '../../src/transport/lambda/http-handler.ts'
 import { FakeCognigy } from '../cognigy/fake-server.ts'
 import { type LocalCloud, startLocalCloud } from '../doubles/local-cloud.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { eventV2 } from './events.ts'
 import { hasRuntimeClient, LocalFunction } from './runtime.ts'
 
@@ -19,7 +20,7 @@ if (hasRuntimeClient()) testFunctions()
 else t.test('under the runtime client', { skip: 'node scripts/lambda-runtime.mjs test builds it' }, async () => {})
 
 function testFunctions(): void {
-  const taskRoot = t.testdir()
+  const taskRoot = testFolder(t)
   t.before(() => {
     const build = spawnSync(process.execPath, ['scripts/build.mjs', taskRoot], { encoding: 'utf8' })
     if (build.status !== 0) throw new Error(build.stderr)

@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { encodePush } from '../../src/protocol/loki/loki-push-encode.ts'
 import type { LambdaAnswer } from '../../src/transport/lambda/http-handler.ts'
 import { startLocalCloud } from '../doubles/local-cloud.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { eventAlb, eventV1, eventV2 } from './events.ts'
 import { type FunctionParts, hasRuntimeClient, LocalFunction } from './runtime.ts'
 
@@ -19,7 +20,7 @@ if (hasRuntimeClient()) testFunctions()
 else t.test('under the runtime client', { skip: 'node scripts/lambda-runtime.mjs test builds it' }, async () => {})
 
 function testFunctions(): void {
-  const taskRoot = t.testdir()
+  const taskRoot = testFolder(t)
   t.before(() => {
     const build = spawnSync(process.execPath, ['scripts/build.mjs', taskRoot], { encoding: 'utf8' })
     if (build.status !== 0) throw new Error(build.stderr)
@@ -102,7 +103,7 @@ async function startGateway(t: Test, taskRoot: string): Promise<Gateway> {
     ...cloud.environment(),
     MILLRACE_USERS: 'agent:secret',
     MILLRACE_S3_PATH_STYLE: 'true',
-    MILLRACE_CACHE_DIR: t.testdir(),
+    MILLRACE_CACHE_DIR: testFolder(t),
   }
   const running = await start(t, { taskRoot, handler: 'gateway-lambda.handler', env })
   return {

@@ -4,6 +4,7 @@ import { CognitoIdentityProvider } from '@aws-sdk/client-cognito-identity-provid
 import { SecretsManager } from '@aws-sdk/client-secrets-manager'
 import t from 'tap'
 import { GatewayProcess } from '../support/gateway-process.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { motoClient, uniqueName } from './moto-client.ts'
 
 const USERNAME = 'first-user@example.com'
@@ -37,7 +38,7 @@ t.test(
     const SecretString = JSON.stringify({ username: USERNAME, password: PASSWORD })
     await secrets.createSecret({ Name: `millrace/${stage}/first-user`, SecretString })
     const gateway = await GatewayProcess.start({
-      dataDir: t.testdir(),
+      dataDir: testFolder(t),
       env: {
         MILLRACE_JWKS_URL: `${url}/${UserPoolId}/.well-known/jwks.json`,
         MILLRACE_JWT_ISSUER: `https://cognito-idp.us-east-1.amazonaws.com/${UserPoolId}`,

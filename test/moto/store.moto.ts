@@ -8,6 +8,7 @@ import { readConfig } from '../../src/config/read-config.ts'
 import { openAws } from '../../src/homes/aws-home.ts'
 import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { makeBatch, openAdmission, readAll } from '../support/helper.ts'
+import { testFolder } from '../support/test-folder.ts'
 import { motoClient, uniqueName } from './moto-client.ts'
 
 const EVENTS = {
@@ -20,7 +21,7 @@ const EVENTS = {
 
 /** The whole store, with the gateway's own clients, on its own resources. */
 async function openStore(t: Test, settings: Readonly<Record<string, string>> = {}) {
-  const environment = { ...(await createResources()), MILLRACE_CACHE_DIR: t.testdir(), ...settings }
+  const environment = { ...(await createResources()), MILLRACE_CACHE_DIR: testFolder(t), ...settings }
   const home = await openAws(readConfig(environment), SYSTEM_CLOCK, EVENTS)
   t.teardown(() => home.close())
   return { store: home.ports.store, environment }

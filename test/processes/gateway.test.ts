@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { loadSettings } from '../../src/homes/references.ts'
 import { openGateway } from '../../src/processes/gateway.ts'
 import { FakeCognigy } from '../cognigy/fake-server.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const RULES = `
 groups:
@@ -42,7 +43,7 @@ async function listen(t: Test) {
 }
 
 async function open(t: Test, env: Record<string, string>) {
-  const settings = await loadSettings({ MILLRACE_DATA_DIR: join(t.testdir(), 'data'), ...env })
+  const settings = await loadSettings({ MILLRACE_DATA_DIR: join(testFolder(t), 'data'), ...env })
   const gateway = await openGateway(settings, pino({ level: 'silent' }))
   t.teardown(() => gateway.close())
   return gateway
@@ -73,7 +74,7 @@ t.test('an accepted error line opens an incident that is notified, listed and ca
 
 t.test('alert rules are evaluated, notified and shown', async (t) => {
   const receiver = await listen(t)
-  const rules = join(t.testdir(), 'rules.yaml')
+  const rules = join(testFolder(t), 'rules.yaml')
   writeFileSync(rules, RULES)
   const gateway = await openGateway(
     await loadSettings({
@@ -110,7 +111,7 @@ t.test('polled lines are stored, and an error among them is notified', async (t)
 })
 
 t.test('rules without incidents are rejected', async (t) => {
-  const rules = join(t.testdir(), 'rules.yaml')
+  const rules = join(testFolder(t), 'rules.yaml')
   writeFileSync(rules, RULES)
   const settings = await loadSettings({
     MILLRACE_DATA_DIR: `${rules}.data`,

@@ -11,6 +11,7 @@ import { makeClients } from '../aws/aws-test-app.ts'
 import { testClient } from '../aws/test-client.ts'
 import { startLocalCloud } from '../doubles/local-cloud.ts'
 import { FixedClock, makeBatch, openAdmission } from '../support/helper.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -31,7 +32,7 @@ async function openDeployed(t: Test, env: Environment) {
   sns.destroy()
   const settings = {
     ...cloud.environment(),
-    MILLRACE_CACHE_DIR: `${t.testdir()}/cache`,
+    MILLRACE_CACHE_DIR: `${testFolder(t)}/cache`,
     MILLRACE_ALERT_LOG: 'false',
     MILLRACE_ALERT_SNS_TOPIC: cloud.topicArn,
     ...env,

@@ -6,9 +6,10 @@ import { SYSTEM_CLOCK } from '../../src/homes/machine.ts'
 import { openIncidents, startIncidents } from '../../src/processes/incidents.ts'
 import { Metrics } from '../../src/telemetry/metrics.ts'
 import { makeBatch, openAdmission } from '../support/helper.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 t.test('an accepted error line is an incident in the log when the gateway stops', async (t) => {
-  const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), MILLRACE_INCIDENT_AUDIT: 'true' })
+  const config = readConfig({ MILLRACE_DATA_DIR: testFolder(t), MILLRACE_INCIDENT_AUDIT: 'true' })
   const clock = SYSTEM_CLOCK
   const home = openEmbedded(config, clock, new Metrics().storeEvents({ error: () => undefined }))
   t.teardown(() => home.close())
@@ -30,7 +31,7 @@ t.test('an accepted error line is an incident in the log when the gateway stops'
 })
 
 t.test('a line that a killed process did not count is counted by the next', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const child = new URL('./incidents-child.ts', import.meta.url).pathname
   const { signal, stderr } = spawnSync(process.execPath, [child, dataDir], { encoding: 'utf8' })
   t.equal(signal, 'SIGKILL', stderr)
@@ -55,7 +56,7 @@ const REFUSED: readonly (readonly [name: string, env: Record<string, string>, co
 ]
 for (const [name, env, code] of REFUSED) {
   t.test(`refuses ${name}, before anything is counted`, async (t) => {
-    const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
+    const config = readConfig({ MILLRACE_DATA_DIR: testFolder(t), ...env })
     const log = { warn: () => undefined, info: () => undefined, error: () => undefined }
     await t.rejects(openIncidents(config, SYSTEM_CLOCK, log), { code })
   })

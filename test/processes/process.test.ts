@@ -4,12 +4,13 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { testFolder } from '../support/test-folder.ts'
 
 const CHILD = fileURLToPath(new URL('./process-child.ts', import.meta.url))
 
 /** Runs the child; sends it the signal, if any, once it has started. */
 async function run(t: Test, way: string, signal?: NodeJS.Signals) {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const child = spawn(process.execPath, [CHILD, way, folder], { stdio: 'pipe' })
   t.teardown(() => child.kill('SIGKILL'))
   let out = ''

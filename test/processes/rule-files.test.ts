@@ -10,6 +10,7 @@ import { openGateway } from '../../src/processes/gateway.ts'
 import { openGatewayFunction } from '../../src/processes/gateway-function.ts'
 import { openRuleFiles, viewRuleFiles } from '../../src/processes/rule-files.ts'
 import { eventV2 } from '../lambda/events.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 /** 103 bytes. */
 const EXPR = 'sum by (app) (count_over_time({app="shop", env="production"} |= "card declined by the issuer" [5m])) > 0'
@@ -30,7 +31,7 @@ const SILENT = pino({ level: 'silent' })
 
 /** Settings with a query limit of 50 bytes for tenant `small` and a larger one for others; and a rule of `tenant`. */
 function settingsOf(t: Test, tenant: string) {
-  const folder = t.testdir({ 'limits.json': '{"small":{"queryBytesMax":"50B"}}' })
+  const folder = testFolder(t, { 'limits.json': '{"small":{"queryBytesMax":"50B"}}' })
   mkdirSync(join(folder, 'rules', tenant), { recursive: true })
   const rule = `groups:\n  - name: shop\n    rules:\n      - alert: Errors\n        expr: '${EXPR}'\n`
   writeFileSync(join(folder, 'rules', tenant, 'shop.yaml'), rule)
@@ -108,6 +109,6 @@ t.test(
 )
 
 t.test('in the embedded home, which evaluates them, it fails the start', async (t) => {
-  const env = { ...settingsOf(t, 'small'), MILLRACE_DATA_DIR: join(t.testdir({ data: {} }), 'data') }
+  const env = { ...settingsOf(t, 'small'), MILLRACE_DATA_DIR: join(testFolder(t, { data: {} }), 'data') }
   await t.rejects(openGateway(await loadSettings(env), SILENT), { code: 'config_invalid' })
 })

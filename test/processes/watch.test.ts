@@ -9,6 +9,7 @@ import { openWatch, type Watch } from '../../src/processes/watch.ts'
 import type { WatchReports } from '../../src/telemetry/watch-log.ts'
 import { HASH } from '../contract/incident-store.ts'
 import { FixedClock, makeBatch, openAdmission, openStore } from '../support/helper.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const MINUTE = 60_000
 const DAY = 1440 * MINUTE
@@ -42,7 +43,7 @@ interface Gateway {
 /** Lines and incidents in SQLite, and a watch. */
 function openGateway(t: Test, env: Environment, files: Readonly<Record<string, string>> = {}): Gateway {
   const clock = new FixedClock()
-  const folder = t.testdir()
+  const folder = testFolder(t)
   for (const [name, text] of Object.entries(files)) {
     mkdirSync(join(folder, 'rules', 'fake'), { recursive: true })
     writeFileSync(join(folder, 'rules', 'fake', name), text)

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { build } from 'esbuild'
 import t, { type Test } from 'tap'
 import { bundleReplacements } from '../../scripts/bundle-replacements.ts'
+import { testFolder } from '../support/test-folder.ts'
 
 const FILES = {
   'entry.js': "import 'asks'; import 'router/lib/node.js'; import http from 'node:http'; console.log(http)",
@@ -20,7 +21,7 @@ const LISTS = {
 
 /** Bundles the files, some of them changed, and returns the text of the bundle and what was not needed. */
 async function bundle(t: Test, changes: Partial<Record<keyof typeof FILES, string>> = {}) {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   for (const [path, text] of Object.entries({ ...FILES, ...changes })) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), text)
@@ -55,7 +56,7 @@ const ROWS: readonly [name: string, changes: Partial<Record<keyof typeof FILES, 
   [
     'no namespace import of node:http',
     { 'entry.js': "import 'asks'; import 'router/lib/node.js'" },
-    'a namespace import of node:http',
+    'node:http imported as a whole',
   ],
 ]
 for (const [name, changes, unmatched] of ROWS) {

@@ -25,6 +25,7 @@ import {
   RecordedEvents,
   STORE_SETTINGS,
 } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 import { MemoryItems, MemoryObjects } from './memory-clients.ts'
 
 const HOUR_MS = 3600_000
@@ -56,7 +57,7 @@ export class Archive {
 
   constructor(t: Test) {
     this.#t = t
-    this.folder = `${t.testdir()}/cache`
+    this.folder = `${testFolder(t)}/cache`
     this.recent = new RecentItems(async () => this.items, 'table', HOUR_MS)
   }
 

@@ -33,6 +33,7 @@ import type { ContractSettings, OpenedStore, StoreTraits } from '../../contract/
 import { DynamodbDouble } from '../../doubles/dynamodb-double.ts'
 import type { FixedClock } from '../../support/helper.ts'
 import { RecordedEvents } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 import { openScratch } from './archive.ts'
 
 const MINUTE = 60_000
@@ -208,7 +209,7 @@ const DIRECT_SETTLES_MS = 14 * MINUTE
 /** For `logStoreContract`: a store with its own table and its own part of the bucket. */
 export function openAwsStore(services: Services, t: Test, clock: FixedClock, settings: AwsSettings): AwsOpened {
   const name = `store-${stores++}`
-  const place = { prefix: `${name}/`, table: name, folder: `${t.testdir()}/${name}` }
+  const place = { prefix: `${name}/`, table: name, folder: `${testFolder(t)}/${name}` }
   const ticking = new TickingClock(clock)
   const firehose = new MemoryFirehose(services, place.prefix, ticking)
   const messages: ArchiveMember[] = []

@@ -18,11 +18,12 @@ import { mayHaveId } from '../../../src/protocol/archive/id-filter.ts'
 import { readRowGroup } from '../../../src/protocol/archive/parquet-rows.ts'
 import { allEntries, plainStreams, textsOf } from '../../protocol/archive/archive-batches.ts'
 import { FixedClock, makeBatch, openAdmission, type PlainStream } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const MIB = 2 ** 20
 
 function openFiles(t: Test): { files: DuckdbFiles; folder: string } {
-  const folder = t.testdir({})
+  const folder = testFolder(t, {})
   return { files: new DuckdbFiles({ folder, memoryBytes: 256 * MIB, fileLineBytes: 2 ** 30 }), folder }
 }
 

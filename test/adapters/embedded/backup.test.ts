@@ -5,6 +5,7 @@ import t from 'tap'
 import { backUp, restore } from '../../../src/adapters/embedded/backup.ts'
 import { loadSecret } from '../../../src/adapters/embedded/secrets.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, readAll } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const clock = new FixedClock()
 const batchOf = (...lines: string[]) =>
@@ -14,7 +15,7 @@ const batchOf = (...lines: string[]) =>
   )
 
 t.test('a backup of a running store contains everything acknowledged, and opens as a store', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const dataDir = join(folder, 'data')
   const copy = join(folder, 'copy')
   const store = openStore(t, clock, { dataDir })
@@ -38,7 +39,7 @@ t.test('a backup of a running store contains everything acknowledged, and opens 
 })
 
 t.test('backups during constant writes are complete', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const dataDir = join(folder, 'data')
   const store = openStore(t, clock, { dataDir })
   let written = 0
@@ -78,7 +79,7 @@ const REFUSED: [name: string, prepare: (folder: string) => void, act: (folder: s
 ]
 for (const [name, prepare, act, message] of REFUSED) {
   t.test(`rejects ${name}, and changes nothing`, async (t) => {
-    const folder = t.testdir()
+    const folder = testFolder(t)
     const store = openStore(t, clock, { dataDir: join(folder, 'data') })
     await store.append(batchOf('one'))
     prepare(folder)
@@ -89,7 +90,7 @@ for (const [name, prepare, act, message] of REFUSED) {
 }
 
 t.test('a backup with a damaged block does not get its final name', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const dataDir = join(folder, 'data')
   const store = openStore(t, clock, { dataDir })
   await store.append(batchOf('one', 'two'))

@@ -20,6 +20,7 @@ import {
   readAll,
   STORE_SETTINGS,
 } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 /** Bytes that do not compress, determined by the seed. */
 const noise = (seed: number, length: number): Buffer =>
@@ -34,7 +35,7 @@ interface Opened {
 }
 
 function open(t: Test, pages: CheckpointPages, pathOf = (path: string) => path): Opened {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const path = join(dataDir, LOG_FILE)
   const database = openDatabase(dataDir)
   const failures: unknown[] = []
@@ -112,7 +113,7 @@ t.test('without its thread, commits copy the log', async (t) => {
 })
 
 t.test('a store with the thread: what it acknowledged is read again, and its end leaves no log', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const clock = new FixedClock()
   const events = new RecordedEvents()
   const settings = { ...STORE_SETTINGS, dataDir }

@@ -5,11 +5,12 @@ import { DatabaseSync } from 'node:sqlite'
 import t from 'tap'
 import { openDatabase, pragma, readFailure, writeFailure } from '../../../src/adapters/embedded/database.ts'
 import { GatewayError } from '../../../src/domain/errors.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const FILE = 'millrace.db'
 
 t.test('commits survive a power failure: WAL, a full sync at each commit', async (t) => {
-  const { writer, reader, close } = opened(t.testdir())
+  const { writer, reader, close } = opened(testFolder(t))
   t.teardown(close)
   t.same(writer.prepare('PRAGMA journal_mode').get(), { journal_mode: 'wal' })
   t.equal(pragma(writer, 'synchronous'), 2)
@@ -19,20 +20,20 @@ t.test('commits survive a power failure: WAL, a full sync at each commit', async
 })
 
 t.test('a database that need not survive the process does not wait for the disk', async (t) => {
-  const database = openDatabase(t.testdir(), { synchronous: 'OFF' })
+  const database = openDatabase(testFolder(t), { synchronous: 'OFF' })
   t.teardown(() => database.close())
   t.equal(pragma(database.writer, 'synchronous'), 0)
 })
 
 t.test('creates the folder, accessible only to its owner', async (t) => {
-  const folder = join(t.testdir(), 'a/b')
+  const folder = join(testFolder(t), 'a/b')
   opened(folder).close()
   t.same(readdirSync(folder), [FILE, 'millrace.lock'])
   t.equal(pragma(new DatabaseSync(join(folder, FILE)), 'application_id'), 0x4d494c4c)
 })
 
 t.test('opens the files of a killed process: a log that is not in the database yet', async (t) => {
-  const root = t.testdir({ killed: {} })
+  const root = testFolder(t, { killed: {} })
   const { writer, close } = opened(join(root, 'alive'))
   t.teardown(close)
   writer.exec("INSERT INTO tenants (name) VALUES ('fake')")
@@ -49,7 +50,7 @@ for (const [cut, journal] of [
   ['while it switched the file to WAL', (page: Buffer) => Buffer.concat([journalHeader(1), journalRecord(page)])],
 ] as const) {
   t.test(`opens the files of a first start of an earlier version that was killed ${cut}`, async (t) => {
-    const folder = t.testdir()
+    const folder = testFolder(t)
     const path = join(folder, FILE)
     makeDatabase(
       path,
@@ -67,7 +68,7 @@ for (const [cut, journal] of [
 }
 
 t.test('an empty file is treated like a missing one', async (t) => {
-  const folder = t.testdir({ [FILE]: '' })
+  const folder = testFolder(t, { [FILE]: '' })
   opened(folder).close()
   t.ok(readFileSync(join(folder, FILE)).length > 0)
 })
@@ -102,7 +103,7 @@ const FOREIGN: [name: string, make: (path: string) => void, message: RegExp][] =
 ]
 for (const [name, make, message] of FOREIGN) {
   t.test(`rejects ${name} and leaves it unchanged`, async (t) => {
-    const folder = t.testdir()
+    const folder = testFolder(t)
     make(join(folder, FILE))
     const before = readFileSync(join(folder, FILE))
     t.throws(() => openDatabase(folder), { code: 'store_damaged', message })
@@ -112,12 +113,12 @@ for (const [name, make, message] of FOREIGN) {
 }
 
 t.test('a folder that cannot be created is store_unavailable', async (t) => {
-  const folder = t.testdir({ file: 'x' })
+  const folder = testFolder(t, { file: 'x' })
   t.throws(() => openDatabase(join(folder, 'file/data')), { code: 'store_unavailable', message: /cannot be written/ })
 })
 
 t.test('a second store on a folder is rejected until the first is closed', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const first = opened(folder)
   t.throws(() => openDatabase(folder), { code: 'store_unavailable', message: /another process is using it/ })
   const module = new URL('../../../src/adapters/embedded/database.ts', import.meta.url).href

@@ -8,9 +8,10 @@ import {
   syncFile,
   syncFolder,
 } from '../../../src/adapters/embedded/durable-files.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 t.test('creates a folder and its parents, accessible only to the owner, repeatedly', async (t) => {
-  const folder = join(t.testdir(), 'a', 'b')
+  const folder = join(testFolder(t), 'a', 'b')
   makeFolder(folder)
   makeFolder(folder)
   if (process.platform !== 'win32') t.equal(statSync(folder).mode & 0o777, 0o700)
@@ -26,13 +27,13 @@ const OUTSIDE: readonly [name: string, path: (folder: string) => string, code: s
 for (const [name, path, code, platforms] of OUTSIDE) {
   t.test(`a folder ${name} is an error at once`, async (t) => {
     if (!platforms.includes(process.platform)) return t.pass('another platform')
-    const folder = t.testdir({ file: '' })
+    const folder = testFolder(t, { file: '' })
     t.throws(() => makeFolder(path(folder)), { code })
   })
 }
 
 t.test('a file has its name only once it is whole', async (t) => {
-  const path = join(t.testdir({ 'a.new': 'what a process that died left' }), 'a')
+  const path = join(testFolder(t, { 'a.new': 'what a process that died left' }), 'a')
   makeWhole(path, (aside) => {
     t.notOk(existsSync(aside), 'the remains are removed')
     writeFileSync(aside, 'first')
@@ -52,7 +53,7 @@ t.test('a file has its name only once it is whole', async (t) => {
 
 for (const bytes of [0, 1, 1024 * 1024, 2 * 1024 * 1024 + 3]) {
   t.test(`rewriting a file of ${bytes} bytes does not change it`, async (t) => {
-    const path = join(t.testdir(), 'a')
+    const path = join(testFolder(t), 'a')
     const content = Buffer.from(Uint8Array.from({ length: bytes }, (_, i) => i % 251))
     writeFileSync(path, content)
     rewriteFile(path)
@@ -61,13 +62,13 @@ for (const bytes of [0, 1, 1024 * 1024, 2 * 1024 * 1024 + 3]) {
 }
 
 t.test('rewriting a missing file does not create it', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   rewriteFile(join(folder, 'a'))
   t.same(readdirSync(folder), [])
 })
 
 t.test('syncing a missing file is an error', async (t) => {
-  const path = join(t.testdir(), 'a')
+  const path = join(testFolder(t), 'a')
   t.throws(() => syncFile(path), { code: 'ENOENT' })
   t.throws(() => syncFolder(path), { code: 'ENOENT' })
 })

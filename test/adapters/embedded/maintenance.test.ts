@@ -17,6 +17,7 @@ import {
   readAll,
   STORE_SETTINGS,
 } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const HOUR_MS = 3600_000
 const NS_PER_MS = 1_000_000n
@@ -31,7 +32,7 @@ interface Opened {
 }
 
 function open(t: Test, settings: Partial<StoreSettings> = {}): Opened {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const clock = new FixedClock()
   const events = new RecordedEvents()
   const openOne = (): SqliteLogStore => new SqliteLogStore({ ...STORE_SETTINGS, dataDir, ...settings }, clock, events)

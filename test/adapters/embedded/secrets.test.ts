@@ -2,9 +2,10 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { join } from 'node:path'
 import t from 'tap'
 import { loadSecret } from '../../../src/adapters/embedded/secrets.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 t.test('creates a random key on first use and returns the same one later', async (t) => {
-  const dataDir = join(t.testdir(), 'not', 'there', 'yet')
+  const dataDir = join(testFolder(t), 'not', 'there', 'yet')
   const first = loadSecret(dataDir, 'a.key', 32)
   t.equal(first.length, 32)
   t.same(loadSecret(dataDir, 'a.key', 32), first)
@@ -14,14 +15,14 @@ t.test('creates a random key on first use and returns the same one later', async
 })
 
 t.test('keeps keys from other users', { skip: process.platform === 'win32' }, async (t) => {
-  const dataDir = join(t.testdir(), 'data')
+  const dataDir = join(testFolder(t), 'data')
   loadSecret(dataDir, 'a.key', 32)
   t.equal(statSync(join(dataDir, 'a.key')).mode & 0o777, 0o600)
   t.equal(statSync(dataDir).mode & 0o777, 0o700)
 })
 
 t.test('rejects a key that others may have read', { skip: process.platform === 'win32' }, async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   loadSecret(dataDir, 'a.key', 32)
   for (const mode of [0o640, 0o604, 0o660]) {
     chmodSync(join(dataDir, 'a.key'), mode)
@@ -33,7 +34,7 @@ t.test('rejects a key that others may have read', { skip: process.platform === '
 })
 
 t.test('rejects a key of another length and leaves it unchanged', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const path = join(dataDir, 'a.key')
   for (const bytes of [0, 31, 33]) {
     writeFileSync(path, Buffer.alloc(bytes), { mode: 0o600 })
@@ -46,7 +47,7 @@ t.test('rejects a key of another length and leaves it unchanged', async (t) => {
 })
 
 t.test('reports a folder that cannot be created', async (t) => {
-  const dataDir = t.testdir({ file: '' })
+  const dataDir = testFolder(t, { file: '' })
   t.throws(() => loadSecret(join(dataDir, 'file'), 'a.key', 32), {
     code: 'config_invalid',
     message: /set MILLRACE_DATA_DIR/,

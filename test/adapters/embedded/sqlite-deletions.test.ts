@@ -13,6 +13,7 @@ import {
   readAll,
   STORE_SETTINGS,
 } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 function opened(t: Test, dataDir: string, clock: FixedClock): OpenedDeletions {
   const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir }, clock, new RecordedEvents())
@@ -28,7 +29,7 @@ function opened(t: Test, dataDir: string, clock: FixedClock): OpenedDeletions {
   }
 }
 
-deletionContract(t, (t, clock) => opened(t, t.testdir(), clock))
+deletionContract(t, (t, clock) => opened(t, testFolder(t), clock))
 
 t.test('a read that started before still sees the unchanged block', async (t) => {
   const clock = new FixedClock()
@@ -50,7 +51,7 @@ t.test('a read that started before still sees the unchanged block', async (t) =>
 
 t.test('deleted entries are gone from the file after maintenance', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir }, clock, new RecordedEvents())
   const entries = [{ ns: clock.nowNs, line: 'secret' }]
   await store.append(makeBatch([{ labels: { app: 'shop' }, entries }], openAdmission(clock)))
@@ -72,7 +73,7 @@ t.test('a request that cannot be stored is rejected, and the cause is reported',
     forbidWrites = () => database.writer.exec('PRAGMA query_only = ON')
     return database
   }
-  const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir: t.testdir() }, clock, events, { open })
+  const store = new SqliteLogStore({ ...STORE_SETTINGS, dataDir: testFolder(t) }, clock, events, { open })
   t.teardown(() => store.close())
   forbidWrites()
   const times = { start: 0n, end: clock.nowNs, createdMs: clock.ms, isProcessed: false }

@@ -10,6 +10,7 @@ import {
   openDatabaseFile,
   withCreateLock,
 } from '../../../src/adapters/embedded/sqlite-file.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const SCHEMA = 'CREATE TABLE t (a)'
 /** The offset of the journal mode in a database header: 2 is WAL. */
@@ -19,7 +20,7 @@ const countIn = (db: DatabaseSync): unknown => db.prepare('SELECT count(*) AS co
 
 /** A database whose process died before a checkpoint: the commits are only in its log. */
 function makeKilled(t: Test): string {
-  const root = t.testdir({ killed: {}, alive: {} })
+  const root = testFolder(t, { killed: {}, alive: {} })
   const path = join(root, 'alive', 'a.db')
   createDatabase(path, SCHEMA)
   const db = openDatabaseFile(path, 'FULL')
@@ -30,7 +31,7 @@ function makeKilled(t: Test): string {
 }
 
 t.test('a new database is in WAL mode, without other files', async (t) => {
-  const path = join(t.testdir({ 'a.db.new': 'left', 'a.db.new-wal': 'left', 'a.db.new-journal': 'left' }), 'a.db')
+  const path = join(testFolder(t, { 'a.db.new': 'left', 'a.db.new-wal': 'left', 'a.db.new-journal': 'left' }), 'a.db')
   createDatabase(path, SCHEMA)
   t.same(readdirSync(join(path, '..')), ['a.db'])
   const bytes = readFileSync(path)
@@ -88,7 +89,7 @@ for (const [name, content] of [
   ['an empty file', ''],
 ] as const) {
   t.test(`${name}: several processes create one database, and each opens it`, async (t) => {
-    const folder = t.testdir(content === undefined ? {} : { 'a.db': content })
+    const folder = testFolder(t, content === undefined ? {} : { 'a.db': content })
     const path = join(folder, 'a.db')
     const module = new URL('../../../src/adapters/embedded/sqlite-file.ts', import.meta.url).href
     const script = `const { createDatabaseOnce, openDatabaseFile } = await import(process.argv[1])
@@ -109,7 +110,7 @@ for (const [name, content] of [
 }
 
 t.test('a file that cannot be opened is unchanged, and its lock is released', async (t) => {
-  const folder = t.testdir({ 'a.db': 'these are my notes, '.repeat(100) })
+  const folder = testFolder(t, { 'a.db': 'these are my notes, '.repeat(100) })
   t.throws(() => openDatabaseFile(join(folder, 'a.db'), 'FULL'), /not a database/)
   mkdirSync(join(folder, 'b.db'))
   t.throws(() => openDatabaseFile(join(folder, 'b.db'), 'FULL'))

@@ -16,17 +16,18 @@ import {
   report,
 } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const RETENTION = { eventMemoryMs: EVENT_MEMORY_MS, closedKeptMs: CLOSED_KEPT_MS }
 
-function open(t: Test, clock: FixedClock, dataDir = t.testdir()) {
+function open(t: Test, clock: FixedClock, dataDir = testFolder(t)) {
   const store = new SqliteIncidents(dataDir, RETENTION, () => clock.ms)
   t.teardown(() => store.close())
   return store
 }
 
 incidentStoreContract(t, async (t, clock) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const store = open(t, clock, dataDir)
   return {
     store,
@@ -40,7 +41,7 @@ incidentStoreContract(t, async (t, clock) => {
 
 t.test('counts that wait in several rounds change each incident once, and none is lost or repeated', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const store = open(t, clock, dataDir)
   const decider = deciderOf(clock)
   const startMs = clock.ms
@@ -65,7 +66,7 @@ t.test('counts that wait in several rounds change each incident once, and none i
 
 t.test('counts of a record that fails are not applied in the place of others', async (t) => {
   const clock = new FixedClock()
-  const store = open(t, clock, t.testdir())
+  const store = open(t, clock, testFolder(t))
   const decider = deciderOf(clock)
   const countsOf = (name: string) => Array.from({ length: 100 }, (_, i) => lineCount(clock, { key: `${name} ${i}` }))
   const unwritable = Object.defineProperty(lineCount(clock, { key: 'broken' }), 'query', {
@@ -82,7 +83,7 @@ t.test('counts of a record that fails are not applied in the place of others', a
 
 t.test('a row for each line is written once', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const store = open(t, clock, dataDir)
   const row = (incidentId: string): AuditRow => ({
     incidentId,
@@ -113,7 +114,7 @@ t.test('a row for each line is written once', async (t) => {
 
 t.test('a file of schema 1 is upgraded, with its incidents', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const before = open(t, clock, dataDir)
   const seen = report(clock)
   await record(before, clock, seen)
@@ -134,7 +135,7 @@ t.test('a file of schema 1 is upgraded, with its incidents', async (t) => {
 
 t.test('the newest closed incidents are kept, and all open ones', async (t) => {
   const clock = new FixedClock()
-  const store = new SqliteIncidents(t.testdir(), RETENTION, () => clock.ms, 3)
+  const store = new SqliteIncidents(testFolder(t), RETENTION, () => clock.ms, 3)
   t.teardown(() => store.close())
   for (let i = 0; i < 10; i++) {
     clock.ms += 1000
@@ -153,7 +154,7 @@ t.test('the newest closed incidents are kept, and all open ones', async (t) => {
 })
 
 t.test('a file of another origin is not changed', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   writeFileSync(join(dataDir, 'incidents.db'), 'not a database, and long enough to be looked at as one'.repeat(100))
   t.throws(() => open(t, new FixedClock(), dataDir), { code: 'store_unavailable', message: /incidents\.db/ })
 })

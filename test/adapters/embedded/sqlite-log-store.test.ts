@@ -22,8 +22,9 @@ import {
   readAll,
   STORE_SETTINGS,
 } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
-const root = t.testdir()
+const root = testFolder(t)
 let folders = 0
 
 function openForContract(t: Test, clock: FixedClock, settings: ContractSettings): OpenedStore {
@@ -308,7 +309,7 @@ t.test('reads concurrent with pushes and joins never see a partial commit', asyn
 })
 
 t.test('a table that cannot be read is an error of the data folder, and leaves it unlocked', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const database = openDatabase(dataDir)
   database.writer.exec('CREATE VIEW deletions AS SELECT 1 AS other')
   database.close()

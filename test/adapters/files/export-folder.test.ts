@@ -7,6 +7,7 @@ import { orderEntries } from '../../../src/domain/entries/entry-order.ts'
 import { GatewayError } from '../../../src/domain/errors.ts'
 import type { FileBuilder } from '../../../src/ports/archive.ts'
 import { FixedClock, makeBatch, openAdmission } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const clock = new FixedClock()
 const [block] = buildBlocks(
@@ -36,7 +37,7 @@ const FAULTS: readonly (readonly [name: string, build: FileBuilder['build'], cod
 
 for (const [name, build, code] of FAULTS) {
   t.test(`${name} fails the export, which leaves nothing when it is abandoned`, async (t) => {
-    const folder = t.testdir({})
+    const folder = testFolder(t, {})
     const path = join(folder, 'out')
     const target = await ExportFolder.open({ path, lineBytesMax: 1000, openBuilder: () => builderOf(build) })
     await target.add('fake', block, block.runs)
@@ -48,7 +49,7 @@ for (const [name, build, code] of FAULTS) {
 }
 
 t.test('what an export that died left is replaced', async (t) => {
-  const folder = t.testdir({})
+  const folder = testFolder(t, {})
   const path = join(folder, 'out')
   mkdirSync(`${path}.partial/dt=2026-11-21`, { recursive: true })
   writeFileSync(`${path}.partial/dt=2026-11-21/old.parquet`, 'old')
@@ -62,7 +63,7 @@ t.test('what an export that died left is replaced', async (t) => {
 })
 
 t.test('a folder that cannot be made is explained', async (t) => {
-  const path = join(t.testdir({ file: '' }), 'file', 'out')
+  const path = join(testFolder(t, { file: '' }), 'file', 'out')
   const opening = ExportFolder.open({
     path,
     lineBytesMax: 1,

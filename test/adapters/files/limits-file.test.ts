@@ -5,6 +5,7 @@ import { type LimitsEvents, LimitsFile } from '../../../src/adapters/files/limit
 import { GatewayError } from '../../../src/domain/errors.ts'
 import { type Limits, PUSH_LIMITS, QUERY_LIMITS } from '../../../src/domain/limits.ts'
 import { NEVER } from '../../../src/kit/repeat.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const BASE: Limits = { push: PUSH_LIMITS, query: QUERY_LIMITS }
 
@@ -32,7 +33,7 @@ class RecordedEvents implements LimitsEvents {
 }
 
 function open(t: Test, text: string) {
-  const path = join(t.testdir({ limits: text }), 'limits')
+  const path = join(testFolder(t, { limits: text }), 'limits')
   const events = new RecordedEvents()
   const file = new LimitsFile({ repeat: NEVER, path, parse, base: BASE, events })
   t.teardown(() => file.close())
@@ -110,7 +111,7 @@ const REFUSED: readonly (readonly [name: string, text: string | undefined, fault
 ]
 for (const [name, text, fault] of REFUSED) {
   t.test(`does not start with ${name}`, async (t) => {
-    const path = join(t.testdir(text === undefined ? {} : { limits: text }), 'limits')
+    const path = join(testFolder(t, text === undefined ? {} : { limits: text }), 'limits')
     const make = () => new LimitsFile({ repeat: NEVER, path, parse, base: BASE, events: new RecordedEvents() })
     t.throws(make, { code: 'config_invalid', message: fault })
   })

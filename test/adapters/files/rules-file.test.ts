@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { RulesFile, type RulesFileParts } from '../../../src/adapters/files/rules-file.ts'
 import { NEVER } from '../../../src/kit/repeat.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const NO_CHECKS = { expr: () => undefined, template: () => undefined }
 
@@ -17,7 +18,7 @@ class Folder {
   #writes = 0
 
   constructor(t: Test) {
-    this.path = t.testdir()
+    this.path = testFolder(t)
   }
 
   /** Each write changes the size, because file system clocks are coarse. */

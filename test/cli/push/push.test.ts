@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { testFolder } from '../../support/test-folder.ts'
 import { listen, runAsking } from '../asking.ts'
 
 const SHOP = '{app="shop"}'
@@ -12,7 +13,7 @@ const RAW = ['--output', 'raw', '--direction', 'forward', '--limit', '5000']
 
 t.test('files are pushed line by line, in order, gzip as well', async (t) => {
   const { run } = await listen(t)
-  const folder = t.testdir({ 'a.log': 'one\ntwo\n', 'b.log': 'three' })
+  const folder = testFolder(t, { 'a.log': 'one\ntwo\n', 'b.log': 'three' })
   writeFileSync(join(folder, 'c.log.gz'), gzipSync('four\nfive\n'))
   const files = ['a.log', 'b.log', 'c.log.gz'].map((name) => join(folder, name))
   t.match(await run(['push', '--label', 'app=shop', ...files]), { code: 0, out: '5 lines pushed\n', notes: '' })
@@ -21,7 +22,7 @@ t.test('files are pushed line by line, in order, gzip as well', async (t) => {
 
 t.test('a file that is not there is an error before anything is pushed', async (t) => {
   const { run } = await listen(t)
-  const folder = t.testdir({ 'a.log': 'one\n' })
+  const folder = testFolder(t, { 'a.log': 'one\n' })
   const args = ['push', '--label', 'app=shop', join(folder, 'a.log'), join(folder, 'b.log')]
   t.match(await run(args), {
     code: 2,
@@ -34,7 +35,7 @@ t.test('a file that is not there is an error before anything is pushed', async (
 
 t.test('a file that breaks off is reported, and what was read of it and other files are pushed', async (t) => {
   const { run } = await listen(t)
-  const folder = t.testdir({ 'b.log': 'last\n' })
+  const folder = testFolder(t, { 'b.log': 'last\n' })
   const lines = Array.from({ length: 50_000 }, (_, i) => `line ${i} ${(i * 2654435761) % 4294967296}\n`).join('')
   const whole = gzipSync(lines)
   writeFileSync(join(folder, 'a.log.gz'), whole.subarray(0, whole.length - 1000))

@@ -18,6 +18,7 @@ import {
   STORE_SETTINGS,
 } from '../../support/helper.ts'
 import { Random } from '../../support/random.ts'
+import { testFolder } from '../../support/test-folder.ts'
 import {
   type FlowOptions,
   failing,
@@ -69,7 +70,7 @@ const LOUD: readonly (readonly [name: string, line: string])[] = [
 /** A store, and the flow that counts its lines. */
 async function begin(t: Test, options: FlowOptions = {}, settings: Partial<StoreSettings> = {}) {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const store = openStore(t, clock, { dataDir, keepsCommitted: true, ...settings })
   const flow = openFlow(t, clock, { dataDir, blocks: store.committed, ...options })
   await flow.counter.begin()
@@ -145,7 +146,7 @@ t.test('lines accepted before a kill are counted once by the next start', async 
 
 t.test('the first start counts nothing that was there before', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const store = openStore(t, clock, { dataDir })
   await accept(store, clock, [stream('shop', clock.nowNs, ['ERROR: of yesterday'])])
   const { flow, store: again } = await openAgain(t, clock, dataDir, store)
@@ -305,7 +306,7 @@ function bruteForce(entries: readonly FlatEntry[]): Record<string, number> {
 
 t.test('counts are exact, whenever the process is killed', async (t) => {
   const random = new Random(7)
-  const root = t.testdir()
+  const root = testFolder(t)
   const clock = new FixedClock()
   const dataDir = join(root, 'live')
   const copies: string[] = []

@@ -17,6 +17,7 @@ import { IncidentDesk } from '../../../src/flows/incidents/raise-incidents.ts'
 import type { CommittedBlocks, IncidentStore, Notifier } from '../../../src/ports/incidents.ts'
 import { CLOSED_KEPT_MS, EVENT_MEMORY_MS, HASH } from '../../contract/incident-store.ts'
 import type { FixedClock } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 /** A notifier that records messages, and fails on demand. */
 export class RecordingNotifier implements Notifier {
@@ -79,7 +80,7 @@ export interface OpenedFlow {
 }
 
 export function openFlow(t: Test, clock: FixedClock, options: FlowOptions = {}): OpenedFlow {
-  const { dataDir = t.testdir(), rules = RULES, notifiers = [], notify: settings = NOTIFY } = options
+  const { dataDir = testFolder(t), rules = RULES, notifiers = [], notify: settings = NOTIFY } = options
   const failures: unknown[] = []
   const fail = (cause: unknown): void => void failures.push(cause)
   const base = new SqliteIncidents(

@@ -4,6 +4,7 @@ import type { IncidentStore } from '../../../src/ports/incidents.ts'
 import { formatSubject, formatText } from '../../../src/protocol/incidents/incident-message.ts'
 import { lineCount, report } from '../../contract/incident-store.ts'
 import { FixedClock } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 import { failing, NOTIFY, openFlow, RecordingNotifier } from './incident-flow.ts'
 
 const MINUTE_MS = 60_000
@@ -122,7 +123,7 @@ t.test('a hanging notifier does not delay the others', async (t) => {
 
 t.test('a stop does not wait for a hanging receiver; the next start sends the notification', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const notifier = new RecordingNotifier(clock)
   notifier.fault = () => 'hang'
   const first = openFlow(t, clock, { dataDir, notifiers: [notifier] })
@@ -141,7 +142,7 @@ t.test('a stop does not wait for a hanging receiver; the next start sends the no
 
 t.test('an item that waited longer than its lease is left to the process that has it', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const hanging = new RecordingNotifier(clock)
   hanging.fault = () => 'hang'
   const { timeoutSignal, expire } = heldSignals()
@@ -195,7 +196,7 @@ t.test('a digest that the outbox returns in parts has an id for each part', asyn
 
 t.test('a restart sends what the previous process could not', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const down = new RecordingNotifier(clock)
   down.fault = () => 'before'
   const first = openFlow(t, clock, { dataDir, notifiers: [down] })
@@ -213,7 +214,7 @@ t.test('a restart sends what the previous process could not', async (t) => {
 
 t.test('if a process dies before it sends, the next one sends when the lease is over', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const hanging = new RecordingNotifier(clock)
   hanging.fault = () => 'hang'
   const first = openFlow(t, clock, { dataDir, notifiers: [hanging] })

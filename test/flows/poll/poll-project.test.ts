@@ -8,6 +8,7 @@ import { SourcePoller } from '../../../src/flows/poll/poll-sources.ts'
 import type { CursorStore, LogSink } from '../../../src/ports/sources.ts'
 import type { FakeOptions } from '../../cognigy/fake-server.ts'
 import { PROJECT, startSource } from '../../cognigy/source-parts.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const MINUTE = 60_000
 const HOUR = 60 * MINUTE
@@ -45,7 +46,7 @@ class MemorySink implements LogSink {
 
 const open = async (t: Test, options: Partial<FakeOptions> = {}, settings: Partial<PollSettings> = {}) => {
   const parts = await startSource(t, options)
-  const cursors = new SqliteCursors(t.testdir(), 'cognigy')
+  const cursors = new SqliteCursors(testFolder(t), 'cognigy')
   t.teardown(() => cursors.close())
   const sink = new MemorySink()
   let holders = 0

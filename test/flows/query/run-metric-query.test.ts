@@ -9,6 +9,7 @@ import { parseExpr, parseSelector } from '../../../src/logql/parse/parse.ts'
 import type { MetricExpr } from '../../../src/logql/parse/syntax.ts'
 import type { LogStore, ReadRequest } from '../../../src/ports/log-store.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const SECOND = 1_000_000_000n
 const MINUTE = 60n * SECOND
@@ -102,7 +103,7 @@ t.test('answers are the same from summaries and from entries: joins, deletions, 
         { noNullPrototype: true },
       ),
       async (pushes, { joins, deletes, query, start, length, step, tenant }) => {
-        const store = openStore(t, clock, { dataDir: t.testdir({}), duplicateWindowMs: 0, blockBytes: 2000 })
+        const store = openStore(t, clock, { dataDir: testFolder(t, {}), duplicateWindowMs: 0, blockBytes: 2000 })
         for (const [i, push] of [...pushes, ...pushes.slice(0, 2)].entries()) {
           const admission = { ...openAdmission(clock, i % 4 === 3 ? 'b' : 'a'), discoverLevels: true }
           await store.append(makeBatch([streamOf(push)], admission))

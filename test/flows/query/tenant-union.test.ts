@@ -11,6 +11,7 @@ import { uniteTenants } from '../../../src/flows/query/tenant-union.ts'
 import { parseExpr, parseSelector } from '../../../src/logql/parse/parse.ts'
 import type { LogStore, ReadBlock, ReadRequest } from '../../../src/ports/log-store.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream, readAll } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const TENANTS = ['a', 'b', '__proto__']
 const BOTH = joinTenants(['a', 'b'])
@@ -115,7 +116,7 @@ t.test('a read of several tenants equals a read of one tenant with all their lab
   const end = start + 30n * SECOND
   let round = 0
   const property = fc.asyncProperty(pushes, fc.integer({ min: 1, max: 12 }), async (sent, limit) => {
-    const store = openStore(t, clock, { dataDir: `${t.testdir()}/${round++}`, blockBytes: 150 })
+    const store = openStore(t, clock, { dataDir: `${testFolder(t)}/${round++}`, blockBytes: 150 })
     const united = uniteTenants(store)
     for (const { tenant, streams } of sent) {
       const labelled = streams.map((each) => ({ ...each, labels: { ...each.labels, __tenant_id__: tenant } }))

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import t, { type Test } from 'tap'
 import { type FileEntry, readParquetEntries } from '../../../src/protocol/archive/parquet-file.ts'
+import { testFolder } from '../../support/test-folder.ts'
 import { textOfEntry } from './archive-batches.ts'
 
 /** A file as written by any DuckDB. */
 async function writeFile(t: Test, sql: string, options = ''): Promise<Uint8Array> {
-  const path = join(t.testdir({}), 'file.parquet')
+  const path = join(testFolder(t, {}), 'file.parquet')
   const db = await (await DuckDBInstance.create(':memory:')).connect()
   await db.run(`COPY (${sql}) TO '${path}' (FORMAT parquet${options})`)
   db.disconnectSync()

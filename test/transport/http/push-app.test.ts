@@ -10,6 +10,7 @@ import { buildPushApp } from '../../../src/transport/http/push-app.ts'
 import { buildLambdaHandler, type LambdaAnswer } from '../../../src/transport/lambda/http-handler.ts'
 import { type EventParts, eventV2 } from '../../lambda/events.ts'
 import { FixedClock } from '../../support/helper.ts'
+import { testFolder } from '../../support/test-folder.ts'
 
 const USERS = { MILLRACE_USERS: 'agent:secret' }
 const basic = (password: string) => `Basic ${Buffer.from(`agent:${password}`).toString('base64')}`
@@ -29,7 +30,7 @@ function pushOf(app: string, path = '/loki/api/v1/push'): EventParts {
 
 /** Both applications over one store, as in the function, and the whole application alone. */
 async function openFunction(t: Test, env: Environment = USERS) {
-  const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
+  const config = readConfig({ MILLRACE_DATA_DIR: testFolder(t), ...env })
   const clock = new FixedClock()
   const metrics = new Metrics()
   const home = openEmbedded(config, clock, metrics.storeEvents({ error: () => undefined }))

@@ -14,6 +14,7 @@ import { parseExpr } from '../../../../src/logql/parse/parse.ts'
 import type { LogStore, ReadBlock, ReadRequest } from '../../../../src/ports/log-store.ts'
 import { WHOLE } from '../../../contract/opened-store.ts'
 import { asSorted, asStored, inOrder, openStore, type PlainStream, readAll } from '../../../support/helper.ts'
+import { testFolder } from '../../../support/test-folder.ts'
 import { Archive } from '../archive.ts'
 
 const MINUTE = 60_000
@@ -442,7 +443,7 @@ t.test('a failed scratch store is reported and replaced', async (t) => {
 
 t.test('an unusable cache folder is reported', async (t) => {
   const archive = new Archive(t)
-  const reader = archive.reader({ cache: { folder: `${t.testdir({ file: '' })}/file/cache`, bytesMax: 1 } })
+  const reader = archive.reader({ cache: { folder: `${testFolder(t, { file: '' })}/file/cache`, bytesMax: 1 } })
   await t.rejects(linesOf(reader), { code: 'store_unavailable', message: /MILLRACE_CACHE_DIR/ })
 })
 
@@ -464,7 +465,10 @@ t.test('any range reads like from a single store, forward and backward, cold and
   })
   const property = fc.asyncProperty(fc.array(placed, { minLength: 1, maxLength: 12 }), ranges, async (all, asked) => {
     const archive = new Archive(t)
-    const model = openStore(t, archive.clock, { dataDir: t.testdir({}), duplicateWindowMs: Number.MAX_SAFE_INTEGER })
+    const model = openStore(t, archive.clock, {
+      dataDir: testFolder(t, {}),
+      duplicateWindowMs: Number.MAX_SAFE_INTEGER,
+    })
     for (const each of all) await place(archive, model, each)
     const reader = archive.reader()
     for (const [ago, length] of [...asked, ...asked]) {
@@ -531,7 +535,10 @@ async function answer(store: LogStore, archive: Archive, query: string, limit: n
 t.test('a query has the same result as over the embedded store', async (t) => {
   const property = fc.asyncProperty(fc.array(placed, { minLength: 1, maxLength: 12 }), async (all) => {
     const archive = new Archive(t)
-    const model = openStore(t, archive.clock, { dataDir: t.testdir({}), duplicateWindowMs: Number.MAX_SAFE_INTEGER })
+    const model = openStore(t, archive.clock, {
+      dataDir: testFolder(t, {}),
+      duplicateWindowMs: Number.MAX_SAFE_INTEGER,
+    })
     for (const each of all) await place(archive, model, each)
     const reader = archive.reader()
     for (const query of QUERIES) {

@@ -19,6 +19,7 @@ import {
   RecordedEvents,
   readAll,
 } from '../../../support/helper.ts'
+import { testFolder } from '../../../support/test-folder.ts'
 
 const START = BigInt(Date.UTC(2026, 10, 21, 11)) * 1_000_000n
 
@@ -26,7 +27,7 @@ const START = BigInt(Date.UTC(2026, 10, 21, 11)) * 1_000_000n
 async function filled(t: Test, blockBytes = 24) {
   const clock = new FixedClock()
   const events = new RecordedEvents()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const store = openStore(t, clock, { dataDir, blockBytes }, events)
   const db = new DatabaseSync(join(dataDir, 'millrace.db'))
   t.teardown(() => db.close())
@@ -104,7 +105,7 @@ t.test('filters follow joins, deletions and the removal of blocks', async (t) =>
 
 t.test('small blocks that will be joined have no filter yet', async (t) => {
   const clock = new FixedClock()
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const store = openStore(t, clock, { dataDir, blockBytes: 400 })
   const db = new DatabaseSync(join(dataDir, 'millrace.db'))
   t.teardown(() => db.close())
@@ -200,7 +201,7 @@ t.test('random queries have the same answers with filters as without', async (t)
       fc.array(fc.array(stage, { minLength: 1, maxLength: 3 }), { minLength: 5, maxLength: 10 }),
       async (pushes, pipelines) => {
         const clock = new FixedClock()
-        const store = openStore(t, clock, { dataDir: t.testdir(), blockBytes: 8 })
+        const store = openStore(t, clock, { dataDir: testFolder(t), blockBytes: 8 })
         for (const streams of pushes) await store.append(makeBatch(streams, openAdmission(clock)))
         await store.maintain()
         const plain: LogStore = Object.assign(Object.create(store) as LogStore, {

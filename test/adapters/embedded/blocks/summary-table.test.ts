@@ -7,6 +7,7 @@ import { upgradeDatabase } from '../../../../src/adapters/embedded/database.ts'
 import { repair } from '../../../../src/adapters/embedded/repair/repair.ts'
 import type { SqliteLogStore } from '../../../../src/adapters/embedded/sqlite-log-store.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, RecordedEvents, readAll } from '../../../support/helper.ts'
+import { testFolder } from '../../../support/test-folder.ts'
 
 /** A file of the version before the table: two tenants with 3 pushes of 20 streams of 5 entries. */
 const SCHEMA_2 = new URL('./schema-2.db.gz', import.meta.url)
@@ -44,7 +45,7 @@ async function push(store: SqliteLogStore, clock: FixedClock, pushes: number): P
 }
 
 t.test('a file of the version before is read as before, and gets its summaries by maintenance', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   putFileBefore(dataDir)
   const clock = new FixedClock()
   const store = openStore(t, clock, { dataDir })
@@ -56,7 +57,7 @@ t.test('a file of the version before is read as before, and gets its summaries b
 })
 
 t.test('an upgrade that fails changes nothing', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   putFileBefore(dataDir)
   const db = new DatabaseSync(join(dataDir, 'millrace.db'))
   t.teardown(() => db.close())
@@ -67,7 +68,7 @@ t.test('an upgrade that fails changes nothing', async (t) => {
 })
 
 t.test('a damaged block does not stop the others from getting summaries', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   putFileBefore(dataDir)
   const events = new RecordedEvents()
   const damage = new DatabaseSync(join(dataDir, 'millrace.db'))
@@ -81,7 +82,7 @@ t.test('a damaged block does not stop the others from getting summaries', async 
 })
 
 async function filled(t: Test, pushes: number) {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   const clock = new FixedClock()
   const events = new RecordedEvents()
   const store = openStore(t, clock, { dataDir }, events)

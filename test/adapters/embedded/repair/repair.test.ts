@@ -6,6 +6,7 @@ import { openIncidentDatabase } from '../../../../src/adapters/embedded/incident
 import { repair } from '../../../../src/adapters/embedded/repair/repair.ts'
 import { FixedClock, makeBatch, openAdmission, openStore, type PlainStream, readAll } from '../../../support/helper.ts'
 import { Random } from '../../../support/random.ts'
+import { testFolder } from '../../../support/test-folder.ts'
 
 const clock = new FixedClock()
 const NOW = { isCheck: false, nowMs: clock.ms }
@@ -21,7 +22,7 @@ const PUSHES: PlainStream[][] = Array.from({ length: 6 }, (_, i) =>
 const LINES = PUSHES.flat().map(({ entries }) => entries[0]?.line as string)
 
 async function fill(t: Test): Promise<string> {
-  const dataDir = join(t.testdir(), 'data')
+  const dataDir = join(testFolder(t), 'data')
   const store = openStore(t, clock, { dataDir })
   for (const push of PUSHES) await store.append(makeBatch(push, openAdmission(clock)))
   await store.close()
@@ -101,7 +102,7 @@ t.test('a summary that does not fit its block is set right', async (t) => {
 })
 
 t.test('a folder that a gateway uses is left alone', async (t) => {
-  const dataDir = join(t.testdir(), 'data')
+  const dataDir = join(testFolder(t), 'data')
   openStore(t, clock, { dataDir })
   t.throws(() => repair(dataDir, NOW), { code: 'store_unavailable', message: /another process is using it; stop/ })
 })
@@ -121,7 +122,7 @@ const REFUSED: [name: string, prepare: (dataDir: string) => void, error: { code:
 ]
 for (const [name, prepare, error] of REFUSED) {
   t.test(`a folder ${name} is refused and not changed`, async (t) => {
-    const dataDir = join(t.testdir(), 'data')
+    const dataDir = join(testFolder(t), 'data')
     mkdirSync(dataDir)
     prepare(dataDir)
     t.throws(() => repair(dataDir, NOW), error)
@@ -187,7 +188,7 @@ t.test('whatever bits flip, the folder opens, nothing is invented, and every byt
     const places = [0, 8, 64, 16384 - 2000, random.integer(16384)]
     const at = page * 16384 + (places[round % places.length] as number) + (page === 0 ? 100 : 0)
     for (let i = 0; i < 1 + (round % 8); i++) flip(bytes, Math.min(at + i, bytes.length - 1), random.integer(8))
-    const folder = t.testdir()
+    const folder = testFolder(t)
     writeFileSync(join(folder, 'millrace.db'), bytes)
     const report = repair(folder, { isCheck: false, nowMs: clock.ms })
     const lines = await linesOf(t, folder)

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { zstdCompressSync } from 'node:zlib'
 import t from 'tap'
 import { folderBytes, openWithReserve, Reserve } from '../../../../src/adapters/embedded/retention/disk-space.ts'
+import { testFolder } from '../../../support/test-folder.ts'
 
 t.test(
   'the bytes of a folder are those of all files but the given one and those that a repair set aside',
   async (t) => {
-    const folder = t.testdir({
+    const folder = testFolder(t, {
       'millrace.db': 'x'.repeat(100),
       'millrace.db-wal': 'x'.repeat(20),
       'incidents.db': 'x'.repeat(3),
@@ -18,7 +19,7 @@ t.test(
 )
 
 t.test('a reserve takes space once, gives it back, and can be taken again', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const reserve = new Reserve(folder, 300_000)
   t.equal(reserve.release(), false)
   t.equal(reserve.take(), true)
@@ -34,19 +35,19 @@ t.test('a reserve takes space once, gives it back, and can be taken again', asyn
 })
 
 t.test('a reserve that was interrupted is completed', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   writeFileSync(join(folder, 'reserve'), 'part')
   t.equal(new Reserve(folder, 1000).take(), true)
   t.equal(statSync(join(folder, 'reserve')).size, 1000)
 })
 
 t.test('a reserve for which there is no space is false and leaves nothing', async (t) => {
-  const reserve = new Reserve(join(t.testdir(), 'no folder'), 1000)
+  const reserve = new Reserve(join(testFolder(t), 'no folder'), 1000)
   t.equal(reserve.take(), false)
 })
 
 t.test('without bytes nothing is reserved', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const reserve = new Reserve(folder, 0)
   t.equal(reserve.take(), true)
   t.equal(reserve.release(), false)
@@ -54,7 +55,7 @@ t.test('without bytes nothing is reserved', async (t) => {
 })
 
 t.test('what cannot be opened on a full disk is opened once more with a part of the reserve', async (t) => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const full = Object.assign(new Error('database or disk is full'), { errcode: 13 })
   const wrapped = new Error('cannot be opened', {
     cause: Object.assign(new Error('disk I/O error'), { errcode: 4874 }),

@@ -6,9 +6,10 @@ import { openDatabase, pragma } from '../../../../src/adapters/embedded/database
 import { StreamTable } from '../../../../src/adapters/embedded/streams/stream-table.ts'
 import { EARLIER_LAST_ID, EARLIER_STREAMS, putEarlierFile } from '../../../support/earlier-file.ts'
 import { FixedClock, openStore, readAll } from '../../../support/helper.ts'
+import { testFolder } from '../../../support/test-folder.ts'
 
 t.test('a file of the version before: all lines and streams are there', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   putEarlierFile(dataDir)
   const store = openStore(t, new FixedClock(), { dataDir })
   for (const tenant of ['fake', 'shop']) {
@@ -23,7 +24,7 @@ t.test('a file of the version before: all lines and streams are there', async (t
 t.test(
   'after the upgrade the text of labels is on disk once, ids do not come again, and the file is whole',
   async (t) => {
-    const dataDir = t.testdir()
+    const dataDir = testFolder(t)
     putEarlierFile(dataDir)
     const database = openDatabase(dataDir)
     t.teardown(() => database.close())
@@ -44,7 +45,7 @@ t.test(
 )
 
 t.test('an upgrade that fails changes nothing', async (t) => {
-  const dataDir = t.testdir()
+  const dataDir = testFolder(t)
   putEarlierFile(dataDir)
   const path = join(dataDir, 'millrace.db')
   const damage = new DatabaseSync(path)
@@ -58,7 +59,7 @@ t.test('an upgrade that fails changes nothing', async (t) => {
 })
 
 t.test('a file of the version before can be backed up, and such a backup restored', async (t) => {
-  const root = t.testdir()
+  const root = testFolder(t)
   const [data, copy, restored] = ['data', 'copy', 'restored'].map((name) => join(root, name)) as [
     string,
     string,

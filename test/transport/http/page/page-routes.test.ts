@@ -8,6 +8,7 @@ import { registerErrors } from '../../../../src/transport/http/errors.ts'
 import { registerOpenApi } from '../../../../src/transport/http/openapi.ts'
 import { registerPage } from '../../../../src/transport/http/page/page-routes.ts'
 import { FixedClock } from '../../../support/helper.ts'
+import { testFolder } from '../../../support/test-folder.ts'
 
 /** The Accept header of Chromium and Firefox for a typed address. */
 const ACCEPT = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8'
@@ -23,7 +24,7 @@ interface Options {
 /** Only the page, with the gateway's authentication. */
 async function openPage(t: Test, options: Options = {}): Promise<FastifyInstance> {
   const { env = {}, hasPage = true, hasTails = true, hasIncidents = true } = options
-  const config = readConfig({ MILLRACE_DATA_DIR: t.testdir(), ...env })
+  const config = readConfig({ MILLRACE_DATA_DIR: testFolder(t), ...env })
   const app = Fastify()
   registerErrors(app, new Metrics())
   registerOpenApi(app, '1.2.3')
